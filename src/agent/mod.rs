@@ -1,0 +1,1 @@
+//! The engine's arm on a host: protocol, client, server.

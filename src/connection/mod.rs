@@ -1,0 +1,1 @@
+//! Moves bytes to a host: exec, upload, duplex. Knows nothing of tasks.

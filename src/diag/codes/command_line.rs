@@ -1,0 +1,5 @@
+//! C: the command line.
+
+use super::CodeEntry;
+
+pub(super) const ENTRIES: &[CodeEntry] = &[];

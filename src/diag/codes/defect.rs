@@ -1,0 +1,9 @@
+//! X: defects of hostctl.
+
+use super::CodeEntry;
+
+pub(super) const ENTRIES: &[CodeEntry] = &[CodeEntry {
+    code: "X0001",
+    title: "a defect of hostctl",
+    text: "An invariant of the program did not hold. Please report it with the playbook that shows it.",
+}];

@@ -1,0 +1,5 @@
+//! E: projects and environments.
+
+use super::CodeEntry;
+
+pub(super) const ENTRIES: &[CodeEntry] = &[];

@@ -1,0 +1,5 @@
+//! I: inventories and host patterns.
+
+use super::CodeEntry;
+
+pub(super) const ENTRIES: &[CodeEntry] = &[];

@@ -1,0 +1,5 @@
+//! R: runs, journal, logs.
+
+use super::CodeEntry;
+
+pub(super) const ENTRIES: &[CodeEntry] = &[];

@@ -1,0 +1,5 @@
+//! T: templates and variables.
+
+use super::CodeEntry;
+
+pub(super) const ENTRIES: &[CodeEntry] = &[];

@@ -1,0 +1,5 @@
+//! V: vaults and secrets.
+
+use super::CodeEntry;
+
+pub(super) const ENTRIES: &[CodeEntry] = &[];

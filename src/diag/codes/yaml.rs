@@ -1,0 +1,5 @@
+//! Y: YAML syntax and limits.
+
+use super::CodeEntry;
+
+pub(super) const ENTRIES: &[CodeEntry] = &[];

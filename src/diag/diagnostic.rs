@@ -1,0 +1,231 @@
+//! The one error type, and the exit code that each kind has.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Span;
+
+/// Result with a [`Diagnostic`].
+pub type Result<T, E = Diagnostic> = std::result::Result<T, E>;
+
+/// What sort of failure it is; decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A file that cannot be parsed or is wrong before the run.
+    Source,
+    /// Wrong command line.
+    Usage,
+    /// A value could not be computed (undefined variable, bad template).
+    Template,
+    /// A task failed on a host.
+    Task,
+    /// The host could not be reached, or the connection was lost.
+    Unreachable,
+    /// The vault could not be opened, or refused a value.
+    Vault,
+    /// The user interrupted.
+    Interrupted,
+    /// Something on this machine: files, permissions, disk.
+    Local,
+    /// A defect of hostctl.
+    Internal,
+}
+
+/// Exit codes of the program, the same as Ansible's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// All well.
+    Ok = 0,
+    /// A general error.
+    Error = 1,
+    /// One or more hosts failed.
+    HostFailed = 2,
+    /// One or more hosts were unreachable, or the playbook could not be read.
+    Unreachable = 4,
+    /// Wrong arguments.
+    Usage = 5,
+    /// Interrupted by the user.
+    Interrupted = 99,
+    /// A defect of hostctl.
+    Internal = 250,
+}
+
+impl Kind {
+    /// The exit code of a run that ends with this.
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Source | Self::Unreachable => ExitCode::Unreachable,
+            Self::Usage => ExitCode::Usage,
+            Self::Template | Self::Task => ExitCode::HostFailed,
+            Self::Vault | Self::Local => ExitCode::Error,
+            Self::Interrupted => ExitCode::Interrupted,
+            Self::Internal => ExitCode::Internal,
+        }
+    }
+}
+
+/// Error or warning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Stops what was asked for.
+    Error,
+    /// Shown; does not change the exit code.
+    Warning,
+}
+
+/// A marked place in the source. The first label of a diagnostic is its main place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// The place.
+    pub span: Span,
+    /// What stands there, a few words; may be empty.
+    pub text: String,
+}
+
+/// The parts of a [`Diagnostic`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiagnosticBody {
+    /// Error or warning.
+    pub severity: Severity,
+    /// The stable code, such as `P0203`; `hostctl explain CODE` tells more.
+    pub code: Cow<'static, str>,
+    /// The sort of failure.
+    pub kind: Kind,
+    /// Lower case start, no final period, names in backticks.
+    pub message: String,
+    /// Places, main one first.
+    pub labels: Vec<Label>,
+    /// `= note` lines: facts.
+    pub notes: Vec<String>,
+    /// `hint:` lines: what to type or change.
+    pub hints: Vec<String>,
+}
+
+/// An error or a warning, with places, notes and hints. Cheap to move, crosses the agent's wire.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Diagnostic(Box<DiagnosticBody>);
+
+impl std::ops::Deref for Diagnostic {
+    type Target = DiagnosticBody;
+    fn deref(&self) -> &DiagnosticBody {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Diagnostic {
+    fn deref_mut(&mut self) -> &mut DiagnosticBody {
+        &mut self.0
+    }
+}
+
+impl Diagnostic {
+    /// An error with a code from [`super::CODES`], a kind and a message.
+    pub fn new(code: &'static str, kind: Kind, message: impl Into<String>) -> Self {
+        Self(Box::new(DiagnosticBody {
+            severity: Severity::Error,
+            code: Cow::Borrowed(code),
+            kind,
+            message: message.into(),
+            labels: Vec::new(),
+            notes: Vec::new(),
+            hints: Vec::new(),
+        }))
+    }
+
+    /// An error before the run, at a place in the source.
+    pub fn source(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(code, Kind::Source, message)
+    }
+
+    /// A task's failure on a host.
+    pub fn task(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(code, Kind::Task, message)
+    }
+
+    /// A failure of this machine's files, permissions or disk.
+    pub fn local(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(code, Kind::Local, message)
+    }
+
+    /// A defect of hostctl: an invariant did not hold.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new("X0001", Kind::Internal, message)
+            .with_hint("this is a defect of hostctl: please report it with the playbook that shows it")
+    }
+
+    /// Makes it a warning.
+    #[must_use]
+    pub fn warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
+    /// Adds a label.
+    #[must_use]
+    pub fn with_label(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// Adds a label if the place is known.
+    #[must_use]
+    pub fn with_label_opt(self, span: Option<Span>, text: impl Into<String>) -> Self {
+        match span {
+            Some(span) => self.with_label(span, text),
+            None => self,
+        }
+    }
+
+    /// Adds a note.
+    #[must_use]
+    pub fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// Adds a hint.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds "did you mean" for the nearest of the known names, if one is near.
+    #[must_use]
+    pub fn with_nearest<'a>(self, found: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        match super::nearest(found, known) {
+            Some(name) => self.with_hint(format!("did you mean `{name}`?")),
+            None => self,
+        }
+    }
+
+    /// The main place, if there is one.
+    pub fn span(&self) -> Option<Span> {
+        self.labels.first().map(|label| label.span)
+    }
+
+    /// True for errors.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Diagnostic {}

@@ -1,0 +1,1 @@
+//! `environments/NAME`: parents, inventory, variables, vault recipients, tag file.

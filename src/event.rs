@@ -1,0 +1,494 @@
+//! What happens in a run, as one ordered stream of facts.
+//!
+//! Every run and build emits [`EventKind`]s into a [`Sink`]. The sink redacts, numbers and
+//! times them, and hands them to the reporters (terminal, JSON Lines, journal) in that order.
+//! Events carry no display policy.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::diag::{Diagnostic, SourceMap};
+use crate::secret::Redactor;
+use crate::value::{Map, Value};
+
+/// What became of a task on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Ran, changed nothing.
+    Ok,
+    /// Ran and changed something (in check mode: would change).
+    Changed,
+    /// Did not run: a condition was false.
+    Skipped,
+    /// Failed.
+    Failed,
+    /// The host could not be reached.
+    Unreachable,
+}
+
+/// A host's counts, as the recap shows them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Tasks that ended well, changed ones included.
+    pub ok: u32,
+    /// Tasks that changed something.
+    pub changed: u32,
+    /// Tasks that found the host unreachable.
+    pub unreachable: u32,
+    /// Failures that were neither rescued nor ignored.
+    pub failed: u32,
+    /// Tasks skipped.
+    pub skipped: u32,
+    /// Failures that a rescue took over.
+    pub rescued: u32,
+    /// Failures ignored by `ignore_errors`.
+    pub ignored: u32,
+}
+
+/// One before/after pair that a task reports.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Diff {
+    /// Name of the state before (a path, usually).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub before_header: String,
+    /// Name of the state after.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub after_header: String,
+    /// Text before.
+    #[serde(default)]
+    pub before: String,
+    /// Text after.
+    #[serde(default)]
+    pub after: String,
+    /// A diff made elsewhere, shown as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepared: Option<String>,
+}
+
+/// Which of a process's streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// A task's identity in events: one number a task for all hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TaskId(pub u64);
+
+/// Where an image stands in a build.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum ImageState {
+    /// Waits for its parents or a free place.
+    Waiting,
+    /// Is being built.
+    Building,
+    /// Built; the seconds it took.
+    Built {
+        /// Seconds.
+        seconds: f64,
+    },
+    /// Is being pushed.
+    Pushing,
+    /// Pushed, with the registry's digest.
+    Pushed {
+        /// `sha256:...`
+        digest: String,
+        /// Seconds of the push.
+        seconds: f64,
+    },
+    /// The build failed.
+    Failed {
+        /// Why, one line.
+        message: String,
+    },
+    /// Built, but the push failed.
+    PushFailed {
+        /// Why, one line.
+        message: String,
+    },
+    /// Not built, since a parent failed.
+    Blocked {
+        /// The parent that failed.
+        by: String,
+    },
+    /// Not built: the run stopped first.
+    Cancelled,
+}
+
+/// What a running module tells before it ends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Progress {
+    /// Output of a program, as it is written; may end in the middle of a line.
+    Output {
+        /// The stream.
+        stream: Stream,
+        /// The text (lossy UTF-8, never cut inside a character).
+        text: String,
+    },
+    /// An image changed its state.
+    Image {
+        /// The image's name in its tree.
+        image: String,
+        /// The state.
+        state: ImageState,
+    },
+    /// One line of an image's build or push log.
+    ImageLog {
+        /// The image's name.
+        image: String,
+        /// The line without its break.
+        line: String,
+    },
+    /// An image's running step.
+    ImageStep {
+        /// The image's name.
+        image: String,
+        /// From 1.
+        step: u32,
+        /// Steps in all, if known.
+        of: u32,
+        /// The instruction.
+        text: String,
+    },
+}
+
+/// The facts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum EventKind {
+    /// First event.
+    RunStarted {
+        /// hostctl's version.
+        version: String,
+        /// As the user wrote it.
+        playbook: String,
+        /// Environment and its parents, e.g. `["base", "ci-builder"]`, the chosen one last; empty without.
+        environments: Vec<String>,
+        /// Check mode.
+        check: bool,
+    },
+    /// A play begins.
+    PlayStarted {
+        /// From 1.
+        index: usize,
+        /// Plays in all.
+        of: usize,
+        /// The play's name, or its host pattern.
+        name: String,
+        /// Hosts of the play.
+        hosts: Vec<String>,
+    },
+    /// A play's pattern matched no host.
+    NoHosts {
+        /// The pattern.
+        pattern: String,
+    },
+    /// A task begins (for the first host).
+    TaskStarted {
+        /// Its number.
+        task: TaskId,
+        /// Its name as Ansible shows it, without the role.
+        name: String,
+        /// Its role.
+        role: Option<String>,
+        /// The module's name as written.
+        module: String,
+        /// `path:line:column`.
+        place: String,
+        /// A handler.
+        handler: bool,
+    },
+    /// A host begins a task.
+    HostStarted {
+        /// The task.
+        task: TaskId,
+    },
+    /// A running task tells something.
+    Progress {
+        /// The task.
+        task: TaskId,
+        /// What.
+        progress: Progress,
+    },
+    /// One item of a loop ended.
+    ItemDone {
+        /// The task.
+        task: TaskId,
+        /// The item's label.
+        label: String,
+        /// Its end.
+        done: Done,
+    },
+    /// A task waits before its next try (`until`).
+    Retry {
+        /// The task.
+        task: TaskId,
+        /// The try that comes, from 2.
+        attempt: u32,
+        /// Tries in all.
+        of: u32,
+    },
+    /// A task ended on a host.
+    HostDone {
+        /// The task.
+        task: TaskId,
+        /// Its end.
+        done: Done,
+        /// It was a loop with so many items.
+        items: Option<usize>,
+    },
+    /// A warning; each is shown once.
+    Warning {
+        /// The warning.
+        diagnostic: Diagnostic,
+    },
+    /// An error outside a task.
+    Error {
+        /// The error.
+        diagnostic: Diagnostic,
+    },
+    /// The counts at the end.
+    Recap {
+        /// By host.
+        stats: BTreeMap<String, Stats>,
+    },
+    /// Last event.
+    RunEnded {
+        /// The exit code.
+        exit_code: u8,
+        /// Lines of the closing block: `("tag", "2024.1-...")`.
+        notes: Vec<(String, String)>,
+        /// Seconds in all.
+        seconds: f64,
+    },
+}
+
+/// The end of a task (or of one item) on a host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// What became of it.
+    pub status: Status,
+    /// The result as `register` has it (`no_log`: the censored one).
+    pub result: Map,
+    /// What was changed, in a few words each, from the module's change guards.
+    pub changes: Vec<String>,
+    /// Why it was skipped: the condition's text.
+    pub reason: Option<String>,
+    /// Before and after.
+    pub diffs: Vec<Diff>,
+    /// Why it failed.
+    pub diagnostic: Option<Diagnostic>,
+    /// It failed, and the failure is ignored or rescued: not counted as failed.
+    pub ignored: bool,
+    /// Show the result also without `-v` (debug).
+    pub verbose: bool,
+    /// Seconds it took.
+    pub seconds: f64,
+}
+
+/// One event with its place in the order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Version of this form.
+    pub v: u32,
+    /// The run's id, `20261121T061704-7f3a`.
+    pub run: Arc<str>,
+    /// From 1, without gaps.
+    pub seq: u64,
+    /// RFC 3339 in UTC with milliseconds.
+    pub time: String,
+    /// The host it is about.
+    pub host: Option<Arc<str>>,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// The version written into [`Event::v`].
+pub const EVENT_VERSION: u32 = 1;
+
+/// A consumer of events. Reporters must not block for long; a slow terminal is their business.
+pub trait Reporter: Send {
+    /// The next event, redacted and numbered.
+    fn event(&mut self, event: &Event, sources: &SourceMap);
+    /// Called a few times a second on a terminal, to move live lines.
+    fn tick(&mut self) {}
+}
+
+struct Inner {
+    seq: u64,
+    reporters: Vec<Box<dyn Reporter>>,
+}
+
+/// The one place that orders events. Cheap to clone.
+#[derive(Clone)]
+pub struct Sink {
+    run: Arc<str>,
+    redactor: Arc<Redactor>,
+    sources: Arc<SourceMap>,
+    inner: Arc<Mutex<Inner>>,
+}
+
+impl Sink {
+    /// A sink of a run; reporters see events in the order given here.
+    pub fn new(
+        run: impl Into<Arc<str>>,
+        redactor: Arc<Redactor>,
+        sources: Arc<SourceMap>,
+        reporters: Vec<Box<dyn Reporter>>,
+    ) -> Self {
+        Self { run: run.into(), redactor, sources, inner: Arc::new(Mutex::new(Inner { seq: 0, reporters })) }
+    }
+
+    /// The run's id.
+    pub fn run(&self) -> &Arc<str> {
+        &self.run
+    }
+
+    /// Redacts, numbers and delivers one event.
+    pub fn emit(&self, host: Option<&Arc<str>>, mut kind: EventKind) {
+        redact_kind(&mut kind, &self.redactor);
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.seq += 1;
+        let event = Event {
+            v: EVENT_VERSION,
+            run: Arc::clone(&self.run),
+            seq: inner.seq,
+            time: now_rfc3339(),
+            host: host.cloned(),
+            kind,
+        };
+        for reporter in &mut inner.reporters {
+            reporter.event(&event, &self.sources);
+        }
+    }
+
+    /// Lets live lines move.
+    pub fn tick(&self) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        for reporter in &mut inner.reporters {
+            reporter.tick();
+        }
+    }
+}
+
+/// Now, in UTC with milliseconds.
+pub fn now_rfc3339() -> String {
+    let now = jiff::Timestamp::now();
+    format!("{now:.3}")
+}
+
+fn redact_text(text: &mut String, redactor: &Redactor) {
+    if let std::borrow::Cow::Owned(clean) = redactor.redact(text) {
+        *text = clean;
+    }
+}
+
+fn redact_diagnostic(diagnostic: &mut Diagnostic, redactor: &Redactor) {
+    redact_text(&mut diagnostic.message, redactor);
+    diagnostic.labels.iter_mut().for_each(|label| redact_text(&mut label.text, redactor));
+    diagnostic.notes.iter_mut().for_each(|note| redact_text(note, redactor));
+    diagnostic.hints.iter_mut().for_each(|hint| redact_text(hint, redactor));
+}
+
+/// Redacts every text in a value, keys too.
+pub fn redact_value(value: &mut Value, redactor: &Redactor) {
+    match value {
+        Value::Str(text) => {
+            if let std::borrow::Cow::Owned(clean) = redactor.redact(text) {
+                *text = clean.into();
+            }
+        }
+        Value::Bytes(bytes) => {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            if let std::borrow::Cow::Owned(clean) = redactor.redact(&text) {
+                *value = Value::from(clean);
+            }
+        }
+        Value::List(items) => {
+            Arc::make_mut(items).iter_mut().for_each(|item| redact_value(item, redactor));
+        }
+        Value::Map(map) => redact_map(Arc::make_mut(map), redactor),
+        Value::Int(_) | Value::BigInt(_) | Value::Float(_) => {
+            let text = crate::value::python_str(value);
+            if let std::borrow::Cow::Owned(clean) = redactor.redact(&text) {
+                *value = Value::from(clean);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Date(_) | Value::DateTime(..) => {}
+    }
+}
+
+/// [`redact_value`] for a map.
+pub fn redact_map(map: &mut Map, redactor: &Redactor) {
+    let dirty = map.keys().any(|key| matches!(redactor.redact(&key.text()), std::borrow::Cow::Owned(_)));
+    if dirty {
+        *map = std::mem::take(map)
+            .into_iter()
+            .map(|(key, value)| (redactor.redact(&key.text()).into_owned().into(), value))
+            .collect();
+    }
+    map.values_mut().for_each(|value| redact_value(value, redactor));
+}
+
+fn redact_done(done: &mut Done, redactor: &Redactor) {
+    redact_map(&mut done.result, redactor);
+    done.changes.iter_mut().for_each(|text| redact_text(text, redactor));
+    if let Some(reason) = &mut done.reason {
+        redact_text(reason, redactor);
+    }
+    for diff in &mut done.diffs {
+        for text in [&mut diff.before_header, &mut diff.after_header, &mut diff.before, &mut diff.after] {
+            redact_text(text, redactor);
+        }
+        if let Some(text) = &mut diff.prepared {
+            redact_text(text, redactor);
+        }
+    }
+    if let Some(diagnostic) = &mut done.diagnostic {
+        redact_diagnostic(diagnostic, redactor);
+    }
+}
+
+fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
+    if redactor.is_empty() {
+        return;
+    }
+    match kind {
+        EventKind::RunStarted { playbook, environments, .. } => {
+            redact_text(playbook, redactor);
+            environments.iter_mut().for_each(|text| redact_text(text, redactor));
+        }
+        EventKind::PlayStarted { name, .. } => redact_text(name, redactor),
+        EventKind::NoHosts { pattern } => redact_text(pattern, redactor),
+        EventKind::TaskStarted { name, .. } => redact_text(name, redactor),
+        EventKind::HostStarted { .. } | EventKind::Retry { .. } | EventKind::Recap { .. } => {}
+        EventKind::Progress { progress, .. } => match progress {
+            Progress::Output { text, .. }
+            | Progress::ImageLog { line: text, .. }
+            | Progress::ImageStep { text, .. } => {
+                redact_text(text, redactor);
+            }
+            Progress::Image { state, .. } => match state {
+                ImageState::Failed { message } | ImageState::PushFailed { message } => redact_text(message, redactor),
+                _ => {}
+            },
+        },
+        EventKind::ItemDone { label, done, .. } => {
+            redact_text(label, redactor);
+            redact_done(done, redactor);
+        }
+        EventKind::HostDone { done, .. } => redact_done(done, redactor),
+        EventKind::Warning { diagnostic } | EventKind::Error { diagnostic } => redact_diagnostic(diagnostic, redactor),
+        EventKind::RunEnded { notes, .. } => notes.iter_mut().for_each(|(_, text)| redact_text(text, redactor)),
+    }
+}

@@ -1,0 +1,1 @@
+//! Image definitions, graph, schedule and tag file.

@@ -1,0 +1,1 @@
+//! The authenticating package-mirror proxy.

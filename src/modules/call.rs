@@ -1,0 +1,145 @@
+//! What crosses between engine and target: calls, their inputs, outcomes and failures.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::diag::Diagnostic;
+use crate::event::Diff;
+use crate::value::Map;
+
+/// One invocation of a module on a host.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// The module's table name (`copy`).
+    pub module: String,
+    /// Arguments after [`super::Spec::coerce`].
+    pub args: serde_json::Value,
+    /// Check mode: nothing may change.
+    pub check: bool,
+    /// Diffs are wanted.
+    pub diff: bool,
+    /// Variables for child processes (task keyword `environment`).
+    pub environment: Vec<(String, String)>,
+    /// Do not log arguments or output (task keyword `no_log`).
+    pub no_log: bool,
+    /// Seconds until the task is ended (task keyword `timeout`).
+    pub timeout: Option<u64>,
+    /// Files of the controller that the module needs, by the argument's name.
+    pub inputs: Vec<Input>,
+}
+
+/// A controller file, rendered template or tree that goes with a call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Input {
+    /// The argument it stands for (`src`).
+    pub arg: String,
+    /// Its files. A single file or template has one entry with an empty `path`.
+    pub entries: Vec<TreeEntry>,
+    /// `src` was a directory.
+    pub is_tree: bool,
+    /// Name of the source's last path component, for `dest` folders.
+    pub basename: String,
+    /// `src` ended with a slash: the content of the folder, not the folder.
+    pub contents_only: bool,
+}
+
+/// One file or folder of an [`Input`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TreeEntry {
+    /// Relative path; empty for a single file.
+    pub path: String,
+    /// Permission bits on the controller.
+    pub mode: u32,
+    /// What it is.
+    pub kind: InputKind,
+}
+
+/// File, folder or link.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputKind {
+    /// A file: its content is asked for only if the module needs it.
+    File {
+        /// Hex SHA-1, as Ansible's results have it.
+        sha1: String,
+        /// Hex SHA-256: the blob's name on the wire.
+        sha256: String,
+        /// Bytes.
+        size: u64,
+        /// Where the controller has it. Not sent.
+        #[serde(skip)]
+        source: Option<BlobSource>,
+    },
+    /// A folder.
+    Dir,
+    /// A symbolic link and its target.
+    Link {
+        /// The target.
+        target: String,
+    },
+}
+
+/// Where the controller keeps a blob until the host asks for it.
+#[derive(Clone, Debug)]
+pub enum BlobSource {
+    /// In a file.
+    File(PathBuf),
+    /// In memory (a rendered template, `content`).
+    Memory(Arc<[u8]>),
+}
+
+/// A blob on the host: a file that the agent spooled, removed after the call.
+#[derive(Clone, Debug)]
+pub enum Blob {
+    /// Small, in memory.
+    Memory(Arc<[u8]>),
+    /// In a private file of the agent's own folder.
+    File(PathBuf),
+}
+
+/// How a module's call ended well.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Something changed (in check mode: would change).
+    pub changed: bool,
+    /// The module did not do its work (`creates` exists, check mode of `command`).
+    pub skipped: bool,
+    /// The result's keys beside `changed` (`rc`, `stdout`, `msg`, ...).
+    pub result: Map,
+    /// What was changed, a few words each.
+    pub changes: Vec<String>,
+    /// Before and after.
+    pub diffs: Vec<Diff>,
+    /// Warnings for the user.
+    pub warnings: Vec<String>,
+}
+
+/// How a module's call failed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// What went wrong.
+    pub diagnostic: Diagnostic,
+    /// The result's keys all the same (`rc`, `stderr`, ...); `msg` is added from the diagnostic.
+    pub result: Map,
+    /// What had been changed before it failed.
+    pub changed: bool,
+    /// Before and after of what had been changed.
+    pub diffs: Vec<Diff>,
+    /// Warnings for the user.
+    pub warnings: Vec<String>,
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self { diagnostic, result: Map::new(), changed: false, diffs: Vec::new(), warnings: Vec::new() }
+    }
+}
+
+impl Failure {
+    /// A failure with result keys.
+    pub fn with_result(diagnostic: Diagnostic, result: Map) -> Self {
+        Self { result, ..Self::from(diagnostic) }
+    }
+}

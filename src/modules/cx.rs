@@ -1,0 +1,174 @@
+//! What a module sees of the host: probes, guarded changes, inputs, an output stream.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::sync::Arc;
+
+use super::call::{Blob, Call, Failure, Input, InputKind, Outcome, TreeEntry};
+use crate::diag::{Diagnostic, Result};
+use crate::event::{Diff, Progress};
+use crate::system::{Mutate, Probe};
+use crate::value::Map;
+
+/// The way back to the engine while a module runs.
+pub trait Link: Send + Sync {
+    /// Tells something that happens now.
+    fn progress(&self, progress: Progress);
+    /// The content of an input's file, by its SHA-256. Blocks until it is here.
+    fn blob(&self, sha256: &str) -> Result<Blob>;
+    /// The run was interrupted or the connection is gone: end soon, leave nothing half-written.
+    fn cancelled(&self) -> bool;
+}
+
+/// The handle that a module works with. Lives for one call, on one blocking thread.
+pub struct Cx {
+    call: Call,
+    link: Arc<dyn Link>,
+    runtime: tokio::runtime::Handle,
+    probe: Probe,
+    changed: Cell<bool>,
+    skipped: Cell<bool>,
+    changes: RefCell<Vec<String>>,
+    diffs: RefCell<Vec<Diff>>,
+    warnings: RefCell<Vec<String>>,
+}
+
+impl Cx {
+    /// A handle for one call. `read_only` are the programs that probes may run.
+    pub fn new(call: Call, link: Arc<dyn Link>, runtime: tokio::runtime::Handle) -> Self {
+        let probe = Probe::new(call.environment.clone());
+        Self {
+            call,
+            link,
+            runtime,
+            probe,
+            changed: Cell::default(),
+            skipped: Cell::default(),
+            changes: RefCell::default(),
+            diffs: RefCell::default(),
+            warnings: RefCell::default(),
+        }
+    }
+
+    /// Reads the host; always allowed.
+    pub fn probe(&self) -> &Probe {
+        &self.probe
+    }
+
+    /// Check mode: closures of [`Cx::change`] are not run.
+    pub fn check_mode(&self) -> bool {
+        self.call.check
+    }
+
+    /// Diffs are wanted.
+    pub fn diff_mode(&self) -> bool {
+        self.call.diff
+    }
+
+    /// The task's `no_log`.
+    pub fn no_log(&self) -> bool {
+        self.call.no_log
+    }
+
+    /// Variables for child processes.
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.call.environment
+    }
+
+    /// A change of the host. `what` is told to the user (`"create /etc/motd"`); the closure gets
+    /// the handle that can write. Not run in check mode, where `None` is returned.
+    pub fn change<T>(&self, what: impl Into<String>, apply: impl FnOnce(&Mutate) -> Result<T>) -> Result<Option<T>> {
+        self.changed.set(true);
+        self.changes.borrow_mut().push(what.into());
+        if self.call.check {
+            return Ok(None);
+        }
+        apply(&Mutate::new(self.call.environment.clone())).map(Some)
+    }
+
+    /// Work that runs a program or leaves scratch files but changes nothing the user declared
+    /// (validation of a new file, a temporary copy). Not run in check mode.
+    pub fn scratch<T>(&self, apply: impl FnOnce(&Mutate) -> Result<T>) -> Result<Option<T>> {
+        if self.call.check {
+            return Ok(None);
+        }
+        apply(&Mutate::new(self.call.environment.clone())).map(Some)
+    }
+
+    /// True once a change was made (or, in check mode, would have been).
+    pub fn changed(&self) -> bool {
+        self.changed.get()
+    }
+
+    /// The module did not do its work, as Ansible's `skipped`.
+    pub fn skip(&self) {
+        self.skipped.set(true);
+    }
+
+    /// Reports before and after; ignored unless diffs are wanted.
+    pub fn diff(&self, diff: Diff) {
+        if self.call.diff {
+            self.diffs.borrow_mut().push(diff);
+        }
+    }
+
+    /// Warns the user.
+    pub fn warn(&self, text: impl Into<String>) {
+        self.warnings.borrow_mut().push(text.into());
+    }
+
+    /// Tells something that happens now.
+    pub fn progress(&self, progress: Progress) {
+        self.link.progress(progress);
+    }
+
+    /// The way back to the engine, for code that outlives a borrow of this handle.
+    pub fn link(&self) -> Arc<dyn Link> {
+        Arc::clone(&self.link)
+    }
+
+    /// The run was interrupted.
+    pub fn cancelled(&self) -> bool {
+        self.link.cancelled()
+    }
+
+    /// The controller's files for an argument.
+    pub fn input(&self, arg: &str) -> Option<&Input> {
+        self.call.inputs.iter().find(|input| input.arg == arg)
+    }
+
+    /// The content of an input's file; asks the controller for it.
+    pub fn blob(&self, entry: &TreeEntry) -> Result<Blob> {
+        match &entry.kind {
+            InputKind::File { sha256, .. } => self.link.blob(sha256),
+            InputKind::Dir | InputKind::Link { .. } => {
+                Err(Diagnostic::internal("a folder or link has no content to ask for"))
+            }
+        }
+    }
+
+    /// Runs a future to its end on the process's runtime.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    /// The outcome of a call that ended well.
+    pub(super) fn finish(self, result: Map) -> Outcome {
+        Outcome {
+            changed: self.changed.get(),
+            skipped: self.skipped.get(),
+            result,
+            changes: self.changes.into_inner(),
+            diffs: self.diffs.into_inner(),
+            warnings: self.warnings.into_inner(),
+        }
+    }
+
+    /// The failure of a call, with what had been done before.
+    pub(super) fn fail(self, mut failure: Failure) -> Failure {
+        failure.changed |= self.changed.get() && !self.call.check;
+        failure.diffs.append(&mut self.diffs.into_inner());
+        failure.warnings.append(&mut self.warnings.into_inner());
+        failure
+    }
+}

@@ -1,0 +1,15 @@
+//! Modules: typed arguments in, probes and guarded changes on one host, a result out.
+//!
+//! A module sees no YAML, templates, variables or vault. The table [`MODULES`] is the one
+//! place that lists them: names, argument checks, `hostctl doc`, schema and completion
+//! come from it. To add a module: one file, one line here (see CONTRIBUTING.md).
+
+mod call;
+mod cx;
+mod spec;
+mod table;
+
+pub use call::{Blob, BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
+pub use cx::{Cx, Link};
+pub use spec::{ArgError, ArgSpec, ArgType, InputArg, Meta, Module, ModuleEntry, PathPart, RunsOn, Spec, entry};
+pub use table::{MODULES, find};

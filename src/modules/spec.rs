@@ -1,0 +1,243 @@
+//! A module's face: names, argument table, where it runs. Derived from its `Args` type.
+
+use std::sync::OnceLock;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use super::call::{Failure, Outcome};
+use super::cx::Cx;
+use crate::value::{Map, Value};
+
+/// Where a module's work is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunsOn {
+    /// On the task's host (through the agent or in this process).
+    Host,
+    /// Always on the controller (`image_tags`).
+    Controller,
+    /// Inside the engine, which has its variables and hosts (`debug`, `set_fact`, `meta`).
+    Engine,
+}
+
+/// How a controller file gets to the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputArg {
+    /// File or folder, searched in `files/`; not taken if the boolean argument `unless` is true.
+    File {
+        /// The argument.
+        arg: &'static str,
+        /// A boolean argument that means "already on the host".
+        unless: Option<&'static str>,
+    },
+    /// A template file, searched in `templates/`, rendered on the controller.
+    Template {
+        /// The argument.
+        arg: &'static str,
+    },
+}
+
+/// What the argument types cannot say.
+#[derive(Clone, Copy, Debug)]
+pub struct Meta {
+    /// Short name, as in the table.
+    pub name: &'static str,
+    /// Full name (`ansible.builtin.copy`); hostctl's own are `hostctl.core.NAME`.
+    pub full_name: &'static str,
+    /// Other accepted names (`ansible.legacy.copy`, `systemd_service`).
+    pub also: &'static [&'static str],
+    /// One line.
+    pub summary: &'static str,
+    /// Where it runs.
+    pub runs_on: RunsOn,
+    /// Aliases: (argument, its other names).
+    pub aliases: &'static [(&'static str, &'static [&'static str])],
+    /// The argument that free text goes to (`command: echo hi`).
+    pub free_form: Option<&'static str>,
+    /// At most one of each group.
+    pub exclusive: &'static [&'static [&'static str]],
+    /// At least one of each group.
+    pub one_of: &'static [&'static [&'static str]],
+    /// All or none of each group.
+    pub together: &'static [&'static [&'static str]],
+    /// (argument, value, needs all of).
+    pub required_if: &'static [(&'static str, &'static str, &'static [&'static str])],
+    /// Arguments of the Ansible module that hostctl refuses by name, with the reason.
+    pub refused: &'static [(&'static str, &'static str)],
+    /// Controller files.
+    pub inputs: &'static [InputArg],
+    /// Arguments whose values never go to a log.
+    pub secret: &'static [&'static str],
+}
+
+impl Meta {
+    /// All empty; fill in with `..Meta::NONE`.
+    pub const NONE: Self = Self {
+        name: "",
+        full_name: "",
+        also: &[],
+        summary: "",
+        runs_on: RunsOn::Host,
+        aliases: &[],
+        free_form: None,
+        exclusive: &[],
+        one_of: &[],
+        together: &[],
+        required_if: &[],
+        refused: &[],
+        inputs: &[],
+        secret: &[],
+    };
+}
+
+/// A module. The doc comment of `Args` is its manual.
+pub trait Module {
+    /// Its arguments. `deny_unknown_fields`; no `flatten`, no `untagged`.
+    type Args: DeserializeOwned + JsonSchema;
+    /// Names and rules.
+    const META: Meta;
+    /// Does the work on this host; returns the result's keys. Not called for [`RunsOn::Engine`].
+    fn run(cx: &Cx, args: Self::Args) -> Result<Map, Failure>;
+}
+
+/// The kinds of argument that Ansible knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArgType {
+    /// Text; scalars are turned into it.
+    Str,
+    /// A path on the host (`~` and `$VAR` are expanded there).
+    Path,
+    /// `yes`, `"true"`, 1 ...
+    Bool,
+    /// An integer, also as text.
+    Int,
+    /// A float, also as text.
+    Float,
+    /// A list of a kind; text is split at commas, a scalar is a list of one.
+    List(Box<ArgType>),
+    /// A mapping, also as `k=v` text or JSON.
+    Dict,
+    /// Anything, untouched.
+    Raw,
+}
+
+/// One argument.
+#[derive(Clone, Debug)]
+pub struct ArgSpec {
+    /// Its name.
+    pub name: String,
+    /// Its other names.
+    pub aliases: Vec<&'static str>,
+    /// Its kind.
+    pub ty: ArgType,
+    /// Must be given.
+    pub required: bool,
+    /// The default, if it has one.
+    pub default: Option<serde_json::Value>,
+    /// The allowed values, if limited.
+    pub choices: Vec<String>,
+    /// Manual text.
+    pub doc: String,
+    /// Never logged.
+    pub secret: bool,
+}
+
+/// A module's whole argument table.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Names and rules.
+    pub meta: Meta,
+    /// Arguments by name, in the order of the type.
+    pub args: IndexMap<String, ArgSpec>,
+    /// The manual's text.
+    pub doc: String,
+    /// JSON schema of the arguments.
+    pub schema: serde_json::Value,
+}
+
+/// A step of the path to a wrong argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathPart {
+    /// A key.
+    Key(String),
+    /// A list index.
+    Index(usize),
+}
+
+/// A wrong argument, before it has a place in the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArgError {
+    /// A code from `diag::CODES` (letter M).
+    pub code: &'static str,
+    /// The way to it; empty for the task as a whole (a missing argument).
+    pub path: Vec<PathPart>,
+    /// The key is wrong, not the value.
+    pub on_key: bool,
+    /// The message.
+    pub message: String,
+    /// Words for the label.
+    pub label: String,
+    /// What to type.
+    pub hint: Option<String>,
+}
+
+impl Spec {
+    /// Whether a value is left out of the checks (a template, rendered later).
+    /// Checks names, kinds, choices and groups, turns every value into its kind, fills in
+    /// nothing. All errors at once. `templated(path)` says that the value there is not known yet.
+    pub fn coerce(
+        &self,
+        args: &Map,
+        templated: &dyn Fn(&[PathPart]) -> bool,
+    ) -> Result<serde_json::Value, Vec<ArgError>> {
+        let _ = (args, templated);
+        Ok(crate::value::to_json(&Value::from(args.clone())))
+    }
+
+    /// The argument of a name or alias.
+    pub fn arg(&self, name: &str) -> Option<&ArgSpec> {
+        self.args.get(name).or_else(|| self.args.values().find(|arg| arg.aliases.contains(&name)))
+    }
+}
+
+/// One line of the table.
+#[derive(Debug)]
+pub struct ModuleEntry {
+    /// Names and rules.
+    pub meta: Meta,
+    make_spec: fn() -> Spec,
+    run: fn(Cx, serde_json::Value) -> Result<Outcome, Failure>,
+    spec: OnceLock<Spec>,
+}
+
+impl ModuleEntry {
+    /// The argument table, made once.
+    pub fn spec(&self) -> &Spec {
+        self.spec.get_or_init(self.make_spec)
+    }
+
+    /// Runs the module with coerced arguments, on this thread.
+    pub fn run(&self, cx: Cx, args: serde_json::Value) -> Result<Outcome, Failure> {
+        (self.run)(cx, args)
+    }
+}
+
+/// The table line of a module type.
+pub const fn entry<M: Module>() -> ModuleEntry {
+    ModuleEntry { meta: M::META, make_spec: make_spec::<M>, run: run::<M>, spec: OnceLock::new() }
+}
+
+fn make_spec<M: Module>() -> Spec {
+    let schema = serde_json::Value::from(schemars::schema_for!(M::Args));
+    Spec { meta: M::META, args: IndexMap::new(), doc: String::new(), schema }
+}
+
+fn run<M: Module>(cx: Cx, args: serde_json::Value) -> Result<Outcome, Failure> {
+    let args: M::Args = serde_path_to_error::deserialize(args)
+        .map_err(|error| crate::diag::Diagnostic::task("M0001", format!("`{}`: {error}", M::META.name)))?;
+    match M::run(&cx, args) {
+        Ok(result) => Ok(cx.finish(result)),
+        Err(failure) => Err(cx.fail(failure)),
+    }
+}

@@ -1,0 +1,13 @@
+//! The table of modules. One line each.
+
+use super::spec::ModuleEntry;
+
+/// Every module.
+pub static MODULES: &[ModuleEntry] = &[];
+
+/// The module of a short or full name.
+pub fn find(name: &str) -> Option<&'static ModuleEntry> {
+    MODULES
+        .iter()
+        .find(|entry| entry.meta.name == name || entry.meta.full_name == name || entry.meta.also.contains(&name))
+}

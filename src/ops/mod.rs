@@ -1,0 +1,1 @@
+//! What the commands do: a request in, events out; no terminal.

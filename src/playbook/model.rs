@@ -1,0 +1,230 @@
+//! The model: what the engine walks. Every field that may hold a template is still a `Node`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::diag::Span;
+use crate::event::TaskId;
+use crate::modules::ModuleEntry;
+use crate::yaml::Node;
+
+/// The keywords that stand at one play, role, block, include or task: name to (key's place, value).
+/// Only names from the table in `keywords.rs` get here.
+#[derive(Clone, Debug, Default)]
+pub struct Keywords(pub IndexMap<&'static str, (Span, Node)>);
+
+impl Keywords {
+    /// The value of a keyword.
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        self.0.get(name).map(|(_, node)| node)
+    }
+
+    /// The place of a keyword's key.
+    pub fn key_span(&self, name: &str) -> Option<Span> {
+        self.0.get(name).map(|(span, _)| *span)
+    }
+}
+
+/// What a context stands for.
+#[derive(Clone, Debug)]
+pub enum ContextKind {
+    /// The play itself (outermost).
+    Play,
+    /// A role's use: its variables rank as role variables.
+    Role(Arc<Role>),
+    /// A block.
+    Block,
+    /// An import or include: its `vars` rank as include parameters, its file's folder is searched.
+    Include {
+        /// The included file.
+        file: PathBuf,
+    },
+}
+
+/// The chain of what surrounds a task, innermost first. Keywords are inherited along it: `when`,
+/// `tags`, `vars`, `environment` and `module_defaults` add up, all others take the nearest.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// What it is.
+    pub kind: ContextKind,
+    /// Its keywords.
+    pub keywords: Keywords,
+    /// What is around it.
+    pub parent: Option<Arc<Context>>,
+}
+
+impl Context {
+    /// This context and those around it, innermost first.
+    pub fn chain(&self) -> impl Iterator<Item = &Context> {
+        std::iter::successors(Some(self), |context| context.parent.as_deref())
+    }
+
+    /// The innermost role around.
+    pub fn role(&self) -> Option<&Arc<Role>> {
+        self.chain().find_map(|context| match &context.kind {
+            ContextKind::Role(role) => Some(role),
+            _ => None,
+        })
+    }
+}
+
+/// A whole playbook, `import_playbook` resolved.
+#[derive(Clone, Debug)]
+pub struct Playbook {
+    /// The file the user named.
+    pub path: PathBuf,
+    /// The plays in order.
+    pub plays: Vec<Arc<Play>>,
+}
+
+/// One play.
+#[derive(Debug)]
+pub struct Play {
+    /// The play's mapping.
+    pub span: Span,
+    /// The file it stands in; `playbook_dir` is its folder.
+    pub file: PathBuf,
+    /// The outermost context: holds all play keywords (`hosts`, `vars`, `gather_facts`, `serial`,
+    /// `strategy`, `vars_files`, `vars_prompt`, `become`, ...). An `import_playbook`'s `vars`, `when`
+    /// and `tags` stand in parents of it.
+    pub context: Arc<Context>,
+    /// Static roles (`roles:`), in order, dependencies first, each ready to run.
+    pub roles: Vec<RoleUse>,
+    /// `pre_tasks`.
+    pub pre_tasks: Vec<Item>,
+    /// `tasks`.
+    pub tasks: Vec<Item>,
+    /// `post_tasks`.
+    pub post_tasks: Vec<Item>,
+    /// Handlers of the play, then those of its static roles.
+    pub handlers: Vec<Item>,
+}
+
+/// A role loaded from its folder. One for each use, since parameters and tags differ.
+#[derive(Debug)]
+pub struct Role {
+    /// Its name as used.
+    pub name: Arc<str>,
+    /// Its folder.
+    pub path: PathBuf,
+    /// `defaults/main.yml` (or `defaults_from`), each a mapping; in the order of rank.
+    pub defaults: Vec<Node>,
+    /// `vars/main.yml`.
+    pub vars: Vec<Node>,
+    /// Parameters of the use: `vars:` of the entry and free keys.
+    pub params: Vec<(Arc<str>, Node)>,
+    /// Dependencies from `meta/main.yml`: their defaults and vars are seen by this role too.
+    pub dependencies: Vec<Arc<Role>>,
+    /// `allow_duplicates` of `meta/main.yml`.
+    pub allow_duplicates: bool,
+}
+
+/// A role's use: what runs.
+#[derive(Clone, Debug)]
+pub struct RoleUse {
+    /// The role.
+    pub role: Arc<Role>,
+    /// Its context (kind `Role`).
+    pub context: Arc<Context>,
+    /// Tasks of its dependencies come as uses of their own, before it.
+    pub tasks: Vec<Item>,
+    /// Its handlers.
+    pub handlers: Vec<Item>,
+}
+
+/// A task or a block.
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// A task.
+    Task(Arc<Task>),
+    /// A block, or the tasks of a static import (then without rescue and always).
+    Block(Arc<Block>),
+    /// A role brought in by `import_role`.
+    Role(Arc<RoleUse>),
+}
+
+/// A block.
+#[derive(Debug)]
+pub struct Block {
+    /// The block's mapping.
+    pub span: Span,
+    /// Its own context (kind `Block` or `Include`).
+    pub context: Arc<Context>,
+    /// `block`.
+    pub body: Vec<Item>,
+    /// `rescue`.
+    pub rescue: Vec<Item>,
+    /// `always`.
+    pub always: Vec<Item>,
+}
+
+/// One task or handler.
+#[derive(Debug)]
+pub struct Task {
+    /// Its number, unique in a run.
+    pub id: TaskId,
+    /// The task's mapping.
+    pub span: Span,
+    /// The place shown in messages: the `name` value, else the module's key.
+    pub label_span: Span,
+    /// The file it stands in.
+    pub file: PathBuf,
+    /// Its own keywords (`name`, `when`, `loop`, `with_items`, `register`, `notify`, `listen`, ...). Every
+    /// `with_X` stands under its own name.
+    pub keywords: Keywords,
+    /// What it does.
+    pub action: Action,
+    /// What is around it.
+    pub context: Arc<Context>,
+    /// It is a handler.
+    pub handler: bool,
+}
+
+/// What a task does.
+#[derive(Debug)]
+pub enum Action {
+    /// Calls a module (engine-run ones such as `debug` and `meta` too).
+    Module(ModuleUse),
+    /// Loads tasks, a role or variables at run time.
+    Include(Include),
+}
+
+/// A module and its arguments as written.
+#[derive(Debug)]
+pub struct ModuleUse {
+    /// The name as written.
+    pub name: Arc<str>,
+    /// Its place.
+    pub name_span: Span,
+    /// The table line.
+    pub entry: &'static ModuleEntry,
+    /// Arguments by name: `k=v` text is split, free text stands under the module's free-form
+    /// argument, `args:` is merged in. Key's place, value.
+    pub args: IndexMap<Arc<str>, (Span, Node)>,
+    /// The whole argument value is a template (`module: "{{ args }}"`, `args: "{{ ... }}"`).
+    pub args_template: Option<Node>,
+}
+
+/// What is included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IncludeKind {
+    /// `include_tasks`.
+    Tasks,
+    /// `include_role`.
+    Role,
+}
+
+/// A dynamic include. (`import_*` is resolved when the playbook is loaded.)
+#[derive(Debug)]
+pub struct Include {
+    /// What.
+    pub kind: IncludeKind,
+    /// The name as written.
+    pub name: Arc<str>,
+    /// Its place.
+    pub name_span: Span,
+    /// `file`, `name`, `apply`, `tasks_from`, `vars_from`, `defaults_from`, `handlers_from`, `public`, ...
+    pub args: IndexMap<Arc<str>, (Span, Node)>,
+}

@@ -1,0 +1,1 @@
+//! Events to people (human), programs (jsonl) and code frames.

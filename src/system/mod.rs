@@ -1,0 +1,9 @@
+//! The only room that touches the host.
+//!
+//! [`Probe`] reads, [`Mutate`] writes; each subject (files, processes, users, packages,
+//! network, block devices, engines) adds its methods in a file of its own. Modules get
+//! both handles from their `Cx` alone, so check mode holds by construction.
+
+mod handles;
+
+pub use handles::{Mutate, Probe};

@@ -1,0 +1,150 @@
+//! The spelling of values in text, as Python has it: `True`, `None`, `['a', 1]`, `1e+16`.
+
+use std::fmt::Write as _;
+
+use super::Value;
+
+/// `str(value)`: text as it is, everything else as [`python_repr`].
+pub fn python_str(value: &Value) -> String {
+    match value {
+        Value::Str(text) => text.to_string(),
+        Value::Date(date) => date.to_string(),
+        Value::DateTime(at, offset) => {
+            let mut text = at.to_string().replace('T', " ");
+            if let Some(minutes) = offset {
+                let sign = if *minutes < 0 { '-' } else { '+' };
+                let _ = write!(text, "{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60);
+            }
+            text
+        }
+        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        other => python_repr(other),
+    }
+}
+
+/// `repr(value)`.
+pub fn python_repr(value: &Value) -> String {
+    let mut out = String::new();
+    write_repr(&mut out, value);
+    out
+}
+
+fn write_repr(out: &mut String, value: &Value) {
+    match value {
+        Value::Null => out.push_str("None"),
+        Value::Bool(true) => out.push_str("True"),
+        Value::Bool(false) => out.push_str("False"),
+        Value::Int(int) => {
+            let _ = write!(out, "{int}");
+        }
+        Value::BigInt(digits) => out.push_str(digits),
+        Value::Float(float) => out.push_str(&python_float(*float)),
+        Value::Str(text) => write_quoted(out, text),
+        Value::Bytes(bytes) => {
+            out.push('b');
+            write_quoted(out, &bytes.escape_ascii().to_string());
+        }
+        Value::Date(date) => {
+            let _ = write!(out, "datetime.date({}, {}, {})", date.year(), date.month(), date.day());
+        }
+        Value::DateTime(at, _) => {
+            let _ = write!(
+                out,
+                "datetime.datetime({}, {}, {}, {}, {}",
+                at.year(),
+                at.month(),
+                at.day(),
+                at.hour(),
+                at.minute()
+            );
+            if at.second() != 0 || at.subsec_nanosecond() != 0 {
+                let _ = write!(out, ", {}", at.second());
+            }
+            if at.subsec_nanosecond() != 0 {
+                let _ = write!(out, ", {}", at.subsec_nanosecond() / 1000);
+            }
+            out.push(')');
+        }
+        Value::List(list) => {
+            out.push('[');
+            for (index, item) in list.iter().enumerate() {
+                if index > 0 {
+                    out.push_str(", ");
+                }
+                write_repr(out, item);
+            }
+            out.push(']');
+        }
+        Value::Map(map) => {
+            out.push('{');
+            for (index, (key, item)) in map.iter().enumerate() {
+                if index > 0 {
+                    out.push_str(", ");
+                }
+                write_repr(out, &key.to_value());
+                out.push_str(": ");
+                write_repr(out, item);
+            }
+            out.push('}');
+        }
+    }
+}
+
+/// Python's quoting: single quotes unless the text has some and no double ones.
+fn write_quoted(out: &mut String, text: &str) {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    out.push(quote);
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c == quote => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if (c as u32) < 0x20 || (0x7f..0xa1).contains(&(c as u32)) || c == '\u{ad}' => {
+                let _ = write!(out, "\\x{:02x}", c as u32);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push(quote);
+}
+
+/// `repr(float)`: shortest digits, exponent from 1e16 up and below 1e-4.
+pub fn python_float(float: f64) -> String {
+    if float.is_nan() {
+        return "nan".to_owned();
+    }
+    if float.is_infinite() {
+        return if float > 0.0 { "inf" } else { "-inf" }.to_owned();
+    }
+    let size = float.abs();
+    if size != 0.0 && !(1e-4..1e16).contains(&size) {
+        let text = format!("{float:e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
+        return format!("{digits}e{sign}{exponent:0>2}");
+    }
+    let text = format!("{float}");
+    if text.contains('.') { text } else { text + ".0" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map;
+
+    #[test]
+    fn spells_values_as_python_does() {
+        let check = |value: Value, expected: &str| assert_eq!(python_repr(&value), expected);
+        check(true.into(), "True");
+        check(1e16.into(), "1e+16");
+        check(1.5e-7.into(), "1.5e-07");
+        check(2.0.into(), "2.0");
+        check("it's".into(), "\"it's\"");
+        check(Value::from(map! { "a" => Value::from(vec![Value::Null, "x\n".into()]) }), "{'a': [None, 'x\\n']}");
+    }
+}

@@ -1,0 +1,7 @@
+//! Variables: ordered layers of lazily rendered source and plain data, each with its origin.
+//!
+//! Does not render: `template` does, with a [`Scope`] in hand.
+
+mod scope;
+
+pub use scope::{Entry, HostVars, Layer, Level, Origin, Scope, Sealed};

@@ -1,0 +1,1 @@
+//! Vaults: hostctl's own age-sealed value files, and ansible-vault text.
