@@ -10,3 +10,9 @@ pub use model::{
     Action, Block, Context, ContextKind, Include, IncludeKind, Item, Keywords, ModuleUse, Play, Playbook, Role,
     RoleUse, Task,
 };
+
+/// The table's own copy of a keyword's name.
+pub fn keyword_name(name: &str) -> Option<&'static str> {
+    let _ = name;
+    None
+}
