@@ -228,8 +228,7 @@ impl Loader<'_> {
             let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
             let span = self.span(offset(place.start), offset(place.end));
             let text: Arc<str> = text.into();
-            let value =
-                if style == ScalarStyle::Plain { resolve(&text) } else { Value::Str(Arc::clone(&text)) };
+            let value = if style == ScalarStyle::Plain { resolve(&text) } else { Value::Str(Arc::clone(&text)) };
             let node = Node {
                 span,
                 data: NodeData::Scalar(Arc::new(Scalar {
@@ -283,7 +282,10 @@ impl Loader<'_> {
         // saphyr does not say whether brackets are there, but its event ends behind them.
         let bracket = if matches!(items, Items::List(_)) { b'[' } else { b'{' };
         let flow = bytes.get(at) == Some(&bracket) && end as usize == at + 1;
-        if !flow && matches!(items, Items::List(_)) && !matches!(self.open.last().map(|o| &o.items), Some(Items::List(_))) {
+        if !flow
+            && matches!(items, Items::List(_))
+            && !matches!(self.open.last().map(|o| &o.items), Some(Items::List(_)))
+        {
             // saphyr starts a list that is not indented behind its first dash.
             let line = position::line_start(self.text, at);
             let before = self.text[line..at].trim_end();
@@ -294,36 +296,27 @@ impl Loader<'_> {
         let start = u32::try_from(at).unwrap_or(u32::MAX);
         if let (Some(parent), Items::Map { .. }) = (self.open.last_mut(), &items) {
             // `{{ name }}` is a mapping whose key is a mapping: nobody means that.
-            if let Items::Map { key: None, .. } = parent.items {
-                if parent.flow && parent.start + 1 == start && bytes.get(at) == Some(&b'{') && !parent.template {
-                    parent.template = true;
-                    let error = syntax::unquoted_template(self.text, self.file, parent.start);
-                    self.out.diagnostics.push(error);
-                }
+            if let Items::Map { key: None, .. } = parent.items
+                && parent.flow
+                && parent.start + 1 == start
+                && bytes.get(at) == Some(&b'{')
+                && !parent.template
+            {
+                parent.template = true;
+                let error = syntax::unquoted_template(self.text, self.file, parent.start);
+                self.out.diagnostics.push(error);
             }
         }
         if anchor > 0 {
             self.anchors.insert(anchor, Anchor::Open(self.span(start, start + 1)));
         }
-        self.open.push(Open {
-            items,
-            start,
-            end: start,
-            flow,
-            tag: kept,
-            anchor,
-            size: 1,
-            depth: 1,
-            template: false,
-        });
+        self.open.push(Open { items, start, end: start, flow, tag: kept, anchor, size: 1, depth: 1, template: false });
         Ok(())
     }
 
     fn finish(&mut self, end: u32) -> Result<()> {
         let Some(open) = self.open.pop() else { return Ok(()) };
-        let closes = open.flow
-            && end > 0
-            && matches!(self.text.as_bytes().get(end as usize - 1), Some(b']' | b'}'));
+        let closes = open.flow && end > 0 && matches!(self.text.as_bytes().get(end as usize - 1), Some(b']' | b'}'));
         let span = self.span(open.start, if closes { end } else { open.end });
         let mut size = open.size;
         let mut node = if open.template {
@@ -369,10 +362,12 @@ impl Loader<'_> {
                 }
                 self.add(done)
             }
-            Some(Anchor::Open(anchor)) => Err(Diagnostic::source("Y0019", format!("the alias `{name}` contains itself"))
-                .with_label(place, "used here")
-                .with_label(*anchor, "inside the value that it names")
-                .with_hint("write the part that is meant instead of the alias")),
+            Some(Anchor::Open(anchor)) => {
+                Err(Diagnostic::source("Y0019", format!("the alias `{name}` contains itself"))
+                    .with_label(place, "used here")
+                    .with_label(*anchor, "inside the value that it names")
+                    .with_hint("write the part that is meant instead of the alias"))
+            }
             None => Err(Diagnostic::source("Y0009", format!("unknown anchor `{name}`"))
                 .with_label(place, "no `&` with this name before it in this document")
                 .with_hint("define the anchor first, or put the value in quotes")),
@@ -465,13 +460,16 @@ mod tests {
         assert!(!error.hints.is_empty(), "no hint: {text}");
     }
 
-    fn under<'a>(text: &'a str, span: Span) -> &'a str {
+    fn under(text: &str, span: Span) -> &str {
         &text[span.start as usize..span.end as usize]
     }
 
     #[test]
     fn values_are_read_as_ansible_reads_them() {
-        check("a: yes\nb: 0644\nc: '0644'\nd: ~\ne:\nf: 1:30\n", "{'a': True, 'b': 420, 'c': '0644', 'd': None, 'e': None, 'f': 90}");
+        check(
+            "a: yes\nb: 0644\nc: '0644'\nd: ~\ne:\nf: 1:30\n",
+            "{'a': True, 'b': 420, 'c': '0644', 'd': None, 'e': None, 'f': 90}",
+        );
         check("1: a\ntrue: b\n2.5: c\n~: d\n", "{1: 'a', True: 'b', 2.5: 'c', None: 'd'}");
         check("", "None");
         check("# only a comment\n", "None");
@@ -495,7 +493,10 @@ mod tests {
 
     #[test]
     fn tags_are_applied_or_refused() {
-        check("a: !!str 5\nb: !!int \"7\"\nc: !!float 1\nd: !!binary aGk=\ne: !!bool 'no'\n", "{'a': '5', 'b': 7, 'c': 1.0, 'd': b'hi', 'e': False}");
+        check(
+            "a: !!str 5\nb: !!int \"7\"\nc: !!float 1\nd: !!binary aGk=\ne: !!bool 'no'\n",
+            "{'a': '5', 'b': 7, 'c': 1.0, 'd': b'hi', 'e': False}",
+        );
         check("!!set {a, b}\n", "['a', 'b']");
         check("!!omap [{a: 1}, {b: 2}]\n", "{'a': 1, 'b': 2}");
         fails("a: !valut x\n", "Y0013", "!valut", "did you mean `!vault`");
@@ -551,7 +552,10 @@ mod tests {
         let warning = loaded.diagnostics[0].clone();
         assert!(!warning.is_error());
         assert_eq!((warning.labels[0].span.start, warning.labels[1].span.start), (10, 0));
-        assert_eq!(python_repr(&loaded.single(&file).0.to_value()), "{'b': 2, 'a': 3}".replace("{'b': 2, 'a': 3}", "{'a': 3, 'b': 2}"));
+        assert_eq!(
+            python_repr(&loaded.single(&file).0.to_value()),
+            "{'b': 2, 'a': 3}".replace("{'b': 2, 'a': 3}", "{'a': 3, 'b': 2}")
+        );
         let sources = SourceMap::new();
         let file = sources.add("t.yml", None, text);
         assert!(load(&sources, &file, &LoadOptions::strict()).has_errors());

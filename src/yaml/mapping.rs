@@ -46,12 +46,7 @@ fn is_merge(key: &Node) -> bool {
 }
 
 /// Applies merge keys and settles duplicates.
-pub(super) fn finish_mapping(
-    entries: Entries,
-    span: Span,
-    strict: bool,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Merged {
+pub(super) fn finish_mapping(entries: Entries, span: Span, strict: bool, diagnostics: &mut Vec<Diagnostic>) -> Merged {
     let mut all: IndexMap<Key, Pair> = IndexMap::new();
     let mut added = 0;
     // A later `<<` of the same mapping wins over an earlier one, as in PyYAML.

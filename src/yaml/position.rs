@@ -133,10 +133,10 @@ fn block_header(source: &str, start: usize) -> usize {
     // stands at the header itself or at whatever follows.
     loop {
         let candidate = &source[line..line_end(source, line)];
-        if let Some(at) = header_in(candidate).filter(|at| line < here || line + at <= start) {
-            if line < here || line + at == start {
-                return line + at;
-            }
+        if let Some(at) = header_in(candidate).filter(|at| line < here || line + at <= start)
+            && (line < here || line + at == start)
+        {
+            return line + at;
         }
         if line == 0 || (line < here && !candidate.trim().is_empty()) {
             return start;
@@ -157,7 +157,9 @@ fn header_in(line: &str) -> Option<usize> {
 /// How many spaces were taken off each line of a block.
 fn block_indent(body: &str, text: &str) -> usize {
     let lead = |text: &str| {
-        text.lines().find(|line| !line.trim().is_empty()).map_or(0, |line| line.len() - line.trim_start_matches(' ').len())
+        text.lines()
+            .find(|line| !line.trim().is_empty())
+            .map_or(0, |line| line.len() - line.trim_start_matches(' ').len())
     };
     lead(body).saturating_sub(lead(text))
 }

@@ -81,7 +81,11 @@ pub(super) fn integer(text: &str) -> Option<Value> {
         if clean.is_empty() { None } else { Some(number(negative, &clean, radix)) }
     };
     if let Some(rest) = body.strip_prefix("0b") {
-        return if !rest.is_empty() && all(rest, |byte| matches!(byte, b'0' | b'1' | b'_')) { plain(2, rest) } else { None };
+        return if !rest.is_empty() && all(rest, |byte| matches!(byte, b'0' | b'1' | b'_')) {
+            plain(2, rest)
+        } else {
+            None
+        };
     }
     if let Some(rest) = body.strip_prefix("0x") {
         return if !rest.is_empty() && all(rest, |byte| byte.is_ascii_hexdigit() || byte == b'_') {

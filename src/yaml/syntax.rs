@@ -16,10 +16,10 @@ pub(super) fn explain(text: &str, file: FileId, at: u32, info: &str) -> Diagnost
     let whole = &text[line..line_end(text, at)];
     let indent = whole.len() - whole.trim_start_matches([' ', '\t']).len();
 
-    if let Some(template) = unquoted_in(text, line) {
-        if template < at || (at == line + indent && template < line_end(text, line)) {
-            return unquoted_template(text, file, offset(template));
-        }
+    if let Some(template) = unquoted_in(text, line)
+        && (template < at || (at == line + indent && template < line_end(text, line)))
+    {
+        return unquoted_template(text, file, offset(template));
     }
     if let Some(tab) = whole[..indent].find('\t') {
         let tab = offset(line + tab);
@@ -41,7 +41,10 @@ pub(super) fn explain(text: &str, file: FileId, at: u32, info: &str) -> Diagnost
     if info.contains("unknown escape character") || info.contains("hexadecimal") || info.contains("Unicode character") {
         let (start, end) = bad_escape(text, at);
         return Diagnostic::source("Y0011", format!("`{}` is no escape that YAML knows", &text[start..end]))
-            .with_label(Span::new(file, offset(start), offset(end)), "inside double quotes a backslash begins an escape")
+            .with_label(
+                Span::new(file, offset(start), offset(end)),
+                "inside double quotes a backslash begins an escape",
+            )
             .with_hint("double the backslash, or use single quotes: `'...'`");
     }
     if info.contains("unknown anchor") {
@@ -60,7 +63,9 @@ pub(super) fn explain(text: &str, file: FileId, at: u32, info: &str) -> Diagnost
     if info.contains("mapping values are not allowed") || info.contains("simple key expect") {
         return misplaced_colon(text, file, at, so_far, indent);
     }
-    if let Some(open) = unclosed_bracket(text, at).filter(|_| info.contains("flow") || info.contains("indentation") || info.contains("illegal placement")) {
+    if let Some(open) = unclosed_bracket(text, at)
+        .filter(|_| info.contains("flow") || info.contains("indentation") || info.contains("illegal placement"))
+    {
         let bracket = &text[open..=open];
         let close = if bracket == "[" { ']' } else { '}' };
         if info.contains("indentation") {
@@ -85,7 +90,8 @@ pub(super) fn explain(text: &str, file: FileId, at: u32, info: &str) -> Diagnost
             .with_hint("flatten the structure, or split it into several variables");
     }
     if info.contains("block scalar") {
-        let hint = if info.contains("start with a tab") { "indent with spaces" } else { "put the text on the next line" };
+        let hint =
+            if info.contains("start with a tab") { "indent with spaces" } else { "put the text on the next line" };
         let code = if info.contains("tab") { "Y0002" } else { "Y0006" };
         return Diagnostic::source(code, "the text block is not written as YAML wants it")
             .with_label(here, info.trim_start_matches("while scanning a block scalar, ").to_owned())
@@ -159,7 +165,9 @@ fn misplaced_colon(text: &str, file: FileId, at: usize, so_far: &str, indent: us
                     .with_label(here, "a key cannot start inside a value")
                     .with_label(place, "the value that goes on here")
                     .with_hint(if indent > above_indent {
-                        format!("indent it by {above_indent} spaces like the line above, or end the line above with `:`")
+                        format!(
+                            "indent it by {above_indent} spaces like the line above, or end the line above with `:`"
+                        )
                     } else {
                         "indent it as the keys beside it".to_owned()
                     })
@@ -177,7 +185,8 @@ fn bad_structure(text: &str, file: FileId, at: usize, here: Span, so_far: &str) 
     let before = so_far.trim();
     let mut error = if before.is_empty() || before == "-" {
         let dash = before == "-" || text[at..].starts_with("- ");
-        let message = if dash { "a list item where a key is expected" } else { "this line does not fit the indentation above" };
+        let message =
+            if dash { "a list item where a key is expected" } else { "this line does not fit the indentation above" };
         Diagnostic::source("Y0006", message).with_label(here, if dash { "list item" } else { "unexpected here" })
     } else {
         Diagnostic::source("Y0006", "unexpected text after a value").with_label(here, "the value ended before this")

@@ -132,9 +132,9 @@ pub(super) fn apply_tag(node: Node, tag: Kept) -> Result<Node, Diagnostic> {
 pub fn mark_unsafe(node: Node) -> Node {
     let data = match node.data {
         NodeData::List(items) => NodeData::List(items.iter().cloned().map(mark_unsafe).collect()),
-        NodeData::Map(pairs) => NodeData::Map(
-            pairs.iter().cloned().map(|(key, value)| (mark_unsafe(key), mark_unsafe(value))).collect(),
-        ),
+        NodeData::Map(pairs) => {
+            NodeData::Map(pairs.iter().cloned().map(|(key, value)| (mark_unsafe(key), mark_unsafe(value))).collect())
+        }
         scalar @ NodeData::Scalar(_) => scalar,
     };
     let tag = if node.tag == Some(Tag::Vault) { node.tag } else { Some(Tag::Unsafe) };
