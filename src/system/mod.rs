@@ -4,6 +4,8 @@
 //! network, block devices, engines) adds its methods in a file of its own. Modules get
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
+pub mod accounts;
 mod handles;
+pub mod process;
 
-pub use handles::{Mutate, Probe};
+pub use handles::{Control, Mutate, Probe};
