@@ -5,5 +5,9 @@
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
 mod handles;
+pub mod http;
+pub mod own_binary;
+pub mod tls;
+pub mod tool;
 
 pub use handles::{Mutate, Probe};
