@@ -7,5 +7,9 @@
 pub mod accounts;
 mod handles;
 pub mod process;
+pub mod http;
+pub mod own_binary;
+pub mod tls;
+pub mod tool;
 
 pub use handles::{Control, Mutate, Probe};
