@@ -4,6 +4,7 @@
 //! network, block devices, engines) adds its methods in a file of its own. Modules get
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
+pub mod engine;
 mod handles;
 
 pub use handles::{Mutate, Probe};
