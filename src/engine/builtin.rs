@@ -65,9 +65,7 @@ impl HostRun {
                 };
                 let value = match value {
                     Ok(value) => value,
-                    Err(diagnostic) if diagnostic.code.starts_with("T01") => {
-                        Value::from("VARIABLE IS NOT DEFINED!")
-                    }
+                    Err(diagnostic) if diagnostic.code.starts_with("T01") => Value::from("VARIABLE IS NOT DEFINED!"),
                     Err(diagnostic) => return Err(diagnostic),
                 };
                 result.insert(crate::value::Key::Str(Arc::clone(text)), value);
@@ -99,7 +97,8 @@ impl HostRun {
                     .find_map(|name| json.get(name))
                     .map_or_else(|| Value::from("Assertion failed"), |value| crate::value::from_json(value.clone()));
                 let text = if text.is_empty() { python_str(&item.to_value()) } else { text };
-                let mut diagnostic = Diagnostic::task("H0013", python_str(&message)).with_label(item.place(), "not true");
+                let mut diagnostic =
+                    Diagnostic::task("H0013", python_str(&message)).with_label(item.place(), "not true");
                 for (name, value) in self.values_of(item, scope) {
                     diagnostic = diagnostic.with_note(format!("`{name}` is {value}"));
                 }
@@ -148,7 +147,9 @@ impl HostRun {
             }
             (None, Some(dir)) => self.vars_dir(task, &dir, json, span)?,
             _ => {
-                return Err(Diagnostic::task("H0023", "`include_vars` needs either `file` or `dir`").with_label(span, "here"));
+                return Err(
+                    Diagnostic::task("H0023", "`include_vars` needs either `file` or `dir`").with_label(span, "here")
+                );
             }
         };
         let mut entries: Vec<(Arc<str>, Entry)> = Vec::new();
@@ -169,7 +170,8 @@ impl HostRun {
                 .iter()
                 .flat_map(|node| node.as_map().unwrap_or_default().to_vec())
                 .collect();
-            let node = crate::yaml::Node { span, data: crate::yaml::NodeData::Map(nodes.into()), tag: None, alias: None };
+            let node =
+                crate::yaml::Node { span, data: crate::yaml::NodeData::Map(nodes.into()), tag: None, alias: None };
             entries = vec![(Arc::from(name.as_str()), Entry::Lazy(node))];
             shown = map! { name.as_str() => Value::from(shown) };
         }
@@ -200,12 +202,10 @@ impl HostRun {
             extensions = ["yaml", "yml", "json"].map(str::to_owned).to_vec();
         }
         let ignored = list("ignore_files");
-        let matching = json
-            .get("files_matching")
-            .and_then(Json::as_str)
-            .map(regex::Regex::new)
-            .transpose()
-            .map_err(|error| Diagnostic::task("H0023", format!("`files_matching` is no regular expression: {error}")))?;
+        let matching =
+            json.get("files_matching").and_then(Json::as_str).map(regex::Regex::new).transpose().map_err(|error| {
+                Diagnostic::task("H0023", format!("`files_matching` is no regular expression: {error}"))
+            })?;
         let depth = json.get("depth").and_then(Json::as_u64).unwrap_or(0);
         let unknown_ok = flag(json, "ignore_unknown_extensions");
         let mut files = Vec::new();
@@ -222,7 +222,8 @@ impl HostRun {
                 if ignored.contains(&name) || matching.as_ref().is_some_and(|regex| !regex.is_match(&name)) {
                     continue;
                 }
-                let known = path.extension().is_some_and(|found| extensions.iter().any(|known| found == known.as_str()));
+                let known =
+                    path.extension().is_some_and(|found| extensions.iter().any(|known| found == known.as_str()));
                 if known {
                     files.push(path);
                 } else if !unknown_ok && matching.is_none() {
@@ -248,20 +249,25 @@ impl HostRun {
             .find_map(|name| args.get(&StrKey(name)))
             .map(|value| match value {
                 Value::List(items) => items.iter().map(python_str).collect(),
-                other => python_str(other).split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect(),
+                other => python_str(other)
+                    .split(',')
+                    .map(|part| part.trim().to_owned())
+                    .filter(|part| !part.is_empty())
+                    .collect(),
             })
             .unwrap_or_default();
         let mut vars: Map = args
             .iter()
             .filter(|(key, _)| {
-                !key.as_str().is_some_and(|key| {
-                    matches!(key, "name" | "hostname" | "host" | "groups" | "groupname" | "group")
-                })
+                !key.as_str()
+                    .is_some_and(|key| matches!(key, "name" | "hostname" | "host" | "groups" | "groupname" | "group"))
             })
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
         let (name, port) = match name.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') && port.parse::<u16>().is_ok() => (host.to_owned(), Some(port.to_owned())),
+            Some((host, port)) if !host.contains(':') && port.parse::<u16>().is_ok() => {
+                (host.to_owned(), Some(port.to_owned()))
+            }
             _ => (name, None),
         };
         if let Some(port) = port {
@@ -282,7 +288,9 @@ impl HostRun {
         };
         let group = key.replace(' ', "-");
         let parents: Vec<String> = match json.get("parents") {
-            Some(Json::Array(items)) => items.iter().filter_map(Json::as_str).map(|name| name.replace(' ', "-")).collect(),
+            Some(Json::Array(items)) => {
+                items.iter().filter_map(Json::as_str).map(|name| name.replace(' ', "-")).collect()
+            }
             Some(Json::String(name)) => vec![name.replace(' ', "-")],
             _ => vec!["all".to_owned()],
         };
@@ -301,7 +309,8 @@ impl HostRun {
 
     async fn pause(&self, json: &Json) -> Result<Attempt> {
         let number = |name: &str| {
-            json.get(name).and_then(|value| value.as_f64().or_else(|| value.as_str().and_then(|text| text.parse().ok())))
+            json.get(name)
+                .and_then(|value| value.as_f64().or_else(|| value.as_str().and_then(|text| text.parse().ok())))
         };
         let seconds = match (number("seconds"), number("minutes")) {
             (Some(seconds), _) => Some(seconds),
@@ -316,7 +325,8 @@ impl HostRun {
                 insert(&mut attempt.result, "delta", seconds);
             }
             None => attempt.warnings.push(
-                "`pause` without seconds or minutes waits for a key, and there is nobody to press it: going on".to_owned(),
+                "`pause` without seconds or minutes waits for a key, and there is nobody to press it: going on"
+                    .to_owned(),
             ),
         }
         insert(&mut attempt.result, "user_input", "");
@@ -325,17 +335,17 @@ impl HostRun {
 }
 
 fn fail(json: &Json) -> Failure {
-    let message = json
-        .get("msg")
-        .map_or_else(|| "Failed as requested from task".to_owned(), |value| python_str(&crate::value::from_json(value.clone())));
+    let message = json.get("msg").map_or_else(
+        || "Failed as requested from task".to_owned(),
+        |value| python_str(&crate::value::from_json(value.clone())),
+    );
     Failure::from(Diagnostic::task("H0014", message))
 }
 
 fn set_fact(args: &Map) -> Attempt {
     let mut facts = args.clone();
-    let cacheable = facts.shift_remove(&StrKey("cacheable")).is_some_and(|value| {
-        super::conditions::truth(&value).unwrap_or(false)
-    });
+    let cacheable =
+        facts.shift_remove(&StrKey("cacheable")).is_some_and(|value| super::conditions::truth(&value).unwrap_or(false));
     if let Some(key) = facts.keys().find(|key| !is_name(&key.text())) {
         return Attempt::error(
             Diagnostic::task("H0025", format!("`{}` is not a valid variable name", key.text()))
@@ -343,7 +353,9 @@ fn set_fact(args: &Map) -> Attempt {
         );
     }
     if facts.is_empty() {
-        return Attempt::error(Diagnostic::task("H0025", "`set_fact` sets nothing").with_hint("set_fact: {name: value}"));
+        return Attempt::error(
+            Diagnostic::task("H0025", "`set_fact` sets nothing").with_hint("set_fact: {name: value}"),
+        );
     }
     let mut attempt =
         Attempt::from_outcome(Outcome { result: map! { "ansible_facts" => facts }, ..Outcome::default() });
@@ -356,7 +368,8 @@ fn set_fact(args: &Map) -> Attempt {
 /// A variable's name as Ansible allows it.
 fn is_name(name: &str) -> bool {
     let mut chars = name.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_') && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn sorted(dir: &Path) -> Result<Vec<PathBuf>> {

@@ -108,9 +108,9 @@ fn split_tags(value: &Value, out: &mut Vec<String>) {
     match value {
         Value::List(items) => items.iter().for_each(|item| split_tags(item, out)),
         Value::Null => {}
-        other => out.extend(
-            python_str(other).split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()),
-        ),
+        other => {
+            out.extend(python_str(other).split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()))
+        }
     }
 }
 
@@ -130,64 +130,12 @@ pub(super) fn selected_by_tags(run: &HostRun, task: &Task, here: &Here) -> bool 
         };
         split_tags(&value, &mut tags);
     }
-    tags_selected(&tags, &options.tags, &options.skip_tags)
-}
-
-/// Ansible's rules for `always`, `never`, `tagged`, `untagged` and `all`.
-pub(super) fn tags_selected(tags: &[String], only: &[String], skip: &[String]) -> bool {
-    let has = |list: &[String], name: &str| list.iter().any(|tag| tag == name);
-    let untagged = tags.is_empty();
-    let tagged_named = |list: &[String]| tags.iter().any(|tag| has(list, tag));
-    let mut run = true;
-    if !only.is_empty() {
-        run = (untagged && has(only, "untagged"))
-            || has(tags, "always")
-            || (has(only, "all") && !has(tags, "never"))
-            || tagged_named(only)
-            || (has(only, "tagged") && !untagged && !has(tags, "never"));
-    } else if has(tags, "never") {
-        run = false;
-    }
-    if run && !skip.is_empty() {
-        run = !(if has(skip, "all") {
-            !has(tags, "always") || has(skip, "always")
-        } else {
-            tagged_named(skip)
-                || (untagged && has(skip, "untagged"))
-                || (has(skip, "tagged") && !untagged)
-        });
-    }
-    run
+    crate::playbook::selected(&tags, &options.tags, &options.skip_tags)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tags_follow_ansibles_rules() {
-        let list = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        let check = |tags: &str, only: &str, skip: &str, expected: bool| {
-            assert_eq!(
-                tags_selected(&list(tags), &list(only), &list(skip)),
-                expected,
-                "tags={tags} only={only} skip={skip}"
-            );
-        };
-        check("", "", "", true);
-        check("never", "", "", false);
-        check("a never", "a", "", true);
-        check("a never", "all", "", false);
-        check("always", "x", "", true);
-        check("always", "x", "always", false);
-        check("a", "tagged", "", true);
-        check("", "tagged", "", false);
-        check("", "untagged", "", true);
-        check("a", "untagged", "", false);
-        check("a", "", "a", false);
-        check("always", "", "all", true);
-        check("a b", "a", "b", false);
-    }
 
     #[test]
     fn wildcards_match_whole_names() {

@@ -54,8 +54,7 @@ impl HostRun {
             if let Some(value) = get(names)? {
                 return Ok(Some(value));
             }
-            if !delegated || keyword.starts_with("become")
-            {
+            if !delegated || keyword.starts_with("become") {
                 if let Some(value) = self.keyword_value(task, keyword, scope)? {
                     return Ok(Some(python_str(&value)));
                 }
@@ -117,7 +116,8 @@ impl HostRun {
                 self.play.engine.redactor.learn(password);
             }
             let method = setting(&["ansible_become_method"], "become_method", "become_method")?;
-            let method = method.map_or_else(|| "sudo".to_owned(), |name| name.rsplit('.').next().unwrap_or_default().to_owned());
+            let method =
+                method.map_or_else(|| "sudo".to_owned(), |name| name.rsplit('.').next().unwrap_or_default().to_owned());
             if !matches!(method.as_str(), "sudo" | "su") {
                 return Err(Diagnostic::new(
                     "S0103",
@@ -128,7 +128,8 @@ impl HostRun {
             }
             Some(Become {
                 method,
-                user: setting(&["ansible_become_user"], "become_user", "become_user")?.unwrap_or_else(|| "root".to_owned()),
+                user: setting(&["ansible_become_user"], "become_user", "become_user")?
+                    .unwrap_or_else(|| "root".to_owned()),
                 password,
                 flags: setting(&["ansible_become_flags"], "become_flags", "become_flags")?
                     .map(|text| split_shell(&text))
@@ -148,9 +149,9 @@ impl HostRun {
                 .or_else(|| self.play.engine.options.defaults.get("private_key_file").map(python_str)),
             ssh_args,
             host_key: get(&["hostctl_host_key"])?,
-            host_key_checking: checking.and_then(|text| truth(&Value::from(text))).or_else(|| {
-                self.play.engine.options.defaults.get("host_key_checking").and_then(truth)
-            }),
+            host_key_checking: checking
+                .and_then(|text| truth(&Value::from(text)))
+                .or_else(|| self.play.engine.options.defaults.get("host_key_checking").and_then(truth)),
             password,
             timeout: get(&["ansible_timeout", "ansible_ssh_timeout"])?
                 .or_else(|| self.play.engine.options.defaults.get("timeout").map(python_str))
@@ -213,7 +214,10 @@ mod tests {
 
     #[test]
     fn words_are_split_as_a_shell_does() {
-        assert_eq!(split_shell("-o A=b -F '/tmp/a b' \"x\\\"y\" c\\ d"), ["-o", "A=b", "-F", "/tmp/a b", "x\"y", "c d"]);
+        assert_eq!(
+            split_shell("-o A=b -F '/tmp/a b' \"x\\\"y\" c\\ d"),
+            ["-o", "A=b", "-F", "/tmp/a b", "x\"y", "c d"]
+        );
         assert!(split_shell("  ").is_empty());
     }
 }

@@ -34,8 +34,7 @@ impl HostRun {
             (None, _) => true,
         };
         let options = &engine.options;
-        let by_tags =
-            super::conditions::tags_selected(&["always".to_owned()], &options.tags, &options.skip_tags);
+        let by_tags = crate::playbook::selected(&["always"], &options.tags, &options.skip_tags);
         if !run || !by_tags || !engine.started.load(std::sync::atomic::Ordering::SeqCst) {
             return Flow::Next;
         }

@@ -156,9 +156,9 @@ impl HostRun {
                     IncludeKind::Tasks => Included::Tasks(
                         self.play.engine.loader.include_tasks(&name, &context, &task.file, task.handler)?.into(),
                     ),
-                    IncludeKind::Role => {
-                        Included::Role(Arc::new(self.play.engine.loader.include_role(&name, &from, &context, &task.file)?))
-                    }
+                    IncludeKind::Role => Included::Role(Arc::new(
+                        self.play.engine.loader.include_role(&name, &from, &context, &task.file)?,
+                    )),
                 };
                 // Another host may have loaded it meanwhile: all share the first, so that task numbers agree.
                 lock(&self.play.included).entry(key).or_insert(included).clone()

@@ -87,8 +87,7 @@ impl HostRun {
             }
             crate::playbook::Action::Include(include) => include.name_span,
         };
-        let dirs: Vec<String> =
-            self.search_dirs(task, subfolder).iter().map(|dir| dir.display().to_string()).collect();
+        let dirs: Vec<String> = self.search_dirs(task, subfolder).iter().map(|dir| dir.display().to_string()).collect();
         Diagnostic::task("H0020", format!("`{name}` does not exist on the controller"))
             .with_label(span, "named here")
             .with_note(format!("looked in {}", dirs.join(", ")))
@@ -293,7 +292,9 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
 /// `~` at the start is the user's home on the controller.
 pub(super) fn expand_home(name: &str) -> PathBuf {
     match name.strip_prefix("~/") {
-        Some(rest) => std::env::var_os("HOME").map_or_else(|| PathBuf::from(name), |home| PathBuf::from(home).join(rest)),
+        Some(rest) => {
+            std::env::var_os("HOME").map_or_else(|| PathBuf::from(name), |home| PathBuf::from(home).join(rest))
+        }
         None => PathBuf::from(name),
     }
 }

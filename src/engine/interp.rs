@@ -242,12 +242,12 @@ impl HostRun {
     }
 
     /// A context for what a dynamic include brings in.
-    pub(super) fn include_context(task: &Task, file: std::path::PathBuf, keywords: crate::playbook::Keywords) -> Arc<Context> {
-        Arc::new(Context {
-            kind: ContextKind::Include { file },
-            keywords,
-            parent: Some(Arc::clone(&task.context)),
-        })
+    pub(super) fn include_context(
+        task: &Task,
+        file: std::path::PathBuf,
+        keywords: crate::playbook::Keywords,
+    ) -> Arc<Context> {
+        Arc::new(Context { kind: ContextKind::Include { file }, keywords, parent: Some(Arc::clone(&task.context)) })
     }
 }
 

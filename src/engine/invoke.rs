@@ -118,8 +118,11 @@ impl HostRun {
                     set_arg(&mut args, module.entry, name, Value::Str(text));
                 }
                 other => {
-                    return Err(Diagnostic::source("P0153", format!("the arguments must be a mapping, found {}", other.type_name()))
-                        .with_label(node.place(), "rendered to something else"));
+                    return Err(Diagnostic::source(
+                        "P0153",
+                        format!("the arguments must be a mapping, found {}", other.type_name()),
+                    )
+                    .with_label(node.place(), "rendered to something else"));
                 }
             }
         }
@@ -129,7 +132,8 @@ impl HostRun {
             } else {
                 Arc::clone(name)
             };
-            let value = if keeps_expressions(module.entry, &name) { node.to_value() } else { templates.render(node, scope)? };
+            let value =
+                if keeps_expressions(module.entry, &name) { node.to_value() } else { templates.render(node, scope)? };
             places.insert(Arc::clone(&name), (*span, node.clone()));
             if is_omit(&value) {
                 args.shift_remove(&StrKey(&name));
@@ -153,16 +157,7 @@ impl HostRun {
         let diff = self.keyword_flag(task, "diff", scope)?.unwrap_or(self.play.engine.options.diff);
         let environment = self.environment(task, scope)?;
         let inputs = self.inputs(task, entry, &args, scope)?;
-        Ok(Call {
-            module: entry.meta.name.to_owned(),
-            args,
-            check,
-            diff,
-            environment,
-            no_log,
-            timeout: None,
-            inputs,
-        })
+        Ok(Call { module: entry.meta.name.to_owned(), args, check, diff, environment, no_log, timeout: None, inputs })
     }
 
     /// `environment` of the play, its blocks and the task, the inner ones last.

@@ -142,9 +142,7 @@ impl PlayRun {
     async fn batches(self: &Arc<Self>, early: &Scope) -> Result<bool> {
         let keywords = &self.play.context.keywords;
         let sizes = match keywords.get("serial") {
-            Some(node) => {
-                serial_sizes(&self.engine.templates.render(node, early)?, self.hosts.len(), node)?
-            }
+            Some(node) => serial_sizes(&self.engine.templates.render(node, early)?, self.hosts.len(), node)?,
             None => Vec::new(),
         };
         let linear = match keywords.get("strategy") {
@@ -284,9 +282,8 @@ impl PlayRun {
             text.trim().trim_end_matches('%').parse::<f64>().ok()
         });
         #[expect(clippy::cast_precision_loss, reason = "counts of hosts are small")]
-        let over = share.is_some_and(|share| {
-            failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share
-        });
+        let over =
+            share.is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
         if over || any_errors_fatal {
             self.fatal.store(true, Ordering::SeqCst);
             lock(&self.gate).stop();

@@ -119,7 +119,10 @@ impl Attempt {
             changes: if no_log { Vec::new() } else { self.changes.clone() },
             reason: self.reason.clone(),
             diffs: if no_log { Vec::new() } else { self.diffs.clone() },
-            diagnostic: self.diagnostic.as_ref().map(|diagnostic| if no_log { censor(diagnostic) } else { diagnostic.clone() }),
+            diagnostic: self
+                .diagnostic
+                .as_ref()
+                .map(|diagnostic| if no_log { censor(diagnostic) } else { diagnostic.clone() }),
             ignored,
             verbose: self.verbose,
             seconds: self.seconds,

@@ -209,8 +209,11 @@ impl Engine {
         } else {
             ExitCode::Ok
         };
-        let failed_hosts =
-            stats.iter().filter(|(_, host)| host.failed > 0 || host.unreachable > 0).map(|(name, _)| name.clone()).collect();
+        let failed_hosts = stats
+            .iter()
+            .filter(|(_, host)| host.failed > 0 || host.unreachable > 0)
+            .map(|(name, _)| name.clone())
+            .collect();
         Summary { exit, stats, notes: lock(&self.notes).clone(), failed_hosts }
     }
 

@@ -118,9 +118,8 @@ impl PlayRun {
             return Arc::clone(shared);
         }
         let mut entries: IndexMap<Arc<str>, Entry> = IndexMap::new();
-        let list = |hosts: &[Arc<str>]| {
-            Value::from(hosts.iter().map(|host| Value::Str(Arc::clone(host))).collect::<Vec<_>>())
-        };
+        let list =
+            |hosts: &[Arc<str>]| Value::from(hosts.iter().map(|host| Value::Str(Arc::clone(host))).collect::<Vec<_>>());
         let batch = lock(&self.batch).clone();
         let alive = self.alive(&batch);
         let groups: Map = self
@@ -139,8 +138,7 @@ impl PlayRun {
         set("ansible_play_batch", list(&alive));
         set("play_hosts", list(&alive));
         set("ansible_play_name", Value::from(self.name.clone()));
-        let roles: Vec<Value> =
-            self.play.roles.iter().map(|role| Value::Str(Arc::clone(&role.role.name))).collect();
+        let roles: Vec<Value> = self.play.roles.iter().map(|role| Value::Str(Arc::clone(&role.role.name))).collect();
         set("role_names", Value::from(roles.clone()));
         set("ansible_role_names", Value::from(roles.clone()));
         set("ansible_play_role_names", Value::from(roles));
@@ -179,14 +177,20 @@ impl PlayRun {
     }
 
     /// Warns once of a variable that one of the environment hides.
-    pub(super) fn warn_hidden<'a>(&self, names: impl Iterator<Item = (&'a str, Option<crate::diag::Span>)>, what: &str) {
+    pub(super) fn warn_hidden<'a>(
+        &self,
+        names: impl Iterator<Item = (&'a str, Option<crate::diag::Span>)>,
+        what: &str,
+    ) {
         let environment: Vec<&Layer> =
             self.engine.options.layers.iter().filter(|layer| layer.origin.level == Level::Environment).collect();
         if environment.is_empty() {
             return;
         }
         for (name, span) in names {
-            if let Some((layer, entry)) = environment.iter().rev().find_map(|layer| Some((layer, layer.entries.get(name)?))) {
+            if let Some((layer, entry)) =
+                environment.iter().rev().find_map(|layer| Some((layer, layer.entries.get(name)?)))
+            {
                 self.engine.warn_once(
                     None,
                     Diagnostic::source(
@@ -214,9 +218,15 @@ fn context_layers(context: &Arc<Context>, layers: &mut Vec<Layer>) {
                 layers.extend(vars.map(|node| source(Level::RoleVars, "role entry", node)));
                 if !role.params.is_empty() {
                     layers.push(Layer {
-                        origin: Origin { level: Level::RoleParams, name: format!("parameters of role {}", role.name).into() },
+                        origin: Origin {
+                            level: Level::RoleParams,
+                            name: format!("parameters of role {}", role.name).into(),
+                        },
                         entries: Arc::new(
-                            role.params.iter().map(|(name, node)| (Arc::clone(name), Entry::Lazy(node.clone()))).collect(),
+                            role.params
+                                .iter()
+                                .map(|(name, node)| (Arc::clone(name), Entry::Lazy(node.clone())))
+                                .collect(),
                         ),
                     });
                 }
@@ -278,10 +288,7 @@ struct RunHostVars {
 
 impl HostVars for RunHostVars {
     fn hosts(&self) -> Vec<Arc<str>> {
-        self.play
-            .upgrade()
-            .and_then(|play| play.engine.hosts.groups().get("all").cloned())
-            .unwrap_or_default()
+        self.play.upgrade().and_then(|play| play.engine.hosts.groups().get("all").cloned()).unwrap_or_default()
     }
 
     fn scope(&self, host: &str) -> Option<Scope> {

@@ -161,7 +161,8 @@ pub(super) fn is_connection_setting(name: &str) -> bool {
         "ansible_host_key_checking",
         "ansible_timeout",
     ];
-    NAMES.contains(&name) || name.starts_with("ansible_ssh_") && !name.starts_with("ansible_ssh_host_key_")
+    NAMES.contains(&name)
+        || name.starts_with("ansible_ssh_") && !name.starts_with("ansible_ssh_host_key_")
         || name.starts_with("ansible_become")
 }
 

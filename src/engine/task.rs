@@ -39,7 +39,13 @@ struct Loop {
 
 impl HostRun {
     /// Runs a task that calls a module.
-    pub(super) async fn run_module(&self, task: &Arc<Task>, module: &ModuleUse, round: &Arc<Round>, here: &Here) -> Flow {
+    pub(super) async fn run_module(
+        &self,
+        task: &Arc<Task>,
+        module: &ModuleUse,
+        round: &Arc<Round>,
+        here: &Here,
+    ) -> Flow {
         let scope = self.scope(task, here);
         // These work on all hosts at once, so one host does it (Ansible's BYPASS_HOST_LOOP).
         let for_all = matches!(module.entry.meta.name, "add_host" | "pause");
@@ -146,9 +152,12 @@ impl HostRun {
             if base.get(&looped.var).is_some_and(|(entry, _)| matches!(entry, Entry::Lazy(_))) && index == 0 {
                 self.play.engine.warn_once(
                     None,
-                    Diagnostic::source("P0150", format!("the loop variable `{}` hides a variable of that name", looped.var))
-                        .with_label(task.label_span, "this loop")
-                        .with_hint("give the loop its own name: `loop_control: {loop_var: ...}`"),
+                    Diagnostic::source(
+                        "P0150",
+                        format!("the loop variable `{}` hides a variable of that name", looped.var),
+                    )
+                    .with_label(task.label_span, "this loop")
+                    .with_hint("give the loop its own name: `loop_control: {loop_var: ...}`"),
                 );
             }
             let layer = looped.layer(index);
@@ -179,7 +188,8 @@ impl HostRun {
                 }
                 None => false,
             };
-            let ignored = attempt.failed() && self.keyword_flag(task, "ignore_errors", &scope).ok().flatten() == Some(true);
+            let ignored =
+                attempt.failed() && self.keyword_flag(task, "ignore_errors", &scope).ok().flatten() == Some(true);
             self.emit(EventKind::ItemDone { task: task.id, label, done: attempt.done(ignored, no_log) });
             self.warn_all(task, &attempt);
             drop(scope);
@@ -198,7 +208,14 @@ impl HostRun {
     }
 
     /// One call with its conditions, retries and rewritten status.
-    async fn item(&self, task: &Arc<Task>, module: &ModuleUse, scope: &Scope, no_log: bool, notify: &mut Vec<String>) -> Attempt {
+    async fn item(
+        &self,
+        task: &Arc<Task>,
+        module: &ModuleUse,
+        scope: &Scope,
+        no_log: bool,
+        notify: &mut Vec<String>,
+    ) -> Attempt {
         match self.when(task, scope) {
             Ok(Ok(())) => {}
             Ok(Err(condition)) => return Attempt::skipped(condition),
@@ -238,8 +255,11 @@ impl HostRun {
             }
             if attempt_number >= tries.0 {
                 if !attempt.failed() {
-                    let diagnostic = Diagnostic::task("H0011", format!("the condition of `until` did not hold in {} tries", tries.0))
-                        .with_label_opt(until.map(Node::place), "never true");
+                    let diagnostic = Diagnostic::task(
+                        "H0011",
+                        format!("the condition of `until` did not hold in {} tries", tries.0),
+                    )
+                    .with_label_opt(until.map(Node::place), "never true");
                     attempt.status = Status::Failed;
                     attempt.diagnostic = Some(diagnostic);
                 }
@@ -355,7 +375,8 @@ impl HostRun {
         for text in &attempt.warnings {
             self.play.engine.warn_once(
                 Some(&self.host),
-                Diagnostic::task("H0002", text.clone()).with_label(task.label_span, format!("this task, on {}", self.host)),
+                Diagnostic::task("H0002", text.clone())
+                    .with_label(task.label_span, format!("this task, on {}", self.host)),
             );
         }
     }
@@ -396,10 +417,8 @@ impl HostRun {
             }
         }
         if name == "set_fact" {
-            self.play.warn_hidden(
-                facts.keys().filter_map(|key| Some((key.as_str()?, Some(task.label_span)))),
-                "the fact",
-            );
+            self.play
+                .warn_hidden(facts.keys().filter_map(|key| Some((key.as_str()?, Some(task.label_span)))), "the fact");
         }
     }
 
@@ -464,7 +483,8 @@ impl HostRun {
         };
         if let Some(name) = task.keywords.get("register").and_then(Node::as_str) {
             let value = Value::from(attempt.result.clone());
-            let hosts = if run_once { self.play.alive(&lock(&self.play.batch).clone()) } else { vec![Arc::clone(&self.host)] };
+            let hosts =
+                if run_once { self.play.alive(&lock(&self.play.batch).clone()) } else { vec![Arc::clone(&self.host)] };
             for host in hosts {
                 lock(&engine.states.get(&host)).set(name, Entry::Data(value.clone(), Some(task.label_span)));
             }
@@ -515,7 +535,11 @@ impl HostRun {
         let scope = self.play.scope(&self.host, None, None, &Default::default());
         let text = |node: &Node| {
             if node.has_template() {
-                self.play.engine.templates.render(node, &scope).map_or_else(|_| String::new(), |value| python_str(&value))
+                self.play
+                    .engine
+                    .templates
+                    .render(node, &scope)
+                    .map_or_else(|_| String::new(), |value| python_str(&value))
             } else {
                 python_str(&node.to_value())
             }
@@ -555,7 +579,9 @@ impl HostRun {
 
     /// Adds the task's place to a failure.
     fn located(&self, task: &Task, mut diagnostic: Diagnostic) -> Diagnostic {
-        if diagnostic.severity == Severity::Error && !diagnostic.labels.iter().any(|label| label.span == task.label_span) {
+        if diagnostic.severity == Severity::Error
+            && !diagnostic.labels.iter().any(|label| label.span == task.label_span)
+        {
             let text = format!("this task, on {}", self.host);
             diagnostic = diagnostic.with_label(task.label_span, text);
         }
@@ -565,9 +591,12 @@ impl HostRun {
     /// The loop of a task, its list made.
     fn task_loop(&self, task: &Task, scope: &Scope) -> Result<Option<Loop>> {
         let templates = &self.play.engine.templates;
-        let Some((name, node)) = task.keywords.0.iter().find_map(|(name, (_, node))| {
-            (*name == "loop" || name.starts_with("with_")).then_some((*name, node))
-        }) else {
+        let Some((name, node)) = task
+            .keywords
+            .0
+            .iter()
+            .find_map(|(name, (_, node))| (*name == "loop" || name.starts_with("with_")).then_some((*name, node)))
+        else {
             return Ok(None);
         };
         let terms = templates.render(node, scope)?;
@@ -589,7 +618,10 @@ impl HostRun {
         };
         let control = task.keywords.get("loop_control");
         let text = |key: &str| -> Result<Option<String>> {
-            control.and_then(|control| control.get(key)).map(|node| Ok(python_str(&templates.render(node, scope)?))).transpose()
+            control
+                .and_then(|control| control.get(key))
+                .map(|node| Ok(python_str(&templates.render(node, scope)?)))
+                .transpose()
         };
         let flag = |key: &str| -> Result<Option<bool>> {
             control
@@ -702,8 +734,9 @@ fn loop_attempt(items: &[Attempt]) -> Attempt {
         result,
         changes: items.iter().flat_map(|item| item.changes.iter().cloned()).collect(),
         diffs: Vec::new(),
-        reason: (status == Status::Skipped)
-            .then(|| items.first().and_then(|item| item.reason.clone()).unwrap_or_else(|| "no items in the list".to_owned())),
+        reason: (status == Status::Skipped).then(|| {
+            items.first().and_then(|item| item.reason.clone()).unwrap_or_else(|| "no items in the list".to_owned())
+        }),
         diagnostic: first_bad.and_then(|item| item.diagnostic.clone()),
         warnings: Vec::new(),
         verbose: items.iter().any(|item| item.verbose),
