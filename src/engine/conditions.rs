@@ -33,8 +33,8 @@ pub(super) fn truth(value: &Value) -> Option<bool> {
         Value::Bool(flag) => Some(*flag),
         Value::Int(1) => Some(true),
         Value::Int(0) => Some(false),
-        Value::Float(float) if *float == 1.0 => Some(true),
-        Value::Float(float) if *float == 0.0 => Some(false),
+        Value::Float(float) if float.to_bits() == 1.0_f64.to_bits() => Some(true),
+        Value::Float(float) if float.to_bits() == 0.0_f64.to_bits() => Some(false),
         Value::Str(text) => match text.trim().to_lowercase().as_str() {
             "y" | "yes" | "on" | "1" | "true" | "t" | "1.0" => Some(true),
             "n" | "no" | "off" | "0" | "false" | "f" | "0.0" => Some(false),
@@ -109,7 +109,7 @@ fn split_tags(value: &Value, out: &mut Vec<String>) {
         Value::List(items) => items.iter().for_each(|item| split_tags(item, out)),
         Value::Null => {}
         other => {
-            out.extend(python_str(other).split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()))
+            out.extend(python_str(other).split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()));
         }
     }
 }

@@ -54,10 +54,10 @@ impl HostRun {
             if let Some(value) = get(names)? {
                 return Ok(Some(value));
             }
-            if !delegated || keyword.starts_with("become") {
-                if let Some(value) = self.keyword_value(task, keyword, scope)? {
-                    return Ok(Some(python_str(&value)));
-                }
+            if (!delegated || keyword.starts_with("become"))
+                && let Some(value) = self.keyword_value(task, keyword, scope)?
+            {
+                return Ok(Some(python_str(&value)));
             }
             Ok(self.play.engine.options.defaults.get(option).map(python_str))
         };

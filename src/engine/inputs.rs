@@ -134,7 +134,7 @@ impl HostRun {
             Some(text) => text,
             None => std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?,
         };
-        let shown = self.shown(path);
+        let shown = shown_path(path);
         let source = self.play.engine.templates.sources().add(shown.clone(), Some(path), text);
         let scope = scope.with(template_vars(path, &shown, args, &meta));
         let text = self.play.engine.templates.file(&source, &file_options(args), &scope)?;
@@ -151,16 +151,16 @@ impl HostRun {
             contents_only: false,
         })
     }
+}
 
-    /// A path as messages show it: relative to the working folder where it is below it.
-    fn shown(&self, path: &Path) -> String {
-        std::env::current_dir()
-            .ok()
-            .and_then(|dir| path.strip_prefix(dir).ok().map(Path::to_path_buf))
-            .unwrap_or_else(|| path.to_path_buf())
-            .display()
-            .to_string()
-    }
+/// A path as messages show it: relative to the working folder where it is below it.
+pub(super) fn shown_path(path: &Path) -> String {
+    std::env::current_dir()
+        .ok()
+        .and_then(|dir| path.strip_prefix(dir).ok().map(Path::to_path_buf))
+        .unwrap_or_else(|| path.to_path_buf())
+        .display()
+        .to_string()
 }
 
 fn template_vars(path: &Path, shown: &str, args: &serde_json::Value, meta: &std::fs::Metadata) -> Layer {

@@ -109,6 +109,24 @@ pub struct Summary {
     pub failed_hosts: Vec<String>,
 }
 
+/// What a run is put together from.
+pub struct Parts {
+    /// Renders.
+    pub templates: Arc<Templates>,
+    /// Hosts.
+    pub hosts: Arc<dyn HostList>,
+    /// Ways to hosts.
+    pub targets: Arc<dyn Targets>,
+    /// Loads files at run time.
+    pub loader: Arc<dyn Loads>,
+    /// Takes events.
+    pub sink: Sink,
+    /// Learns secrets.
+    pub redactor: Arc<Redactor>,
+    /// Ends the run.
+    pub cancel: CancellationToken,
+}
+
 /// Everything that a run shares between hosts.
 pub struct Engine {
     /// Settings.
@@ -136,18 +154,10 @@ pub struct Engine {
 
 impl Engine {
     /// An engine for one run.
-    pub fn new(
-        options: Options,
-        templates: Arc<Templates>,
-        hosts: Arc<dyn HostList>,
-        targets: Arc<dyn Targets>,
-        loader: Arc<dyn Loads>,
-        sink: Sink,
-        redactor: Arc<Redactor>,
-        cancel: CancellationToken,
-    ) -> Arc<Self> {
+    pub fn new(options: Options, parts: Parts) -> Arc<Self> {
         let forks = Arc::new(Semaphore::new(options.forks.max(1)));
         let started = AtomicBool::new(options.start_at_task.is_none());
+        let Parts { templates, hosts, targets, loader, sink, redactor, cancel } = parts;
         Arc::new(Self {
             options,
             templates,

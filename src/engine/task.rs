@@ -183,7 +183,7 @@ impl HostRun {
             };
             let stop = match &looped.break_when {
                 Some(node) => {
-                    let scope = self.with_register(task, &attempt.result, &scope);
+                    let scope = with_register(task, &attempt.result, &scope);
                     matches!(self.play.engine.templates.condition(node, &scope), Ok(Ok(())))
                 }
                 None => false,
@@ -235,13 +235,13 @@ impl HostRun {
             if tries.0 > 1 {
                 insert(&mut attempt.result, "attempts", attempt_number);
             }
-            let scope_now = self.with_register(task, &attempt.result, scope);
+            let scope_now = with_register(task, &attempt.result, scope);
             self.judge(task, &mut attempt, &scope_now);
             if tries.0 <= 1 {
                 self.collect_notify(task, &attempt, &scope_now, notify);
                 return attempt;
             }
-            let scope_now = self.with_register(task, &attempt.result, scope);
+            let scope_now = with_register(task, &attempt.result, scope);
             let done = match until {
                 Some(node) => match self.play.engine.templates.condition(node, &scope_now) {
                     Ok(verdict) => verdict.is_ok(),
@@ -315,7 +315,7 @@ impl HostRun {
             }
         }
         if let Some(node) = task.keywords.get("failed_when") {
-            let scope = self.with_register(task, &attempt.result, scope);
+            let scope = with_register(task, &attempt.result, scope);
             match self.verdict(node, &scope) {
                 Ok(failed) => {
                     insert(&mut attempt.result, "failed", failed);
@@ -345,16 +345,6 @@ impl HostRun {
     /// A condition's truth; the list form means all of them.
     fn verdict(&self, node: &Node, scope: &Scope) -> Result<bool> {
         Ok(self.play.engine.templates.condition(node, scope)?.is_ok())
-    }
-
-    /// The scope with the registered name showing this result already.
-    fn with_register(&self, task: &Task, result: &Map, scope: &Scope) -> Scope {
-        match task.keywords.get("register").and_then(Node::as_str) {
-            Some(name) => {
-                scope.with(Layer::data(Level::Magic, "register", [(Arc::from(name), Value::from(result.clone()))]))
-            }
-            None => scope.clone(),
-        }
     }
 
     fn collect_notify(&self, task: &Task, attempt: &Attempt, scope: &Scope, notify: &mut Vec<String>) {
@@ -461,10 +451,7 @@ impl HostRun {
                     if here.rescuable {
                         state.stats.rescued += 1;
                         state.set("ansible_failed_result", Entry::Data(Value::from(attempt.result.clone()), None));
-                        state.set(
-                            "ansible_failed_task",
-                            Entry::Data(failed_task(&self.task_name_quick(task), task), None),
-                        );
+                        state.set("ansible_failed_task", Entry::Data(failed_task(&task_name_quick(task), task), None));
                     } else {
                         state.stats.failed += 1;
                     }
@@ -510,10 +497,6 @@ impl HostRun {
             self.play.host_failed(&self.host, false);
         }
         flow
-    }
-
-    fn task_name_quick(&self, task: &Task) -> String {
-        task.keywords.get("name").map_or_else(String::new, |node| python_str(&node.to_value()))
     }
 
     /// Lines for the end of the run: results may carry `hostctl_notes: {tag: ...}`.
@@ -749,4 +732,19 @@ impl PlayRun {
     pub(super) fn controller() -> Arc<str> {
         Arc::from("localhost")
     }
+}
+
+/// The scope with the registered name showing this result already.
+fn with_register(task: &Task, result: &Map, scope: &Scope) -> Scope {
+    match task.keywords.get("register").and_then(Node::as_str) {
+        Some(name) => {
+            scope.with(Layer::data(Level::Magic, "register", [(Arc::from(name), Value::from(result.clone()))]))
+        }
+        None => scope.clone(),
+    }
+}
+
+/// The name as written.
+fn task_name_quick(task: &Task) -> String {
+    task.keywords.get("name").map_or_else(String::new, |node| python_str(&node.to_value()))
 }
