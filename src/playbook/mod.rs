@@ -4,14 +4,21 @@
 //! keywords, `include` finds and loads files and roles (also later, for dynamic includes),
 //! `check` finds every mistake that can be found before a host is touched.
 
+mod include;
 mod keywords;
 mod kv;
+mod loader;
 mod model;
+mod parse;
+mod roles;
 mod tags;
 
+pub use include::Loaded;
 pub use keywords::{Inherit, KEYWORDS, Keyword, KeywordType, LOOPS, Places};
+pub use loader::{Loader, LoaderOptions, Unseal};
 pub use model::{
     Action, Block, Context, ContextKind, Include, IncludeKind, Item, Keywords, ModuleUse, Play, Playbook, Role,
     RoleUse, Task,
 };
+pub use roles::RoleFrom;
 pub use tags::{literal_tags, selected};
