@@ -140,7 +140,9 @@ impl Loader {
         };
         let role = search.context.role();
         let in_role = role.map(|role| role.path.join(if search.handler { "handlers" } else { "tasks" }));
-        if search.dynamic && let Some(dir) = &in_role {
+        if search.dynamic
+            && let Some(dir) = &in_role
+        {
             add(join(dir, name));
         }
         // The folders of the files around, innermost first, as far as the role goes.
@@ -198,8 +200,8 @@ pub(super) fn join(dir: &Path, name: &str) -> PathBuf {
 /// The error for a file that is nowhere.
 pub(super) fn not_found(code: &'static str, what: &str, name: &str, tried: &[PathBuf]) -> Diagnostic {
     let shown: Vec<String> = tried.iter().map(|path| format!("`{}`", path.display())).collect();
-    let mut diagnostic =
-        Diagnostic::source(code, format!("the {what} `{name}` does not exist")).with_note(format!("looked for {}", shown.join(", ")));
+    let mut diagnostic = Diagnostic::source(code, format!("the {what} `{name}` does not exist"))
+        .with_note(format!("looked for {}", shown.join(", ")));
     if let Some(near) = tried.iter().find_map(|path| nearest_file(path)) {
         diagnostic = diagnostic.with_hint(format!("did you mean `{near}`?"));
     }

@@ -46,7 +46,11 @@ impl LoaderOptions {
             roles_path: Vec::new(),
             collections_path: Vec::new(),
             unseal: Arc::new(|_| {
-                Err(Diagnostic::new("P0411", crate::diag::Kind::Vault, "the file is sealed and no vault password is known"))
+                Err(Diagnostic::new(
+                    "P0411",
+                    crate::diag::Kind::Vault,
+                    "the file is sealed and no vault password is known",
+                ))
             }),
             templates: None,
             scope: Scope::new(),
@@ -101,8 +105,7 @@ impl Loader {
             text
         };
         let file = self.options.sources.add(name, Some(path), text);
-        let (node, diagnostics) =
-            yaml::load(&self.options.sources, &file, &LoadOptions::default()).single(&file);
+        let (node, diagnostics) = yaml::load(&self.options.sources, &file, &LoadOptions::default()).single(&file);
         if sealed {
             // Code frames must not show what the vault keeps.
             self.options.sources.mask(file.id);
@@ -146,11 +149,10 @@ impl Loader {
             return match node.as_scalar() {
                 Some(scalar) if !scalar.text.trim().is_empty() => Ok(scalar.text.trim().to_owned()),
                 Some(_) => Err(Diagnostic::source("P0405", format!("{what} is empty")).with_label(node.place(), "")),
-                None => Err(Diagnostic::source(
-                    "P0405",
-                    format!("expected {what} as text, found {}", node.type_name()),
-                )
-                .with_label(node.place(), "not text")),
+                None => {
+                    Err(Diagnostic::source("P0405", format!("expected {what} as text, found {}", node.type_name()))
+                        .with_label(node.place(), "not text"))
+                }
             };
         }
         let Some(templates) = &self.options.templates else {
@@ -187,10 +189,11 @@ impl Loader {
 }
 
 fn not_static(node: &Node, what: &str, error: Option<&Diagnostic>) -> Diagnostic {
-    let mut diagnostic = Diagnostic::source("P0406", format!("{what} of a static import cannot be rendered before the run"))
-        .with_label(node.place(), error.map_or_else(String::new, |error| error.message.clone()))
-        .with_note("imports see `vars` of the play and `-e`, not facts, inventory or results")
-        .with_hint("use `include_tasks` or `include_role`, which are resolved on the host");
+    let mut diagnostic =
+        Diagnostic::source("P0406", format!("{what} of a static import cannot be rendered before the run"))
+            .with_label(node.place(), error.map_or_else(String::new, |error| error.message.clone()))
+            .with_note("imports see `vars` of the play and `-e`, not facts, inventory or results")
+            .with_hint("use `include_tasks` or `include_role`, which are resolved on the host");
     if let Some(error) = error {
         diagnostic.notes.extend(error.notes.iter().cloned());
     }
@@ -265,4 +268,3 @@ pub(super) fn expand_home(name: &str) -> PathBuf {
         _ => PathBuf::from(name),
     }
 }
-

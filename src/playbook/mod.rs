@@ -11,6 +11,7 @@ mod loader;
 mod model;
 mod parse;
 mod roles;
+mod table;
 mod tags;
 
 pub use include::Loaded;

@@ -155,7 +155,13 @@ impl Parser<'_> {
             .unwrap_or_default()
     }
 
-    fn load_role(&mut self, request: &RoleRequest, place: Place, keywords: Keywords, here: &Here) -> Option<Vec<RoleUse>> {
+    fn load_role(
+        &mut self,
+        request: &RoleRequest,
+        place: Place,
+        keywords: Keywords,
+        here: &Here,
+    ) -> Option<Vec<RoleUse>> {
         let Place { path, collection } = place;
         let from = &request.from;
         let defaults = self.role_vars(&path, "defaults", from.defaults.as_deref(), request);
@@ -228,7 +234,12 @@ impl Parser<'_> {
         let found = tried.iter().find(|path| path.is_file()).cloned();
         match (from, &found) {
             (Some(name), None) => {
-                let error = not_found("P0504", &format!("file of role `{}`", request.name), &format!("{folder}/{name}"), &tried);
+                let error = not_found(
+                    "P0504",
+                    &format!("file of role `{}`", request.name),
+                    &format!("{folder}/{name}"),
+                    &tried,
+                );
                 self.problem(error.with_label_opt(request.span, "asked for here"));
                 None
             }
@@ -275,8 +286,11 @@ impl Parser<'_> {
         let Some(node) = self.read(&path, None).filter(|node| !node.is_null()) else { return meta };
         let Some(pairs) = node.as_map() else {
             self.problem(
-                Diagnostic::source("P0505", format!("expected a role's meta file as a mapping, found {}", node.type_name()))
-                    .with_label(node.place(), "not a mapping"),
+                Diagnostic::source(
+                    "P0505",
+                    format!("expected a role's meta file as a mapping, found {}", node.type_name()),
+                )
+                .with_label(node.place(), "not a mapping"),
             );
             return meta;
         };
@@ -288,9 +302,12 @@ impl Parser<'_> {
                     Some(entries) => meta.dependencies = entries.to_vec(),
                     None if value.is_null() => {}
                     None => self.problem(
-                        Diagnostic::source("P0505", format!("expected `dependencies` as a list, found {}", value.type_name()))
-                            .with_label(value.place(), "not a list")
-                            .with_hint("write `dependencies: [NAME]`"),
+                        Diagnostic::source(
+                            "P0505",
+                            format!("expected `dependencies` as a list, found {}", value.type_name()),
+                        )
+                        .with_label(value.place(), "not a list")
+                        .with_hint("write `dependencies: [NAME]`"),
                     ),
                 },
                 "allow_duplicates" => match boolean(value) {
@@ -302,7 +319,8 @@ impl Parser<'_> {
                     ),
                 },
                 "collections" => meta.collections = literal_names(value),
-                name if OWN.contains(&name) || keywords::find(name).is_some_and(|word| word.places.contains(Places::ROLE)) => {}
+                name if OWN.contains(&name)
+                    || keywords::find(name).is_some_and(|word| word.places.contains(Places::ROLE)) => {}
                 name => self.problem(
                     Diagnostic::source("P0505", format!("a role's meta file has no key `{name}`"))
                         .with_label(key.place(), "unknown key")

@@ -8,10 +8,10 @@ use super::items::{role_as_handler, suggestion};
 use super::words::{self, ANSIBLE_MODULES, special};
 use super::{Here, Parser};
 use crate::diag::{Diagnostic, Span, nearest};
-use crate::modules;
 use crate::playbook::keywords::{self, Places};
 use crate::playbook::kv;
 use crate::playbook::model::{Action, Include, IncludeKind, Keywords, ModuleUse};
+use crate::playbook::table;
 use crate::yaml::{Node, Pair};
 
 /// Arguments by name: the key's place, the value.
@@ -46,9 +46,9 @@ struct Call {
 
 impl Parser<'_> {
     pub(super) fn action(&mut self, node: &Node, pairs: &[Pair], here: &Here) -> Option<Found> {
-        let included = pairs.iter().any(|(key, _)| {
-            matches!(key.as_str().and_then(special), Some("include_tasks" | "include_role"))
-        });
+        let included = pairs
+            .iter()
+            .any(|(key, _)| matches!(key.as_str().and_then(special), Some("include_tasks" | "include_role")));
         let place = match (included, here.handler) {
             (true, _) => Places::INCLUDE,
             (false, true) => Places::HANDLER,
@@ -81,7 +81,7 @@ impl Parser<'_> {
         let mut unknown = Vec::new();
         for (key, value) in rest {
             let name = key.as_str().unwrap_or_default();
-            if modules::find(name).is_some() || special(name).is_some_and(|name| name != "import_playbook") {
+            if table::find(name).is_some() || special(name).is_some_and(|name| name != "import_playbook") {
                 let (name, name_span) = (Arc::from(name), key.place());
                 calls.push(Call { name, name_span, value: value.clone(), old_style: false });
             } else if here.handler && name == "listen" && place == Places::INCLUDE {
@@ -119,15 +119,14 @@ impl Parser<'_> {
 
     /// No key of the task is a module.
     fn no_action(&mut self, node: &Node, pairs: &[Pair], unknown: &[&Node], place: Places, before: usize) {
-        let keyword_like = |name: &str| {
-            words::nearest_action(name).is_none() && nearest(name, keywords::names_at(place)).is_some()
-        };
+        let keyword_like =
+            |name: &str| words::nearest_action(name).is_none() && nearest(name, keywords::names_at(place)).is_some();
         // The key that is most likely meant as the module: not one that looks like a keyword.
-        let name_of = |key: &&&Node| key.as_str().unwrap_or_default();
+        let near = |key: &Node| key.as_str().and_then(words::nearest_action).is_some();
         let meant = unknown
             .iter()
-            .find(|key| words::nearest_action(name_of(key)).is_some())
-            .or_else(|| unknown.iter().find(|key| !keyword_like(name_of(key))));
+            .find(|key| near(key))
+            .or_else(|| unknown.iter().find(|key| !keyword_like(key.as_str().unwrap_or_default())));
         let Some(meant) = meant else {
             for key in unknown {
                 self.unknown(place, key);
@@ -160,7 +159,10 @@ impl Parser<'_> {
         let Some(node) = text.filter(|node| node.as_str().is_some_and(|text| !text.trim().is_empty())) else {
             self.problem(
                 Diagnostic::source("P0206", "expected a module's name and its arguments")
-                    .with_label(value.place(), if value.as_map().is_some() { "`module` is missing" } else { "not text" })
+                    .with_label(
+                        value.place(),
+                        if value.as_map().is_some() { "`module` is missing" } else { "not text" },
+                    )
                     .with_label(span, "in this action")
                     .with_hint("write `MODULE: ARGUMENTS` instead"),
             );
@@ -176,11 +178,13 @@ impl Parser<'_> {
             self.problem(
                 Diagnostic::source("P0207", "the name of a module cannot be a template")
                     .with_label(name_span, "known only on the host")
-                    .with_hint("use `package` or `service`, which choose by the host, or one task for each with `when`"),
+                    .with_hint(
+                        "use `package` or `service`, which choose by the host, or one task for each with `when`",
+                    ),
             );
             return None;
         }
-        if modules::find(name).is_none() && special(name).is_none() {
+        if table::find(name).is_none() && special(name).is_none() {
             self.problem(unknown_module(name, name_span, Places::TASK));
             return None;
         }
@@ -195,8 +199,9 @@ impl Parser<'_> {
     }
 
     fn module(&mut self, call: &Call, extra: Option<(Span, Node)>) -> Option<ModuleUse> {
-        let entry = modules::find(&call.name)?;
-        let taken = self.arguments(&call.name, call.name_span, &call.value, entry.meta.free_form, extra, call.old_style)?;
+        let entry = table::find(&call.name)?;
+        let taken =
+            self.arguments(&call.name, call.name_span, &call.value, entry.meta.free_form, extra, call.old_style)?;
         Some(ModuleUse {
             name: Arc::clone(&call.name),
             name_span: call.name_span,
@@ -215,12 +220,27 @@ impl Parser<'_> {
             "include_tasks" => &["file", "apply"],
             "import_tasks" => &["file"],
             "include_role" => &[
-                "name", "role", "tasks_from", "vars_from", "defaults_from", "handlers_from", "apply", "public",
-                "allow_duplicates", "rolespec_validate",
+                "name",
+                "role",
+                "tasks_from",
+                "vars_from",
+                "defaults_from",
+                "handlers_from",
+                "apply",
+                "public",
+                "allow_duplicates",
+                "rolespec_validate",
             ],
             _ => &[
-                "name", "role", "tasks_from", "vars_from", "defaults_from", "handlers_from", "public",
-                "allow_duplicates", "rolespec_validate",
+                "name",
+                "role",
+                "tasks_from",
+                "vars_from",
+                "defaults_from",
+                "handlers_from",
+                "public",
+                "allow_duplicates",
+                "rolespec_validate",
             ],
         };
         if let Some(template) = &taken.template {
@@ -261,9 +281,12 @@ impl Parser<'_> {
         if !args.contains_key(wanted) {
             if !wrong {
                 self.problem(
-                    Diagnostic::source("P0405", format!("`{name}` does not say which {}", if tasks { "file" } else { "role" }))
-                        .with_label(call.name_span, format!("`{wanted}` is missing"))
-                        .with_hint(format!("write `{name}: {{{wanted}: ...}}`")),
+                    Diagnostic::source(
+                        "P0405",
+                        format!("`{name}` does not say which {}", if tasks { "file" } else { "role" }),
+                    )
+                    .with_label(call.name_span, format!("`{wanted}` is missing"))
+                    .with_hint(format!("write `{name}: {{{wanted}: ...}}`")),
                 );
             }
             return None;
@@ -293,9 +316,12 @@ impl Parser<'_> {
         }
         let Some(pairs) = apply.as_map() else {
             self.problem(
-                Diagnostic::source("P0405", format!("expected `apply` of `{name}` as a mapping, found {}", apply.type_name()))
-                    .with_label(apply.place(), "not a mapping")
-                    .with_label(span, "keywords for what is included"),
+                Diagnostic::source(
+                    "P0405",
+                    format!("expected `apply` of `{name}` as a mapping, found {}", apply.type_name()),
+                )
+                .with_label(apply.place(), "not a mapping")
+                .with_label(span, "keywords for what is included"),
             );
             return;
         };
@@ -310,7 +336,8 @@ impl Parser<'_> {
 
 /// The error for a name that is no module.
 fn unknown_module(name: &str, span: Span, place: Places) -> Diagnostic {
-    let short = ["ansible.builtin.", "ansible.legacy."].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+    let short =
+        ["ansible.builtin.", "ansible.legacy."].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
     if short == "include" {
         return Diagnostic::source("P0206", "there is no module `include` any more")
             .with_label(span, "removed from Ansible in 2.16")
@@ -321,8 +348,8 @@ fn unknown_module(name: &str, span: Span, place: Places) -> Diagnostic {
             .with_label(span, "a module of ansible-core that is not here")
             .with_hint("`hostctl doc` lists the modules; `command` or `shell` can often stand in");
     }
-    let diagnostic = Diagnostic::source("P0211", format!("there is no module `{name}`"))
-        .with_label(span, "unknown module");
+    let diagnostic =
+        Diagnostic::source("P0202", format!("there is no module `{name}`")).with_label(span, "unknown module");
     match suggestion(name, place) {
         Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),
         None => diagnostic.with_hint("`hostctl doc` lists the modules"),

@@ -60,10 +60,13 @@ impl Parser<'_> {
             None => "put the text in quotes",
         };
         self.problem(
-            Diagnostic::source("P0206", format!("expected arguments of `{module}` as a mapping or text, found {}", value.type_name()))
-                .with_label(value.place(), "not arguments")
-                .with_label(module_span, "of this module")
-                .with_hint(hint),
+            Diagnostic::source(
+                "P0206",
+                format!("expected arguments of `{module}` as a mapping or text, found {}", value.type_name()),
+            )
+            .with_label(value.place(), "not arguments")
+            .with_label(module_span, "of this module")
+            .with_hint(hint),
         );
         None
     }

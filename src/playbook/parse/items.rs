@@ -21,8 +21,9 @@ impl Parser<'_> {
             return Vec::new();
         }
         let Some(entries) = node.as_list() else {
-            let diagnostic = Diagnostic::source("P0201", format!("expected {what} as a list of tasks, found {}", node.type_name()))
-                .with_label(node.place(), "not a list");
+            let diagnostic =
+                Diagnostic::source("P0201", format!("expected {what} as a list of tasks, found {}", node.type_name()))
+                    .with_label(node.place(), "not a list");
             let diagnostic = match node.as_map() {
                 Some(_) => diagnostic.with_hint("put `- ` before the task's first line"),
                 None => diagnostic.with_hint("write each task as `- name: ...`"),
@@ -38,7 +39,7 @@ impl Parser<'_> {
             }
             let Some(pairs) = entry.as_map() else {
                 self.problem(
-                    Diagnostic::source("P0202", format!("expected a task as a mapping, found {}", entry.type_name()))
+                    Diagnostic::source("P0211", format!("expected a task as a mapping, found {}", entry.type_name()))
                         .with_label(entry.place(), "not a task")
                         .with_hint("write `- MODULE: ARGUMENTS`"),
                 );
@@ -59,7 +60,7 @@ impl Parser<'_> {
         for pair in pairs {
             if !self.take(Places::BLOCK, pair, &mut keywords) {
                 let name = pair.0.as_str().unwrap_or_default();
-                if crate::modules::find(name).is_some() || special(name).is_some() {
+                if crate::playbook::table::find(name).is_some() || special(name).is_some() {
                     let block = pairs.iter().find(|(key, _)| key.as_str() == Some("block"));
                     self.problem(
                         Diagnostic::source("P0203", format!("both `block` and the module `{name}` in one task"))
@@ -82,8 +83,7 @@ impl Parser<'_> {
         }
         let mut part = |name: &str| keywords.0.shift_remove(name).map(|(_, value)| value);
         let (body, rescue, always) = (part("block"), part("rescue"), part("always"));
-        let context =
-            Arc::new(Context { kind: ContextKind::Block, keywords, parent: Some(Arc::clone(&here.context)) });
+        let context = Arc::new(Context { kind: ContextKind::Block, keywords, parent: Some(Arc::clone(&here.context)) });
         let inner = here.inside(Arc::clone(&context));
         let mut list = |node: Option<Node>, what: &str| match node {
             Some(node) => self.items(&node, what, &inner, false),
@@ -104,8 +104,7 @@ impl Parser<'_> {
         let Found { mut keywords, name, name_span, action } = found;
         match action {
             super::action::Kind::Ready(action) => {
-                let label_span =
-                    keywords.get("name").filter(|name| !name.is_null()).map_or(name_span, Node::place);
+                let label_span = keywords.get("name").filter(|name| !name.is_null()).map_or(name_span, Node::place);
                 if let Some(reason) = self.misplaced_meta(&action, here) {
                     self.problem(reason);
                 }
@@ -181,7 +180,8 @@ impl Parser<'_> {
         keywords: Keywords,
         here: &Here,
     ) -> Option<Arc<Block>> {
-        let search = Search { name: target, context: &here.context, file: &here.file, handler: here.handler, dynamic: false };
+        let search =
+            Search { name: target, context: &here.context, file: &here.file, handler: here.handler, dynamic: false };
         let path = match self.loader.find_tasks(&search) {
             Ok(path) => path,
             Err(error) => {
@@ -194,12 +194,21 @@ impl Parser<'_> {
             keywords,
             parent: Some(Arc::clone(&here.context)),
         });
-        let body = self.task_file(&path, Some(asked), &Here { context: Arc::clone(&context), file: path.clone(), handler: here.handler })?;
+        let body = self.task_file(
+            &path,
+            Some(asked),
+            &Here { context: Arc::clone(&context), file: path.clone(), handler: here.handler },
+        )?;
         Some(Arc::new(Block { span, context, body, rescue: Vec::new(), always: Vec::new() }))
     }
 
     /// The tasks of a file; it is on the stack while they are parsed.
-    pub(in crate::playbook) fn task_file(&mut self, path: &Path, asked: Option<Span>, here: &Here) -> Option<Vec<Item>> {
+    pub(in crate::playbook) fn task_file(
+        &mut self,
+        path: &Path,
+        asked: Option<Span>,
+        here: &Here,
+    ) -> Option<Vec<Item>> {
         let name = clean(path).display().to_string();
         self.nested(path, "", &name, asked, |parser| {
             let node = parser.read(path, asked)?;
@@ -315,6 +324,5 @@ pub(in crate::playbook) struct RoleRequest {
 
 /// What may be written for a key that is no module: the nearest module, else the nearest keyword.
 pub(super) fn suggestion(name: &str, place: Places) -> Option<String> {
-    words::nearest_action(name)
-        .or_else(|| crate::diag::nearest(name, keywords::names_at(place)).map(str::to_owned))
+    words::nearest_action(name).or_else(|| crate::diag::nearest(name, keywords::names_at(place)).map(str::to_owned))
 }

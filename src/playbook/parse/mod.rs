@@ -42,7 +42,7 @@ pub(super) struct Here {
 }
 
 impl Here {
-    fn inside(&self, context: Arc<Context>) -> Self {
+    pub(super) fn inside(&self, context: Arc<Context>) -> Self {
         Self { context, ..self.clone() }
     }
 }

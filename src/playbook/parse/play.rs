@@ -52,8 +52,7 @@ impl Parser<'_> {
             );
             return;
         };
-        let import =
-            pairs.iter().find(|(key, _)| key.as_str().and_then(special) == Some("import_playbook"));
+        let import = pairs.iter().find(|(key, _)| key.as_str().and_then(special) == Some("import_playbook"));
         match import {
             Some((key, value)) => self.import_playbook(pairs, key, value, path, around, plays),
             None => {
@@ -116,8 +115,7 @@ impl Parser<'_> {
         let (pre_tasks, roles, tasks) = (part("pre_tasks"), part("roles"), part("tasks"));
         let (post_tasks, handlers) = (part("post_tasks"), part("handlers"));
         self.collections = keywords.get("collections").map(literal_names).unwrap_or_default();
-        let context =
-            Arc::new(Context { kind: ContextKind::Play, keywords, parent: Some(Arc::clone(around)) });
+        let context = Arc::new(Context { kind: ContextKind::Play, keywords, parent: Some(Arc::clone(around)) });
         let here = Here { context: Arc::clone(&context), file: path.to_path_buf(), handler: false };
         let handling = Here { handler: true, ..here.clone() };
         let list = |parser: &mut Self, node: Option<Node>, what: &str, here: &Here| match node {

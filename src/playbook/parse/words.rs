@@ -2,14 +2,14 @@
 
 use super::Parser;
 use crate::diag::{Diagnostic, nearest};
-use crate::modules::{self, MODULES};
 use crate::playbook::keywords::{self, Places};
 use crate::playbook::model::Keywords;
+use crate::playbook::table;
 use crate::yaml::{Node, Pair};
 
 impl Parser<'_> {
     /// The key's text; a key that is no text is a problem.
-    pub(super) fn key<'n>(&mut self, key: &'n Node, what: &str) -> Option<&'n str> {
+    pub(in crate::playbook) fn key<'n>(&mut self, key: &'n Node, what: &str) -> Option<&'n str> {
         let text = key.as_str();
         if text.is_none() {
             self.problem(
@@ -21,7 +21,7 @@ impl Parser<'_> {
     }
 
     /// Takes a keyword that may stand here. False if the name is none.
-    pub(super) fn take(&mut self, place: Places, (key, value): &Pair, into: &mut Keywords) -> bool {
+    pub(in crate::playbook) fn take(&mut self, place: Places, (key, value): &Pair, into: &mut Keywords) -> bool {
         let Some(name) = key.as_str() else { return false };
         let Some(keyword) = keywords::find(name) else { return false };
         if !keyword.places.contains(place) {
@@ -55,7 +55,7 @@ impl Parser<'_> {
                 .with_label(key.place(), "unknown keyword");
             if let Some(near) = nearest(&name, keywords::names_at(place)) {
                 diagnostic.with_hint(format!("did you mean `{near}`?"))
-            } else if modules::find(&name).is_some() || is_special(&name) {
+            } else if table::find(&name).is_some() || is_special(&name) {
                 if place == Places::PLAY {
                     diagnostic.with_hint(format!("`{name}` is a module: write it as a task under `tasks:`"))
                 } else {
@@ -70,14 +70,13 @@ impl Parser<'_> {
 }
 
 /// Actions that the loader or the engine does itself; they are not in the table of modules.
-pub(super) const SPECIAL: &[&str] = &["import_playbook", "import_role", "import_tasks", "include_role", "include_tasks"];
+pub(super) const SPECIAL: &[&str] =
+    &["import_playbook", "import_role", "import_tasks", "include_role", "include_tasks"];
 
 /// The short name of an action of [`SPECIAL`].
 pub(super) fn special(name: &str) -> Option<&'static str> {
-    let short = ["ansible.builtin.", "ansible.legacy."]
-        .iter()
-        .find_map(|prefix| name.strip_prefix(prefix))
-        .unwrap_or(name);
+    let short =
+        ["ansible.builtin.", "ansible.legacy."].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
     SPECIAL.iter().copied().find(|known| *known == short)
 }
 
@@ -88,16 +87,16 @@ fn is_special(name: &str) -> bool {
 /// The nearest of all names that can stand for an action: of the same form, short or full.
 pub(super) fn nearest_action(name: &str) -> Option<String> {
     if name.contains('.') {
-        let full = nearest(name, MODULES.iter().map(|entry| entry.meta.full_name));
+        let full = nearest(name, table::all().map(|entry| entry.meta.full_name));
         if let Some(full) = full {
             return Some(full.to_owned());
         }
     }
     let short = name.rsplit('.').next().unwrap_or(name);
-    if short != name && (modules::find(short).is_some() || is_special(short)) {
+    if short != name && (table::find(short).is_some() || is_special(short)) {
         return Some(short.to_owned());
     }
-    let known = MODULES.iter().flat_map(|entry| std::iter::once(entry.meta.name).chain(entry.meta.also.iter().copied()));
+    let known = table::all().flat_map(|entry| std::iter::once(entry.meta.name).chain(entry.meta.also.iter().copied()));
     nearest(short, known.filter(|name| !name.contains('.')).chain(SPECIAL.iter().copied())).map(str::to_owned)
 }
 
