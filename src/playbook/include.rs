@@ -219,3 +219,7 @@ fn nearest_file(path: &Path) -> Option<String> {
         .collect();
     crate::diag::nearest(wanted, names.iter().map(String::as_str)).map(str::to_owned)
 }
+
+#[cfg(test)]
+#[path = "include_tests.rs"]
+mod tests;

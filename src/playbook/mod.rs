@@ -13,6 +13,8 @@ mod parse;
 mod roles;
 mod table;
 mod tags;
+#[cfg(test)]
+mod testing;
 
 pub use include::Loaded;
 pub use keywords::{Inherit, KEYWORDS, Keyword, KeywordType, LOOPS, Places};

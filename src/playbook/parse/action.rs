@@ -188,14 +188,24 @@ impl Parser<'_> {
             self.problem(unknown_module(name, name_span, Places::TASK));
             return None;
         }
+        let behind = kv::Piece::source(text, end, text.len()).to_node(node);
         let value = match value.as_map() {
             Some(pairs) => {
-                let rest: Vec<Pair> = pairs.iter().filter(|(key, _)| key.as_str() != Some("module")).cloned().collect();
+                let mut rest: Vec<Pair> =
+                    pairs.iter().filter(|(key, _)| key.as_str() != Some("module")).cloned().collect();
+                rest.extend(self.behind_module(name, &behind));
                 Node { data: crate::yaml::NodeData::Map(rest.into()), ..value.clone() }
             }
-            None => kv::Piece::source(text, end, text.len()).to_node(node),
+            None => behind,
         };
         Some(Call { name: name.into(), name_span, value, old_style: true })
+    }
+
+    /// `action: {module: copy src=a, dest: b}`: the pairs behind the name.
+    fn behind_module(&mut self, name: &str, text: &Node) -> Vec<Pair> {
+        let free_form = table::find(name).and_then(|entry| entry.meta.free_form);
+        let taken = self.arguments(name, text.span, text, free_form, None, true).unwrap_or_default();
+        taken.args.into_iter().map(|(key, (span, value))| (Node::text(key, span), value)).collect()
     }
 
     fn module(&mut self, call: &Call, extra: Option<(Span, Node)>) -> Option<ModuleUse> {

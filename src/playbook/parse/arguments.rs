@@ -152,7 +152,7 @@ impl Parser<'_> {
 }
 
 /// True if the text is one `{{ ... }}` and nothing else.
-pub(in crate::playbook) fn is_one_template(node: &Node) -> bool {
+fn is_one_template(node: &Node) -> bool {
     let Some(text) = node.as_str().map(str::trim) else { return false };
     node.tag != Some(Tag::Unsafe) && text.starts_with("{{") && text.ends_with("}}")
 }

@@ -9,7 +9,6 @@ mod items;
 mod play;
 mod words;
 
-pub(super) use arguments::is_one_template;
 pub(super) use items::RoleRequest;
 pub(super) use play::{literal_names, playbook_dir};
 
@@ -151,3 +150,6 @@ pub(super) fn sorted(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     }
     out
 }
+
+#[cfg(test)]
+mod tests;
