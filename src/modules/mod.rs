@@ -6,6 +6,7 @@
 
 mod call;
 mod cx;
+mod ping;
 mod spec;
 mod table;
 

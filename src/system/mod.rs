@@ -5,5 +5,9 @@
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
 mod handles;
+pub mod lifetime;
+pub mod names;
+mod users;
 
 pub use handles::{Mutate, Probe};
+pub use users::{Group, User};
