@@ -14,3 +14,9 @@ pub mod tls;
 pub mod tool;
 
 pub use handles::{Control, Mutate, Probe};
+pub mod lifetime;
+pub mod names;
+mod users;
+
+pub use handles::{Mutate, Probe};
+pub use users::{Group, User};
