@@ -10,11 +10,16 @@ mod docker;
 pub mod dockerfile;
 mod graph;
 mod names;
+mod report;
 pub mod schedule;
+pub mod set;
 pub mod tag;
+mod watch;
 
 pub use builder::Builder;
 pub use def::{ImageDef, Place};
 pub use docker::{DockerBuilder, Settings};
 pub use graph::{Edge, Graph};
 pub use names::{Meaning, Names, valid_name, valid_tag, without_tag};
+pub use report::{ImageReport, Report};
+pub use watch::LogEnd;

@@ -9,7 +9,6 @@ pub mod engine;
 mod handles;
 mod tree;
 
-pub use handles::{Mutate, Probe};
 pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};
 pub mod process;
 pub mod http;

@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_scratch_tree_stays_inside_its_private_folder() {
-        let mutate = Mutate::new(Vec::new());
+        let mutate = Mutate::with_probe(Probe::new(Vec::new()));
         let item = |path: &str| ScratchItem {
             path: path.into(),
             mode: 0o640,
