@@ -15,3 +15,8 @@ pub use model::{
     RoleUse, Task,
 };
 pub use tags::{literal_tags, selected};
+
+/// The table's own copy of a keyword's name.
+pub fn keyword_name(name: &str) -> Option<&'static str> {
+    keywords::find(name).map(|keyword| keyword.name).or_else(|| keywords::find_loop(name))
+}

@@ -13,6 +13,7 @@ pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};
 pub mod process;
 pub mod http;
 pub mod own_binary;
+pub mod process;
 pub mod tls;
 pub mod tool;
 
