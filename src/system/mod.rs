@@ -7,14 +7,12 @@
 pub mod accounts;
 pub mod engine;
 mod handles;
-mod tree;
-
-pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};
-pub mod process;
 pub mod http;
 pub mod own_binary;
 pub mod process;
 pub mod tls;
 pub mod tool;
+mod tree;
 
 pub use handles::{Control, Mutate, Probe};
+pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};
