@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand; the doc comment of its arguments is the help text.
 
+<<<<<<< HEAD
 mod arguments;
 mod check;
 mod doc;
@@ -77,4 +78,22 @@ pub fn main() -> ExitCode {
         Command::Askpass { prompt } => Ok(askpass(&prompt)),
     };
     ended.unwrap_or_else(|error| output.fail(&error))
+=======
+use std::path::Path;
+
+use crate::diag::ExitCode;
+use crate::{agent, connection};
+
+/// Runs the program with this process's arguments.
+pub fn main() -> ExitCode {
+    // Two hidden roles come before the command line: ssh's password helper and the agent.
+    let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some(socket) = std::env::var_os(connection::ASKPASS_VARIABLE) {
+        return connection::askpass(Path::new(&socket), arguments.first().map_or("", String::as_str));
+    }
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["agent", nonce] => agent::server::main(nonce),
+        _ => ExitCode::Ok,
+    }
+>>>>>>> main
 }

@@ -9,6 +9,7 @@ mod coerce;
 mod cx;
 mod derive;
 mod reference;
+mod ping;
 mod spec;
 mod table;
 mod types;

@@ -12,5 +12,13 @@ pub mod own_binary;
 pub mod process;
 pub mod tls;
 pub mod tool;
+mod tree;
 
 pub use handles::{Control, Mutate, Probe};
+pub mod lifetime;
+pub mod names;
+mod users;
+
+pub use handles::{Mutate, Probe};
+pub use users::{Group, User};
+pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};

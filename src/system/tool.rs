@@ -218,7 +218,7 @@ mod tests {
             owner: own(),
             secret: false,
         };
-        let mutate = Mutate::new(Vec::new());
+        let mutate = Mutate::with_probe(Probe::new(Vec::new()));
         let state = |file: &OwnFile| mutate.probe().own_file_state(file).expect("state");
         assert_eq!(state(&file), FileState::Missing);
         mutate.put_own_file(&file).expect("write");
