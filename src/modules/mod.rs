@@ -6,6 +6,7 @@
 
 mod call;
 mod cx;
+pub mod mirror_proxy;
 mod spec;
 mod table;
 

@@ -1,9 +1,10 @@
 //! The table of modules. One line each.
 
-use super::spec::ModuleEntry;
+use super::mirror_proxy::MirrorProxy;
+use super::spec::{ModuleEntry, entry};
 
 /// Every module.
-pub static MODULES: &[ModuleEntry] = &[];
+pub static MODULES: &[ModuleEntry] = &[entry::<MirrorProxy>()];
 
 /// The module of a short or full name.
 pub fn find(name: &str) -> Option<&'static ModuleEntry> {

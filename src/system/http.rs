@@ -100,12 +100,7 @@ impl HttpClient {
     }
 
     /// Reads a small answer whole: status and at most `limit` bytes.
-    pub async fn get(
-        &self,
-        uri: Uri,
-        within: Duration,
-        limit: usize,
-    ) -> std::result::Result<(u16, Bytes), HttpError> {
+    pub async fn get(&self, uri: Uri, within: Duration, limit: usize) -> std::result::Result<(u16, Bytes), HttpError> {
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = uri;
         let whole = async {

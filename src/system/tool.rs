@@ -47,10 +47,20 @@ impl ToolOutput {
     }
 }
 
-/// The full path of an administration program, if the host has it.
+/// The full path of an administration program, if the host has it. An absolute path is itself.
 pub fn find_tool(name: &str) -> Option<PathBuf> {
+    // Joining an absolute path gives that path.
     SEARCH.iter().map(|folder| Path::new(folder).join(name)).find(|path| {
         path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    })
+}
+
+/// User and group number of a name in `/etc/passwd`.
+pub fn passwd_ids(name: &str) -> Option<(u32, u32)> {
+    std::fs::read_to_string("/etc/passwd").ok()?.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then_some(())?;
+        Some((fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?))
     })
 }
 
