@@ -5,12 +5,18 @@
 //! come from it. To add a module: one file, one line here (see CONTRIBUTING.md).
 
 mod call;
+mod coerce;
 mod cx;
 pub mod mirror_proxy;
+mod derive;
+mod reference;
 mod spec;
 mod table;
+mod types;
 
 pub use call::{Blob, BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 pub use cx::{Cx, Link};
+pub use reference::reference;
 pub use spec::{ArgError, ArgSpec, ArgType, InputArg, Meta, Module, ModuleEntry, PathPart, RunsOn, Spec, entry};
 pub use table::{MODULES, find};
+pub use types::{HostPath, Mode};

@@ -4,10 +4,13 @@
 //! network, block devices, engines) adds its methods in a file of its own. Modules get
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
+pub mod accounts;
+pub mod engine;
 mod handles;
+pub mod process;
 pub mod http;
 pub mod own_binary;
 pub mod tls;
 pub mod tool;
 
-pub use handles::{Mutate, Probe};
+pub use handles::{Control, Mutate, Probe};
