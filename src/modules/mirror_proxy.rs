@@ -159,6 +159,7 @@ impl Module for MirrorProxy {
         together: &[&["username", "password"]],
         required_if: &[("state", "present", &["upstreams"])],
         secret: &["password"],
+        reads: &["systemctl --version", "systemctl is-active", "systemctl is-enabled", "journalctl"],
         ..Meta::NONE
     };
 
@@ -172,7 +173,7 @@ impl Module for MirrorProxy {
         let layout = Layout::new(&args.name);
         match args.state {
             State::Present => Ok(present(cx, &args, &layout)?),
-            State::Absent => Ok(files::remove(cx, &layout, Manager::of_host())?),
+            State::Absent => Ok(files::remove(cx, &layout, Manager::of_host(cx))?),
         }
     }
 }
@@ -258,7 +259,7 @@ fn credentials(args: &Args) -> Result<Option<String>> {
 }
 
 fn present(cx: &Cx, args: &Args, layout: &Layout) -> Result<Map> {
-    let manager = Manager::of_host();
+    let manager = Manager::of_host(cx);
     let config = config(args, layout, manager)?;
     let text = config.to_text()?;
     let credentials = credentials(args)?;

@@ -7,8 +7,8 @@
 mod call;
 mod coerce;
 mod cx;
-pub mod mirror_proxy;
 mod derive;
+pub mod mirror_proxy;
 mod reference;
 mod spec;
 mod table;

@@ -7,9 +7,9 @@
 pub mod accounts;
 pub mod engine;
 mod handles;
-pub mod process;
 pub mod http;
 pub mod own_binary;
+pub mod process;
 pub mod tls;
 pub mod tool;
 

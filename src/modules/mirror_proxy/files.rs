@@ -9,7 +9,7 @@ use crate::event::Diff;
 use crate::map;
 use crate::mirror::Config;
 use crate::modules::cx::Cx;
-use crate::system::tool::{FileState, OwnFile, find_tool, passwd_ids};
+use crate::system::tool::{FileState, OwnFile, has_tool, passwd_ids};
 use crate::value::Map;
 
 /// The user that all proxies of a host run as.
@@ -200,7 +200,7 @@ pub(super) fn remove(cx: &Cx, layout: &Layout, manager: Manager) -> Result<Map> 
         drop_file(cx, path)?;
     }
     manager.forget(cx)?;
-    if passwd_ids(USER).is_some() && !others(layout) && find_tool("userdel").is_some() {
+    if passwd_ids(USER).is_some() && !others(layout) && has_tool("userdel") {
         cx.change(format!("remove the user {USER}"), |mutate| {
             mutate.run_tool("userdel", &[USER])?.checked().map(drop)
         })?;

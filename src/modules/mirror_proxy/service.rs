@@ -6,7 +6,7 @@ use super::files::{Layout, USER};
 use crate::diag::{Diagnostic, Result};
 use crate::mirror::{Config, control};
 use crate::modules::cx::Cx;
-use crate::system::tool::find_tool;
+use crate::system::tool::has_tool;
 
 /// Who supervises services on this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +19,12 @@ pub(super) enum Manager {
 
 impl Manager {
     /// As Ansible finds it: systemd only where it runs.
-    pub(super) fn of_host() -> Self {
+    pub(super) fn of_host(cx: &Cx) -> Self {
         if !Path::new("/run/systemd/system").is_dir() {
             return Self::InitScript;
         }
-        let version = crate::system::Probe::new(Vec::new())
+        let version = cx
+            .probe()
             .read_tool("systemctl", &["--version"])
             .ok()
             .and_then(|output| output.stdout.split_whitespace().nth(1)?.parse::<u32>().ok());
@@ -135,9 +136,9 @@ impl Manager {
                 if layout.config.exists() {
                     ended.checked()?;
                 }
-                if find_tool("update-rc.d").is_some() {
+                if has_tool("update-rc.d") {
                     mutate.run_tool("update-rc.d", &["-f", service, "remove"])?;
-                } else if find_tool("chkconfig").is_some() {
+                } else if has_tool("chkconfig") {
                     mutate.run_tool("chkconfig", &["--del", service])?;
                 }
                 Ok(())
@@ -190,9 +191,9 @@ fn enable_command(service: &str) -> Option<(&'static str, Vec<String>)> {
     });
     if linked {
         None
-    } else if find_tool("update-rc.d").is_some() {
+    } else if has_tool("update-rc.d") {
         Some(("update-rc.d", vec![service.to_owned(), "defaults".to_owned()]))
-    } else if find_tool("chkconfig").is_some() {
+    } else if has_tool("chkconfig") {
         Some(("chkconfig", vec!["--add".to_owned(), service.to_owned()]))
     } else {
         None

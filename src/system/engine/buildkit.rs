@@ -124,7 +124,8 @@ fn failure(status: &tonic::Status, progress: &Progress) -> EngineError {
     let text = text.strip_prefix("failed to build LLB: ").unwrap_or(text);
     let text = text.strip_prefix("rpc error: code = Unknown desc = ").unwrap_or(text);
     let mut error = EngineError::from_text(text).at_step(step);
-    if error.class == ErrorClass::Other && (text.contains("failed to create LLB definition") || text.contains("parse")) {
+    if error.class == ErrorClass::Other && (text.contains("failed to create LLB definition") || text.contains("parse"))
+    {
         error.class = ErrorClass::Refused;
     }
     error
@@ -145,9 +146,9 @@ impl tower_service::Service<Uri> for Once {
     fn call(&mut self, _: Uri) -> Self::Future {
         let stream = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
         Box::pin(async move {
-            stream
-                .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::NotConnected, "the engine closed the connection"))
+            stream.ok_or_else(|| {
+                std::io::Error::new(std::io::ErrorKind::NotConnected, "the engine closed the connection")
+            })
         })
     }
 }
-

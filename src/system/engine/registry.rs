@@ -137,9 +137,8 @@ impl RegistryClient {
                 format!("registry `{}` asks for a token from `{realm}`, which is no https address", self.settings.host),
             ));
         }
-        let encode = |text: &str| {
-            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-        };
+        let encode =
+            |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
         let scope = parameter(challenge, "scope").unwrap_or_else(|| format!("repository:{repository}:pull"));
         let service = parameter(challenge, "service").unwrap_or_default();
         let separator = if realm.contains('?') { '&' } else { '?' };

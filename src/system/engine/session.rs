@@ -169,16 +169,12 @@ struct ServeLogins {
 
 #[tonic::async_trait]
 impl Auth for ServeLogins {
-    async fn credentials(
-        &self,
-        request: Request<CredentialsRequest>,
-    ) -> Result<Response<CredentialsResponse>, Status> {
+    async fn credentials(&self, request: Request<CredentialsRequest>) -> Result<Response<CredentialsResponse>, Status> {
         // Only the registry that was named gets the login; all others are read without one.
         let answer = match self.logins.get(&request.get_ref().host) {
-            Some(login) => CredentialsResponse {
-                username: login.username.clone(),
-                secret: login.password.expose().to_owned(),
-            },
+            Some(login) => {
+                CredentialsResponse { username: login.username.clone(), secret: login.password.expose().to_owned() }
+            }
             None => CredentialsResponse::default(),
         };
         Ok(Response::new(answer))
