@@ -8,6 +8,7 @@ mod call;
 mod coerce;
 mod cx;
 mod derive;
+pub mod mirror_proxy;
 mod reference;
 mod ping;
 mod spec;

@@ -4,6 +4,10 @@ use super::ping::Ping;
 use super::spec::{ModuleEntry, entry};
 
 static TABLE: [ModuleEntry; 1] = [entry::<Ping>()];
+use super::mirror_proxy::MirrorProxy;
+use super::spec::{ModuleEntry, entry};
+
+static TABLE: [ModuleEntry; 1] = [entry::<MirrorProxy>()];
 
 /// Every module.
 pub static MODULES: &[ModuleEntry] = &TABLE;
