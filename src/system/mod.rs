@@ -19,6 +19,5 @@ pub mod lifetime;
 pub mod names;
 mod users;
 
-pub use handles::{Mutate, Probe};
-pub use users::{Group, User};
 pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};
+pub use users::{Group, User};
