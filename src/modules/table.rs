@@ -1,9 +1,25 @@
 //! The table of modules. One line each.
 
-use super::spec::ModuleEntry;
+use super::spec::{ModuleEntry, entry};
+
+macro_rules! table {
+    ($($module:ty),+ $(,)?) => {
+        static TABLE: [ModuleEntry; [$(stringify!($module)),+].len()] = [$(entry::<$module>()),+];
+    };
+}
+
+table![
+    super::command::Command,
+    super::command::Shell,
+    super::file::File,
+    super::lineinfile::LineInFile,
+    super::slurp::Slurp,
+    super::stat::Stat,
+    super::tempfile::TempFile,
+];
 
 /// Every module.
-pub static MODULES: &[ModuleEntry] = &[];
+pub static MODULES: &[ModuleEntry] = &TABLE;
 
 /// The module of a short or full name.
 pub fn find(name: &str) -> Option<&'static ModuleEntry> {

@@ -5,6 +5,9 @@
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
 pub mod accounts;
+pub mod digest;
+pub mod fs;
+pub mod glob;
 mod handles;
 pub mod process;
 
