@@ -6,6 +6,9 @@
 
 pub mod accounts;
 pub mod engine;
+pub mod digest;
+pub mod fs;
+pub mod glob;
 mod handles;
 pub mod http;
 pub mod own_binary;
