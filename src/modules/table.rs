@@ -12,26 +12,17 @@ macro_rules! table {
     };
 }
 
-table![super::mirror_proxy::MirrorProxy, super::ping::Ping,];
-
-macro_rules! table {
-    ($($module:ty),+ $(,)?) => {
-        static TABLE: [ModuleEntry; [$(stringify!($module)),+].len()] = [$(entry::<$module>()),+];
-    };
-}
-
 table![
     super::command::Command,
     super::command::Shell,
     super::file::File,
     super::lineinfile::LineInFile,
+    super::mirror_proxy::MirrorProxy,
+    super::ping::Ping,
     super::slurp::Slurp,
     super::stat::Stat,
     super::tempfile::TempFile,
 ];
-
-/// Every module.
-pub static MODULES: &[ModuleEntry] = &TABLE;
 
 /// The module of a short or full name.
 pub fn find(name: &str) -> Option<&'static ModuleEntry> {

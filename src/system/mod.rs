@@ -5,8 +5,8 @@
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
 pub mod accounts;
-pub mod engine;
 pub mod digest;
+pub mod engine;
 pub mod fs;
 pub mod glob;
 mod handles;
