@@ -5,7 +5,10 @@
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
 pub mod accounts;
+pub mod digest;
 pub mod engine;
+pub mod fs;
+pub mod glob;
 mod handles;
 pub mod http;
 pub mod own_binary;
@@ -19,6 +22,5 @@ pub mod lifetime;
 pub mod names;
 mod users;
 
-pub use handles::{Mutate, Probe};
-pub use users::{Group, User};
 pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};
+pub use users::{Group, User};
