@@ -1,6 +1,5 @@
 //! The command line: one file a subcommand; the doc comment of its arguments is the help text.
 
-<<<<<<< HEAD
 mod arguments;
 mod check;
 mod doc;
@@ -10,9 +9,12 @@ mod output;
 mod run;
 mod vault;
 
+use std::path::Path;
+
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::diag::{Diagnostic, ExitCode};
+use crate::diag::ExitCode;
+use crate::{agent, connection, mirror};
 
 /// Prepare container build hosts, build ordered image sets and record their tags, from
 /// Ansible-style playbooks. One static binary, no Python on either side.
@@ -34,26 +36,20 @@ enum Command {
     Log(log::LogArgs),
     Doc(doc::DocArgs),
     Explain(doc::ExplainArgs),
-    /// The engine's arm on a host; started by hostctl itself.
-    #[command(hide = true)]
-    Agent,
-    /// The package-mirror proxy; started by its service.
-    #[command(hide = true)]
-    MirrorProxy {
-        /// The proxy's configuration file.
-        #[arg(long)]
-        config: std::path::PathBuf,
-    },
-    /// Prints the password of a connection to ssh; started by ssh.
-    #[command(hide = true)]
-    Askpass {
-        /// What ssh asks.
-        prompt: Vec<String>,
-    },
 }
 
 /// Runs the program with this process's arguments.
 pub fn main() -> ExitCode {
+    // Hidden roles come before the command line: ssh's password helper, the agent, the proxy.
+    let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some(socket) = std::env::var_os(connection::ASKPASS_VARIABLE) {
+        return connection::askpass(Path::new(&socket), arguments.first().map_or("", String::as_str));
+    }
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["agent", nonce] => return agent::server::main(nonce),
+        ["mirror-proxy", ..] => return mirror::main(std::env::args_os().skip(2)),
+        _ => {}
+    }
     clap_complete::CompleteEnv::with_factory(Cli::command).complete();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -73,28 +69,6 @@ pub fn main() -> ExitCode {
         Command::Log(args) => log::main(&args, &output),
         Command::Doc(args) => doc::main(&args, &output),
         Command::Explain(args) => doc::explain(&args, &output),
-        Command::Agent => Ok(agent()),
-        Command::MirrorProxy { config } => mirror_proxy(&config),
-        Command::Askpass { prompt } => Ok(askpass(&prompt)),
     };
     ended.unwrap_or_else(|error| output.fail(&error))
-=======
-use std::path::Path;
-
-use crate::diag::ExitCode;
-use crate::{agent, connection, mirror};
-
-/// Runs the program with this process's arguments.
-pub fn main() -> ExitCode {
-    // Hidden roles come before the command line: ssh's password helper, the agent, the proxy.
-    let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    if let Some(socket) = std::env::var_os(connection::ASKPASS_VARIABLE) {
-        return connection::askpass(Path::new(&socket), arguments.first().map_or("", String::as_str));
-    }
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["agent", nonce] => agent::server::main(nonce),
-        ["mirror-proxy", ..] => mirror::main(std::env::args_os().skip(2)),
-        _ => ExitCode::Ok,
-    }
->>>>>>> main
 }
