@@ -17,6 +17,7 @@ mod tags;
 mod testing;
 
 pub use include::Loaded;
+pub use kv::parse_kv;
 pub use keywords::{Inherit, KEYWORDS, Keyword, KeywordType, LOOPS, Places};
 pub use loader::{Loader, LoaderOptions, Unseal};
 pub use model::{
