@@ -16,7 +16,7 @@ use crate::connection::{Connection, Local, Ssh, SshOptions};
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::engine::{Become, Target, TargetSpec, Targets};
 use crate::modules;
-use crate::system::Probe;
+use crate::system::accounts;
 use crate::value::{Map, Value, insert};
 
 /// What a [`Pool`] is made of.
@@ -141,7 +141,7 @@ fn effective(spec: &TargetSpec) -> Option<&Become> {
     let wanted = spec.r#become.as_ref()?;
     let same = if is_local(spec) {
         let own = rustix::process::geteuid().as_raw();
-        Probe::new(Vec::new()).user_by_uid(own).is_some_and(|user| user.name == wanted.user)
+        accounts::account_of_uid(own).is_some_and(|user| user.name == wanted.user)
     } else {
         spec.user.as_deref() == Some(wanted.user.as_str())
     };

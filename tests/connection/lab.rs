@@ -186,6 +186,13 @@ impl Sshd {
         }
     }
 
+    /// sshd's own processes of logins, without what they started.
+    pub fn logins(&self) -> Vec<u32> {
+        let is_sshd =
+            |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "sshd\n");
+        self.sessions().into_iter().filter(is_sshd).collect()
+    }
+
     /// Processes of logins on this sshd.
     pub fn sessions(&self) -> Vec<u32> {
         let mut found = vec![self.child.id()];

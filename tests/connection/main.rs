@@ -5,6 +5,7 @@ mod lab;
 use hostctl::agent::Pool;
 use hostctl::diag::{Diagnostic, Kind};
 use hostctl::engine::{TargetSpec, Targets};
+use hostctl::event::Progress;
 use hostctl::modules::{Call, Failure, Outcome};
 use hostctl::value::{StrKey, Value};
 use lab::{PASSWORD, Sshd, pool, sudo, user};
@@ -359,5 +360,102 @@ async fn the_agent_ends_with_its_connection() {
     // The goodbye was heard; what is left is the process's own end.
     while process.exists() {
         tokio::task::yield_now().await;
+    }
+}
+
+/// Starts a program on the host that says its process id and then waits; returns both.
+async fn waiting(
+    pool: &Pool,
+    spec: &TargetSpec,
+) -> (std::path::PathBuf, tokio::task::JoinHandle<Result<Outcome, Failure>>) {
+    let target = pool.target(spec).await.unwrap();
+    let (sender, mut progress) = mpsc::unbounded_channel();
+    let shell = call("shell", serde_json::json!({"cmd": "echo $$; exec sleep 3000"}));
+    let running = tokio::spawn(async move { target.invoke(shell, sender).await });
+    let Some(Progress::Output { text, .. }) = progress.recv().await else {
+        panic!("no output while it runs: {:?}", running.await.unwrap());
+    };
+    let process = std::path::Path::new("/proc").join(text.trim());
+    assert!(process.join("stat").exists(), "{text}");
+    (process, running)
+}
+
+async fn gone(process: &std::path::Path) {
+    while process.exists() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn output_streams_and_a_dropped_call_ends_its_program() {
+    need_lab!();
+    let (sshd, login) = (Sshd::start(), user(Some("ALL=(ALL) NOPASSWD: ALL")));
+    let (pool, _) = pool();
+    for r#become in [None, sudo("root", None)] {
+        let spec = TargetSpec { r#become, ..sshd.spec(&login.name) };
+        let (process, running) = waiting(&pool, &spec).await;
+        running.abort();
+        gone(&process).await;
+        ping(&pool, &spec).await.unwrap();
+    }
+    pool.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_connection_ends_the_programs_of_its_agents() {
+    need_lab!();
+    let (sshd, login) = (Sshd::start(), user(Some("ALL=(ALL) ALL")));
+    for r#become in [None, sudo("root", Some(PASSWORD))] {
+        let (pool, _) = pool();
+        let spec = TargetSpec { r#become, ..sshd.spec(&login.name) };
+        let (process, running) = waiting(&pool, &spec).await;
+        for pid in sshd.logins() {
+            let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+        }
+        let failure = running.await.unwrap().unwrap_err();
+        assert_eq!(failure.diagnostic.code, "S0201", "{failure:?}");
+        gone(&process).await;
+        pool.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sudo_without_a_password_rule_for_one_user_only() {
+    need_lab!();
+    let app = user(None);
+    let (sshd, login) = (Sshd::start(), user(Some(&format!("ALL=({}) NOPASSWD: ALL", app.name))));
+    let (pool, _) = pool();
+    let spec = |user: &str| TargetSpec { r#become: sudo(user, None), ..sshd.spec(&login.name) };
+    let outcome = invoke(&pool, &spec(&app.name), call("command", serde_json::json!({"argv": ["id", "-un"]}))).await;
+    assert_eq!(outcome.unwrap().result[&StrKey("stdout")], app.name.as_str().into());
+    let error = ping(&pool, &spec("root")).await.unwrap_err();
+    assert!(["S0301", "S0303"].contains(&&*error.code), "{error:?}");
+    pool.close().await;
+}
+
+/// `cargo test --test connection -- --ignored --nocapture`: figures, no judgement.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "measures"]
+async fn measure() {
+    need_lab!();
+    let (sshd, login) = (Sshd::start(), user(Some("ALL=(ALL) NOPASSWD: ALL")));
+    let spec = sshd.spec(&login.name);
+    for title in ["cold", "warm"] {
+        let (pool, _) = pool();
+        let start = std::time::Instant::now();
+        ping(&pool, &spec).await.unwrap();
+        println!("{title} connect, agent, ping: {:?}", start.elapsed());
+        let start = std::time::Instant::now();
+        ping(&pool, &TargetSpec { r#become: sudo("root", None), ..spec.clone() }).await.unwrap();
+        println!("{title} second agent by sudo on the same connection: {:?}", start.elapsed());
+        for (module, args) in [("ping", serde_json::json!({})), ("command", serde_json::json!({"argv": ["/bin/true"]}))]
+        {
+            let start = std::time::Instant::now();
+            for _ in 0..100 {
+                invoke(&pool, &spec, call(module, args.clone())).await.unwrap();
+            }
+            println!("{title} 100 times `{module}`: {:?}", start.elapsed());
+        }
+        pool.close().await;
     }
 }
