@@ -11,6 +11,8 @@ pub mod fs;
 pub mod glob;
 mod handles;
 pub mod http;
+pub mod lifetime;
+pub mod names;
 pub mod own_binary;
 pub mod process;
 pub mod tls;
@@ -18,9 +20,4 @@ pub mod tool;
 mod tree;
 
 pub use handles::{Control, Mutate, Probe};
-pub mod lifetime;
-pub mod names;
-mod users;
-
 pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};
-pub use users::{Group, User};
