@@ -102,7 +102,9 @@ impl Ignore {
     }
 
     fn may_keep_below(&self, folder: &str) -> bool {
-        self.patterns.iter().any(|pattern| pattern.keeps && format!("{}/", pattern.text).starts_with(&format!("{folder}/")))
+        self.patterns
+            .iter()
+            .any(|pattern| pattern.keeps && format!("{}/", pattern.text).starts_with(&format!("{folder}/")))
     }
 }
 
@@ -191,7 +193,11 @@ mod tests {
         let paths = [".dockerignore", "Dockerfile", "a.log", "d/b.log", "d/keep.log", "d/x", "e/y", "src/m.rs"];
         check("", &paths, &paths);
         check("*.log", &paths, &[".dockerignore", "Dockerfile", "d/b.log", "d/keep.log", "d/x", "e/y", "src/m.rs"]);
-        check("**/*.log\n!d/keep.log\n", &paths, &[".dockerignore", "Dockerfile", "d/keep.log", "d/x", "e/y", "src/m.rs"]);
+        check(
+            "**/*.log\n!d/keep.log\n",
+            &paths,
+            &[".dockerignore", "Dockerfile", "d/keep.log", "d/x", "e/y", "src/m.rs"],
+        );
         check("# c\n /d/ \n./e//\n", &paths, &[".dockerignore", "Dockerfile", "a.log", "src/m.rs"]);
         check("*\n!src\n", &paths, &[".dockerignore", "Dockerfile", "src/m.rs"]);
         check("d\n!d/keep.log", &paths, &[".dockerignore", "Dockerfile", "a.log", "d/keep.log", "e/y", "src/m.rs"]);

@@ -26,7 +26,9 @@ pub fn tree(
         let name = folder.file_name().map_or(root_name.into(), |name| name.to_string_lossy()).into_owned();
         let file = format!("{shown}/{}", path.display());
         if !valid_name(&name) {
-            problems.push(format!("{file}: `{name}` cannot be an image's name: use lower case letters, digits, `.`, `_`, `-`"));
+            problems.push(format!(
+                "{file}: `{name}` cannot be an image's name: use lower case letters, digits, `.`, `_`, `-`"
+            ));
             continue;
         }
         if let Some(other) = images.iter().find(|image| image.name == name) {
@@ -41,7 +43,9 @@ pub fn tree(
             }
         };
         if let Some((frontend, line)) = &dockerfile.syntax {
-            warnings.push(format!("{file}:{line}: `# syntax={frontend}` pulls this frontend from a registry in every build"));
+            warnings.push(format!(
+                "{file}:{line}: `# syntax={frontend}` pulls this frontend from a registry in every build"
+            ));
         }
         images.push(ImageDef {
             name,
@@ -58,8 +62,9 @@ pub fn tree(
         return Err(all("B0002", "the image tree has mistakes", problems));
     }
     if images.is_empty() {
-        return Err(Diagnostic::task("B0001", format!("no Dockerfile in `{shown}`"))
-            .with_hint("each image is a folder with a file named `Dockerfile`; the folder's name is the image's name"));
+        return Err(Diagnostic::task("B0001", format!("no Dockerfile in `{shown}`")).with_hint(
+            "each image is a folder with a file named `Dockerfile`; the folder's name is the image's name",
+        ));
     }
     Ok((images, warnings))
 }

@@ -55,8 +55,18 @@ pub struct DockerBuilder {
 }
 
 /// Arguments that every Dockerfile takes without declaring them.
-const PREDEFINED: &[&str] =
-    &["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "FTP_PROXY", "ftp_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"];
+const PREDEFINED: &[&str] = &[
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "FTP_PROXY",
+    "ftp_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
 
 impl DockerBuilder {
     /// A builder for a graph whose contexts lie below `root` on this host.
@@ -79,8 +89,9 @@ impl DockerBuilder {
     fn spec(&self, image: usize) -> Result<BuildSpec, EngineError> {
         let def = &self.graph.images[image];
         let root = self.root.join(&def.context);
-        let context = read_context(&root, &def.dockerfile_path)
-            .map_err(|message| EngineError::new(ErrorClass::Refused, format!("the context of `{}`: {message}", def.name)))?;
+        let context = read_context(&root, &def.dockerfile_path).map_err(|message| {
+            EngineError::new(ErrorClass::Refused, format!("the context of `{}`: {message}", def.name))
+        })?;
         let declared = def.dockerfile.declared_args();
         let mut labels = self.settings.labels.clone();
         labels.extend(def.labels.clone());

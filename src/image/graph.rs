@@ -222,7 +222,8 @@ impl Graph {
             .collect();
         let mut diagnostic = Diagnostic::task("B0004", format!("images need each other: {}", rings.join("; ")));
         for (image, edge) in cycles.iter().flatten() {
-            diagnostic = diagnostic.with_note(format!("`{}` needs `{}`: {}", name(*image), name(edge.parent), edge.place));
+            diagnostic =
+                diagnostic.with_note(format!("`{}` needs `{}`: {}", name(*image), name(edge.parent), edge.place));
         }
         diagnostic
     }

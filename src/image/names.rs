@@ -41,7 +41,11 @@ impl Names {
     }
 
     fn base(&self) -> String {
-        [&self.registry, &self.namespace].into_iter().filter(|part| !part.is_empty()).map(|part| format!("{part}/")).collect()
+        [&self.registry, &self.namespace]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .map(|part| format!("{part}/"))
+            .collect()
     }
 
     /// What a reference in a Dockerfile means.
@@ -71,13 +75,19 @@ impl Names {
             })
         };
         if !self.namespace.is_empty() && bad_path(&self.namespace) {
-            return Some(format!("namespace `{}`: expected lower case letters, digits, `.`, `_`, `-` and `/`", self.namespace));
+            return Some(format!(
+                "namespace `{}`: expected lower case letters, digits, `.`, `_`, `-` and `/`",
+                self.namespace
+            ));
         }
         if !self.prefix.is_empty() && bad_path(&self.prefix) {
             return Some(format!("prefix `{}`: expected lower case letters, digits, `.`, `_` and `-`", self.prefix));
         }
         if !self.registry.is_empty() && (self.registry.contains('/') || self.registry.contains(char::is_whitespace)) {
-            return Some(format!("registry `{}`: expected `host` or `host:port` without a scheme or path", self.registry));
+            return Some(format!(
+                "registry `{}`: expected `host` or `host:port` without a scheme or path",
+                self.registry
+            ));
         }
         if !valid_tag(&self.tag) {
             return Some(format!(

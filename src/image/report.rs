@@ -172,7 +172,10 @@ impl Report {
         let (code, message) = match (failed.as_slice(), unpushed.as_slice()) {
             ([one], []) => ("B0008", format!("image `{}` failed at {}", one.name, one.failure())),
             ([], [one]) => ("B0009", format!("image `{}` was built, but not pushed: {}", one.name, one.failure())),
-            ([], many) => ("B0009", format!("{} of {} images were built, but not pushed: {}", many.len(), self.images.len(), names(many))),
+            ([], many) => (
+                "B0009",
+                format!("{} of {} images were built, but not pushed: {}", many.len(), self.images.len(), names(many)),
+            ),
             (many, _) => ("B0008", format!("{} of {} images failed: {}", many.len(), self.images.len(), names(many))),
         };
         let message = if first.place.is_none() { message.replacen(" failed at ", " failed: ", 1) } else { message };
@@ -234,10 +237,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn report(states: Vec<(ImageState, Option<EngineError>)>) -> Report {
-        let images = ["base", "web", "app"]
-            .iter()
-            .map(|name| image(name, "FROM scratch\nRUN one\nRUN false\n"))
-            .collect();
+        let images =
+            ["base", "web", "app"].iter().map(|name| image(name, "FROM scratch\nRUN one\nRUN false\n")).collect();
         let graph = Graph::new(images, &names(), &BTreeMap::new()).unwrap();
         let images = states
             .into_iter()
@@ -248,7 +249,14 @@ mod tests {
                 ImageReport::new(&graph, &names(), end, None, log)
             })
             .collect();
-        Report { images, tag: "t".into(), builder: "buildkit", engine: "20".into(), warnings: Vec::new(), cancelled: false }
+        Report {
+            images,
+            tag: "t".into(),
+            builder: "buildkit",
+            engine: "20".into(),
+            warnings: Vec::new(),
+            cancelled: false,
+        }
     }
 
     #[test]

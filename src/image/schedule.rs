@@ -180,7 +180,9 @@ impl<'a> Run<'a> {
                 self.finished[image] = Some(Finished { image, state, seconds, push_tries: 0, error: None });
                 for child in &self.graph.children[image] {
                     self.missing[*child] = self.missing[*child].saturating_sub(1);
-                    if self.missing[*child] == 0 && self.plan.selected.contains(child) && self.finished[*child].is_none()
+                    if self.missing[*child] == 0
+                        && self.plan.selected.contains(child)
+                        && self.finished[*child].is_none()
                     {
                         self.ready.push(*child);
                     }
@@ -427,16 +429,21 @@ mod tests {
     }
 
     fn dag() -> impl Strategy<Value = Vec<Vec<usize>>> {
-        proptest::collection::vec(proptest::collection::vec(any::<prop::sample::Index>(), 0..4), 1..30).prop_map(|raw| {
-            raw.into_iter()
-                .enumerate()
-                .map(|(image, own)| {
-                    let parents: BTreeSet<usize> =
-                        if image == 0 { BTreeSet::new() } else { own.iter().map(|index| index.index(image)).collect() };
-                    parents.into_iter().collect()
-                })
-                .collect()
-        })
+        proptest::collection::vec(proptest::collection::vec(any::<prop::sample::Index>(), 0..4), 1..30).prop_map(
+            |raw| {
+                raw.into_iter()
+                    .enumerate()
+                    .map(|(image, own)| {
+                        let parents: BTreeSet<usize> = if image == 0 {
+                            BTreeSet::new()
+                        } else {
+                            own.iter().map(|index| index.index(image)).collect()
+                        };
+                        parents.into_iter().collect()
+                    })
+                    .collect()
+            },
+        )
     }
 
     proptest! {

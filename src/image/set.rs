@@ -103,11 +103,8 @@ pub async fn build(
     tell: Arc<dyn Fn(Progress) + Send + Sync>,
     cancelled: &(dyn Fn() -> bool + Send + Sync),
 ) -> Result<Report> {
-    let engine = mutate
-        .probe()
-        .engine(&request.engine)
-        .await
-        .map_err(|error| engine_trouble(&error, &request.engine))?;
+    let engine =
+        mutate.probe().engine(&request.engine).await.map_err(|error| engine_trouble(&error, &request.engine))?;
     let kind = match request.builder {
         BuilderChoice::Only(kind) => kind,
         BuilderChoice::Auto => engine.builder().await.map_err(|error| engine_trouble(&error, &request.engine))?,
@@ -115,8 +112,11 @@ pub async fn build(
     if kind == BuilderKind::Classic
         && let Some(id) = request.settings.secrets.keys().next()
     {
-        return Err(Diagnostic::task("B0007", format!("the build secret `{id}` needs BuildKit, which is not used here"))
-            .with_note(format!("engine {} at `{}`, builder {}", engine.version(), request.engine, kind.name())));
+        return Err(Diagnostic::task(
+            "B0007",
+            format!("the build secret `{id}` needs BuildKit, which is not used here"),
+        )
+        .with_note(format!("engine {} at `{}`, builder {}", engine.version(), request.engine, kind.name())));
     }
     let registry = if request.push {
         let client = mutate.probe().registry(request.registry.clone()).map_err(|error| registry_trouble(&error))?;
@@ -144,7 +144,8 @@ pub async fn build(
         push: request.push,
         push_waits: PUSH_WAITS.iter().map(|seconds| Duration::from_secs(*seconds)).collect(),
     };
-    let mut watcher = LogWatcher::new(Arc::clone(&prepared.graph), tell, request.log_dir.clone(), mutate.clone(), redactor);
+    let mut watcher =
+        LogWatcher::new(Arc::clone(&prepared.graph), tell, request.log_dir.clone(), mutate.clone(), redactor);
     let token = CancellationToken::new();
     let finished = {
         let work = schedule::run(&prepared.graph, &plan, &builder, &mut watcher, &token);
@@ -164,10 +165,8 @@ pub async fn build(
     let (ends, warnings) = watcher.finish();
     let mut images = Vec::with_capacity(finished.len());
     for end in finished {
-        let built = matches!(
-            end.state,
-            ImageState::Built { .. } | ImageState::Pushed { .. } | ImageState::PushFailed { .. }
-        );
+        let built =
+            matches!(end.state, ImageState::Built { .. } | ImageState::Pushed { .. } | ImageState::PushFailed { .. });
         // What is only for the record must not turn a good build into a failure.
         let facts = if built && !token.is_cancelled() {
             super::Builder::inspect(&builder, end.image).await.ok().flatten()
@@ -211,8 +210,9 @@ fn registry_trouble(error: &EngineError) -> Diagnostic {
     let diagnostic = Diagnostic::new("B0011", Kind::Task, error.message.clone());
     match error.class {
         ErrorClass::Auth => diagnostic.with_hint("check `registry_username` and `registry_password`"),
-        ErrorClass::Certificate => diagnostic
-            .with_hint("place the registry's CA in `/etc/docker/certs.d/HOST:PORT/ca.crt`, or name it in `registry_ca`"),
+        ErrorClass::Certificate => diagnostic.with_hint(
+            "place the registry's CA in `/etc/docker/certs.d/HOST:PORT/ca.crt`, or name it in `registry_ca`",
+        ),
         _ => diagnostic.with_note("asked before the first build, so that no build is paid for in vain"),
     }
 }

@@ -64,10 +64,7 @@ mod tests {
 
     #[test]
     fn a_tag_is_made_of_release_distribution_and_time() {
-        assert_eq!(
-            run_tag("2024.1", "rocky-9", "20261121T061704").unwrap(),
-            "2024.1-rocky-9-20261121T061704"
-        );
+        assert_eq!(run_tag("2024.1", "rocky-9", "20261121T061704").unwrap(), "2024.1-rocky-9-20261121T061704");
         assert_eq!(run_tag("", "debian-bookworm", "20261121T061704").unwrap(), "debian-bookworm-20261121T061704");
         assert!(run_tag("a b", "rocky-9", "20261121T061704").is_err());
         assert!(run_tag("x", "rocky-9", "20261321T061704").is_err());

@@ -10,6 +10,7 @@ mod handles;
 pub mod http;
 pub mod own_binary;
 pub mod process;
+mod replace;
 pub mod tls;
 pub mod tool;
 mod tree;

@@ -99,7 +99,10 @@ fn directives(lines: &[Line<'_>]) -> Result<Directives, Problem> {
                 "\\" => directives.escape = Some('\\'),
                 "`" => directives.escape = Some('`'),
                 _ => {
-                    return Err(Problem::new(line.number, format!("`{value}` is no escape character: use `\\` or `` ` ``")));
+                    return Err(Problem::new(
+                        line.number,
+                        format!("`{value}` is no escape character: use `\\` or `` ` ``"),
+                    ));
                 }
             },
             "check" => {}

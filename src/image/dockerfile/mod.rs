@@ -227,7 +227,9 @@ mod tests {
 
     #[test]
     fn the_failing_instruction_is_found_for_both_builders() {
-        let file = Dockerfile::parse("ARG A\nFROM a AS x\nRUN  one\nRUN two \\\n  three\nFROM x\nRUN --network=none four\n").unwrap();
+        let file =
+            Dockerfile::parse("ARG A\nFROM a AS x\nRUN  one\nRUN two \\\n  three\nFROM x\nRUN --network=none four\n")
+                .unwrap();
         let line = |classic, step, text| file.instruction_of(classic, step, text).unwrap().line;
         assert_eq!(line(true, 4, ""), 4);
         assert_eq!(line(false, 3, "RUN two   three"), 4);

@@ -181,8 +181,6 @@ fn platform_args() -> BTreeMap<String, String> {
     let platform = format!("linux/{arch}");
     [("PLATFORM", platform.as_str()), ("OS", "linux"), ("ARCH", arch), ("VARIANT", "")]
         .into_iter()
-        .flat_map(|(name, value)| {
-            ["TARGET", "BUILD"].map(|side| (format!("{side}{name}"), value.to_owned()))
-        })
+        .flat_map(|(name, value)| ["TARGET", "BUILD"].map(|side| (format!("{side}{name}"), value.to_owned())))
         .collect()
 }
