@@ -4,13 +4,27 @@
 //! place that lists them: names, argument checks, `hostctl doc`, schema and completion
 //! come from it. To add a module: one file, one line here (see CONTRIBUTING.md).
 
+mod attributes;
 mod call;
 mod coerce;
+mod command;
 mod cx;
 mod derive;
+mod file;
+mod file_times;
+mod lineinfile;
+pub mod mirror_proxy;
+mod ping;
+mod place;
 mod reference;
+mod shlex;
+mod slurp;
 mod spec;
+mod stat;
 mod table;
+mod tempfile;
+#[cfg(test)]
+mod testing;
 mod types;
 
 pub use call::{Blob, BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};

@@ -5,7 +5,10 @@
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
 pub mod accounts;
+pub mod digest;
 pub mod engine;
+pub mod fs;
+pub mod glob;
 mod handles;
 pub mod http;
 pub mod own_binary;
@@ -16,4 +19,9 @@ pub mod tool;
 mod tree;
 
 pub use handles::{Control, Mutate, Probe};
+pub mod lifetime;
+pub mod names;
+mod users;
+
 pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};
+pub use users::{Group, User};
