@@ -15,6 +15,7 @@ pub mod lifetime;
 pub mod names;
 pub mod own_binary;
 pub mod process;
+mod replace;
 pub mod tls;
 pub mod tool;
 mod tree;
