@@ -9,6 +9,7 @@ mod coerce;
 mod cx;
 mod derive;
 pub mod mirror_proxy;
+pub mod network_bridge;
 mod reference;
 mod spec;
 mod table;

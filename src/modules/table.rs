@@ -1,9 +1,10 @@
 //! The table of modules. One line each.
 
 use super::mirror_proxy::MirrorProxy;
+use super::network_bridge::NetworkBridge;
 use super::spec::{ModuleEntry, entry};
 
-static TABLE: [ModuleEntry; 1] = [entry::<MirrorProxy>()];
+static TABLE: [ModuleEntry; 2] = [entry::<MirrorProxy>(), entry::<NetworkBridge>()];
 
 /// Every module.
 pub static MODULES: &[ModuleEntry] = &TABLE;

@@ -8,6 +8,8 @@ pub mod accounts;
 pub mod engine;
 mod handles;
 pub mod http;
+mod netlink;
+pub mod network;
 pub mod own_binary;
 pub mod process;
 pub mod tls;
