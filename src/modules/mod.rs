@@ -16,6 +16,7 @@ mod lineinfile;
 pub mod mirror_proxy;
 mod ping;
 mod place;
+pub mod network_bridge;
 mod reference;
 mod shlex;
 mod slurp;

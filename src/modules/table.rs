@@ -11,6 +11,11 @@ macro_rules! table {
         };
     };
 }
+use super::mirror_proxy::MirrorProxy;
+use super::network_bridge::NetworkBridge;
+use super::spec::{ModuleEntry, entry};
+
+static TABLE: [ModuleEntry; 2] = [entry::<MirrorProxy>(), entry::<NetworkBridge>()];
 
 table![
     super::command::Command,

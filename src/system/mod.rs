@@ -13,6 +13,8 @@ mod handles;
 pub mod http;
 pub mod lifetime;
 pub mod names;
+mod netlink;
+pub mod network;
 pub mod own_binary;
 pub mod process;
 mod replace;
