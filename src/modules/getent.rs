@@ -89,7 +89,9 @@ impl Module for Getent {
                 let key = args.key.clone().unwrap_or_default();
                 insert(&mut found, &key, Value::Null);
                 let facts = map! { fact => found };
-                return Ok(map! { "ansible_facts" => facts, "msg" => "One or more supplied key could not be found in the database." });
+                return Ok(
+                    map! { "ansible_facts" => facts, "msg" => "One or more supplied key could not be found in the database." },
+                );
             }
             code => {
                 let reason = match code {
@@ -121,6 +123,9 @@ mod tests {
         assert!(module("getent", args.clone()).fails().diagnostic.message.contains("could not be found"));
         let mut args = args;
         insert(&mut args, "fail_key", false);
-        assert_eq!(get(&module("getent", args).ok(), "ansible_facts"), json!({"getent_group": {"no-such-group-x": null}}));
+        assert_eq!(
+            get(&module("getent", args).ok(), "ansible_facts"),
+            json!({"getent_group": {"no-such-group-x": null}})
+        );
     }
 }

@@ -63,7 +63,8 @@ impl State {
 }
 
 /// Why `local` is refused.
-pub(super) const LOCAL: &str = "it needs libuser's programs; the shadow programs that hostctl runs write the local files anyway";
+pub(super) const LOCAL: &str =
+    "it needs libuser's programs; the shadow programs that hostctl runs write the local files anyway";
 
 /// The module.
 pub struct Group;

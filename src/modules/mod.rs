@@ -14,6 +14,8 @@ mod derive;
 pub mod engine_args;
 mod file;
 mod file_times;
+mod getent;
+mod group;
 mod lineinfile;
 mod place;
 mod reference;
@@ -26,6 +28,8 @@ mod tempfile;
 #[cfg(test)]
 mod testing;
 mod types;
+mod user;
+mod user_key;
 
 pub use call::{Blob, BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 pub use cx::{Cx, Link};

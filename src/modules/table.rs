@@ -16,6 +16,8 @@ table![
     super::engine_args::Debug,
     super::engine_args::Fail,
     super::file::File,
+    super::getent::Getent,
+    super::group::Group,
     super::engine_args::GroupBy,
     super::engine_args::ImportPlaybook,
     super::engine_args::ImportRole,
@@ -32,6 +34,7 @@ table![
     super::stat::Stat,
     super::tempfile::TempFile,
     super::copy::Template,
+    super::user::User,
 ];
 
 /// Every module.

@@ -223,9 +223,10 @@ fn looks_hashed(password: &str) -> bool {
 
 fn group_number(group: &str) -> Result<accounts::AccountGroup> {
     let by_number = group.parse().ok().and_then(accounts::group_of_gid);
-    by_number
-        .or_else(|| accounts::group(group))
-        .ok_or_else(|| Diagnostic::task("H0108", format!("group {group} does not exist")).with_hint("create it before with the `group` module"))
+    by_number.or_else(|| accounts::group(group)).ok_or_else(|| {
+        Diagnostic::task("H0108", format!("group {group} does not exist"))
+            .with_hint("create it before with the `group` module")
+    })
 }
 
 /// Names of the wanted groups; each must exist.
@@ -460,7 +461,8 @@ fn after(cx: &Cx, args: &Args, account: &Account, result: &mut Map) -> Result<()
     if let Some(groups) = &args.groups {
         insert(result, "groups", groups.join(","));
     }
-    let home = args.home.as_ref().map_or_else(|| Path::new(&account.home).to_path_buf(), |home| home.expand(cx.environment()));
+    let home =
+        args.home.as_ref().map_or_else(|| Path::new(&account.home).to_path_buf(), |home| home.expand(cx.environment()));
     if args.create_home && !cx.probe().exists(&home) {
         create_home(cx, args, account, &home)?;
     }
@@ -469,7 +471,11 @@ fn after(cx: &Cx, args: &Args, account: &Account, result: &mut Map) -> Result<()
     }
     let shadow = shadow(cx, &args.name);
     let age = |at: usize| shadow.as_ref().and_then(|shadow| shadow.fields.get(at).copied().flatten());
-    let ages = [("-m", args.password_expire_min, age(1)), ("-M", args.password_expire_max, age(2)), ("-W", args.password_expire_warn, age(3))];
+    let ages = [
+        ("-m", args.password_expire_min, age(1)),
+        ("-M", args.password_expire_max, age(2)),
+        ("-W", args.password_expire_warn, age(3)),
+    ];
     let mut words: Vec<String> = Vec::new();
     for (flag, wanted, current) in ages {
         if let Some(days) = wanted.filter(|days| current != Some(*days)) {
@@ -495,7 +501,9 @@ fn create_home(cx: &Cx, args: &Args, account: &Account, home: &Path) -> Result<(
         } else {
             host.create_dir(home)?;
         }
-        host.run_ok(Program::new(["chown", "-R", "--no-dereference"]).arg(format!("{}:{}", account.uid, account.gid)).arg(home))?;
+        host.run_ok(
+            Program::new(["chown", "-R", "--no-dereference"]).arg(format!("{}:{}", account.uid, account.gid)).arg(home),
+        )?;
         host.chmod(home, 0o777 & !umask)
     })
     .map(drop)
@@ -509,7 +517,8 @@ mod tests {
     use super::*;
     use crate::value::Value;
 
-    const HASH: &str = "$6$abcdefgh$X2J0zxHkQYlNMGW1i1bTCYXkAVMmY1o0cUxGdXoR5hBgHdHgOb7bLmKzOrzm5Nm1BqfD0bA1e3JZ0iHkDbRkN/";
+    const HASH: &str =
+        "$6$abcdefgh$X2J0zxHkQYlNMGW1i1bTCYXkAVMmY1o0cUxGdXoR5hBgHdHgOb7bLmKzOrzm5Nm1BqfD0bA1e3JZ0iHkDbRkN/";
 
     struct Cleanup(String);
     impl Drop for Cleanup {
@@ -547,24 +556,37 @@ mod tests {
         let again = module("user", args(&first)).ok();
         assert!(!again.changed, "{:?}", again.changes);
         let groups = |name: &str| -> Vec<String> {
-            accounts::local_groups().into_iter().filter(|g| g.members.iter().any(|m| m == name)).map(|g| g.name).collect()
+            accounts::local_groups()
+                .into_iter()
+                .filter(|g| g.members.iter().any(|m| m == name))
+                .map(|g| g.name)
+                .collect()
         };
         module("user", args(&[("groups", "mail".into()), ("append", true.into())])).ok();
         assert_eq!(groups(&name).len(), 3);
         module("user", args(&[("groups", Value::from(Vec::new()))])).ok();
         assert!(groups(&name).is_empty());
-        let more = [("shell", Value::from("/bin/sh")), ("expires", 1_893_456_000.into()), ("password_lock", true.into()), ("password_expire_max", 30.into())];
+        let more = [
+            ("shell", Value::from("/bin/sh")),
+            ("expires", 1_893_456_000.into()),
+            ("password_lock", true.into()),
+            ("password_expire_max", 30.into()),
+        ];
         assert!(module("user", args(&more)).ok().changed);
         let again = module("user", args(&more)).ok();
         assert!(!again.changed, "{:?}", again.changes);
-        let outcome = module("user", args(&[("generate_ssh_key", true.into()), ("ssh_key_type", "ed25519".into())])).ok();
+        let outcome =
+            module("user", args(&[("generate_ssh_key", true.into()), ("ssh_key_type", "ed25519".into())])).ok();
         if std::process::Command::new("ssh-keygen").arg("-?").output().is_ok() {
             assert!(get(&outcome, "ssh_public_key").as_str().is_some_and(|key| key.starts_with("ssh-ed25519 ")));
         }
         let gone = map! { "name" => name.clone(), "state" => "absent", "remove" => true };
         assert!(module("user", gone.clone()).ok().changed);
         assert!(!module("user", gone).ok().changed && !Path::new(&home).exists());
-        assert_eq!(module("user", map! { "name" => name, "groups" => "no-such-group" }).fails().diagnostic.code, "H0108");
+        assert_eq!(
+            module("user", map! { "name" => name, "groups" => "no-such-group" }).fails().diagnostic.code,
+            "H0108"
+        );
     }
 
     #[test]

@@ -70,7 +70,8 @@ fn make(cx: &Cx, args: &Args, account: &Account, key: &Path, public: &Path) -> R
                 let script = host.scratch_file(Content::Bytes(format!("#!/bin/sh\ncat {quoted}\n").as_bytes()))?;
                 host.chmod(&script, 0o700)?;
                 let script_path = shown(&script);
-                let program = program.env("SSH_ASKPASS", script_path).env("SSH_ASKPASS_REQUIRE", "force").env("DISPLAY", ":0");
+                let program =
+                    program.env("SSH_ASKPASS", script_path).env("SSH_ASKPASS_REQUIRE", "force").env("DISPLAY", ":0");
                 host.run_ok(program).map(drop)?;
             }
         }
