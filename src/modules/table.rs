@@ -11,11 +11,6 @@ macro_rules! table {
         };
     };
 }
-use super::mirror_proxy::MirrorProxy;
-use super::network_bridge::NetworkBridge;
-use super::spec::{ModuleEntry, entry};
-
-static TABLE: [ModuleEntry; 2] = [entry::<MirrorProxy>(), entry::<NetworkBridge>()];
 
 table![
     super::engine_args::AddHost,
@@ -36,6 +31,7 @@ table![
     super::engine_args::IncludeVars,
     super::lineinfile::LineInFile,
     super::mirror_proxy::MirrorProxy,
+    super::network_bridge::NetworkBridge,
     super::ping::Ping,
     super::engine_args::MetaModule,
     super::engine_args::Pause,
