@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::output::Output;
+use crate::diag::Result;
+use crate::ops::{PasswordSource, ProjectRequest};
+
 /// Which project, environment and inventory.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ProjectArgs {
@@ -41,4 +45,66 @@ pub struct VaultKeys {
     /// ansible-vault: ask for the password.
     #[arg(short = 'J', long, visible_alias = "ask-vault-pass")]
     pub ask_vault_password: bool,
+}
+
+impl ProjectArgs {
+    /// The request; asks for passwords that are to be typed.
+    pub(super) fn request(&self, _output: &Output) -> Result<ProjectRequest> {
+        let mut passwords = Vec::new();
+        let ids = self.vault.vault_id.iter().map(|id| match id.split_once('@') {
+            Some((label, source)) => (label.to_owned(), source.to_owned()),
+            None => ("default".to_owned(), id.clone()),
+        });
+        for (label, source) in ids {
+            let source = if matches!(source.as_str(), "prompt" | "prompt_ask_vault_pass") {
+                PasswordSource::Given(super::run::ask(&format!("Vault password ({label}): "))?)
+            } else {
+                PasswordSource::File(PathBuf::from(source))
+            };
+            passwords.push((label, source));
+        }
+        let files = self.vault.vault_password_file.iter().cloned();
+        let by_environment = std::env::var_os("ANSIBLE_VAULT_PASSWORD_FILE").map(PathBuf::from);
+        for path in files.chain(by_environment) {
+            passwords.push(("default".to_owned(), PasswordSource::File(path)));
+        }
+        if self.vault.ask_vault_password {
+            let password = super::run::ask("Vault password: ")?;
+            passwords.push(("default".to_owned(), PasswordSource::Given(password)));
+        }
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let config = std::env::var_os("XDG_CONFIG_HOME")
+            .map(PathBuf::from)
+            .or_else(|| home.as_ref().map(|home| home.join(".config")))
+            .map(|dir| dir.join("hostctl"));
+        let ask: Option<crate::vault::Ask> = console::Term::stderr()
+            .is_term()
+            .then(|| std::sync::Arc::new(|what: &str| super::run::ask(&format!("Passphrase for {what}: "))) as _);
+        Ok(ProjectRequest {
+            env: self.env.clone(),
+            project: self.project.clone(),
+            inventory: self.inventory.clone(),
+            limit: self.limit.clone(),
+            extra_vars: self.extra_vars.clone(),
+            identity: self.vault.identity.clone(),
+            config_dir: config,
+            passwords,
+            ask,
+            roles_path: search_path("ANSIBLE_ROLES_PATH", home.as_deref(), "roles"),
+            collections_path: search_path("ANSIBLE_COLLECTIONS_PATH", home.as_deref(), "collections"),
+        })
+    }
+}
+
+/// Ansible's search paths: from the environment, else the usual three.
+fn search_path(variable: &str, home: Option<&std::path::Path>, name: &str) -> Vec<PathBuf> {
+    if let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) {
+        return std::env::split_paths(&path).collect();
+    }
+    let mut dirs: Vec<PathBuf> = home.map(|home| home.join(".ansible").join(name)).into_iter().collect();
+    dirs.push(PathBuf::from("/usr/share/ansible").join(name));
+    if name == "roles" {
+        dirs.push(PathBuf::from("/etc/ansible/roles"));
+    }
+    dirs
 }

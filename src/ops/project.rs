@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diag::{Diagnostic, Kind, Result, SourceMap};
-use crate::engine::{ControllerFiles, HostList};
+use crate::engine::ControllerFiles;
 use crate::playbook::{Loader, LoaderOptions};
 use crate::secret::{Redactor, Secret};
 use crate::template::Templates;
@@ -163,7 +163,7 @@ fn find(playbook: &Path) -> Result<PathBuf> {
     })
 }
 
-fn add_keys(keyring: &mut Keyring, request: &ProjectRequest) -> Result<()> {
+pub(super) fn add_keys(keyring: &mut Keyring, request: &ProjectRequest) -> Result<()> {
     let read = |path: &Path| {
         std::fs::read_to_string(path).map(Secret::new).map_err(|error| {
             Diagnostic::new("V0001", Kind::Vault, format!("the identity `{}` cannot be read: {error}", path.display()))
@@ -214,10 +214,4 @@ fn password_file(path: &Path) -> Result<Secret> {
     }
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     Ok(Secret::new(text.trim_end()))
-}
-
-/// True if the request's hosts are known to the inventory (for tests of the wiring).
-#[cfg(test)]
-pub(super) fn knows(hosts: &dyn HostList, name: &str) -> bool {
-    hosts.host(name).is_some()
 }
