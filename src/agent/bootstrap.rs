@@ -41,7 +41,7 @@ ours() {
   [ -O "$1" ] || return 1; [ -L "$1" ] && return 1;
   f="$1/hostctl-$H"; [ -f "$f" ] || return 1; [ -L "$f" ] && return 1;
   set -- $(ls -ldn "$f");
-  case "$1" in -rwx------|-rwx------.|-rwxr-xr-x|-rwxr-xr-x.) ;; *) return 1 ;; esac;
+  case "$1" in -rwx------|-rwx------[.+]|-rwxr-xr-x|-rwxr-xr-x[.+]) ;; *) return 1 ;; esac;
   [ "$3" = "$u" ] && [ "$5" = "$S" ] && [ -x "$f" ];
 };
 "#;
@@ -54,7 +54,6 @@ usable() {
   printf "\043\041/bin/sh\nexit 0\n" > "$t" && chmod 700 "$t" && "$t"; r=$?; rm -f "$t"; return $r;
 };
 need() { printf "\nhostctl:%s:need:%s:%s\n" "$N" "$(uname -m)" "$1"; exit 0; };
-umask 077;
 "#;
 
 /// The command that starts the agent, or says what it needs.
@@ -78,8 +77,9 @@ pub(super) fn start_command(start: &Start<'_>) -> String {
         r#"H={hash}; S={size}; N={nonce}; u=$(id -u); c="${{XDG_CACHE_HOME:-$HOME/.cache}}";
         {FIND} {MAKE}
         for d in {private} {globs}; do
-          if {find}; then umask 022; {exec}; fi;
+          if {find}; then {exec}; fi;
         done;
+        umask 077;
         {private_make}
         for d in {globs}; do usable "$d" && chmod 711 "$d" && need "$d"; done 2>/dev/null;
         for b in /var/tmp /tmp /dev/shm; do
