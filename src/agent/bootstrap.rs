@@ -168,6 +168,68 @@ mod tests {
         assert!(cold.contains(":need:"), "a file that others may write is not run: {cold}");
     }
 
+    /// Skips the shells that are not installed.
+    #[test]
+    fn any_login_shell_passes_the_script_on() {
+        let payload = payload();
+        for shell in ["dash", "bash", "tcsh", "csh", "fish", "zsh", "mksh"] {
+            let home = tempfile::tempdir().unwrap();
+            let folder = home.path().join(".cache/hostctl").display().to_string();
+            let run = |command: &str, input: &str| {
+                let input = std::fs::File::open(input).unwrap();
+                let mut shell = Command::new(shell);
+                shell.args(["-c", command]).env("HOME", home.path()).stdin(input);
+                shell.env_remove("XDG_CACHE_HOME").env_remove("XDG_RUNTIME_DIR").env_remove("XDG_CONFIG_HOME");
+                shell.output().ok().map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+            };
+            let Some(cold) = run(&start(&payload, false), "/dev/null") else {
+                println!("skip: `{shell}` is not installed");
+                continue;
+            };
+            assert_eq!(cold.trim(), format!("hostctl:n0:need:{}:{folder}", std::env::consts::ARCH), "{shell}");
+            let stored = run(&upload_command(&payload, "n0", &folder, false), "/bin/sh").unwrap();
+            assert_eq!(stored.trim(), "hostctl:n0:stored", "{shell}");
+            assert!(run(&start(&payload, false), "/dev/null").unwrap().starts_with("ran:"), "{shell}");
+            let odd = wrapped(&format!("printf %s {}", word("it's $HOME\\ !")));
+            assert_eq!(run(&odd, "/dev/null").unwrap(), "it's $HOME\\ !", "{shell}");
+        }
+    }
+
+    /// The tools of busybox instead of coreutils, as on Alpine; skipped where it is missing.
+    #[test]
+    fn busybox_is_enough() {
+        let payload = payload();
+        let home = tempfile::tempdir().unwrap();
+        let tools = home.path().join("bin");
+        std::fs::create_dir(&tools).unwrap();
+        let listed = Command::new("busybox").args(["--install", "-s"]).arg(&tools).status();
+        if !listed.is_ok_and(|status| status.success()) {
+            println!("skip: busybox is not installed");
+            return;
+        }
+        let run = |command: &str, input: &str| {
+            let script = command.replacen("exec /bin/sh", "exec sh", 1);
+            let output = Command::new(tools.join("sh"))
+                .args(["-c", &script])
+                .env_clear()
+                .env("PATH", &tools)
+                .env("HOME", home.path())
+                .stdin(std::fs::File::open(input).unwrap())
+                .output()
+                .unwrap();
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        let folder = home.path().join(".cache/hostctl").display().to_string();
+        let cold = run(&start(&payload, false), "/dev/null");
+        assert_eq!(cold.trim(), format!("hostctl:n0:need:{}:{folder}", std::env::consts::ARCH));
+        assert_eq!(run(&upload_command(&payload, "n0", &folder, false), "/bin/sh").trim(), "hostctl:n0:stored");
+        assert!(run(&start(&payload, false), "/dev/null").starts_with("ran:"));
+        let shared = run(&start(&payload, true), "/dev/null");
+        assert!(shared.contains(":need:"), "private files are no shared ones");
+        // Empty unless hostctl is really used on this machine.
+        let _ = std::fs::remove_dir(shared.trim().rsplit(':').next().unwrap());
+    }
+
     #[test]
     fn old_versions_go_and_three_stay() {
         let home = tempfile::tempdir().unwrap();
