@@ -8,12 +8,17 @@ mod attributes;
 mod call;
 mod coerce;
 mod command;
+mod copy;
 mod cx;
 mod derive;
+pub mod engine_args;
 mod file;
 mod file_times;
+mod getent;
+mod group;
 mod lineinfile;
 pub mod mirror_proxy;
+pub mod network_bridge;
 mod ping;
 mod place;
 mod reference;
@@ -26,6 +31,8 @@ mod tempfile;
 #[cfg(test)]
 mod testing;
 mod types;
+mod user;
+mod user_key;
 
 pub use call::{Blob, BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 pub use cx::{Cx, Link};

@@ -13,15 +13,35 @@ macro_rules! table {
 }
 
 table![
+    super::engine_args::AddHost,
+    super::engine_args::Assert,
     super::command::Command,
-    super::command::Shell,
+    super::copy::Copy,
+    super::engine_args::Debug,
+    super::engine_args::Fail,
     super::file::File,
+    super::getent::Getent,
+    super::group::Group,
+    super::engine_args::GroupBy,
+    super::engine_args::ImportPlaybook,
+    super::engine_args::ImportRole,
+    super::engine_args::ImportTasks,
+    super::engine_args::IncludeRole,
+    super::engine_args::IncludeTasks,
+    super::engine_args::IncludeVars,
     super::lineinfile::LineInFile,
     super::mirror_proxy::MirrorProxy,
+    super::network_bridge::NetworkBridge,
     super::ping::Ping,
+    super::engine_args::MetaModule,
+    super::engine_args::Pause,
+    super::engine_args::SetFact,
+    super::command::Shell,
     super::slurp::Slurp,
     super::stat::Stat,
     super::tempfile::TempFile,
+    super::copy::Template,
+    super::user::User,
 ];
 
 /// The module of a short or full name.
