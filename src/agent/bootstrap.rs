@@ -23,8 +23,11 @@ pub(super) fn word(text: &str) -> String {
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
     }
-    let octal: String = text.bytes().map(|byte| format!("\\{byte:03o}")).collect();
-    format!("\"$(printf \"{octal}\")\"")
+    let mut spelled = String::from("\"$(printf \"");
+    for byte in text.bytes() {
+        spelled.push_str(&format!("\\{byte:03o}"));
+    }
+    spelled + "\")\""
 }
 
 /// Wraps shell text for any login shell.
@@ -115,6 +118,7 @@ pub(super) fn upload_command(payload: &Payload, nonce: &str, folder: &str, share
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
 
     fn payload() -> Payload {
@@ -162,7 +166,6 @@ mod tests {
         assert_eq!(run(&start(&payload, false), home.path(), "/dev/null"), format!("ran:{}", file.display()));
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "nothing is left over");
 
-        use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o777)).unwrap();
         let cold = run(&start(&payload, false), home.path(), "/dev/null");
         assert!(cold.contains(":need:"), "a file that others may write is not run: {cold}");

@@ -1,6 +1,10 @@
 //! Connections against a real sshd and a real sudo, on loopback, with users made for it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod lab;
+
+use std::os::unix::fs::MetadataExt;
 
 use hostctl::agent::Pool;
 use hostctl::diag::{Diagnostic, Kind};
@@ -216,7 +220,6 @@ async fn login_and_become_user_may_both_be_unprivileged() {
     let (uid, path) = agents(&pool)[0].clone();
     assert_eq!(uid.to_string(), lab::run("id", &["-u", &app.name]).trim());
     assert!(path.starts_with("/var/tmp/.hostctl-"), "{path}");
-    use std::os::unix::fs::MetadataExt;
     let file = std::fs::metadata(&path).unwrap();
     assert_eq!(file.uid().to_string(), lab::run("id", &["-u", &login.name]).trim(), "the become user cannot change it");
     assert_eq!(file.mode() & 0o777, 0o755);
@@ -462,6 +465,11 @@ async fn su_as_root_and_with_a_password() {
     assert!(agents(&pool).iter().all(|(found, _)| found.to_string() == uid.trim()), "{:?}", agents(&pool));
     let error = ping(&pool, &TargetSpec { r#become: su(Some("wrong")), ..sshd.spec(&login.name) }).await.unwrap_err();
     assert_eq!(error.code, "S0302", "{error:?}");
+    // Root's own file stays behind otherwise; the folder goes if nothing else is in it.
+    for (_, path) in agents(&pool) {
+        std::fs::remove_file(&path).unwrap();
+        let _ = std::fs::remove_dir(std::path::Path::new(&path).parent().unwrap());
+    }
     pool.close().await;
 }
 
