@@ -14,6 +14,7 @@ mod reference;
 mod spec;
 mod table;
 mod types;
+pub mod volume_grow;
 
 pub use call::{Blob, BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 pub use cx::{Cx, Link};

@@ -3,8 +3,9 @@
 use super::mirror_proxy::MirrorProxy;
 use super::network_bridge::NetworkBridge;
 use super::spec::{ModuleEntry, entry};
+use super::volume_grow::VolumeGrow;
 
-static TABLE: [ModuleEntry; 2] = [entry::<MirrorProxy>(), entry::<NetworkBridge>()];
+static TABLE: [ModuleEntry; 3] = [entry::<MirrorProxy>(), entry::<NetworkBridge>(), entry::<VolumeGrow>()];
 
 /// Every module.
 pub static MODULES: &[ModuleEntry] = &TABLE;
