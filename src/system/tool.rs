@@ -164,14 +164,6 @@ impl Mutate {
             .create(path)
             .map_err(|error| io_error("make the folder", path, &error))
     }
-
-    /// Removes a file; one that is not there is fine.
-    pub fn remove_file(&self, path: &Path) -> Result<()> {
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("remove", path, &error)),
-            _ => Ok(()),
-        }
-    }
 }
 
 #[cfg(test)]
