@@ -31,9 +31,9 @@ mod tempfile;
 #[cfg(test)]
 mod testing;
 mod types;
-pub mod volume_grow;
 mod user;
 mod user_key;
+pub mod volume_grow;
 
 pub use call::{Blob, BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 pub use cx::{Cx, Link};

@@ -1,9 +1,7 @@
 //! The table of modules: one line each, by name.
 
 use super::spec::{ModuleEntry, entry};
-use super::volume_grow::VolumeGrow;
 
-static TABLE: [ModuleEntry; 3] = [entry::<MirrorProxy>(), entry::<NetworkBridge>(), entry::<VolumeGrow>()];
 macro_rules! table {
     ($($module:ty),+ $(,)?) => {
         /// Every module.
@@ -44,6 +42,7 @@ table![
     super::tempfile::TempFile,
     super::copy::Template,
     super::user::User,
+    super::volume_grow::VolumeGrow,
 ];
 
 /// The module of a short or full name.

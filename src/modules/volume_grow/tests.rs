@@ -5,7 +5,6 @@ use std::process::Command;
 use std::sync::Arc;
 
 use super::lvm::{Lv, Lvm, Pv, Slice, Table, Vg};
-use super::size::Size;
 use super::*;
 use crate::modules::call::{Blob, Call, Outcome};
 use crate::modules::cx::Link;
