@@ -36,6 +36,7 @@ mod testing;
 mod types;
 mod user;
 mod user_key;
+pub mod volume_grow;
 
 pub use call::{Blob, BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 pub use cx::{Cx, Link};

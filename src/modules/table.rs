@@ -45,6 +45,7 @@ table![
     super::tempfile::TempFile,
     super::copy::Template,
     super::user::User,
+    super::volume_grow::VolumeGrow,
 ];
 
 /// The module of a short or full name.
