@@ -25,24 +25,38 @@ mod testing {
     use schemars::JsonSchema;
     use serde::Deserialize;
 
-    use crate::modules::{Cx, Failure, Meta, Module, ModuleEntry, entry};
+    use crate::modules::{Cx, Failure, InputArg, Meta, Module, ModuleEntry, entry};
     use crate::value::Map;
 
+    /// Arguments of all stand-ins.
     #[derive(Deserialize, JsonSchema)]
-    pub struct NoArgs {}
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only the names and kinds are looked at")]
+    pub struct Args {
+        src: Option<String>,
+        dest: Option<String>,
+        mode: Option<String>,
+        content: Option<String>,
+        backup: Option<bool>,
+        remote_src: Option<bool>,
+        cmd: Option<String>,
+        creates: Option<String>,
+        msg: Option<String>,
+        var: Option<String>,
+        free_form: Option<String>,
+        file: Option<String>,
+        name: Option<String>,
+        path: Option<String>,
+    }
 
     macro_rules! stand_ins {
-        ($($name:ident $text:literal $free:expr),+ $(,)?) => {
+        ($($name:ident $text:literal $meta:expr),+ $(,)?) => {
             $(struct $name;
             impl Module for $name {
-                type Args = NoArgs;
-                const META: Meta = Meta {
-                    name: $text,
-                    full_name: concat!("ansible.builtin.", $text),
-                    free_form: $free,
-                    ..Meta::NONE
-                };
-                fn run(_: &Cx, _: NoArgs) -> Result<Map, Failure> {
+                type Args = Args;
+                const META: Meta =
+                    Meta { name: $text, full_name: concat!("ansible.builtin.", $text), ..$meta };
+                fn run(_: &Cx, _: Args) -> Result<Map, Failure> {
                     Ok(Map::new())
                 }
             })+
@@ -50,16 +64,24 @@ mod testing {
         };
     }
 
+    const fn free(arg: &'static str) -> Meta {
+        Meta { free_form: Some(arg), ..Meta::NONE }
+    }
+
     stand_ins! {
-        Command "command" Some("cmd"),
-        Shell "shell" Some("cmd"),
-        Copy "copy" None,
-        Template "template" None,
-        File "file" None,
-        Debug "debug" None,
-        SetFact "set_fact" None,
-        MetaModule "meta" Some("free_form"),
-        IncludeVars "include_vars" Some("file"),
+        Command "command" free("cmd"),
+        Shell "shell" free("cmd"),
+        Copy "copy" Meta {
+            inputs: &[InputArg::File { arg: "src", unless: Some("remote_src") }],
+            exclusive: &[&["src", "content"]],
+            ..Meta::NONE
+        },
+        Template "template" Meta { inputs: &[InputArg::Template { arg: "src" }], ..Meta::NONE },
+        File "file" Meta::NONE,
+        Debug "debug" Meta::NONE,
+        SetFact "set_fact" Meta { any_argument: true, ..Meta::NONE },
+        MetaModule "meta" free("free_form"),
+        IncludeVars "include_vars" free("file"),
     }
 
     pub fn find(name: &str) -> Option<&'static ModuleEntry> {
