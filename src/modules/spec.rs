@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::call::{Failure, Outcome};
 use super::cx::Cx;
-use crate::value::Map;
+use crate::value::{Map, StrKey, Value, insert};
 
 /// Where a module's work is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,7 +237,42 @@ fn run<M: Module>(mut cx: Cx, args: serde_json::Value) -> Result<Outcome, Failur
     let args: M::Args = serde_path_to_error::deserialize(args)
         .map_err(|error| crate::diag::Diagnostic::task("M0001", format!("`{}`: {error}", M::META.name)))?;
     match M::run(&cx, args) {
-        Ok(result) => Ok(cx.finish(result)),
-        Err(failure) => Err(cx.fail(failure)),
+        Ok(mut result) => {
+            add_lines(&mut result);
+            Ok(cx.finish(result))
+        }
+        Err(mut failure) => {
+            add_lines(&mut failure.result);
+            Err(cx.fail(failure))
+        }
     }
+}
+
+/// `stdout_lines` and `stderr_lines`, which Ansible adds to every result that has the text.
+fn add_lines(result: &mut Map) {
+    for (name, lines) in [("stdout", "stdout_lines"), ("stderr", "stderr_lines")] {
+        if let Some(text) = result.get(&StrKey(name)).and_then(Value::as_str)
+            && !result.contains_key(&StrKey(lines))
+        {
+            let split = split_lines(text).into_iter().map(Value::from).collect::<Vec<_>>();
+            insert(result, lines, split);
+        }
+    }
+}
+
+/// Python's `str.splitlines`.
+fn split_lines(text: &str) -> Vec<&str> {
+    let breaks = |c: char| "\n\r\u{b}\u{c}\u{1c}\u{1d}\u{1e}\u{85}\u{2028}\u{2029}".contains(c);
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(breaks) {
+        lines.push(&rest[..at]);
+        let width =
+            if rest[at..].starts_with("\r\n") { 2 } else { rest[at..].chars().next().map_or(1, char::len_utf8) };
+        rest = &rest[at + width..];
+    }
+    if !rest.is_empty() {
+        lines.push(rest);
+    }
+    lines
 }

@@ -1,9 +1,48 @@
-//! The table of modules. One line each.
+//! The table of modules: one line each, by name.
 
-use super::spec::ModuleEntry;
+use super::spec::{ModuleEntry, entry};
 
-/// Every module.
-pub static MODULES: &[ModuleEntry] = &[];
+macro_rules! table {
+    ($($module:ty),+ $(,)?) => {
+        /// Every module.
+        pub static MODULES: &[ModuleEntry] = {
+            static TABLE: [ModuleEntry; [$(stringify!($module)),+].len()] = [$(entry::<$module>()),+];
+            &TABLE
+        };
+    };
+}
+
+table![
+    super::engine_args::AddHost,
+    super::engine_args::Assert,
+    super::command::Command,
+    super::copy::Copy,
+    super::engine_args::Debug,
+    super::engine_args::Fail,
+    super::file::File,
+    super::getent::Getent,
+    super::group::Group,
+    super::engine_args::GroupBy,
+    super::engine_args::ImportPlaybook,
+    super::engine_args::ImportRole,
+    super::engine_args::ImportTasks,
+    super::engine_args::IncludeRole,
+    super::engine_args::IncludeTasks,
+    super::engine_args::IncludeVars,
+    super::lineinfile::LineInFile,
+    super::mirror_proxy::MirrorProxy,
+    super::network_bridge::NetworkBridge,
+    super::ping::Ping,
+    super::engine_args::MetaModule,
+    super::engine_args::Pause,
+    super::engine_args::SetFact,
+    super::command::Shell,
+    super::slurp::Slurp,
+    super::stat::Stat,
+    super::tempfile::TempFile,
+    super::copy::Template,
+    super::user::User,
+];
 
 /// The module of a short or full name.
 pub fn find(name: &str) -> Option<&'static ModuleEntry> {

@@ -117,25 +117,34 @@ impl HttpClient {
 }
 
 fn classify(error: &hyper_util::client::legacy::Error) -> HttpError {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    let mut innermost = error.to_string();
-    let mut tls = false;
-    while let Some(current) = source {
-        innermost = current.to_string();
-        tls |= current.is::<rustls::Error>();
-        if let Some(io) = current.downcast_ref::<io::Error>()
-            && let Some(inner) = io.get_ref()
-        {
-            tls |= inner.is::<rustls::Error>();
+    let mut current: &(dyn std::error::Error + 'static) = error;
+    let innermost = loop {
+        if let Some(tls) = current.downcast_ref::<rustls::Error>() {
+            return HttpError::Tls(tls_words(tls));
         }
-        source = current.source();
-    }
-    if tls {
-        HttpError::Tls(innermost)
-    } else if error.is_connect() {
-        HttpError::Connect(innermost)
-    } else {
-        HttpError::Broken(innermost)
+        // An i/o error's `source` is that of what it wraps, not what it wraps.
+        let inner = current.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        match inner.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| current.source()) {
+            Some(next) => current = next,
+            None => break current.to_string(),
+        }
+    };
+    if error.is_connect() { HttpError::Connect(innermost) } else { HttpError::Broken(innermost) }
+}
+
+fn tls_words(error: &rustls::Error) -> String {
+    use rustls::CertificateError as C;
+    match error {
+        rustls::Error::InvalidCertificate(C::UnknownIssuer) => {
+            "its certificate comes from an authority that is not trusted here (`upstream_ca` names one)".to_owned()
+        }
+        rustls::Error::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => {
+            "its certificate has expired".to_owned()
+        }
+        rustls::Error::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
+            "its certificate is for another host name".to_owned()
+        }
+        other => other.to_string(),
     }
 }
 

@@ -5,12 +5,22 @@
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
 pub mod accounts;
+pub mod digest;
 pub mod engine;
+pub mod fs;
+pub mod glob;
 mod handles;
 pub mod http;
+pub mod lifetime;
+pub mod names;
+mod netlink;
+pub mod network;
 pub mod own_binary;
 pub mod process;
+mod replace;
 pub mod tls;
 pub mod tool;
+mod tree;
 
 pub use handles::{Control, Mutate, Probe};
+pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};

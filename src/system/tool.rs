@@ -1,29 +1,26 @@
 //! Small helpers of hostctl's own host modules: run one administration program, keep one file.
 //!
-//! Programs get an argument vector, `/dev/null` or a given text as input, the C locale, and a
-//! search path that holds the administrator's folders. Never a shell.
+//! Programs get an argument vector, `/dev/null` or a given text as input, and a locale that can be
+//! parsed. Never a shell.
 
-use std::ffi::OsStr;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
+use super::process::{Program, failed};
 use super::{Mutate, Probe};
 use crate::diag::{Diagnostic, Result};
-
-const SEARCH: &[&str] = &["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// What a program wrote, and how it ended.
 #[derive(Clone, Debug)]
 pub struct ToolOutput {
-    /// Exit code; 128 + signal if it was killed.
+    /// Exit code; minus the signal's number if a signal ended it.
     pub code: i32,
     /// Standard output, lossy.
     pub stdout: String,
     /// Standard error, lossy.
     pub stderr: String,
-    command: String,
+    error: Diagnostic,
 }
 
 impl ToolOutput {
@@ -34,56 +31,30 @@ impl ToolOutput {
 
     /// The output, or an error that shows the command, its exit code and its last lines.
     pub fn checked(self) -> Result<Self> {
-        if self.ok() { Ok(self) } else { Err(self.error()) }
-    }
-
-    /// The error that this end is.
-    pub fn error(&self) -> Diagnostic {
-        let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
-        let lines: Vec<&str> = said.trim_end().lines().collect();
-        let last = lines.iter().skip(lines.len().saturating_sub(8)).copied().collect::<Vec<_>>().join("\n");
-        let error = Diagnostic::task("H0311", format!("`{}` failed with exit code {}", self.command, self.code));
-        if last.is_empty() { error } else { error.with_note(last) }
+        if self.ok() { Ok(self) } else { Err(self.error) }
     }
 }
 
-/// The full path of an administration program, if the host has it.
-pub fn find_tool(name: &str) -> Option<PathBuf> {
-    SEARCH.iter().map(|folder| Path::new(folder).join(name)).find(|path| {
-        path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-    })
+fn program<'a, S: AsRef<str>>(name: &str, args: &[S]) -> Program<'a> {
+    let words = std::iter::once(name).chain(args.iter().map(AsRef::as_ref));
+    Program::new(words).parsable()
 }
 
-fn run(environment: &[(String, String)], program: &str, args: &[&OsStr], input: Option<&str>) -> Result<ToolOutput> {
-    let shown = std::iter::once(program.to_owned())
-        .chain(args.iter().map(|arg| arg.to_string_lossy().into_owned()))
-        .collect::<Vec<_>>()
-        .join(" ");
-    let path = find_tool(program)
-        .ok_or_else(|| Diagnostic::task("H0311", format!("the program `{program}` is not installed on this host")))?;
-    let failed = |error: std::io::Error| Diagnostic::task("H0311", format!("cannot run `{shown}`: {error}"));
-    let mut child = Command::new(path)
-        .args(args)
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .env("LC_ALL", "C")
-        .env("PATH", SEARCH.join(":"))
-        .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
-    if let (Some(text), Some(mut pipe)) = (input, child.stdin.take()) {
-        // A program that ends without reading says why in its exit code.
-        let _ = pipe.write_all(text.as_bytes());
-    }
-    let output = child.wait_with_output().map_err(failed)?;
-    let signal = std::os::unix::process::ExitStatusExt::signal(&output.status);
-    Ok(ToolOutput {
-        code: output.status.code().unwrap_or_else(|| 128 + signal.unwrap_or(0)),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        command: shown,
-    })
+fn tool_output(shown: &str, output: &super::process::Output) -> ToolOutput {
+    ToolOutput { code: output.rc, stdout: output.out(), stderr: output.err(), error: failed(shown, output) }
+}
+
+/// True if child processes of this handle would find the program.
+pub fn has_tool(name: &str) -> bool {
+    super::process::which(name, None).is_some()
+}
+
+/// User and group number of a name in `/etc/passwd`.
+pub fn passwd_ids(name: &str) -> Option<(u32, u32)> {
+    super::accounts::local_accounts()
+        .into_iter()
+        .find(|account| account.name == name)
+        .map(|found| (found.uid, found.gid))
 }
 
 fn io_error(doing: &str, path: &Path, error: &std::io::Error) -> Diagnostic {
@@ -119,10 +90,11 @@ pub enum FileState {
 }
 
 impl Probe {
-    /// Runs a program that only reads the host.
-    pub fn read_tool<S: AsRef<OsStr>>(&self, program: &str, args: &[S]) -> Result<ToolOutput> {
-        let args: Vec<&OsStr> = args.iter().map(AsRef::as_ref).collect();
-        run(self.environment(), program, &args, None)
+    /// Runs a program that only reads the host (on the module's list, `Meta::reads`).
+    pub fn read_tool<S: AsRef<str>>(&self, name: &str, args: &[S]) -> Result<ToolOutput> {
+        let program = program(name, args);
+        let shown = program.shown();
+        Ok(tool_output(&shown, &self.run(program)?))
     }
 
     /// Compares a file with what it should be. A link or folder at its place counts as other content.
@@ -152,15 +124,17 @@ impl Probe {
 
 impl Mutate {
     /// Runs a program that changes the host; a bad exit code is in the output, not an error.
-    pub fn run_tool<S: AsRef<OsStr>>(&self, program: &str, args: &[S]) -> Result<ToolOutput> {
-        let args: Vec<&OsStr> = args.iter().map(AsRef::as_ref).collect();
-        run(self.probe().environment(), program, &args, None)
+    pub fn run_tool<S: AsRef<str>>(&self, name: &str, args: &[S]) -> Result<ToolOutput> {
+        let program = program(name, args);
+        let shown = program.shown();
+        Ok(tool_output(&shown, &self.run(program)?))
     }
 
     /// [`Mutate::run_tool`] with a text as its input.
-    pub fn run_tool_with_input<S: AsRef<OsStr>>(&self, program: &str, args: &[S], input: &str) -> Result<ToolOutput> {
-        let args: Vec<&OsStr> = args.iter().map(AsRef::as_ref).collect();
-        run(self.probe().environment(), program, &args, Some(input))
+    pub fn run_tool_with_input<S: AsRef<str>>(&self, name: &str, args: &[S], input: &str) -> Result<ToolOutput> {
+        let program = program(name, args).stdin(input);
+        let shown = program.shown();
+        Ok(tool_output(&shown, &self.run(program)?))
     }
 
     /// Writes a file as it should be: a private new file beside it, then a rename.
@@ -190,14 +164,6 @@ impl Mutate {
             .create(path)
             .map_err(|error| io_error("make the folder", path, &error))
     }
-
-    /// Removes a file; one that is not there is fine.
-    pub fn remove_file(&self, path: &Path) -> Result<()> {
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io_error("remove", path, &error)),
-            _ => Ok(()),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -218,7 +184,7 @@ mod tests {
             owner: own(),
             secret: false,
         };
-        let mutate = Mutate::new(Vec::new());
+        let mutate = Mutate::with_probe(Probe::new(Vec::new()));
         let state = |file: &OwnFile| mutate.probe().own_file_state(file).expect("state");
         assert_eq!(state(&file), FileState::Missing);
         mutate.put_own_file(&file).expect("write");
@@ -233,10 +199,9 @@ mod tests {
 
     #[test]
     fn a_failed_program_shows_command_code_and_words() {
-        let probe = Probe::new(Vec::new());
+        let probe = Probe::new(Vec::new()).allowing(&["ls"]);
         let error = probe.read_tool("ls", &["/nonexistent-hostctl"]).expect("runs").checked().expect_err("fails");
-        assert!(error.message.contains("ls /nonexistent-hostctl"), "{error}");
-        assert!(error.notes[0].contains("No such file"), "{:?}", error.notes);
-        assert!(probe.read_tool("no-such-program-hostctl", &[""; 0]).is_err());
+        assert!(error.message.contains("No such file"), "{error}");
+        assert!(error.notes[0].contains("ls /nonexistent-hostctl"), "{:?}", error.notes);
     }
 }

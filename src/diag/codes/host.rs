@@ -31,4 +31,34 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "a program was ended by an interruption",
         text: "The run was interrupted, so the program and all its children were stopped.",
     },
+    CodeEntry {
+        code: "H0106",
+        title: "a command ended with an error",
+        text: "The program of a `command` or `shell` task ended with a code other than 0. The notes have the command \
+               and its last lines. If the code means something else for this program, say so with `failed_when: \
+               result.rc not in [0, 1]` after `register: result`.",
+    },
+    CodeEntry {
+        code: "H0107",
+        title: "what stands at a path does not allow the change",
+        text: "The path is there as another kind of file than the task needs, or what the task names is missing. \
+               The message says what was found. Nothing was changed.",
+    },
+    CodeEntry {
+        code: "H0108",
+        title: "unknown user or group on the host",
+        text: "The name is neither in the host's /etc/passwd or /etc/group nor known to `getent`. Create it with \
+               the `user` or `group` module in a task before.",
+    },
+    CodeEntry {
+        code: "H0109",
+        title: "new content was refused by its validation",
+        text: "The command in `validate` ended with an error for the new content, so the file was left as it was. \
+               The notes have the command's words.",
+    },
+    CodeEntry {
+        code: "H0110",
+        title: "a module could not do its work",
+        text: "The host does not allow what the task asks for; the message names the reason. Nothing else was changed.",
+    },
 ];

@@ -51,12 +51,6 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "The message names the path and the system's reason.",
     },
     CodeEntry {
-        code: "H0311",
-        title: "a program failed",
-        text: "A program that a module needs is missing or ended with an error. The message shows the command, its exit code and \
-               the last lines that it wrote.",
-    },
-    CodeEntry {
         code: "H0400",
         title: "wrong settings of a bridge",
         text: "Interface names have 1 to 15 characters without `/` and blanks; addresses carry their prefix length \

@@ -57,10 +57,10 @@ pub(super) async fn build(docker: &Docker, spec: &BuildSpec, feed: &Feed) -> Res
         if let Some(found) = step_of(&line) {
             let (number, of, text) = found;
             let text = text.to_owned();
-            _ = feed.send(BuildEvent::Step { step: number, of, text: text.clone() });
+            feed.send(BuildEvent::Step { step: number, of, text: text.clone() });
             step = Some(FailedStep { step: number, stage: None, text, classic: true });
         }
-        _ = feed.send(BuildEvent::Log(line));
+        feed.send(BuildEvent::Log(line));
     };
     let mut failed = None;
     while let Some(answer) = answers.next().await {
@@ -83,7 +83,7 @@ pub(super) async fn build(docker: &Docker, spec: &BuildSpec, feed: &Feed) -> Res
     lines.finish(&mut |line| steps(line, feed));
     match failed {
         Some(error) => {
-            _ = feed.send(BuildEvent::Log(format!("ERROR {error}")));
+            feed.send(BuildEvent::Log(format!("ERROR {error}")));
             Err(error.at_step(step))
         }
         None => {

@@ -210,7 +210,7 @@ impl EngineMut {
             if let Some(status) = info.status
                 && info.progress_detail.is_none_or(|detail| detail.total.is_none())
             {
-                _ = feed.send(BuildEvent::Log(format!("push: {status}")));
+                feed.send(BuildEvent::Log(format!("push: {status}")));
             }
         }
         Ok(())

@@ -24,8 +24,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-
 use crate::secret::Secret;
 
 /// Where the engine listens unless told otherwise.
@@ -101,8 +99,21 @@ pub enum BuildEvent {
     Log(String),
 }
 
-/// Where [`BuildEvent`]s go.
-pub type Feed = mpsc::UnboundedSender<BuildEvent>;
+/// Where [`BuildEvent`]s go. Cheap to clone; must not block.
+#[derive(Clone)]
+pub struct Feed(Arc<dyn Fn(BuildEvent) + Send + Sync>);
+
+impl Feed {
+    /// A feed into a function.
+    pub fn new(send: impl Fn(BuildEvent) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(send))
+    }
+
+    /// Tells an event.
+    pub fn send(&self, event: BuildEvent) {
+        (self.0)(event);
+    }
+}
 
 /// The instruction at which a build failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

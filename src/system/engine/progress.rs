@@ -34,7 +34,7 @@ impl Progress {
         for log in update.logs {
             let feed = &self.feed;
             if let Some(seen) = self.vertices.get_mut(&log.vertex) {
-                seen.lines.push(&log.msg, &mut |line| _ = feed.send(BuildEvent::Log(line)));
+                seen.lines.push(&log.msg, &mut |line| feed.send(BuildEvent::Log(line)));
             }
         }
         for warning in update.warnings {
@@ -66,7 +66,7 @@ impl Progress {
         if vertex.completed.is_some() && !seen.completed {
             seen.completed = true;
             let feed = &self.feed;
-            seen.lines.finish(&mut |line| _ = feed.send(BuildEvent::Log(line)));
+            seen.lines.finish(&mut |line| feed.send(BuildEvent::Log(line)));
         }
         if !vertex.error.is_empty() && !vertex.error.contains("context canceled") {
             let name = vertex.name;
@@ -85,7 +85,7 @@ impl Progress {
     pub(super) fn finish(&mut self) {
         let feed = &self.feed;
         for seen in self.vertices.values_mut() {
-            seen.lines.finish(&mut |line| _ = feed.send(BuildEvent::Log(line)));
+            seen.lines.finish(&mut |line| feed.send(BuildEvent::Log(line)));
         }
     }
 
@@ -95,8 +95,7 @@ impl Progress {
     }
 
     fn tell(&self, event: BuildEvent) {
-        // Nobody listens any more: the build is being dropped.
-        let _ = self.feed.send(event);
+        self.feed.send(event);
     }
 }
 
