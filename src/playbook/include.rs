@@ -65,7 +65,7 @@ impl Loader {
         handler: bool,
     ) -> (Option<Vec<Item>>, Vec<Diagnostic>) {
         let search = Search { name, context, file, handler, dynamic: true };
-        let path = match self.find_tasks(&search) {
+        let path = match Self::find_tasks(&search) {
             Ok(path) => path,
             Err(error) => return (None, vec![error]),
         };
@@ -155,7 +155,7 @@ impl Loader {
     }
 
     /// The file of an `import_tasks` or `include_tasks`.
-    pub(super) fn find_tasks(&self, search: &Search<'_>) -> Result<PathBuf> {
+    pub(super) fn find_tasks(search: &Search<'_>) -> Result<PathBuf> {
         let name = search.name;
         let mut tried: Vec<PathBuf> = Vec::new();
         let mut add = |path: PathBuf| {

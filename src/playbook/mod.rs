@@ -12,7 +12,6 @@ mod loader;
 mod model;
 mod parse;
 mod roles;
-mod table;
 mod tags;
 #[cfg(test)]
 mod testing;

@@ -28,7 +28,7 @@ fn module_use(task: &Task, module: &ModuleUse) -> Vec<Diagnostic> {
         }
     }
     let map: Map = args.iter().map(|(name, _, node)| (Key::from(*name), node.to_value())).collect();
-    let templated = |path: &[PathPart]| follow(&args, path).is_some_and(|node| unknown(node));
+    let templated = |path: &[PathPart]| follow(&args, path).is_some_and(unknown);
     let Err(errors) = module.entry.spec().coerce(&map, &templated) else { return Vec::new() };
     errors
         .into_iter()

@@ -7,7 +7,7 @@ use super::survey::{Survey, conditional};
 use crate::diag::{Diagnostic, Span};
 use crate::modules::InputArg;
 use crate::playbook::include::{join, not_found};
-use crate::playbook::loader::Loader;
+use crate::playbook::loader::{Loader, read_text};
 use crate::playbook::model::{Action, ContextKind, ModuleUse, Task};
 use crate::playbook::parse::playbook_dir;
 use crate::playbook::roles::boolean;
@@ -43,9 +43,10 @@ pub(super) fn check(survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnos
                 Some(_) => {}
                 None => {
                     let problem = not_found("P0302", "file", name, &tried).with_label(node.place(), "no such file");
-                    let problem = match is_template {
-                        true => problem,
-                        false => problem.with_hint("if it is on the host already, add `remote_src: true`"),
+                    let problem = if is_template {
+                        problem
+                    } else {
+                        problem.with_hint("if it is on the host already, add `remote_src: true`")
                     };
                     // A task before it may make the file.
                     let unsure = name.starts_with('/') || name.starts_with('~') || conditional(task);
@@ -96,7 +97,7 @@ fn read(path: &Path, loader: &Loader, asked: &Node, problems: &mut Vec<Diagnosti
     if path.is_dir() {
         return None;
     }
-    let text = match loader.read_text(path) {
+    let text = match read_text(path) {
         Ok(text) => text,
         Err(error) => {
             problems.push(error.with_label(asked.place(), "this template"));

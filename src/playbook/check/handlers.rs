@@ -47,9 +47,10 @@ impl Known {
         let role = handler.context.role();
         let mut names = vec![scalar.text.to_string()];
         names.extend(role.map(|role| format!("{} : {}", role.name, scalar.text)));
-        match node.has_template() {
-            true => self.patterns.extend(names.iter().map(|name| pattern(name))),
-            false => self.names.append(&mut names),
+        if node.has_template() {
+            self.patterns.extend(names.iter().map(|name| pattern(name)));
+        } else {
+            self.names.append(&mut names);
         }
     }
 

@@ -166,8 +166,8 @@ impl Walker<'_> {
             let key = match include.kind {
                 IncludeKind::Tasks => (task.file.with_file_name(&name), role, task.handler),
                 IncludeKind::Role => {
-                    let text = |node: &Option<&Node>| node.and_then(Node::as_str).unwrap_or_default().to_owned();
-                    (PathBuf::from(&name), options.iter().map(text).collect::<Vec<_>>().join("\n"), false)
+                    let text = |node: Option<&Node>| node.and_then(Node::as_str).unwrap_or_default().to_owned();
+                    (PathBuf::from(&name), options.iter().copied().map(text).collect::<Vec<_>>().join("\n"), false)
                 }
             };
             if !self.followed.insert(key) {
