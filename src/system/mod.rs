@@ -5,12 +5,17 @@
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
 pub mod accounts;
+pub mod block;
 pub mod digest;
 pub mod engine;
 pub mod fs;
 pub mod glob;
 mod handles;
 pub mod http;
+pub mod lifetime;
+pub mod names;
+mod netlink;
+pub mod network;
 pub mod own_binary;
 pub mod process;
 mod replace;
@@ -19,9 +24,4 @@ pub mod tool;
 mod tree;
 
 pub use handles::{Control, Mutate, Probe};
-pub mod lifetime;
-pub mod names;
-mod users;
-
 pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};
-pub use users::{Group, User};
