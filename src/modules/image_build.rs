@@ -125,7 +125,8 @@ pub struct Args {
     /// Folder on the host for one log file an image, readable by its owner only.
     #[serde(default)]
     log_dir: Option<HostPath>,
-    /// Fail an image whose configuration, history or layers still hold one of `mirror_names`.
+    /// Fail an image whose configuration, history or layers still hold one of `mirror_names`. The
+    /// record of `build_args` that the builder itself writes into the history does not count.
     #[serde(default)]
     forbid_mirror_in_image: bool,
     /// Names and addresses of the mirror and its proxy, as they would stand in package sources.
@@ -193,6 +194,9 @@ impl Module for ImageBuild {
         let prepared = set::prepare(images, &request)?;
         warnings.extend(prepared.warnings.iter().cloned());
         warnings.into_iter().for_each(|warning| cx.warn(warning));
+        for link in &tree.links {
+            cx.warn(format!("{}/{}: is a link and not read as an image", args.path.as_str(), link.display()));
+        }
         let names: Vec<&str> =
             prepared.selected.iter().map(|image| prepared.graph.images[*image].name.as_str()).collect();
         let mut planned = Map::new();
@@ -323,9 +327,16 @@ fn texts(argument: &str, given: &serde_json::Map<String, serde_json::Value>) -> 
         .collect()
 }
 
+fn dockerfiles(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.retain(|path| path.file_name().is_some_and(|name| name == "Dockerfile"));
+    paths
+}
+
 /// The tree's files, wherever they are.
 struct Tree {
     files: Vec<PathBuf>,
+    /// Dockerfiles that are links.
+    links: Vec<PathBuf>,
     /// The folder on the host, with `remote_src`.
     root: Option<PathBuf>,
     root_name: String,
@@ -341,9 +352,13 @@ impl Tree {
                     format!("`{}` is a file: expected a folder", args.path.as_str()),
                 ));
             }
-            let files = input.entries.iter().filter(|entry| matches!(entry.kind, InputKind::File { .. }));
+            let paths = |wanted: fn(&InputKind) -> bool| -> Vec<PathBuf> {
+                let entries = input.entries.iter().filter(|entry| wanted(&entry.kind));
+                entries.map(|entry| PathBuf::from(&entry.path)).collect()
+            };
             return Ok(Self {
-                files: files.map(|entry| PathBuf::from(&entry.path)).collect(),
+                files: paths(|kind| matches!(kind, InputKind::File { .. })),
+                links: dockerfiles(paths(|kind| matches!(kind, InputKind::Link { .. }))),
                 root: None,
                 root_name: input.basename.clone(),
                 input: Some(input.clone()),
@@ -355,8 +370,15 @@ impl Tree {
             .tree_items(&root)
             .map_err(|error| Diagnostic::task("B0016", format!("`{}` cannot be read: {error}", root.display())))?;
         let root_name = root.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
-        let files = items.into_iter().filter(|item| matches!(item.kind, TreeKind::File(_))).map(|item| item.path);
-        Ok(Self { files: files.collect(), root: Some(root), root_name, input: None })
+        let (mut files, mut links) = (Vec::new(), Vec::new());
+        for item in items {
+            match item.kind {
+                TreeKind::File(_) => files.push(item.path),
+                TreeKind::Link(_) => links.push(item.path),
+                TreeKind::Dir => {}
+            }
+        }
+        Ok(Self { files, links: dockerfiles(links), root: Some(root), root_name, input: None })
     }
 
     fn read(&self, cx: &Cx, path: &Path) -> Result<String> {

@@ -239,17 +239,19 @@ fn mirror_is_forbidden(lab: &Lab, builder: &str) {
             ("dirty/Dockerfile", "FROM base\nRUN mkdir -p /etc/apt && echo deb http://proxy.lab:3142/d > /etc/apt/sources.list\nRUN rm /etc/apt/sources.list\n"),
             ("history/Dockerfile", "FROM base\nENV http_proxy=http://proxy.lab:3142\n"),
             ("clean/Dockerfile", "FROM base\nARG M\nRUN echo $M > /s && rm /s\n"),
+            ("env/Dockerfile", "FROM base\nARG M\nENV M=$M\n"),
             ("over-dirty/Dockerfile", "FROM dirty\n"),
         ],
     );
     let watch = Arc::new(Watch::default());
-    let more = json!({ "forbid_mirror_in_image": true, "mirror_names": ["proxy.lab"], "tag": format!("m-{builder}") });
+    let more = json!({ "forbid_mirror_in_image": true, "mirror_names": ["proxy.lab"], "build_args": { "M": "http://proxy.lab:3142/d" }, "tag": format!("m-{builder}") });
     let failure = run("image_build", arguments(lab, &root, builder, more), Vec::new(), &watch).unwrap_err();
     assert_eq!(failure.diagnostic.code, "B0010", "{:?}", failure.diagnostic);
     let message = image(&failure.result, "dirty")["message"].as_str().unwrap().to_owned();
     assert!(message.contains("layer ") && message.contains("etc/apt/sources.list"), "{message}");
     assert!(image(&failure.result, "history")["message"].as_str().unwrap().contains("configuration"));
-    assert_eq!(image(&failure.result, "clean")["state"], "pushed");
+    assert!(image(&failure.result, "env")["message"].as_str().unwrap().contains("configuration"));
+    assert_eq!(image(&failure.result, "clean")["state"], "pushed", "{}", image(&failure.result, "clean"));
     assert_eq!(image(&failure.result, "over-dirty")["state"], "blocked");
 }
 
