@@ -1,1 +1,186 @@
 //! The append-only record of a run under `.hostctl/runs/RUN/`.
+//!
+//! `events.jsonl` has every event, `journal` the lines a person saw, `logs/IMAGE.log` each
+//! image's whole log, `summary.json` how it ended. Everything arrives redacted.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::diag::{Diagnostic, Result, SourceMap};
+use crate::event::{Event, EventKind, Progress, Reporter};
+
+/// The version written into `summary.json`.
+pub const SUMMARY_VERSION: u32 = 1;
+
+/// The folder of one run.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// Makes the folder of a new run below a project or working folder. It is readable by its owner only.
+    pub fn create(base: &Path, run: &str) -> Result<Self> {
+        let path = runs_dir(base).join(run);
+        let make = |path: &Path| std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        make(&path.join("logs")).map_err(|error| {
+            Diagnostic::local("R0101", format!("cannot make the run's folder `{}`: {error}", path.display()))
+                .with_hint("give yourself write permission there, or set HOSTCTL_STATE_DIR to another folder")
+        })?;
+        Ok(Self { path })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Creates a file of the run, private to its owner.
+    pub fn file(&self, name: &str) -> Result<File> {
+        let path = self.path.join(name);
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| Diagnostic::local("R0101", format!("cannot write `{}`: {error}", path.display())))
+    }
+}
+
+/// Where the runs of a project are kept.
+pub fn runs_dir(base: &Path) -> PathBuf {
+    base.join(".hostctl").join("runs")
+}
+
+/// The runs below a folder, oldest first. Names begin with the time, so they sort by it.
+pub fn list_runs(base: &Path) -> Vec<String> {
+    let mut runs: Vec<String> = std::fs::read_dir(runs_dir(base))
+        .map(|list| list.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+        .unwrap_or_default();
+    runs.sort();
+    runs
+}
+
+/// A new run's id: UTC time and four random hex digits.
+pub fn new_run_id(time: &str) -> String {
+    let mut random = [0; 2];
+    if getrandom::fill(&mut random).is_err() {
+        random = u16::try_from(std::process::id() & 0xffff).unwrap_or_default().to_be_bytes();
+    }
+    format!("{time}-{}", hex::encode(random))
+}
+
+/// Writes image logs and the summary; events themselves go through a JSON Lines reporter.
+pub struct Journal {
+    dir: RunDir,
+    logs: HashMap<String, BufWriter<File>>,
+    started: String,
+    playbook: String,
+    environments: Vec<String>,
+    images: indexmap::IndexMap<String, serde_json::Value>,
+    stats: serde_json::Value,
+}
+
+impl Journal {
+    /// For a run's folder.
+    pub fn new(dir: RunDir) -> Self {
+        Self {
+            dir,
+            logs: HashMap::new(),
+            started: String::new(),
+            playbook: String::new(),
+            environments: Vec::new(),
+            images: indexmap::IndexMap::new(),
+            stats: serde_json::Value::Null,
+        }
+    }
+
+    fn log(&mut self, image: &str, line: &str) {
+        if !self.logs.contains_key(image) {
+            // A name with a slash stays one file.
+            let name: String =
+                image.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
+            match self.dir.file(&format!("logs/{name}.log")) {
+                Ok(file) => {
+                    self.logs.insert(image.to_owned(), BufWriter::new(file));
+                }
+                Err(_) => return,
+            }
+        }
+        if let Some(log) = self.logs.get_mut(image) {
+            let _ = writeln!(log, "{line}");
+            let _ = log.flush();
+        }
+    }
+
+    fn summary(&self, event: &Event, exit_code: u8, seconds: f64, notes: &[(String, String)]) {
+        let notes: serde_json::Map<String, serde_json::Value> =
+            notes.iter().map(|(name, text)| (name.clone(), text.clone().into())).collect();
+        let summary = serde_json::json!({
+            "version": SUMMARY_VERSION,
+            "run": event.run,
+            "playbook": self.playbook,
+            "environments": self.environments,
+            "started": self.started,
+            "ended": event.time,
+            "seconds": seconds,
+            "exit_code": exit_code,
+            "stats": self.stats,
+            "images": self.images,
+            "notes": notes,
+        });
+        let text = serde_json::to_string_pretty(&summary).unwrap_or_default() + "\n";
+        let path = self.dir.path().join("summary.json");
+        let write = || -> std::io::Result<()> {
+            let mut file = tempfile::Builder::new().prefix(".summary").tempfile_in(self.dir.path())?;
+            file.write_all(text.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?;
+            Ok(())
+        };
+        // The run itself has ended; a full disk must not change how.
+        let _ = write();
+    }
+}
+
+impl Reporter for Journal {
+    fn event(&mut self, event: &Event, _sources: &SourceMap) {
+        match &event.kind {
+            EventKind::RunStarted { playbook, environments, .. } => {
+                self.started.clone_from(&event.time);
+                self.playbook.clone_from(playbook);
+                self.environments.clone_from(environments);
+            }
+            EventKind::Progress { progress: Progress::ImageLog { image, line }, .. } => self.log(image, line),
+            EventKind::Progress { progress: Progress::Image { image, state }, .. } => {
+                let state = serde_json::to_value(state).unwrap_or_default();
+                let entry = self.images.entry(image.clone()).or_insert_with(|| serde_json::json!({}));
+                if let (Some(entry), Some(state)) = (entry.as_object_mut(), state.as_object()) {
+                    entry.extend(state.iter().map(|(key, value)| (key.clone(), value.clone())));
+                }
+            }
+            EventKind::Recap { stats } => self.stats = serde_json::to_value(stats).unwrap_or_default(),
+            EventKind::RunEnded { exit_code, notes, seconds } => self.summary(event, *exit_code, *seconds, notes),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_ids_sort_by_time_and_folders_are_private() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let base = tempfile::tempdir().unwrap();
+        let run = new_run_id("20261121T061704");
+        assert!(run.starts_with("20261121T061704-") && run.len() == 20, "{run}");
+        let dir = RunDir::create(base.path(), &run).unwrap();
+        assert_eq!(std::fs::metadata(dir.path()).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(list_runs(base.path()), [run]);
+    }
+}

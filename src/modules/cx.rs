@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::call::{Blob, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 use crate::diag::{Diagnostic, Result};
 use crate::event::{Diff, Progress};
-use crate::system::{Mutate, Probe};
+use crate::system::{Control, Mutate, Probe};
 use crate::value::Map;
 
 /// The way back to the engine while a module runs.
@@ -34,9 +34,11 @@ pub struct Cx {
 }
 
 impl Cx {
-    /// A handle for one call. `read_only` are the programs that probes may run.
+    /// A handle for one call.
     pub fn new(call: Call, link: Arc<dyn Link>, runtime: tokio::runtime::Handle) -> Self {
-        let probe = Probe::new(call.environment.clone());
+        let watched = Arc::clone(&link);
+        let control = Control::new(Some(Arc::new(move || watched.cancelled())), call.timeout);
+        let probe = Probe::new(call.environment.clone()).controlled(control);
         Self {
             call,
             link,
@@ -48,6 +50,11 @@ impl Cx {
             diffs: RefCell::default(),
             warnings: RefCell::default(),
         }
+    }
+
+    /// The programs that probes may run for this module.
+    pub(super) fn allow(&mut self, programs: &'static [&'static str]) {
+        self.probe = self.probe.clone().allowing(programs);
     }
 
     /// Reads the host; always allowed.
@@ -83,7 +90,7 @@ impl Cx {
         if self.call.check {
             return Ok(None);
         }
-        apply(&Mutate::new(self.call.environment.clone())).map(Some)
+        apply(&Mutate::with_probe(self.probe.clone())).map(Some)
     }
 
     /// Work that runs a program or leaves scratch files but changes nothing the user declared
@@ -92,7 +99,7 @@ impl Cx {
         if self.call.check {
             return Ok(None);
         }
-        apply(&Mutate::new(self.call.environment.clone())).map(Some)
+        apply(&Mutate::with_probe(self.probe.clone())).map(Some)
     }
 
     /// True once a change was made (or, in check mode, would have been).

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::call::{Failure, Outcome};
 use super::cx::Cx;
-use crate::value::{Map, Value};
+use crate::value::{Map, StrKey, Value, insert};
 
 /// Where a module's work is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,11 @@ pub struct Meta {
     pub inputs: &'static [InputArg],
     /// Arguments whose values never go to a log.
     pub secret: &'static [&'static str],
+    /// Any other argument is taken too, untouched (`set_fact`).
+    pub any_argument: bool,
+    /// Programs that only read, each as the first words of its argument vector (`systemctl show`):
+    /// what `Probe::run` may start for this module.
+    pub reads: &'static [&'static str],
 }
 
 impl Meta {
@@ -88,6 +93,8 @@ impl Meta {
         refused: &[],
         inputs: &[],
         secret: &[],
+        any_argument: false,
+        reads: &[],
     };
 }
 
@@ -141,6 +148,8 @@ pub struct ArgSpec {
     pub doc: String,
     /// Never logged.
     pub secret: bool,
+    /// A special form that is checked too (`mode`).
+    pub format: Option<String>,
 }
 
 /// A module's whole argument table.
@@ -183,18 +192,6 @@ pub struct ArgError {
 }
 
 impl Spec {
-    /// Whether a value is left out of the checks (a template, rendered later).
-    /// Checks names, kinds, choices and groups, turns every value into its kind, fills in
-    /// nothing. All errors at once. `templated(path)` says that the value there is not known yet.
-    pub fn coerce(
-        &self,
-        args: &Map,
-        templated: &dyn Fn(&[PathPart]) -> bool,
-    ) -> Result<serde_json::Value, Vec<ArgError>> {
-        let _ = (args, templated);
-        Ok(crate::value::to_json(&Value::from(args.clone())))
-    }
-
     /// The argument of a name or alias.
     pub fn arg(&self, name: &str) -> Option<&ArgSpec> {
         self.args.get(name).or_else(|| self.args.values().find(|arg| arg.aliases.contains(&name)))
@@ -230,14 +227,52 @@ pub const fn entry<M: Module>() -> ModuleEntry {
 
 fn make_spec<M: Module>() -> Spec {
     let schema = serde_json::Value::from(schemars::schema_for!(M::Args));
-    Spec { meta: M::META, args: IndexMap::new(), doc: String::new(), schema }
+    let args = super::derive::arguments(&M::META, &schema);
+    let doc = schema["description"].as_str().unwrap_or_default().to_owned();
+    Spec { meta: M::META, args, doc, schema }
 }
 
-fn run<M: Module>(cx: Cx, args: serde_json::Value) -> Result<Outcome, Failure> {
+fn run<M: Module>(mut cx: Cx, args: serde_json::Value) -> Result<Outcome, Failure> {
+    cx.allow(M::META.reads);
     let args: M::Args = serde_path_to_error::deserialize(args)
         .map_err(|error| crate::diag::Diagnostic::task("M0001", format!("`{}`: {error}", M::META.name)))?;
     match M::run(&cx, args) {
-        Ok(result) => Ok(cx.finish(result)),
-        Err(failure) => Err(cx.fail(failure)),
+        Ok(mut result) => {
+            add_lines(&mut result);
+            Ok(cx.finish(result))
+        }
+        Err(mut failure) => {
+            add_lines(&mut failure.result);
+            Err(cx.fail(failure))
+        }
     }
+}
+
+/// `stdout_lines` and `stderr_lines`, which Ansible adds to every result that has the text.
+fn add_lines(result: &mut Map) {
+    for (name, lines) in [("stdout", "stdout_lines"), ("stderr", "stderr_lines")] {
+        if let Some(text) = result.get(&StrKey(name)).and_then(Value::as_str)
+            && !result.contains_key(&StrKey(lines))
+        {
+            let split = split_lines(text).into_iter().map(Value::from).collect::<Vec<_>>();
+            insert(result, lines, split);
+        }
+    }
+}
+
+/// Python's `str.splitlines`.
+fn split_lines(text: &str) -> Vec<&str> {
+    let breaks = |c: char| "\n\r\u{b}\u{c}\u{1c}\u{1d}\u{1e}\u{85}\u{2028}\u{2029}".contains(c);
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(breaks) {
+        lines.push(&rest[..at]);
+        let width =
+            if rest[at..].starts_with("\r\n") { 2 } else { rest[at..].chars().next().map_or(1, char::len_utf8) };
+        rest = &rest[at + width..];
+    }
+    if !rest.is_empty() {
+        lines.push(rest);
+    }
+    lines
 }

@@ -4,9 +4,29 @@
 //! keywords, `include` finds and loads files and roles (also later, for dynamic includes),
 //! `check` finds every mistake that can be found before a host is touched.
 
+mod include;
+mod keywords;
+mod kv;
+mod loader;
 mod model;
+mod parse;
+mod roles;
+mod table;
+mod tags;
+#[cfg(test)]
+mod testing;
 
+pub use include::Loaded;
+pub use keywords::{Inherit, KEYWORDS, Keyword, KeywordType, LOOPS, Places};
+pub use loader::{Loader, LoaderOptions, Unseal};
 pub use model::{
     Action, Block, Context, ContextKind, Include, IncludeKind, Item, Keywords, ModuleUse, Play, Playbook, Role,
     RoleUse, Task,
 };
+pub use roles::RoleFrom;
+pub use tags::{literal_tags, selected};
+
+/// The table's own copy of a keyword's name.
+pub fn keyword_name(name: &str) -> Option<&'static str> {
+    keywords::find(name).map(|keyword| keyword.name).or_else(|| keywords::find_loop(name))
+}

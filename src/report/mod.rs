@@ -1,1 +1,15 @@
-//! Events to people (human), programs (jsonl) and code frames.
+//! Events to people (`human`), to programs (`jsonl`) and diagnostics to code frames (`frame`).
+//!
+//! Knows events and diagnostics only; decides nothing about a run.
+
+mod frame;
+mod human;
+mod jsonl;
+mod layout;
+mod lines;
+mod live;
+
+pub use frame::{frame, frames};
+pub use human::{Human, HumanOptions};
+pub use jsonl::{JsonLines, event_json};
+pub use layout::{Paint, shorten};

@@ -5,6 +5,7 @@
 
 mod json;
 mod python;
+mod regex;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub use jiff::civil::{Date, DateTime};
 
 pub use json::{JsonStyle, from_json, to_json, to_json_text};
 pub use python::{python_float, python_repr, python_str};
+pub use regex::{Match, PythonRegex};
 
 /// A map in insertion order; any scalar is a key, as in YAML.
 pub type Map = IndexMap<Key, Value>;

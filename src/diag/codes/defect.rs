@@ -2,8 +2,15 @@
 
 use super::CodeEntry;
 
-pub(super) const ENTRIES: &[CodeEntry] = &[CodeEntry {
-    code: "X0001",
-    title: "a defect of hostctl",
-    text: "An invariant of the program did not hold. Please report it with the playbook that shows it.",
-}];
+pub(super) const ENTRIES: &[CodeEntry] = &[
+    CodeEntry {
+        code: "X0001",
+        title: "a defect of hostctl",
+        text: "An invariant of the program did not hold. Please report it with the playbook that shows it.",
+    },
+    CodeEntry {
+        code: "X0002",
+        title: "a module crashed",
+        text: "The module's code panicked; the agent caught it and goes on. Please report it with the task that shows it.",
+    },
+];

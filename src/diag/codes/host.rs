@@ -2,4 +2,63 @@
 
 use super::CodeEntry;
 
-pub(super) const ENTRIES: &[CodeEntry] = &[];
+pub(super) const ENTRIES: &[CodeEntry] = &[
+    CodeEntry {
+        code: "H0101",
+        title: "a file operation failed on the host",
+        text: "The operating system refused to read, write or change a file. The message has the path and the \
+               system's reason. `Permission denied` usually means that the task needs `become: true`; `Read-only file \
+               system` and `No space left on device` are conditions of the host.",
+    },
+    CodeEntry {
+        code: "H0102",
+        title: "a program that a module ran has failed",
+        text: "The module ran a program of the host and it ended with an error. The notes have the argument vector, \
+               the exit code and its last lines: the same command can be run by hand.",
+    },
+    CodeEntry {
+        code: "H0103",
+        title: "a program is missing on the host or cannot be started",
+        text: "The program is not in PATH (nor in the sbin folders), or this user may not execute it.",
+    },
+    CodeEntry {
+        code: "H0104",
+        title: "a program took longer than the task's timeout",
+        text: "The program and all its children were stopped. Raise `timeout` of the task, or find out what it waits for.",
+    },
+    CodeEntry {
+        code: "H0105",
+        title: "a program was ended by an interruption",
+        text: "The run was interrupted, so the program and all its children were stopped.",
+    },
+    CodeEntry {
+        code: "H0106",
+        title: "a command ended with an error",
+        text: "The program of a `command` or `shell` task ended with a code other than 0. The notes have the command \
+               and its last lines. If the code means something else for this program, say so with `failed_when: \
+               result.rc not in [0, 1]` after `register: result`.",
+    },
+    CodeEntry {
+        code: "H0107",
+        title: "what stands at a path does not allow the change",
+        text: "The path is there as another kind of file than the task needs, or what the task names is missing. \
+               The message says what was found. Nothing was changed.",
+    },
+    CodeEntry {
+        code: "H0108",
+        title: "unknown user or group on the host",
+        text: "The name is neither in the host's /etc/passwd or /etc/group nor known to `getent`. Create it with \
+               the `user` or `group` module in a task before.",
+    },
+    CodeEntry {
+        code: "H0109",
+        title: "new content was refused by its validation",
+        text: "The command in `validate` ended with an error for the new content, so the file was left as it was. \
+               The notes have the command's words.",
+    },
+    CodeEntry {
+        code: "H0110",
+        title: "a module could not do its work",
+        text: "The host does not allow what the task asks for; the message names the reason. Nothing else was changed.",
+    },
+];

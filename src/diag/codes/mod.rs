@@ -9,6 +9,7 @@ mod environment;
 mod host;
 mod inventory;
 mod modules;
+mod own;
 mod playbook;
 mod run;
 mod ssh;
@@ -38,6 +39,7 @@ pub const CODES: &[&[CodeEntry]] = &[
     vault::ENTRIES,
     ssh::ENTRIES,
     host::ENTRIES,
+    own::ENTRIES,
     modules::ENTRIES,
     build::ENTRIES,
     run::ENTRIES,

@@ -1,0 +1,65 @@
+//! `connection: local` without become: modules run in this process.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::run::{Find, Flag, SetOnDrop, run_call};
+use crate::diag::{Diagnostic, Result};
+use crate::engine::Target;
+use crate::event::Progress;
+use crate::modules::{Blob, BlobSource, Call, Failure, InputKind, Link, Outcome};
+
+/// This machine, as this user.
+#[derive(Debug)]
+pub(super) struct InProcess {
+    pub(super) find: Find,
+}
+
+/// The content's places, by hash.
+pub(super) fn sources(call: &Call) -> HashMap<String, BlobSource> {
+    let entries = call.inputs.iter().flat_map(|input| &input.entries);
+    entries
+        .filter_map(|entry| match &entry.kind {
+            InputKind::File { sha256, source: Some(source), .. } => Some((sha256.clone(), source.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+struct LocalLink {
+    progress: UnboundedSender<Progress>,
+    sources: HashMap<String, BlobSource>,
+    cancel: Flag,
+}
+
+impl Link for LocalLink {
+    fn progress(&self, progress: Progress) {
+        // Whoever listened may be gone; the call ends soon.
+        let _ = self.progress.send(progress);
+    }
+
+    fn blob(&self, sha256: &str) -> Result<Blob> {
+        match self.sources.get(sha256) {
+            Some(BlobSource::File(path)) => Ok(Blob::File(path.clone())),
+            Some(BlobSource::Memory(bytes)) => Ok(Blob::Memory(Arc::clone(bytes))),
+            None => Err(Diagnostic::internal(format!("the call has no input `{sha256}`"))),
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancel.is_set()
+    }
+}
+
+#[async_trait]
+impl Target for InProcess {
+    async fn invoke(&self, call: Call, progress: UnboundedSender<Progress>) -> Result<Outcome, Failure> {
+        let cancel = Flag::default();
+        let _cancel_on_drop = SetOnDrop(cancel.clone());
+        let link = Arc::new(LocalLink { progress, sources: sources(&call), cancel: cancel.clone() });
+        run_call(self.find, call, link, cancel).await
+    }
+}

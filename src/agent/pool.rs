@@ -1,0 +1,258 @@
+//! The engine's targets: connections opened when first needed, agents kept for the run.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+
+use super::client::Agent;
+use super::in_process::InProcess;
+use super::launch::{Launch, launch};
+use super::payload::Program;
+use super::run::Find;
+use crate::connection::{Connection, Local, Ssh, SshOptions};
+use crate::diag::{Diagnostic, Kind, Result};
+use crate::engine::{Become, Target, TargetSpec, Targets};
+use crate::modules;
+use crate::system::Probe;
+use crate::value::{Map, Value, insert};
+
+/// What a [`Pool`] is made of.
+#[derive(Clone)]
+pub struct Options {
+    /// hostctl's own file: shipped as agent, and ssh's helper for passwords.
+    pub program: PathBuf,
+    /// Takes warnings, such as host-key checking that was turned off.
+    pub warn: Arc<dyn Fn(Diagnostic) + Send + Sync>,
+}
+
+impl Options {
+    /// This process's own file. Warnings go to `warn`.
+    pub fn new(warn: Arc<dyn Fn(Diagnostic) + Send + Sync>) -> Self {
+        // Through the process, since the file may be replaced while we run; and not `self`,
+        // which would mean ssh when ssh opens it.
+        Self { program: format!("/proc/{}/exe", std::process::id()).into(), warn }
+    }
+}
+
+/// A place for something that is made by the first who needs it.
+type Slot<T> = Arc<tokio::sync::Mutex<Option<T>>>;
+type Slots<T> = Mutex<HashMap<TargetSpec, Slot<T>>>;
+
+fn slot<T>(slots: &Slots<T>, key: TargetSpec) -> Slot<T> {
+    Arc::clone(lock(slots).entry(key).or_default())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes what the slots hold, of one host or of all.
+async fn take<T>(slots: &Slots<T>, host: Option<&str>) -> Vec<T> {
+    let mut taken = Vec::new();
+    lock(slots).retain(|spec, slot| {
+        let goes = host.is_none_or(|host| &*spec.host == host);
+        if goes {
+            taken.push(Arc::clone(slot));
+        }
+        !goes
+    });
+    let mut found = Vec::new();
+    for slot in taken {
+        found.extend(slot.lock().await.take());
+    }
+    found
+}
+
+/// All targets of a run.
+pub struct Pool {
+    options: Options,
+    program: Program,
+    find: Find,
+    connections: Slots<Arc<dyn Connection>>,
+    agents: Slots<Arc<Agent>>,
+    warned: Arc<Mutex<Vec<String>>>,
+}
+
+impl Pool {
+    /// A pool without connections.
+    pub fn new(options: Options) -> Self {
+        Self {
+            program: Program::new(options.program.clone()),
+            options,
+            find: modules::find,
+            connections: Mutex::default(),
+            agents: Mutex::default(),
+            warned: Arc::default(),
+        }
+    }
+
+    fn ssh_options(&self) -> SshOptions {
+        let (warned, warn) = (Arc::clone(&self.warned), Arc::clone(&self.options.warn));
+        SshOptions {
+            program: self.options.program.clone(),
+            // The same setting for many hosts is one warning.
+            warn: Arc::new(move |diagnostic| {
+                let mut warned = lock(&warned);
+                if !warned.contains(&diagnostic.message) {
+                    warned.push(diagnostic.message.clone());
+                    drop(warned);
+                    warn(diagnostic);
+                }
+            }),
+        }
+    }
+
+    async fn connection(&self, spec: &TargetSpec) -> Result<Arc<dyn Connection>> {
+        let key = TargetSpec { r#become: None, ..spec.clone() };
+        let slot = slot(&self.connections, key);
+        let mut place = slot.lock().await;
+        if let Some(connection) = &*place {
+            if connection.alive().await {
+                return Ok(Arc::clone(connection));
+            }
+            connection.close().await;
+        }
+        let connection: Arc<dyn Connection> = match spec.connection.as_str() {
+            "local" => Arc::new(Local),
+            "ssh" | "smart" | "paramiko" | "ansible.builtin.ssh" | "ansible.builtin.paramiko_ssh" => {
+                Arc::new(Ssh::connect(spec, &self.ssh_options()).await?)
+            }
+            other => {
+                let message = format!("`{}` has the connection `{other}`, which is not supported", spec.host);
+                return Err(Diagnostic::new("S0115", Kind::Unreachable, message)
+                    .with_nearest(other, ["ssh", "local"])
+                    .with_hint("set `ansible_connection` to `ssh` or `local`"));
+            }
+        };
+        *place = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+}
+
+fn is_local(spec: &TargetSpec) -> bool {
+    matches!(spec.connection.as_str(), "local" | "ansible.builtin.local")
+}
+
+/// The become of a spec, if it leads to another user than the one who logs in.
+fn effective(spec: &TargetSpec) -> Option<&Become> {
+    let wanted = spec.r#become.as_ref()?;
+    let same = if is_local(spec) {
+        let own = rustix::process::geteuid().as_raw();
+        Probe::new(Vec::new()).user_by_uid(own).is_some_and(|user| user.name == wanted.user)
+    } else {
+        spec.user.as_deref() == Some(wanted.user.as_str())
+    };
+    (!same).then_some(wanted)
+}
+
+/// The path of our own file, if the user to become can run it there.
+fn runnable_in_place(program: &Path, user: &str) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let file = std::fs::read_link(program).unwrap_or_else(|_| program.to_path_buf());
+    let file = std::fs::canonicalize(file).ok()?;
+    let open =
+        |path: &Path, bits: u32| std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & bits == bits);
+    let ways_open = file.ancestors().skip(1).all(|folder| open(folder, 0o001));
+    (user == "root" || (open(&file, 0o005) && ways_open)).then(|| file.to_str().map(str::to_owned)).flatten()
+}
+
+#[async_trait]
+impl Targets for Pool {
+    async fn target(&self, spec: &TargetSpec) -> Result<Arc<dyn Target>> {
+        let wanted = effective(spec);
+        if is_local(spec) && wanted.is_none() {
+            return Ok(Arc::new(InProcess { find: self.find }));
+        }
+        let mut key = TargetSpec { r#become: wanted.cloned(), ..spec.clone() };
+        if is_local(spec) {
+            "local".clone_into(&mut key.connection);
+        }
+        let slot = slot(&self.agents, key.clone());
+        let mut place = slot.lock().await;
+        if let Some(agent) = place.as_ref().filter(|agent| agent.is_open()) {
+            return Ok(Arc::clone(agent) as Arc<dyn Target>);
+        }
+        let direct =
+            wanted.filter(|_| is_local(spec)).and_then(|wanted| runnable_in_place(self.program.path(), &wanted.user));
+        let agent = launch(&Launch {
+            host: Arc::clone(&spec.host),
+            connection: self.connection(&key).await?,
+            program: &self.program,
+            wanted,
+            direct,
+        })
+        .await?;
+        *place = Some(Arc::clone(&agent));
+        Ok(agent)
+    }
+
+    async fn reset(&self, host: &str) {
+        let agents = take(&self.agents, Some(host)).await;
+        join_all(agents.iter().map(|agent| agent.close())).await;
+        let connections = take(&self.connections, Some(host)).await;
+        join_all(connections.iter().map(|connection| connection.close())).await;
+    }
+
+    async fn close(&self) {
+        let agents = take(&self.agents, None).await;
+        join_all(agents.iter().map(|agent| agent.close())).await;
+        let connections = take(&self.connections, None).await;
+        join_all(connections.iter().map(|connection| connection.close())).await;
+    }
+
+    fn describe(&self, host: &str) -> Map {
+        let mut map = Map::new();
+        for (spec, slot) in lock(&self.connections).iter().filter(|(spec, _)| &*spec.host == host) {
+            insert(&mut map, "connection", spec.connection.as_str());
+            if let Some(connection) = slot.try_lock().ok().and_then(|place| place.clone()) {
+                map.extend(connection.describe());
+            }
+        }
+        let mut agents = Vec::new();
+        for (spec, slot) in lock(&self.agents).iter().filter(|(spec, _)| &*spec.host == host) {
+            let Some(agent) = slot.try_lock().ok().and_then(|place| place.clone()) else { continue };
+            let hello = agent.hello();
+            agents.push(Value::from(crate::map! {
+                "become" => spec.r#become.as_ref().map(|wanted| wanted.user.as_str()),
+                "path" => hello.path.as_str(),
+                "pid" => hello.pid,
+                "uid" => hello.uid,
+                "version" => hello.version.as_str(),
+            }));
+        }
+        insert(&mut map, "agents", agents);
+        map
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn becoming_oneself_is_no_become() {
+        let wanted = |user: &str| Some(Become { method: "sudo".into(), user: user.into(), ..Become::default() });
+        let spec = |connection: &str, user: Option<&str>, target: &str| TargetSpec {
+            connection: connection.to_owned(),
+            user: user.map(str::to_owned),
+            r#become: wanted(target),
+            ..TargetSpec::default()
+        };
+        assert!(effective(&spec("ssh", Some("deploy"), "deploy")).is_none());
+        assert!(effective(&spec("ssh", None, "root")).is_some(), "ssh's configuration may name any user");
+        assert!(effective(&spec("ssh", Some("deploy"), "root")).is_some());
+    }
+
+    #[test]
+    fn a_file_in_a_closed_folder_is_not_run_in_place_by_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hostctl");
+        std::fs::copy("/bin/true", &file).unwrap();
+        assert_eq!(runnable_in_place(&file, "nobody"), None);
+        assert!(runnable_in_place(&file, "root").is_some());
+        assert!(runnable_in_place("/bin/sh".as_ref(), "nobody").is_some());
+    }
+}

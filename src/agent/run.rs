@@ -1,0 +1,153 @@
+//! Runs one call of the module table: on a blocking thread, with its deadline, panics caught.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use crate::diag::{Diagnostic, Kind};
+use crate::modules::{Call, Cx, Failure, Link, ModuleEntry, Outcome};
+
+/// How a table is asked for a module.
+pub(super) type Find = fn(&str) -> Option<&'static ModuleEntry>;
+
+/// How long a call that was told to end may take for it.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A flag that tells a call to end.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Flag(Arc<AtomicBool>);
+
+impl Flag {
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Sets its flag when dropped: the one who waited is gone.
+pub(super) struct SetOnDrop(pub(super) Flag);
+
+impl Drop for SetOnDrop {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
+/// Runs a call to its end.
+pub(super) async fn run_call(
+    find: Find,
+    mut call: Call,
+    link: Arc<dyn Link>,
+    cancel: Flag,
+) -> Result<Outcome, Failure> {
+    let Some(entry) = find(&call.module) else {
+        return Err(Diagnostic::internal(format!("the agent has no module `{}`", call.module)).into());
+    };
+    let args = call.args.take();
+    let seconds = call.timeout;
+    let name = call.module.clone();
+    let runtime = Handle::current();
+    let mut task = tokio::task::spawn_blocking(move || {
+        guarded(|| {
+            let cx = Cx::new(call, link, runtime);
+            entry.run(cx, args)
+        })
+    });
+    let ended = match seconds.filter(|seconds| *seconds > 0) {
+        None => (&mut task).await,
+        Some(seconds) => match tokio::time::timeout(Duration::from_secs(seconds), &mut task).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                cancel.set();
+                let late = tokio::time::timeout(GRACE, task).await;
+                return Err(timed_out(&name, seconds, late.ok().and_then(Result::ok).and_then(Result::ok)));
+            }
+        },
+    };
+    match ended {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(panicked(&name, &panic).into()),
+        Err(error) => Err(Diagnostic::internal(format!("module `{name}` did not run: {error}")).into()),
+    }
+}
+
+fn timed_out(name: &str, seconds: u64, late: Option<Result<Outcome, Failure>>) -> Failure {
+    let diagnostic =
+        Diagnostic::task("S0402", format!("`{name}` did not end within the task's timeout of {seconds} s"))
+            .with_hint("raise the task's `timeout`, or let long work run on with `async`");
+    let mut failure = Failure::from(diagnostic);
+    match late {
+        Some(Ok(outcome)) => {
+            failure.changed = outcome.changed;
+            failure.result = outcome.result;
+            failure.diffs = outcome.diffs;
+            failure.warnings = outcome.warnings;
+        }
+        Some(Err(late)) => {
+            failure = Failure { diagnostic: failure.diagnostic, ..late };
+        }
+        None => failure.diagnostic.notes.push("it was told to end, but had not ended 5 s later".to_owned()),
+    }
+    failure
+}
+
+fn panicked(name: &str, text: &str) -> Diagnostic {
+    Diagnostic::new("X0002", Kind::Internal, format!("module `{name}` crashed: {text}"))
+        .with_hint("this is a defect of hostctl: please report it with the task that shows it")
+}
+
+thread_local! {
+    static IN_MODULE: Cell<bool> = const { Cell::new(false) };
+    static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Runs module code; a panic becomes its text and place, and prints nothing.
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if IN_MODULE.get() {
+                let place = info.location().map_or_else(String::new, |at| format!(" ({}:{})", at.file(), at.line()));
+                let text = format!("{}{place}", payload_text(info.payload()));
+                LAST_PANIC.with_borrow_mut(|last| *last = Some(text));
+            } else {
+                previous(info);
+            }
+        }));
+    });
+    IN_MODULE.set(true);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    IN_MODULE.set(false);
+    result.map_err(|payload| {
+        LAST_PANIC.with_borrow_mut(Option::take).unwrap_or_else(|| payload_text(payload.as_ref()).to_owned())
+    })
+}
+
+fn payload_text(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without a text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_caught_with_its_place() {
+        let text = guarded(|| -> () { panic!("gone {}", 7) }).unwrap_err();
+        assert!(text.starts_with("gone 7 (src/agent/run.rs:"), "{text}");
+        assert_eq!(guarded(|| 3), Ok(3));
+    }
+}

@@ -1,0 +1,381 @@
+//! Modules that need the engine's variables and hosts: debug, assert, fail, set_fact, include_vars,
+//! add_host, group_by, pause.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::interp::HostRun;
+use super::invoke::flag;
+use super::result::Attempt;
+use super::state::lock;
+use crate::diag::{Diagnostic, Result};
+use crate::map;
+use crate::modules::{Failure, Outcome};
+use crate::playbook::{ModuleUse, Task};
+use crate::value::{Map, StrKey, Value, insert, python_str};
+use crate::vars::{Entry, Scope};
+
+type Json = serde_json::Value;
+
+impl HostRun {
+    /// Runs one of the engine's own modules.
+    pub(super) async fn builtin(
+        &self,
+        task: &Arc<Task>,
+        module: &ModuleUse,
+        args: &Map,
+        json: Json,
+        scope: &Scope,
+    ) -> Attempt {
+        let ended: Result<Attempt, Failure> = match module.entry.meta.name {
+            "debug" => self.debug(module, args, scope).map_err(Failure::from),
+            "assert" => self.assert(module, &json, scope),
+            "fail" => Err(fail(&json)),
+            "set_fact" => Ok(set_fact(args)),
+            "include_vars" => self.include_vars(task, module, &json, scope).map_err(Failure::from),
+            "add_host" => self.add_host(args).map_err(Failure::from),
+            "group_by" => self.group_by(&json).map_err(Failure::from),
+            "pause" => self.pause(&json).await.map_err(Failure::from),
+            name => Err(Diagnostic::internal(format!("the engine does not run `{name}`")).into()),
+        };
+        ended.unwrap_or_else(Attempt::from_failure)
+    }
+
+    fn debug(&self, module: &ModuleUse, args: &Map, scope: &Scope) -> Result<Attempt> {
+        let wanted = args.get(&StrKey("verbosity")).map(python_str).and_then(|text| text.parse::<u8>().ok());
+        if wanted.unwrap_or(0) > self.play.engine.options.verbosity {
+            let mut attempt = Attempt::skipped(String::new());
+            attempt.result = map! {
+                "changed" => false, "skipped" => true, "skipped_reason" => "Verbosity threshold not met.",
+            };
+            attempt.reason = Some("verbosity threshold not met".to_owned());
+            return Ok(attempt);
+        }
+        let mut result = Map::new();
+        match args.get(&StrKey("var")) {
+            Some(Value::Str(text)) => {
+                let node = module.args.get("var").map(|(_, node)| node);
+                let span = node.map_or(module.name_span, crate::yaml::Node::place);
+                let templates = &self.play.engine.templates;
+                // `var: "{{ name }}"` is a template of an expression's text, as Ansible has it.
+                let value = match node {
+                    Some(node) if node.has_template() => templates.render(node, scope),
+                    _ => templates.expression(text, span, scope),
+                };
+                let value = match value {
+                    Ok(value) => value,
+                    Err(diagnostic) if diagnostic.code.starts_with("T01") => Value::from("VARIABLE IS NOT DEFINED!"),
+                    Err(diagnostic) => return Err(diagnostic),
+                };
+                result.insert(crate::value::Key::Str(Arc::clone(text)), value);
+            }
+            Some(other) => {
+                result.insert(crate::value::Key::from(python_str(other)), other.clone());
+            }
+            None => {
+                let message = args.get(&StrKey("msg")).cloned().unwrap_or_else(|| Value::from("Hello world!"));
+                insert(&mut result, "msg", message);
+            }
+        }
+        let mut attempt = Attempt::from_outcome(Outcome { result, ..Outcome::default() });
+        attempt.verbose = true;
+        Ok(attempt)
+    }
+
+    fn assert(&self, module: &ModuleUse, json: &Json, scope: &Scope) -> Result<Attempt, Failure> {
+        let templates = &self.play.engine.templates;
+        let Some((_, that)) = module.args.get("that") else {
+            return Err(Diagnostic::task("H0013", "`assert` has no `that`").into());
+        };
+        let items: Vec<crate::yaml::Node> = that.as_list().map_or_else(|| vec![that.clone()], <[_]>::to_vec);
+        for item in &items {
+            let verdict = templates.condition(item, scope)?;
+            if let Err(text) = verdict {
+                let message = ["fail_msg", "msg"]
+                    .iter()
+                    .find_map(|name| json.get(name))
+                    .map_or_else(|| Value::from("Assertion failed"), |value| crate::value::from_json(value.clone()));
+                let text = if text.is_empty() { python_str(&item.to_value()) } else { text };
+                let mut diagnostic =
+                    Diagnostic::task("H0013", python_str(&message)).with_label(item.place(), "not true");
+                for (name, value) in self.values_of(item, scope) {
+                    diagnostic = diagnostic.with_note(format!("`{name}` is {value}"));
+                }
+                let result = map! { "assertion" => text, "evaluated_to" => false, "msg" => message };
+                return Err(Failure::with_result(diagnostic, result));
+            }
+        }
+        let message = json
+            .get("success_msg")
+            .map_or_else(|| Value::from("All assertions passed"), |value| crate::value::from_json(value.clone()));
+        let result = map! { "msg" => message };
+        let mut attempt = Attempt::from_outcome(Outcome { result, ..Outcome::default() });
+        attempt.verbose = !flag(json, "quiet");
+        Ok(attempt)
+    }
+
+    /// The names in a condition and their values, for messages.
+    fn values_of(&self, node: &crate::yaml::Node, scope: &Scope) -> Vec<(String, String)> {
+        let mut found: Vec<(String, String)> = Vec::new();
+        for (name, _) in self.play.engine.templates.free_names(node, true) {
+            if found.iter().any(|(known, _)| *known == name) || found.len() >= 8 {
+                continue;
+            }
+            if let Ok(Some(value)) = self.play.engine.templates.variable(&name, scope) {
+                let mut text = crate::value::python_repr(&value);
+                if text.chars().count() > 200 {
+                    text = text.chars().take(197).collect::<String>() + "...";
+                }
+                found.push((name, text));
+            }
+        }
+        found
+    }
+
+    fn include_vars(&self, task: &Task, module: &ModuleUse, json: &Json, scope: &Scope) -> Result<Attempt> {
+        let text = |name: &str| json.get(name).and_then(Json::as_str).map(str::to_owned);
+        let file = text("file").or_else(|| module.entry.meta.free_form.and_then(text));
+        let span = module.args.values().next().map_or(module.name_span, |(_, node)| node.place());
+        let files = match (file, text("dir")) {
+            (Some(file), None) => {
+                let path = self.search(task, "vars", &file).ok_or_else(|| {
+                    Diagnostic::task("H0020", format!("`{file}` does not exist on the controller"))
+                        .with_label(span, "named here")
+                })?;
+                vec![path]
+            }
+            (None, Some(dir)) => self.vars_dir(task, &dir, json, span)?,
+            _ => {
+                return Err(
+                    Diagnostic::task("H0023", "`include_vars` needs either `file` or `dir`").with_label(span, "here")
+                );
+            }
+        };
+        let mut entries: Vec<(Arc<str>, Entry)> = Vec::new();
+        let mut shown = Map::new();
+        for path in &files {
+            let node = self.play.engine.loader.vars_file(path)?;
+            for (key, value) in node.as_map().unwrap_or_default() {
+                let Some(name) = key.as_str() else { continue };
+                entries.push((Arc::from(name), Entry::Lazy(value.clone())));
+                insert(&mut shown, name, value.to_value());
+            }
+        }
+        if let Some(name) = text("name") {
+            let nodes: Vec<crate::yaml::Pair> = files
+                .iter()
+                .map(|path| self.play.engine.loader.vars_file(path))
+                .collect::<Result<Vec<_>>>()?
+                .iter()
+                .flat_map(|node| node.as_map().unwrap_or_default().to_vec())
+                .collect();
+            let node =
+                crate::yaml::Node { span, data: crate::yaml::NodeData::Map(nodes.into()), tag: None, alias: None };
+            entries = vec![(Arc::from(name.as_str()), Entry::Lazy(node))];
+            shown = map! { name.as_str() => Value::from(shown) };
+        }
+        let _ = scope;
+        self.play.warn_hidden(entries.iter().map(|(name, entry)| (&**name, entry.span())), "the included variable");
+        let state = self.play.engine.states.get(&self.host);
+        Arc::make_mut(&mut lock(&state).included).extend(entries);
+        let paths: Vec<Value> = files.iter().map(|path| Value::from(path.display().to_string())).collect();
+        let result = map! { "ansible_facts" => shown, "ansible_included_var_files" => paths };
+        Ok(Attempt::from_outcome(Outcome { result, ..Outcome::default() }))
+    }
+
+    /// The variable files of a folder, sorted, by Ansible's rules.
+    fn vars_dir(&self, task: &Task, dir: &str, json: &Json, span: crate::diag::Span) -> Result<Vec<PathBuf>> {
+        let root = self.search(task, "vars", dir).filter(|path| path.is_dir()).ok_or_else(|| {
+            Diagnostic::task("H0020", format!("the folder `{dir}` does not exist on the controller"))
+                .with_label(span, "named here")
+        })?;
+        let list = |name: &str| -> Vec<String> {
+            match json.get(name) {
+                Some(Json::Array(items)) => items.iter().filter_map(Json::as_str).map(str::to_owned).collect(),
+                Some(Json::String(text)) => text.split(',').map(|part| part.trim().to_owned()).collect(),
+                _ => Vec::new(),
+            }
+        };
+        let mut extensions = list("extensions");
+        if extensions.is_empty() {
+            extensions = ["yaml", "yml", "json"].map(str::to_owned).to_vec();
+        }
+        let ignored = list("ignore_files");
+        let matching =
+            json.get("files_matching").and_then(Json::as_str).map(regex::Regex::new).transpose().map_err(|error| {
+                Diagnostic::task("H0023", format!("`files_matching` is no regular expression: {error}"))
+            })?;
+        let depth = json.get("depth").and_then(Json::as_u64).unwrap_or(0);
+        let unknown_ok = flag(json, "ignore_unknown_extensions");
+        let mut files = Vec::new();
+        let mut open: Vec<(PathBuf, u64)> = vec![(root, 1)];
+        while let Some((dir, level)) = open.pop() {
+            for path in sorted(&dir)? {
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                if path.is_dir() {
+                    if depth == 0 || level < depth {
+                        open.push((path, level + 1));
+                    }
+                    continue;
+                }
+                if ignored.contains(&name) || matching.as_ref().is_some_and(|regex| !regex.is_match(&name)) {
+                    continue;
+                }
+                let known =
+                    path.extension().is_some_and(|found| extensions.iter().any(|known| found == known.as_str()));
+                if known {
+                    files.push(path);
+                } else if !unknown_ok && matching.is_none() {
+                    return Err(Diagnostic::task(
+                        "H0023",
+                        format!("`{}` does not have a valid extension: {}", path.display(), extensions.join(", ")),
+                    )
+                    .with_hint("add `ignore_unknown_extensions: true`"));
+                }
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    fn add_host(&self, args: &Map) -> Result<Attempt> {
+        let text = |names: &[&str]| names.iter().find_map(|name| args.get(&StrKey(name))).map(python_str);
+        let Some(name) = text(&["name", "hostname", "host"]) else {
+            return Err(Diagnostic::task("H0024", "`add_host` needs `name`"));
+        };
+        let groups: Vec<String> = ["groups", "groupname", "group"]
+            .iter()
+            .find_map(|name| args.get(&StrKey(name)))
+            .map(|value| match value {
+                Value::List(items) => items.iter().map(python_str).collect(),
+                other => python_str(other)
+                    .split(',')
+                    .map(|part| part.trim().to_owned())
+                    .filter(|part| !part.is_empty())
+                    .collect(),
+            })
+            .unwrap_or_default();
+        let mut vars: Map = args
+            .iter()
+            .filter(|(key, _)| {
+                !key.as_str()
+                    .is_some_and(|key| matches!(key, "name" | "hostname" | "host" | "groups" | "groupname" | "group"))
+            })
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        let (name, port) = match name.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') && port.parse::<u16>().is_ok() => {
+                (host.to_owned(), Some(port.to_owned()))
+            }
+            _ => (name, None),
+        };
+        if let Some(port) = port {
+            insert(&mut vars, "ansible_ssh_port", port);
+        }
+        let changed = self.play.engine.hosts.add_host(&name, &groups, &vars)?;
+        self.hosts_changed();
+        let group_values: Vec<Value> = groups.iter().map(|group| Value::from(group.as_str())).collect();
+        let result = map! {
+            "add_host" => map! { "host_name" => name, "groups" => group_values, "host_vars" => vars },
+        };
+        Ok(Attempt::from_outcome(Outcome { changed, result, ..Outcome::default() }))
+    }
+
+    fn group_by(&self, json: &Json) -> Result<Attempt> {
+        let Some(key) = json.get("key").and_then(Json::as_str) else {
+            return Err(Diagnostic::task("H0024", "`group_by` needs `key`"));
+        };
+        let group = key.replace(' ', "-");
+        let parents: Vec<String> = match json.get("parents") {
+            Some(Json::Array(items)) => {
+                items.iter().filter_map(Json::as_str).map(|name| name.replace(' ', "-")).collect()
+            }
+            Some(Json::String(name)) => vec![name.replace(' ', "-")],
+            _ => vec!["all".to_owned()],
+        };
+        let changed = self.play.engine.hosts.add_to_group(&self.host, &group, &parents)?;
+        self.hosts_changed();
+        let parents: Vec<Value> = parents.into_iter().map(Value::from).collect();
+        let result = map! { "add_group" => group, "parent_groups" => parents };
+        Ok(Attempt::from_outcome(Outcome { changed, result, ..Outcome::default() }))
+    }
+
+    /// Records and groups are read again.
+    fn hosts_changed(&self) {
+        lock(&self.play.records).clear();
+        *lock(&self.play.magic_cache) = None;
+    }
+
+    async fn pause(&self, json: &Json) -> Result<Attempt> {
+        let number = |name: &str| {
+            json.get(name)
+                .and_then(|value| value.as_f64().or_else(|| value.as_str().and_then(|text| text.parse().ok())))
+        };
+        let seconds = match (number("seconds"), number("minutes")) {
+            (Some(seconds), _) => Some(seconds),
+            (None, Some(minutes)) => Some(minutes * 60.0),
+            (None, None) => None,
+        };
+        let mut attempt = Attempt::from_outcome(Outcome::default());
+        match seconds {
+            Some(seconds) => {
+                let seconds = seconds.clamp(0.0, 1e7);
+                tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+                insert(&mut attempt.result, "delta", seconds);
+            }
+            None => attempt.warnings.push(
+                "`pause` without seconds or minutes waits for a key, and there is nobody to press it: going on"
+                    .to_owned(),
+            ),
+        }
+        insert(&mut attempt.result, "user_input", "");
+        Ok(attempt)
+    }
+}
+
+fn fail(json: &Json) -> Failure {
+    let message = json.get("msg").map_or_else(
+        || "Failed as requested from task".to_owned(),
+        |value| python_str(&crate::value::from_json(value.clone())),
+    );
+    Failure::from(Diagnostic::task("H0014", message))
+}
+
+fn set_fact(args: &Map) -> Attempt {
+    let mut facts = args.clone();
+    let cacheable =
+        facts.shift_remove(&StrKey("cacheable")).is_some_and(|value| super::conditions::truth(&value).unwrap_or(false));
+    if let Some(key) = facts.keys().find(|key| !is_name(&key.text())) {
+        return Attempt::error(
+            Diagnostic::task("H0025", format!("`{}` is not a valid variable name", key.text()))
+                .with_hint("letters, digits and underscores, not beginning with a digit"),
+        );
+    }
+    if facts.is_empty() {
+        return Attempt::error(
+            Diagnostic::task("H0025", "`set_fact` sets nothing").with_hint("set_fact: {name: value}"),
+        );
+    }
+    let mut attempt =
+        Attempt::from_outcome(Outcome { result: map! { "ansible_facts" => facts }, ..Outcome::default() });
+    if cacheable {
+        insert(&mut attempt.result, "_ansible_facts_cacheable", true);
+    }
+    attempt
+}
+
+/// A variable's name as Ansible allows it.
+fn is_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn sorted(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(dir)
+        .and_then(|list| list.map(|entry| entry.map(|entry| entry.path())).collect())
+        .map_err(|error| Diagnostic::local("H0022", format!("cannot read `{}`: {error}", dir.display())))?;
+    paths.sort();
+    Ok(paths)
+}

@@ -1,0 +1,146 @@
+//! Keywords of a task with what it inherits, conditions, tags.
+
+use std::sync::Arc;
+
+use super::interp::{Here, HostRun};
+use crate::diag::{Diagnostic, Result};
+use crate::playbook::{Context, Task};
+use crate::value::{Value, python_str};
+use crate::vars::Scope;
+use crate::yaml::Node;
+
+/// The nearest value of an inherited keyword: the task's own, else along the chain.
+pub(super) fn keyword<'a>(task: &'a Task, name: &str) -> Option<&'a Node> {
+    task.keywords.get(name).or_else(|| inherited(&task.context, name))
+}
+
+/// The nearest value of a keyword along a chain.
+pub(super) fn inherited<'a>(context: &'a Arc<Context>, name: &str) -> Option<&'a Node> {
+    context.chain().find_map(|context| context.keywords.get(name))
+}
+
+/// All values of a keyword that adds up, outermost first, the task's own last.
+pub(super) fn stacked<'a>(task: &'a Task, name: &str) -> Vec<&'a Node> {
+    let mut nodes: Vec<&Node> = task.context.chain().filter_map(|context| context.keywords.get(name)).collect();
+    nodes.reverse();
+    nodes.extend(task.keywords.get(name));
+    nodes
+}
+
+/// A boolean as Ansible spells it; `None` for anything else.
+pub(super) fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::Int(1) => Some(true),
+        Value::Int(0) => Some(false),
+        Value::Float(float) if float.to_bits() == 1.0_f64.to_bits() => Some(true),
+        Value::Float(float) if float.to_bits() == 0.0_f64.to_bits() => Some(false),
+        Value::Str(text) => match text.trim().to_lowercase().as_str() {
+            "y" | "yes" | "on" | "1" | "true" | "t" | "1.0" => Some(true),
+            "n" | "no" | "off" | "0" | "false" | "f" | "0.0" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Shell-style match: `*`, `?`, `[abc]`.
+pub(super) fn wildcard(pattern: &str, text: &str) -> bool {
+    let mut regex = String::from("(?s)^");
+    for c in pattern.chars() {
+        match c {
+            '*' => regex.push_str(".*"),
+            '?' => regex.push('.'),
+            '[' | ']' => regex.push(c),
+            c => regex.push_str(&regex::escape(&c.to_string())),
+        }
+    }
+    regex.push('$');
+    regex::Regex::new(&regex).map_or(pattern == text, |regex| regex.is_match(text))
+}
+
+impl HostRun {
+    /// An inherited keyword, rendered.
+    pub(super) fn keyword_value(&self, task: &Task, name: &str, scope: &Scope) -> Result<Option<Value>> {
+        let Some(node) = keyword(task, name) else { return Ok(None) };
+        let value = self.play.engine.templates.render(node, scope)?;
+        Ok(if crate::template::is_omit(&value) || value == Value::Null { None } else { Some(value) })
+    }
+
+    /// An inherited boolean keyword, rendered with a scope.
+    pub(super) fn keyword_flag(&self, task: &Task, name: &str, scope: &Scope) -> Result<Option<bool>> {
+        let Some(value) = self.keyword_value(task, name, scope)? else { return Ok(None) };
+        match truth(&value) {
+            Some(flag) => Ok(Some(flag)),
+            None => {
+                let found = format!("`{name}` must be a boolean, found `{}`", python_str(&value));
+                let span = keyword(task, name).map(Node::place);
+                Err(Diagnostic::source("P0110", found)
+                    .with_label_opt(span, "not a boolean")
+                    .with_hint("`true` or `false`"))
+            }
+        }
+    }
+
+    /// Like [`HostRun::keyword_flag`], for the engine's own decisions: errors count as unset.
+    pub(super) fn keyword_bool(&self, task: &Task, name: &str, here: &Here) -> Option<bool> {
+        let node = keyword(task, name)?;
+        if !node.has_template() {
+            return truth(&node.to_value());
+        }
+        let scope = self.play.scope(&self.host, Some(&task.context), Some(task), &here.frames);
+        self.keyword_flag(task, name, &scope).ok().flatten()
+    }
+
+    /// Evaluates the conditions of a task, those of its blocks first. The false one's text, if any.
+    pub(super) fn when(&self, task: &Task, scope: &Scope) -> Result<std::result::Result<(), String>> {
+        for node in stacked(task, "when") {
+            if let Err(text) = self.play.engine.templates.condition(node, scope)? {
+                return Ok(Err(text));
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// Splits tags: lists, and commas inside items.
+fn split_tags(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::List(items) => items.iter().for_each(|item| split_tags(item, out)),
+        Value::Null => {}
+        other => {
+            out.extend(python_str(other).split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()));
+        }
+    }
+}
+
+/// Whether `--tags` and `--skip-tags` let a task run. Handlers run whatever the tags are.
+pub(super) fn selected_by_tags(run: &HostRun, task: &Task, here: &Here) -> bool {
+    if task.handler {
+        return true;
+    }
+    let options = &run.play.engine.options;
+    let mut tags = Vec::new();
+    for node in stacked(task, "tags") {
+        let value = if node.has_template() {
+            let scope = run.play.scope(&run.host, Some(&task.context), None, &here.frames);
+            run.play.engine.templates.render(node, &scope).unwrap_or_else(|_| node.to_value())
+        } else {
+            node.to_value()
+        };
+        split_tags(&value, &mut tags);
+    }
+    crate::playbook::selected(&tags, &options.tags, &options.skip_tags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_match_whole_names() {
+        assert!(wildcard("install *", "install engine"));
+        assert!(!wildcard("install", "install engine"));
+        assert!(wildcard("a?c", "abc"));
+    }
+}

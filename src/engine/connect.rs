@@ -1,0 +1,223 @@
+//! How a host is reached: connection and become settings from variables, keywords and options.
+
+use std::sync::Arc;
+
+use super::conditions::truth;
+use super::interp::HostRun;
+use super::play::PlayRun;
+use super::scope::Frames;
+use super::target::{Become, TargetSpec};
+use crate::diag::{Diagnostic, Result};
+use crate::modules::RunsOn;
+use crate::playbook::Task;
+use crate::value::{Value, python_str};
+use crate::vars::Scope;
+
+impl HostRun {
+    /// The target of a task: its host, or the one it is delegated to.
+    pub(super) fn target_spec(&self, task: &Task, scope: &Scope, runs_on: RunsOn) -> Result<TargetSpec> {
+        if runs_on == RunsOn::Controller {
+            return Ok(TargetSpec {
+                host: PlayRun::controller(),
+                connection: "local".to_owned(),
+                address: "localhost".to_owned(),
+                ..TargetSpec::default()
+            });
+        }
+        let delegate = match task_delegate(self, task, scope)? {
+            Some(host) => host,
+            None => Arc::clone(&self.host),
+        };
+        let delegated = delegate != self.host;
+        // A delegated task connects with the variables of the host it goes to.
+        let own;
+        let vars = if delegated {
+            own = self.play.scope(&delegate, None, None, &Frames::default());
+            &own
+        } else {
+            scope
+        };
+        let get = |names: &[&str]| -> Result<Option<String>> {
+            for name in names {
+                if vars.get(name).is_some()
+                    && let Some(value) = self.play.engine.templates.variable(name, vars)?
+                    && value != Value::Null
+                {
+                    return Ok(Some(python_str(&value)));
+                }
+            }
+            Ok(None)
+        };
+        let known = self.play.record(&delegate).is_some();
+        let implicit_local = !known && matches!(&*delegate, "localhost" | "127.0.0.1" | "::1");
+        let setting = |names: &[&str], keyword: &str, option: &str| -> Result<Option<String>> {
+            if let Some(value) = get(names)? {
+                return Ok(Some(value));
+            }
+            if (!delegated || keyword.starts_with("become"))
+                && let Some(value) = self.keyword_value(task, keyword, scope)?
+            {
+                return Ok(Some(python_str(&value)));
+            }
+            Ok(self.play.engine.options.defaults.get(option).map(python_str))
+        };
+        let connection = match setting(&["ansible_connection"], "connection", "connection")? {
+            Some(name) if name == "smart" => "ssh".to_owned(),
+            Some(name) => name.rsplit('.').next().unwrap_or_default().to_owned(),
+            None if implicit_local => "local".to_owned(),
+            None => "ssh".to_owned(),
+        };
+        if !matches!(connection.as_str(), "ssh" | "local" | "paramiko" | "paramiko_ssh") {
+            return Err(Diagnostic::new(
+                "S0101",
+                crate::diag::Kind::Task,
+                format!("there is no connection `{connection}`"),
+            )
+            .with_hint("`ssh` or `local`"));
+        }
+        let connection = if connection.starts_with("paramiko") { "ssh".to_owned() } else { connection };
+        let address = get(&["ansible_host", "ansible_ssh_host"])?.unwrap_or_else(|| delegate.to_string());
+        let port = setting(&["ansible_port", "ansible_ssh_port"], "port", "port")?;
+        let port = port
+            .map(|text| {
+                text.trim().parse::<u16>().map_err(|_| {
+                    Diagnostic::new("S0102", crate::diag::Kind::Task, format!("`{text}` is no port number"))
+                })
+            })
+            .transpose()?;
+        let mut ssh_args = Vec::new();
+        for name in ["ansible_ssh_common_args", "ansible_ssh_extra_args"] {
+            if let Some(text) = get(&[name])? {
+                ssh_args.extend(split_shell(&text));
+            }
+        }
+        for option in ["ssh_common_args", "ssh_extra_args"] {
+            if let Some(text) = self.play.engine.options.defaults.get(option) {
+                ssh_args.extend(split_shell(&python_str(text)));
+            }
+        }
+        let password = get(&["ansible_password", "ansible_ssh_password", "ansible_ssh_pass"])?
+            .or_else(|| self.play.engine.options.defaults.get("password").map(python_str));
+        if let Some(password) = &password {
+            self.play.engine.redactor.learn(password);
+        }
+        let checking = get(&["ansible_ssh_host_key_checking", "ansible_host_key_checking"])?;
+        let become_on = match get(&["ansible_become"])? {
+            Some(text) => truth(&Value::from(text)),
+            None => match self.keyword_flag(task, "become", scope)? {
+                Some(flag) => Some(flag),
+                None => self.play.engine.options.defaults.get("become").and_then(truth),
+            },
+        };
+        let r#become = if become_on == Some(true) {
+            let password = get(&["ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"])?
+                .or_else(|| self.play.engine.options.defaults.get("become_password").map(python_str));
+            if let Some(password) = &password {
+                self.play.engine.redactor.learn(password);
+            }
+            let method = setting(&["ansible_become_method"], "become_method", "become_method")?;
+            let method =
+                method.map_or_else(|| "sudo".to_owned(), |name| name.rsplit('.').next().unwrap_or_default().to_owned());
+            if !matches!(method.as_str(), "sudo" | "su") {
+                return Err(Diagnostic::new(
+                    "S0103",
+                    crate::diag::Kind::Task,
+                    format!("there is no become method `{method}`"),
+                )
+                .with_hint("`sudo` or `su`"));
+            }
+            Some(Become {
+                method,
+                user: setting(&["ansible_become_user"], "become_user", "become_user")?
+                    .unwrap_or_else(|| "root".to_owned()),
+                password,
+                flags: setting(&["ansible_become_flags"], "become_flags", "become_flags")?
+                    .map(|text| split_shell(&text))
+                    .unwrap_or_default(),
+                exe: setting(&["ansible_become_exe"], "become_exe", "become_exe")?,
+            })
+        } else {
+            None
+        };
+        Ok(TargetSpec {
+            host: delegate,
+            connection,
+            address,
+            port,
+            user: setting(&["ansible_user", "ansible_ssh_user"], "remote_user", "remote_user")?,
+            key_file: get(&["ansible_ssh_private_key_file", "ansible_private_key_file"])?
+                .or_else(|| self.play.engine.options.defaults.get("private_key_file").map(python_str)),
+            ssh_args,
+            host_key: get(&["hostctl_host_key"])?,
+            host_key_checking: checking
+                .and_then(|text| truth(&Value::from(text)))
+                .or_else(|| self.play.engine.options.defaults.get("host_key_checking").and_then(truth)),
+            password,
+            timeout: get(&["ansible_timeout", "ansible_ssh_timeout"])?
+                .or_else(|| self.play.engine.options.defaults.get("timeout").map(python_str))
+                .and_then(|text| text.parse().ok()),
+            r#become,
+        })
+    }
+}
+
+/// The host that a task is delegated to.
+fn task_delegate(run: &HostRun, task: &Task, scope: &Scope) -> Result<Option<Arc<str>>> {
+    Ok(run.keyword_value(task, "delegate_to", scope)?.map(|value| Arc::from(python_str(&value))))
+}
+
+/// Splits words as a POSIX shell does; an open quote takes the rest.
+pub(super) fn split_shell(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            ' ' | '\t' | '\n' | '\r' => words.extend(word.take()),
+            '\'' => {
+                let word = word.get_or_insert_default();
+                for c in chars.by_ref() {
+                    if c == '\'' {
+                        break;
+                    }
+                    word.push(c);
+                }
+            }
+            '"' => {
+                let word = word.get_or_insert_default();
+                while let Some(c) = chars.next() {
+                    match c {
+                        '"' => break,
+                        '\\' => match chars.next() {
+                            Some(c @ ('"' | '\\' | '$' | '`')) => word.push(c),
+                            Some(c) => {
+                                word.push('\\');
+                                word.push(c);
+                            }
+                            None => word.push('\\'),
+                        },
+                        c => word.push(c),
+                    }
+                }
+            }
+            '\\' => word.get_or_insert_default().extend(chars.next()),
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_split_as_a_shell_does() {
+        assert_eq!(
+            split_shell("-o A=b -F '/tmp/a b' \"x\\\"y\" c\\ d"),
+            ["-o", "A=b", "-F", "/tmp/a b", "x\"y", "c d"]
+        );
+        assert!(split_shell("  ").is_empty());
+    }
+}

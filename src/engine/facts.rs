@@ -1,0 +1,85 @@
+//! The facts that a play gathers before its first task.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::conditions::truth;
+use super::interp::{Flow, Here, HostRun};
+use super::schedule::{Position, Turn};
+use super::state::lock;
+use crate::event::TaskId;
+use crate::playbook::{Action, Keywords, ModuleUse, Task};
+use crate::value::Value;
+use crate::yaml::Node;
+
+impl HostRun {
+    /// Runs `setup` for this host if the play asks for it.
+    pub(super) async fn gather(&self, position: &Position) -> Flow {
+        let keywords = &self.play.play.context.keywords;
+        let engine = &self.play.engine;
+        let here = Here::default();
+        let wanted = match keywords.get("gather_facts") {
+            Some(node) => {
+                let scope = self.play.scope(&self.host, None, None, &here.frames);
+                engine.templates.render(node, &scope).ok().as_ref().and_then(truth)
+            }
+            None => None,
+        };
+        let gathered = lock(&engine.states.get(&self.host)).gathered;
+        let run = match (wanted, engine.options.gathering.as_str()) {
+            (Some(wanted), _) => wanted,
+            (None, "explicit") => false,
+            (None, "smart") => !gathered,
+            (None, _) => true,
+        };
+        let options = &engine.options;
+        let by_tags = crate::playbook::selected(&["always"], &options.tags, &options.skip_tags);
+        if !run || !by_tags || !engine.started.load(std::sync::atomic::Ordering::SeqCst) {
+            return Flow::Next;
+        }
+        let Some(entry) = crate::modules::find("setup") else { return Flow::Next };
+        let play = &self.play.play;
+        let mut args: IndexMap<Arc<str>, _> = IndexMap::new();
+        for (keyword, arg) in
+            [("gather_subset", "gather_subset"), ("gather_timeout", "gather_timeout"), ("fact_path", "fact_path")]
+        {
+            if let Some(node) = keywords.get(keyword) {
+                args.insert(Arc::from(arg), (node.place(), node.clone()));
+            }
+        }
+        let mut own = Keywords::default();
+        own.0.insert("name", (play.span, Node::scalar(Value::from("Gathering Facts"), play.span)));
+        // One number for all hosts: the play's place among all tasks, from the top down.
+        let id = TaskId(u64::MAX - u64::from(play.span.start) - (u64::from(play.span.file.0) << 32));
+        let task = Arc::new(Task {
+            id,
+            span: play.span,
+            label_span: play.span,
+            file: play.file.clone(),
+            keywords: own,
+            action: Action::Module(ModuleUse {
+                name: Arc::from("ansible.builtin.setup"),
+                name_span: play.span,
+                entry,
+                args,
+                args_template: None,
+            }),
+            context: Arc::clone(&play.context),
+            handler: false,
+        });
+        let round = match self.gate.turn(&self.host, position, id).await {
+            Turn::Go(round) => round,
+            Turn::Stop => return Flow::Gone,
+        };
+        let Action::Module(module) = &task.action else { return Flow::Next };
+        let flow = self.run_module(&task, module, &round, &here).await;
+        if flow == Flow::Next {
+            lock(&engine.states.get(&self.host)).gathered = true;
+        }
+        if flow == Flow::Failed {
+            self.play.host_failed(&self.host, false);
+        }
+        flow
+    }
+}

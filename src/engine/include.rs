@@ -1,0 +1,288 @@
+//! `include_tasks`, `include_role` and `meta`: what changes the way through a play.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::interp::{Flow, Here, HostRun};
+use super::play::Included;
+use super::result::Attempt;
+use super::run::RoleFrom;
+use super::schedule::{Position, Round};
+use super::scope::role_layers;
+use super::state::{Out, lock};
+use super::task::Ended;
+use crate::diag::{Diagnostic, Result};
+use crate::map;
+use crate::playbook::{Include, IncludeKind, Keywords, ModuleUse, Task};
+use crate::value::{Value, insert, python_str};
+use crate::vars::{Layer, Scope};
+
+/// Includes below each other: deeper is a cycle that no static check saw.
+const MAX_DEPTH: usize = 200;
+
+impl HostRun {
+    /// Runs a dynamic include: loads what it names for each item, then runs that.
+    pub(super) async fn include(
+        &self,
+        task: &Arc<Task>,
+        include: &Include,
+        round: &Arc<Round>,
+        position: &Position,
+        here: &Here,
+    ) -> Flow {
+        let scope = self.scope(task, here);
+        self.announce(task, round, here);
+        let started = Instant::now();
+        if position.0.len() > MAX_DEPTH * 2 {
+            let diagnostic = Diagnostic::source("P0130", "includes are nested too deeply")
+                .with_label(task.label_span, "the innermost include")
+                .with_hint("does a file include itself? end it with a condition");
+            return self.settle_include(task, Attempt::error(diagnostic), None, here);
+        }
+        let rounds: Vec<Option<Layer>> = match self.loop_layers(task, &scope) {
+            Ok(None) => vec![None],
+            Ok(Some(items)) => items.into_iter().map(|(_, layer)| Some(layer)).collect(),
+            Err(diagnostic) => {
+                let attempt = match self.when(task, &scope) {
+                    Ok(Err(condition)) => Attempt::skipped(condition),
+                    _ => Attempt::error(diagnostic),
+                };
+                return self.settle_include(task, attempt, None, here);
+            }
+        };
+        let looped = rounds.iter().any(Option::is_some) || rounds.is_empty();
+        let mut parts = Vec::new();
+        let mut skipped = None;
+        let mut names = Vec::new();
+        for layer in rounds {
+            let scope = match &layer {
+                Some(layer) => scope.with(layer.clone()),
+                None => scope.clone(),
+            };
+            match self.when(task, &scope) {
+                Ok(Ok(())) => {}
+                Ok(Err(condition)) => {
+                    skipped.get_or_insert(condition);
+                    continue;
+                }
+                Err(diagnostic) => return self.settle_include(task, Attempt::error(diagnostic), None, here),
+            }
+            match self.load(task, include, &scope) {
+                Ok((name, included)) => {
+                    names.push(name);
+                    parts.push((included, layer));
+                }
+                Err(diagnostic) => return self.settle_include(task, Attempt::error(diagnostic), None, here),
+            }
+        }
+        let mut attempt = match (parts.is_empty(), skipped) {
+            (true, Some(condition)) => Attempt::skipped(condition),
+            _ => {
+                let mut attempt = Attempt::from_outcome(crate::modules::Outcome {
+                    result: map! { "include" => names.join(", ") },
+                    ..Default::default()
+                });
+                insert(&mut attempt.result, "failed", false);
+                attempt
+            }
+        };
+        attempt.seconds = started.elapsed().as_secs_f64();
+        let flow = self.settle_include(task, attempt, looped.then_some(parts.len()), here);
+        if flow != Flow::Next {
+            return flow;
+        }
+        for (index, (included, layer)) in parts.into_iter().enumerate() {
+            let mut inner = here.clone();
+            inner.frames.0.extend(layer);
+            let position = position.child(index);
+            let flow = match &included {
+                Included::Tasks(items) => self.items(items, &position, &inner).await,
+                Included::Role(role) => {
+                    let flow = self.items(&role.tasks, &position, &inner).await;
+                    if flow == Flow::EndRole { Flow::Next } else { flow }
+                }
+            };
+            if flow != Flow::Next {
+                return flow;
+            }
+        }
+        Flow::Next
+    }
+
+    fn settle_include(&self, task: &Arc<Task>, attempt: Attempt, items: Option<usize>, here: &Here) -> Flow {
+        let flow = self.settle(task, Ended { attempt, items, notify: Vec::new() }, false, here);
+        if flow == Flow::Failed && !here.rescuable {
+            self.play.host_failed(&self.host, false);
+        }
+        flow
+    }
+
+    fn load(&self, task: &Arc<Task>, include: &Include, scope: &Scope) -> Result<(String, Included)> {
+        let templates = &self.play.engine.templates;
+        let text = |name: &str| -> Result<Option<String>> {
+            match include.args.get(name) {
+                Some((_, node)) => {
+                    let value = templates.render(node, scope)?;
+                    Ok((!crate::template::is_omit(&value) && value != Value::Null).then(|| python_str(&value)))
+                }
+                None => Ok(None),
+            }
+        };
+        let wanted = match include.kind {
+            IncludeKind::Tasks => text("file")?.or(text("_raw_params")?),
+            IncludeKind::Role => text("name")?.or(text("role")?),
+        };
+        let Some(name) = wanted else {
+            let what = if include.kind == IncludeKind::Tasks { "file" } else { "name" };
+            return Err(Diagnostic::source("P0155", format!("`{}` names no `{what}`", include.name))
+                .with_label(include.name_span, format!("needs `{what}`")));
+        };
+        let from = RoleFrom {
+            tasks: text("tasks_from")?,
+            vars: text("vars_from")?,
+            defaults: text("defaults_from")?,
+            handlers: text("handlers_from")?,
+        };
+        let key = (task.id, format!("{name}\n{from:?}"));
+        let known = lock(&self.play.included).get(&key).cloned();
+        let included = match known {
+            Some(included) => included,
+            None => {
+                let keywords = include_keywords(task, include)?;
+                let context = Self::include_context(task, PathBuf::from(&name), keywords);
+                let included = match include.kind {
+                    IncludeKind::Tasks => Included::Tasks(
+                        self.play.engine.loader.include_tasks(&name, &context, &task.file, task.handler)?.into(),
+                    ),
+                    IncludeKind::Role => Included::Role(Arc::new(
+                        self.play.engine.loader.include_role(&name, &from, &context, &task.file)?,
+                    )),
+                };
+                // Another host may have loaded it meanwhile: all share the first, so that task numbers agree.
+                lock(&self.play.included).entry(key).or_insert(included).clone()
+            }
+        };
+        if let Included::Role(role) = &included {
+            self.play.add_handlers(&role.handlers);
+            let public = match include.args.get("public") {
+                Some((_, node)) => super::conditions::truth(&templates.render(node, scope)?).unwrap_or(false),
+                None => false,
+            };
+            if public {
+                let mut layers = Vec::new();
+                role_layers(&role.role, &mut layers);
+                lock(&self.play.engine.states.get(&self.host)).exported.extend(layers);
+            }
+        }
+        Ok((name, included))
+    }
+
+    /// `meta`: shown only where it does something, never counted.
+    pub(super) async fn meta(
+        &self,
+        task: &Arc<Task>,
+        module: &ModuleUse,
+        round: &Arc<Round>,
+        position: &Position,
+        here: &Here,
+    ) -> Flow {
+        let scope = self.scope(task, here);
+        match self.when(task, &scope) {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Flow::Next,
+            Err(diagnostic) => {
+                self.announce(task, round, here);
+                return self.settle_include(task, Attempt::error(diagnostic), None, here);
+            }
+        }
+        let action = match module.args.values().next() {
+            Some((_, node)) => match self.play.engine.templates.render(node, &scope) {
+                Ok(value) => python_str(&value),
+                Err(diagnostic) => {
+                    self.announce(task, round, here);
+                    return self.settle_include(task, Attempt::error(diagnostic), None, here);
+                }
+            },
+            None => "noop".to_owned(),
+        };
+        let engine = &self.play.engine;
+        match action.trim() {
+            "flush_handlers" => return self.flush(&position.child(0)).await,
+            "end_host" => {
+                lock(&engine.states.get(&self.host)).out = Some(Out::Ended);
+                return Flow::Gone;
+            }
+            "end_play" => {
+                self.play.ended.store(true, Ordering::SeqCst);
+                self.gate.stop();
+                return Flow::Gone;
+            }
+            "end_batch" => {
+                self.gate.stop();
+                return Flow::Gone;
+            }
+            "end_role" => return Flow::EndRole,
+            "clear_facts" => {
+                let state = engine.states.get(&self.host);
+                let mut state = lock(&state);
+                state.facts = Arc::default();
+                state.facts_layer = None;
+            }
+            "clear_host_errors" => {
+                for host in &self.play.hosts {
+                    let state = engine.states.get(host);
+                    let mut state = lock(&state);
+                    if matches!(state.out, Some(Out::Failed | Out::Unreachable)) {
+                        state.out = None;
+                    }
+                }
+            }
+            "reset_connection" => engine.targets.reset(&self.host).await,
+            // Inventories are read again by programs and `add_host` only; what is on disk stays as it was read.
+            "noop" | "refresh_inventory" => {}
+            other => {
+                self.announce(task, round, here);
+                let diagnostic = Diagnostic::source("P0156", format!("`meta` has no action `{other}`"))
+                    .with_label(module.name_span, "here")
+                    .with_nearest(
+                        other,
+                        [
+                            "flush_handlers",
+                            "end_host",
+                            "end_play",
+                            "end_batch",
+                            "end_role",
+                            "clear_facts",
+                            "clear_host_errors",
+                            "reset_connection",
+                            "refresh_inventory",
+                            "noop",
+                        ],
+                    );
+                return self.settle_include(task, Attempt::error(diagnostic), None, here);
+            }
+        }
+        Flow::Next
+    }
+}
+
+/// The keywords that an include hands on: its `vars`, and what stands under `apply`.
+fn include_keywords(task: &Task, include: &Include) -> Result<Keywords> {
+    let mut keywords = Keywords::default();
+    if let Some((_, apply)) = include.args.get("apply") {
+        for (key, value) in apply.as_map().unwrap_or_default() {
+            let Some(name) = key.as_str() else { continue };
+            let Some(name) = crate::playbook::keyword_name(name) else {
+                return Err(Diagnostic::source("P0101", format!("`apply` has no keyword `{name}`"))
+                    .with_label(key.place(), "unknown"));
+            };
+            keywords.0.insert(name, (key.place(), value.clone()));
+        }
+    }
+    if let Some(vars) = task.keywords.get("vars") {
+        keywords.0.insert("vars", (vars.place(), vars.clone()));
+    }
+    Ok(keywords)
+}

@@ -1,0 +1,300 @@
+//! Controller files that go with a call: searched as Ansible searches, templates rendered here.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha1::Digest as _;
+
+use super::interp::HostRun;
+use super::invoke::flag;
+use crate::diag::{Diagnostic, Result};
+use crate::modules::{BlobSource, Input, InputArg, InputKind, ModuleEntry, TreeEntry};
+use crate::playbook::{ContextKind, Task};
+use crate::template::FileOptions;
+use crate::value::Value;
+use crate::vars::{Layer, Level, Scope};
+
+impl HostRun {
+    /// The files that a module's arguments name on the controller.
+    pub(super) fn inputs(
+        &self,
+        task: &Task,
+        entry: &'static ModuleEntry,
+        args: &serde_json::Value,
+        scope: &Scope,
+    ) -> Result<Vec<Input>> {
+        let mut inputs = Vec::new();
+        for input in entry.meta.inputs {
+            match input {
+                InputArg::File { arg, unless } => {
+                    if unless.is_some_and(|name| flag(args, name)) {
+                        continue;
+                    }
+                    let Some(name) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };
+                    let path = self.search(task, "files", name).ok_or_else(|| self.not_found(task, "files", name))?;
+                    let decrypt = args.get("decrypt").is_none_or(|_| flag(args, "decrypt"));
+                    inputs.push(self.file_input(arg, &path, name.ends_with('/'), decrypt)?);
+                }
+                InputArg::Template { arg } => {
+                    let Some(name) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };
+                    let path =
+                        self.search(task, "templates", name).ok_or_else(|| self.not_found(task, "templates", name))?;
+                    inputs.push(self.template_input(arg, &path, args, scope)?);
+                }
+            }
+        }
+        Ok(inputs)
+    }
+
+    /// Where a file name is looked for, in order: roles from the inside out, the task's folder,
+    /// the playbook's; each with and without the subfolder.
+    fn search_dirs(&self, task: &Task, subfolder: &str) -> Vec<PathBuf> {
+        let mut dirs = Vec::new();
+        let mut add = |dir: &Path| {
+            for dir in [dir.join(subfolder), dir.to_path_buf()] {
+                if !dirs.contains(&dir) {
+                    dirs.push(dir);
+                }
+            }
+        };
+        for context in task.context.chain() {
+            if let ContextKind::Role(role) = &context.kind {
+                add(&role.path);
+                add(&role.path.join("tasks"));
+            }
+        }
+        if let Some(dir) = task.file.parent() {
+            add(dir);
+        }
+        add(&self.play.playbook_dir());
+        dirs
+    }
+
+    /// Finds a controller file for a task.
+    pub(super) fn search(&self, task: &Task, subfolder: &str, name: &str) -> Option<PathBuf> {
+        let path = expand_home(name);
+        if path.is_absolute() {
+            return path.exists().then_some(path);
+        }
+        self.search_dirs(task, subfolder).into_iter().map(|dir| dir.join(&path)).find(|path| path.exists())
+    }
+
+    fn not_found(&self, task: &Task, subfolder: &str, name: &str) -> Diagnostic {
+        let span = match &task.action {
+            crate::playbook::Action::Module(module) => {
+                module.args.get("src").map_or(module.name_span, |(_, node)| node.place())
+            }
+            crate::playbook::Action::Include(include) => include.name_span,
+        };
+        let dirs: Vec<String> = self.search_dirs(task, subfolder).iter().map(|dir| dir.display().to_string()).collect();
+        Diagnostic::task("H0020", format!("`{name}` does not exist on the controller"))
+            .with_label(span, "named here")
+            .with_note(format!("looked in {}", dirs.join(", ")))
+            .with_hint("if the file is on the host already, add `remote_src: true`")
+    }
+
+    fn file_input(&self, arg: &str, path: &Path, contents_only: bool, decrypt: bool) -> Result<Input> {
+        let meta = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+        let basename = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut entries = Vec::new();
+        if meta.is_dir() {
+            walk(path, path, &mut entries)?;
+        } else {
+            let content = if decrypt { self.opened(path)? } else { None };
+            entries.push(TreeEntry {
+                path: String::new(),
+                mode: meta.permissions().mode() & 0o7777,
+                kind: match content {
+                    Some(content) => memory(content.into_bytes()),
+                    None => file(path)?,
+                },
+            });
+        }
+        Ok(Input { arg: arg.to_owned(), entries, is_tree: meta.is_dir(), basename, contents_only })
+    }
+
+    /// The clear text of a file that ansible-vault encrypted.
+    fn opened(&self, path: &Path) -> Result<Option<String>> {
+        use std::io::Read as _;
+        let mut head = [0; 14];
+        let sealed = std::fs::File::open(path)
+            .and_then(|mut file| file.read_exact(&mut head))
+            .is_ok_and(|()| &head == b"$ANSIBLE_VAULT");
+        if !sealed {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+        self.play.engine.templates.host().unseal(&text).map(Some)
+    }
+
+    fn template_input(&self, arg: &str, path: &Path, args: &serde_json::Value, scope: &Scope) -> Result<Input> {
+        let meta = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+        let text = match self.opened(path)? {
+            Some(text) => text,
+            None => std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?,
+        };
+        let shown = shown_path(path);
+        let source = self.play.engine.templates.sources().add(shown.clone(), Some(path), text);
+        let scope = scope.with(template_vars(path, &shown, args, &meta));
+        let text = self.play.engine.templates.file(&source, &file_options(args), &scope)?;
+        let basename = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Input {
+            arg: arg.to_owned(),
+            entries: vec![TreeEntry {
+                path: String::new(),
+                mode: meta.permissions().mode() & 0o7777,
+                kind: memory(text.into_bytes()),
+            }],
+            is_tree: false,
+            basename,
+            contents_only: false,
+        })
+    }
+}
+
+/// A path as messages show it: relative to the working folder where it is below it.
+pub(super) fn shown_path(path: &Path) -> String {
+    std::env::current_dir()
+        .ok()
+        .and_then(|dir| path.strip_prefix(dir).ok().map(Path::to_path_buf))
+        .unwrap_or_else(|| path.to_path_buf())
+        .display()
+        .to_string()
+}
+
+fn template_vars(path: &Path, shown: &str, args: &serde_json::Value, meta: &std::fs::Metadata) -> Layer {
+    use std::os::unix::fs::MetadataExt as _;
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let uid = meta.uid();
+    let owner = std::fs::read_to_string("/etc/passwd")
+        .ok()
+        .and_then(|text| {
+            text.lines().find_map(|line| {
+                let mut fields = line.split(':');
+                let name = fields.next()?;
+                (fields.nth(1)? == uid.to_string()).then(|| name.to_owned())
+            })
+        })
+        .unwrap_or_else(|| uid.to_string());
+    let time = |seconds: i64| {
+        jiff::Timestamp::from_second(seconds)
+            .ok()
+            .map(|at| at.to_zoned(jiff::tz::TimeZone::system()).datetime())
+            .map_or(Value::Null, |at| Value::DateTime(at, None))
+    };
+    let dest = args.get("dest").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let now = jiff::Timestamp::now().as_second();
+    let values: Vec<(Arc<str>, Value)> = vec![
+        ("template_host".into(), Value::from(host.trim())),
+        ("template_path".into(), Value::from(shown)),
+        ("template_fullpath".into(), Value::from(path.display().to_string())),
+        ("template_destpath".into(), Value::from(dest)),
+        ("template_uid".into(), Value::from(owner)),
+        ("template_mtime".into(), time(meta.mtime())),
+        ("template_run_date".into(), time(now)),
+    ];
+    Layer::data(Level::Magic, "template", values)
+}
+
+/// The `template` module's options.
+fn file_options(args: &serde_json::Value) -> FileOptions {
+    let mut options = FileOptions::default();
+    let text = |name: &str| args.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+    for (start, end, pair) in [
+        ("block_start_string", "block_end_string", &mut options.block),
+        ("variable_start_string", "variable_end_string", &mut options.variable),
+        ("comment_start_string", "comment_end_string", &mut options.comment),
+    ] {
+        if let Some(text) = text(start) {
+            pair.0 = text;
+        }
+        if let Some(text) = text(end) {
+            pair.1 = text;
+        }
+    }
+    if args.get("trim_blocks").is_some() {
+        options.trim_blocks = flag(args, "trim_blocks");
+    }
+    options.lstrip_blocks = flag(args, "lstrip_blocks");
+    if let Some(newline) = text("newline_sequence") {
+        options.newline = newline.replace("\\n", "\n").replace("\\r", "\r");
+    }
+    options
+}
+
+fn walk(root: &Path, dir: &Path, entries: &mut Vec<TreeEntry>) -> Result<()> {
+    let mut found: Vec<PathBuf> = std::fs::read_dir(dir)
+        .and_then(|list| list.map(|entry| entry.map(|entry| entry.path())).collect())
+        .map_err(|error| unreadable(dir, &error))?;
+    found.sort();
+    for path in found {
+        let meta = std::fs::symlink_metadata(&path).map_err(|error| unreadable(&path, &error))?;
+        let relative = path.strip_prefix(root).unwrap_or(&path);
+        let Some(relative) = relative.to_str() else {
+            return Err(Diagnostic::local("H0021", format!("`{}` is not valid UTF-8", path.display()))
+                .with_hint("rename the file"));
+        };
+        let mode = meta.permissions().mode() & 0o7777;
+        let entry = |kind| TreeEntry { path: relative.to_owned(), mode, kind };
+        if meta.is_symlink() {
+            let target = std::fs::read_link(&path).map_err(|error| unreadable(&path, &error))?;
+            entries.push(entry(InputKind::Link { target: target.to_string_lossy().into_owned() }));
+        } else if meta.is_dir() {
+            entries.push(entry(InputKind::Dir));
+            walk(root, &path, entries)?;
+        } else if meta.is_file() {
+            entries.push(entry(file(&path)?));
+        }
+    }
+    Ok(())
+}
+
+/// A file's hashes, read once in parts.
+fn file(path: &Path) -> Result<InputKind> {
+    use std::io::Read as _;
+    let mut reader = std::fs::File::open(path).map_err(|error| unreadable(path, &error))?;
+    let mut sha1 = sha1::Sha1::new();
+    let mut sha256 = sha2::Sha256::new();
+    let mut size = 0;
+    let mut buffer = vec![0; 128 * 1024];
+    loop {
+        let count = reader.read(&mut buffer).map_err(|error| unreadable(path, &error))?;
+        if count == 0 {
+            break;
+        }
+        sha1.update(&buffer[..count]);
+        sha256.update(&buffer[..count]);
+        size += count as u64;
+    }
+    Ok(InputKind::File {
+        sha1: hex::encode(sha1.finalize()),
+        sha256: hex::encode(sha256.finalize()),
+        size,
+        source: Some(BlobSource::File(path.to_path_buf())),
+    })
+}
+
+fn memory(bytes: Vec<u8>) -> InputKind {
+    InputKind::File {
+        sha1: hex::encode(sha1::Sha1::digest(&bytes)),
+        sha256: hex::encode(sha2::Sha256::digest(&bytes)),
+        size: bytes.len() as u64,
+        source: Some(BlobSource::Memory(bytes.into())),
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
+    Diagnostic::local("H0022", format!("cannot read `{}` on the controller: {error}", path.display()))
+        .with_hint("check that the file exists and that you may read it")
+}
+
+/// `~` at the start is the user's home on the controller.
+pub(super) fn expand_home(name: &str) -> PathBuf {
+    match name.strip_prefix("~/") {
+        Some(rest) => {
+            std::env::var_os("HOME").map_or_else(|| PathBuf::from(name), |home| PathBuf::from(home).join(rest))
+        }
+        None => PathBuf::from(name),
+    }
+}

@@ -1,0 +1,272 @@
+//! One host's way through a play: sections, blocks with rescue and always, roles, includes, handlers.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::conditions::selected_by_tags;
+use super::play::PlayRun;
+use super::schedule::{Gate, Position, Turn};
+use super::scope::Frames;
+use super::state::{Out, lock};
+use crate::playbook::{Action, Block, Context, ContextKind, Item, RoleUse, Task};
+
+/// How a list of tasks ended on this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// Go on.
+    Next,
+    /// A task failed; the nearest rescue takes over.
+    Failed,
+    /// `meta: end_role`.
+    EndRole,
+    /// The host takes no further part in this play: unreachable, ended, or all were stopped.
+    Gone,
+}
+
+/// What a task needs to know about where it runs.
+#[derive(Clone, Default)]
+pub(super) struct Here {
+    /// Variables of the dynamic includes around.
+    pub frames: Frames,
+    /// A block around has a rescue that would take a failure over.
+    pub rescuable: bool,
+}
+
+/// One host in one play.
+pub(super) struct HostRun {
+    pub play: Arc<PlayRun>,
+    pub gate: Arc<Gate>,
+    pub host: Arc<str>,
+}
+
+type Walk<'a> = Pin<Box<dyn Future<Output = Flow> + Send + 'a>>;
+
+impl HostRun {
+    pub(super) fn new(play: Arc<PlayRun>, gate: Arc<Gate>, host: Arc<str>) -> Self {
+        Self { play, gate, host }
+    }
+
+    /// Runs the whole play for this host.
+    pub(super) async fn run_play(self) {
+        let flow = self.sections().await;
+        if flow == Flow::Failed {
+            let state = self.play.engine.states.get(&self.host);
+            let mut state = lock(&state);
+            if state.out.is_none() {
+                state.out = Some(Out::Failed);
+            }
+        }
+        // Other hosts see the shorter list of hosts from now on.
+        *lock(&self.play.magic_cache) = None;
+        self.gate.leave(&self.host);
+    }
+
+    async fn sections(&self) -> Flow {
+        if self.out() {
+            return Flow::Gone;
+        }
+        let play = Arc::clone(&self.play.play);
+        let here = Here::default();
+        match self.gather(&Position(vec![0])).await {
+            Flow::Next => {}
+            other => return other,
+        }
+        let flow = self.items(&play.pre_tasks, &Position(vec![1]), &here).await;
+        if let Some(end) = self.section_end(flow, 2).await {
+            return end;
+        }
+        let mut flow = Flow::Next;
+        for (index, role) in play.roles.iter().enumerate() {
+            flow = self.role(role, &Position(vec![3]).child(index), &here).await;
+            if flow != Flow::Next {
+                break;
+            }
+        }
+        if flow == Flow::Next {
+            flow = self.items(&play.tasks, &Position(vec![4]), &here).await;
+        }
+        if let Some(end) = self.section_end(flow, 5).await {
+            return end;
+        }
+        let flow = self.items(&play.post_tasks, &Position(vec![6]), &here).await;
+        if let Some(end) = self.section_end(flow, 7).await {
+            return end;
+        }
+        Flow::Next
+    }
+
+    /// Flushes handlers at the end of a section; after a failure only with `force_handlers`.
+    async fn section_end(&self, flow: Flow, position: u32) -> Option<Flow> {
+        match flow {
+            Flow::Next | Flow::EndRole => match self.flush(&Position(vec![position])).await {
+                Flow::Next => None,
+                other => Some(other),
+            },
+            Flow::Failed if self.force_handlers() => {
+                let _ = self.flush(&Position(vec![position])).await;
+                Some(Flow::Failed)
+            }
+            other => Some(other),
+        }
+    }
+
+    fn force_handlers(&self) -> bool {
+        self.play.engine.options.force_handlers
+            || self
+                .play
+                .play
+                .context
+                .keywords
+                .get("force_handlers")
+                .is_some_and(|node| super::conditions::truth(&node.to_value()) == Some(true))
+    }
+
+    /// The host is out of the run.
+    pub(super) fn out(&self) -> bool {
+        lock(&self.play.engine.states.get(&self.host)).out.is_some()
+    }
+
+    /// Runs a list of items in order.
+    pub(super) fn items<'a>(&'a self, items: &'a [Item], position: &'a Position, here: &'a Here) -> Walk<'a> {
+        Box::pin(async move {
+            for (index, item) in items.iter().enumerate() {
+                let position = position.child(index);
+                let flow = match item {
+                    Item::Task(task) => self.task(task, &position, here).await,
+                    Item::Block(block) => self.block(block, &position, here).await,
+                    Item::Role(role) => self.role(role, &position, here).await,
+                };
+                if flow != Flow::Next {
+                    return flow;
+                }
+            }
+            Flow::Next
+        })
+    }
+
+    async fn block(&self, block: &Arc<Block>, position: &Position, here: &Here) -> Flow {
+        let inner = Here { rescuable: here.rescuable || !block.rescue.is_empty(), frames: here.frames.clone() };
+        let mut flow = self.items(&block.body, &position.child(0), &inner).await;
+        if flow == Flow::Failed && !block.rescue.is_empty() {
+            flow = self.items(&block.rescue, &position.child(1), here).await;
+        }
+        if block.always.is_empty() || flow == Flow::Gone {
+            return flow;
+        }
+        match self.items(&block.always, &position.child(2), here).await {
+            Flow::Next => flow,
+            other => other,
+        }
+    }
+
+    async fn role(&self, role: &RoleUse, position: &Position, here: &Here) -> Flow {
+        let key = role_key(role);
+        let state = self.play.engine.states.get(&self.host);
+        if !role.role.allow_duplicates && lock(&state).roles_done.contains(&key) {
+            return Flow::Next;
+        }
+        let flow = self.items(&role.tasks, position, here).await;
+        match flow {
+            Flow::Next | Flow::EndRole => {
+                lock(&state).roles_done.insert(key);
+                Flow::Next
+            }
+            other => other,
+        }
+    }
+
+    /// One task: its turn, then its work. Includes go on into what they include.
+    fn task<'a>(&'a self, task: &'a Arc<Task>, position: &'a Position, here: &'a Here) -> Walk<'a> {
+        Box::pin(async move {
+            if !selected_by_tags(self, task, here) || !self.started(task, here) {
+                return Flow::Next;
+            }
+            if self.out() {
+                return Flow::Gone;
+            }
+            let round = match self.gate.turn(&self.host, position, task.id).await {
+                Turn::Go(round) => round,
+                Turn::Stop => return Flow::Gone,
+            };
+            let flow = match &task.action {
+                Action::Module(module) if module.entry.meta.name == "meta" => {
+                    self.meta(task, module, &round, position, here).await
+                }
+                Action::Module(module) => self.run_module(task, module, &round, here).await,
+                Action::Include(include) => self.include(task, include, &round, position, here).await,
+            };
+            match flow {
+                Flow::Failed if !here.rescuable => {
+                    let any_errors_fatal = self.keyword_bool(task, "any_errors_fatal", here).unwrap_or(false);
+                    self.play.host_failed(&self.host, any_errors_fatal);
+                    Flow::Failed
+                }
+                flow => flow,
+            }
+        })
+    }
+
+    /// False before `--start-at-task`'s task was seen.
+    fn started(&self, task: &Arc<Task>, here: &Here) -> bool {
+        let engine = &self.play.engine;
+        let Some(wanted) = &engine.options.start_at_task else { return true };
+        if engine.started.load(Ordering::SeqCst) {
+            return true;
+        }
+        let name = self.task_name(task, here);
+        let full = task.context.role().map_or_else(|| name.clone(), |role| format!("{} : {name}", role.name));
+        let matches = super::conditions::wildcard(wanted, &name) || super::conditions::wildcard(wanted, &full);
+        if matches {
+            engine.started.store(true, Ordering::SeqCst);
+        }
+        matches
+    }
+
+    /// Runs notified handlers in the order of their definition.
+    pub(super) async fn flush(&self, position: &Position) -> Flow {
+        let handlers = lock(&self.play.handlers).clone();
+        let state = self.play.engine.states.get(&self.host);
+        for (index, handler) in handlers.iter().enumerate() {
+            if !lock(&state).notified.shift_remove(&handler.task.id) {
+                continue;
+            }
+            // A handler sees what a normal task sees, but runs whatever the tags are.
+            let flow = self.task(&handler.task, &position.child(index), &Here::default()).await;
+            if flow != Flow::Next {
+                return flow;
+            }
+        }
+        Flow::Next
+    }
+
+    /// A context for what a dynamic include brings in.
+    pub(super) fn include_context(
+        task: &Task,
+        file: std::path::PathBuf,
+        keywords: crate::playbook::Keywords,
+    ) -> Arc<Context> {
+        Arc::new(Context { kind: ContextKind::Include { file }, keywords, parent: Some(Arc::clone(&task.context)) })
+    }
+}
+
+/// A role's identity: a second use with the same parameters does not run again.
+fn role_key(role: &RoleUse) -> String {
+    use std::fmt::Write as _;
+    let mut key = role.role.path.display().to_string();
+    for (name, node) in &role.role.params {
+        let _ = write!(key, "\n{name}={}", crate::value::python_repr(&node.to_value()));
+    }
+    for (name, (_, node)) in &role.context.keywords.0 {
+        let _ = write!(key, "\n{name}:{}", crate::value::python_repr(&node.to_value()));
+    }
+    if let Some(first) = role.tasks.first() {
+        let file = match first {
+            Item::Task(task) => task.file.display().to_string(),
+            Item::Block(_) | Item::Role(_) => String::new(),
+        };
+        let _ = write!(key, "\n{file}");
+    }
+    key
+}

@@ -1,0 +1,331 @@
+//! The call itself: arguments rendered and checked, inputs found, the target reached.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use tokio::sync::mpsc;
+
+use super::conditions::{stacked, truth};
+use super::interp::HostRun;
+use super::result::Attempt;
+use crate::diag::{Diagnostic, Result, Span};
+use crate::event::{EventKind, Progress, Stream, TaskId};
+use crate::modules::{ArgError, Call, Failure, ModuleEntry, PathPart, RunsOn};
+use crate::playbook::{ModuleUse, Task};
+use crate::template::is_omit;
+use crate::value::{Key, Map, StrKey, Value, python_str};
+use crate::vars::Scope;
+use crate::yaml::{Node, NodeData};
+
+impl HostRun {
+    /// Renders the arguments, calls the module, and gives what came of it.
+    pub(super) async fn invoke(&self, task: &Arc<Task>, module: &ModuleUse, scope: &Scope, no_log: bool) -> Attempt {
+        let (args, places) = match self.arguments(task, module, scope) {
+            Ok(found) => found,
+            Err(diagnostic) => return Attempt::error(diagnostic),
+        };
+        let json = match module.entry.spec().coerce(&args, &|_| false) {
+            Ok(json) => json,
+            Err(errors) => return Attempt::error(argument_error(module, &errors, &places)),
+        };
+        if module.entry.meta.runs_on == RunsOn::Engine {
+            return self.builtin(task, module, &args, json, scope).await;
+        }
+        let call = match self.call(task, module.entry, json, scope, no_log) {
+            Ok(call) => call,
+            Err(diagnostic) => return Attempt::error(diagnostic),
+        };
+        let limit = match self.keyword_value(task, "timeout", scope) {
+            Ok(value) => value.and_then(|value| python_str(&value).parse::<u64>().ok()).filter(|limit| *limit > 0),
+            Err(diagnostic) => return Attempt::error(diagnostic),
+        };
+        let spec = match self.target_spec(task, scope, module.entry.meta.runs_on) {
+            Ok(spec) => spec,
+            Err(diagnostic) => return Attempt::error(diagnostic),
+        };
+        let target = match self.play.engine.targets.target(&spec).await {
+            Ok(target) => target,
+            Err(diagnostic) => return Attempt::error(diagnostic),
+        };
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let mut lines = Lines::new(self, task.id, no_log);
+        let work = target.invoke(call, sender);
+        tokio::pin!(work);
+        let deadline = async {
+            match limit {
+                Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(deadline);
+        let ended = loop {
+            tokio::select! {
+                biased;
+                Some(progress) = receiver.recv() => lines.take(progress),
+                ended = &mut work => break ended,
+                () = &mut deadline => {
+                    break Err(Failure::from(
+                        Diagnostic::task("H0012", format!("the task did not end within {} seconds", limit.unwrap_or_default()))
+                            .with_hint("raise the task's `timeout`"),
+                    ));
+                }
+            }
+        };
+        while let Ok(progress) = receiver.try_recv() {
+            lines.take(progress);
+        }
+        lines.flush();
+        match ended {
+            Ok(outcome) => Attempt::from_outcome(outcome),
+            Err(failure) => {
+                if failure.diagnostic.kind == crate::diag::Kind::Unreachable {
+                    self.play.engine.targets.reset(&spec.host).await;
+                }
+                Attempt::from_failure(failure)
+            }
+        }
+    }
+
+    /// The arguments by name with the places they come from; `module_defaults` below them.
+    pub(super) fn arguments(
+        &self,
+        task: &Task,
+        module: &ModuleUse,
+        scope: &Scope,
+    ) -> Result<(Map, IndexMap<Arc<str>, (Span, Node)>)> {
+        let templates = &self.play.engine.templates;
+        let mut places: IndexMap<Arc<str>, (Span, Node)> = IndexMap::new();
+        let mut args = Map::new();
+        for defaults in stacked(task, "module_defaults") {
+            for (key, value) in module_defaults(defaults, module.entry) {
+                places.insert(Arc::clone(&key), (value.place(), value.clone()));
+                set_arg(&mut args, module.entry, key, templates.render(&value, scope)?);
+            }
+        }
+        if let Some(node) = &module.args_template {
+            match templates.render(node, scope)? {
+                Value::Map(map) => {
+                    for (key, value) in map.iter() {
+                        places.insert(key.text(), (node.place(), node.clone()));
+                        set_arg(&mut args, module.entry, key.text(), value.clone());
+                    }
+                }
+                Value::Null => {}
+                Value::Str(text) if module.entry.meta.free_form.is_some() => {
+                    let name: Arc<str> = module.entry.meta.free_form.unwrap_or_default().into();
+                    places.insert(Arc::clone(&name), (node.place(), node.clone()));
+                    set_arg(&mut args, module.entry, name, Value::Str(text));
+                }
+                other => {
+                    return Err(Diagnostic::source(
+                        "P0153",
+                        format!("the arguments must be a mapping, found {}", other.type_name()),
+                    )
+                    .with_label(node.place(), "rendered to something else"));
+                }
+            }
+        }
+        for (name, (span, node)) in &module.args {
+            let name = if name.contains("{{") {
+                Arc::from(python_str(&templates.render(&Node::text(Arc::clone(name), *span), scope)?))
+            } else {
+                Arc::clone(name)
+            };
+            let value =
+                if keeps_expressions(module.entry, &name) { node.to_value() } else { templates.render(node, scope)? };
+            places.insert(Arc::clone(&name), (*span, node.clone()));
+            if is_omit(&value) {
+                args.shift_remove(&StrKey(&name));
+            } else {
+                set_arg(&mut args, module.entry, name, value);
+            }
+        }
+        Ok((args, places))
+    }
+
+    /// The call of a module with everything that goes with it.
+    pub(super) fn call(
+        &self,
+        task: &Task,
+        entry: &'static ModuleEntry,
+        args: serde_json::Value,
+        scope: &Scope,
+        no_log: bool,
+    ) -> Result<Call> {
+        let check = self.keyword_flag(task, "check_mode", scope)?.unwrap_or(self.play.engine.options.check);
+        let diff = self.keyword_flag(task, "diff", scope)?.unwrap_or(self.play.engine.options.diff);
+        let environment = self.environment(task, scope)?;
+        let inputs = self.inputs(task, entry, &args, scope)?;
+        Ok(Call { module: entry.meta.name.to_owned(), args, check, diff, environment, no_log, timeout: None, inputs })
+    }
+
+    /// `environment` of the play, its blocks and the task, the inner ones last.
+    fn environment(&self, task: &Task, scope: &Scope) -> Result<Vec<(String, String)>> {
+        let mut all: IndexMap<String, String> = IndexMap::new();
+        for node in stacked(task, "environment") {
+            let value = self.play.engine.templates.render(node, scope)?;
+            let parts = match value {
+                Value::List(parts) => parts.to_vec(),
+                Value::Null => continue,
+                other => vec![other],
+            };
+            for part in parts {
+                match part {
+                    Value::Map(map) => {
+                        all.extend(map.iter().map(|(key, value)| (key.text().to_string(), python_str(value))));
+                    }
+                    Value::Null => {}
+                    other => {
+                        return Err(Diagnostic::source(
+                            "P0154",
+                            format!("`environment` needs a mapping, found {}", other.type_name()),
+                        )
+                        .with_label(node.place(), "here"));
+                    }
+                }
+            }
+        }
+        Ok(all.into_iter().collect())
+    }
+}
+
+/// Arguments that hold bare expressions, which the engine evaluates itself.
+fn keeps_expressions(entry: &ModuleEntry, name: &str) -> bool {
+    matches!((entry.meta.name, name), ("assert", "that") | ("debug", "var"))
+}
+
+/// Sets an argument under its own name, whatever alias was used.
+fn set_arg(args: &mut Map, entry: &ModuleEntry, name: Arc<str>, value: Value) {
+    if let Some(spec) = entry.spec().arg(&name)
+        && *spec.name != *name
+    {
+        // Two names of one argument: the later one counts, and the check sees only one.
+        args.shift_remove(&StrKey(&spec.name));
+    }
+    args.insert(Key::Str(name), value);
+}
+
+/// The entries of `module_defaults` that apply to a module.
+fn module_defaults(node: &Node, entry: &ModuleEntry) -> Vec<(Arc<str>, Node)> {
+    let maps: Vec<&Node> = node.as_list().map_or_else(|| vec![node], |items| items.iter().collect());
+    let mut found = Vec::new();
+    for map in maps {
+        for (key, value) in map.as_map().unwrap_or_default() {
+            let Some(name) = key.as_str() else { continue };
+            let meta = &entry.meta;
+            if name == meta.name || name == meta.full_name || meta.also.contains(&name) {
+                for (arg, node) in value.as_map().unwrap_or_default() {
+                    if let Some(arg) = arg.as_str() {
+                        found.push((Arc::from(arg), node.clone()));
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Gives argument errors their places; the first leads, the others are notes.
+pub(super) fn argument_error(
+    module: &ModuleUse,
+    errors: &[ArgError],
+    places: &IndexMap<Arc<str>, (Span, Node)>,
+) -> Diagnostic {
+    let Some(first) = errors.first() else {
+        return Diagnostic::internal("arguments were refused without a reason");
+    };
+    let mut diagnostic = Diagnostic::source(first.code, first.message.clone());
+    diagnostic.kind = crate::diag::Kind::Task;
+    let span = match first.path.first() {
+        Some(PathPart::Key(name)) => match places.get(name.as_str()) {
+            Some((key, node)) if first.on_key => {
+                let _ = node;
+                *key
+            }
+            Some((_, node)) => descend(node, &first.path[1..]),
+            None => module.name_span,
+        },
+        _ => module.name_span,
+    };
+    diagnostic = diagnostic.with_label(span, first.label.clone());
+    if let Some(hint) = &first.hint {
+        diagnostic = diagnostic.with_hint(hint.clone());
+    }
+    for error in &errors[1..] {
+        diagnostic = diagnostic.with_note(error.message.clone());
+    }
+    diagnostic
+}
+
+/// The place of a path inside a node.
+fn descend(node: &Node, path: &[PathPart]) -> Span {
+    let inner = match (path.first(), &node.data) {
+        (Some(PathPart::Key(key)), NodeData::Map(_)) => node.get(key),
+        (Some(PathPart::Index(index)), NodeData::List(items)) => items.get(*index),
+        _ => None,
+    };
+    match inner {
+        Some(inner) => descend(inner, &path[1..]),
+        None => node.place(),
+    }
+}
+
+/// Gathers output into whole lines, so that a secret is never cut in two.
+struct Lines<'a> {
+    run: &'a HostRun,
+    task: TaskId,
+    no_log: bool,
+    open: [String; 2],
+}
+
+/// An endless line is passed on in parts of this size.
+const LINE_LIMIT: usize = 64 * 1024;
+
+impl<'a> Lines<'a> {
+    fn new(run: &'a HostRun, task: TaskId, no_log: bool) -> Self {
+        Self { run, task, no_log, open: [String::new(), String::new()] }
+    }
+
+    fn take(&mut self, progress: Progress) {
+        match progress {
+            Progress::Output { stream, text } => {
+                let index = usize::from(stream == Stream::Stderr);
+                self.open[index].push_str(&text);
+                let cut = self.open[index].rfind('\n').map(|at| at + 1);
+                let cut = cut.or_else(|| (self.open[index].len() > LINE_LIMIT).then(|| self.open[index].len()));
+                if let Some(cut) = cut {
+                    let rest = self.open[index].split_off(cut);
+                    let whole = std::mem::replace(&mut self.open[index], rest);
+                    self.emit(Progress::Output { stream, text: whole });
+                }
+            }
+            other => self.emit(other),
+        }
+    }
+
+    fn flush(&mut self) {
+        for (index, stream) in [Stream::Stdout, Stream::Stderr].into_iter().enumerate() {
+            let text = std::mem::take(&mut self.open[index]);
+            if !text.is_empty() {
+                self.emit(Progress::Output { stream, text });
+            }
+        }
+    }
+
+    fn emit(&self, progress: Progress) {
+        if self.no_log && matches!(progress, Progress::Output { .. }) {
+            return;
+        }
+        self.run.emit(EventKind::Progress { task: self.task, progress });
+    }
+}
+
+/// A boolean out of checked arguments.
+pub(super) fn flag(args: &serde_json::Value, name: &str) -> bool {
+    args.get(name).is_some_and(|value| match value {
+        serde_json::Value::Bool(flag) => *flag,
+        serde_json::Value::String(text) => truth(&Value::from(text.as_str())).unwrap_or(false),
+        _ => false,
+    })
+}

@@ -1,0 +1,74 @@
+//! The controller's side of lookups: files, environment, commands, ansible-vault text.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diag::{Diagnostic, Result};
+use crate::template::LookupHost;
+use crate::vars::{Entry, Scope};
+
+/// Opens ansible-vault text; the redactor learns it on the way.
+pub type Unseal = Arc<dyn Fn(&str) -> Result<String> + Send + Sync>;
+
+/// Lookups against this machine.
+pub struct ControllerFiles {
+    /// The folder relative names end at: the playbook's.
+    pub base: PathBuf,
+    /// Opens ansible-vault text.
+    pub unseal: Unseal,
+}
+
+impl LookupHost for ControllerFiles {
+    fn find(&self, subfolder: &str, name: &str, scope: &Scope) -> Option<PathBuf> {
+        let path = super::inputs::expand_home(name);
+        if path.is_absolute() {
+            return path.exists().then_some(path);
+        }
+        let dir = |name: &str| match scope.get(name) {
+            Some((Entry::Data(value, _), _)) => value.as_str().map(PathBuf::from),
+            _ => None,
+        };
+        [dir("role_path"), dir("playbook_dir"), Some(self.base.clone())]
+            .into_iter()
+            .flatten()
+            .flat_map(|dir| [dir.join(subfolder), dir])
+            .map(|dir| dir.join(&path))
+            .find(|path| path.exists())
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        let bytes = std::fs::read(path).map_err(|error| {
+            Diagnostic::local("H0022", format!("cannot read `{}` on the controller: {error}", path.display()))
+                .with_hint("check that the file exists and that you may read it")
+        })?;
+        if bytes.starts_with(b"$ANSIBLE_VAULT")
+            && let Ok(text) = std::str::from_utf8(&bytes)
+        {
+            return self.unseal(text).map(String::into_bytes);
+        }
+        Ok(bytes)
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn pipe(&self, command: &str) -> Result<String> {
+        let output = std::process::Command::new("/bin/sh")
+            .arg("-c")
+            .arg(command)
+            .current_dir(&self.base)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .map_err(|error| Diagnostic::local("T0201", format!("cannot run `{command}`: {error}")))?;
+        if !output.status.success() {
+            return Err(Diagnostic::local("T0201", format!("`{command}` failed: {}", output.status))
+                .with_note(format!("stderr: {}", String::from_utf8_lossy(&output.stderr).trim())));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn unseal(&self, text: &str) -> Result<String> {
+        (self.unseal)(text)
+    }
+}

@@ -1,0 +1,365 @@
+//! One play: its hosts, batches, sections and handlers.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use indexmap::IndexMap;
+
+use super::interp::HostRun;
+use super::run::Engine;
+use super::schedule::Gate;
+use super::scope::{Frames, builtin_layer, role_layers, source};
+use super::state::{HostRecord, Out, lock};
+use crate::diag::{Diagnostic, Result};
+use crate::event::{EventKind, TaskId};
+use crate::playbook::{Block, Item, Play, RoleUse, Task};
+use crate::value::Value;
+use crate::vars::{Entry, Layer, Level, Scope};
+use crate::yaml::Node;
+
+/// A handler as the play knows it.
+#[derive(Clone)]
+pub(super) struct Handler {
+    /// The task, or a static import's task.
+    pub task: Arc<Task>,
+}
+
+/// What a dynamic include was loaded as; hosts share it.
+#[derive(Clone)]
+pub(super) enum Included {
+    /// A task file.
+    Tasks(Arc<[Item]>),
+    /// A role.
+    Role(Arc<RoleUse>),
+}
+
+/// A play while it runs.
+pub(super) struct PlayRun {
+    pub engine: Arc<Engine>,
+    pub play: Arc<Play>,
+    pub name: String,
+    /// All hosts of the play.
+    pub hosts: Vec<Arc<str>>,
+    /// The hosts of the running batch.
+    pub batch: Mutex<Vec<Arc<str>>>,
+    pub gate: Mutex<Arc<Gate>>,
+    pub builtin: Layer,
+    pub role_exports: Vec<Layer>,
+    pub records: Mutex<HashMap<Arc<str>, Arc<HostRecord>>>,
+    pub magic_cache: Mutex<Option<Arc<IndexMap<Arc<str>, Entry>>>>,
+    pub vars_files: Mutex<HashMap<Arc<str>, Vec<Layer>>>,
+    pub handlers: Mutex<Vec<Handler>>,
+    pub included: Mutex<HashMap<(TaskId, String), Included>>,
+    /// Failures in the running batch, for `max_fail_percentage`.
+    pub failed: Mutex<Vec<Arc<str>>>,
+    /// The play ends after this batch (`any_errors_fatal`, `max_fail_percentage`).
+    pub fatal: AtomicBool,
+    /// `meta: end_play`.
+    pub ended: AtomicBool,
+}
+
+impl PlayRun {
+    /// Runs a play; false if the run must end after it.
+    pub(super) async fn run(engine: &Arc<Engine>, play: &Arc<Play>, index: usize, of: usize) -> Result<bool> {
+        let keywords = &play.context.keywords;
+        let mut layers = engine.options.layers.clone();
+        layers.extend(keywords.get("vars").map(|node| source(Level::PlayVars, "play vars", node)));
+        let early = Scope::from_layers(layers);
+        let pattern = match keywords.get("hosts") {
+            Some(node) => pattern_text(&engine.templates.render(node, &early)?),
+            None => String::new(),
+        };
+        let name = match keywords.get("name") {
+            Some(node) => crate::value::python_str(&engine.templates.render(node, &early)?),
+            None => pattern.clone(),
+        };
+        let place = keywords.get("hosts").map(Node::place);
+        let selected = engine.hosts.select(&pattern).map_err(|mut diagnostic| {
+            if let (None, Some(span)) = (diagnostic.span(), place) {
+                diagnostic = diagnostic.with_label(span, "this pattern");
+            }
+            diagnostic
+        })?;
+        for host in &selected {
+            let state = engine.states.get(host);
+            let mut state = lock(&state);
+            if state.out == Some(Out::Ended) {
+                state.out = None;
+            }
+            state.notified.clear();
+            state.roles_done.clear();
+            state.exported.clear();
+        }
+        let shown: Vec<Arc<str>> =
+            selected.into_iter().filter(|host| lock(&engine.states.get(host)).out.is_none()).collect();
+        engine.sink.emit(
+            None,
+            EventKind::PlayStarted {
+                index,
+                of,
+                name: name.clone(),
+                hosts: shown.iter().map(ToString::to_string).collect(),
+            },
+        );
+        if shown.is_empty() {
+            engine.sink.emit(None, EventKind::NoHosts { pattern });
+            return Ok(true);
+        }
+        let mut role_exports = Vec::new();
+        for role in &play.roles {
+            role_layers(&role.role, &mut role_exports);
+        }
+        let mut handlers = Vec::new();
+        flatten_handlers(&play.handlers, &mut handlers);
+        let run = Arc::new(Self {
+            engine: Arc::clone(engine),
+            play: Arc::clone(play),
+            name,
+            hosts: order_hosts(shown, keywords.get("order")),
+            batch: Mutex::default(),
+            gate: Mutex::new(Arc::new(Gate::new(true, &[]))),
+            builtin: builtin_layer(),
+            role_exports,
+            records: Mutex::default(),
+            magic_cache: Mutex::default(),
+            vars_files: Mutex::default(),
+            handlers: Mutex::new(handlers),
+            included: Mutex::default(),
+            failed: Mutex::default(),
+            fatal: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        });
+        let play_vars = keywords.get("vars").map(|node| source(Level::PlayVars, "play vars", node));
+        run.warn_hidden(
+            play_vars.iter().flat_map(|layer| layer.entries.iter().map(|(name, entry)| (&**name, entry.span()))),
+            "play variable",
+        );
+        run.batches(&early).await
+    }
+
+    async fn batches(self: &Arc<Self>, early: &Scope) -> Result<bool> {
+        let keywords = &self.play.context.keywords;
+        let sizes = match keywords.get("serial") {
+            Some(node) => serial_sizes(&self.engine.templates.render(node, early)?, self.hosts.len(), node)?,
+            None => Vec::new(),
+        };
+        let linear = match keywords.get("strategy") {
+            Some(node) => {
+                let name = crate::value::python_str(&self.engine.templates.render(node, early)?);
+                match name.rsplit('.').next().unwrap_or_default() {
+                    "linear" | "debug" => true,
+                    "free" | "host_pinned" => false,
+                    _ => {
+                        return Err(Diagnostic::source("P0140", format!("there is no strategy `{name}`"))
+                            .with_label(node.place(), "unknown")
+                            .with_hint("`linear`, `free` or `host_pinned`"));
+                    }
+                }
+            }
+            None => true,
+        };
+        let mut rest: &[Arc<str>] = &self.hosts;
+        let mut step = 0;
+        while !rest.is_empty() && !self.engine.cancel.is_cancelled() {
+            let size = sizes.get(step.min(sizes.len().saturating_sub(1))).copied().unwrap_or(rest.len());
+            step += 1;
+            let (batch, later) = rest.split_at(size.clamp(1, rest.len()));
+            rest = later;
+            let batch = self.alive(batch);
+            if batch.is_empty() {
+                continue;
+            }
+            *lock(&self.batch) = batch.clone();
+            *lock(&self.magic_cache) = None;
+            lock(&self.failed).clear();
+            let gate = Arc::new(Gate::new(linear, &batch));
+            *lock(&self.gate) = Arc::clone(&gate);
+            self.load_vars_files(&batch);
+            let mut tasks = tokio::task::JoinSet::new();
+            for host in &batch {
+                let host = HostRun::new(Arc::clone(self), Arc::clone(&gate), Arc::clone(host));
+                tasks.spawn(async move { host.run_play().await });
+            }
+            loop {
+                tokio::select! {
+                    ended = tasks.join_next() => match ended {
+                        Some(Ok(())) => {}
+                        Some(Err(error)) => {
+                            tasks.abort_all();
+                            return Err(Diagnostic::internal(format!("a host's interpreter ended: {error}")));
+                        }
+                        None => break,
+                    },
+                    () = self.engine.cancel.cancelled() => {
+                        gate.stop();
+                        tasks.shutdown().await;
+                        return Ok(false);
+                    }
+                }
+            }
+            if self.fatal.load(Ordering::SeqCst) {
+                return Ok(false);
+            }
+            if self.ended.load(Ordering::SeqCst) {
+                return Ok(true);
+            }
+            // Ansible ends the run when every host of a batch has failed.
+            let failed = |host: &Arc<str>| {
+                matches!(lock(&self.engine.states.get(host)).out, Some(Out::Failed | Out::Unreachable))
+            };
+            if batch.iter().all(failed) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads `vars_files` for each host: an entry that is a list names alternatives, the first
+    /// that exists counts.
+    fn load_vars_files(self: &Arc<Self>, batch: &[Arc<str>]) {
+        let Some(node) = self.play.context.keywords.get("vars_files") else { return };
+        let items: Vec<Node> = node.as_list().map_or_else(|| vec![node.clone()], <[Node]>::to_vec);
+        for host in batch {
+            lock(&self.vars_files).remove(host);
+            for item in &items {
+                let scope = self.scope(host, None, None, &Frames::default());
+                match self.vars_file(item, &scope) {
+                    Ok(Some(layer)) => lock(&self.vars_files).entry(Arc::clone(host)).or_default().push(layer),
+                    Ok(None) => {}
+                    Err(diagnostic) => {
+                        self.engine.sink.emit(Some(host), EventKind::Error { diagnostic });
+                        let state = self.engine.states.get(host);
+                        let mut state = lock(&state);
+                        state.out = Some(Out::Failed);
+                        state.stats.failed += 1;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    fn vars_file(&self, item: &Node, scope: &Scope) -> Result<Option<Layer>> {
+        let candidates: Vec<Node> = item.as_list().map_or_else(|| vec![item.clone()], <[Node]>::to_vec);
+        let mut tried: Vec<PathBuf> = Vec::new();
+        for candidate in &candidates {
+            let name = crate::value::python_str(&self.engine.templates.render(candidate, scope)?);
+            for dir in [self.playbook_dir().join("vars"), self.playbook_dir()] {
+                let path = dir.join(&name);
+                if path.is_file() {
+                    let node = self.engine.loader.vars_file(&path)?;
+                    return Ok(Some(source(Level::PlayVarsFiles, &path.display().to_string(), &node)));
+                }
+                tried.push(path);
+            }
+        }
+        let shown: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
+        Err(Diagnostic::source("P0120", "the variable file does not exist")
+            .with_label(item.place(), "named here")
+            .with_note(format!("looked for {}", shown.join(", "))))
+    }
+
+    /// Adds a role's handlers, once.
+    pub(super) fn add_handlers(&self, items: &[Item]) {
+        let mut found = Vec::new();
+        flatten_handlers(items, &mut found);
+        let mut handlers = lock(&self.handlers);
+        for handler in found {
+            if !handlers.iter().any(|known| known.task.id == handler.task.id) {
+                handlers.push(handler);
+            }
+        }
+    }
+
+    /// A host failed for good: `max_fail_percentage` and `any_errors_fatal` may end the play.
+    pub(super) fn host_failed(&self, host: &Arc<str>, any_errors_fatal: bool) {
+        let mut failed = lock(&self.failed);
+        failed.push(Arc::clone(host));
+        let share = self.play.context.keywords.get("max_fail_percentage").and_then(|node| {
+            let text = crate::value::python_str(&node.to_value());
+            text.trim().trim_end_matches('%').parse::<f64>().ok()
+        });
+        #[expect(clippy::cast_precision_loss, reason = "counts of hosts are small")]
+        let over =
+            share.is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
+        if over || any_errors_fatal {
+            self.fatal.store(true, Ordering::SeqCst);
+            lock(&self.gate).stop();
+        }
+    }
+}
+
+/// A host pattern as text: a list is joined as Ansible does.
+fn pattern_text(value: &Value) -> String {
+    match value {
+        Value::List(items) => items.iter().map(crate::value::python_str).collect::<Vec<_>>().join(","),
+        other => crate::value::python_str(other),
+    }
+}
+
+fn flatten_handlers(items: &[Item], out: &mut Vec<Handler>) {
+    for item in items {
+        match item {
+            Item::Task(task) => out.push(Handler { task: Arc::clone(task) }),
+            Item::Block(block) => {
+                let Block { body, rescue, always, .. } = &**block;
+                for part in [body, rescue, always] {
+                    flatten_handlers(part, out);
+                }
+            }
+            Item::Role(role) => flatten_handlers(&role.handlers, out),
+        }
+    }
+}
+
+fn order_hosts(mut hosts: Vec<Arc<str>>, order: Option<&Node>) -> Vec<Arc<str>> {
+    match order.and_then(Node::as_str) {
+        Some("sorted") => hosts.sort(),
+        Some("reverse_sorted") => {
+            hosts.sort();
+            hosts.reverse();
+        }
+        Some("reverse_inventory") => hosts.reverse(),
+        Some("shuffle") => {
+            let mut seed = [0; 8];
+            // Without randomness the inventory's order is as good as any.
+            let _ = getrandom::fill(&mut seed);
+            let mut state = u64::from_le_bytes(seed) | 1;
+            for index in (1..hosts.len()).rev() {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                hosts.swap(index, usize::try_from(state % (index as u64 + 1)).unwrap_or(0));
+            }
+        }
+        _ => {}
+    }
+    hosts
+}
+
+/// Batch sizes from `serial`: numbers, percentages, or a list of them.
+fn serial_sizes(value: &Value, hosts: usize, node: &Node) -> Result<Vec<usize>> {
+    let items: Vec<Value> = match value {
+        Value::List(items) => items.to_vec(),
+        other => vec![other.clone()],
+    };
+    items
+        .iter()
+        .map(|item| {
+            let text = crate::value::python_str(item);
+            let text = text.trim();
+            let size = match text.strip_suffix('%') {
+                Some(share) => share.trim().parse::<usize>().ok().map(|share| (hosts * share / 100).max(1)),
+                None => text.parse::<usize>().ok(),
+            };
+            // 0 means all hosts at once.
+            size.map(|size| if size == 0 { hosts } else { size }).ok_or_else(|| {
+                Diagnostic::source("P0141", format!("`serial` must be a number or a percentage, found `{text}`"))
+                    .with_label(node.place(), "here")
+                    .with_hint("for example `serial: 2`, `serial: \"30%\"` or `serial: [1, \"50%\"]`")
+            })
+        })
+        .collect()
+}

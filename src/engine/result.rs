@@ -1,0 +1,236 @@
+//! The shapes of results as `register` has them.
+
+use std::sync::Arc;
+
+use crate::diag::Diagnostic;
+use crate::event::{Diff, Done, Status};
+use crate::modules::{Failure, Outcome};
+use crate::value::{Map, StrKey, Value, insert};
+
+/// How one invocation (one item of a loop, or the whole task) ended.
+#[derive(Clone, Debug)]
+pub(super) struct Attempt {
+    pub status: Status,
+    /// As `register` has it.
+    pub result: Map,
+    pub changes: Vec<String>,
+    pub diffs: Vec<Diff>,
+    pub reason: Option<String>,
+    pub diagnostic: Option<Diagnostic>,
+    pub warnings: Vec<String>,
+    pub verbose: bool,
+    pub seconds: f64,
+}
+
+impl Attempt {
+    /// A module's good end.
+    pub fn from_outcome(outcome: Outcome) -> Self {
+        let mut result = outcome.result;
+        add_lines(&mut result);
+        insert(&mut result, "changed", outcome.changed);
+        if outcome.skipped {
+            insert(&mut result, "skipped", true);
+        }
+        Self {
+            status: if outcome.skipped {
+                Status::Skipped
+            } else if outcome.changed {
+                Status::Changed
+            } else {
+                Status::Ok
+            },
+            reason: outcome
+                .skipped
+                .then(|| result.get(&StrKey("msg")).and_then(Value::as_str).unwrap_or("check mode").to_owned()),
+            result,
+            changes: outcome.changes,
+            diffs: outcome.diffs,
+            diagnostic: None,
+            warnings: outcome.warnings,
+            verbose: false,
+            seconds: 0.0,
+        }
+    }
+
+    /// A failure.
+    pub fn from_failure(failure: Failure) -> Self {
+        let unreachable = failure.diagnostic.kind == crate::diag::Kind::Unreachable;
+        let mut result = failure.result;
+        add_lines(&mut result);
+        insert(&mut result, "changed", failure.changed);
+        if unreachable {
+            insert(&mut result, "unreachable", true);
+        } else {
+            insert(&mut result, "failed", true);
+        }
+        if !result.contains_key(&StrKey("msg")) {
+            insert(&mut result, "msg", failure.diagnostic.message.clone());
+        }
+        Self {
+            status: if unreachable { Status::Unreachable } else { Status::Failed },
+            result,
+            changes: Vec::new(),
+            diffs: failure.diffs,
+            reason: None,
+            diagnostic: Some(failure.diagnostic),
+            warnings: failure.warnings,
+            verbose: false,
+            seconds: 0.0,
+        }
+    }
+
+    /// A failure before anything was run.
+    pub fn error(diagnostic: Diagnostic) -> Self {
+        Self::from_failure(Failure::from(diagnostic))
+    }
+
+    /// Skipped by a condition.
+    pub fn skipped(condition: String) -> Self {
+        let result = crate::map! {
+            "changed" => false,
+            "skipped" => true,
+            "skip_reason" => "Conditional result was False",
+            "false_condition" => condition.clone(),
+        };
+        Self {
+            status: Status::Skipped,
+            result,
+            changes: Vec::new(),
+            diffs: Vec::new(),
+            reason: Some(condition),
+            diagnostic: None,
+            warnings: Vec::new(),
+            verbose: false,
+            seconds: 0.0,
+        }
+    }
+
+    /// The task or item failed.
+    pub fn failed(&self) -> bool {
+        self.status == Status::Failed
+    }
+
+    /// The event's form.
+    pub fn done(&self, ignored: bool, no_log: bool) -> Done {
+        let result = if no_log { censored(&self.result) } else { self.result.clone() };
+        Done {
+            status: self.status,
+            result,
+            changes: if no_log { Vec::new() } else { self.changes.clone() },
+            reason: self.reason.clone(),
+            diffs: if no_log { Vec::new() } else { self.diffs.clone() },
+            diagnostic: self
+                .diagnostic
+                .as_ref()
+                .map(|diagnostic| if no_log { censor(diagnostic) } else { diagnostic.clone() }),
+            ignored,
+            verbose: self.verbose,
+            seconds: self.seconds,
+        }
+    }
+}
+
+/// What `no_log` shows in the place of a result.
+fn censored(result: &Map) -> Map {
+    let mut shown = crate::map! {
+        "censored" => "the output has been hidden due to the fact that 'no_log: true' was specified for this result",
+    };
+    for key in ["changed", "failed", "skipped", "unreachable", "attempts", "retries"] {
+        if let Some(value) = result.get(&StrKey(key)) {
+            insert(&mut shown, key, value.clone());
+        }
+    }
+    shown
+}
+
+/// A `no_log` task's error without its text: place and code stay.
+fn censor(diagnostic: &Diagnostic) -> Diagnostic {
+    let mut shown = diagnostic.clone();
+    shown.message = "the task failed; its output is hidden by `no_log: true`".to_owned();
+    shown.notes.clear();
+    shown.hints = vec!["run it without `no_log` on a machine where that is safe to see why".to_owned()];
+    for label in shown.labels.iter_mut().skip(1) {
+        label.text.clear();
+    }
+    shown
+}
+
+/// `stdout_lines` and `stderr_lines` beside `stdout` and `stderr`.
+fn add_lines(result: &mut Map) {
+    for (text, lines) in [("stdout", "stdout_lines"), ("stderr", "stderr_lines")] {
+        if let Some(value) = result.get(&StrKey(text)).and_then(Value::as_str)
+            && !result.contains_key(&StrKey(lines))
+        {
+            let split: Vec<Value> = split_lines(value).into_iter().map(Value::from).collect();
+            insert(result, lines, Value::from(split));
+        }
+    }
+}
+
+/// Python's `splitlines`.
+pub(super) fn split_lines(text: &str) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| {
+            matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+        });
+        match end {
+            Some(at) => {
+                lines.push(&rest[..at]);
+                let width = if rest[at..].starts_with("\r\n") {
+                    2
+                } else {
+                    rest[at..].chars().next().map_or(1, char::len_utf8)
+                };
+                rest = &rest[at + width..];
+            }
+            None => {
+                lines.push(rest);
+                break;
+            }
+        }
+    }
+    lines
+}
+
+/// The result of a loop from those of its items.
+pub(super) fn loop_result(items: &[Attempt]) -> Map {
+    let mut result = Map::new();
+    let results: Vec<Value> = items.iter().map(|item| Value::Map(Arc::new(item.result.clone()))).collect();
+    let has = |name: &str| items.iter().any(|item| item.result.get(&StrKey(name)).is_some_and(Value::truthy));
+    insert(&mut result, "results", Value::from(results));
+    if items.is_empty() {
+        insert(&mut result, "changed", false);
+        insert(&mut result, "skipped", true);
+        insert(&mut result, "skipped_reason", "No items in the list");
+        return result;
+    }
+    let skipped = items.iter().all(|item| item.result.get(&StrKey("skipped")).is_some_and(Value::truthy));
+    insert(&mut result, "skipped", skipped);
+    insert(&mut result, "changed", has("changed"));
+    if has("failed") {
+        insert(&mut result, "failed", true);
+        insert(&mut result, "msg", "One or more items failed");
+    } else if skipped {
+        insert(&mut result, "msg", "All items skipped");
+    } else {
+        insert(&mut result, "msg", "All items completed");
+    }
+    if has("unreachable") {
+        insert(&mut result, "unreachable", true);
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_split_as_python_does() {
+        assert_eq!(split_lines("a\nb\r\nc\n"), ["a", "b", "c"]);
+        assert_eq!(split_lines("\n"), [""]);
+        assert!(split_lines("").is_empty());
+    }
+}

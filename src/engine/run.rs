@@ -1,0 +1,237 @@
+//! A whole run: plays in order, batches of hosts, the recap and the exit code.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use indexmap::{IndexMap, IndexSet};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::play::PlayRun;
+use super::state::{HostList, States, lock};
+use super::target::Targets;
+use crate::diag::{Diagnostic, ExitCode, Result};
+use crate::event::{EventKind, Sink, Stats};
+use crate::playbook::{Context, Item, Playbook, RoleUse};
+use crate::secret::Redactor;
+use crate::template::Templates;
+use crate::value::Value;
+use crate::vars::Layer;
+use crate::yaml::Node;
+
+/// `*_from` of `include_role`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RoleFrom {
+    /// `tasks_from`
+    pub tasks: Option<String>,
+    /// `vars_from`
+    pub vars: Option<String>,
+    /// `defaults_from`
+    pub defaults: Option<String>,
+    /// `handlers_from`
+    pub handlers: Option<String>,
+}
+
+/// What the engine asks of the loader while a run goes on.
+pub trait Loads: Send + Sync {
+    /// The tasks of a file that `include_tasks` names, searched from `context`.
+    fn include_tasks(&self, name: &str, context: &Arc<Context>, file: &Path, handler: bool) -> Result<Vec<Item>>;
+    /// A role that `include_role` names.
+    fn include_role(&self, name: &str, from: &RoleFrom, context: &Arc<Context>, file: &Path) -> Result<RoleUse>;
+    /// A variable file: one mapping.
+    fn vars_file(&self, path: &Path) -> Result<Node>;
+}
+
+/// Settings of a run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Hosts worked on at the same time.
+    pub forks: usize,
+    /// Check mode.
+    pub check: bool,
+    /// Show diffs.
+    pub diff: bool,
+    /// `--tags`; empty means all.
+    pub tags: Vec<String>,
+    /// `--skip-tags`
+    pub skip_tags: Vec<String>,
+    /// `--start-at-task`
+    pub start_at_task: Option<String>,
+    /// `--force-handlers`
+    pub force_handlers: bool,
+    /// Verbosity (`-v` count), for `ansible_verbosity`.
+    pub verbosity: u8,
+    /// Facts are gathered: `implicit`, `explicit` or `smart`.
+    pub gathering: String,
+    /// Variables from `-e`, and the environment's, ready as layers.
+    pub layers: Vec<Layer>,
+    /// Connection settings of the command line, below variables: `connection`, `remote_user`,
+    /// `private_key_file`, `become`, `become_user`, `become_method`, `timeout`, ...
+    pub defaults: IndexMap<String, Value>,
+    /// `hostctl_run`: id, time, environment, as templates see it.
+    pub run_info: Value,
+    /// Folder of the project, or of the playbook.
+    pub project_dir: PathBuf,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            forks: 5,
+            check: false,
+            diff: false,
+            tags: Vec::new(),
+            skip_tags: Vec::new(),
+            start_at_task: None,
+            force_handlers: false,
+            verbosity: 0,
+            gathering: "implicit".to_owned(),
+            layers: Vec::new(),
+            defaults: IndexMap::new(),
+            run_info: Value::empty_map(),
+            project_dir: PathBuf::from("."),
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The exit code.
+    pub exit: ExitCode,
+    /// Counts by host.
+    pub stats: BTreeMap<String, Stats>,
+    /// Lines of the closing block, from results (`tag`, `recorded`).
+    pub notes: Vec<(String, String)>,
+    /// Hosts to go on with: the content of a retry file.
+    pub failed_hosts: Vec<String>,
+}
+
+/// What a run is put together from.
+pub struct Parts {
+    /// Renders.
+    pub templates: Arc<Templates>,
+    /// Hosts.
+    pub hosts: Arc<dyn HostList>,
+    /// Ways to hosts.
+    pub targets: Arc<dyn Targets>,
+    /// Loads files at run time.
+    pub loader: Arc<dyn Loads>,
+    /// Takes events.
+    pub sink: Sink,
+    /// Learns secrets.
+    pub redactor: Arc<Redactor>,
+    /// Ends the run.
+    pub cancel: CancellationToken,
+}
+
+/// Everything that a run shares between hosts.
+pub struct Engine {
+    /// Settings.
+    pub options: Options,
+    /// Renders.
+    pub templates: Arc<Templates>,
+    /// Hosts.
+    pub hosts: Arc<dyn HostList>,
+    /// Ways to hosts.
+    pub targets: Arc<dyn Targets>,
+    /// Loads files at run time.
+    pub loader: Arc<dyn Loads>,
+    /// Takes events.
+    pub sink: Sink,
+    /// Learns secrets (`become` passwords).
+    pub redactor: Arc<Redactor>,
+    /// Ends the run.
+    pub cancel: CancellationToken,
+    pub(super) states: States,
+    pub(super) warned: Mutex<IndexSet<String>>,
+    pub(super) forks: Arc<Semaphore>,
+    pub(super) started: AtomicBool,
+    pub(super) notes: Mutex<Vec<(String, String)>>,
+}
+
+impl Engine {
+    /// An engine for one run.
+    pub fn new(options: Options, parts: Parts) -> Arc<Self> {
+        let forks = Arc::new(Semaphore::new(options.forks.max(1)));
+        let started = AtomicBool::new(options.start_at_task.is_none());
+        let Parts { templates, hosts, targets, loader, sink, redactor, cancel } = parts;
+        Arc::new(Self {
+            options,
+            templates,
+            hosts,
+            targets,
+            loader,
+            sink,
+            redactor,
+            cancel,
+            states: States::default(),
+            warned: Mutex::default(),
+            forks,
+            started,
+            notes: Mutex::default(),
+        })
+    }
+
+    /// Runs all plays. Emits everything between `RunStarted` and the recap.
+    pub async fn run(self: &Arc<Self>, playbook: &Playbook) -> Summary {
+        let mut fatal = None;
+        let of = playbook.plays.len();
+        for (index, play) in playbook.plays.iter().enumerate() {
+            if self.cancel.is_cancelled() {
+                break;
+            }
+            match PlayRun::run(self, play, index + 1, of).await {
+                Ok(go_on) => {
+                    if !go_on {
+                        break;
+                    }
+                }
+                Err(diagnostic) => {
+                    fatal = Some(diagnostic.kind.exit_code());
+                    self.sink.emit(None, EventKind::Error { diagnostic });
+                    break;
+                }
+            }
+        }
+        if let (false, Some(name)) = (self.started.load(Ordering::Relaxed), &self.options.start_at_task) {
+            self.sink.emit(
+                None,
+                EventKind::Warning {
+                    diagnostic: Diagnostic::source("R0301", format!("no task is named `{name}`, so nothing was run"))
+                        .warning(),
+                },
+            );
+        }
+        let stats = self.states.stats();
+        self.sink.emit(None, EventKind::Recap { stats: stats.clone() });
+        let exit = if self.cancel.is_cancelled() {
+            ExitCode::Interrupted
+        } else if let Some(code) = fatal {
+            code
+        } else if stats.values().any(|host| host.unreachable > 0) {
+            // Ansible's order: an unreachable host outweighs a failed one.
+            ExitCode::Unreachable
+        } else if stats.values().any(|host| host.failed > 0) {
+            ExitCode::HostFailed
+        } else {
+            ExitCode::Ok
+        };
+        let failed_hosts = stats
+            .iter()
+            .filter(|(_, host)| host.failed > 0 || host.unreachable > 0)
+            .map(|(name, _)| name.clone())
+            .collect();
+        Summary { exit, stats, notes: lock(&self.notes).clone(), failed_hosts }
+    }
+
+    /// Emits a warning; the same text is told once.
+    pub(super) fn warn_once(&self, host: Option<&Arc<str>>, diagnostic: Diagnostic) {
+        let key = format!("{}{:?}", diagnostic.message, diagnostic.span());
+        if lock(&self.warned).insert(key) {
+            self.sink.emit(host, EventKind::Warning { diagnostic: diagnostic.warning() });
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Keeps hosts in step (linear) or lets them run (free).
+//!
+//! A host asks before each task, naming its position in the play. In linear order the gate
+//! waits until every host of the batch has asked or has ended, then lets those with the
+//! lowest position go. All that go together share a [`Round`].
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use indexmap::IndexMap;
+use tokio::sync::{oneshot, watch};
+
+use super::state::lock;
+use crate::event::TaskId;
+
+/// Where a task stands: the steps from the play down, compared in order. A dynamic include's
+/// tasks stand below the include.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Position(pub Vec<u32>);
+
+impl Position {
+    /// The position one level down.
+    pub fn child(&self, index: usize) -> Self {
+        let mut steps = self.0.clone();
+        steps.push(u32::try_from(index).unwrap_or(u32::MAX));
+        Self(steps)
+    }
+}
+
+/// Hosts that run the same task together.
+pub(super) struct Round {
+    /// In batch order.
+    pub hosts: Vec<Arc<str>>,
+    announced: AtomicBool,
+    done: watch::Sender<Option<bool>>,
+}
+
+impl Round {
+    fn new(hosts: Vec<Arc<str>>) -> Arc<Self> {
+        Arc::new(Self { hosts, announced: AtomicBool::new(false), done: watch::channel(None).0 })
+    }
+
+    /// True for the first that asks: that one tells that the task starts.
+    pub fn announce(&self) -> bool {
+        !self.announced.swap(true, Ordering::SeqCst)
+    }
+
+    /// The host that runs a `run_once` task for all.
+    pub fn is_leader(&self, host: &str) -> bool {
+        self.hosts.first().is_some_and(|first| &**first == host)
+    }
+
+    /// The leader has run the task; `failed` holds for all.
+    pub fn finish(&self, failed: bool) {
+        self.done.send_replace(Some(failed));
+    }
+
+    /// Waits for the leader; true if it failed.
+    pub async fn wait(&self) -> bool {
+        let mut done = self.done.subscribe();
+        done.wait_for(Option::is_some).await.is_ok_and(|value| value.unwrap_or(false))
+    }
+}
+
+/// What the gate answers.
+pub(super) enum Turn {
+    /// Run the task.
+    Go(Arc<Round>),
+    /// `any_errors_fatal`, `max_fail_percentage` or an interrupt: run nothing more.
+    Stop,
+}
+
+enum Seat {
+    Running,
+    Waiting(Position, TaskId, oneshot::Sender<Turn>),
+}
+
+struct Inner {
+    seats: IndexMap<Arc<str>, Seat>,
+    stopped: bool,
+}
+
+/// The gate of one batch.
+pub(super) struct Gate {
+    linear: bool,
+    inner: Mutex<Inner>,
+}
+
+impl Gate {
+    /// A gate for a batch; every host counts as running until it asks or leaves.
+    pub fn new(linear: bool, hosts: &[Arc<str>]) -> Self {
+        let seats = hosts.iter().map(|host| (Arc::clone(host), Seat::Running)).collect();
+        Self { linear, inner: Mutex::new(Inner { seats, stopped: false }) }
+    }
+
+    /// Waits for this host's turn.
+    pub async fn turn(&self, host: &Arc<str>, position: &Position, task: TaskId) -> Turn {
+        let receiver = {
+            let mut inner = lock(&self.inner);
+            if inner.stopped {
+                return Turn::Stop;
+            }
+            if !self.linear {
+                return Turn::Go(Round::new(vec![Arc::clone(host)]));
+            }
+            let (sender, receiver) = oneshot::channel();
+            inner.seats.insert(Arc::clone(host), Seat::Waiting(position.clone(), task, sender));
+            release(&mut inner);
+            receiver
+        };
+        receiver.await.unwrap_or(Turn::Stop)
+    }
+
+    /// The host takes no further part in the batch.
+    pub fn leave(&self, host: &Arc<str>) {
+        let mut inner = lock(&self.inner);
+        inner.seats.shift_remove(host);
+        release(&mut inner);
+    }
+
+    /// Lets nobody run another task.
+    pub fn stop(&self) {
+        let mut inner = lock(&self.inner);
+        inner.stopped = true;
+        release(&mut inner);
+    }
+}
+
+fn release(inner: &mut Inner) {
+    if inner.stopped {
+        for (_, seat) in &mut inner.seats {
+            if let Seat::Waiting(_, _, sender) = std::mem::replace(seat, Seat::Running) {
+                let _ = sender.send(Turn::Stop);
+            }
+        }
+        return;
+    }
+    let mut lowest: Option<(&Position, TaskId)> = None;
+    for seat in inner.seats.values() {
+        match seat {
+            Seat::Running => return,
+            Seat::Waiting(position, task, _) => {
+                if lowest.is_none_or(|low| (position, *task) < low) {
+                    lowest = Some((position, *task));
+                }
+            }
+        }
+    }
+    let Some((position, task)) = lowest.map(|(position, task)| (position.clone(), task)) else { return };
+    let mut senders = Vec::new();
+    let mut hosts = Vec::new();
+    for (host, seat) in &mut inner.seats {
+        if matches!(seat, Seat::Waiting(at, id, _) if *at == position && *id == task)
+            && let Seat::Waiting(_, _, sender) = std::mem::replace(seat, Seat::Running)
+        {
+            senders.push(sender);
+            hosts.push(Arc::clone(host));
+        }
+    }
+    let round = Round::new(hosts);
+    for sender in senders {
+        let _ = sender.send(Turn::Go(Arc::clone(&round)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Walks two hosts over positions and records the order in which turns come.
+    async fn order(linear: bool, plans: &[(&str, &[u32])]) -> Vec<String> {
+        let hosts: Vec<Arc<str>> = plans.iter().map(|(host, _)| Arc::from(*host)).collect();
+        let gate = Arc::new(Gate::new(linear, &hosts));
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let mut tasks = Vec::new();
+        for (host, steps) in plans {
+            let (gate, log) = (Arc::clone(&gate), Arc::clone(&log));
+            let host: Arc<str> = Arc::from(*host);
+            let steps = steps.to_vec();
+            tasks.push(tokio::spawn(async move {
+                for step in steps {
+                    if let Turn::Go(round) = gate.turn(&host, &Position(vec![step]), TaskId(step.into())).await {
+                        lock(&log).push(format!("{step}x{}", round.hosts.len()));
+                    }
+                }
+                gate.leave(&host);
+            }));
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let log = lock(&log).clone();
+        log
+    }
+
+    #[tokio::test]
+    async fn linear_keeps_hosts_at_the_same_task() {
+        let log = order(true, &[("a", &[1, 2, 3]), ("b", &[1, 3])]).await;
+        assert_eq!(log, ["1x2", "1x2", "2x1", "3x2", "3x2"]);
+    }
+
+    #[tokio::test]
+    async fn a_stopped_gate_lets_nobody_pass() {
+        let gate = Gate::new(true, &[Arc::from("a")]);
+        gate.stop();
+        assert!(matches!(gate.turn(&Arc::from("a"), &Position::default(), TaskId(1)).await, Turn::Stop));
+    }
+}

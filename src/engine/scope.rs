@@ -1,0 +1,300 @@
+//! The variables that a task on a host sees, by Ansible's ranks.
+
+use std::sync::{Arc, Weak};
+
+use indexmap::IndexMap;
+
+use super::play::PlayRun;
+use super::state::{HostRecord, lock};
+use crate::diag::Diagnostic;
+use crate::playbook::{Context, ContextKind, Role, Task};
+use crate::value::{Map, Value, insert};
+use crate::vars::{Entry, HostVars, Layer, Level, Origin, Scope};
+use crate::yaml::Node;
+
+/// Variables of dynamic includes around a task: loop variables and parameters, outermost first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Frames(pub Vec<Layer>);
+
+impl PlayRun {
+    /// The scope of a host at a place of the play (`context`), with the task's own variables.
+    pub(super) fn scope(
+        self: &Arc<Self>,
+        host: &Arc<str>,
+        context: Option<&Arc<Context>>,
+        task: Option<&Task>,
+        frames: &Frames,
+    ) -> Scope {
+        let mut layers: Vec<Layer> = Vec::with_capacity(24);
+        layers.push(self.builtin.clone());
+        // Static roles of the play export their defaults and variables to the whole play.
+        layers.extend(self.role_exports.iter().cloned());
+        if let Some(record) = self.record(host) {
+            layers.extend(record.layers.iter().cloned());
+        }
+        let state = self.engine.states.get(host);
+        {
+            let mut state = lock(&state);
+            layers.extend(state.facts_layer());
+            layers.extend(state.exported.iter().cloned());
+            if !state.included.is_empty() {
+                layers.push(Layer {
+                    origin: Origin { level: Level::IncludeVars, name: "include_vars".into() },
+                    entries: Arc::clone(&state.included),
+                });
+            }
+            if !state.set_facts.is_empty() {
+                layers.push(Layer {
+                    origin: Origin { level: Level::SetFact, name: "set_fact or register".into() },
+                    entries: Arc::clone(&state.set_facts),
+                });
+            }
+        }
+        if let Some(context) = context {
+            context_layers(context, &mut layers);
+        } else {
+            context_layers(&self.play.context, &mut layers);
+        }
+        layers.extend(lock(&self.vars_files).get(host).into_iter().flatten().cloned());
+        if let Some(node) = task.and_then(|task| task.keywords.get("vars")) {
+            layers.push(source(Level::TaskVars, "task vars", node));
+        }
+        layers.extend(frames.0.iter().cloned());
+        layers.extend(self.engine.options.layers.iter().cloned());
+        layers.push(self.magic(host, context));
+        Scope::from_layers(layers)
+    }
+
+    /// A host's inventory record, kept for the play.
+    pub(super) fn record(&self, host: &Arc<str>) -> Option<Arc<HostRecord>> {
+        let mut records = lock(&self.records);
+        if let Some(record) = records.get(host) {
+            return Some(Arc::clone(record));
+        }
+        let record = Arc::new(self.engine.hosts.host(host)?);
+        records.insert(Arc::clone(host), Arc::clone(&record));
+        Some(record)
+    }
+
+    /// Names that nobody may override.
+    fn magic(self: &Arc<Self>, host: &Arc<str>, context: Option<&Arc<Context>>) -> Layer {
+        let mut entries: IndexMap<Arc<str>, Entry> = (*self.magic_shared()).clone();
+        let mut set = |name: &str, value: Value| {
+            entries.insert(name.into(), Entry::Data(value, None));
+        };
+        set("inventory_hostname", Value::Str(Arc::clone(host)));
+        set("inventory_hostname_short", Value::from(host.split('.').next().unwrap_or(host)));
+        if let Some(record) = self.record(host) {
+            let names: Vec<Value> = if record.groups.is_empty() {
+                vec![Value::from("ungrouped")]
+            } else {
+                record.groups.iter().map(|group| Value::Str(Arc::clone(group))).collect()
+            };
+            set("group_names", Value::from(names));
+        }
+        if let Some(role) = context.and_then(|context| context.role()) {
+            let name = Value::Str(Arc::clone(&role.name));
+            set("role_name", name.clone());
+            set("ansible_role_name", name);
+            set("role_path", Value::from(role.path.display().to_string()));
+            let parents: Vec<Value> = context
+                .into_iter()
+                .flat_map(|context| context.chain())
+                .filter_map(|context| match &context.kind {
+                    ContextKind::Role(role) => Some(Value::Str(Arc::clone(&role.name))),
+                    _ => None,
+                })
+                .skip(1)
+                .collect();
+            set("ansible_parent_role_names", Value::from(parents));
+        }
+        Layer { origin: Origin { level: Level::Magic, name: "hostctl".into() }, entries: Arc::new(entries) }
+    }
+
+    /// The part of [`PlayRun::magic`] that is the same for all hosts, made again when the batch
+    /// or the groups change.
+    fn magic_shared(self: &Arc<Self>) -> Arc<IndexMap<Arc<str>, Entry>> {
+        if let Some(shared) = &*lock(&self.magic_cache) {
+            return Arc::clone(shared);
+        }
+        let mut entries: IndexMap<Arc<str>, Entry> = IndexMap::new();
+        let list =
+            |hosts: &[Arc<str>]| Value::from(hosts.iter().map(|host| Value::Str(Arc::clone(host))).collect::<Vec<_>>());
+        let batch = lock(&self.batch).clone();
+        let alive = self.alive(&batch);
+        let groups: Map = self
+            .engine
+            .hosts
+            .groups()
+            .into_iter()
+            .map(|(name, hosts)| (crate::value::Key::Str(name), list(&hosts)))
+            .collect();
+        let mut set = |name: &str, value: Value| {
+            entries.insert(name.into(), Entry::Data(value, None));
+        };
+        set("groups", Value::from(groups));
+        set("ansible_play_hosts_all", list(&self.hosts));
+        set("ansible_play_hosts", list(&self.alive(&self.hosts)));
+        set("ansible_play_batch", list(&alive));
+        set("play_hosts", list(&alive));
+        set("ansible_play_name", Value::from(self.name.clone()));
+        let roles: Vec<Value> = self.play.roles.iter().map(|role| Value::Str(Arc::clone(&role.role.name))).collect();
+        set("role_names", Value::from(roles.clone()));
+        set("ansible_role_names", Value::from(roles.clone()));
+        set("ansible_play_role_names", Value::from(roles));
+        set("playbook_dir", Value::from(self.playbook_dir().display().to_string()));
+        set("hostctl_run", self.engine.options.run_info.clone());
+        set("ansible_check_mode", Value::Bool(self.engine.options.check));
+        set("ansible_diff_mode", Value::Bool(self.engine.options.diff));
+        set("ansible_forks", Value::from(self.engine.options.forks));
+        set("ansible_verbosity", Value::from(u32::from(self.engine.options.verbosity)));
+        set("ansible_version", ansible_version());
+        let tags = |tags: &[String]| Value::from(tags.iter().map(|tag| Value::from(tag.as_str())).collect::<Vec<_>>());
+        let run_tags = &self.engine.options.tags;
+        set("ansible_run_tags", if run_tags.is_empty() { tags(&["all".to_owned()]) } else { tags(run_tags) });
+        set("ansible_skip_tags", tags(&self.engine.options.skip_tags));
+        if let Some(file) = self.engine.hosts.location() {
+            let dir = if file.is_dir() { Some(file.as_path()) } else { file.parent() };
+            set("inventory_dir", dir.map(|dir| dir.display().to_string()).into());
+            set("inventory_file", Value::from(file.display().to_string()));
+        }
+        entries.insert("hostvars".into(), Entry::HostVars(Arc::new(RunHostVars { play: Arc::downgrade(self) })));
+        let shared = Arc::new(entries);
+        *lock(&self.magic_cache) = Some(Arc::clone(&shared));
+        shared
+    }
+
+    /// The hosts of a list that are still in the run.
+    pub(super) fn alive(&self, hosts: &[Arc<str>]) -> Vec<Arc<str>> {
+        hosts.iter().filter(|host| lock(&self.engine.states.get(host)).out.is_none()).cloned().collect()
+    }
+
+    /// Folder of the play's file.
+    pub(super) fn playbook_dir(&self) -> std::path::PathBuf {
+        let dir = self.play.file.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let dir = dir.unwrap_or(std::path::Path::new("."));
+        std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf())
+    }
+
+    /// Warns once of a variable that one of the environment hides.
+    pub(super) fn warn_hidden<'a>(
+        &self,
+        names: impl Iterator<Item = (&'a str, Option<crate::diag::Span>)>,
+        what: &str,
+    ) {
+        let environment: Vec<&Layer> =
+            self.engine.options.layers.iter().filter(|layer| layer.origin.level == Level::Environment).collect();
+        if environment.is_empty() {
+            return;
+        }
+        for (name, span) in names {
+            if let Some((layer, entry)) =
+                environment.iter().rev().find_map(|layer| Some((layer, layer.entries.get(name)?)))
+            {
+                self.engine.warn_once(
+                    None,
+                    Diagnostic::source(
+                        "E0301",
+                        format!("{what} `{name}` has no effect: the environment sets it and outranks it"),
+                    )
+                    .with_label_opt(span, "hidden")
+                    .with_label_opt(entry.span(), format!("wins, from {}", layer.origin.name))
+                    .with_hint(format!("remove one of them, or override with `-e {name}=VALUE`")),
+                );
+            }
+        }
+    }
+}
+
+/// The layers of a chain of contexts: play, roles, blocks, includes.
+fn context_layers(context: &Arc<Context>, layers: &mut Vec<Layer>) {
+    let chain: Vec<&Context> = context.chain().collect();
+    for context in chain.into_iter().rev() {
+        let vars = context.keywords.get("vars");
+        match &context.kind {
+            ContextKind::Play => layers.extend(vars.map(|node| source(Level::PlayVars, "play vars", node))),
+            ContextKind::Role(role) => {
+                role_layers(role, layers);
+                layers.extend(vars.map(|node| source(Level::RoleVars, "role entry", node)));
+                if !role.params.is_empty() {
+                    layers.push(Layer {
+                        origin: Origin {
+                            level: Level::RoleParams,
+                            name: format!("parameters of role {}", role.name).into(),
+                        },
+                        entries: Arc::new(
+                            role.params
+                                .iter()
+                                .map(|(name, node)| (Arc::clone(name), Entry::Lazy(node.clone())))
+                                .collect(),
+                        ),
+                    });
+                }
+            }
+            ContextKind::Block => layers.extend(vars.map(|node| source(Level::BlockVars, "block vars", node))),
+            ContextKind::Include { .. } => {
+                layers.extend(vars.map(|node| source(Level::IncludeParams, "include vars", node)));
+            }
+        }
+    }
+}
+
+/// A role's defaults and vars, its dependencies' first.
+pub(super) fn role_layers(role: &Arc<Role>, layers: &mut Vec<Layer>) {
+    for dependency in &role.dependencies {
+        role_layers(dependency, layers);
+    }
+    for node in &role.defaults {
+        layers.push(source(Level::RoleDefaults, &format!("defaults of role {}", role.name), node));
+    }
+    for node in &role.vars {
+        layers.push(source(Level::RoleVars, &format!("vars of role {}", role.name), node));
+    }
+}
+
+/// A layer from a `vars` node: a mapping, or a list of mappings (old style).
+pub(super) fn source(level: Level, name: &str, node: &Node) -> Layer {
+    match node.as_list() {
+        Some(items) => {
+            let mut entries = IndexMap::new();
+            for item in items {
+                let layer = Layer::source(level, name, item);
+                entries.extend(layer.entries.iter().map(|(name, entry)| (Arc::clone(name), entry.clone())));
+            }
+            Layer { origin: Origin { level, name: name.into() }, entries: Arc::new(entries) }
+        }
+        None => Layer::source(level, name, node),
+    }
+}
+
+/// The version of the language that hostctl speaks.
+fn ansible_version() -> Value {
+    Value::from(crate::map! {
+        "full" => "2.19.0", "major" => 2, "minor" => 19, "revision" => 0, "string" => "2.19.0",
+    })
+}
+
+/// The lowest layer: names with a default.
+pub(super) fn builtin_layer() -> Layer {
+    let mut map = Map::new();
+    insert(&mut map, "ansible_managed", "Ansible managed");
+    Layer::data(Level::Builtin, "hostctl", map.into_iter().map(|(key, value)| (key.text(), value)))
+}
+
+/// `hostvars`: scopes of other hosts, made when asked for.
+struct RunHostVars {
+    play: Weak<PlayRun>,
+}
+
+impl HostVars for RunHostVars {
+    fn hosts(&self) -> Vec<Arc<str>> {
+        self.play.upgrade().and_then(|play| play.engine.hosts.groups().get("all").cloned()).unwrap_or_default()
+    }
+
+    fn scope(&self, host: &str) -> Option<Scope> {
+        let play = self.play.upgrade()?;
+        let host: Arc<str> = host.into();
+        play.record(&host)?;
+        Some(play.scope(&host, None, None, &Frames::default()))
+    }
+}

@@ -1,0 +1,249 @@
+//! What a run knows: its hosts, and what has been learned about each of them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use indexmap::{IndexMap, IndexSet};
+
+use crate::diag::Result;
+use crate::event::Stats;
+use crate::value::{Map, Value};
+use crate::vars::{Entry, Layer, Level, Origin};
+
+/// One host as the inventory has it.
+#[derive(Clone, Debug)]
+pub struct HostRecord {
+    /// `inventory_hostname`.
+    pub name: Arc<str>,
+    /// Its variables by rank: groups, group_vars, host, host_vars.
+    pub layers: Vec<Layer>,
+    /// Groups it is in, without `all` and `ungrouped`, sorted.
+    pub groups: Vec<Arc<str>>,
+}
+
+/// The inventory, as the engine needs it. `add_host` and `group_by` change it.
+pub trait HostList: Send + Sync {
+    /// The hosts that a pattern names, in inventory order; the run's limit is applied.
+    fn select(&self, pattern: &str) -> Result<Vec<Arc<str>>>;
+    /// One host; the implicit `localhost` too.
+    fn host(&self, name: &str) -> Option<HostRecord>;
+    /// Every group with its hosts.
+    fn groups(&self) -> IndexMap<Arc<str>, Vec<Arc<str>>>;
+    /// Adds a host to groups, or sets its variables again; true if anything changed.
+    fn add_host(&self, name: &str, groups: &[String], vars: &Map) -> Result<bool>;
+    /// Puts a host into a group with parents; true if anything changed.
+    fn add_to_group(&self, host: &str, group: &str, parents: &[String]) -> Result<bool>;
+    /// Folder of the (first) inventory file, for `inventory_dir`; and the file.
+    fn location(&self) -> Option<std::path::PathBuf>;
+}
+
+/// What the run has learned about a host.
+#[derive(Debug, Default)]
+pub(super) struct HostState {
+    /// `ansible_facts`.
+    pub facts: Arc<Map>,
+    /// The layer made of `facts`; made again when they change.
+    pub facts_layer: Option<Layer>,
+    /// `set_fact`, `register`.
+    pub set_facts: Arc<IndexMap<Arc<str>, Entry>>,
+    /// `include_vars`.
+    pub included: Arc<IndexMap<Arc<str>, Entry>>,
+    /// Defaults and vars of roles that were included with `public: true`.
+    pub exported: Vec<Layer>,
+    /// Notified handlers.
+    pub notified: IndexSet<crate::event::TaskId>,
+    /// Counts for the recap.
+    pub stats: Stats,
+    /// Out of the run: failed, unreachable or ended.
+    pub out: Option<Out>,
+    /// Roles that have run to their end.
+    pub roles_done: IndexSet<String>,
+    /// Facts were gathered (for `gathering: smart`).
+    pub gathered: bool,
+}
+
+/// Why a host takes no further part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Out {
+    /// A task failed.
+    Failed,
+    /// It could not be reached.
+    Unreachable,
+    /// `meta: end_host`.
+    Ended,
+}
+
+/// All hosts' states, by name.
+#[derive(Default)]
+pub(super) struct States {
+    hosts: Mutex<BTreeMap<Arc<str>, Arc<Mutex<HostState>>>>,
+}
+
+impl States {
+    /// The state of a host, made when first asked for.
+    pub fn get(&self, host: &Arc<str>) -> Arc<Mutex<HostState>> {
+        let mut hosts = lock(&self.hosts);
+        Arc::clone(hosts.entry(Arc::clone(host)).or_default())
+    }
+
+    /// The counts of all hosts that took part.
+    pub fn stats(&self) -> BTreeMap<String, Stats> {
+        lock(&self.hosts)
+            .iter()
+            .map(|(name, state)| (name.to_string(), lock(state).stats))
+            .filter(|(_, stats)| *stats != Stats::default())
+            .collect()
+    }
+}
+
+/// Locks; a panic elsewhere does not make the data unusable here.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl HostState {
+    /// Merges facts (`ansible_facts` of a result): new keys replace old ones.
+    pub fn merge_facts(&mut self, facts: &Map) {
+        let all = Arc::make_mut(&mut self.facts);
+        for (key, value) in facts {
+            let name: Arc<str> = match key.as_str().and_then(|name| name.strip_prefix("ansible_")) {
+                Some(short) if key.as_str() != Some("ansible_local") => short.into(),
+                _ => key.text(),
+            };
+            all.insert(crate::value::Key::Str(name), value.clone());
+        }
+        self.facts_layer = None;
+    }
+
+    /// The facts as variables: `ansible_facts` and each as `ansible_NAME`. Names that are
+    /// connection settings are not injected: facts never steer the connection.
+    pub fn facts_layer(&mut self) -> Option<Layer> {
+        if self.facts.is_empty() {
+            return None;
+        }
+        if self.facts_layer.is_none() {
+            let mut entries: IndexMap<Arc<str>, Entry> = IndexMap::with_capacity(self.facts.len() + 1);
+            for (key, value) in self.facts.iter() {
+                let short = key.text();
+                let name: Arc<str> =
+                    if short.starts_with("ansible_") { short } else { format!("ansible_{short}").into() };
+                if !is_connection_setting(&name) {
+                    entries.insert(name, Entry::Data(value.clone(), None));
+                }
+            }
+            entries.insert("ansible_facts".into(), Entry::Data(Value::Map(Arc::clone(&self.facts)), None));
+            self.facts_layer = Some(Layer {
+                origin: Origin { level: Level::Facts, name: "facts".into() },
+                entries: Arc::new(entries),
+            });
+        }
+        self.facts_layer.clone()
+    }
+
+    /// Sets a variable as `set_fact` and `register` do.
+    pub fn set(&mut self, name: &str, entry: Entry) {
+        Arc::make_mut(&mut self.set_facts).insert(name.into(), entry);
+    }
+}
+
+/// Variables that steer connection or become: never taken from facts.
+pub(super) fn is_connection_setting(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "ansible_connection",
+        "ansible_host",
+        "ansible_port",
+        "ansible_user",
+        "ansible_password",
+        "ansible_private_key_file",
+        "ansible_remote_tmp",
+        "ansible_shell_type",
+        "ansible_shell_executable",
+        "ansible_host_key_checking",
+        "ansible_timeout",
+    ];
+    NAMES.contains(&name)
+        || name.starts_with("ansible_ssh_") && !name.starts_with("ansible_ssh_host_key_")
+        || name.starts_with("ansible_become")
+}
+
+/// A fixed list of hosts: `-i host,` lists and tests.
+#[derive(Default)]
+pub struct StaticHosts {
+    inner: Mutex<IndexMap<Arc<str>, HostRecord>>,
+}
+
+impl StaticHosts {
+    /// Hosts without variables.
+    pub fn new(names: &[&str]) -> Self {
+        let inner = names
+            .iter()
+            .map(|name| {
+                let name: Arc<str> = Arc::from(*name);
+                (Arc::clone(&name), HostRecord { name, layers: Vec::new(), groups: Vec::new() })
+            })
+            .collect();
+        Self { inner: Mutex::new(inner) }
+    }
+}
+
+impl HostList for StaticHosts {
+    fn select(&self, pattern: &str) -> Result<Vec<Arc<str>>> {
+        let hosts = lock(&self.inner);
+        Ok(hosts
+            .values()
+            .filter(|host| {
+                pattern == "all"
+                    || pattern.split([',', ':']).any(|part| {
+                        part.trim() == &*host.name || host.groups.iter().any(|group| &**group == part.trim())
+                    })
+            })
+            .map(|host| Arc::clone(&host.name))
+            .collect())
+    }
+
+    fn host(&self, name: &str) -> Option<HostRecord> {
+        lock(&self.inner).get(name).cloned()
+    }
+
+    fn groups(&self) -> IndexMap<Arc<str>, Vec<Arc<str>>> {
+        let hosts = lock(&self.inner);
+        let mut groups: IndexMap<Arc<str>, Vec<Arc<str>>> = IndexMap::new();
+        groups.insert("all".into(), hosts.keys().cloned().collect());
+        for host in hosts.values() {
+            for group in &host.groups {
+                groups.entry(Arc::clone(group)).or_default().push(Arc::clone(&host.name));
+            }
+        }
+        groups
+    }
+
+    fn add_host(&self, name: &str, groups: &[String], vars: &Map) -> Result<bool> {
+        let mut hosts = lock(&self.inner);
+        let name: Arc<str> = name.into();
+        let record = HostRecord {
+            name: Arc::clone(&name),
+            layers: vec![Layer::data(
+                Level::InventoryHost,
+                "add_host",
+                vars.iter().map(|(key, value)| (key.text(), value.clone())),
+            )],
+            groups: groups.iter().map(|group| Arc::from(group.as_str())).collect(),
+        };
+        Ok(hosts.insert(name, record).is_none())
+    }
+
+    fn add_to_group(&self, host: &str, group: &str, _parents: &[String]) -> Result<bool> {
+        let mut hosts = lock(&self.inner);
+        let Some(record) = hosts.get_mut(host) else { return Ok(false) };
+        let group: Arc<str> = group.into();
+        if record.groups.contains(&group) {
+            return Ok(false);
+        }
+        record.groups.push(group);
+        Ok(true)
+    }
+
+    fn location(&self) -> Option<std::path::PathBuf> {
+        None
+    }
+}

@@ -1,0 +1,234 @@
+//! Owner, group, mode and attributes of a path: what all file modules share.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use serde_json::{Map as Json, Value};
+
+use super::cx::Cx;
+use super::types::Mode;
+use crate::diag::{Diagnostic, Result};
+use crate::event::Diff;
+use crate::system::accounts;
+use crate::system::fs::{shown, umask};
+use crate::system::process::Program;
+use crate::value::{Map, insert};
+
+/// Why SELinux arguments are refused.
+pub(super) const SELINUX: &str = "hostctl keeps a file's SELinux label and does not set one";
+
+/// What the shared arguments ask for.
+#[derive(Clone, Debug, Default)]
+pub struct FileArgs {
+    /// `mode`
+    pub mode: Option<Mode>,
+    /// `owner`
+    pub owner: Option<String>,
+    /// `group`
+    pub group: Option<String>,
+    /// `attributes`
+    pub attributes: Option<String>,
+    /// `unsafe_writes`
+    pub unsafe_writes: bool,
+}
+
+/// Adds the shared arguments to an `Args` type, and a method that gives them together.
+macro_rules! with_file_args {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($body:tt)* }) => {
+        $(#[$meta])*
+        $vis struct $name {
+            $($body)*
+            /// Permissions: octal text (`'0644'`), or clauses (`u=rw,g=r,o=`).
+            mode: Option<$crate::modules::Mode>,
+            /// The owner's name or number.
+            owner: Option<String>,
+            /// The group's name or number.
+            group: Option<String>,
+            /// File attributes as `chattr` takes them (`+i`).
+            attributes: Option<String>,
+            /// Write in place where the file cannot be replaced (mount points in containers).
+            #[serde(default)]
+            unsafe_writes: bool,
+        }
+
+        impl $name {
+            fn file_args(&self) -> $crate::modules::attributes::FileArgs {
+                $crate::modules::attributes::FileArgs {
+                    mode: self.mode.clone(),
+                    owner: self.owner.clone(),
+                    group: self.group.clone(),
+                    attributes: self.attributes.clone(),
+                    unsafe_writes: self.unsafe_writes,
+                }
+            }
+        }
+    };
+}
+pub(super) use with_file_args;
+
+/// Before and after as two small mappings, shown as Ansible shows them.
+#[derive(Clone, Debug, Default)]
+pub struct StateDiff {
+    before: Json<String, Value>,
+    after: Json<String, Value>,
+}
+
+impl StateDiff {
+    /// Notes one key on both sides.
+    pub fn set(&mut self, key: &str, before: impl Into<Value>, after: impl Into<Value>) {
+        self.before.insert(key.to_owned(), before.into());
+        self.after.insert(key.to_owned(), after.into());
+    }
+
+    /// Nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.before == self.after
+    }
+
+    /// The diff for the user.
+    pub fn into_diff(self, before_header: &str, after_header: &str) -> Diff {
+        let text = |map: Json<String, Value>| {
+            let sorted: std::collections::BTreeMap<String, Value> = map.into_iter().collect();
+            let mut out = Vec::new();
+            let format = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+            let mut serializer = serde_json::Serializer::with_formatter(&mut out, format);
+            if serde::Serialize::serialize(&sorted, &mut serializer).is_err() {
+                return String::new();
+            }
+            String::from_utf8_lossy(&out).into_owned() + "\n"
+        };
+        Diff {
+            before_header: before_header.to_owned(),
+            after_header: after_header.to_owned(),
+            before: text(self.before),
+            after: text(self.after),
+            prepared: None,
+        }
+    }
+}
+
+/// A user's number by name or number.
+pub fn uid_of(owner: &str) -> Result<u32> {
+    owner.parse().ok().or_else(|| accounts::account(owner).map(|account| account.uid)).ok_or_else(|| {
+        Diagnostic::task("H0108", format!("there is no user `{owner}` on the host"))
+            .with_hint("create it before with the `user` module")
+    })
+}
+
+/// A group's number by name or number.
+pub fn gid_of(group: &str) -> Result<u32> {
+    group.parse().ok().or_else(|| accounts::group(group).map(|group| group.gid)).ok_or_else(|| {
+        Diagnostic::task("H0108", format!("there is no group `{group}` on the host"))
+            .with_hint("create it before with the `group` module")
+    })
+}
+
+/// `0644`, as Ansible writes modes.
+pub fn mode_text(mode: u32) -> String {
+    format!("0{:03o}", mode & 0o7777)
+}
+
+/// Brings owner, group, mode and attributes of the path itself to what is asked for; true if
+/// something differed. In check mode a path that is not there counts as different.
+pub fn apply(cx: &Cx, path: &Path, args: &FileArgs, diff: &mut StateDiff) -> Result<bool> {
+    let Some(found) = cx.probe().lstat(path)? else {
+        return Ok(cx.check_mode());
+    };
+    let name = shown(path);
+    let mut changed = false;
+    let uid = args.owner.as_deref().map(uid_of).transpose()?.filter(|uid| *uid != found.uid());
+    let gid = args.group.as_deref().map(gid_of).transpose()?.filter(|gid| *gid != found.gid());
+    if let Some(uid) = uid {
+        diff.set("owner", found.uid(), uid);
+    }
+    if let Some(gid) = gid {
+        diff.set("group", found.gid(), gid);
+    }
+    if uid.is_some() || gid.is_some() {
+        let word = |text: &Option<String>| text.clone().unwrap_or_default();
+        let what = match (uid, gid) {
+            (Some(_), None) => format!("owner of {name} to {}", word(&args.owner)),
+            (None, _) => format!("group of {name} to {}", word(&args.group)),
+            _ => format!("owner of {name} to {}:{}", word(&args.owner), word(&args.group)),
+        };
+        cx.change(what, |host| host.chown(path, uid, gid))?;
+        changed = true;
+    }
+    if let Some(mode) = &args.mode
+        && !found.is_symlink()
+    {
+        let present = found.mode() & 0o7777;
+        // A change of owner clears the set-id bits, so the mode is set again after it.
+        let now = if changed && !cx.check_mode() {
+            cx.probe().lstat(path)?.map_or(present, |found| found.mode() & 0o7777)
+        } else {
+            present
+        };
+        if let Some(wanted) = mode.resolve(present, found.is_dir(), umask())
+            && wanted != now
+        {
+            diff.set("mode", mode_text(present), mode_text(wanted));
+            cx.change(format!("mode of {name} to {}", mode_text(wanted)), |host| host.chmod(path, wanted))?;
+            changed = true;
+        }
+    }
+    if let Some(wanted) = &args.attributes {
+        changed |= apply_attributes(cx, path, wanted, diff)?;
+    }
+    Ok(changed)
+}
+
+/// `lsattr`'s flags of a path, and its version; `None` where the file system has none.
+pub fn attribute_flags(cx: &Cx, path: &Path) -> Option<(String, String)> {
+    let output = cx.probe().run(Program::new(["lsattr", "-vd"]).arg(path).parsable()).ok()?;
+    let text = output.out();
+    let mut words = text.split_whitespace();
+    let (version, flags) = (words.next()?, words.next()?);
+    output.success().then(|| (version.to_owned(), flags.replace('-', "")))
+}
+
+fn apply_attributes(cx: &Cx, path: &Path, wanted: &str, diff: &mut StateDiff) -> Result<bool> {
+    let (operator, flags) = match wanted.chars().next() {
+        Some(sign @ ('+' | '-' | '=')) => (sign, &wanted[1..]),
+        _ => ('=', wanted),
+    };
+    let (_, present) = attribute_flags(cx, path).unwrap_or_default();
+    let settled = match operator {
+        '+' => flags.chars().all(|flag| present.contains(flag)),
+        '-' => flags.chars().all(|flag| !present.contains(flag)),
+        _ => {
+            let sorted = |text: &str| {
+                let mut flags: Vec<char> = text.chars().collect();
+                flags.sort_unstable();
+                flags
+            };
+            sorted(&present) == sorted(flags)
+        }
+    };
+    if settled {
+        return Ok(false);
+    }
+    diff.set("attributes", present, format!("{operator}{flags}"));
+    let change = format!("{operator}{flags}");
+    cx.change(format!("attributes {change} of {}", shown(path)), |host| {
+        host.run_ok(Program::new(["chattr", &change]).arg(path).parsable())
+    })?;
+    Ok(true)
+}
+
+/// The keys that Ansible adds to every result with a `path` or `dest`.
+pub fn add_path_info(cx: &Cx, result: &mut Map, path: &Path) {
+    if !cx.probe().exists(path) {
+        return;
+    }
+    let (Ok(Some(found)), Ok(state)) = (cx.probe().lstat(path), cx.probe().state(path)) else { return };
+    insert(result, "uid", found.uid());
+    insert(result, "gid", found.gid());
+    let owner = accounts::account_of_uid(found.uid()).map_or_else(|| found.uid().to_string(), |account| account.name);
+    let group = accounts::group_of_gid(found.gid()).map_or_else(|| found.gid().to_string(), |group| group.name);
+    insert(result, "owner", owner);
+    insert(result, "group", group);
+    insert(result, "mode", mode_text(found.mode()));
+    insert(result, "state", state.name());
+    insert(result, "size", found.size());
+}

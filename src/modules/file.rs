@@ -1,0 +1,626 @@
+//! `file`: folders, links, empty files, and the attributes of what is there.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::attributes::{FileArgs, StateDiff, add_path_info, apply, gid_of, uid_of, with_file_args};
+use super::call::Failure;
+use super::cx::Cx;
+use super::file_times::{Stamp, Times};
+use super::spec::{Meta, Module};
+use super::types::HostPath;
+use crate::diag::{Diagnostic, Result};
+use crate::map;
+use crate::system::fs::{FileState, shown};
+use crate::value::{Map, insert};
+
+with_file_args! {
+    /// Folders, links and empty files, and owner, group, mode and times of what is there.
+    ///
+    /// ```yaml
+    /// - name: A folder for the logs
+    ///   file:
+    ///     path: /var/log/builds
+    ///     state: directory
+    ///     owner: builder
+    ///     mode: '0750'
+    /// - file:
+    ///     src: /srv/cache
+    ///     dest: /var/cache/builds
+    ///     state: link
+    /// ```
+    #[derive(Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    pub struct Args {
+        /// The path.
+        path: HostPath,
+        /// What shall be there; what is there now, or `file`, if not given.
+        state: Option<State>,
+        /// The target of a link, as it shall stand in the link; the other name of a hard link.
+        src: Option<HostPath>,
+        /// Apply the attributes to all that is in the folder too.
+        #[serde(default)]
+        recurse: bool,
+        /// Replace a file by a link, and link to what does not exist.
+        #[serde(default)]
+        force: bool,
+        /// Apply attributes to a link's target.
+        #[serde(default = "yes")]
+        follow: bool,
+        /// `preserve`, `now` or a time in the format below.
+        modification_time: Option<String>,
+        /// How `modification_time` is written.
+        #[serde(default = "time_format")]
+        modification_time_format: String,
+        /// `preserve`, `now` or a time in the format below.
+        access_time: Option<String>,
+        /// How `access_time` is written.
+        #[serde(default = "time_format")]
+        access_time_format: String,
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn time_format() -> String {
+    "%Y%m%d%H%M.%S".to_owned()
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Absent,
+    Directory,
+    File,
+    Hard,
+    Link,
+    Touch,
+}
+
+/// The module.
+pub struct File;
+
+impl Module for File {
+    type Args = Args;
+    const META: Meta = Meta {
+        name: "file",
+        full_name: "ansible.builtin.file",
+        also: &["ansible.legacy.file"],
+        summary: "Folders, links, empty files and their attributes",
+        aliases: &[("path", &["dest", "name"]), ("attributes", &["attr"])],
+        refused: &[
+            ("selevel", super::attributes::SELINUX),
+            ("serole", super::attributes::SELINUX),
+            ("setype", super::attributes::SELINUX),
+            ("seuser", super::attributes::SELINUX),
+        ],
+        reads: &["lsattr"],
+        ..Meta::NONE
+    };
+
+    fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
+        let mut path = args.path.expand(cx.environment());
+        let src = args.src.as_ref().map(|src| src.expand(cx.environment()));
+        if !matches!(args.state, Some(State::Link | State::Absent))
+            && cx.probe().is_dir(&path)
+            && let Some(name) = src.as_deref().and_then(Path::file_name)
+        {
+            path.push(name);
+        }
+        let present = cx.probe().state(&path)?;
+        let state = args.state.unwrap_or(match present {
+            FileState::Absent if args.recurse => State::Directory,
+            FileState::Absent | FileState::File => State::File,
+            FileState::Link => State::Link,
+            FileState::Directory => State::Directory,
+            FileState::Hard => State::Hard,
+        });
+        let refuse =
+            |message: &str| Failure::with_result(conflict(message.to_owned()), map! { "path" => shown(&path) });
+        if args.recurse && state != State::Directory {
+            return Err(refuse("`recurse` requires state to be `directory`"));
+        }
+        if src.is_some() && !matches!(state, State::Link | State::Hard) {
+            return Err(refuse("`src` requires state to be `link` or `hard`"));
+        }
+        let times = Times::parse(
+            (args.modification_time.as_deref(), &args.modification_time_format),
+            (args.access_time.as_deref(), &args.access_time_format),
+            state == State::Touch,
+        )?;
+        let work = Work { cx, file: args.file_args(), times, follow: args.follow, force: args.force };
+        if cx.check_mode() && state != State::Absent {
+            work.warn_of_unknown_names();
+        }
+        match state {
+            State::Absent => work.absent(&path, present),
+            State::Directory => work.directory(path, args.recurse),
+            State::File => work.attributes_only(path),
+            State::Touch => work.touch(path, present),
+            State::Link => work.link(&path, src, present),
+            State::Hard => work.hard(&path, src, present),
+        }
+    }
+}
+
+fn conflict(message: String) -> Diagnostic {
+    Diagnostic::task("H0107", message)
+}
+
+struct Work<'a> {
+    cx: &'a Cx,
+    file: FileArgs,
+    times: Times,
+    follow: bool,
+    force: bool,
+}
+
+impl Work<'_> {
+    fn warn_of_unknown_names(&self) {
+        let unknown = [
+            self.file.owner.as_deref().filter(|owner| uid_of(owner).is_err()).map(|owner| format!("user `{owner}`")),
+            self.file.group.as_deref().filter(|group| gid_of(group).is_err()).map(|group| format!("group `{group}`")),
+        ];
+        for name in unknown.into_iter().flatten() {
+            self.cx.warn(format!(
+                "there is no {name} on the host yet; a task before this one may create it in a real run"
+            ));
+        }
+    }
+
+    fn diff_of(&self, path: &Path, before: FileState, after: &str) -> Result<StateDiff> {
+        let mut diff = StateDiff::default();
+        diff.set("path", shown(path), shown(path));
+        if before.name() != after {
+            diff.set("state", before.name(), after);
+        }
+        Ok(diff)
+    }
+
+    /// The target of a link if links are followed.
+    fn followed(&self, path: &Path) -> Result<PathBuf> {
+        let is_link = self.cx.probe().state(path)? == FileState::Link;
+        Ok(if self.follow && is_link { self.cx.probe().real(path) } else { path.to_owned() })
+    }
+
+    fn settle(&self, path: &Path, diff: &mut StateDiff) -> Result<()> {
+        apply(self.cx, path, &self.file, diff)?;
+        self.times.apply(self.cx, path, diff)
+    }
+
+    fn finish(&self, mut result: Map, path: &Path, diff: StateDiff) -> Map {
+        if !diff.is_empty() {
+            self.cx.diff(diff.into_diff("", ""));
+        }
+        add_path_info(self.cx, &mut result, path);
+        result
+    }
+
+    fn absent(&self, path: &Path, present: FileState) -> Result<Map, Failure> {
+        let result = map! { "path" => shown(path), "state" => "absent" };
+        if present == FileState::Absent {
+            return Ok(result);
+        }
+        let diff = self.diff_of(path, present, "absent")?;
+        self.cx.change(format!("remove {}", shown(path)), |host| {
+            if present == FileState::Directory { host.remove_tree(path) } else { host.remove_file(path) }
+        })?;
+        self.cx.diff(diff.into_diff("", ""));
+        Ok(result)
+    }
+
+    fn attributes_only(&self, path: PathBuf) -> Result<Map, Failure> {
+        let path = self.followed(&path)?;
+        let state = self.cx.probe().state(&path)?;
+        if !matches!(state, FileState::File | FileState::Hard) {
+            let message = format!("file ({}) is {}, cannot continue", shown(&path), state.name());
+            let mut error = conflict(message);
+            if state == FileState::Absent {
+                error = error.with_hint("`state: touch` creates an empty file, `state: directory` a folder");
+            }
+            let mut result = map! { "path" => shown(&path), "state" => state.name() };
+            add_path_info(self.cx, &mut result, &path);
+            return Err(Failure::with_result(error, result));
+        }
+        let mut diff = self.diff_of(&path, state, state.name())?;
+        self.settle(&path, &mut diff)?;
+        Ok(self.finish(map! { "path" => shown(&path) }, &path, diff))
+    }
+
+    fn touch(&self, path: PathBuf, present: FileState) -> Result<Map, Failure> {
+        let result = map! { "dest" => shown(&path) };
+        let mut diff = self.diff_of(&path, present, "touch")?;
+        if present == FileState::Absent {
+            self.cx.change(format!("create {}", shown(&path)), |host| host.create_empty(&path))?;
+            if self.cx.check_mode() {
+                return Ok(result);
+            }
+        }
+        let target = if self.cx.probe().state(&path)? == FileState::Link && self.follow {
+            self.cx.probe().real(&path)
+        } else {
+            path.clone()
+        };
+        if present == FileState::Link && !self.cx.probe().exists(&target) {
+            self.cx.change(format!("create {}", shown(&target)), |host| host.create_empty(&target))?;
+        }
+        if let Err(error) = self.settle(&target, &mut diff) {
+            if present == FileState::Absent {
+                // What was just created for this task does not stay half done.
+                self.cx.scratch(|host| host.remove_file(&path))?;
+            }
+            return Err(error.into());
+        }
+        Ok(self.finish(result, &path, diff))
+    }
+
+    fn directory(&self, path: PathBuf, recurse: bool) -> Result<Map, Failure> {
+        let cx = self.cx;
+        let path = self.followed(&path)?;
+        let state = cx.probe().state(&path)?;
+        let mut diff = self.diff_of(&path, state, "directory")?;
+        let result = map! { "path" => shown(&path) };
+        match state {
+            FileState::Absent => {
+                let missing: Vec<&Path> = path
+                    .ancestors()
+                    .filter(|part| !part.as_os_str().is_empty())
+                    .take_while(|part| !cx.probe().exists(part))
+                    .collect();
+                for part in missing.into_iter().rev() {
+                    cx.change(format!("create {}", shown(part)), |host| host.create_dir(part))?;
+                    if cx.check_mode() {
+                        continue;
+                    }
+                    self.settle(part, &mut diff)?;
+                }
+            }
+            FileState::Directory => {
+                self.settle(&path, &mut diff)?;
+                if recurse {
+                    self.recurse(&path, &mut diff, 0)?;
+                }
+            }
+            other => {
+                let message = format!("{} already exists as a {}", shown(&path), other.name());
+                let mut result = result;
+                add_path_info(cx, &mut result, &path);
+                return Err(Failure::with_result(conflict(message), result));
+            }
+        }
+        Ok(self.finish(result, &path, diff))
+    }
+
+    fn recurse(&self, folder: &Path, diff: &mut StateDiff, depth: usize) -> Result<()> {
+        if depth > 200 {
+            return Err(conflict(format!("`{}` is nested too deep, or its links form a ring", shown(folder))));
+        }
+        let probe = self.cx.probe();
+        for entry in probe.list(folder)? {
+            match probe.state(&entry)? {
+                FileState::Link => {
+                    apply(self.cx, &entry, &FileArgs { mode: None, ..self.file.clone() }, diff)?;
+                    if self.follow && probe.exists(&entry) {
+                        let target = probe.real(&entry);
+                        if probe.is_dir(&target) && !folder.starts_with(&target) {
+                            self.recurse(&target, diff, depth + 1)?;
+                        }
+                        self.settle(&target, diff)?;
+                    }
+                }
+                FileState::Directory => {
+                    self.settle(&entry, diff)?;
+                    self.recurse(&entry, diff, depth + 1)?;
+                }
+                FileState::Absent => {}
+                FileState::Hard | FileState::File => self.settle(&entry, diff)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn link(&self, path: &Path, src: Option<PathBuf>, present: FileState) -> Result<Map, Failure> {
+        let (cx, probe) = (self.cx, self.cx.probe());
+        let src = match src {
+            Some(src) => Some(src),
+            None if self.follow && present == FileState::Link && probe.exists(path) => Some(probe.read_link(path)?),
+            None => None,
+        };
+        let base = if present == FileState::Directory { Some(path) } else { path.parent() };
+        let target = src.as_ref().map(|src| base.map_or_else(|| src.clone(), |base| base.join(src)));
+        let name = shown(path);
+        let refuse = |message: String| {
+            let mut result = map! { "path" => name.clone() };
+            add_path_info(cx, &mut result, path);
+            Failure::with_result(conflict(message), result)
+        };
+        if let (false, Some(target)) = (self.force, &target)
+            && !probe.exists(target)
+        {
+            let error = conflict(format!("src file does not exist: {}", shown(target)))
+                .with_hint("`force: true` creates the link all the same");
+            return Err(Failure::with_result(error, map! { "path" => name }));
+        }
+        match present {
+            FileState::Directory if !self.force => {
+                return Err(refuse(format!("refusing to convert from directory to symlink for {name}")));
+            }
+            FileState::Directory if !probe.list(path)?.is_empty() => {
+                return Err(refuse(format!("the directory {name} is not empty, refusing to convert it")));
+            }
+            FileState::File | FileState::Hard if !self.force => {
+                return Err(refuse(format!("refusing to convert from {} to symlink for {name}", present.name())));
+            }
+            _ => {}
+        }
+        let mut diff = self.diff_of(path, present, "link")?;
+        let Some(src) = src else {
+            if present == FileState::Link {
+                let result = map! { "dest" => name };
+                return Ok(self.finish(result, path, diff));
+            }
+            return Err(refuse("src is required for creating new symlinks".to_owned()));
+        };
+        let old = if present == FileState::Link { Some(probe.read_link(path)?) } else { None };
+        if old.as_ref() != Some(&src) {
+            if let Some(old) = &old {
+                diff.set("src", shown(old), shown(&src));
+            }
+            cx.change(format!("link {name} -> {}", shown(&src)), |host| {
+                if present == FileState::Directory {
+                    host.remove_dir(path)?;
+                }
+                host.symlink(&src, path)
+            })?;
+        }
+        let result = map! { "dest" => name, "src" => shown(&src) };
+        if cx.check_mode() && !probe.exists(path) {
+            return Ok(self.finish(result, path, diff));
+        }
+        let settled = self.followed(path)?;
+        if self.follow && !probe.exists(&settled) {
+            cx.warn(
+                "cannot set owner, mode or times on a link's target that does not exist; `follow: false` avoids this",
+            );
+        } else {
+            self.settle(&settled, &mut diff)?;
+        }
+        Ok(self.finish(result, path, diff))
+    }
+
+    fn hard(&self, path: &Path, src: Option<PathBuf>, present: FileState) -> Result<Map, Failure> {
+        let (cx, probe) = (self.cx, self.cx.probe());
+        let name = shown(path);
+        let mut result = map! { "dest" => name.clone() };
+        if let Some(src) = &src {
+            insert(&mut result, "src", shown(src));
+        }
+        let refuse = |message: &str| Failure::with_result(conflict(message.to_owned()), result.clone());
+        let Some(source) = &src else {
+            if present != FileState::Hard {
+                return Err(refuse("src is required for creating new hardlinks"));
+            }
+            let mut diff = self.diff_of(path, present, "hard")?;
+            self.settle(path, &mut diff)?;
+            return Ok(self.finish(result, path, diff));
+        };
+        let Some(wanted) = probe.stat(source)? else {
+            return Err(refuse("src does not exist"));
+        };
+        let same = |found: Option<std::fs::Metadata>| {
+            found.is_some_and(|found| (found.ino(), found.dev()) == (wanted.ino(), wanted.dev()))
+        };
+        let settled = match present {
+            FileState::Absent | FileState::Link => false,
+            FileState::Hard | FileState::Directory => same(probe.stat(path)?),
+            FileState::File => same(probe.stat(path)?),
+        };
+        if !settled && !self.force {
+            match present {
+                FileState::Hard | FileState::Directory => {
+                    return Err(refuse("Cannot link, different hard link exists at destination"));
+                }
+                FileState::File => return Err(refuse("Cannot link, file exists at destination")),
+                FileState::Absent | FileState::Link => {}
+            }
+        }
+        let mut diff = self.diff_of(path, present, "hard")?;
+        if !settled {
+            let target = if self.follow { probe.real(source) } else { source.clone() };
+            cx.change(format!("hard link {name} -> {}", shown(source)), |host| host.hard_link(&target, path))?;
+        }
+        if !(cx.check_mode() && !probe.exists(path)) {
+            self.settle(path, &mut diff)?;
+        }
+        Ok(self.finish(result, path, diff))
+    }
+}
+
+impl Times {
+    /// Brings the times of a path (links followed) to what is asked for.
+    fn apply(&self, cx: &Cx, path: &Path, diff: &mut StateDiff) -> Result<()> {
+        if self.keep() {
+            return Ok(());
+        }
+        let Some(found) = cx.probe().stat(path)? else { return Ok(()) };
+        let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+        let present = (nanos(found.atime(), found.atime_nsec()), nanos(found.mtime(), found.mtime_nsec()));
+        let settled = |stamp: Stamp, present: i128| match stamp {
+            Stamp::Preserve => true,
+            Stamp::Now => false,
+            Stamp::At(wanted) => wanted == present,
+        };
+        if settled(self.access, present.0) && settled(self.modification, present.1) {
+            return Ok(());
+        }
+        let now = jiff::Timestamp::now().as_nanosecond();
+        let value = |stamp: Stamp, present: i128| match stamp {
+            Stamp::Preserve => Some(present),
+            Stamp::Now => None,
+            Stamp::At(wanted) => Some(wanted),
+        };
+        let (access, modification) = (value(self.access, present.0), value(self.modification, present.1));
+        #[expect(clippy::cast_precision_loss, reason = "times are shown as floats, as Ansible does")]
+        let seconds = |nanos: i128| nanos as f64 / 1e9;
+        diff.set("atime", seconds(present.0), seconds(access.unwrap_or(now)));
+        diff.set("mtime", seconds(present.1), seconds(modification.unwrap_or(now)));
+        cx.change(format!("times of {}", shown(path)), |host| host.set_times(path, access, modification)).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use serde_json::json;
+
+    use super::super::testing::{get, module};
+    use super::*;
+    use crate::value::Value;
+
+    struct Bench(tempfile::TempDir);
+
+    impl Bench {
+        fn new() -> Self {
+            Self(tempfile::tempdir().expect("folder"))
+        }
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+        fn args(&self, name: &str, more: &[(&str, Value)]) -> Map {
+            let mut map = map! { "path" => shown(&self.path(name)) };
+            for (key, value) in more {
+                insert(&mut map, key, value.clone());
+            }
+            map
+        }
+        /// Check mode first, then for real, then again: plans right, changes, settles.
+        fn settles(&self, name: &str, more: &[(&str, Value)]) -> super::super::Outcome {
+            let args = self.args(name, more);
+            let before = cx_state(&self.path(name));
+            assert!(module("file", args.clone()).check(true).ok().changed, "check mode saw nothing to do");
+            assert_eq!(cx_state(&self.path(name)), before, "check mode changed something");
+            let outcome = module("file", args.clone()).ok();
+            assert!(outcome.changed && !outcome.changes.is_empty());
+            let again = module("file", args).ok();
+            assert!(!again.changed, "second run: {:?}", again.changes);
+            outcome
+        }
+    }
+
+    fn cx_state(path: &Path) -> Option<(u32, u64)> {
+        std::fs::symlink_metadata(path).ok().map(|found| (found.mode(), found.ino()))
+    }
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).expect("stat").permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn folders_with_parents_modes_and_recursion() {
+        let bench = Bench::new();
+        let outcome = bench.settles("a/b c", &[("state", "directory".into()), ("mode", "0750".into())]);
+        assert_eq!((mode(&bench.path("a")), mode(&bench.path("a/b c"))), (0o750, 0o750));
+        assert_eq!((get(&outcome, "state"), get(&outcome, "mode")), (json!("directory"), json!("0750")));
+        std::fs::write(bench.path("a/b c/f"), "").expect("write");
+        std::fs::set_permissions(bench.path("a/b c/f"), std::fs::Permissions::from_mode(0o600)).expect("mode");
+        bench
+            .settles("a", &[("state", "directory".into()), ("recurse", true.into()), ("mode", "u=rwX,g=rX,o=".into())]);
+        assert_eq!(mode(&bench.path("a/b c/f")), 0o640);
+        std::fs::write(bench.path("plain"), "").expect("write");
+        let failure = module("file", bench.args("plain", &[("state", "directory".into())])).fails();
+        assert!(failure.diagnostic.message.ends_with("already exists as a file"));
+    }
+
+    #[test]
+    fn links_are_made_moved_and_guarded() {
+        let bench = Bench::new();
+        std::fs::write(bench.path("t1"), "").expect("write");
+        std::fs::write(bench.path("t2"), "").expect("write");
+        let link = |target: &str| [("state", Value::from("link")), ("src", target.into())];
+        let outcome = bench.settles("l", &link("t1"));
+        assert_eq!((get(&outcome, "src"), get(&outcome, "state")), (json!("t1"), json!("link")));
+        bench.settles("l", &link("t2"));
+        assert_eq!(std::fs::read_link(bench.path("l")).expect("link"), Path::new("t2"));
+        let failure = module("file", bench.args("l2", &link("missing"))).fails();
+        assert!(failure.diagnostic.message.starts_with("src file does not exist"));
+        let failure = module("file", bench.args("t1", &link("t2"))).fails();
+        assert!(
+            failure.diagnostic.message.starts_with("refusing to convert from file"),
+            "{}",
+            failure.diagnostic.message
+        );
+        let mut forced = link("missing").to_vec();
+        forced.push(("force", true.into()));
+        forced.push(("follow", false.into()));
+        bench.settles("t1", &forced);
+        assert!(std::fs::symlink_metadata(bench.path("t1")).expect("stat").is_symlink());
+    }
+
+    #[test]
+    fn hard_links() {
+        let bench = Bench::new();
+        std::fs::write(bench.path("s"), "x").expect("write");
+        let src = shown(&bench.path("s"));
+        bench.settles("h", &[("state", "hard".into()), ("src", src.clone().into())]);
+        assert_eq!(std::fs::metadata(bench.path("h")).expect("stat").nlink(), 2);
+        std::fs::write(bench.path("other"), "").expect("write");
+        let args = bench.args("other", &[("state", "hard".into()), ("src", src.into())]);
+        assert!(module("file", args).fails().diagnostic.message.starts_with("Cannot link"));
+    }
+
+    #[test]
+    fn touch_creates_and_sets_times() {
+        let bench = Bench::new();
+        assert!(module("file", bench.args("t", &[("state", "touch".into())])).check(true).ok().changed);
+        assert!(!bench.path("t").exists());
+        let stamp = [
+            ("state", Value::from("touch")),
+            ("modification_time", "202001020304.05".into()),
+            ("access_time", "202001020304.05".into()),
+            ("mode", "0604".into()),
+        ];
+        bench.settles("t", &stamp);
+        assert_eq!(mode(&bench.path("t")), 0o604);
+        assert!(module("file", bench.args("t", &[("state", "touch".into())])).ok().changed, "now is always new");
+        let keep = [
+            ("state", Value::from("touch")),
+            ("modification_time", "preserve".into()),
+            ("access_time", "preserve".into()),
+        ];
+        assert!(!module("file", bench.args("t", &keep)).ok().changed);
+        let failure =
+            module("file", bench.args("t", &[("state", "touch".into()), ("access_time", "soon".into())])).fails();
+        assert!(failure.diagnostic.message.contains("soon"), "{}", failure.diagnostic.message);
+    }
+
+    #[test]
+    fn absent_removes_trees_but_not_through_links() {
+        let bench = Bench::new();
+        std::fs::create_dir_all(bench.path("d/e")).expect("folder");
+        std::fs::write(bench.path("keep"), "").expect("write");
+        std::os::unix::fs::symlink(bench.path("keep"), bench.path("d/e/l")).expect("link");
+        bench.settles("d", &[("state", "absent".into())]);
+        assert!(!bench.path("d").exists() && bench.path("keep").exists());
+    }
+
+    #[test]
+    fn owner_and_state_file() {
+        let bench = Bench::new();
+        let failure = module("file", bench.args("f", &[])).fails();
+        assert!(failure.diagnostic.message.ends_with("is absent, cannot continue"));
+        std::fs::write(bench.path("f"), "").expect("write");
+        if rustix::process::geteuid().is_root() {
+            bench.settles("f", &[("owner", "nobody".into()), ("group", "12345".into()), ("mode", "4755".into())]);
+            let found = std::fs::metadata(bench.path("f")).expect("stat");
+            assert_eq!((found.uid(), found.gid(), found.mode() & 0o7777), (65534, 12345, 0o4755));
+        }
+        let failure = module("file", bench.args("f", &[("owner", "no such user".into())])).fails();
+        assert_eq!(failure.diagnostic.code, "H0108");
+    }
+}

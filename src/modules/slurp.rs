@@ -1,0 +1,87 @@
+//! `slurp`: a file's content in base64.
+
+use base64::Engine as _;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::call::Failure;
+use super::cx::Cx;
+use super::spec::{Meta, Module};
+use super::types::HostPath;
+use crate::diag::Diagnostic;
+use crate::map;
+use crate::system::fs::shown;
+use crate::value::Map;
+
+/// What is read at most: the result goes through memory a few times.
+const LIMIT: u64 = 64 << 20;
+
+/// Reads a file of the host into the result, in base64.
+///
+/// ```yaml
+/// - name: Read the host key
+///   slurp:
+///     src: /etc/ssh/ssh_host_ed25519_key.pub
+///   register: key
+/// - debug:
+///     msg: "{{ key.content | b64decode }}"
+/// ```
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Args {
+    /// The file.
+    src: HostPath,
+}
+
+/// The module.
+pub struct Slurp;
+
+impl Module for Slurp {
+    type Args = Args;
+    const META: Meta = Meta {
+        name: "slurp",
+        full_name: "ansible.builtin.slurp",
+        also: &["ansible.legacy.slurp"],
+        summary: "Read a file of the host",
+        aliases: &[("src", &["path"])],
+        ..Meta::NONE
+    };
+
+    fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
+        let path = args.src.expand(cx.environment());
+        let found = cx.probe().stat(&path)?;
+        let refuse = |reason: String| Failure::from(Diagnostic::task("H0107", reason));
+        match found {
+            None => return Err(refuse(format!("file not found: {}", shown(&path)))),
+            Some(found) if found.is_dir() => {
+                return Err(refuse(format!("source is a directory and must be a file: {}", shown(&path))));
+            }
+            Some(found) if found.len() > LIMIT => {
+                return Err(refuse(format!("`{}` is larger than 64 MiB, which `slurp` does not read", shown(&path))));
+            }
+            Some(_) => {}
+        }
+        let bytes = cx.probe().read(&path)?;
+        let content = base64::engine::general_purpose::STANDARD.encode(bytes);
+        Ok(map! { "content" => content, "source" => shown(&path), "encoding" => "base64" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{get, module};
+    use super::*;
+
+    #[test]
+    fn reads_bytes_and_names_what_is_no_file() {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("x");
+        std::fs::write(&file, [0xff, 0]).expect("write");
+        let outcome = module("slurp", map! { "path" => file.to_string_lossy().into_owned() }).ok();
+        assert_eq!((get(&outcome, "content"), get(&outcome, "encoding")), (json!("/wA="), json!("base64")));
+        assert_eq!(module("slurp", map! { "src" => "/etc" }).fails().diagnostic.code, "H0107");
+        assert_eq!(module("slurp", map! { "src" => "/no" }).fails().diagnostic.message, "file not found: /no");
+    }
+}

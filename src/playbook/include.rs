@@ -1,0 +1,225 @@
+//! Finds files that playbooks name, and loads what is included while a run goes on.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::loader::{Loader, clean, expand_home, first_error};
+use super::model::{Context, ContextKind, Item, Keywords, Playbook, RoleUse};
+use super::parse::{Here, Parser, RoleRequest, playbook_dir};
+use super::roles::RoleFrom;
+use crate::diag::{Diagnostic, Result};
+
+/// A playbook that was read, as far as that was possible.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What could be read. Not to be run if there are errors.
+    pub playbook: Playbook,
+    /// Errors and warnings in the order of files and places.
+    pub problems: Vec<Diagnostic>,
+}
+
+/// A file of tasks that is looked for.
+pub(super) struct Search<'a> {
+    /// The name as written, rendered.
+    pub(super) name: &'a str,
+    /// What surrounds the task that asks.
+    pub(super) context: &'a Context,
+    /// The file that the task stands in.
+    pub(super) file: &'a Path,
+    /// A role's `handlers/` is searched, not its `tasks/`.
+    pub(super) handler: bool,
+    /// Asked for at run time: the role's own folder comes first, as in Ansible.
+    pub(super) dynamic: bool,
+}
+
+impl Loader {
+    /// Reads a playbook with all that it brings in statically. Goes on after mistakes.
+    pub fn load(&self, path: &Path) -> Loaded {
+        let mut parser = Parser::new(self);
+        let plays = parser.playbook(path, None, (Keywords::default(), None));
+        Loaded { playbook: Playbook { path: path.to_path_buf(), plays }, problems: parser.finish() }
+    }
+
+    /// Reads a playbook for a run: with warnings, or all errors.
+    pub fn playbook(&self, path: &Path) -> Result<(Playbook, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let loaded = self.load(path);
+        if loaded.problems.iter().any(Diagnostic::is_error) {
+            return Err(loaded.problems);
+        }
+        Ok((loaded.playbook, loaded.problems))
+    }
+
+    /// The tasks of a file that `include_tasks` names: `name` is rendered, `context` is that of the
+    /// tasks inside (kind `Include` with the include's keywords; its file is filled in here), `file`
+    /// is where the including task stands. Reading is cached; the tasks are new each time.
+    pub fn include_tasks(&self, name: &str, context: &Arc<Context>, file: &Path, handler: bool) -> Result<Vec<Item>> {
+        let search = Search { name, context, file, handler, dynamic: true };
+        let path = self.find_tasks(&search)?;
+        let context = match &context.kind {
+            ContextKind::Include { file } if *file == path => Arc::clone(context),
+            ContextKind::Include { .. } => Arc::new(Context {
+                kind: ContextKind::Include { file: path.clone() },
+                keywords: context.keywords.clone(),
+                parent: context.parent.clone(),
+            }),
+            _ => Arc::new(Context {
+                kind: ContextKind::Include { file: path.clone() },
+                keywords: Keywords::default(),
+                parent: Some(Arc::clone(context)),
+            }),
+        };
+        let mut parser = Parser::new(self);
+        let items = parser.task_file(&path, None, &Here { context, file: path.clone(), handler });
+        done(parser, items)
+    }
+
+    /// A role that `include_role` names, with `context` around it and `file` as the place of the
+    /// including task. Uses of roles it depends on stand first among its tasks.
+    pub fn include_role(&self, name: &str, from: &RoleFrom, context: &Arc<Context>, file: &Path) -> Result<RoleUse> {
+        let mut parser = Parser::new(self);
+        let here = Here { context: Arc::clone(context), file: file.to_path_buf(), handler: false };
+        let request = RoleRequest {
+            name: name.to_owned(),
+            span: None,
+            from: from.clone(),
+            params: Vec::new(),
+            allow_duplicates: Some(true),
+            beside: None,
+        };
+        let mut uses = parser.role(&request, Keywords::default(), &here);
+        let last = uses.pop();
+        let merged = last.map(|mut last| {
+            let mut tasks: Vec<Item> = Vec::with_capacity(uses.len() + last.tasks.len());
+            let mut handlers = Vec::new();
+            for dependency in uses {
+                handlers.extend(dependency.handlers.iter().cloned());
+                tasks.push(Item::Role(Arc::new(dependency)));
+            }
+            tasks.append(&mut last.tasks);
+            handlers.append(&mut last.handlers);
+            handlers.append(&mut parser.imported_handlers);
+            RoleUse { tasks, handlers, ..last }
+        });
+        done(parser, merged)
+    }
+
+    /// The file that `import_playbook` names: a path beside the importing playbook, or
+    /// `namespace.collection.name`.
+    pub(super) fn find_playbook(&self, name: &str, from: &Path) -> Result<PathBuf> {
+        let dir = from.parent().unwrap_or(Path::new(""));
+        let parts: Vec<&str> = name.split('.').collect();
+        if let [namespace, collection, rest @ ..] = parts.as_slice()
+            && !rest.is_empty()
+            && !name.contains('/')
+        {
+            let below = PathBuf::from("playbooks").join(rest.join("/"));
+            for root in self.collection_dirs(namespace, collection, dir) {
+                for ending in ["yml", "yaml", "json"] {
+                    let path = root.join(&below).with_extension(ending);
+                    if path.is_file() {
+                        return Ok(path);
+                    }
+                }
+            }
+        }
+        let path = join(dir, name);
+        if path.is_file() {
+            return Ok(path);
+        }
+        Err(not_found("P0401", "playbook", name, &[path]))
+    }
+
+    /// The file of an `import_tasks` or `include_tasks`.
+    pub(super) fn find_tasks(&self, search: &Search<'_>) -> Result<PathBuf> {
+        let name = search.name;
+        let mut tried: Vec<PathBuf> = Vec::new();
+        let mut add = |path: PathBuf| {
+            if !tried.contains(&path) {
+                tried.push(path);
+            }
+        };
+        let role = search.context.role();
+        let in_role = role.map(|role| role.path.join(if search.handler { "handlers" } else { "tasks" }));
+        if search.dynamic
+            && let Some(dir) = &in_role
+        {
+            add(join(dir, name));
+        }
+        // The folders of the files around, innermost first, as far as the role goes.
+        add(join(search.file.parent().unwrap_or(Path::new("")), name));
+        for context in search.context.chain() {
+            match &context.kind {
+                ContextKind::Include { file } => add(join(file.parent().unwrap_or(Path::new("")), name)),
+                ContextKind::Role(_) => break,
+                _ => {}
+            }
+        }
+        if let (Some(dir), Some(role)) = (&in_role, role) {
+            add(join(dir, name));
+            add(join(&role.path.join("tasks"), name));
+            add(join(&role.path, name));
+        }
+        let play = playbook_dir(search.context);
+        if in_role.is_some() {
+            add(join(&play.join("tasks"), name));
+        }
+        add(join(&play, name));
+        match tried.iter().find(|path| path.is_file()) {
+            Some(path) => Ok(path.clone()),
+            None => Err(not_found("P0401", "task file", name, &tried)),
+        }
+    }
+
+    /// Folders of a collection, those beside the playbook first.
+    pub(super) fn collection_dirs(&self, namespace: &str, collection: &str, playbook_dir: &Path) -> Vec<PathBuf> {
+        let beside = playbook_dir.join("collections");
+        let project = self.options.project_dir.iter().map(|dir| dir.join("collections"));
+        std::iter::once(beside)
+            .chain(project)
+            .chain(self.options.collections_path.iter().cloned())
+            .map(|root| root.join("ansible_collections").join(namespace).join(collection))
+            .filter(|path| path.is_dir())
+            .collect()
+    }
+}
+
+/// The result of a load while a run goes on: its first error, if it has one.
+fn done<T>(parser: Parser<'_>, value: Option<T>) -> Result<T> {
+    let problems = parser.finish();
+    match value {
+        Some(value) if !problems.iter().any(Diagnostic::is_error) => Ok(value),
+        _ => Err(first_error(problems)),
+    }
+}
+
+/// A name in a folder; absolute names and `~` stand for themselves.
+pub(super) fn join(dir: &Path, name: &str) -> PathBuf {
+    clean(&dir.join(expand_home(name)))
+}
+
+/// The error for a file that is nowhere.
+pub(super) fn not_found(code: &'static str, what: &str, name: &str, tried: &[PathBuf]) -> Diagnostic {
+    let shown: Vec<String> = tried.iter().map(|path| format!("`{}`", path.display())).collect();
+    let mut diagnostic = Diagnostic::source(code, format!("the {what} `{name}` does not exist"))
+        .with_note(format!("looked for {}", shown.join(", ")));
+    if let Some(near) = tried.iter().find_map(|path| nearest_file(path)) {
+        diagnostic = diagnostic.with_hint(format!("did you mean `{near}`?"));
+    }
+    diagnostic
+}
+
+/// The name of the file in the same folder that is nearest to a missing one.
+fn nearest_file(path: &Path) -> Option<String> {
+    let wanted = path.file_name()?.to_str()?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names: Vec<String> = std::fs::read_dir(dir)
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .take(1000)
+        .collect();
+    crate::diag::nearest(wanted, names.iter().map(String::as_str)).map(str::to_owned)
+}
+
+#[cfg(test)]
+#[path = "include_tests.rs"]
+mod tests;

@@ -1,0 +1,270 @@
+//! The loader: reads files into nodes, once each, and numbers tasks.
+//!
+//! It owns where things are searched. One loader serves a whole run, so files that are included
+//! again and again are read once. Vaulted files go through the caller's `unseal`.
+
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::diag::{Diagnostic, Result, SourceMap};
+use crate::event::TaskId;
+use crate::playbook::model::{Context, ContextKind};
+use crate::template::Templates;
+use crate::vars::{Layer, Level, Scope};
+use crate::yaml::{self, LoadOptions, Node};
+
+/// Opens ansible-vault text; the redactor learns it on the way.
+pub type Unseal = Arc<dyn Fn(&str) -> Result<String> + Send + Sync>;
+
+/// What a loader needs to know.
+#[derive(Clone)]
+pub struct LoaderOptions {
+    /// Where texts are kept for messages.
+    pub sources: Arc<SourceMap>,
+    /// The project's folder: its `roles/` is searched after the one beside the playbook.
+    pub project_dir: Option<PathBuf>,
+    /// Folders with roles (`ANSIBLE_ROLES_PATH`, the usual places).
+    pub roles_path: Vec<PathBuf>,
+    /// Folders that hold `ansible_collections/`.
+    pub collections_path: Vec<PathBuf>,
+    /// Opens vaulted files.
+    pub unseal: Unseal,
+    /// Renders the names of static imports. Without it, templates there are errors.
+    pub templates: Option<Arc<Templates>>,
+    /// What is known before the run: `-e` and the environment. Play `vars` are added by the loader.
+    pub scope: Scope,
+}
+
+impl LoaderOptions {
+    /// Searches beside the playbook only, and opens no vault.
+    pub fn new(sources: Arc<SourceMap>) -> Self {
+        Self {
+            sources,
+            project_dir: None,
+            roles_path: Vec::new(),
+            collections_path: Vec::new(),
+            unseal: Arc::new(|_| {
+                Err(Diagnostic::new(
+                    "P0411",
+                    crate::diag::Kind::Vault,
+                    "the file is sealed and no vault password is known",
+                ))
+            }),
+            templates: None,
+            scope: Scope::new(),
+        }
+    }
+}
+
+/// A file's content and what the YAML reader had to say.
+#[derive(Clone, Debug)]
+pub(super) struct SourceNode {
+    /// The only document.
+    pub(super) node: Node,
+    /// Warnings; errors make reading fail.
+    pub(super) warnings: Vec<Diagnostic>,
+}
+
+/// Reads playbooks, roles, task and variable files.
+pub struct Loader {
+    pub(super) options: LoaderOptions,
+    next_task: AtomicU64,
+    files: Mutex<HashMap<PathBuf, Arc<SourceNode>>>,
+}
+
+impl Loader {
+    /// A loader for one run.
+    pub fn new(options: LoaderOptions) -> Self {
+        Self { options, next_task: AtomicU64::new(1), files: Mutex::default() }
+    }
+
+    /// The source map that spans refer to.
+    pub fn sources(&self) -> &Arc<SourceMap> {
+        &self.options.sources
+    }
+
+    /// A number that no other task of this run has.
+    pub fn task_id(&self) -> TaskId {
+        TaskId(self.next_task.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Reads a YAML or JSON file of one document; all that is wrong with it on failure.
+    pub(super) fn read(&self, path: &Path) -> Result<Arc<SourceNode>, Vec<Diagnostic>> {
+        if let Some(known) = self.files.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
+            return Ok(Arc::clone(known));
+        }
+        let text = self.read_text(path).map_err(|error| vec![error])?;
+        let name = clean(path).display().to_string();
+        let sealed = text.starts_with("$ANSIBLE_VAULT;");
+        let text = if sealed {
+            (self.options.unseal)(&text)
+                .map_err(|error| vec![error.with_note(format!("`{name}` is a vaulted file"))])?
+        } else {
+            text
+        };
+        let file = self.options.sources.add(name, Some(path), text);
+        let (node, diagnostics) = yaml::load(&self.options.sources, &file, &LoadOptions::default()).single(&file);
+        if sealed {
+            // Code frames must not show what the vault keeps.
+            self.options.sources.mask(file.id);
+        }
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(diagnostics);
+        }
+        let source = Arc::new(SourceNode { node, warnings: diagnostics });
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_path_buf(), Arc::clone(&source));
+        Ok(source)
+    }
+
+    /// A file's text.
+    pub(super) fn read_text(&self, path: &Path) -> Result<String> {
+        let shown = clean(path);
+        let bytes = std::fs::read(path).map_err(|error| {
+            Diagnostic::source("P0401", format!("cannot read `{}`: {}", shown.display(), reason(&error)))
+        })?;
+        String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            Diagnostic::source("P0402", format!("`{}` is not UTF-8 text", shown.display()))
+                .with_note(format!("the first wrong byte is at offset {at}"))
+        })
+    }
+
+    /// A variable file: one mapping with variable names as keys; an empty file is an empty mapping.
+    pub fn load_vars_file(&self, path: &Path) -> Result<Node> {
+        let source = self.read(path).map_err(first_error)?;
+        vars_mapping(&source.node, path)
+    }
+
+    /// The same, under the name that the engine uses.
+    pub fn vars_file(&self, path: &Path) -> Result<Node> {
+        self.load_vars_file(path)
+    }
+
+    /// Text of a static name (`import_tasks: "{{ distro }}.yml"`), rendered with what is known
+    /// before the run: `vars` around it, and the caller's scope.
+    pub(super) fn static_name(&self, node: &Node, what: &str, context: Option<&Arc<Context>>) -> Result<String> {
+        if !node.has_template() {
+            return match node.as_scalar() {
+                Some(scalar) if !scalar.text.trim().is_empty() => Ok(scalar.text.trim().to_owned()),
+                Some(_) => Err(Diagnostic::source("P0405", format!("{what} is empty")).with_label(node.place(), "")),
+                None => {
+                    Err(Diagnostic::source("P0405", format!("expected {what} as text, found {}", node.type_name()))
+                        .with_label(node.place(), "not text"))
+                }
+            };
+        }
+        let Some(templates) = &self.options.templates else {
+            return Err(not_static(node, what, None));
+        };
+        let mut scope = self.options.scope.clone();
+        let around: Vec<&Context> = context.map(|context| context.chain().collect()).unwrap_or_default();
+        for context in around.into_iter().rev() {
+            if let ContextKind::Role(role) = &context.kind {
+                for defaults in &role.defaults {
+                    scope = scope.with(Layer::source(Level::RoleDefaults, "role defaults", defaults));
+                }
+                for vars in &role.vars {
+                    scope = scope.with(Layer::source(Level::RoleVars, "role vars", vars));
+                }
+            }
+            if let Some(vars) = context.keywords.get("vars") {
+                let level = match context.kind {
+                    ContextKind::Play => Level::PlayVars,
+                    ContextKind::Role(_) => Level::RoleVars,
+                    ContextKind::Block => Level::BlockVars,
+                    ContextKind::Include { .. } => Level::IncludeParams,
+                };
+                scope = scope.with(Layer::source(level, "vars", vars));
+            }
+        }
+        let value = templates.render(node, &scope).map_err(|error| not_static(node, what, Some(&error)))?;
+        match value.as_str().map(str::trim) {
+            Some(text) if !text.is_empty() => Ok(text.to_owned()),
+            _ => Err(Diagnostic::source("P0405", format!("expected {what} as text, found {}", value.type_name()))
+                .with_label(node.place(), "this template gives no text")),
+        }
+    }
+}
+
+fn not_static(node: &Node, what: &str, error: Option<&Diagnostic>) -> Diagnostic {
+    let mut diagnostic =
+        Diagnostic::source("P0406", format!("{what} of a static import cannot be rendered before the run"))
+            .with_label(node.place(), error.map_or_else(String::new, |error| error.message.clone()))
+            .with_note("imports see `vars` of the play and `-e`, not facts, inventory or results")
+            .with_hint("use `include_tasks` or `include_role`, which are resolved on the host");
+    if let Some(error) = error {
+        diagnostic.notes.extend(error.notes.iter().cloned());
+    }
+    diagnostic
+}
+
+/// Checks that a document is a mapping of variables; an empty document is an empty mapping.
+pub(super) fn vars_mapping(node: &Node, path: &Path) -> Result<Node> {
+    if node.is_null() {
+        return Ok(Node { data: yaml::NodeData::Map(Arc::from([])), ..node.clone() });
+    }
+    let Some(pairs) = node.as_map() else {
+        return Err(Diagnostic::source(
+            "P0407",
+            format!("expected variables as a mapping in `{}`, found {}", clean(path).display(), node.type_name()),
+        )
+        .with_label(node.place(), "not a mapping")
+        .with_hint("write `name: value` lines"));
+    };
+    if let Some((key, _)) = pairs.iter().find(|(key, _)| key.as_str().is_none()) {
+        return Err(Diagnostic::source("P0407", format!("expected a variable's name, found {}", key.type_name()))
+            .with_label(key.place(), "not a name")
+            .with_hint("put the name in quotes if it is meant as text"));
+    }
+    Ok(node.clone())
+}
+
+/// The first error, with a note on how many more there are.
+pub(super) fn first_error(problems: Vec<Diagnostic>) -> Diagnostic {
+    let mut errors = problems.into_iter().filter(Diagnostic::is_error);
+    let Some(first) = errors.next() else {
+        return Diagnostic::internal("a file was refused without a reason");
+    };
+    match errors.count() {
+        0 => first,
+        1 => first.with_note("there is one more mistake"),
+        more => first.with_note(format!("there are {more} more mistakes")),
+    }
+}
+
+/// The reason of a failure, without the number that Rust adds.
+pub(super) fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_lowercase().collect::<String>() + chars.as_str()).unwrap_or_default()
+}
+
+/// A path without `.` and, where that is safe to say, without `x/..`: for people only.
+pub(super) fn clean(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(out.components().next_back(), Some(Component::Normal(_))) => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    if out.as_os_str().is_empty() { PathBuf::from(".") } else { out }
+}
+
+/// A path that `~` may start.
+pub(super) fn expand_home(name: &str) -> PathBuf {
+    let home = || std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    match name.strip_prefix('~') {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => match home() {
+            Some(home) => home.join(rest.trim_start_matches('/')),
+            None => PathBuf::from(name),
+        },
+        _ => PathBuf::from(name),
+    }
+}

@@ -1,0 +1,367 @@
+//! Which module a task calls.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::items::{role_as_handler, suggestion};
+use super::words::{self, ANSIBLE_MODULES, special};
+use super::{Here, Parser};
+use crate::diag::{Diagnostic, Span, nearest};
+use crate::playbook::keywords::{self, Places};
+use crate::playbook::kv;
+use crate::playbook::model::{Action, Include, IncludeKind, Keywords, ModuleUse};
+use crate::playbook::table;
+use crate::yaml::{Node, Pair};
+
+/// Arguments by name: the key's place, the value.
+pub(super) type Args = IndexMap<Arc<str>, (Span, Node)>;
+
+/// A task taken apart.
+pub(super) struct Found {
+    pub(super) keywords: Keywords,
+    pub(super) name: Arc<str>,
+    pub(super) name_span: Span,
+    pub(super) action: Kind,
+}
+
+/// What a task does, before imports are resolved.
+pub(super) enum Kind {
+    /// A module or a dynamic include.
+    Ready(Action),
+    /// `import_tasks` and its file.
+    ImportTasks(Node),
+    /// `import_role` and its arguments.
+    ImportRole(Args),
+}
+
+/// A module's name with the value that holds its arguments.
+struct Call {
+    name: Arc<str>,
+    name_span: Span,
+    value: Node,
+    /// From `action:`: the arguments are text behind the name, or a mapping with `module` taken out.
+    old_style: bool,
+}
+
+impl Parser<'_> {
+    pub(super) fn action(&mut self, node: &Node, pairs: &[Pair], here: &Here) -> Option<Found> {
+        let included = pairs
+            .iter()
+            .any(|(key, _)| matches!(key.as_str().and_then(special), Some("include_tasks" | "include_role")));
+        let place = match (included, here.handler) {
+            (true, _) => Places::INCLUDE,
+            (false, true) => Places::HANDLER,
+            (false, false) => Places::TASK,
+        };
+        let before = self.problems.len();
+        let (mut keywords, rest) = self.task_keywords(pairs, here, place);
+        let action = keywords.0.shift_remove("action");
+        let local = keywords.0.shift_remove("local_action");
+        let args = keywords.0.shift_remove("args");
+        if let (Some((first, _)), Some((second, _))) = (&action, &local) {
+            self.problem(
+                Diagnostic::source("P0104", "both `action` and `local_action` in one task")
+                    .with_label(*second, "second one")
+                    .with_label(*first, "first one"),
+            );
+        }
+        let is_local = action.is_none() && local.is_some();
+        let mut calls = Vec::new();
+        let mut broken = false;
+        if let Some((span, value)) = action.or(local) {
+            match self.old_style(span, &value) {
+                Some(call) => calls.push(call),
+                None => broken = true,
+            }
+            if is_local {
+                keywords.0.entry("delegate_to").or_insert_with(|| (span, Node::text("localhost", span)));
+            }
+        }
+        let mut unknown = Vec::new();
+        for (key, value) in rest {
+            let name = key.as_str().unwrap_or_default();
+            if table::find(name).is_some() || special(name).is_some_and(|name| name != "import_playbook") {
+                let (name, name_span) = (Arc::from(name), key.place());
+                calls.push(Call { name, name_span, value: value.clone(), old_style: false });
+            } else if here.handler && name == "listen" && place == Places::INCLUDE {
+                // Handlers that include tasks may listen.
+                keywords.0.insert("listen", (key.place(), value.clone()));
+            } else {
+                unknown.push(key);
+            }
+        }
+        if let [first, second, ..] = calls.as_slice() {
+            self.problem(
+                Diagnostic::source("P0205", format!("both `{}` and `{}` in one task", first.name, second.name))
+                    .with_label(second.name_span, "second module")
+                    .with_label(first.name_span, "first module")
+                    .with_hint("a task calls one module: start the second with `- `"),
+            );
+        }
+        let Some(call) = calls.into_iter().next() else {
+            if !broken {
+                self.no_action(node, pairs, &unknown, place, before);
+            }
+            return None;
+        };
+        for key in unknown {
+            self.unknown(place, key);
+        }
+        let Call { name, name_span, .. } = &call;
+        let (name, name_span) = (Arc::clone(name), *name_span);
+        let action = match special(&name) {
+            Some(special) => self.special(special, &call, args, here)?,
+            None => Kind::Ready(Action::Module(self.module(&call, args)?)),
+        };
+        Some(Found { keywords, name, name_span, action })
+    }
+
+    /// No key of the task is a module.
+    fn no_action(&mut self, node: &Node, pairs: &[Pair], unknown: &[&Node], place: Places, before: usize) {
+        let keyword_like =
+            |name: &str| words::nearest_action(name).is_none() && nearest(name, keywords::names_at(place)).is_some();
+        // The key that is most likely meant as the module: not one that looks like a keyword.
+        let near = |key: &Node| key.as_str().and_then(words::nearest_action).is_some();
+        let meant = unknown
+            .iter()
+            .find(|key| near(key))
+            .or_else(|| unknown.iter().find(|key| !keyword_like(key.as_str().unwrap_or_default())));
+        let Some(meant) = meant else {
+            for key in unknown {
+                self.unknown(place, key);
+            }
+            if self.problems.len() > before && unknown.is_empty() {
+                return;
+            }
+            let last = pairs.last().map_or(node.place(), |(key, _)| key.place());
+            let first = pairs.first().map_or(last, |(key, _)| key.place());
+            self.problem(
+                Diagnostic::source("P0204", "the task calls no module")
+                    .with_label(first, "this task has keywords only")
+                    .with_hint("add a module, such as `command: ...`"),
+            );
+            return;
+        };
+        let name = meant.as_str().unwrap_or_default();
+        self.problem(unknown_module(name, meant.place(), place));
+        for key in unknown.iter().filter(|key| key.place() != meant.place()) {
+            self.unknown(place, key);
+        }
+    }
+
+    /// `action: copy src=a dest=b`, `action: {module: copy, src: a}`, `local_action` likewise.
+    fn old_style(&mut self, span: Span, value: &Node) -> Option<Call> {
+        let text = match value.as_map() {
+            Some(pairs) => pairs.iter().find(|(key, _)| key.as_str() == Some("module")).map(|(_, value)| value),
+            None => Some(value),
+        };
+        let Some(node) = text.filter(|node| node.as_str().is_some_and(|text| !text.trim().is_empty())) else {
+            self.problem(
+                Diagnostic::source("P0206", "expected a module's name and its arguments")
+                    .with_label(
+                        value.place(),
+                        if value.as_map().is_some() { "`module` is missing" } else { "not text" },
+                    )
+                    .with_label(span, "in this action")
+                    .with_hint("write `MODULE: ARGUMENTS` instead"),
+            );
+            return None;
+        };
+        let text = node.as_str().unwrap_or_default();
+        let start = text.len() - text.trim_start().len();
+        let end = start + text[start..].find([' ', '\n']).unwrap_or(text.len() - start);
+        let end = if text[start..].starts_with("{{") { text.len() } else { end };
+        let name = &text[start..end];
+        let name_span = node.text_span(start, end);
+        if name.contains("{{") || name.contains("{%") {
+            self.problem(
+                Diagnostic::source("P0207", "the name of a module cannot be a template")
+                    .with_label(name_span, "known only on the host")
+                    .with_hint(
+                        "use `package` or `service`, which choose by the host, or one task for each with `when`",
+                    ),
+            );
+            return None;
+        }
+        if table::find(name).is_none() && special(name).is_none() {
+            self.problem(unknown_module(name, name_span, Places::TASK));
+            return None;
+        }
+        let behind = kv::Piece::source(text, end, text.len()).to_node(node);
+        let value = match value.as_map() {
+            Some(pairs) => {
+                let mut rest: Vec<Pair> =
+                    pairs.iter().filter(|(key, _)| key.as_str() != Some("module")).cloned().collect();
+                rest.extend(self.behind_module(name, &behind));
+                Node { data: crate::yaml::NodeData::Map(rest.into()), ..value.clone() }
+            }
+            None => behind,
+        };
+        Some(Call { name: name.into(), name_span, value, old_style: true })
+    }
+
+    /// `action: {module: copy src=a, dest: b}`: the pairs behind the name.
+    fn behind_module(&mut self, name: &str, text: &Node) -> Vec<Pair> {
+        let free_form = table::find(name).and_then(|entry| entry.meta.free_form);
+        let taken = self.arguments(name, text.span, text, free_form, None, true).unwrap_or_default();
+        taken.args.into_iter().map(|(key, (span, value))| (Node::text(key, span), value)).collect()
+    }
+
+    fn module(&mut self, call: &Call, extra: Option<(Span, Node)>) -> Option<ModuleUse> {
+        let entry = table::find(&call.name)?;
+        let taken =
+            self.arguments(&call.name, call.name_span, &call.value, entry.meta.free_form, extra, call.old_style)?;
+        Some(ModuleUse {
+            name: Arc::clone(&call.name),
+            name_span: call.name_span,
+            entry,
+            args: taken.args,
+            args_template: taken.template,
+        })
+    }
+
+    /// `include_*` and `import_*`.
+    fn special(&mut self, name: &'static str, call: &Call, extra: Option<(Span, Node)>, here: &Here) -> Option<Kind> {
+        let tasks = name.ends_with("_tasks");
+        let free = if tasks { Some("file") } else { None };
+        let taken = self.arguments(&call.name, call.name_span, &call.value, free, extra, call.old_style)?;
+        let known: &[&str] = match name {
+            "include_tasks" => &["file", "apply"],
+            "import_tasks" => &["file"],
+            "include_role" => &[
+                "name",
+                "role",
+                "tasks_from",
+                "vars_from",
+                "defaults_from",
+                "handlers_from",
+                "apply",
+                "public",
+                "allow_duplicates",
+                "rolespec_validate",
+            ],
+            _ => &[
+                "name",
+                "role",
+                "tasks_from",
+                "vars_from",
+                "defaults_from",
+                "handlers_from",
+                "public",
+                "allow_duplicates",
+                "rolespec_validate",
+            ],
+        };
+        if let Some(template) = &taken.template {
+            self.problem(
+                Diagnostic::source("P0406", format!("the arguments of `{name}` cannot be one template"))
+                    .with_label(template.place(), "a template for all arguments")
+                    .with_hint(format!("write `{}: ...` and the others one by one", known[0])),
+            );
+            return None;
+        }
+        let mut args = taken.args;
+        let mut wrong = false;
+        for (key, (span, _)) in &args {
+            if !known.contains(&&**key) {
+                wrong = true;
+                let mut diagnostic = Diagnostic::source("P0405", format!("`{name}` has no option `{key}`"))
+                    .with_label(*span, "unknown option")
+                    .with_nearest(key, known.iter().copied());
+                if &**key == "apply" {
+                    diagnostic = diagnostic.with_hint("keywords of an import reach its tasks: write them beside it");
+                } else if diagnostic.hints.is_empty() {
+                    diagnostic = diagnostic.with_hint("variables for it go under `vars:`");
+                }
+                self.problem(diagnostic);
+            }
+        }
+        if let Some((span, apply)) = args.get("apply") {
+            let (span, apply) = (*span, apply.clone());
+            self.check_apply(name, span, &apply);
+        }
+        if !tasks {
+            // `role` is the old name of `name`.
+            if let Some(role) = args.shift_remove("role") {
+                args.entry("name".into()).or_insert(role);
+            }
+        }
+        let wanted = if tasks { "file" } else { "name" };
+        if !args.contains_key(wanted) {
+            if !wrong {
+                self.problem(
+                    Diagnostic::source(
+                        "P0405",
+                        format!("`{name}` does not say which {}", if tasks { "file" } else { "role" }),
+                    )
+                    .with_label(call.name_span, format!("`{wanted}` is missing"))
+                    .with_hint(format!("write `{name}: {{{wanted}: ...}}`")),
+                );
+            }
+            return None;
+        }
+        Some(match name {
+            "import_tasks" => Kind::ImportTasks(args.shift_remove("file").map(|(_, node)| node)?),
+            "import_role" => Kind::ImportRole(args),
+            _ => {
+                if !tasks && here.handler {
+                    self.problem(role_as_handler(name, call.name_span));
+                    return None;
+                }
+                Kind::Ready(Action::Include(Include {
+                    kind: if tasks { IncludeKind::Tasks } else { IncludeKind::Role },
+                    name: Arc::clone(&call.name),
+                    name_span: call.name_span,
+                    args,
+                }))
+            }
+        })
+    }
+
+    /// `apply` holds keywords of a block.
+    fn check_apply(&mut self, name: &str, span: Span, apply: &Node) {
+        if apply.is_null() {
+            return;
+        }
+        let Some(pairs) = apply.as_map() else {
+            self.problem(
+                Diagnostic::source(
+                    "P0405",
+                    format!("expected `apply` of `{name}` as a mapping, found {}", apply.type_name()),
+                )
+                .with_label(apply.place(), "not a mapping")
+                .with_label(span, "keywords for what is included"),
+            );
+            return;
+        };
+        for pair in pairs {
+            let own = matches!(pair.0.as_str(), Some("block" | "rescue" | "always"));
+            if own || !self.take(Places::BLOCK, pair, &mut Keywords::default()) {
+                self.unknown(Places::BLOCK, &pair.0);
+            }
+        }
+    }
+}
+
+/// The error for a name that is no module.
+fn unknown_module(name: &str, span: Span, place: Places) -> Diagnostic {
+    let short =
+        ["ansible.builtin.", "ansible.legacy."].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+    if short == "include" {
+        return Diagnostic::source("P0206", "there is no module `include` any more")
+            .with_label(span, "removed from Ansible in 2.16")
+            .with_hint("use `include_tasks`, or `import_tasks` for a fixed name");
+    }
+    if ANSIBLE_MODULES.contains(&short) {
+        return Diagnostic::source("P0210", format!("hostctl does not have the module `{short}`"))
+            .with_label(span, "a module of ansible-core that is not here")
+            .with_hint("`hostctl doc` lists the modules; `command` or `shell` can often stand in");
+    }
+    let diagnostic =
+        Diagnostic::source("P0202", format!("there is no module `{name}`")).with_label(span, "unknown module");
+    match suggestion(name, place) {
+        Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),
+        None => diagnostic.with_hint("`hostctl doc` lists the modules"),
+    }
+}

@@ -1,0 +1,155 @@
+//! Nodes to the model. Goes on after a mistake, so that all are found at once.
+//!
+//! `play` takes playbooks and plays, `items` tasks and blocks, `action` finds a task's module,
+//! `arguments` takes its arguments apart, `words` sorts keywords from what is none.
+
+mod action;
+mod arguments;
+mod items;
+mod play;
+mod words;
+
+pub(super) use items::RoleRequest;
+pub(super) use play::{literal_names, playbook_dir};
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::loader::Loader;
+use super::model::{Context, Item};
+use crate::diag::{Diagnostic, Span};
+
+/// What is being loaded at the moment, for finding cycles.
+struct Frame {
+    /// The file or folder, and the entry into it (`tasks_from`).
+    key: (PathBuf, String),
+    /// For people: "roles/web".
+    name: String,
+    /// What asked for it.
+    asked: Option<Span>,
+}
+
+/// Where something is parsed.
+#[derive(Clone)]
+pub(super) struct Here {
+    /// What is around it.
+    pub(super) context: Arc<Context>,
+    /// The file it stands in.
+    pub(super) file: PathBuf,
+    /// It is among handlers.
+    pub(super) handler: bool,
+}
+
+impl Here {
+    pub(super) fn inside(&self, context: Arc<Context>) -> Self {
+        Self { context, ..self.clone() }
+    }
+}
+
+/// The parser of one load: gathers what is wrong.
+pub(super) struct Parser<'a> {
+    pub(super) loader: &'a Loader,
+    /// Errors and warnings so far.
+    pub(super) problems: Vec<Diagnostic>,
+    stack: Vec<Frame>,
+    /// Handlers of roles that `import_role` brought into the play.
+    pub(super) imported_handlers: Vec<Item>,
+    /// The `collections` of the play, for names of roles.
+    pub(super) collections: Vec<String>,
+}
+
+impl<'a> Parser<'a> {
+    pub(super) fn new(loader: &'a Loader) -> Self {
+        Self { loader, problems: Vec::new(), stack: Vec::new(), imported_handlers: Vec::new(), collections: Vec::new() }
+    }
+
+    pub(super) fn problem(&mut self, diagnostic: Diagnostic) {
+        self.problems.push(diagnostic);
+    }
+
+    /// The problems, each once, in the order of files and places.
+    pub(super) fn finish(self) -> Vec<Diagnostic> {
+        sorted(self.problems)
+    }
+
+    /// Reads a file; what is wrong with it goes to the problems.
+    pub(super) fn read(&mut self, path: &Path, asked: Option<Span>) -> Option<crate::yaml::Node> {
+        match self.loader.read(path) {
+            Ok(source) => {
+                self.problems.extend(source.warnings.iter().cloned());
+                Some(source.node.clone())
+            }
+            Err(errors) => {
+                // A file that cannot be read at all has no place of its own.
+                let label = |error: Diagnostic| match error.labels.is_empty() {
+                    true => error.with_label_opt(asked, "asked for here"),
+                    false => error,
+                };
+                self.problems.extend(errors.into_iter().map(label));
+                None
+            }
+        }
+    }
+
+    /// Runs `load` with a file or role on the stack; a cycle is an error that shows the whole chain.
+    pub(super) fn nested<T>(
+        &mut self,
+        path: &Path,
+        part: &str,
+        name: &str,
+        asked: Option<Span>,
+        load: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let key = (path.canonicalize().unwrap_or_else(|_| path.to_path_buf()), part.to_owned());
+        if let Some(first) = self.stack.iter().position(|frame| frame.key == key) {
+            let diagnostic = self.cycle(first, name, asked);
+            self.problem(diagnostic);
+            return None;
+        }
+        if self.stack.len() >= 200 {
+            self.problem(
+                Diagnostic::source("P0404", format!("`{name}` is nested more than 200 files deep"))
+                    .with_label_opt(asked, "asked for here"),
+            );
+            return None;
+        }
+        self.stack.push(Frame { key, name: name.to_owned(), asked });
+        let loaded = load(self);
+        self.stack.pop();
+        loaded
+    }
+
+    fn cycle(&self, first: usize, name: &str, asked: Option<Span>) -> Diagnostic {
+        let mut diagnostic = Diagnostic::source("P0403", format!("`{name}` includes itself"))
+            .with_label_opt(asked, format!("leads back to `{name}`"));
+        let ring = &self.stack[first..];
+        let sources = self.loader.sources();
+        let place = |span: Option<Span>| span.map_or_else(|| "start".to_owned(), |span| sources.place(span));
+        let mut chain = vec![format!("`{}`", ring[0].name)];
+        for frame in &ring[1..] {
+            diagnostic = diagnostic.with_label_opt(frame.asked, format!("brings in `{}`", frame.name));
+            chain.push(format!("`{}` ({})", frame.name, place(frame.asked)));
+        }
+        chain.push(format!("`{name}` ({})", place(asked)));
+        diagnostic
+            .with_note(format!("the chain: {}", chain.join(" -> ")))
+            .with_hint("break the ring, or use `include_tasks` with a condition that ends it")
+    }
+}
+
+/// Diagnostics in the order of files and places, each once.
+pub(super) fn sorted(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    problems.sort_by_key(|problem| problem.span().map(|span| (span.file, span.start)));
+    let mut out: Vec<Diagnostic> = Vec::with_capacity(problems.len());
+    for problem in problems {
+        // Equal ones stand together as far as their place goes.
+        let same = |known: &&Diagnostic| known.span() == problem.span();
+        if !out.iter().rev().take_while(same).any(|known| *known == problem) {
+            out.push(problem);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,440 @@
+//! Roles: where they are, what is in them, and what they depend on.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::include::{join, not_found};
+use super::keywords::{self, Places};
+use super::loader::{clean, expand_home, vars_mapping};
+use super::model::{Context, ContextKind, Item, Keywords, Role, RoleUse};
+use super::parse::{Here, Parser, RoleRequest, literal_names, playbook_dir};
+use crate::diag::{Diagnostic, Span};
+use crate::yaml::Node;
+
+/// Files of a role that are taken instead of `main`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RoleFrom {
+    /// `tasks_from`
+    pub tasks: Option<String>,
+    /// `vars_from`
+    pub vars: Option<String>,
+    /// `defaults_from`
+    pub defaults: Option<String>,
+    /// `handlers_from`
+    pub handlers: Option<String>,
+}
+
+/// What a role's meta file says.
+#[derive(Default)]
+struct MetaFile {
+    dependencies: Vec<Node>,
+    allow_duplicates: bool,
+    collections: Vec<String>,
+}
+
+/// A role's folder, and the collection it belongs to.
+struct Place {
+    path: PathBuf,
+    collection: Option<String>,
+}
+
+impl Parser<'_> {
+    /// An entry of `roles:` or `dependencies:`: the uses it makes, dependencies first.
+    pub(super) fn role_entry(&mut self, entry: &Node, here: &Here, beside: Option<&Path>) -> Vec<RoleUse> {
+        let mut keywords = Keywords::default();
+        let mut params = Vec::new();
+        let mut name = None;
+        if let Some(pairs) = entry.as_map() {
+            for pair in pairs {
+                let (key, value) = pair;
+                let Some(text) = self.key(key, "a role") else { continue };
+                match text {
+                    "role" => name = Some(value),
+                    "name" => name = name.or(Some(value)),
+                    // The old form of requirements; the name is the last part of the source.
+                    "src" if beside.is_some() => name = name.or(Some(value)),
+                    _ if self.take(Places::ROLE, pair, &mut keywords) => {}
+                    _ => params.push((Arc::from(text), value.clone())),
+                }
+            }
+        } else {
+            name = Some(entry);
+        }
+        let Some(node) = name.filter(|node| node.as_scalar().is_some() && !node.is_null()) else {
+            self.problem(
+                Diagnostic::source("P0503", "the role has no name")
+                    .with_label(name.map_or(entry.place(), Node::place), "expected `role: NAME` or `NAME`"),
+            );
+            return Vec::new();
+        };
+        let name = match self.loader.static_name(node, "the role's name", Some(&here.context)) {
+            Ok(name) => name,
+            Err(error) => {
+                self.problem(error);
+                return Vec::new();
+            }
+        };
+        if entry.as_map().is_none() && name.contains(',') {
+            self.problem(
+                Diagnostic::source("P0503", "this form of a role was removed from Ansible")
+                    .with_label(entry.place(), "a name with commas")
+                    .with_hint("write `role: NAME`, and install versions with `ansible-galaxy`"),
+            );
+            return Vec::new();
+        }
+        let name = match (beside, name.contains("://")) {
+            (Some(_), true) => name.rsplit('/').next().unwrap_or(&name).trim_end_matches(".git").to_owned(),
+            _ => name,
+        };
+        let request = RoleRequest {
+            name,
+            span: Some(node.place()),
+            from: RoleFrom::default(),
+            params,
+            allow_duplicates: None,
+            beside: beside.map(Path::to_path_buf),
+        };
+        self.role(&request, keywords, here)
+    }
+
+    /// The arguments of `import_role`.
+    pub(super) fn static_role(
+        &mut self,
+        args: &indexmap::IndexMap<Arc<str>, (Span, Node)>,
+        place: Span,
+        context: &Arc<Context>,
+    ) -> Option<RoleRequest> {
+        let before = self.problems.len();
+        let mut text = |name: &str| {
+            let (_, node) = args.get(name)?;
+            match self.loader.static_name(node, &format!("`{name}`"), Some(context)) {
+                Ok(text) => Some(text),
+                Err(error) => {
+                    self.problem(error);
+                    None
+                }
+            }
+        };
+        let name = text("name");
+        let from = RoleFrom {
+            tasks: text("tasks_from"),
+            vars: text("vars_from"),
+            defaults: text("defaults_from"),
+            handlers: text("handlers_from"),
+        };
+        if self.problems.len() > before {
+            return None;
+        }
+        let allow = args.get("allow_duplicates").and_then(|(_, node)| boolean(node));
+        Some(RoleRequest {
+            name: name?,
+            span: args.get("name").map_or(Some(place), |(_, node)| Some(node.place())),
+            from,
+            params: Vec::new(),
+            allow_duplicates: Some(allow.unwrap_or(true)),
+            beside: None,
+        })
+    }
+
+    /// Loads a role and those it depends on: uses in the order they run.
+    pub(super) fn role(&mut self, request: &RoleRequest, keywords: Keywords, here: &Here) -> Vec<RoleUse> {
+        let place = match self.find_role(request, &here.context) {
+            Ok(place) => place,
+            Err(error) => {
+                self.problem(error);
+                return Vec::new();
+            }
+        };
+        let part = request.from.tasks.clone().unwrap_or_default();
+        let name = match request.from.tasks.as_deref() {
+            Some(tasks) => format!("role {} ({tasks})", request.name),
+            None => format!("role {}", request.name),
+        };
+        let path = place.path.clone();
+        self.nested(&path, &part, &name, request.span, |parser| parser.load_role(request, place, keywords, here))
+            .unwrap_or_default()
+    }
+
+    fn load_role(
+        &mut self,
+        request: &RoleRequest,
+        place: Place,
+        keywords: Keywords,
+        here: &Here,
+    ) -> Option<Vec<RoleUse>> {
+        let Place { path, collection } = place;
+        let from = &request.from;
+        let defaults = self.role_vars(&path, "defaults", from.defaults.as_deref(), request);
+        let vars = self.role_vars(&path, "vars", from.vars.as_deref(), request);
+        let meta = self.meta(&path);
+        let name: Arc<str> = match (&collection, request.name.contains('.')) {
+            (Some(collection), false) => format!("{collection}.{}", request.name).into(),
+            _ => request.name.rsplit('/').next().unwrap_or(&request.name).into(),
+        };
+        let mut collections: Vec<String> = collection.into_iter().chain(meta.collections).collect();
+        std::mem::swap(&mut self.collections, &mut collections);
+
+        // Dependencies see this role's variables and keywords, so they are loaded inside of it.
+        let bare = |dependencies: Vec<Arc<Role>>| Role {
+            name: Arc::clone(&name),
+            path: path.clone(),
+            defaults: defaults.clone(),
+            vars: vars.clone(),
+            params: request.params.clone(),
+            dependencies,
+            allow_duplicates: request.allow_duplicates.unwrap_or(meta.allow_duplicates),
+        };
+        let outer = Arc::new(Context {
+            kind: ContextKind::Role(Arc::new(bare(Vec::new()))),
+            keywords: keywords.clone(),
+            parent: Some(Arc::clone(&here.context)),
+        });
+        let mut uses = Vec::new();
+        let mut dependencies = Vec::new();
+        let beside = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        for entry in &meta.dependencies {
+            let found = self.role_entry(entry, &here.inside(Arc::clone(&outer)), Some(&beside));
+            dependencies.extend(found.last().map(|last| Arc::clone(&last.role)));
+            uses.extend(found);
+        }
+        let role = Arc::new(bare(dependencies));
+        let context = Arc::new(Context {
+            kind: ContextKind::Role(Arc::clone(&role)),
+            keywords,
+            parent: Some(Arc::clone(&here.context)),
+        });
+        let tasks = self.role_items(&path, "tasks", from.tasks.as_deref(), request, &context, false);
+        let handlers = self.role_items(&path, "handlers", from.handlers.as_deref(), request, &context, true);
+        std::mem::swap(&mut self.collections, &mut collections);
+        uses.push(RoleUse { role, context, tasks, handlers });
+        Some(uses)
+    }
+
+    fn role_items(
+        &mut self,
+        role: &Path,
+        folder: &str,
+        from: Option<&str>,
+        request: &RoleRequest,
+        context: &Arc<Context>,
+        handler: bool,
+    ) -> Vec<Item> {
+        let Some(path) = self.role_file(role, folder, from, request) else { return Vec::new() };
+        let here = Here { context: Arc::clone(context), file: path.clone(), handler };
+        let what = format!("`{}`", clean(&path).display());
+        match self.read(&path, request.span) {
+            Some(node) => self.items(&node, &what, &here, true),
+            None => Vec::new(),
+        }
+    }
+
+    /// `FOLDER/main.yml` and its other names, or the file that `*_from` names.
+    fn role_file(&mut self, role: &Path, folder: &str, from: Option<&str>, request: &RoleRequest) -> Option<PathBuf> {
+        let tried = candidates(&role.join(folder), from);
+        let found = tried.iter().find(|path| path.is_file()).cloned();
+        match (from, &found) {
+            (Some(name), None) => {
+                let error = not_found(
+                    "P0504",
+                    &format!("file of role `{}`", request.name),
+                    &format!("{folder}/{name}"),
+                    &tried,
+                );
+                self.problem(error.with_label_opt(request.span, "asked for here"));
+                None
+            }
+            (Some(name), Some(path)) if !inside(path, role) => {
+                self.problem(
+                    Diagnostic::source("P0504", format!("`{name}` lies outside of the role `{}`", request.name))
+                        .with_label_opt(request.span, "asked for here"),
+                );
+                None
+            }
+            _ => found,
+        }
+    }
+
+    /// Variables of a role: a file, or a folder whose files add up.
+    fn role_vars(&mut self, role: &Path, folder: &str, from: Option<&str>, request: &RoleRequest) -> Vec<Node> {
+        let dir = role.join(folder);
+        let tried = candidates(&dir, from);
+        let mut files = Vec::new();
+        match tried.iter().find(|path| path.exists()) {
+            Some(path) if path.is_dir() => vars_in_folder(path, &mut files, 0),
+            Some(_) => files.extend(self.role_file(role, folder, from, request)),
+            None if from.is_some() => {
+                self.role_file(role, folder, from, request);
+            }
+            None => {}
+        }
+        let mut nodes = Vec::new();
+        for file in files {
+            let Some(node) = self.read(&file, request.span) else { continue };
+            match vars_mapping(&node, &file) {
+                Ok(node) => nodes.push(node),
+                Err(error) => self.problem(error),
+            }
+        }
+        nodes
+    }
+
+    fn meta(&mut self, role: &Path) -> MetaFile {
+        let mut meta = MetaFile::default();
+        let Some(path) = candidates(&role.join("meta"), None).into_iter().find(|path| path.is_file()) else {
+            return meta;
+        };
+        let Some(node) = self.read(&path, None).filter(|node| !node.is_null()) else { return meta };
+        let Some(pairs) = node.as_map() else {
+            self.problem(
+                Diagnostic::source(
+                    "P0505",
+                    format!("expected a role's meta file as a mapping, found {}", node.type_name()),
+                )
+                .with_label(node.place(), "not a mapping"),
+            );
+            return meta;
+        };
+        const OWN: &[&str] = &["allow_duplicates", "argument_specs", "collections", "dependencies", "galaxy_info"];
+        for (key, value) in pairs {
+            let Some(name) = self.key(key, "a role's meta file").map(str::to_owned) else { continue };
+            match name.as_str() {
+                "dependencies" => match value.as_list() {
+                    Some(entries) => meta.dependencies = entries.to_vec(),
+                    None if value.is_null() => {}
+                    None => self.problem(
+                        Diagnostic::source(
+                            "P0505",
+                            format!("expected `dependencies` as a list, found {}", value.type_name()),
+                        )
+                        .with_label(value.place(), "not a list")
+                        .with_hint("write `dependencies: [NAME]`"),
+                    ),
+                },
+                "allow_duplicates" => match boolean(value) {
+                    Some(flag) => meta.allow_duplicates = flag,
+                    None => self.problem(
+                        Diagnostic::source("P0505", "expected `allow_duplicates` as a boolean")
+                            .with_label(value.place(), "not a boolean")
+                            .with_hint("write `true` or `false`"),
+                    ),
+                },
+                "collections" => meta.collections = literal_names(value),
+                name if OWN.contains(&name)
+                    || keywords::find(name).is_some_and(|word| word.places.contains(Places::ROLE)) => {}
+                name => self.problem(
+                    Diagnostic::source("P0505", format!("a role's meta file has no key `{name}`"))
+                        .with_label(key.place(), "unknown key")
+                        .with_nearest(name, OWN.iter().copied()),
+                ),
+            }
+        }
+        meta
+    }
+
+    /// Where a role is: in a collection, or in the first folder of the search path that has it.
+    fn find_role(&self, request: &RoleRequest, context: &Context) -> Result<Place, Diagnostic> {
+        let name = request.name.as_str();
+        let dir = playbook_dir(context);
+        let mut tried = Vec::new();
+        let options = &self.loader.options;
+        let plain = !name.contains('/') && !name.starts_with('~');
+        if plain {
+            let parts: Vec<&str> = name.split('.').collect();
+            let full = match parts.as_slice() {
+                [namespace, collection, rest @ ..] if !rest.is_empty() => {
+                    Some((format!("{namespace}.{collection}"), rest.join("/")))
+                }
+                _ => None,
+            };
+            let own = self.collections.iter().map(|collection| (collection.clone(), name.to_owned()));
+            for (collection, role) in full.into_iter().chain(own) {
+                let Some((namespace, short)) = collection.split_once('.') else { continue };
+                for root in self.loader.collection_dirs(namespace, short, &dir) {
+                    let path = root.join("roles").join(&role);
+                    if path.is_dir() {
+                        return Ok(Place { path, collection: Some(collection) });
+                    }
+                    tried.push(path);
+                }
+            }
+        }
+        let mut folders = vec![dir.join("roles")];
+        folders.extend(options.project_dir.iter().map(|project| project.join("roles")));
+        folders.extend(options.roles_path.iter().cloned());
+        folders.extend(request.beside.clone());
+        folders.push(dir);
+        for folder in &folders {
+            let path = join(folder, name);
+            if path.is_dir() {
+                return Ok(Place { path, collection: None });
+            }
+            if !tried.contains(&path) {
+                tried.push(path);
+            }
+        }
+        let path = clean(&expand_home(name));
+        if !plain && path.is_dir() {
+            return Ok(Place { path, collection: None });
+        }
+        let mut error = not_found("P0501", "role", name, &tried).with_label_opt(request.span, "no such role");
+        if error.hints.is_empty() && plain && name.matches('.').count() == 1 {
+            error = error.with_hint(format!("`ansible-galaxy role install -p roles {name}` gets it"));
+        }
+        Err(error)
+    }
+}
+
+/// The files that stand for a folder of a role, best first.
+fn candidates(dir: &Path, from: Option<&str>) -> Vec<PathBuf> {
+    match from {
+        None => ["main.yml", "main.yaml", "main.json", "main"].iter().map(|name| dir.join(name)).collect(),
+        Some(name) => ["", ".yml", ".yaml", ".json"].iter().map(|ending| dir.join(format!("{name}{ending}"))).collect(),
+    }
+}
+
+/// Variable files below a folder, by name, as Ansible takes them.
+fn vars_in_folder(dir: &Path, files: &mut Vec<PathBuf>, depth: usize) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    for path in paths {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        if name.starts_with('.') || name.ends_with('~') {
+            continue;
+        }
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        if path.is_dir() {
+            if ending.is_none() && depth < 20 {
+                vars_in_folder(&path, files, depth + 1);
+            }
+        } else if matches!(ending, None | Some("yml" | "yaml" | "json")) {
+            files.push(path);
+        }
+    }
+}
+
+/// True if a file lies below a folder, links followed.
+fn inside(path: &Path, dir: &Path) -> bool {
+    match (path.canonicalize(), dir.canonicalize()) {
+        (Ok(path), Ok(dir)) => path.starts_with(dir),
+        _ => false,
+    }
+}
+
+/// A literal boolean, also as one of Ansible's words.
+pub(super) fn boolean(node: &Node) -> Option<bool> {
+    let scalar = node.as_scalar()?;
+    match &scalar.value {
+        crate::value::Value::Bool(flag) => Some(*flag),
+        crate::value::Value::Int(0) => Some(false),
+        crate::value::Value::Int(1) => Some(true),
+        crate::value::Value::Float(float) if *float == 0.0 => Some(false),
+        crate::value::Value::Float(float) if (*float - 1.0).abs() < f64::EPSILON => Some(true),
+        crate::value::Value::Str(text) => match text.trim().to_ascii_lowercase().as_str() {
+            "y" | "yes" | "on" | "1" | "true" | "t" => Some(true),
+            "n" | "no" | "off" | "0" | "false" | "f" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}

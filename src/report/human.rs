@@ -1,0 +1,351 @@
+//! A run as a person reads it: plays, tasks, failures with their frames, images, the recap.
+//!
+//! On a terminal the running tasks move below the finished lines; elsewhere the same lines
+//! come without motion.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+
+use crate::diag::SourceMap;
+use crate::event::{Done, Event, EventKind, ImageState, Progress, Reporter, Stats, Status, TaskId};
+
+use super::frame::frame;
+use super::layout::{Paint, duration, pad, shorten};
+use super::lines::{HostEnd, TaskLines};
+use super::live::Live;
+
+/// How a run is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct HumanOptions {
+    /// Colours.
+    pub color: bool,
+    /// Moving lines: stdout is a terminal.
+    pub live: bool,
+    /// Columns.
+    pub width: usize,
+    /// `-v` count.
+    pub verbosity: u8,
+    /// Show diffs.
+    pub diff: bool,
+}
+
+/// A task that is under way.
+struct Running {
+    name: String,
+    started: Instant,
+    hosts: HashSet<String>,
+    ends: Vec<HostEnd>,
+    items: BTreeMap<String, Vec<(String, Done)>>,
+    /// Output held back until the task counts as long.
+    held: Vec<String>,
+    flowing: bool,
+}
+
+/// Writes to people.
+pub struct Human<W: Write + Send> {
+    out: W,
+    options: HumanOptions,
+    paint: Paint,
+    live: Option<Live>,
+    running: IndexMap<TaskId, Running>,
+    hosts: usize,
+}
+
+/// A task that runs longer shows its output as it comes.
+const LONG: Duration = Duration::from_secs(2);
+/// Output lines kept until then.
+const HELD: usize = 500;
+
+impl<W: Write + Send> Human<W> {
+    /// Onto a stream; with `options.live` finished lines go through the live area instead.
+    pub fn new(out: W, options: HumanOptions) -> Self {
+        let live = options.live.then(|| Live::new(options.width));
+        Self { out, options, paint: Paint { color: options.color }, live, running: IndexMap::new(), hosts: 0 }
+    }
+
+    fn print(&mut self, text: &str) {
+        match &self.live {
+            Some(live) => live.print(text),
+            None => {
+                let _ = self.out.write_all(text.as_bytes());
+                let _ = self.out.flush();
+            }
+        }
+    }
+
+    fn flush_task(&mut self, task: TaskId, sources: &SourceMap) {
+        let Some(running) = self.running.shift_remove(&task) else { return };
+        self.show(running, sources);
+    }
+
+    fn show(&mut self, mut running: Running, sources: &SourceMap) {
+        if let Some(live) = &mut self.live {
+            live.clear();
+        }
+        if running.ends.is_empty() {
+            return;
+        }
+        for end in &mut running.ends {
+            end.shown_items = running.items.remove(&end.host).unwrap_or_default();
+        }
+        let lines = TaskLines {
+            name: running.name,
+            ends: &running.ends,
+            paint: self.paint,
+            width: self.options.width,
+            verbosity: self.options.verbosity,
+            diff: self.options.diff,
+        }
+        .render(sources);
+        self.print(&lines);
+    }
+
+    fn flush_all(&mut self, sources: &SourceMap) {
+        let tasks: Vec<Running> = std::mem::take(&mut self.running).into_values().collect();
+        for task in tasks {
+            self.show(task, sources);
+        }
+    }
+
+    fn task_started(&mut self, task: TaskId, name: &str, role: Option<&str>, handler: bool, sources: &SourceMap) {
+        // Hosts in step: the task before has ended everywhere.
+        let ended: Vec<TaskId> = self
+            .running
+            .iter()
+            .filter(|(_, running)| running.ends.len() >= running.hosts.len())
+            .map(|(task, _)| *task)
+            .collect();
+        for task in ended {
+            self.flush_task(task, sources);
+        }
+        let mut shown = role.map_or_else(|| name.to_owned(), |role| format!("{role} : {name}"));
+        if handler {
+            shown = format!("handler: {shown}");
+        }
+        if let Some(live) = &mut self.live {
+            live.set("task", &shown, "");
+            live.tick();
+        }
+        self.running.insert(
+            task,
+            Running {
+                name: shown,
+                started: Instant::now(),
+                hosts: HashSet::new(),
+                ends: Vec::new(),
+                items: BTreeMap::new(),
+                held: Vec::new(),
+                flowing: false,
+            },
+        );
+    }
+
+    fn host_done(&mut self, host: &str, task: TaskId, done: &Done, items: Option<usize>, sources: &SourceMap) {
+        let hosts = self.hosts;
+        let running = self.running.entry(task).or_insert_with(|| Running {
+            name: String::new(),
+            started: Instant::now(),
+            hosts: HashSet::new(),
+            ends: Vec::new(),
+            items: BTreeMap::new(),
+            held: Vec::new(),
+            flowing: false,
+        });
+        running.hosts.insert(host.to_owned());
+        running.ends.push(HostEnd { host: host.to_owned(), done: done.clone(), items, shown_items: Vec::new() });
+        if running.ends.len() >= hosts {
+            self.flush_task(task, sources);
+        }
+    }
+
+    fn progress(&mut self, host: &str, task: TaskId, progress: &Progress) {
+        match progress {
+            Progress::Output { text, .. } => self.output(host, task, text),
+            Progress::Image { image, state } => self.image(image, state),
+            Progress::ImageStep { image, step, of, text } => {
+                let of = if *of == 0 { "?".to_owned() } else { of.to_string() };
+                let line = format!("{step}/{of}  {text}");
+                match &mut self.live {
+                    Some(live) => live.set(image, image, &line),
+                    None => {
+                        let line =
+                            format!("    {}  {}\n", pad(image, 18), shorten(&line, self.options.width.max(40) - 24));
+                        self.print(&line);
+                    }
+                }
+            }
+            Progress::ImageLog { image, line } => match &mut self.live {
+                Some(live) => live.set(image, image, line.trim()),
+                None => {
+                    let line = format!("    {} | {line}\n", pad(image, 18));
+                    self.print(&line);
+                }
+            },
+        }
+    }
+
+    fn output(&mut self, host: &str, task: TaskId, text: &str) {
+        let many = self.hosts > 1;
+        let lead = if many { format!("      {host} | ") } else { "      | ".to_owned() };
+        let lines: Vec<String> = text.lines().map(|line| format!("{}{line}\n", self.paint.dim(&lead))).collect();
+        if let (Some(live), Some(last)) = (&mut self.live, text.lines().last()) {
+            live.set("task", "", last.trim());
+        }
+        let Some(running) = self.running.get_mut(&task) else { return };
+        if running.flowing || running.started.elapsed() > LONG {
+            let held = if running.flowing { Vec::new() } else { std::mem::take(&mut running.held) };
+            running.flowing = true;
+            let text = held.concat() + &lines.concat();
+            self.print(&text);
+        } else {
+            running.held.extend(lines);
+            let over = running.held.len().saturating_sub(HELD);
+            running.held.drain(..over);
+        }
+    }
+
+    fn image(&mut self, image: &str, state: &ImageState) {
+        let (status, word, text) = match state {
+            ImageState::Waiting => return,
+            ImageState::Building => {
+                if let Some(live) = &mut self.live {
+                    live.set(image, image, "building");
+                }
+                return;
+            }
+            ImageState::Pushing => {
+                if let Some(live) = &mut self.live {
+                    live.set(image, image, "pushing");
+                }
+                return;
+            }
+            ImageState::Built { seconds } => (Status::Changed, "built", duration(*seconds)),
+            ImageState::Pushed { digest, seconds } => {
+                (Status::Changed, "pushed", format!("{}  {digest}", duration(*seconds)))
+            }
+            ImageState::Failed { message } => (Status::Failed, "FAILED", message.clone()),
+            ImageState::PushFailed { message } => (Status::Failed, "PUSH FAILED", message.clone()),
+            ImageState::Blocked { by } => (Status::Skipped, "blocked", format!("by {by}")),
+            ImageState::Cancelled => (Status::Skipped, "cancelled", String::new()),
+        };
+        if let Some(live) = &mut self.live {
+            live.remove(image);
+        }
+        let text = shorten(&text, self.options.width.max(60) - 36);
+        let line = format!("    {} {} {text}", pad(image, 18), self.paint.status(status, &pad(word, 11)));
+        self.print(&format!("{}\n", line.trim_end()));
+    }
+
+    fn recap(&mut self, stats: &BTreeMap<String, Stats>) {
+        let mut text = String::from("\n");
+        for (host, stats) in stats {
+            let status = if stats.failed > 0 || stats.unreachable > 0 {
+                Status::Failed
+            } else if stats.changed > 0 {
+                Status::Changed
+            } else {
+                Status::Ok
+            };
+            let counts = [
+                ("ok", stats.ok),
+                ("changed", stats.changed),
+                ("unreachable", stats.unreachable),
+                ("failed", stats.failed),
+                ("skipped", stats.skipped),
+                ("rescued", stats.rescued),
+                ("ignored", stats.ignored),
+            ];
+            let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{name}={count:<4}")).collect();
+            let _ = writeln!(text, "{} : {}", self.paint.status(status, &pad(host, 26)), counts.join(" ").trim_end());
+        }
+        if !stats.is_empty() {
+            self.print(&text);
+        }
+    }
+}
+
+impl<W: Write + Send> Reporter for Human<W> {
+    fn event(&mut self, event: &Event, sources: &SourceMap) {
+        let host = event.host.as_deref().unwrap_or_default();
+        match &event.kind {
+            EventKind::RunStarted { version, playbook, environments, check } => {
+                let mut text = format!("{}   {playbook}", self.paint.bold(&format!("hostctl {version}")));
+                if let Some(name) = environments.last() {
+                    let _ = write!(text, "   env {name}");
+                    if environments.len() > 1 {
+                        let _ = write!(text, " ({})", environments.join(" > "));
+                    }
+                }
+                let _ = write!(text, "   run {}", event.run);
+                if *check {
+                    let _ = write!(text, "   {}", self.paint.warning("check mode: nothing is changed"));
+                }
+                self.print(&format!("{text}\n"));
+            }
+            EventKind::PlayStarted { index, of, name, hosts } => {
+                self.flush_all(sources);
+                self.hosts = hosts.len();
+                let count = if hosts.len() == 1 { hosts[0].clone() } else { format!("{} hosts", hosts.len()) };
+                let head = format!("play {index} of {of}   {}", self.paint.bold(name));
+                let width = self.options.width.clamp(20, 100);
+                let text = format!("\n{} {count}\n", pad(&head, width.saturating_sub(count.len() + 1)));
+                self.print(&text);
+            }
+            EventKind::NoHosts { pattern } => {
+                self.print(&format!("  no host matches `{pattern}`: skipped\n"));
+            }
+            EventKind::TaskStarted { task, name, role, handler, .. } => {
+                self.task_started(*task, name, role.as_deref(), *handler, sources);
+            }
+            EventKind::HostStarted { task } => {
+                if let Some(running) = self.running.get_mut(task) {
+                    running.hosts.insert(host.to_owned());
+                }
+            }
+            EventKind::Progress { task, progress } => self.progress(host, *task, progress),
+            EventKind::ItemDone { task, label, done } => {
+                let worth = done.status != Status::Ok && done.status != Status::Skipped || done.verbose;
+                if let (true, Some(running)) = (worth, self.running.get_mut(task)) {
+                    running.items.entry(host.to_owned()).or_default().push((label.clone(), done.clone()));
+                }
+                if let Some(live) = &mut self.live {
+                    live.set("task", "", label);
+                }
+            }
+            EventKind::Retry { attempt, of, .. } => {
+                let line = format!("      {}\n", self.paint.dim(&format!("{host}: try {attempt} of {of}")));
+                self.print(&line);
+            }
+            EventKind::HostDone { task, done, items } => self.host_done(host, *task, done, *items, sources),
+            EventKind::Warning { diagnostic } | EventKind::Error { diagnostic } => {
+                let mut text = String::new();
+                for line in frame(diagnostic, sources, self.paint).lines() {
+                    let _ = writeln!(text, "  {line}");
+                }
+                self.print(&text);
+            }
+            EventKind::Recap { stats } => {
+                self.flush_all(sources);
+                self.recap(stats);
+            }
+            EventKind::RunEnded { notes, seconds, .. } => {
+                let mut text = String::from("\n");
+                for (name, value) in notes {
+                    let _ = writeln!(text, "{} {value}", pad(name, 9));
+                }
+                let _ = writeln!(text, "{} {}", pad("time", 9), duration(*seconds));
+                self.print(&text);
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        if let Some(live) = &mut self.live {
+            live.tick();
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Colours and widths. A word always stands beside a colour.
+
+use console::Style;
+
+use crate::event::Status;
+
+/// Paints text, or leaves it plain.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Paint {
+    /// Colours are on.
+    pub color: bool,
+}
+
+impl Paint {
+    fn apply(self, style: Style, text: &str) -> String {
+        if self.color { style.force_styling(true).apply_to(text).to_string() } else { text.to_owned() }
+    }
+
+    /// Errors and failures.
+    pub fn error(self, text: &str) -> String {
+        self.apply(Style::new().red().bold(), text)
+    }
+
+    /// Warnings.
+    pub fn warning(self, text: &str) -> String {
+        self.apply(Style::new().yellow().bold(), text)
+    }
+
+    /// Hints and places.
+    pub fn place(self, text: &str) -> String {
+        self.apply(Style::new().blue(), text)
+    }
+
+    /// What may be overlooked.
+    pub fn dim(self, text: &str) -> String {
+        self.apply(Style::new().dim(), text)
+    }
+
+    /// What stands out.
+    pub fn bold(self, text: &str) -> String {
+        self.apply(Style::new().bold(), text)
+    }
+
+    /// A status word in its colour.
+    pub fn status(self, status: Status, text: &str) -> String {
+        let style = match status {
+            Status::Ok => Style::new().green(),
+            Status::Changed => Style::new().yellow(),
+            Status::Skipped => Style::new().cyan(),
+            Status::Failed | Status::Unreachable => Style::new().red().bold(),
+        };
+        self.apply(style, text)
+    }
+}
+
+/// The word for a status.
+pub(super) fn word(status: Status, ignored: bool) -> &'static str {
+    match status {
+        Status::Ok => "ok",
+        Status::Changed => "changed",
+        Status::Skipped => "skipped",
+        Status::Failed if ignored => "ignored",
+        Status::Failed => "FAILED",
+        Status::Unreachable if ignored => "ignored",
+        Status::Unreachable => "UNREACHABLE",
+    }
+}
+
+/// Cuts a text in the middle so that it takes at most `width` columns.
+pub fn shorten(text: &str, width: usize) -> String {
+    let text = text.replace(['\n', '\r', '\t'], " ");
+    if console::measure_text_width(&text) <= width {
+        return text;
+    }
+    if width < 5 {
+        return console::truncate_str(&text, width, "").into_owned();
+    }
+    let chars: Vec<char> = text.chars().collect();
+    let tail = (width - 3) / 3;
+    let head = console::truncate_str(&text, width - 3 - tail, "").into_owned();
+    let end: String = chars[chars.len().saturating_sub(tail)..].iter().collect();
+    let short = format!("{head}...{end}");
+    if console::measure_text_width(&short) <= width {
+        short
+    } else {
+        console::truncate_str(&text, width, "...").into_owned()
+    }
+}
+
+/// `text` padded to a width.
+pub(super) fn pad(text: &str, width: usize) -> String {
+    console::pad_str(text, width, console::Alignment::Left, None).into_owned()
+}
+
+/// Seconds as `0.3s`, `14.2s`, `2m10s`, `1h02m`.
+pub(super) fn duration(seconds: f64) -> String {
+    if seconds < 60.0 {
+        return format!("{seconds:.1}s");
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "durations are small and positive")]
+    let whole = seconds as u64;
+    if whole < 3600 {
+        format!("{}m{:02}s", whole / 60, whole % 60)
+    } else {
+        format!("{}h{:02}m", whole / 3600, whole / 60 % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_loses_its_middle() {
+        assert_eq!(shorten("short", 10), "short");
+        let short = shorten("a very long name of a task that does much", 20);
+        assert_eq!(short.chars().count(), 20);
+        assert!(short.starts_with("a very long") && short.ends_with("much"), "{short}");
+    }
+
+    #[test]
+    fn durations_read_well() {
+        assert_eq!(duration(0.31), "0.3s");
+        assert_eq!(duration(130.0), "2m10s");
+        assert_eq!(duration(3725.0), "1h02m");
+    }
+}

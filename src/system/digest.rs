@@ -1,0 +1,92 @@
+//! Digests of content, in hex, under the names that Ansible's modules use.
+
+/// Digests that modules offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digest {
+    /// MD5.
+    Md5,
+    /// SHA-1.
+    Sha1,
+    /// SHA-224.
+    Sha224,
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+/// A digest being made.
+pub enum Hasher {
+    /// MD5.
+    Md5(md5::Md5),
+    /// SHA-1.
+    Sha1(sha1::Sha1),
+    /// SHA-224.
+    Sha224(sha2::Sha224),
+    /// SHA-256.
+    Sha256(sha2::Sha256),
+    /// SHA-384.
+    Sha384(sha2::Sha384),
+    /// SHA-512.
+    Sha512(sha2::Sha512),
+}
+
+impl Hasher {
+    /// An empty one.
+    pub fn new(digest: Digest) -> Self {
+        match digest {
+            Digest::Md5 => Self::Md5(md5::Md5::default()),
+            Digest::Sha1 => Self::Sha1(sha1::Sha1::default()),
+            Digest::Sha224 => Self::Sha224(sha2::Sha224::default()),
+            Digest::Sha256 => Self::Sha256(sha2::Sha256::default()),
+            Digest::Sha384 => Self::Sha384(sha2::Sha384::default()),
+            Digest::Sha512 => Self::Sha512(sha2::Sha512::default()),
+        }
+    }
+
+    /// More bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        use sha2::Digest as _;
+        match self {
+            Self::Md5(hasher) => hasher.update(bytes),
+            Self::Sha1(hasher) => hasher.update(bytes),
+            Self::Sha224(hasher) => hasher.update(bytes),
+            Self::Sha256(hasher) => hasher.update(bytes),
+            Self::Sha384(hasher) => hasher.update(bytes),
+            Self::Sha512(hasher) => hasher.update(bytes),
+        }
+    }
+
+    /// The digest in hex.
+    pub fn finish(self) -> String {
+        use sha2::Digest as _;
+        match self {
+            Self::Md5(hasher) => hex::encode(hasher.finalize()),
+            Self::Sha1(hasher) => hex::encode(hasher.finalize()),
+            Self::Sha224(hasher) => hex::encode(hasher.finalize()),
+            Self::Sha256(hasher) => hex::encode(hasher.finalize()),
+            Self::Sha384(hasher) => hex::encode(hasher.finalize()),
+            Self::Sha512(hasher) => hex::encode(hasher.finalize()),
+        }
+    }
+
+    /// The digest of bytes.
+    pub fn of(digest: Digest, bytes: &[u8]) -> String {
+        let mut hasher = Self::new(digest);
+        hasher.update(bytes);
+        hasher.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_those_of_the_standard() {
+        assert_eq!(Hasher::of(Digest::Sha1, b"abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
+        assert_eq!(Hasher::of(Digest::Md5, b"abc"), "900150983cd24fb0d6963f7d28e17f72");
+    }
+}

@@ -1,0 +1,311 @@
+//! The engine's API: connect, inspect, history, build, tag, push, remove.
+
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bollard::auth::DockerCredentials;
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, PruneImagesOptionsBuilder, PushImageOptionsBuilder, RemoveImageOptionsBuilder,
+    TagImageOptionsBuilder,
+};
+use bollard::{API_DEFAULT_VERSION, Docker};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use tokio::sync::mpsc;
+
+use super::error::{EngineError, ErrorClass};
+use super::{BuildEvent, BuildSpec, BuilderKind, ContextSource, Feed, buildkit, classic, session, socket_path};
+use crate::secret::Secret;
+use crate::system::{Mutate, Probe};
+
+/// A login for one registry host.
+#[derive(Clone, Debug)]
+pub struct RegistryLogin {
+    /// `registry.example.org:5000`.
+    pub host: String,
+    /// User name.
+    pub username: String,
+    /// Password. Leaves this process only in request headers on the engine's socket or over TLS.
+    pub password: Secret,
+}
+
+impl RegistryLogin {
+    pub(super) fn credentials(&self) -> DockerCredentials {
+        DockerCredentials {
+            username: Some(self.username.clone()),
+            password: Some(self.password.expose().to_owned()),
+            serveraddress: Some(self.host.clone()),
+            ..DockerCredentials::default()
+        }
+    }
+}
+
+/// What to push.
+#[derive(Clone, Debug)]
+pub struct PushSpec {
+    /// `host/repo/name`.
+    pub repository: String,
+    /// The tag.
+    pub tag: String,
+    /// The login, if the registry wants one.
+    pub login: Option<RegistryLogin>,
+}
+
+/// What is known of an image that the engine has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// `sha256:...` of its configuration.
+    pub id: String,
+    /// Bytes of all layers.
+    pub size: u64,
+    /// The layers' content digests, base first.
+    pub layers: Vec<String>,
+}
+
+/// The engine, for reading.
+#[derive(Clone)]
+pub struct Engine {
+    docker: Docker,
+    socket: PathBuf,
+    version: String,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("socket", &self.socket).field("version", &self.version).finish()
+    }
+}
+
+/// The engine, for changes.
+#[derive(Clone, Debug)]
+pub struct EngineMut {
+    engine: Engine,
+}
+
+impl Probe {
+    /// Connects to the engine at a `unix://` address and asks for its version.
+    pub async fn engine(&self, address: &str) -> Result<Engine, EngineError> {
+        let socket = socket_path(address)?;
+        let text = socket
+            .to_str()
+            .ok_or_else(|| EngineError::new(ErrorClass::Unusable, "the engine's socket path is not UTF-8"))?;
+        let docker = Docker::connect_with_unix(text, 120, API_DEFAULT_VERSION)?
+            .with_request_modifier(url_safe_logins)
+            .negotiate_version()
+            .await
+            .map_err(EngineError::from)
+            .map_err(|error| EngineError {
+                class: ErrorClass::Unreachable,
+                message: format!("the engine at `{text}` does not answer: {}", error.message),
+                step: None,
+            })?;
+        let version = docker.version().await?.version.unwrap_or_else(|| "unknown".to_owned());
+        Ok(Engine { docker, socket, version })
+    }
+}
+
+impl Mutate {
+    /// The writing half of an engine.
+    pub fn engine(&self, engine: &Engine) -> EngineMut {
+        EngineMut { engine: engine.clone() }
+    }
+}
+
+/// Engines read the URL-safe alphabet; bollard writes the standard one.
+fn url_safe_logins<B>(mut request: hyper::Request<B>) -> hyper::Request<B> {
+    for name in ["x-registry-auth", "x-registry-config"] {
+        let Some(value) = request.headers().get(name).and_then(|value| value.to_str().ok()) else { continue };
+        let safe = value.replace('+', "-").replace('/', "_");
+        if let Ok(safe) = hyper::header::HeaderValue::from_str(&safe) {
+            request.headers_mut().insert(name, safe);
+        }
+    }
+    request
+}
+
+impl Engine {
+    /// The engine's own version (`20.10.24`).
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The socket's path.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// BuildKit if a session can be opened, else the classic builder.
+    pub async fn builder(&self) -> Result<BuilderKind, EngineError> {
+        Ok(if session::probe(&self.socket).await? { BuilderKind::BuildKit } else { BuilderKind::Classic })
+    }
+
+    /// What the engine has under a name; `None` if nothing.
+    pub async fn inspect(&self, image: &str) -> Result<Option<ImageFacts>, EngineError> {
+        match self.docker.inspect_image(image).await.map_err(EngineError::from) {
+            Ok(found) => Ok(Some(ImageFacts {
+                id: found.id.unwrap_or_default(),
+                size: found.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+                layers: found.root_fs.and_then(|fs| fs.layers).unwrap_or_default(),
+            })),
+            Err(error) if error.class == ErrorClass::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The image's configuration and history as JSON text, for searches.
+    pub async fn description(&self, image: &str) -> Result<Vec<(&'static str, String)>, EngineError> {
+        let config = self.docker.inspect_image(image).await?.config;
+        let history = self.docker.image_history(image).await?;
+        let text = |json: serde_json::Result<String>| json.unwrap_or_default();
+        Ok(vec![
+            ("configuration", text(serde_json::to_string(&config))),
+            ("history", text(serde_json::to_string(&history))),
+        ])
+    }
+
+    /// The image as `docker save` writes it.
+    pub fn save(&self, image: &str) -> impl Stream<Item = Result<Bytes, EngineError>> + Send + '_ {
+        self.docker.export_image(image).map(|chunk| chunk.map_err(EngineError::from))
+    }
+
+    /// Names of running containers (for tests and for honest messages after an engine restart).
+    pub async fn running(&self) -> Result<Vec<String>, EngineError> {
+        let options = ListContainersOptionsBuilder::new().all(false).build();
+        let found = self.docker.list_containers(Some(options)).await?;
+        Ok(found.into_iter().filter_map(|container| container.id).collect())
+    }
+}
+
+impl EngineMut {
+    /// The reading half.
+    pub fn reader(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Builds an image and gives it its names. Dropping the future ends the running step.
+    pub async fn build(&self, kind: BuilderKind, spec: &BuildSpec, feed: &Feed) -> Result<(), EngineError> {
+        match kind {
+            BuilderKind::BuildKit => buildkit::build(&self.engine.socket, spec, feed).await,
+            BuilderKind::Classic => classic::build(&self.engine.docker, spec, feed).await,
+        }
+    }
+
+    /// Gives an image one more name.
+    pub async fn tag(&self, image: &str, name: &str) -> Result<(), EngineError> {
+        tag(&self.engine.docker, image, name).await
+    }
+
+    /// One try of a push.
+    pub async fn push(&self, spec: &PushSpec, feed: &Feed) -> Result<(), EngineError> {
+        let options = PushImageOptionsBuilder::new().tag(&spec.tag).build();
+        let login = spec.login.as_ref().map(RegistryLogin::credentials);
+        let mut answers = self.engine.docker.push_image(&spec.repository, Some(options), login);
+        while let Some(answer) = answers.next().await {
+            let info = answer?;
+            if let Some(error) = info.error_detail {
+                return Err(EngineError::from_text(&error.message.unwrap_or_default()));
+            }
+            if let Some(status) = info.status
+                && info.progress_detail.is_none_or(|detail| detail.total.is_none())
+            {
+                feed.send(BuildEvent::Log(format!("push: {status}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a name away from an image, and the image if it was the last one.
+    pub async fn remove(&self, image: &str) -> Result<(), EngineError> {
+        let options = RemoveImageOptionsBuilder::new().build();
+        self.engine.docker.remove_image(image, Some(options), None).await?;
+        Ok(())
+    }
+
+    /// Removes images without a name; returns the bytes won.
+    pub async fn prune(&self) -> Result<u64, EngineError> {
+        let filters = std::collections::HashMap::from([("dangling".to_owned(), vec!["true".to_owned()])]);
+        let options = PruneImagesOptionsBuilder::new().filters(&filters).build();
+        let pruned = self.engine.docker.prune_images(Some(options)).await?;
+        Ok(pruned.space_reclaimed.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
+    }
+}
+
+pub(super) async fn tag(docker: &Docker, image: &str, name: &str) -> Result<(), EngineError> {
+    let (repository, tag) = match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+        _ => (name, "latest"),
+    };
+    let options = TagImageOptionsBuilder::new().repo(repository).tag(tag).build();
+    docker.tag_image(image, Some(options)).await.map_err(EngineError::from)
+}
+
+/// The context's tar in chunks, written by a blocking thread only as fast as it is read.
+pub(super) fn tar_chunks(source: Arc<dyn ContextSource>) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send {
+    let (sender, receiver) = mpsc::channel::<Result<Bytes, std::io::Error>>(8);
+    tokio::task::spawn_blocking(move || {
+        let mut writer = ChunkWriter { sender: sender.clone(), buffer: Vec::with_capacity(CHUNK) };
+        let done = source.write_tar(&mut writer).and_then(|()| writer.flush());
+        if let Err(error) = done {
+            // If nobody listens the engine hung up first, and has said why.
+            let _ = sender.blocking_send(Err(error));
+        }
+    });
+    futures_util::stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|chunk| (chunk, receiver))
+    })
+}
+
+const CHUNK: usize = 256 << 10;
+
+struct ChunkWriter {
+    sender: mpsc::Sender<Result<Bytes, std::io::Error>>,
+    buffer: Vec<u8>,
+}
+
+impl Write for ChunkWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let take = bytes.len().min(CHUNK - self.buffer.len());
+        self.buffer.extend_from_slice(&bytes[..take]);
+        if self.buffer.len() == CHUNK {
+            self.flush()?;
+        }
+        Ok(take)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let chunk = std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK));
+        self.sender
+            .blocking_send(Ok(chunk.into()))
+            .map_err(|_| std::io::Error::new(std::io::ErrorKind::BrokenPipe, "the engine stopped reading the context"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_are_sent_in_the_alphabet_that_engines_read() {
+        let request = hyper::Request::builder().header("X-Registry-Auth", "a+b/c=").body(()).unwrap();
+        let fixed = url_safe_logins(request);
+        assert_eq!(fixed.headers()["x-registry-auth"], "a-b_c=");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_context_larger_than_the_channel_arrives_whole() {
+        struct Big;
+        impl ContextSource for Big {
+            fn write_tar(&self, out: &mut dyn Write) -> std::io::Result<()> {
+                out.write_all(&vec![7; 5 << 20])
+            }
+        }
+        let chunks: Vec<_> = tar_chunks(Arc::new(Big)).collect().await;
+        let bytes: usize = chunks.into_iter().map(|chunk| chunk.unwrap().len()).sum();
+        assert_eq!(bytes, 5 << 20);
+    }
+}

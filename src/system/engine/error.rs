@@ -1,0 +1,199 @@
+//! Errors of engine and registry, sorted by what helps against them.
+
+use std::fmt;
+
+use super::FailedStep;
+
+/// What helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// A flaky network or an overloaded server: try again.
+    Transient,
+    /// Wrong or missing credentials: trying again does not help.
+    Auth,
+    /// The thing asked for is not there.
+    NotFound,
+    /// An instruction of the Dockerfile failed.
+    Instruction,
+    /// The request itself was refused (a Dockerfile that cannot be parsed, a bad name).
+    Refused,
+    /// The engine does not answer, or went away.
+    Unreachable,
+    /// The engine or the address cannot do what is asked.
+    Unusable,
+    /// The certificate is not trusted.
+    Certificate,
+    /// The disk is full.
+    DiskFull,
+    /// Anything else.
+    Other,
+}
+
+/// An error of engine or registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineError {
+    /// What helps.
+    pub class: ErrorClass,
+    /// Lower case start, no final period; the server's own words where there are any.
+    pub message: String,
+    /// The instruction that failed.
+    pub step: Option<FailedStep>,
+}
+
+impl EngineError {
+    /// An error of a class.
+    pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), step: None }
+    }
+
+    /// An error whose class is told by its text, as engines give it.
+    pub fn from_text(text: &str) -> Self {
+        let text = text.trim().trim_end_matches('.');
+        Self::new(classify(text), text)
+    }
+
+    /// The same with the instruction that failed.
+    #[must_use]
+    pub fn at_step(mut self, step: Option<FailedStep>) -> Self {
+        if step.is_some() && matches!(self.class, ErrorClass::Other) {
+            self.class = ErrorClass::Instruction;
+        }
+        self.step = step;
+        self
+    }
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+/// The class of an engine's or registry's own words.
+pub(super) fn classify(text: &str) -> ErrorClass {
+    let lower = text.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    if has(&["no space left on device", "disk quota exceeded"]) {
+        ErrorClass::DiskFull
+    } else if has(&["returned a non-zero code", "executor failed running", "did not complete successfully"]) {
+        ErrorClass::Instruction
+    } else if has(&["x509:", "certificate signed by unknown", "unknownissuer", "invalid peer certificate"]) {
+        ErrorClass::Certificate
+    } else if has(&[
+        "unauthorized",
+        "no basic auth credentials",
+        "authentication required",
+        "requested access to the resource is denied",
+        "401 ",
+        "403 forbidden",
+    ]) {
+        ErrorClass::Auth
+    } else if has(&[
+        "500 internal server error",
+        "502 bad gateway",
+        "503 service unavailable",
+        "504 gateway",
+        "429 too many",
+        "toomanyrequests",
+        "too many requests",
+        "unexpected eof",
+        ": eof",
+        "connection reset",
+        "connection refused",
+        "broken pipe",
+        "i/o timeout",
+        "tls handshake timeout",
+        "timeout exceeded",
+        "temporary failure",
+        "server misbehaving",
+        "http2: ",
+        "unexpected http status: 5",
+        "received unexpected http status: 5",
+        "blob upload unknown",
+        "blob upload invalid",
+    ]) {
+        ErrorClass::Transient
+    } else if has(&["not found", "no such image", "manifest unknown"]) {
+        ErrorClass::NotFound
+    } else {
+        ErrorClass::Other
+    }
+}
+
+impl From<bollard::errors::Error> for EngineError {
+    fn from(error: bollard::errors::Error) -> Self {
+        use bollard::errors::Error as E;
+        match error {
+            E::DockerResponseServerError { status_code, message } => {
+                let message = message.trim().to_owned();
+                let class = match (status_code, classify(&message)) {
+                    (_, class @ (ErrorClass::DiskFull | ErrorClass::Auth | ErrorClass::Certificate)) => class,
+                    (404, _) => ErrorClass::NotFound,
+                    (400 | 409, _) => ErrorClass::Refused,
+                    (401 | 403, _) => ErrorClass::Auth,
+                    (_, class) => class,
+                };
+                Self::new(class, message)
+            }
+            E::DockerStreamError { error } => Self::from_text(&error),
+            E::SocketNotFoundError(path) => {
+                Self::new(ErrorClass::Unreachable, format!("there is no engine socket at `{path}`"))
+            }
+            E::RequestTimeoutError => Self::new(ErrorClass::Unreachable, "the engine did not answer in time"),
+            E::HyperResponseError { err } => Self::new(ErrorClass::Unreachable, chain(&err)),
+            E::IOError { err } => Self::new(ErrorClass::Unreachable, chain(&err)),
+            other => {
+                let text = chain(&other);
+                let class = if text.contains("onnection refused")
+                    || text.contains("error sending request")
+                    || text.contains("client error (Connect)")
+                    || text.contains("connection closed")
+                {
+                    ErrorClass::Unreachable
+                } else {
+                    classify(&text)
+                };
+                Self::new(class, text)
+            }
+        }
+    }
+}
+
+/// An error and its causes on one line, repeated texts once.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let words = next.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = next.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engine_words_are_sorted_by_what_helps() {
+        for (text, class) in [
+            ("unauthorized: authentication required", ErrorClass::Auth),
+            ("no basic auth credentials", ErrorClass::Auth),
+            ("received unexpected HTTP status: 502 Bad Gateway", ErrorClass::Transient),
+            ("Put \"http://127.0.0.1:5000/v2/\": unexpected EOF", ErrorClass::Transient),
+            ("The command '/bin/sh -c false' returned a non-zero code: 1", ErrorClass::Instruction),
+            ("executor failed running [/bin/false]: exit code: 3", ErrorClass::Instruction),
+            ("write /x: no space left on device", ErrorClass::DiskFull),
+            ("x509: certificate signed by unknown authority", ErrorClass::Certificate),
+            ("manifest for busybox:nope not found: manifest unknown", ErrorClass::NotFound),
+        ] {
+            assert_eq!(classify(text), class, "{text}");
+        }
+    }
+}

@@ -1,0 +1,524 @@
+//! Files: looking, and changes that are whole or not at all.
+//!
+//! New content goes to a private temporary file in the same folder, is synced and renamed over the old
+//! one, so readers see the old or the new content and a planted link is replaced, not followed.
+
+use std::ffi::CString;
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::digest::{Digest, Hasher};
+use super::{Mutate, Probe};
+use crate::diag::{Diagnostic, Result};
+
+/// What stands at a path, as Ansible's `file` module names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// Nothing.
+    Absent,
+    /// A symbolic link.
+    Link,
+    /// A folder.
+    Directory,
+    /// A file with more than one name.
+    Hard,
+    /// Anything else.
+    File,
+}
+
+impl FileState {
+    /// Ansible's word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Link => "link",
+            Self::Directory => "directory",
+            Self::Hard => "hard",
+            Self::File => "file",
+        }
+    }
+}
+
+/// New content of a file.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// From memory.
+    Bytes(&'a [u8]),
+    /// From another file of this host.
+    File(&'a Path),
+}
+
+/// How a file is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WriteOptions {
+    /// Write in place if the file cannot be replaced (a mount point).
+    pub unsafe_writes: bool,
+    /// Permission bits; those of the present file, else 0666 less the umask.
+    pub mode: Option<u32>,
+    /// Owner and group; those of the present file otherwise.
+    pub owner: (Option<u32>, Option<u32>),
+    /// Do not take over mode and owner of the present file.
+    pub ignore_present: bool,
+}
+
+/// The error of a file operation: what, where, why, and what usually mends it.
+pub fn file_error(doing: &str, path: &Path, error: &std::io::Error) -> Diagnostic {
+    let shown = path.display();
+    let reason = match error.kind() {
+        ErrorKind::NotFound => "no such file or directory".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => {
+            let text = error.to_string();
+            text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+        }
+    };
+    let diagnostic = Diagnostic::task("H0101", format!("cannot {doing} `{shown}`: {reason}"));
+    match error.kind() {
+        ErrorKind::PermissionDenied if !rustix::process::geteuid().is_root() => {
+            diagnostic.with_hint("add `become: true` to the task")
+        }
+        ErrorKind::ResourceBusy => {
+            diagnostic.with_hint("`unsafe_writes: true` writes in place, as mount points need it")
+        }
+        _ => diagnostic,
+    }
+}
+
+fn absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// The process's umask. Reading it means setting it for a moment, so it is read once.
+pub fn umask() -> u32 {
+    static UMASK: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
+    *UMASK.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+        line.and_then(|text| u32::from_str_radix(text.trim(), 8).ok()).unwrap_or(0o022)
+    })
+}
+
+impl Probe {
+    /// What stands at a path itself (a link is not followed); `None` if nothing.
+    pub fn lstat(&self, path: &Path) -> Result<Option<Metadata>> {
+        match std::fs::symlink_metadata(path) {
+            Ok(metadata) => Ok(Some(metadata)),
+            Err(error) if absent(&error) => Ok(None),
+            Err(error) => Err(file_error("look at", path, &error)),
+        }
+    }
+
+    /// What stands at a path, links followed; `None` if nothing or a dangling link.
+    pub fn stat(&self, path: &Path) -> Result<Option<Metadata>> {
+        match std::fs::metadata(path) {
+            Ok(metadata) => Ok(Some(metadata)),
+            Err(error) if absent(&error) => Ok(None),
+            Err(error) => Err(file_error("look at", path, &error)),
+        }
+    }
+
+    /// Exists, links followed.
+    pub fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
+    /// Is a folder, links followed.
+    pub fn is_dir(&self, path: &Path) -> bool {
+        path.is_dir()
+    }
+
+    /// The state as Ansible names it.
+    pub fn state(&self, path: &Path) -> Result<FileState> {
+        Ok(match self.lstat(path)? {
+            None => FileState::Absent,
+            Some(found) if found.is_symlink() => FileState::Link,
+            Some(found) if found.is_dir() => FileState::Directory,
+            Some(found) if found.nlink() > 1 => FileState::Hard,
+            Some(_) => FileState::File,
+        })
+    }
+
+    /// A file's content.
+    pub fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        std::fs::read(path).map_err(|error| file_error("read", path, &error))
+    }
+
+    /// A small file's text, empty if there is none; for facts.
+    pub fn text(&self, path: impl AsRef<Path>) -> Option<String> {
+        std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// A link's target.
+    pub fn read_link(&self, path: &Path) -> Result<PathBuf> {
+        std::fs::read_link(path).map_err(|error| file_error("read the link", path, &error))
+    }
+
+    /// Names in a folder, sorted.
+    pub fn list(&self, path: &Path) -> Result<Vec<PathBuf>> {
+        let entries = std::fs::read_dir(path).map_err(|error| file_error("list", path, &error))?;
+        let mut paths = Vec::new();
+        for entry in entries {
+            paths.push(entry.map_err(|error| file_error("list", path, &error))?.path());
+        }
+        paths.sort();
+        Ok(paths)
+    }
+
+    /// The path without links, as far as it exists.
+    pub fn real(&self, path: &Path) -> PathBuf {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        resolve(&absolute, 0)
+    }
+
+    /// A file's digest in hex.
+    pub fn digest(&self, path: &Path, digest: Digest) -> Result<String> {
+        let mut file = File::open(path).map_err(|error| file_error("read", path, &error))?;
+        let mut hasher = Hasher::new(digest);
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return Ok(hasher.finish()),
+                Ok(count) => hasher.update(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(file_error("read", path, &error)),
+            }
+        }
+    }
+
+    /// What this process may do with a path, by its real ids as Python's `os.access`.
+    pub fn access(&self, path: &Path, access: rustix::fs::Access) -> bool {
+        rustix::fs::access(path, access).is_ok()
+    }
+
+    /// Paths that match a shell pattern (`*`, `?`, `[...]`), as Python's `glob`.
+    pub fn glob(&self, pattern: &str) -> Vec<PathBuf> {
+        super::glob::paths(pattern)
+    }
+}
+
+fn resolve(path: &Path, depth: usize) -> PathBuf {
+    let mut done = PathBuf::from("/");
+    let mut parts = path.components().peekable();
+    while let Some(part) = parts.next() {
+        match part {
+            std::path::Component::ParentDir => {
+                done.pop();
+            }
+            std::path::Component::Normal(name) => {
+                let here = done.join(name);
+                match std::fs::read_link(&here) {
+                    Ok(target) if depth < 40 => {
+                        let mut whole = done.join(target);
+                        whole.extend(parts);
+                        return resolve(&whole, depth + 1);
+                    }
+                    _ => done = here,
+                }
+            }
+            _ => {}
+        }
+    }
+    done
+}
+
+impl Mutate {
+    /// A new folder with the default mode.
+    pub fn create_dir(&self, path: &Path) -> Result<()> {
+        std::fs::create_dir(path).map_err(|error| file_error("create", path, &error))
+    }
+
+    /// A folder and those above it; fine if it exists.
+    pub fn create_dirs(&self, path: &Path) -> Result<()> {
+        std::fs::create_dir_all(path).map_err(|error| file_error("create", path, &error))
+    }
+
+    /// Removes a file or link; fine if it is gone.
+    pub fn remove_file(&self, path: &Path) -> Result<()> {
+        match std::fs::remove_file(path) {
+            Err(error) if !absent(&error) => Err(file_error("remove", path, &error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes a folder and all in it; links inside are removed, not followed.
+    pub fn remove_tree(&self, path: &Path) -> Result<()> {
+        match std::fs::remove_dir_all(path) {
+            Err(error) if !absent(&error) => Err(file_error("remove", path, &error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes an empty folder.
+    pub fn remove_dir(&self, path: &Path) -> Result<()> {
+        std::fs::remove_dir(path).map_err(|error| file_error("remove", path, &error))
+    }
+
+    /// A link that replaces what stands there (not a folder), in one step.
+    pub fn symlink(&self, target: &Path, path: &Path) -> Result<()> {
+        self.replace_by(path, |temporary| std::os::unix::fs::symlink(target, temporary))
+    }
+
+    /// A second name that replaces what stands there (not a folder), in one step.
+    pub fn hard_link(&self, target: &Path, path: &Path) -> Result<()> {
+        self.replace_by(path, |temporary| std::fs::hard_link(target, temporary))
+    }
+
+    fn replace_by(&self, path: &Path, make: impl Fn(&Path) -> std::io::Result<()>) -> Result<()> {
+        if self.probe().lstat(path)?.is_none() {
+            return make(path).map_err(|error| file_error("create the link", path, &error));
+        }
+        let temporary = temporary_name(path);
+        make(&temporary).map_err(|error| file_error("create the link", path, &error))?;
+        std::fs::rename(&temporary, path).map_err(|error| {
+            let _ = std::fs::remove_file(&temporary);
+            file_error("replace", path, &error)
+        })?;
+        // Two names of one file: rename does nothing and the temporary name stays.
+        let _ = std::fs::remove_file(&temporary);
+        Ok(())
+    }
+
+    /// Renames.
+    pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        std::fs::rename(from, to).map_err(|error| file_error("rename", from, &error))
+    }
+
+    /// Sets permission bits; not for links.
+    pub fn chmod(&self, path: &Path, mode: u32) -> Result<()> {
+        std::fs::set_permissions(path, Permissions::from_mode(mode))
+            .map_err(|error| file_error("change the mode of", path, &error))
+    }
+
+    /// Sets owner and group of the path itself.
+    pub fn chown(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
+        std::os::unix::fs::lchown(path, uid, gid).map_err(|error| file_error("change the owner of", path, &error))
+    }
+
+    /// Sets access and modification time, in nanoseconds since 1970; `None` means now. Follows links.
+    pub fn set_times(&self, path: &Path, accessed: Option<i128>, modified: Option<i128>) -> Result<()> {
+        let spec = |time: Option<i128>| match time {
+            None => rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW },
+            Some(nanos) => rustix::fs::Timespec {
+                tv_sec: i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(i64::MAX),
+                tv_nsec: i64::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or(0),
+            },
+        };
+        let times = rustix::fs::Timestamps { last_access: spec(accessed), last_modification: spec(modified) };
+        rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::empty())
+            .map_err(|error| file_error("set the times of", path, &error.into()))
+    }
+
+    /// Creates an empty file; fails if something is there.
+    pub fn create_empty(&self, path: &Path) -> Result<()> {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o666)
+            .open(path)
+            .map(drop)
+            .map_err(|error| file_error("create", path, &error))
+    }
+
+    /// A copy beside a file, named as Ansible names it (`NAME.PID.2026-11-21@06:17:04~`).
+    pub fn backup(&self, path: &Path) -> Result<PathBuf> {
+        let now = jiff::Zoned::now().strftime("%Y-%m-%d@%H:%M:%S").to_string();
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{}.{now}~", std::process::id()));
+        let copy = PathBuf::from(name);
+        let metadata = std::fs::metadata(path).map_err(|error| file_error("look at", path, &error))?;
+        let options = WriteOptions {
+            mode: Some(metadata.mode() & 0o7777),
+            owner: (Some(metadata.uid()), Some(metadata.gid())),
+            ignore_present: true,
+            ..WriteOptions::default()
+        };
+        self.write(&copy, Content::File(path), options)?;
+        let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+        self.set_times(
+            &copy,
+            Some(nanos(metadata.atime(), metadata.atime_nsec())),
+            Some(nanos(metadata.mtime(), metadata.mtime_nsec())),
+        )?;
+        Ok(copy)
+    }
+
+    /// A private temporary file with this content; removed when dropped.
+    pub fn scratch_file(&self, content: Content<'_>) -> Result<tempfile::TempPath> {
+        let folder = std::env::temp_dir();
+        let mut file = tempfile::Builder::new()
+            .prefix(".hostctl-")
+            .tempfile_in(&folder)
+            .map_err(|error| file_error("create a temporary file in", &folder, &error))?;
+        fill(file.as_file_mut(), content)?;
+        Ok(file.into_temp_path())
+    }
+
+    /// A new private file or folder with a name of its own.
+    pub fn new_temporary(&self, folder: &Path, prefix: &str, suffix: &str, directory: bool) -> Result<PathBuf> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(prefix).suffix(suffix).rand_bytes(8);
+        let made = if directory {
+            builder.permissions(Permissions::from_mode(0o700)).tempdir_in(folder).map(tempfile::TempDir::keep)
+        } else {
+            builder.tempfile_in(folder).and_then(|file| file.keep().map(|(_, path)| path).map_err(|error| error.error))
+        };
+        made.map_err(|error| file_error("create a temporary file in", folder, &error))
+    }
+
+    /// Puts new content at a path: a temporary file beside it, synced, with owner, mode and extended
+    /// attributes of what it replaces, then renamed. A link at the path is replaced, not followed.
+    pub fn write(&self, path: &Path, content: Content<'_>, options: WriteOptions) -> Result<()> {
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let present = if options.ignore_present { None } else { self.probe().lstat(path)?.filter(Metadata::is_file) };
+        let temporary = tempfile::Builder::new().prefix(".hostctl-").tempfile_in(folder);
+        let mut temporary = match temporary {
+            Ok(temporary) => temporary,
+            Err(_) if options.unsafe_writes && present.is_some() => return in_place(path, content),
+            Err(error) => return Err(file_error("write in", folder, &error)),
+        };
+        fill(temporary.as_file_mut(), content)?;
+        let file = temporary.as_file();
+        let mode = options.mode.or_else(|| present.as_ref().map(|present| present.mode() & 0o7777));
+        let uid = options.owner.0.or_else(|| present.as_ref().map(MetadataExt::uid));
+        let gid = options.owner.1.or_else(|| present.as_ref().map(MetadataExt::gid));
+        let own = file.metadata().map_err(|error| file_error("look at", temporary.path(), &error))?;
+        let wanted = (uid.filter(|uid| *uid != own.uid()), gid.filter(|gid| *gid != own.gid()));
+        if wanted != (None, None)
+            && let Err(error) = std::os::unix::fs::fchown(file, wanted.0, wanted.1)
+        {
+            // A plain user may not give files away; whoever asked for an owner must know, keeping one is best effort.
+            if options.owner != (None, None) || error.kind() != ErrorKind::PermissionDenied {
+                return Err(file_error("change the owner of", path, &error));
+            }
+        }
+        if present.is_some() {
+            copy_xattrs(path, file);
+        }
+        file.set_permissions(Permissions::from_mode(mode.unwrap_or(0o666 & !umask())))
+            .and_then(|()| file.sync_all())
+            .map_err(|error| file_error("write", path, &error))?;
+        match temporary.persist(path) {
+            Ok(_) => {
+                sync_folder(folder);
+                Ok(())
+            }
+            Err(refused) if options.unsafe_writes => {
+                drop(refused.file);
+                in_place(path, content)
+            }
+            Err(refused) => Err(file_error("replace", path, &refused.error)),
+        }
+    }
+}
+
+fn sync_folder(folder: &Path) {
+    if let Ok(handle) = File::open(folder) {
+        // Not all file systems can; the content itself is synced.
+        let _ = handle.sync_all();
+    }
+}
+
+fn fill(file: &mut File, content: Content<'_>) -> Result<()> {
+    let written = match content {
+        Content::Bytes(bytes) => file.write_all(bytes),
+        Content::File(source) => {
+            let mut source_file = File::open(source).map_err(|error| file_error("read", source, &error))?;
+            std::io::copy(&mut source_file, file).map(|_| ())
+        }
+    };
+    written.and_then(|()| file.flush()).map_err(|error| file_error("write", Path::new("a temporary file"), &error))
+}
+
+fn in_place(path: &Path, content: Content<'_>) -> Result<()> {
+    let mut file =
+        OpenOptions::new().write(true).truncate(true).open(path).map_err(|error| file_error("write", path, &error))?;
+    fill(&mut file, content)?;
+    file.sync_all().map_err(|error| file_error("write", path, &error))
+}
+
+/// Takes over extended attributes (SELinux label, ACL, user attributes), as far as the file system lets us.
+fn copy_xattrs(from: &Path, to: &File) {
+    let mut names = vec![0u8; 65536];
+    let Ok(length) = rustix::fs::llistxattr(from, names.as_mut_slice()) else { return };
+    for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        let Ok(name) = CString::new(name) else { continue };
+        let mut value = vec![0u8; 65536];
+        if let Ok(size) = rustix::fs::lgetxattr(from, &name, value.as_mut_slice()) {
+            let _ = rustix::fs::fsetxattr(to, &name, &value[..size], rustix::fs::XattrFlags::empty());
+        }
+    }
+}
+
+fn temporary_name(path: &Path) -> PathBuf {
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    let mut name = std::ffi::OsString::from(".hostctl-");
+    name.push(&random[..12]);
+    path.parent().map_or_else(|| PathBuf::from(&name), |parent| parent.join(&name))
+}
+
+/// A path's bytes as text for results; bytes that are no UTF-8 are replaced.
+pub fn shown(path: &Path) -> String {
+    String::from_utf8_lossy(path.as_os_str().as_bytes()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hand() -> Mutate {
+        Mutate::with_probe(Probe::new(Vec::new()))
+    }
+
+    #[test]
+    fn writes_keep_mode_and_owner_and_leave_nothing_behind() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a");
+        std::fs::write(&path, "old").expect("write");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("mode");
+        let user = b"user.test\0";
+        let name = CString::from_vec_with_nul(user.to_vec()).expect("name");
+        let labelled = rustix::fs::lsetxattr(&path, &name, b"v", rustix::fs::XattrFlags::empty()).is_ok();
+        hand().write(&path, Content::Bytes(b"new"), WriteOptions::default()).expect("write");
+        assert_eq!(std::fs::read(&path).expect("read"), b"new");
+        assert_eq!(std::fs::metadata(&path).expect("stat").mode() & 0o7777, 0o640);
+        if labelled {
+            let mut value = [0u8; 8];
+            assert_eq!(rustix::fs::lgetxattr(&path, &name, &mut value), Ok(1));
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).expect("list").count(), 1);
+    }
+
+    #[test]
+    fn a_planted_link_is_replaced_not_followed() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (victim, path) = (folder.path().join("victim"), folder.path().join("a"));
+        std::fs::write(&victim, "safe").expect("write");
+        std::os::unix::fs::symlink(&victim, &path).expect("link");
+        hand().write(&path, Content::Bytes(b"new"), WriteOptions::default()).expect("write");
+        assert_eq!(std::fs::read(&victim).expect("read"), b"safe");
+        assert!(std::fs::symlink_metadata(&path).expect("stat").is_file());
+    }
+
+    #[test]
+    fn real_paths_need_not_exist() {
+        let folder = tempfile::tempdir().expect("folder");
+        let probe = Probe::new(Vec::new());
+        let base = probe.real(folder.path());
+        std::os::unix::fs::symlink("b/../c", folder.path().join("a")).expect("link");
+        assert_eq!(probe.real(&folder.path().join("a/x")), base.join("c/x"));
+        std::os::unix::fs::symlink("loop", folder.path().join("loop")).expect("link");
+        assert_eq!(probe.real(&folder.path().join("loop/x")), base.join("loop/x"));
+    }
+
+    #[test]
+    fn a_full_folder_error_names_path_and_reason() {
+        let error = hand().write(Path::new("/no/such/folder/x"), Content::Bytes(b""), WriteOptions::default());
+        assert_eq!(error.expect_err("missing").message, "cannot write in `/no/such/folder`: no such file or directory");
+    }
+}

@@ -1,0 +1,297 @@
+//! A folder as a whole: what is in it, its tar, and private copies of trees that a caller sends.
+//!
+//! Links are never followed, neither when listing nor when reading.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
+
+use super::{Mutate, Probe};
+
+/// What a [`TreeItem`] is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TreeKind {
+    /// A regular file and its size.
+    File(u64),
+    /// A folder.
+    Dir,
+    /// A symbolic link and its target.
+    Link(PathBuf),
+}
+
+/// One thing below a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreeItem {
+    /// Relative to the folder.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: TreeKind,
+    /// Permission bits.
+    pub mode: u32,
+    /// Seconds since 1970.
+    pub mtime: u64,
+}
+
+/// One thing of a tree that is to be laid out privately.
+#[derive(Clone, Debug)]
+pub struct ScratchItem {
+    /// Relative to the new folder.
+    pub path: PathBuf,
+    /// Permission bits.
+    pub mode: u32,
+    /// What goes there.
+    pub content: ScratchContent,
+}
+
+/// The content of a [`ScratchItem`].
+#[derive(Clone, Debug)]
+pub enum ScratchContent {
+    /// These bytes.
+    Bytes(std::sync::Arc<[u8]>),
+    /// A copy of this file.
+    CopyOf(PathBuf),
+    /// A folder.
+    Dir,
+    /// A symbolic link.
+    Link(PathBuf),
+}
+
+impl Probe {
+    /// Everything below a folder, parents before children, names in byte order. Sockets, pipes and
+    /// devices are left out.
+    pub fn tree_items(&self, root: &Path) -> io::Result<Vec<TreeItem>> {
+        let mut found = Vec::new();
+        let mut waiting = vec![PathBuf::new()];
+        while let Some(folder) = waiting.pop() {
+            let mut names = fs::read_dir(root.join(&folder))?
+                .map(|entry| entry.map(|entry| entry.file_name()))
+                .collect::<io::Result<Vec<_>>>()?;
+            names.sort();
+            for name in names {
+                let path = folder.join(name);
+                let meta = fs::symlink_metadata(root.join(&path))?;
+                let kind = if meta.is_dir() {
+                    waiting.push(path.clone());
+                    TreeKind::Dir
+                } else if meta.is_symlink() {
+                    TreeKind::Link(fs::read_link(root.join(&path))?)
+                } else if meta.is_file() {
+                    TreeKind::File(meta.len())
+                } else {
+                    continue;
+                };
+                let mtime = meta
+                    .modified()
+                    .ok()
+                    .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+                    .map_or(0, |since| since.as_secs());
+                found.push(TreeItem { path, kind, mode: meta.permissions().mode() & 0o7777, mtime });
+            }
+        }
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(found)
+    }
+
+    /// A file's text; not more than 16 MiB.
+    pub fn tree_text(&self, path: &Path) -> io::Result<String> {
+        let mut text = String::new();
+        open_plain(path)?.take(16 << 20).read_to_string(&mut text)?;
+        Ok(text)
+    }
+}
+
+impl Mutate {
+    /// A private folder (0700) with a tree laid out in it; removed when dropped. Paths that would
+    /// leave the folder are refused.
+    pub fn scratch_tree(&self, items: &[ScratchItem]) -> io::Result<tempfile::TempDir> {
+        let base = if Path::new("/var/tmp").is_dir() { PathBuf::from("/var/tmp") } else { std::env::temp_dir() };
+        let folder = tempfile::Builder::new()
+            .prefix("hostctl-")
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir_in(base)?;
+        for item in items {
+            let inside = item.path.components().all(|part| matches!(part, Component::Normal(_)));
+            if !inside {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("`{}` would lie outside of its tree", item.path.display()),
+                ));
+            }
+            let path = folder.path().join(&item.path);
+            if let Some(parent) = path.parent() {
+                fs::DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
+            }
+            match &item.content {
+                ScratchContent::Dir => {
+                    fs::DirBuilder::new().recursive(true).mode(0o755).create(&path)?;
+                    continue;
+                }
+                ScratchContent::Link(target) => {
+                    std::os::unix::fs::symlink(target, &path)?;
+                    continue;
+                }
+                ScratchContent::Bytes(bytes) => create(&path)?.write_all(bytes)?,
+                ScratchContent::CopyOf(source) => {
+                    io::copy(&mut File::open(source)?, &mut create(&path)?)?;
+                }
+            }
+            fs::set_permissions(&path, fs::Permissions::from_mode(item.mode & 0o7777))?;
+        }
+        // Folders last: their modes may forbid writing.
+        for item in items.iter().filter(|item| matches!(item.content, ScratchContent::Dir)) {
+            let mode = (item.mode & 0o7777) | 0o700;
+            fs::set_permissions(folder.path().join(&item.path), fs::Permissions::from_mode(mode))?;
+        }
+        Ok(folder)
+    }
+
+    /// Creates or empties a log file that only its owner reads, with its folder.
+    pub fn private_log(&self, path: &Path) -> io::Result<File> {
+        if let Some(parent) = path.parent()
+            && !parent.is_dir()
+        {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+        }
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .custom_flags(no_follow())
+            .open(path)?;
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        Ok(file)
+    }
+}
+
+/// Writes items of a folder as a tar stream, owned by root. A file named in `replaced` has that
+/// content instead (and is added if it is not among the items).
+pub fn write_tree_tar(
+    root: &Path,
+    items: &[TreeItem],
+    replaced: &[(PathBuf, Vec<u8>)],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut builder = tar::Builder::new(out);
+    for item in items {
+        if replaced.iter().any(|(path, _)| *path == item.path) {
+            continue;
+        }
+        let mut header = header(item.mode, item.mtime);
+        match &item.kind {
+            TreeKind::Dir => {
+                header.set_entry_type(tar::EntryType::Directory);
+                builder.append_data(&mut header, &item.path, io::empty())?;
+            }
+            TreeKind::Link(target) => {
+                header.set_entry_type(tar::EntryType::Symlink);
+                builder.append_link(&mut header, &item.path, target)?;
+            }
+            TreeKind::File(size) => {
+                header.set_size(*size);
+                let file = open_plain(&root.join(&item.path))?;
+                let mut exact = Exact { file, left: *size, path: &item.path };
+                builder.append_data(&mut header, &item.path, &mut exact)?;
+            }
+        }
+    }
+    for (path, content) in replaced {
+        let mut header = header(0o644, 0);
+        header.set_size(content.len() as u64);
+        builder.append_data(&mut header, path, content.as_slice())?;
+    }
+    builder.into_inner()?.flush()
+}
+
+fn header(mode: u32, mtime: u64) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(mode);
+    header.set_mtime(mtime);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(0);
+    header
+}
+
+fn no_follow() -> i32 {
+    i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0)
+}
+
+fn open_plain(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(no_follow()).open(path)
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Exactly the announced number of bytes: a file that shrinks while it is read is an error, since
+/// the archive would be broken; one that grows is cut.
+struct Exact<'a> {
+    file: File,
+    left: u64,
+    path: &'a Path,
+}
+
+impl Read for Exact<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Ok(0);
+        }
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let read = self.file.read(&mut buffer[..most])?;
+        if read == 0 {
+            let text = format!("`{}` became shorter while it was read", self.path.display());
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+        }
+        self.left -= read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_goes_into_a_tar_with_links_modes_and_replaced_files() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("d")).unwrap();
+        fs::write(folder.path().join("d/run.sh"), "x").unwrap();
+        fs::set_permissions(folder.path().join("d/run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(folder.path().join("Dockerfile"), "FROM old").unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", folder.path().join("link")).unwrap();
+        let items = Probe::new(Vec::new()).tree_items(folder.path()).unwrap();
+        let mut tar = Vec::new();
+        write_tree_tar(folder.path(), &items, &[("Dockerfile".into(), b"FROM new".to_vec())], &mut tar).unwrap();
+        let mut seen = Vec::new();
+        for entry in tar::Archive::new(tar.as_slice()).entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let mut text = String::new();
+            entry.read_to_string(&mut text).unwrap();
+            let path = entry.path().unwrap().display().to_string();
+            seen.push((path, entry.header().mode().unwrap(), entry.header().uid().unwrap(), text));
+        }
+        assert_eq!(seen[0].0, "d");
+        assert_eq!(seen[1], ("d/run.sh".into(), 0o755, 0, "x".into()));
+        assert_eq!(seen[2].0, "link");
+        assert_eq!(seen[3], ("Dockerfile".into(), 0o644, 0, "FROM new".into()));
+        assert_eq!(seen.len(), 4);
+    }
+
+    #[test]
+    fn a_scratch_tree_stays_inside_its_private_folder() {
+        let mutate = Mutate::with_probe(Probe::new(Vec::new()));
+        let item = |path: &str| ScratchItem {
+            path: path.into(),
+            mode: 0o640,
+            content: ScratchContent::Bytes(b"x".as_slice().into()),
+        };
+        let folder = mutate.scratch_tree(&[item("a/b")]).unwrap();
+        assert_eq!(fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(fs::metadata(folder.path().join("a/b")).unwrap().permissions().mode() & 0o777, 0o640);
+        assert!(mutate.scratch_tree(&[item("../x")]).is_err());
+        assert!(mutate.scratch_tree(&[item("/x")]).is_err());
+    }
+}
