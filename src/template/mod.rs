@@ -29,6 +29,7 @@ mod tests;
 mod text;
 mod time;
 mod val;
+mod versions;
 mod walk;
 mod yaml_out;
 

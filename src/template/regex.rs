@@ -130,7 +130,7 @@ fn wrong(error: &fancy_regex::Error) -> Fail {
 }
 
 /// `re.search` (or `re.match`, `re.fullmatch`).
-pub fn search<'t>(regex: &Regex, text: &'t str, mode: &str) -> R<Option<Captures<'t>>> {
+pub fn search<'t>(regex: &Regex, text: &'t str, mode: &str) -> R<Option<Captures<'t, str>>> {
     let found = regex.captures(text).map_err(|error| wrong(&error))?;
     Ok(match (found, mode) {
         (Some(found), "match") => {
@@ -147,7 +147,7 @@ pub fn search<'t>(regex: &Regex, text: &'t str, mode: &str) -> R<Option<Captures
 }
 
 /// Every match as Python finds them: an empty one may follow a longer one directly.
-pub fn all<'t>(regex: &Regex, text: &'t str) -> R<Vec<Captures<'t>>> {
+pub fn all<'t>(regex: &Regex, text: &'t str) -> R<Vec<Captures<'t, str>>> {
     let mut out = Vec::new();
     let mut at = 0;
     let mut last_end = None;
@@ -197,7 +197,7 @@ pub fn replace(regex: &Regex, text: &str, replacement: &str, count: usize) -> R<
     Ok((out, done))
 }
 
-fn expand(out: &mut String, replacement: &str, found: &Captures<'_>) -> R<()> {
+fn expand(out: &mut String, replacement: &str, found: &Captures<'_, str>) -> R<()> {
     let mut chars = replacement.chars().peekable();
     while let Some(c) = chars.next() {
         if c != '\\' {

@@ -20,6 +20,10 @@ use super::args::{Args, Call};
 use super::fail::R;
 use super::val::Val;
 
+pub use crypto::{salt, sha512_crypt, sha256_crypt};
+pub use encode::url_parts;
+pub use paths::glob;
+
 /// A filter: the value, then its arguments.
 pub type Filter = fn(&Call, Val, Args) -> R<Val>;
 

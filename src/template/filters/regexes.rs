@@ -38,7 +38,7 @@ fn regex_replace(call: &Call, value: Val, mut args: Args) -> R<Val> {
     Ok(Val::from(out))
 }
 
-fn group(found: &Captures<'_>, index: usize) -> Val {
+fn group(found: &Captures<'_, str>, index: usize) -> Val {
     found.get(index).map_or(Val::NONE, |group| Val::from(group.as_str()))
 }
 
@@ -75,7 +75,7 @@ fn regex_findall(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let regex = pattern(&mut args, &text, 2, 1)?;
     args.finish()?;
     let subject = call.text(&value)?;
-    let one = |found: &Captures<'_>, index| {
+    let one = |found: &Captures<'_, str>, index| {
         Val::from(found.get(index).map_or("", |group: fancy_regex::Match<'_>| group.as_str()))
     };
     let out = regex::all(&regex, &subject)?
