@@ -4,6 +4,8 @@
 //! place that lists them: names, argument checks, `hostctl doc`, schema and completion
 //! come from it. To add a module: one file, one line here (see CONTRIBUTING.md).
 
+mod apt;
+mod apt_names;
 mod attributes;
 mod call;
 mod coerce;
@@ -17,12 +19,15 @@ mod file_times;
 mod getent;
 mod group;
 mod lineinfile;
+mod package;
 mod place;
 mod reference;
+mod service;
 mod shlex;
 mod slurp;
 mod spec;
 mod stat;
+mod systemd;
 mod table;
 mod tempfile;
 #[cfg(test)]
@@ -30,6 +35,7 @@ mod testing;
 mod types;
 mod user;
 mod user_key;
+mod wait_for;
 
 pub use call::{Blob, BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 pub use cx::{Cx, Link};

@@ -10,6 +10,7 @@ macro_rules! table {
 
 table![
     super::engine_args::AddHost,
+    super::apt::Apt,
     super::engine_args::Assert,
     super::command::Command,
     super::copy::Copy,
@@ -27,14 +28,19 @@ table![
     super::engine_args::IncludeVars,
     super::lineinfile::LineInFile,
     super::engine_args::MetaModule,
+    super::package::Package,
     super::engine_args::Pause,
+    super::service::Service,
     super::engine_args::SetFact,
     super::command::Shell,
     super::slurp::Slurp,
     super::stat::Stat,
+    super::systemd::Systemd,
+    super::service::Sysvinit,
     super::tempfile::TempFile,
     super::copy::Template,
     super::user::User,
+    super::wait_for::WaitFor,
 ];
 
 /// Every module.

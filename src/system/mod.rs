@@ -5,10 +5,13 @@
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
 pub mod accounts;
+pub mod apt;
 pub mod digest;
 pub mod fs;
 pub mod glob;
 mod handles;
 pub mod process;
+pub mod services;
+mod sockets;
 
 pub use handles::{Control, Mutate, Probe};
