@@ -19,10 +19,13 @@ mod file_times;
 mod getent;
 mod group;
 mod lineinfile;
+#[cfg(test)]
+mod oracle;
 mod package;
 mod place;
 mod reference;
 mod service;
+mod setup;
 mod shlex;
 mod slurp;
 mod spec;

@@ -32,6 +32,7 @@ table![
     super::engine_args::Pause,
     super::service::Service,
     super::engine_args::SetFact,
+    super::setup::Setup,
     super::command::Shell,
     super::slurp::Slurp,
     super::stat::Stat,

@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod apt;
 pub mod digest;
+pub mod facts;
 pub mod fs;
 pub mod glob;
 mod handles;

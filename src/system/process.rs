@@ -197,6 +197,11 @@ impl Probe {
         execute(program, self)
     }
 
+    /// Runs a program of the host's own `facts.d`: it is not on a list, since its whole purpose is to tell.
+    pub fn run_fact(&self, program: Program<'_>) -> Result<Output> {
+        execute(program, self)
+    }
+
     /// Finds a program by the path that child processes get.
     pub fn which(&self, name: &str) -> Option<PathBuf> {
         which(name, self.variable("PATH").as_deref())
