@@ -116,5 +116,45 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "H0025",
         title: "a name that no variable can have",
         text: "Variable names are letters, digits and underscores and do not begin with a digit.",
+        code: "H0111",
+        title: "what was waited for did not come in time",
+        text: "`wait_for` looked until its `timeout` was over. The note has the seconds that it waited. For a port, \
+               look whether the service runs and listens on this address; for a file, whether its path is right.",
+    },
+    CodeEntry {
+        code: "H0112",
+        title: "no such service on the host",
+        text: "There is neither a unit nor an init script of this name. `systemctl list-unit-files` or `ls /etc/init.d` \
+               lists what there is; often the package that brings it is not installed yet.",
+    },
+    CodeEntry {
+        code: "H0113",
+        title: "the service manager refused",
+        text: "The service could not be started, stopped or changed. The notes have the program's words; \
+               `journalctl -u NAME` or the service's own log has the cause.",
+    },
+    CodeEntry {
+        code: "H0114",
+        title: "a package was not found",
+        text: "No package source of the host has a package of this name (or of this version). Update the lists with \
+               `update_cache: true`, or correct the name.",
+    },
+    CodeEntry {
+        code: "H0115",
+        title: "another program holds the package manager's lock",
+        text: "apt and dpkg work one at a time. The message names who holds the lock; hostctl waited `lock_timeout` \
+               seconds. Automatic updates of the host end by themselves.",
+    },
+    CodeEntry {
+        code: "H0116",
+        title: "the package manager failed",
+        text: "apt or dpkg ended with an error. The notes have its command and its last lines.",
+    },
+    CodeEntry {
+        code: "H0117",
+        title: "dpkg was interrupted",
+        text: "An earlier installation was cut off, and packages are unpacked but not set up. `dpkg --configure -a` \
+               finishes it. hostctl does not do so by itself, since it runs the scripts of packages that the \
+               playbook does not name.",
     },
 ];
