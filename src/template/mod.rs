@@ -25,6 +25,10 @@ mod ops;
 mod printf;
 mod random;
 mod regex;
+#[cfg(test)]
+mod table_known;
+#[cfg(test)]
+mod table_tests;
 mod tests;
 mod text;
 mod time;
