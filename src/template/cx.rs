@@ -154,7 +154,7 @@ impl<'t> Cx<'t> {
                     Ok(value) => value,
                     Err(Fail::Undef(undef)) => Val::Undef(with_step(&undef, step)),
                     Err(Fail::Diag(diag)) => {
-                        let known = diag.labels.iter().any(|label| Some(label.span) == used);
+                        let known = diag.code == "T0102" || diag.labels.iter().any(|label| Some(label.span) == used);
                         return Err(Fail::Diag(if known { diag } else { add_trail(diag, &[step]) }));
                     }
                 }
@@ -251,6 +251,7 @@ fn with_step(undef: &Rc<Undef>, step: Step) -> Rc<Undef> {
         What::Name(name, env) => What::Name(Rc::clone(name), Rc::clone(env)),
         What::Attr { name, kind, has } => What::Attr { name: Rc::clone(name), kind, has: has.clone() },
         What::Hint(text) => What::Hint(Rc::clone(text)),
+        What::Soft => What::Soft,
     };
     let mut trail = undef.trail.clone();
     trail.push(step);

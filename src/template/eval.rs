@@ -133,11 +133,8 @@ impl<'c> Ev<'c> {
                 } else if let Some(other) = other {
                     self.eval(other, locals)?
                 } else {
-                    let mut undef = Undef::hint(
-                        "the inline `if` is false and has no `else`",
-                    );
-                    undef.span = self.span(expr.at);
-                    Val::Undef(Rc::new(undef))
+                    let span = self.span(expr.at);
+                    Val::Undef(Rc::new(Undef { what: What::Soft, span, trail: Vec::new() }))
                 }
             }
         })

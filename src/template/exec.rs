@@ -12,7 +12,7 @@ use crate::value::{Key, Value, python_str};
 use super::args::Args;
 use super::code::{At, Code, For, MacroDef, Stmt, Target};
 use super::cx::{Cx, Env, Place};
-use super::fail::{Fail, R};
+use super::fail::{Fail, R, What};
 use super::val::{Func, Val};
 
 /// Names set by a template, innermost scope first.
@@ -131,6 +131,7 @@ impl Out {
         for piece in pieces {
             match piece {
                 Val::Omit => {}
+                Val::Undef(undef) if matches!(undef.what, What::Soft) => {}
                 Val::V(Value::Str(text)) => out.push_str(&text),
                 other => out.push_str(&python_str(&other.value(cx)?)),
             }
@@ -269,7 +270,10 @@ impl<'c> Ev<'c> {
             Stmt::Text(text) => out.text(text),
             Stmt::Emit(expr) => {
                 let value = self.eval(expr, locals)?;
-                out.0.push(value.defined()?);
+                out.0.push(match &value {
+                    Val::Undef(undef) if matches!(undef.what, What::Soft) => value,
+                    _ => value.defined()?,
+                });
             }
             Stmt::If(test, then, other) => {
                 let holds = self.eval(test, locals)?.truthy()?;
@@ -322,6 +326,8 @@ impl<'c> Ev<'c> {
                 let value = self.call_with(call, locals, Some(caller))?;
                 out.0.push(value.defined()?);
             }
+            // A template that extends another shows its blocks through that one.
+            Stmt::Block(..) if self.parent.borrow().is_some() => {}
             Stmt::Block(name, required, at) => {
                 let value = self.block(name, 0, locals).map_err(|fail| fail.at(self.span(*at), "in this block"))?;
                 if *required && value.as_str().is_some_and(|text| text.trim().is_empty()) {

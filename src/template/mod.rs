@@ -26,6 +26,8 @@ mod printf;
 mod random;
 mod regex;
 #[cfg(test)]
+mod behaviour_tests;
+#[cfg(test)]
 mod table_known;
 #[cfg(test)]
 mod table_tests;

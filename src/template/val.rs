@@ -195,6 +195,7 @@ impl Val {
             Self::V(value) => value.truthy(),
             Self::List(list) => list.len() > 0,
             Self::Map(map) => map.len() > 0,
+            Self::Undef(undef) if matches!(undef.what, super::fail::What::Soft) => false,
             Self::Undef(undef) => return Err(Fail::Undef(Rc::clone(undef))),
             Self::Omit | Self::Func(_) | Self::Loop(_) => true,
         })

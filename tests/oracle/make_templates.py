@@ -15,7 +15,10 @@ os.environ["ANSIBLE_DEPRECATION_WARNINGS"] = "0"
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from ansible.errors import AnsibleUndefinedVariable
+from ansible.parsing.yaml.loader import AnsibleLoader
+from ansible.plugins.loader import init_plugin_loader
 from ansible.utils.display import Display
+import yaml
 
 Display.warning = lambda *a, **k: None
 Display.deprecated = lambda *a, **k: None
@@ -911,11 +914,8 @@ one in [1, 2]
 
 
 def main():
+    init_plugin_loader()
     loader = DataLoader()
-    base = loader.load(VARS, trusted_as_template=True) if False else None
-    from ansible.parsing.yaml.loader import AnsibleLoader
-    import yaml
-    base = yaml.load(trust_as_template(VARS), Loader=AnsibleLoader)
     rows = []
 
     def run(kind, text, work):
