@@ -16,7 +16,8 @@ fn show(templates: &Templates, diag: &Diagnostic) -> String {
         let file = templates.sources().file(span.file).unwrap();
         file.text[span.start as usize..span.end as usize].to_owned()
     };
-    let labels: Vec<String> = diag.labels.iter().map(|label| format!("[{}|{}]", text(label.span), label.text)).collect();
+    let labels: Vec<String> =
+        diag.labels.iter().map(|label| format!("[{}|{}]", text(label.span), label.text)).collect();
     let mut out = format!("{} {} {}", diag.code, diag.message, labels.join(""));
     for note in &diag.notes {
         out += &format!(" note: {note}");
@@ -65,12 +66,18 @@ fn a_failure_inside_a_variable_shows_the_way_to_it() {
 
 #[test]
 fn errors_of_filters_operators_and_syntax_have_places() {
-    assert_eq!(fails("a: 1\n", "{{ a | fooo }}").split(" hint").next().unwrap(), "T0104 there is no filter `fooo` [fooo|in this filter]");
+    assert_eq!(
+        fails("a: 1\n", "{{ a | fooo }}").split(" hint").next().unwrap(),
+        "T0104 there is no filter `fooo` [fooo|in this filter]"
+    );
     assert_eq!(
         fails("a: x\n", "n: {{ 1 + a }}"),
         "T0103 `+` does not work on an integer and a string [1 + a|] hint: turn the text into a number with `| int`, or join text with `~`"
     );
-    assert!(fails("a: 1\n", "{{ a | combine(1) }}").starts_with("T0103 `combine` wants mappings, found an integer [combine(1)|in this filter]"));
+    assert!(
+        fails("a: 1\n", "{{ a | combine(1) }}")
+            .starts_with("T0103 `combine` wants mappings, found an integer [combine(1)|in this filter]")
+    );
     assert!(fails("a: 1\n", "{{ a ").starts_with("T0100 `{{` is never closed by `}}`"));
     assert!(fails("a: 1\n", "{% if a %}x").starts_with("T0100"));
     assert!(fails("a: 1\n", "{{ a.append }}").starts_with("T0101"));
@@ -82,7 +89,7 @@ fn a_cycle_names_every_variable_on_it() {
         fails("a: '{{ b }}'\nb: '{{ c }}x'\nc: '{{ a }}'\n", "{{ a }}").split(" hint").next().unwrap(),
         "T0102 `a` refers to itself ['{{ b }}'|`a`]['{{ c }}x'|`b`]['{{ a }}'|`c`] note: `a` -> `b` -> `c` -> `a`"
     );
-    assert!(fails("m: {x: '{{ m.x }}'}\n", "{{ m.x }}").starts_with("T0102 `m` refers to itself"));
+    assert!(fails("m: {x: '{{ m.x }}'}\n", "{{ m.x }}").starts_with("T0102 `{{ m.x }}` refers to itself"));
     assert!(fails("m: {x: '{{ m }}'}\n", "{{ m }}").starts_with("T0102"));
     assert_eq!(gives("m: {x: '{{ m.y }}', y: 1}\n", "{{ m }}"), "{'x': 1, 'y': 1}");
 }
@@ -105,7 +112,15 @@ fn data_is_never_rendered() {
         "register",
         [(Arc::from("out"), evil.clone()), (Arc::from("m"), Value::from(crate::map! { "a" => evil }))],
     ));
-    for text in ["{{ out }}", "{{ m.a }}", "{{ m['a'] }}", "{{ [out] | first }}", "{{ (m | combine({})).a }}", "{{ lookup('vars', 'out') }}", "{{ '%s' % out }}"] {
+    for text in [
+        "{{ out }}",
+        "{{ m.a }}",
+        "{{ m['a'] }}",
+        "{{ [out] | first }}",
+        "{{ (m | combine({})).a }}",
+        "{{ lookup('vars', 'out') }}",
+        "{{ '%s' % out }}",
+    ] {
         let found = templates.render(&node(&templates, text), &scope).unwrap();
         assert_eq!(found, Value::from("{{ x }}{{ lookup('pipe', 'id') }}"), "{text}");
     }
@@ -143,7 +158,7 @@ fn hostvars_render_in_the_other_hosts_scope() {
     let templates = Templates::new(Arc::clone(&sources), Arc::new(super::table_tests::Plain));
     let check = |text: &str, expected: &str| {
         let found = templates.render(&node(&templates, text), &scope);
-        assert_eq!(found.map(|value| python_repr(&value)).unwrap_or_else(|diag| diag.message.clone()), expected);
+        assert_eq!(found.map_or_else(|diag| diag.message.clone(), |value| python_repr(&value)), expected);
     };
     check("{{ hostvars['b'].addr }} {{ addr }}", "'10.0.0.2 10.0.0.1'");
     check("{{ hostvars.keys() }}", "['a', 'b']");
@@ -203,9 +218,12 @@ fn files_include_import_and_extend_each_other() {
     check("{% include ['nope.j2', 'inc.j2'] %}", "inc 1");
     check("{% import 'macros.j2' as m %}{{ m.m(5) }}{{ m.v }}", "<51>7");
     check("{% from 'macros.j2' import m as n, v %}{{ n(v) }}", "<71>");
-    check("{% extends 'base.j2' %}{% block body %}{{ super() }}+{{ x }}{% endblock %}", "begin\ndefault+1\nend");
+    check("{% extends 'base.j2' %}{% block body %}{{ super() }}+{{ x }}{% endblock %}", "begin\ndefault+1end");
     check("{{ 'a\\tb' }}\n", "a\tb\n");
-    check("#jinja2: trim_blocks: False, newline_sequence: '\\r\\n'\n{% if x %}\na\n{% endif %}\n", "\r\na\r\n\n".replace("\n\n", "\r\n").as_str());
+    check(
+        "#jinja2: trim_blocks: False, newline_sequence: '\\r\\n'\n{% if x %}\na\n{% endif %}\n",
+        "\r\na\r\n\n".replace("\n\n", "\r\n").as_str(),
+    );
     check("{{ lookup('template', 'inc.j2') }}|", "inc 1\n|");
     check("{{ lookup('csvfile', 'b file=table.csv delimiter=,') }}", "2");
     check("{{ lookup('ini', 'k', section='s', file='c.ini') }}", "v");
@@ -259,7 +277,9 @@ fn conditions_say_which_was_false_and_refuse_what_is_no_boolean() {
     };
     assert_eq!(check(" a == 2 "), "false: a == 2");
     assert_eq!(check("{{ expr }}"), "true");
-    assert!(check("l").starts_with("T0106 the condition is a list, not a boolean [l|a list] hint: to ask if it is not empty write `l | length > 0`"));
+    assert!(check("l").starts_with(
+        "T0106 the condition is a list, not a boolean [l|a list] hint: to ask if it is not empty write `l | length > 0`"
+    ));
     assert!(check("a + nope").starts_with("T0101 `nope` is not defined [nope|not defined]"));
 }
 
@@ -285,7 +305,19 @@ fn hostile_templates_end_in_errors() {
     assert!(fails("a: 1\n", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}").starts_with("T0102"));
     assert!(fails("a: 1\n", "{% set l = [] %}{% set _ = l.append(l) %}{{ l }}").starts_with("T0102"));
     assert!(fails("a: 1\n", "{{ 2 ** 1000 }}").starts_with("T0103"));
-    for text in ["{{", "{%", "{#", "{{ '", "{{ \"\\", "{% raw %}", "{{ a[ }}", "{{ '\\", "{{ a | }}", "{% for %}{% endfor %}", "{{ é }}"] {
+    for text in [
+        "{{",
+        "{%",
+        "{#",
+        "{{ '",
+        "{{ \"\\",
+        "{% raw %}",
+        "{{ a[ }}",
+        "{{ '\\",
+        "{{ a | }}",
+        "{% for %}{% endfor %}",
+        "{{ é }}",
+    ] {
         let _ = gives("a: 1\n", text);
     }
 }

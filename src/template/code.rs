@@ -119,7 +119,7 @@ pub enum Op {
 #[derive(Debug)]
 pub enum Target {
     /// A name.
-    Name(Arc<str>, At),
+    Name(Arc<str>),
     /// Several.
     Many(Vec<Target>, At),
     /// `namespace.name`

@@ -108,7 +108,7 @@ impl Templates {
         }
         let cx = Cx::new(self);
         let value = cx.lazy(node, &Env::new(scope)).and_then(|value| value.value(&cx));
-        value.map_err(|fail| self.finish(&cx, fail, node.place()))
+        value.map_err(|fail| Self::finish(&cx, fail, node.place()))
     }
 
     /// The value of a variable, rendered; `None` if it is not defined.
@@ -143,16 +143,16 @@ impl Templates {
     /// them (all must hold). On false the text of the condition that was false.
     pub fn condition(&self, node: &Node, scope: &Scope) -> Result<std::result::Result<(), String>> {
         let cx = Cx::new(self);
-        condition::holds(&cx, node, &Env::new(scope)).map_err(|fail| self.finish(&cx, fail, node.place()))
+        condition::holds(&cx, node, &Env::new(scope)).map_err(|fail| Self::finish(&cx, fail, node.place()))
     }
 
     /// The value of a bare expression.
     pub fn expression(&self, text: &str, span: Span, scope: &Scope) -> Result<Value> {
         let cx = Cx::new(self);
-        let value = self.compiled_expression(&Arc::from(text), &Place::Range(span)).and_then(|code| {
-            exec::render(&cx, &code, Rc::new(Place::Range(span)), &Env::new(scope))?.value(&cx)
-        });
-        value.map_err(|fail| self.finish(&cx, fail, span))
+        let value = self
+            .compiled_expression(&Arc::from(text), &Place::Range(span))
+            .and_then(|code| exec::render(&cx, &code, Rc::new(Place::Range(span)), &Env::new(scope))?.value(&cx));
+        value.map_err(|fail| Self::finish(&cx, fail, span))
     }
 
     /// Renders a template file to text. Reads a `#jinja2:` first line.
@@ -163,7 +163,7 @@ impl Templates {
             value => value.value(&cx).map(|value| python_str(&value)),
         });
         let whole = Span::new(file.id, 0, u32::try_from(file.text.len()).unwrap_or(u32::MAX));
-        value.map_err(|fail| self.finish(&cx, fail, whole))
+        value.map_err(|fail| Self::finish(&cx, fail, whole))
     }
 
     /// Runs a lookup by name (`with_*` loops). Source terms are rendered already.
@@ -179,7 +179,7 @@ impl Templates {
         let found = lookups::run(&call, name, terms, options, true);
         found
             .and_then(|items| items.iter().map(|item| item.value(&cx)).collect())
-            .map_err(|fail| self.finish(&cx, fail, span))
+            .map_err(|fail| Self::finish(&cx, fail, span))
     }
 
     /// Finds broken templates in a node without rendering: syntax, unknown filters, tests and
@@ -193,7 +193,7 @@ impl Templates {
         check::free_names(self, node, expression)
     }
 
-    fn finish(&self, cx: &Cx, fail: Fail, place: Span) -> Diagnostic {
+    fn finish(cx: &Cx, fail: Fail, place: Span) -> Diagnostic {
         let diag = cx.diagnostic(fail);
         if diag.labels.is_empty() { diag.with_label(place, "") } else { diag }
     }
@@ -238,8 +238,8 @@ impl Templates {
         let (body, options) = match header::split(&file.text) {
             None => (&*file.text, Cow::Borrowed(options)),
             Some(_) => {
-                let (body, options) = header::read(&file.text, options)
-                    .map_err(|error| syntax(&error, &Place::File(file.id, 0)))?;
+                let (body, options) =
+                    header::read(&file.text, options).map_err(|error| syntax(&error, &Place::File(file.id, 0)))?;
                 (body, Cow::Owned(options))
             }
         };

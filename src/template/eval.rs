@@ -17,8 +17,14 @@ use super::{filters, globals, methods, ops, tests};
 
 /// The short name of a filter, test or lookup: its collection is dropped if we have it.
 pub fn short(name: &str) -> &str {
-    const OURS: [&str; 6] =
-        ["ansible.builtin.", "ansible.legacy.", "ansible.utils.", "ansible.netcommon.", "ansible.posix.", "community.general."];
+    const OURS: [&str; 6] = [
+        "ansible.builtin.",
+        "ansible.legacy.",
+        "ansible.utils.",
+        "ansible.netcommon.",
+        "ansible.posix.",
+        "community.general.",
+    ];
     OURS.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
 }
 
@@ -30,7 +36,7 @@ fn catch(result: R<Val>) -> R<Val> {
     }
 }
 
-impl<'c> Ev<'c> {
+impl Ev<'_> {
     /// The value of an expression.
     pub fn eval(&self, expr: &Expr, locals: &Rc<Locals>) -> R<Val> {
         match &expr.op {
@@ -82,7 +88,8 @@ impl<'c> Ev<'c> {
                 if let Val::Undef(_) = base {
                     return Ok(base);
                 }
-                let part = |part: &Option<Box<Expr>>| part.as_ref().map_or(Ok(Val::NONE), |part| self.eval(part, locals));
+                let part =
+                    |part: &Option<Box<Expr>>| part.as_ref().map_or(Ok(Val::NONE), |part| self.eval(part, locals));
                 ops::slice(self.cx, &base, &part(start)?, &part(stop)?, &part(step)?).map_err(here)?
             }
             Op::Call(..) => return self.call_with(expr, locals, None),
@@ -199,10 +206,10 @@ impl<'c> Ev<'c> {
         if methods::has(base, name) {
             return Ok(Val::Func(Func::Method(Box::new(base.clone()), name.into())));
         }
-        if let (Val::List(_), Ok(index)) = (base, name.parse::<i128>()) {
-            if let Some(value) = ops::item(self.cx, base, &Val::from(index))? {
-                return Ok(value);
-            }
+        if let (Val::List(_), Ok(index)) = (base, name.parse::<i128>())
+            && let Some(value) = ops::item(self.cx, base, &Val::from(index))?
+        {
+            return Ok(value);
         }
         Ok(self.missing(base, name, at))
     }
@@ -232,7 +239,7 @@ impl<'c> Ev<'c> {
                 Arg::Kw(name, expr) => kw.push((Arc::clone(name), self.eval(expr, locals)?)),
                 Arg::Splat(expr) => {
                     let value = self.eval(expr, locals)?.defined()?;
-                    pos.extend(value.iter(self.cx).map_err(|fail| fail.at(self.span(expr.at), ""))?);
+                    pos.extend(value.items_of(self.cx).map_err(|fail| fail.at(self.span(expr.at), ""))?);
                 }
                 Arg::KwSplat(expr) => match self.eval(expr, locals)?.defined()? {
                     Val::Map(map) => {
@@ -241,8 +248,9 @@ impl<'c> Ev<'c> {
                         }
                     }
                     other => {
-                        return Err(Fail::msg(format!("`**` needs a mapping, not {}", other.kind()))
-                            .at(self.span(expr.at), ""));
+                        return Err(
+                            Fail::msg(format!("`**` needs a mapping, not {}", other.kind())).at(self.span(expr.at), "")
+                        );
                     }
                 },
             }
@@ -260,7 +268,9 @@ impl<'c> Ev<'c> {
                 return Ok(object);
             }
             let entry = match &object {
-                Val::Map(map) => map.get_str(self.cx, name).ok().flatten().filter(|value| matches!(value, Val::Func(_))),
+                Val::Map(map) => {
+                    map.get_str(self.cx, name).ok().flatten().filter(|value| matches!(value, Val::Func(_)))
+                }
                 _ => None,
             };
             let args = self.args(args, locals)?;

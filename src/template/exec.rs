@@ -49,17 +49,6 @@ impl Locals {
         None
     }
 
-    /// Every name that is set.
-    pub fn names(&self) -> Vec<Arc<str>> {
-        let mut out = Vec::new();
-        let mut scope = Some(self);
-        while let Some(locals) = scope {
-            out.extend(locals.vars.borrow().iter().map(|(name, _)| Arc::clone(name)));
-            scope = locals.parent.as_deref();
-        }
-        out
-    }
-
     /// Forgets all (breaks reference cycles).
     pub fn clear(&self) {
         self.vars.borrow_mut().clear();
@@ -365,7 +354,7 @@ impl<'c> Ev<'c> {
                         out.0.extend(pieces.0);
                     }
                     None if *ignore_missing => {}
-                    None => return Err(self.not_found(&names).at(self.span(expr.at), "not found")),
+                    None => return Err(Self::not_found(&names).at(self.span(expr.at), "not found")),
                 }
             }
             Stmt::Import(expr, target) => {
@@ -404,14 +393,14 @@ impl<'c> Ev<'c> {
         Ok(inner.exports())
     }
 
-    fn not_found(&self, names: &[Val]) -> Fail {
+    fn not_found(names: &[Val]) -> Fail {
         let names: Vec<String> = names.iter().filter_map(Val::as_str).map(|name| format!("`{name}`")).collect();
         Fail::msg(format!("the template {} was not found", names.join(" or ")))
             .with_hint("templates are searched beside the including one and in `templates/`")
     }
 
     fn load(&self, name: &Val) -> R<(Arc<Code>, Rc<Place>)> {
-        self.find(name)?.ok_or_else(|| self.not_found(std::slice::from_ref(name)))
+        self.find(name)?.ok_or_else(|| Self::not_found(std::slice::from_ref(name)))
     }
 
     fn find(&self, name: &Val) -> R<Option<(Arc<Code>, Rc<Place>)>> {
@@ -435,7 +424,7 @@ impl<'c> Ev<'c> {
     }
 
     fn run_loop(&self, item: &Arc<For>, iter: &Val, locals: &Rc<Locals>, depth: usize, out: &mut Out) -> R<()> {
-        let mut items = iter.iter(self.cx).map_err(|fail| fail.at(self.span(item.iter.at), iter.kind()))?;
+        let mut items = iter.items_of(self.cx).map_err(|fail| fail.at(self.span(item.iter.at), iter.kind()))?;
         if let Some(filter) = &item.filter {
             let mut kept = Vec::new();
             for value in items {
@@ -487,10 +476,10 @@ impl<'c> Ev<'c> {
 
     fn assign(&self, target: &Target, value: Val, locals: &Rc<Locals>) -> R<()> {
         match target {
-            Target::Name(name, _) => locals.set(name, value),
+            Target::Name(name) => locals.set(name, value),
             Target::Many(targets, at) => {
                 let kind = value.kind();
-                let items = value.iter(self.cx).map_err(|fail| fail.at(self.span(*at), kind))?;
+                let items = value.items_of(self.cx).map_err(|fail| fail.at(self.span(*at), kind))?;
                 if items.len() != targets.len() {
                     return Err(Fail::msg(format!("expected {} values, found {}", targets.len(), items.len()))
                         .at(self.span(*at), "does not fit"));

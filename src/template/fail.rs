@@ -116,11 +116,6 @@ impl Fail {
         Self::Diag(Diagnostic::new("T0103", Kind::Template, message))
     }
 
-    /// An undefined value with a hint.
-    pub fn undef(hint: impl Into<Rc<str>>) -> Self {
-        Self::Undef(Rc::new(Undef::hint(hint)))
-    }
-
     /// Adds a place if there is none yet.
     pub fn at(self, span: Option<Span>, label: &str) -> Self {
         match self {

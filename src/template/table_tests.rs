@@ -63,9 +63,9 @@ fn gives_what_ansible_gives() {
         let text = row["text"].as_str().unwrap();
         let node = node(&templates, text);
         let found = match row["kind"].as_str() {
-            Some("template") => templates.render(&node, &scope).map(|value| {
-                if is_omit(&value) { Err("omitted") } else { Ok(python_repr(&value)) }
-            }),
+            Some("template") => templates
+                .render(&node, &scope)
+                .map(|value| if is_omit(&value) { Err("omitted") } else { Ok(python_repr(&value)) }),
             _ => templates
                 .condition(&node, &scope)
                 .map(|holds| Ok(if holds.is_ok() { "True".to_owned() } else { "False".to_owned() })),

@@ -269,7 +269,7 @@ impl Val {
     }
 
     /// All items: of a list, the keys of a mapping, the characters of text.
-    pub fn iter(&self, cx: &Cx) -> R<Vec<Self>> {
+    pub fn items_of(&self, cx: &Cx) -> R<Vec<Self>> {
         match self {
             Self::List(list) => list.items(cx),
             Self::Map(map) => Ok(map.keys().iter().map(|key| Self::V(key.to_value())).collect()),

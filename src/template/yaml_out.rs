@@ -178,7 +178,7 @@ impl Emitter {
         let old = self.push_indent(false, false);
         for (key, value) in pairs {
             self.write_indent();
-            if self.is_simple(key) {
+            if Self::is_simple(key) {
                 self.node(key, true, true);
                 self.indicator(":", false, false, false);
             } else {
@@ -221,7 +221,7 @@ impl Emitter {
             if self.column > self.style.width {
                 self.write_indent();
             }
-            if self.is_simple(key) {
+            if Self::is_simple(key) {
                 self.node(key, true, true);
                 self.indicator(":", false, false, false);
             } else {
@@ -239,7 +239,7 @@ impl Emitter {
         self.indicator("}", false, false, false);
     }
 
-    fn is_simple(&self, key: &Value) -> bool {
+    fn is_simple(key: &Value) -> bool {
         match key {
             Value::Str(text) => text.chars().count() < 128 && !text.chars().any(is_break),
             _ => true,
@@ -488,7 +488,15 @@ fn key_value(key: &Key) -> Value {
 
 /// The text in runs of spaces, of line breaks, and of the rest.
 fn words(text: &str) -> Vec<&str> {
-    let kind = |c: char| if c == ' ' { 1 } else if is_break(c) { 2 } else { 0 };
+    let kind = |c: char| {
+        if c == ' ' {
+            1
+        } else if is_break(c) {
+            2
+        } else {
+            0
+        }
+    };
     let mut out = Vec::new();
     let mut start = 0;
     let mut last = None;

@@ -38,7 +38,7 @@ pub const TABLE: &[Entry] = &[
 
 fn plain<T: Into<String>>(call: &Call, value: Val, args: &Args, change: impl FnOnce(&str) -> T) -> R<Val> {
     args.finish()?;
-    Ok(Val::from(change(&*call.text(&value)?).into()))
+    Ok(Val::from(change(&call.text(&value)?).into()))
 }
 
 fn title(call: &Call, value: Val, args: Args) -> R<Val> {
@@ -207,7 +207,11 @@ fn striptags(call: &Call, value: Val, args: Args) -> R<Val> {
     let text = regex::replace(&tags, &text, "", 0)?.0;
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     Ok(Val::from(
-        text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&"),
+        text.replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&quot;", "\"")
+            .replace("&#39;", "'")
+            .replace("&amp;", "&"),
     ))
 }
 
