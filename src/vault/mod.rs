@@ -1,1 +1,21 @@
-//! Vaults: hostctl's own age-sealed value files, and ansible-vault text.
+//! Sealed values: hostctl's own `secrets.yml` (age) and Ansible's vault text.
+//!
+//! In `secrets.yml` names are in clear and values are sealed one by one with a random file key,
+//! which the header keeps wrapped for the recipients. The [`Keyring`] holds what opens things and
+//! unwraps each header once a run. This room reads no environment and asks nobody: the caller
+//! passes identities and passwords.
+
+pub mod ansible;
+mod file;
+mod key;
+mod keyring;
+mod name;
+mod seal;
+mod source;
+mod store;
+
+pub use file::{SealedValue, VaultFile, is_vault_file};
+pub use keyring::{Ask, Keyring, generate_identity};
+pub use name::{join_name, split_name};
+pub use source::{Text, read_text};
+pub use store::Vault;

@@ -5,7 +5,7 @@
 
 use std::str::FromStr;
 
-use yaml_edit::{Document, Mapping, YamlFile};
+use yaml_edit::{Document, Mapping, ScalarValue, YamlFile};
 
 use super::emit::{emit, emit_scalar};
 use super::{LoadOptions, load};
@@ -33,8 +33,21 @@ pub fn set_key(text: &str, path: &[&str], value: &Value) -> Result<String> {
         }
         return verified(format!("{comments}{}", emit(&wanted)?), &wanted);
     }
-    let edited = splice(text, parents, last, value).unwrap_or_else(|| text.to_owned());
-    verified(edited, &wanted)
+    // Text of several lines as a block if that works, on one line with escapes otherwise.
+    let blocks: &[bool] = if value.as_str().is_some_and(|text| text.trim_end_matches('\n').contains('\n')) {
+        &[true, false]
+    } else {
+        &[false]
+    };
+    let mut result = Err(Diagnostic::internal("no way to write a value was tried"));
+    for block in blocks {
+        let edited = splice(text, parents, last, value, *block).unwrap_or_else(|| text.to_owned());
+        result = verified(edited, &wanted);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
 }
 
 /// The text without the nested `path`; unchanged if it is not there.
@@ -59,7 +72,7 @@ pub fn remove_key(text: &str, path: &[&str]) -> Result<String> {
     }
 }
 
-fn splice(text: &str, parents: &[&str], last: &str, value: &Value) -> Option<String> {
+fn splice(text: &str, parents: &[&str], last: &str, value: &Value, block: bool) -> Option<String> {
     // The deepest mapping that exists takes the rest of the path as one nested value.
     let all: Vec<&str> = parents.iter().copied().chain([last]).collect();
     for depth in (0..=parents.len()).rev() {
@@ -67,7 +80,8 @@ fn splice(text: &str, parents: &[&str], last: &str, value: &Value) -> Option<Str
         for key in all[depth + 1..].iter().rev() {
             rest = Value::from([(Key::from(*key), rest)].into_iter().collect::<Map>());
         }
-        if let Some(edited) = with_mapping(text, &all[..depth], |mapping, _| assign(mapping, all[depth], &rest)) {
+        if let Some(edited) = with_mapping(text, &all[..depth], |mapping, _| assign(mapping, all[depth], &rest, block))
+        {
             return Some(edited);
         }
     }
@@ -85,7 +99,11 @@ fn with_mapping(text: &str, path: &[&str], change: impl FnOnce(&Mapping, &Docume
     change(&mapping, &document).then(|| file.to_string())
 }
 
-fn assign(mapping: &Mapping, key: &str, value: &Value) -> bool {
+fn assign(mapping: &Mapping, key: &str, value: &Value, block: bool) -> bool {
+    if let (Value::Str(text), true) = (value, block) {
+        mapping.set(key, ScalarValue::literal(&**text));
+        return true;
+    }
     let written = match value {
         Value::Map(map) if !map.is_empty() => emit(value),
         Value::List(list) if !list.is_empty() => emit(value),
@@ -181,7 +199,18 @@ mod tests {
         check("", &["b", "c"], 1, "b:\n  c: 1\n");
         check("# only\n---\n", &["b"], 1, "# only\n---\nb: 1\n");
         check("a: x\n", &["a"], "x", "a: x\n");
-        check("a: x\n", &["a"], "x: y # z\n'\"", "a: \"x: y # z\\n'\\\"\"\n");
+        check("a: x\n", &["a"], "x: y # z\n'\"", "a: |-\n  x: y # z\n  '\"\n");
+    }
+
+    #[test]
+    fn text_of_several_lines_becomes_a_block_where_it_can() {
+        let pem = "-----BEGIN KEY-----\nabc\n-----END KEY-----\n";
+        let edited = set_key("a:\n  b: 1\nc: 2\n", &["a", "b"], &Value::from(pem)).unwrap();
+        assert_eq!(edited, "a:\n  b: |\n    -----BEGIN KEY-----\n    abc\n    -----END KEY-----\nc: 2\n");
+        for odd in [" lead\nx\n", "a\n\n\n", "tab\t\n x", "\n\nx", "a \nb", "x\u{85}\ny"] {
+            let edited = set_key("a:\n  b: 1\nc: 2\n", &["a", "b"], &Value::from(odd)).unwrap();
+            assert_eq!(at(&read(&edited).unwrap(), &["a", "b"]), Some(&Value::from(odd)), "{edited}");
+        }
     }
 
     #[test]

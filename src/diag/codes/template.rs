@@ -2,6 +2,11 @@
 
 use super::CodeEntry;
 
+pub(super) const ENTRIES: &[CodeEntry] = &[CodeEntry {
+    code: "T0201",
+    title: "a command of a lookup failed",
+    text: "The `pipe` and `lines` lookups run a command on the controller; it ended with an error.",
+}];
 const fn entry(code: &'static str, title: &'static str, text: &'static str) -> CodeEntry {
     CodeEntry { code, title, text }
 }

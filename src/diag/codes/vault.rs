@@ -2,4 +2,90 @@
 
 use super::CodeEntry;
 
-pub(super) const ENTRIES: &[CodeEntry] = &[];
+pub(super) const ENTRIES: &[CodeEntry] = &[
+    CodeEntry {
+        code: "V0001",
+        title: "not a vault of hostctl, or a damaged one",
+        text: "A `secrets.yml` begins with `hostctl_vault:` and holds names in clear with sealed values. Make one with `hostctl vault init`, or restore a damaged one from version control.",
+    },
+    CodeEntry {
+        code: "V0002",
+        title: "a vault of a newer version",
+        text: "The file was written by a newer hostctl. Update hostctl; nothing was changed.",
+    },
+    CodeEntry {
+        code: "V0003",
+        title: "no key to open the vault",
+        text: "hostctl looks for an identity in `--identity FILE`, then HOSTCTL_IDENTITY, then ~/.config/hostctl/identity.txt. A vault that is sealed with a passphrase asks for it on a terminal.",
+    },
+    CodeEntry {
+        code: "V0004",
+        title: "no identity fits the vault",
+        text: "The vault is sealed for other public keys. Use the identity that belongs to one of its recipients, or ask someone who can open it to add your public key: `hostctl vault recipients --add age1...`.",
+    },
+    CodeEntry {
+        code: "V0005",
+        title: "an identity file that cannot be read",
+        text: "An identity file holds lines that begin with `AGE-SECRET-KEY-1`; lines with # are comments. An ssh private key without a passphrase works too.",
+    },
+    CodeEntry {
+        code: "V0006",
+        title: "a wrong passphrase",
+        text: "The passphrase does not open the vault. Nothing was changed.",
+    },
+    CodeEntry {
+        code: "V0007",
+        title: "a sealed value that was refused",
+        text: "Each value is sealed together with its full name. A value that was changed by hand, copied under another name or taken from another vault is refused. Set it anew with `hostctl vault set NAME`.",
+    },
+    CodeEntry {
+        code: "V0008",
+        title: "a value in clear in a vault",
+        text: "Every value in `secrets.yml` is sealed. Values that are no secrets belong in `vars/*.yml`.",
+    },
+    CodeEntry {
+        code: "V0009",
+        title: "no such value",
+        text: "The vault has no value with this name. Names are keys joined by dots; a dot inside a key is written `\\.`.",
+    },
+    CodeEntry {
+        code: "V0010",
+        title: "not a recipient",
+        text: "A recipient is a public key: `age1...`, `ssh-ed25519 ...` or `ssh-rsa ...`. Never give a secret key.",
+    },
+    CodeEntry {
+        code: "V0011",
+        title: "the vault was not changed",
+        text: "The edited text could not be used, or the file was changed by someone else meanwhile. The file was left as it is.",
+    },
+    CodeEntry {
+        code: "V0012",
+        title: "the vault could not be written",
+        text: "The new file is written beside the old one and opened before it takes its place. One of these steps failed; the old file is as it was.",
+    },
+    CodeEntry {
+        code: "V0013",
+        title: "the file exists already",
+        text: "`hostctl vault init` makes a new file and never overwrites one.",
+    },
+    CodeEntry {
+        code: "V0014",
+        title: "a secret too short to be masked",
+        text: "Texts under 4 characters are not masked in output, since they would mask half of every line. Use a longer value.",
+    },
+    CodeEntry {
+        code: "V0101",
+        title: "damaged Ansible vault text",
+        text: "The text begins with `$ANSIBLE_VAULT` but is not whole, or has a format that hostctl does not read (1.1 and 1.2 with AES256 are read).",
+    },
+    CodeEntry {
+        code: "V0102",
+        title: "a wrong vault password",
+        text: "None of the passwords opens the vault text. Passwords come from `--vault-password-file FILE` and `--vault-id LABEL@FILE`; white space at the end of a password file is not part of the password.",
+    },
+    CodeEntry {
+        code: "V0103",
+        title: "no vault password",
+        text: "A file or value is sealed by ansible-vault. Give its password with `--vault-password-file FILE` or `--vault-id LABEL@FILE`.",
+    },
+];

@@ -1,0 +1,612 @@
+//! What the `vault` commands do to a `secrets.yml`.
+//!
+//! A change is made to the text, so comments and the ciphertext of unchanged values stay. The new
+//! file is written beside the old one, read back and opened, and only then takes its place.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::file::{HEADER, Header, VERSION, VaultFile};
+use super::key::{self, FileKey};
+use super::keyring::Keyring;
+use super::name::{join_name, split_name};
+use super::seal;
+use super::source::reason;
+use crate::diag::{Diagnostic, Kind, Result, SourceMap};
+use crate::secret::Secret;
+use crate::value::{Key, Map, StrKey, Value};
+use crate::yaml::{LoadOptions, emit, load, remove_key, set_key};
+
+/// A vault on disk.
+#[derive(Debug)]
+pub struct Vault {
+    path: PathBuf,
+    text: String,
+    file: VaultFile,
+}
+
+const NOTE: &str = "# Names are in clear, values are sealed: change them with `hostctl vault edit` or `set`.\n";
+
+impl Vault {
+    /// Makes an empty vault for recipients, a passphrase, or both. A file that exists is left alone.
+    pub fn init(path: &Path, recipients: &[String], passphrase: Option<&Secret>) -> Result<Self> {
+        if path.exists() {
+            return Err(Diagnostic::new("V0013", Kind::Vault, format!("`{}` exists already", path.display()))
+                .with_hint("change it with `hostctl vault edit` or `set`"));
+        }
+        let key = FileKey::generate()?;
+        let header = wrap(&key, recipients, passphrase, path)?;
+        let text = header_text(&header)?;
+        let file = parse(path, &text)?;
+        write(path, None, &text, &|_| Ok(()))?;
+        Ok(Self { path: path.to_path_buf(), text, file })
+    }
+
+    /// Reads a vault. Needs no key.
+    pub fn open(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Diagnostic::new("V0001", Kind::Vault, format!("`{}` could not be read: {}", path.display(), reason(&error)))
+                .with_hint("make a vault with `hostctl vault init`")
+        })?;
+        let file = parse(path, &text)?;
+        Ok(Self { path: path.to_path_buf(), text, file })
+    }
+
+    /// The parsed file.
+    pub fn file(&self) -> &VaultFile {
+        &self.file
+    }
+
+    /// All values in clear, as YAML with the file's comments: what `view` prints and `edit` opens.
+    pub fn view(&self, keyring: &Keyring) -> Result<String> {
+        let key = keyring.file_key(&self.file.header)?;
+        let mut text = body(&self.text)?;
+        for (path, sealed, span) in self.file.sealed() {
+            let name = join_name(&path);
+            let value = seal::open(&key, &name, &sealed, span)?;
+            keyring.learn(&name, &value, None);
+            text = set_key(&text, &keys(&path), &value)?;
+        }
+        Ok(text)
+    }
+
+    /// One value, or a mapping of values, by its full name.
+    pub fn get(&self, keyring: &Keyring, name: &str) -> Result<Value> {
+        let path = split_name(name);
+        let mut found = None;
+        if let Some((first, rest)) = path.split_first()
+            && let Some((_, entry)) = self.file.entries().iter().find(|(entry, _)| **entry == **first)
+        {
+            let value = entry.open(keyring)?;
+            found = rest.iter().try_fold(value, |value, key| value.as_map()?.get(&StrKey(key)).cloned());
+        }
+        found.ok_or_else(|| {
+            let names: Vec<String> = self.file.names().into_iter().map(|(name, _)| name).collect();
+            Diagnostic::new("V0009", Kind::Vault, format!("`{}` has no value `{name}`", self.path.display()))
+                .with_nearest(name, names.iter().map(String::as_str))
+                .with_hint(format!("set it with `hostctl vault set {name}`"))
+        })
+    }
+
+    /// Seals one value and writes the file.
+    pub fn set(&mut self, keyring: &Keyring, name: &str, value: &Value) -> Result<()> {
+        let path = split_name(name);
+        if path.iter().any(String::is_empty) || path[0] == HEADER {
+            return Err(Diagnostic::new("V0009", Kind::Vault, format!("`{name}` is no name for a value"))
+                .with_hint("names are keys joined by dots: `registry.password`"));
+        }
+        let mut wanted = self.file.open_all(keyring)?;
+        put(&mut wanted, &path, value.clone());
+        // A mapping is replaced, not merged.
+        let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+        let is_map = matches!(value, Value::Map(_)) || self.get(keyring, name).is_ok_and(|old| old.as_map().is_some());
+        let text = if is_map { remove_key(&self.text, &parts)? } else { self.text.clone() };
+        self.change(keyring, &text, &wanted)
+    }
+
+    /// Removes a value or a mapping of values; `false` if there is none.
+    pub fn remove(&mut self, keyring: &Keyring, name: &str) -> Result<bool> {
+        let path = split_name(name);
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let text = remove_key(&self.text, &path)?;
+        if text == self.text || path == [HEADER] {
+            return Ok(false);
+        }
+        let mut wanted = self.file.open_all(keyring)?;
+        drop_key(&mut wanted, &path);
+        self.change(keyring, &text, &wanted)?;
+        Ok(true)
+    }
+
+    /// Takes an edited text of [`Self::view`]: values that are the same keep their ciphertext.
+    /// `false` if nothing changed. An error leaves the file as it was.
+    pub fn apply(&mut self, keyring: &Keyring, edited: &str) -> Result<bool> {
+        let sources = SourceMap::new();
+        let file = sources.add("<edited values>", None, edited);
+        let wanted = load(&sources, &file, &LoadOptions::strict()).one(&file).map_err(|error| {
+            // The frame would show secrets: only the place and the message leave this room.
+            let at = error.span().map(|span| file.line_col(span.start).line);
+            let mut plain = Diagnostic::new("V0011", Kind::Vault, format!("the edited text cannot be read: {error}"));
+            if let Some(line) = at {
+                plain = plain.with_note(format!("on line {line} of the edited text"));
+            }
+            plain.with_hint("edit it again; nothing was changed")
+        })?;
+        let wanted = match wanted.to_value() {
+            Value::Null => Value::empty_map(),
+            value @ Value::Map(_) => value,
+            other => {
+                return Err(Diagnostic::new(
+                    "V0011",
+                    Kind::Vault,
+                    format!("expected a mapping, found {}", other.type_name()),
+                )
+                .with_hint("write `name: value` lines; nothing was changed"));
+            }
+        };
+        if wanted.get(HEADER).is_some() {
+            return Err(Diagnostic::new("V0011", Kind::Vault, format!("`{HEADER}` is no name for a value"))
+                .with_hint("remove it; nothing was changed"));
+        }
+        if edited == self.view(keyring)? {
+            return Ok(false);
+        }
+        let mut text = header_text(&self.file.header)?;
+        let comments_only = wanted.as_map().is_some_and(Map::is_empty);
+        text.push_str(if comments_only { "" } else { edited.strip_prefix("---\n").unwrap_or(edited) });
+        self.change(keyring, &text, &wanted)?;
+        Ok(true)
+    }
+
+    /// Changes who can open the vault. If someone is taken off, the file key and every ciphertext
+    /// become new; what they have read before stays known to them.
+    pub fn set_recipients(&mut self, keyring: &Keyring, recipients: &[String]) -> Result<()> {
+        let removed = self.file.header.recipients.iter().any(|old| !recipients.contains(old));
+        let key = if removed { FileKey::generate()? } else { keyring.file_key(&self.file.header)? };
+        self.reseal(keyring, &key, recipients)
+    }
+
+    /// Makes a new file key and seals every value anew.
+    pub fn rekey(&mut self, keyring: &Keyring) -> Result<()> {
+        let recipients = self.file.header.recipients.clone();
+        self.reseal(keyring, &FileKey::generate()?, &recipients)
+    }
+
+    fn reseal(&mut self, keyring: &Keyring, key: &FileKey, recipients: &[String]) -> Result<()> {
+        let wanted = self.file.open_all(keyring)?;
+        let asks = self.file.header.keys.iter().any(|wrapped| key::wants_passphrase(wrapped) == Ok(true));
+        let passphrase = if asks { Some(keyring.ask(&format!("the vault `{}`", self.path.display()))?) } else { None };
+        let header = wrap(key, recipients, passphrase.as_ref(), &self.path)?;
+        keyring.remember(&header, key.clone());
+        let mut text = header_text(&header)? + &body(&self.text)?;
+        if keyring.file_key(&self.file.header)? != *key {
+            for (path, ..) in self.file.sealed() {
+                let name = join_name(&path);
+                let value = lookup(&wanted, &path).cloned().unwrap_or_default();
+                text = set_key(&text, &keys(&path), &Value::from(seal::seal(key, &name, &value)?))?;
+            }
+        }
+        self.commit(keyring, text, &wanted)
+    }
+
+    /// Seals in `text` (names right, values old, clear or missing) what `wanted` says.
+    fn change(&mut self, keyring: &Keyring, text: &str, wanted: &Value) -> Result<()> {
+        let key = keyring.file_key(&self.file.header)?;
+        let mut old = Vec::new();
+        for (path, sealed, span) in self.file.sealed() {
+            let value = seal::open(&key, &join_name(&path), &sealed, span)?;
+            old.push((path, sealed, value));
+        }
+        let mut text = text.to_owned();
+        let mut leaves = Vec::new();
+        collect(wanted, &mut Vec::new(), &mut leaves)?;
+        for (path, value) in &leaves {
+            let kept =
+                old.iter().find(|(name, _, before)| name == path && before == value).map(|(_, sealed, _)| sealed);
+            let sealed = match kept {
+                Some(sealed) => sealed.to_string(),
+                None => seal::seal(&key, &join_name(path), value)?,
+            };
+            keyring.learn(&join_name(path), value, None);
+            text = set_key(&text, &keys(path), &Value::from(sealed))?;
+        }
+        self.commit(keyring, text, wanted)
+    }
+
+    /// Writes the text if it opens to exactly what is wanted.
+    fn commit(&mut self, keyring: &Keyring, text: String, wanted: &Value) -> Result<()> {
+        let path = self.path.clone();
+        let check = |written: &str| {
+            let opened = parse(&path, written)?.open_all(keyring)?;
+            if opened == *wanted {
+                Ok(())
+            } else {
+                Err(Diagnostic::new(
+                    "V0012",
+                    Kind::Vault,
+                    format!("`{}` would not open to what was set", path.display()),
+                )
+                .with_note("it was left as it is")
+                .with_hint("edit it with `hostctl vault edit`"))
+            }
+        };
+        write(&self.path, Some(&self.text), &text, &check)?;
+        self.file = parse(&self.path, &text)?;
+        self.text = text;
+        Ok(())
+    }
+}
+
+fn parse(path: &Path, text: &str) -> Result<VaultFile> {
+    let sources = SourceMap::new();
+    let file = sources.add(path.display().to_string(), Some(path), text);
+    VaultFile::parse(&sources, &file).map_err(|errors| {
+        let mut error = errors
+            .into_iter()
+            .find(Diagnostic::is_error)
+            .unwrap_or_else(|| Diagnostic::internal("a vault was refused without an error"));
+        // The caller's source map does not hold this text, so places are told in words.
+        if let Some(span) = error.span() {
+            let at = file.line_col(span.start);
+            error.labels.clear();
+            error = error.with_note(format!("at {}:{}:{}", file.name, at.line, at.column));
+        }
+        error
+    })
+}
+
+fn wrap(key: &FileKey, recipients: &[String], passphrase: Option<&Secret>, path: &Path) -> Result<Header> {
+    let mut keys = Vec::new();
+    if !recipients.is_empty() {
+        keys.push(key::wrap_for(key, recipients)?);
+    }
+    if let Some(passphrase) = passphrase {
+        keys.push(key::wrap_with_passphrase(key, passphrase)?);
+    }
+    if keys.is_empty() {
+        return Err(Diagnostic::new("V0010", Kind::Vault, "a vault needs a recipient or a passphrase")
+            .with_hint("name one with `--recipient age1...`"));
+    }
+    Ok(Header { name: path.display().to_string(), span: None, recipients: recipients.to_vec(), keys })
+}
+
+fn header_text(header: &Header) -> Result<String> {
+    let texts = |list: &[String]| Value::from(list.iter().map(|text| Value::from(text.as_str())).collect::<Vec<_>>());
+    let mut map = crate::map! { "version" => Value::Int(VERSION) };
+    if !header.recipients.is_empty() {
+        map.insert(Key::from("recipients"), texts(&header.recipients));
+    }
+    map.insert(Key::from("keys"), texts(&header.keys));
+    Ok(format!("{NOTE}{}", emit(&Value::from(crate::map! { HEADER => Value::from(map) }))?))
+}
+
+/// The text without its header.
+fn body(text: &str) -> Result<String> {
+    let text = text.replacen(NOTE, "", 1);
+    let rest = remove_key(&text, &[HEADER])?;
+    Ok(if rest.trim() == "{}" { String::new() } else { rest })
+}
+
+fn keys(path: &[Arc<str>]) -> Vec<&str> {
+    path.iter().map(|key| &**key).collect()
+}
+
+fn lookup<'a>(value: &'a Value, path: &[Arc<str>]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |value, key| value.get(key))
+}
+
+/// The leaves of a mapping: what is sealed as one value each. Lists are leaves.
+fn collect(value: &Value, path: &mut Vec<Arc<str>>, out: &mut Vec<(Vec<Arc<str>>, Value)>) -> Result<()> {
+    match value {
+        Value::Map(map) if path.is_empty() || !map.is_empty() => {
+            for (key, inner) in map.iter() {
+                let Some(name) = key.as_str() else {
+                    return Err(Diagnostic::new(
+                        "V0011",
+                        Kind::Vault,
+                        format!("the name `{}` in `{}` is not text", key.text(), join_name(path)),
+                    )
+                    .with_hint("put it in quotes; nothing was changed"));
+                };
+                path.push(Arc::from(name));
+                collect(inner, path, out)?;
+                path.pop();
+            }
+        }
+        leaf => out.push((path.clone(), leaf.clone())),
+    }
+    Ok(())
+}
+
+fn put(value: &mut Value, path: &[String], new: Value) {
+    let Some((first, rest)) = path.split_first() else {
+        *value = new;
+        return;
+    };
+    if !matches!(value, Value::Map(_)) {
+        *value = Value::empty_map();
+    }
+    if let Value::Map(map) = value {
+        put(Arc::make_mut(map).entry(Key::from(first.as_str())).or_default(), rest, new);
+    }
+}
+
+fn drop_key(value: &mut Value, path: &[&str]) {
+    let (Value::Map(map), Some((first, rest))) = (value, path.split_first()) else { return };
+    let map = Arc::make_mut(map);
+    if rest.is_empty() {
+        map.shift_remove(&StrKey(first));
+    } else if let Some(inner) = map.get_mut(&StrKey(first)) {
+        drop_key(inner, rest);
+    }
+}
+
+/// Writes beside the file, reads back, checks, and renames. `before` is what the file must still hold.
+fn write(path: &Path, before: Option<&str>, text: &str, check: &dyn Fn(&str) -> Result<()>) -> Result<()> {
+    let failed = |what: &str, error: &std::io::Error| {
+        Diagnostic::local("V0012", format!("`{}` could not be {what}: {}", path.display(), reason(error)))
+            .with_note("it was left as it is")
+            .with_hint("check the folder's permissions and the free space")
+    };
+    // A link stays a link: its target is replaced.
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let folder = real.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".secrets")
+        .suffix(".new")
+        .tempfile_in(folder)
+        .map_err(|error| failed("written", &error))?;
+    temporary
+        .write_all(text.as_bytes())
+        .and_then(|()| temporary.as_file().sync_all())
+        .map_err(|error| failed("written", &error))?;
+    if let Ok(metadata) = std::fs::metadata(&real) {
+        temporary.as_file().set_permissions(metadata.permissions()).map_err(|error| failed("written", &error))?;
+    }
+    let written = std::fs::read_to_string(temporary.path()).map_err(|error| failed("read back", &error))?;
+    check(&written)?;
+    let now = std::fs::read_to_string(&real).ok();
+    if now.as_deref() != before {
+        return Err(Diagnostic::new("V0011", Kind::Vault, format!("`{}` was changed meanwhile", path.display()))
+            .with_note("it was left as it is")
+            .with_hint("do it again"));
+    }
+    match before {
+        Some(_) => temporary.persist(&real),
+        None => temporary.persist_noclobber(&real),
+    }
+    .map_err(|error| failed("replaced", &error.error))?;
+    if let Ok(folder) = std::fs::File::open(folder) {
+        // The rename is done; a file system that cannot sync a folder loses nothing else.
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::keyring::generate_identity;
+    use super::*;
+    use crate::secret::{MASK, Redactor};
+    use crate::value::python_repr;
+
+    struct Setup {
+        folder: tempfile::TempDir,
+        keyring: Keyring,
+        public: String,
+    }
+
+    impl Setup {
+        fn new() -> Self {
+            let (identity, public) = generate_identity();
+            let mut keyring = Keyring::new(Arc::new(Redactor::default()));
+            keyring.add_identities("id.txt", &identity).unwrap();
+            Self { folder: tempfile::tempdir().unwrap(), keyring, public }
+        }
+
+        fn path(&self) -> PathBuf {
+            self.folder.path().join("secrets.yml")
+        }
+
+        fn vault(&self) -> Vault {
+            Vault::init(&self.path(), std::slice::from_ref(&self.public), None).unwrap()
+        }
+
+        fn text(&self) -> String {
+            std::fs::read_to_string(self.path()).unwrap()
+        }
+
+        fn line(&self, name: &str) -> String {
+            self.text().lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_default().to_owned()
+        }
+    }
+
+    fn ring(identity: &Secret) -> Keyring {
+        let mut keyring = Keyring::new(Arc::new(Redactor::default()));
+        keyring.add_identities("other.txt", identity).unwrap();
+        keyring
+    }
+
+    #[test]
+    fn values_are_set_read_and_masked_and_types_survive() {
+        let setup = Setup::new();
+        let mut vault = setup.vault();
+        vault.set(&setup.keyring, "registry.password", &Value::from("p@ss: 'w' # ö")).unwrap();
+        vault.set(&setup.keyring, "registry.port", &Value::from(5000)).unwrap();
+        vault.set(&setup.keyring, "list", &Value::from(vec!["aaaa".into(), true.into()])).unwrap();
+        vault.set(&setup.keyring, "mode", &Value::from("0644")).unwrap();
+        assert!(!setup.text().contains("p@ss"));
+        assert!(setup.text().contains("\nregistry:\n  password: sealed1."));
+        let again = Vault::open(&setup.path()).unwrap();
+        let all = again.file().open_all(&setup.keyring).unwrap();
+        assert_eq!(
+            python_repr(&all),
+            "{'registry': {'password': \"p@ss: 'w' # ö\", 'port': 5000}, 'list': ['aaaa', True], 'mode': '0644'}"
+        );
+        assert_eq!(again.get(&setup.keyring, "registry.port").unwrap(), Value::from(5000));
+        assert_eq!(again.get(&setup.keyring, "registry.pasword").unwrap_err().code, "V0009");
+        assert_eq!(setup.keyring.redactor().redact("x p@ss: 'w' # ö"), format!("x {MASK}"));
+        let names: Vec<String> = again.file().names().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["registry.password", "registry.port", "list", "mode"]);
+    }
+
+    #[test]
+    fn unchanged_values_keep_their_ciphertext_and_comments_stay() {
+        let setup = Setup::new();
+        let mut vault = setup.vault();
+        vault.set(&setup.keyring, "one", &Value::from("first")).unwrap();
+        vault.set(&setup.keyring, "two.a", &Value::from("second")).unwrap();
+        let before = setup.line("one");
+        let view = vault.view(&setup.keyring).unwrap();
+        assert_eq!(view, "one: first\ntwo:\n  a: second\n");
+        assert!(!vault.apply(&setup.keyring, &view).unwrap());
+        let edited =
+            "# the first\none: first # keep\ntwo:\n  # changed\n  a: other\n  b: |\n    x\n    y\nthree: 12:30\n";
+        assert!(vault.apply(&setup.keyring, edited).unwrap());
+        assert_eq!(setup.line("one"), format!("{before} # keep"));
+        assert!(setup.text().contains("# the first\n"));
+        let view = vault.view(&setup.keyring).unwrap();
+        assert!(view.contains("# changed") && view.contains("three: 750"), "{view}");
+        vault.set(&setup.keyring, "two.a", &Value::from("again")).unwrap();
+        assert_eq!(setup.line("one"), format!("{before} # keep"));
+        assert!(vault.remove(&setup.keyring, "two.b").unwrap());
+        assert!(!vault.remove(&setup.keyring, "two.b").unwrap());
+        assert_eq!(python_repr(&vault.get(&setup.keyring, "two").unwrap()), "{'a': 'again'}");
+        vault.set(&setup.keyring, "two", &Value::from(crate::map! { "c" => 1 })).unwrap();
+        assert_eq!(python_repr(&vault.get(&setup.keyring, "two").unwrap()), "{'c': 1}");
+        assert!(vault.apply(&setup.keyring, "# nothing left\n").unwrap());
+        assert!(vault.file().names().is_empty());
+        vault.set(&setup.keyring, "new", &Value::from("value")).unwrap();
+    }
+
+    #[test]
+    fn a_value_under_another_name_is_refused() {
+        let setup = Setup::new();
+        let mut vault = setup.vault();
+        vault.set(&setup.keyring, "one", &Value::from("first")).unwrap();
+        std::fs::write(setup.path(), setup.text().replace("\none:", "\ntwo:")).unwrap();
+        let error = Vault::open(&setup.path()).unwrap().get(&setup.keyring, "two").unwrap_err();
+        assert_eq!(error.code, "V0007");
+    }
+
+    #[test]
+    fn a_wrong_or_missing_key_is_one_clear_error() {
+        let setup = Setup::new();
+        setup.vault().set(&setup.keyring, "one", &Value::from("first")).unwrap();
+        let vault = Vault::open(&setup.path()).unwrap();
+        let (other, _) = generate_identity();
+        let error = vault.get(&ring(&other), "one").unwrap_err();
+        assert_eq!(error.code, "V0004");
+        assert!(error.notes.iter().any(|note| note.contains("other.txt")));
+        let error = vault.get(&Keyring::new(Arc::new(Redactor::default())), "one").unwrap_err();
+        assert_eq!(error.code, "V0003");
+        let mut keyring = Keyring::new(Arc::new(Redactor::default()));
+        let error = keyring.add_identities("x", &Secret::new("# c\nAGE-SECRET-KEY-1NOTAKEY\n")).unwrap_err();
+        assert_eq!(error.code, "V0005");
+        assert!(!format!("{error:?}").contains("NOTAKEY"));
+        assert_eq!(keyring.add_identities("x", &Secret::new("")).unwrap_err().code, "V0005");
+    }
+
+    #[test]
+    fn recipients_come_and_go() {
+        let setup = Setup::new();
+        let mut vault = setup.vault();
+        vault.set(&setup.keyring, "one", &Value::from("first")).unwrap();
+        let (other, other_public) = generate_identity();
+        let sealed = setup.line("one");
+        vault.set_recipients(&setup.keyring, &[setup.public.clone(), other_public.clone()]).unwrap();
+        assert_eq!(setup.line("one"), sealed);
+        assert_eq!(Vault::open(&setup.path()).unwrap().get(&ring(&other), "one").unwrap(), Value::from("first"));
+        vault.set_recipients(&setup.keyring, std::slice::from_ref(&setup.public)).unwrap();
+        assert_ne!(setup.line("one"), sealed);
+        let vault = Vault::open(&setup.path()).unwrap();
+        assert_eq!(vault.get(&ring(&other), "one").unwrap_err().code, "V0004");
+        assert_eq!(vault.file().recipients(), std::slice::from_ref(&setup.public));
+        let mut vault = vault;
+        let sealed = setup.line("one");
+        vault.rekey(&setup.keyring).unwrap();
+        assert_ne!(setup.line("one"), sealed);
+        assert_eq!(vault.get(&setup.keyring, "one").unwrap(), Value::from("first"));
+        let error = vault.set_recipients(&setup.keyring, &["age1nonsense".to_owned()]).unwrap_err();
+        assert_eq!(error.code, "V0010");
+    }
+
+    #[test]
+    fn a_passphrase_opens_beside_recipients() {
+        let setup = Setup::new();
+        let passphrase = Secret::new("correct horse");
+        let mut vault = Vault::init(&setup.path(), std::slice::from_ref(&setup.public), Some(&passphrase)).unwrap();
+        vault.set(&setup.keyring, "one", &Value::from("first")).unwrap();
+        let with = |text: &'static str| {
+            let mut keyring = Keyring::new(Arc::new(Redactor::default()));
+            keyring.set_passphrase(Arc::new(move |_| Ok(Secret::new(text))));
+            keyring
+        };
+        let vault = Vault::open(&setup.path()).unwrap();
+        assert_eq!(vault.get(&with("correct horse"), "one").unwrap(), Value::from("first"));
+        assert_eq!(vault.get(&with("wrong"), "one").unwrap_err().code, "V0006");
+    }
+
+    #[test]
+    fn nothing_is_overwritten_by_accident() {
+        let setup = Setup::new();
+        let mut vault = setup.vault();
+        assert_eq!(Vault::init(&setup.path(), std::slice::from_ref(&setup.public), None).unwrap_err().code, "V0013");
+        std::fs::write(setup.path(), setup.text() + "# someone else\n").unwrap();
+        let before = setup.text();
+        assert_eq!(vault.set(&setup.keyring, "a", &Value::from("bbbb")).unwrap_err().code, "V0011");
+        assert_eq!(setup.text(), before);
+        let mut vault = Vault::open(&setup.path()).unwrap();
+        assert_eq!(vault.apply(&setup.keyring, "a: 'secretvalue\n").unwrap_err().code, "V0011");
+        assert_eq!(vault.apply(&setup.keyring, "- a\n").unwrap_err().code, "V0011");
+        assert_eq!(vault.apply(&setup.keyring, "hostctl_vault: 1\n").unwrap_err().code, "V0011");
+        assert_eq!(setup.text(), before);
+        let left: Vec<_> = std::fs::read_dir(setup.folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
+
+    #[test]
+    fn hostile_and_foreign_files_are_refused() {
+        let setup = Setup::new();
+        let vault = setup.vault();
+        let good = setup.text();
+        drop(vault);
+        for (text, code) in [
+            ("a: b\n".to_owned(), "V0001"),
+            (good.replace("version: 1", "version: 2"), "V0002"),
+            (good.replace("version: 1", "version: x"), "V0001"),
+            (format!("{good}clear: text\n"), "V0008"),
+            (format!("{good}a: sealed1.x\na: sealed1.y\n"), "Y0012"),
+            (format!("{good}1: sealed1.x\n"), "V0001"),
+            (good.replace("  version: 1\n", ""), "Y0102"),
+        ] {
+            std::fs::write(setup.path(), &text).unwrap();
+            assert_eq!(Vault::open(&setup.path()).unwrap_err().code, code, "{text}");
+        }
+        // Keys that are damaged in every byte: an error, never a panic, never a value.
+        let sealed = format!("{good}a: sealed1.AAAA\n");
+        std::fs::write(setup.path(), &sealed).unwrap();
+        assert_eq!(Vault::open(&setup.path()).unwrap().get(&setup.keyring, "a").unwrap_err().code, "V0007");
+        let start = good.find("-----BEGIN").unwrap();
+        for at in (start..good.len()).step_by(11) {
+            let mut bytes = sealed.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            std::fs::write(setup.path(), &bytes).unwrap();
+            let (identity, _) = generate_identity();
+            if let Ok(vault) = Vault::open(&setup.path()) {
+                assert!(vault.get(&ring(&identity), "a").is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn short_secrets_are_warned_about() {
+        let setup = Setup::new();
+        let mut vault = setup.vault();
+        vault.set(&setup.keyring, "pin", &Value::from("12")).unwrap();
+        let warnings = setup.keyring.take_warnings();
+        assert!(warnings.iter().all(|warning| warning.code == "V0014" && !warning.is_error()));
+        assert!(!warnings.is_empty());
+    }
+}
