@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn depth_is_capped_on_both_sides() {
         let mut deep = serde_json::Value::Null;
-        for _ in 0..MAX_DEPTH + 1 {
+        for _ in 0..=MAX_DEPTH {
             deep = serde_json::Value::Array(vec![deep]);
         }
         assert!(matches!(encode(&deep, b""), Err(FrameError::TooLarge(_))));

@@ -74,7 +74,7 @@ impl HttpClient {
         let mut connector = HttpConnector::new_with_resolver(Names);
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(Duration::from_secs(10)));
-        connector.set_keepalive(Some(Duration::from_secs(60)));
+        connector.set_keepalive(Some(Duration::from_mins(1)));
         connector.set_nodelay(true);
         let https =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(connector);

@@ -69,7 +69,7 @@ impl RegistryClient {
             .enable_http1()
             .wrap_connector(http);
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { settings, client, scheme: OnceLock::new(), deadline: Duration::from_secs(60) })
+        Ok(Self { settings, client, scheme: OnceLock::new(), deadline: Duration::from_mins(1) })
     }
 
     /// The digest that the registry has for a tag; `None` if it has no such manifest.
