@@ -72,7 +72,7 @@ fn each(
                 if trimmed.is_empty() {
                     return;
                 }
-                templates.compiled_expression(text, &place)
+                templates.compiled_condition(text, &place)
             } else if may_be_template(text) {
                 templates.compiled(text, node)
             } else {

@@ -72,6 +72,7 @@ impl Default for FileOptions {
 enum As {
     Text,
     Expression,
+    Condition,
     File(String),
 }
 
@@ -170,7 +171,7 @@ impl Templates {
     pub fn lookup(&self, name: &str, terms: &[Value], options: &Map, span: Span, scope: &Scope) -> Result<Vec<Value>> {
         let cx = Cx::new(self);
         let empty =
-            Arc::new(Code { body: Vec::new(), blocks: Default::default(), shift: 0, newlines: 0, newline: None });
+            Arc::new(Code { body: Vec::new(), blocks: Default::default(), shift: 0, embedded: false, newlines: 0, newline: None });
         let ev = Ev::new(&cx, &empty, Rc::new(Place::Range(span)), &Env::new(scope));
         let locals = Rc::new(Locals::default());
         let call = super::args::Call { ev: &ev, locals: &locals };
@@ -231,6 +232,18 @@ impl Templates {
     /// The compiled form of a bare expression.
     pub(super) fn compiled_expression(&self, text: &Arc<str>, place: &Place) -> R<Arc<Code>> {
         self.cached(As::Expression, text, || lower::expression(text, false)).map_err(|error| syntax(&error, place))
+    }
+
+    /// The compiled form of a condition: an expression whose strings may be templates.
+    pub(super) fn compiled_condition(&self, text: &Arc<str>, place: &Place) -> R<Arc<Code>> {
+        let compile = || lower::expression(text, false).map(|code| Code { embedded: true, ..code });
+        self.cached(As::Condition, text, compile).map_err(|error| syntax(&error, place))
+    }
+
+    /// The compiled form of a template that is a string in a template.
+    pub(super) fn compiled_embedded(&self, text: &Arc<str>, place: &Place) -> R<Arc<Code>> {
+        let options = FileOptions { keep_trailing_newline: false, ..Default::default() };
+        self.cached(As::Text, text, || lower::template(text, &options, true)).map_err(|error| syntax(&error, place))
     }
 
     /// Renders a file's text with native types.

@@ -77,7 +77,7 @@ pub fn template(text: &str, options: &FileOptions, escape: bool) -> Out<Code> {
     };
     let newlines = text.len() - text.trim_end_matches('\n').len();
     let newline = (options.newline != "\n").then(|| Arc::from(options.newline.as_str()));
-    Ok(Code { body, blocks: lower.blocks, shift: 0, newlines, newline })
+    Ok(Code { body, blocks: lower.blocks, shift: 0, embedded: false, newlines, newline })
 }
 
 /// Compiles a bare expression.
@@ -114,7 +114,7 @@ pub fn expression(text: &str, escape: bool) -> Out<Code> {
             move_back(expr);
         }
     }
-    Ok(Code { body, blocks: BTreeMap::new(), shift: 0, newlines: 0, newline: None })
+    Ok(Code { body, blocks: BTreeMap::new(), shift: 0, embedded: false, newlines: 0, newline: None })
 }
 
 fn move_back(expr: &mut Expr) {
