@@ -75,10 +75,10 @@ fn ours(name: &str, args: &Json, check: bool) -> Json {
     if failed {
         crate::value::insert(&mut result, "failed", true);
     }
-    if let Some(msg) = msg {
-        if !result.contains_key(&crate::value::StrKey("msg")) {
-            crate::value::insert(&mut result, "msg", msg);
-        }
+    if let Some(msg) = msg
+        && !result.contains_key(&crate::value::StrKey("msg"))
+    {
+        crate::value::insert(&mut result, "msg", msg);
     }
     let mut result = crate::value::to_json(&Value::from(result));
     if let Some(stat) = result.get_mut("stat").and_then(Json::as_object_mut) {
