@@ -23,6 +23,6 @@ mod target;
 mod task;
 
 pub use lookup::{ControllerFiles, Unseal};
-pub use run::{Engine, Loads, Options, Parts, RoleFrom, Summary};
+pub use run::{Engine, Loads, Options, Parts, Summary};
 pub use state::{HostList, HostRecord, StaticHosts};
 pub use target::{Become, Target, TargetSpec, Targets};

@@ -16,6 +16,9 @@ mod file;
 mod file_times;
 mod getent;
 mod group;
+mod image_build;
+mod image_tag;
+mod image_tags;
 mod lineinfile;
 pub mod mirror_proxy;
 pub mod network_bridge;
@@ -33,6 +36,7 @@ mod testing;
 mod types;
 mod user;
 mod user_key;
+pub mod volume_grow;
 
 pub use call::{Blob, BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 pub use cx::{Cx, Link};

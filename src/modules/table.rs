@@ -29,6 +29,9 @@ table![
     super::engine_args::IncludeRole,
     super::engine_args::IncludeTasks,
     super::engine_args::IncludeVars,
+    super::image_build::ImageBuild,
+    super::image_tag::ImageTag,
+    super::image_tags::ImageTags,
     super::lineinfile::LineInFile,
     super::mirror_proxy::MirrorProxy,
     super::network_bridge::NetworkBridge,
@@ -42,6 +45,7 @@ table![
     super::tempfile::TempFile,
     super::copy::Template,
     super::user::User,
+    super::volume_grow::VolumeGrow,
 ];
 
 /// The module of a short or full name.

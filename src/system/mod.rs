@@ -5,6 +5,7 @@
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
 pub mod accounts;
+pub mod block;
 pub mod digest;
 pub mod engine;
 pub mod fs;

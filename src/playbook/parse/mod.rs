@@ -81,9 +81,8 @@ impl<'a> Parser<'a> {
             }
             Err(errors) => {
                 // A file that cannot be read at all has no place of its own.
-                let label = |error: Diagnostic| match error.labels.is_empty() {
-                    true => error.with_label_opt(asked, "asked for here"),
-                    false => error,
+                let label = |error: Diagnostic| {
+                    if error.labels.is_empty() { error.with_label_opt(asked, "asked for here") } else { error }
                 };
                 self.problems.extend(errors.into_iter().map(label));
                 None
