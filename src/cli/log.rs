@@ -67,8 +67,7 @@ pub(super) fn main(args: &LogArgs, output: &Output) -> Result<ExitCode> {
 
 fn open(path: &std::path::Path) -> Result<std::fs::File> {
     std::fs::File::open(path).map_err(|error| {
-        let mut diagnostic =
-            Diagnostic::local("R0202", format!("cannot read `{}`: {error}", path.display()));
+        let mut diagnostic = Diagnostic::local("R0202", format!("cannot read `{}`: {error}", path.display()));
         let logs: Vec<String> = path
             .parent()
             .and_then(|dir| std::fs::read_dir(dir).ok())

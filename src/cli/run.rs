@@ -104,7 +104,8 @@ impl RunArgs {
         set("become_method", self.become_method.clone().map(Into::into));
         let login = if self.ask_password { Some(ask("SSH password: ")?) } else { None };
         let r#become = if self.ask_become_password {
-            let answer = ask(if login.is_some() { "BECOME password[defaults to SSH password]: " } else { "BECOME password: " })?;
+            let answer =
+                ask(if login.is_some() { "BECOME password[defaults to SSH password]: " } else { "BECOME password: " })?;
             match (&login, answer.expose().is_empty()) {
                 (Some(login), true) => Some(login.clone()),
                 _ => Some(answer),
@@ -132,7 +133,11 @@ impl RunArgs {
 
 /// Tags are given several times, or with commas.
 fn split(tags: &[String]) -> Vec<String> {
-    tags.iter().flat_map(|tags| tags.split(',')).map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect()
+    tags.iter()
+        .flat_map(|tags| tags.split(','))
+        .map(|tag| tag.trim().to_owned())
+        .filter(|tag| !tag.is_empty())
+        .collect()
 }
 
 /// Asks on the terminal, without echo.
@@ -156,7 +161,8 @@ pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
     let verbosity = args.verbose;
     let diff = args.diff;
     let reporters = |dir: &RunDir| -> Result<Vec<Box<dyn Reporter>>> {
-        let human = HumanOptions { color: output.paint.color, live: output.terminal, width: output.width, verbosity, diff };
+        let human =
+            HumanOptions { color: output.paint.color, live: output.terminal, width: output.width, verbosity, diff };
         let shown: Box<dyn Reporter> = match output.form {
             OutputForm::Human => Box::new(Human::new(std::io::stdout(), human)),
             OutputForm::Jsonl => Box::new(JsonLines::new(std::io::stdout())),
@@ -172,7 +178,8 @@ pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
         .enable_all()
         .build()
         .map_err(|error| Diagnostic::local("C0104", format!("cannot start the runtime: {error}")))?;
-    let ended = runtime.block_on(ops::run(request, &output.sources, &reporters, &|diagnostics| output.show(diagnostics)));
+    let ended =
+        runtime.block_on(ops::run(request, &output.sources, &reporters, &|diagnostics| output.show(diagnostics)));
     // Blocking work that does not end by itself must not hold the program.
     runtime.shutdown_timeout(Duration::from_secs(2));
     ended

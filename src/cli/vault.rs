@@ -68,7 +68,8 @@ pub(super) fn main(args: &VaultArgs, output: &Output) -> Result<ExitCode> {
             let passphrase = if *passphrase { Some(new_passphrase()?) } else { None };
             let made = ops::init(&request, &place, recipient, passphrase.as_ref())?;
             if let Some((path, public)) = made {
-                output.note(&format!("made your identity {} (public key {public}); keep a copy of it\n", path.display()));
+                output
+                    .note(&format!("made your identity {} (public key {public}); keep a copy of it\n", path.display()));
             }
             output.note(&format!("made {}\n", place.path.display()));
         }

@@ -126,15 +126,9 @@ fn variable_files(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read(
-    path: &Path,
-    sources: &SourceMap,
-    keyring: &Keyring,
-    warnings: &mut Vec<Diagnostic>,
-) -> Result<(Node, bool)> {
+fn read(path: &Path, sources: &SourceMap, keyring: &Keyring, warnings: &mut Vec<Diagnostic>) -> Result<(Node, bool)> {
     let text = read_text(sources, path, &shown(path), Some(keyring))?;
-    let (node, diagnostics) =
-        crate::yaml::load(sources, &text.file, &LoadOptions::default()).single(&text.file);
+    let (node, diagnostics) = crate::yaml::load(sources, &text.file, &LoadOptions::default()).single(&text.file);
     for diagnostic in diagnostics {
         if diagnostic.is_error() {
             return Err(diagnostic);
@@ -142,8 +136,11 @@ fn read(
         warnings.push(diagnostic);
     }
     if node.as_map().is_none() && !node.is_null() {
-        return Err(Diagnostic::source("E0104", format!("a variable file must be a mapping, found {}", node.type_name()))
-            .with_label(node.place(), "here"));
+        return Err(Diagnostic::source(
+            "E0104",
+            format!("a variable file must be a mapping, found {}", node.type_name()),
+        )
+        .with_label(node.place(), "here"));
     }
     Ok((node, text.vaulted))
 }
@@ -167,7 +164,9 @@ fn sealed(path: &Path, sources: &SourceMap, keyring: &Arc<Keyring>, warnings: &m
         }
         return Err(Diagnostic::source("E0105", "`secrets.yml` holds values in clear")
             .with_label(Span::new(text.file.id, 0, 0), "not a vault")
-            .with_hint("make a vault with `hostctl vault init`, then put each value into it with `hostctl vault set`"));
+            .with_hint(
+                "make a vault with `hostctl vault init`, then put each value into it with `hostctl vault set`",
+            ));
     }
     let vault = VaultFile::parse(sources, &text.file)
         .map_err(|errors| errors.into_iter().next().unwrap_or_else(|| Diagnostic::internal("a vault was refused")))?;

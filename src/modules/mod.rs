@@ -4,6 +4,8 @@
 //! place that lists them: names, argument checks, `hostctl doc`, schema and completion
 //! come from it. To add a module: one file, one line here (see CONTRIBUTING.md).
 
+mod apt;
+mod apt_names;
 mod attributes;
 mod call;
 mod coerce;
@@ -23,12 +25,18 @@ mod lineinfile;
 pub mod mirror_proxy;
 pub mod network_bridge;
 mod ping;
+#[cfg(test)]
+mod oracle;
+mod package;
 mod place;
 mod reference;
+mod service;
+mod setup;
 mod shlex;
 mod slurp;
 mod spec;
 mod stat;
+mod systemd;
 mod table;
 mod tempfile;
 #[cfg(test)]
@@ -37,6 +45,7 @@ mod types;
 mod user;
 mod user_key;
 pub mod volume_grow;
+mod wait_for;
 
 pub use call::{Blob, BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 pub use cx::{Cx, Link};

@@ -19,8 +19,12 @@ fn project_dir(project: Option<&Path>) -> Result<PathBuf> {
         }
     };
     if !dir.join("environments").is_dir() {
-        return Err(Diagnostic::new("E0101", Kind::Usage, "there is no project: no parent folder holds `environments/`")
-            .with_hint("run it from inside the project, or name the folder with `--project DIR`"));
+        return Err(Diagnostic::new(
+            "E0101",
+            Kind::Usage,
+            "there is no project: no parent folder holds `environments/`",
+        )
+        .with_hint("run it from inside the project, or name the folder with `--project DIR`"));
     }
     Ok(dir)
 }

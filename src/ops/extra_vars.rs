@@ -44,7 +44,11 @@ fn parse(option: &str, sources: &SourceMap, loader: &Loader) -> Result<Vec<(Arc<
         return Err(wrong(&format!("`{}` is not of the form name=value", raw.text), whole));
     }
     let root = Node::text(option, whole);
-    Ok(arguments.options.into_iter().map(|(name, value)| (Arc::from(name.text.as_str()), value.to_node(&root))).collect())
+    Ok(arguments
+        .options
+        .into_iter()
+        .map(|(name, value)| (Arc::from(name.text.as_str()), value.to_node(&root)))
+        .collect())
 }
 
 fn named(node: &Node) -> Vec<(Arc<str>, Node)> {

@@ -23,7 +23,8 @@ impl InventoryHosts {
         _sources: &SourceMap,
         _keyring: &Keyring,
     ) -> Result<Self> {
-        let names: Vec<&str> = inventories.iter().flat_map(|list| list.split(',')).filter(|name| !name.is_empty()).collect();
+        let names: Vec<&str> =
+            inventories.iter().flat_map(|list| list.split(',')).filter(|name| !name.is_empty()).collect();
         Ok(Self { hosts: StaticHosts::new(if names.is_empty() { &["localhost"] } else { &names }) })
     }
 

@@ -75,9 +75,8 @@ pub fn state_base(project: Option<&Path>) -> Result<PathBuf> {
     match project {
         Some(dir) => Ok(dir.to_path_buf()),
         None => {
-            let here = std::env::current_dir().map_err(|error| {
-                Diagnostic::local("E0001", format!("the working folder cannot be read: {error}"))
-            })?;
+            let here = std::env::current_dir()
+                .map_err(|error| Diagnostic::local("E0001", format!("the working folder cannot be read: {error}")))?;
             Ok(crate::environment::find_project(&here).unwrap_or(here))
         }
     }

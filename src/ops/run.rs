@@ -105,10 +105,7 @@ pub async fn run(
         if code != ExitCode::Ok && code != ExitCode::Interrupted {
             notes.push(("failed".to_owned(), format!("hostctl log {id} --failed")));
         }
-        sink.emit(
-            None,
-            EventKind::RunEnded { exit_code: code as u8, notes, seconds: started.elapsed().as_secs_f64() },
-        );
+        sink.emit(None, EventKind::RunEnded { exit_code: code as u8, notes, seconds: started.elapsed().as_secs_f64() });
         if exit != ExitCode::Ok {
             break;
         }

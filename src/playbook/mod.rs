@@ -18,8 +18,8 @@ mod testing;
 
 pub use check::{CheckInput, TemplateCheck, check};
 pub use include::Loaded;
-pub use kv::parse_kv;
 pub use keywords::{Inherit, KEYWORDS, Keyword, KeywordType, LOOPS, Places};
+pub use kv::parse_kv;
 pub use loader::{Loader, LoaderOptions, Unseal};
 pub use model::{
     Action, Block, Context, ContextKind, Include, IncludeKind, Item, Keywords, ModuleUse, Play, Playbook, Role,

@@ -8,6 +8,9 @@ pub mod accounts;
 pub mod block;
 pub mod digest;
 pub mod engine;
+pub mod apt;
+pub mod digest;
+pub mod facts;
 pub mod fs;
 pub mod glob;
 mod handles;
@@ -22,6 +25,8 @@ mod replace;
 pub mod tls;
 pub mod tool;
 mod tree;
+pub mod services;
+mod sockets;
 
 pub use handles::{Control, Mutate, Probe};
 pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};

@@ -10,9 +10,10 @@ use hostctl::agent::Pool;
 use hostctl::diag::{Diagnostic, Kind};
 use hostctl::engine::{TargetSpec, Targets};
 use hostctl::event::Progress;
-use hostctl::modules::{Call, Failure, Outcome};
+use hostctl::modules::{BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 use hostctl::value::{StrKey, Value};
 use lab::{PASSWORD, Sshd, pool, sudo, user};
+use sha2::Digest;
 use tokio::sync::mpsc;
 
 macro_rules! need_lab {
@@ -312,6 +313,26 @@ async fn a_lost_connection_is_named_and_made_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_host_is_lost_by_the_users_own_interval() {
+    need_lab!();
+    let (sshd, login) = (Sshd::start(), user(None));
+    sshd.configure("ServerAliveInterval 1\nServerAliveCountMax 1\n");
+    let (pool, _) = pool();
+    let spec = sshd.spec(&login.name);
+    let target = {
+        ping(&pool, &spec).await.unwrap();
+        pool.target(&spec).await.unwrap()
+    };
+    for pid in sshd.logins() {
+        lab::run("kill", &["-STOP", &pid.to_string()]);
+    }
+    let failure = target.invoke(call("ping", serde_json::json!({})), mpsc::unbounded_channel().0).await.unwrap_err();
+    assert_eq!(failure.diagnostic.code, "S0201");
+    assert!(failure.diagnostic.message.contains("not responding"), "{failure:?}");
+    pool.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn jump_hosts_are_used_and_their_keys_checked() {
     need_lab!();
     let (jump, sshd, login) = (Sshd::start(), Sshd::start(), user(None));
@@ -433,6 +454,39 @@ async fn sudo_without_a_password_rule_for_one_user_only() {
     assert_eq!(outcome.unwrap().result[&StrKey("stdout")], app.name.as_str().into());
     let error = ping(&pool, &spec("root")).await.unwrap_err();
     assert!(["S0301", "S0303"].contains(&&*error.code), "{error:?}");
+    pool.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn big_files_arrive_whole_and_are_sent_once() {
+    need_lab!();
+    let (sshd, login, app) = (Sshd::start(), user(Some("ALL=(ALL) NOPASSWD: ALL")), user(None));
+    let (pool, _) = pool();
+    let content: Vec<u8> = (0..30_000_000_u32).flat_map(|index| [(index % 251).to_le_bytes()[0]]).collect();
+    let source = sshd.path("big");
+    std::fs::write(&source, &content).unwrap();
+    let kind = InputKind::File {
+        sha1: hex::encode(sha1::Sha1::digest(&content)),
+        sha256: hex::encode(sha2::Sha256::digest(&content)),
+        size: content.len() as u64,
+        source: Some(BlobSource::File(source.clone())),
+    };
+    let entries = vec![TreeEntry { path: String::new(), mode: 0o644, kind }];
+    let input = Input { arg: "src".into(), entries, is_tree: false, basename: "big".into(), contents_only: false };
+    for spec in [sshd.spec(&login.name), TargetSpec { r#become: sudo(&app.name, None), ..sshd.spec(&login.name) }] {
+        let home = format!("/home/{}", spec.r#become.as_ref().map_or(&login.name, |wanted| &wanted.user));
+        for name in ["one", "two"] {
+            let dest = format!("{home}/{name}");
+            let args = serde_json::json!({"src": "big", "dest": dest});
+            let copy = Call { inputs: vec![input.clone()], ..call("copy", args) };
+            let outcome = invoke(&pool, &spec, copy).await.unwrap();
+            assert!(outcome.changed);
+            assert!(std::fs::read(&dest).unwrap() == content, "{dest}");
+            // The second copy comes from what the host was given for the first.
+            std::fs::write(&source, "changed").unwrap();
+        }
+        std::fs::write(&source, &content).unwrap();
+    }
     pool.close().await;
 }
 

@@ -2,6 +2,8 @@
 //!
 //! One test, since all scenes share one engine; it is skipped with the reason where that cannot run.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
+
 mod lab;
 
 use std::fs;
@@ -105,7 +107,7 @@ fn arguments(lab: &Lab, root: &Path, builder: &str, more: Json) -> Json {
     args
 }
 
-fn image<'a>(result: &'a Map, name: &str) -> Json {
+fn image(result: &Map, name: &str) -> Json {
     let images = hostctl::value::to_json(&Value::from(result.clone()));
     let found = images["images"].as_array().unwrap().iter().find(|image| image["name"] == name);
     found.cloned().unwrap_or_else(|| panic!("no `{name}` in {images}"))
@@ -237,17 +239,19 @@ fn mirror_is_forbidden(lab: &Lab, builder: &str) {
             ("dirty/Dockerfile", "FROM base\nRUN mkdir -p /etc/apt && echo deb http://proxy.lab:3142/d > /etc/apt/sources.list\nRUN rm /etc/apt/sources.list\n"),
             ("history/Dockerfile", "FROM base\nENV http_proxy=http://proxy.lab:3142\n"),
             ("clean/Dockerfile", "FROM base\nARG M\nRUN echo $M > /s && rm /s\n"),
+            ("env/Dockerfile", "FROM base\nARG M\nENV M=$M\n"),
             ("over-dirty/Dockerfile", "FROM dirty\n"),
         ],
     );
     let watch = Arc::new(Watch::default());
-    let more = json!({ "forbid_mirror_in_image": true, "mirror_names": ["proxy.lab"], "tag": format!("m-{builder}") });
+    let more = json!({ "forbid_mirror_in_image": true, "mirror_names": ["proxy.lab"], "build_args": { "M": "http://proxy.lab:3142/d" }, "tag": format!("m-{builder}") });
     let failure = run("image_build", arguments(lab, &root, builder, more), Vec::new(), &watch).unwrap_err();
     assert_eq!(failure.diagnostic.code, "B0010", "{:?}", failure.diagnostic);
     let message = image(&failure.result, "dirty")["message"].as_str().unwrap().to_owned();
     assert!(message.contains("layer ") && message.contains("etc/apt/sources.list"), "{message}");
     assert!(image(&failure.result, "history")["message"].as_str().unwrap().contains("configuration"));
-    assert_eq!(image(&failure.result, "clean")["state"], "pushed");
+    assert!(image(&failure.result, "env")["message"].as_str().unwrap().contains("configuration"));
+    assert_eq!(image(&failure.result, "clean")["state"], "pushed", "{}", image(&failure.result, "clean"));
     assert_eq!(image(&failure.result, "over-dirty")["state"], "blocked");
 }
 
@@ -262,7 +266,7 @@ fn secrets_stay_out(lab: &Lab) {
     let outcome = run("image_build", arguments(lab, &root, "auto", more.clone()), Vec::new(), &watch).unwrap();
     assert_eq!(image(&outcome.result, "uses")["state"], "built");
     let log = fs::read_to_string(lab.path("logs-secret/uses.log")).unwrap();
-    assert!(log.contains("-") && !log.contains("very-secret-token"), "{log}");
+    assert!(log.contains('-') && !log.contains("very-secret-token"), "{log}");
     let failure = run("image_build", arguments(lab, &root, "classic", more), Vec::new(), &watch).unwrap_err();
     assert_eq!(failure.diagnostic.code, "B0007");
 }
@@ -273,6 +277,20 @@ fn an_unknown_engine(lab: &Lab) {
     let more = json!({ "docker_host": "unix:///nonexistent/docker.sock", "push": false });
     let failure = run("image_build", arguments(lab, &root, "auto", more), Vec::new(), &watch).unwrap_err();
     assert_eq!(failure.diagnostic.code, "B0007", "{:?}", failure.diagnostic);
+}
+
+/// The digest reader trusts the CA that it is given, and nothing else.
+fn a_registry_with_a_private_ca(lab: &Lab) {
+    let (_server, address, ca) = lab.tls_registry();
+    let root = lab.tree("tree-tls", &[]);
+    let watch = Arc::new(Watch::default());
+    let more = json!({ "registry": address });
+    let failure = run("image_build", arguments(lab, &root, "auto", more), Vec::new(), &watch).unwrap_err();
+    assert_eq!(failure.diagnostic.code, "B0011");
+    assert!(failure.diagnostic.message.contains("certificate"), "{:?}", failure.diagnostic);
+    let more = json!({ "registry": address, "registry_ca": ca });
+    let outcome = run("image_build", arguments(lab, &root, "auto", more), Vec::new(), &watch).unwrap();
+    assert_eq!(image(&outcome.result, "base")["state"], "pushed");
 }
 
 #[test]
@@ -293,8 +311,15 @@ fn images_are_built_and_pushed_by_a_real_engine() {
         mirror_is_forbidden(&lab, builder);
         println!("{builder}: {:.1} s", start.elapsed().as_secs_f64());
     }
-    wrong_password(&lab);
+    let before = lab.open_files();
+    for _ in 0..3 {
+        cancelled(&lab, "buildkit");
+    }
     secrets_stay_out(&lab);
+    let after = lab.open_files();
+    assert!(after <= before + 8, "sessions stay open in the engine: {before} open files became {after}");
+    a_registry_with_a_private_ca(&lab);
+    wrong_password(&lab);
     an_unknown_engine(&lab);
 }
 

@@ -192,4 +192,69 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         "a wrong meta file of a role",
         "`meta/main.yml` holds `dependencies` (a list of roles), `allow_duplicates`, `galaxy_info`, `collections` and `argument_specs`.",
     ),
+    CodeEntry {
+        code: "P0110",
+        title: "a keyword needs a boolean",
+        text: "Keywords such as `become` and `run_once` take true or false, or a template that gives one.",
+    },
+    CodeEntry {
+        code: "P0111",
+        title: "a keyword needs a number",
+        text: "`retries`, `delay` and the like take a number, or a template that gives one.",
+    },
+    CodeEntry {
+        code: "P0120",
+        title: "a variable file does not exist",
+        text: "`vars_files` are looked for in `vars/` beside the playbook and in its folder. An entry that is a list names alternatives; the first that exists counts.",
+    },
+    CodeEntry {
+        code: "P0130",
+        title: "includes are nested too deeply",
+        text: "A file probably includes itself, and its condition never ends that.",
+    },
+    CodeEntry {
+        code: "P0140",
+        title: "an unknown strategy",
+        text: "`strategy` is `linear` (hosts stay at the same task), `free` or `host_pinned`.",
+    },
+    CodeEntry {
+        code: "P0141",
+        title: "a wrong `serial`",
+        text: "`serial` is a number of hosts, a percentage, or a list of those for batches that grow.",
+    },
+    CodeEntry {
+        code: "P0150",
+        title: "a loop variable hides another variable",
+        text: "Inside the loop the name means the item. Give the loop a name of its own with `loop_control: {loop_var: NAME}`.",
+    },
+    CodeEntry {
+        code: "P0151",
+        title: "an unknown handler",
+        text: "`notify` names neither a handler nor a topic that one listens to. Names must match exactly; `ROLE : NAME` is accepted too.",
+    },
+    CodeEntry {
+        code: "P0152",
+        title: "a loop over something that is no list",
+        text: "`loop` needs a list. `with_items` flattens one level, `dict2items` makes a list of a mapping.",
+    },
+    CodeEntry {
+        code: "P0153",
+        title: "arguments that are no mapping",
+        text: "A template in the place of a module's arguments must give a mapping.",
+    },
+    CodeEntry {
+        code: "P0154",
+        title: "an environment that is no mapping",
+        text: "The keyword `environment` takes a mapping of names to values, or a list of those.",
+    },
+    CodeEntry {
+        code: "P0155",
+        title: "an include without a name",
+        text: "`include_tasks` needs a file, `include_role` needs `name`.",
+    },
+    CodeEntry {
+        code: "P0156",
+        title: "an unknown `meta` action",
+        text: "`meta` knows flush_handlers, end_host, end_play, end_batch, end_role, clear_facts, clear_host_errors, reset_connection, refresh_inventory and noop.",
+    },
 ];
