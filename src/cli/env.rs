@@ -41,11 +41,14 @@ enum EnvCommand {
 /// Completes the names of environments.
 pub(super) fn complete(current: &std::ffi::OsStr) -> Vec<clap_complete::CompletionCandidate> {
     let current = current.to_string_lossy();
-    let names = ops::environment_names(None).unwrap_or_default();
-    names
+    let Ok((environments, _)) = ops::environment_list(None, &crate::diag::SourceMap::new()) else { return Vec::new() };
+    environments
         .into_iter()
-        .filter(|(name, _)| name.starts_with(&*current))
-        .map(|(name, text)| clap_complete::CompletionCandidate::new(name).help((!text.is_empty()).then(|| text.into())))
+        .filter(|listed| listed.name.starts_with(&*current))
+        .map(|listed| {
+            let help = (!listed.description.is_empty()).then(|| listed.description.into());
+            clap_complete::CompletionCandidate::new(listed.name).help(help)
+        })
         .collect()
 }
 
@@ -55,7 +58,8 @@ pub(super) fn main(args: &EnvArgs, output: &Output) -> Result<ExitCode> {
         EnvCommand::Show { name, host, var, project } => {
             let mut request = project.request(output)?;
             request.env = Some(name.clone());
-            let shown = ops::environment_show(&request, host.as_deref(), var.as_deref(), &output.sources)?;
+            let (shown, problems) = ops::environment_show(&request, host.as_deref(), var.as_deref(), &output.sources)?;
+            output.show(&problems);
             let mut text = String::new();
             for variable in shown {
                 if output.form == OutputForm::Jsonl {
@@ -65,7 +69,7 @@ pub(super) fn main(args: &EnvArgs, output: &Output) -> Result<ExitCode> {
                         .map(|hidden| serde_json::json!({ "value": hidden.value, "place": hidden.place }))
                         .collect();
                     let line = serde_json::json!({
-                        "name": variable.name, "value": variable.winner.value, "place": variable.winner.place,
+                        "name": variable.name, "value": variable.winner.value, "place": variable.winner.place, "origin": variable.winner.origin,
                         "hides": hidden,
                     });
                     text.push_str(&format!("{line}\n"));
@@ -85,15 +89,15 @@ pub(super) fn main(args: &EnvArgs, output: &Output) -> Result<ExitCode> {
 }
 
 fn list(project: Option<&std::path::Path>, output: &Output) -> Result<ExitCode> {
-    let environments = ops::environment_list(project, &output.sources)?;
+    let (environments, problems) = ops::environment_list(project, &output.sources)?;
+    output.show(&problems);
     let width = environments.iter().map(|config| config.name.len()).max().unwrap_or(0) + 2;
     let mut text = String::new();
     for config in environments {
-        let parents: Vec<&str> = config.parents.iter().map(|(name, _)| &**name).collect();
+        let parents = &config.parents;
         if output.form == OutputForm::Jsonl {
             let line = serde_json::json!({
                 "name": config.name, "description": config.description, "parents": parents,
-                "tag_file": config.tag_file.display().to_string(),
             });
             text.push_str(&format!("{line}\n"));
             continue;

@@ -1,12 +1,15 @@
-//! `environments/NAME`: parents, inventory, variables, vault recipients, tag file.
+//! Projects and environments: `environments/NAME/` with parents, variables, secrets and inventory.
 //!
-//! Parents are applied first, each once also in a diamond; the child wins, mappings are replaced,
-//! not merged. Knows files and the vault; does not know playbooks.
+//! Parents apply first, each once, and the child wins; mappings are replaced, not merged. Needs no
+//! key: secrets stay sealed until a template uses them.
 
-mod config;
 mod load;
+mod project;
 mod show;
 
-pub use config::{Config, find_project, list, read_config};
-pub use load::{Environment, load};
-pub use show::{Definition, ShownVariable, definitions};
+#[cfg(test)]
+mod tests;
+
+pub use load::Environment;
+pub use project::{Listed, Project};
+pub use show::{ShownPlace, ShownVariable, show};

@@ -1,53 +1,79 @@
-//! `hostctl env show`: each variable with the place of its value and of the values it hides.
-
-use std::sync::Arc;
+//! What `env show` prints: each variable, where it stands, and what it hides.
 
 use crate::diag::SourceMap;
+use crate::secret::MASK;
 use crate::value::{JsonStyle, to_json_text};
-use crate::vars::{Entry, Origin, Scope};
+use crate::vars::{Entry, Scope};
+use crate::yaml::Tag;
 
-/// One definition of a variable.
+/// Where one definition stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Definition {
-    /// The value as written (JSON), or `(secret)`.
-    pub value: String,
-    /// `file:line:column`, or the layer's name where there is no file.
+pub struct ShownPlace {
+    /// `file:line:column`, empty if it has no place.
     pub place: String,
+    /// The layer: a file, `group web`, ...
+    pub origin: String,
+    /// The value as source text in JSON; secrets are masked.
+    pub value: String,
 }
 
-/// A variable: the definition that counts, and those it hides.
+/// One variable of the merged result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShownVariable {
     /// Its name.
-    pub name: Arc<str>,
-    /// What counts.
-    pub winner: Definition,
-    /// What it hides, highest rank first.
-    pub hidden: Vec<Definition>,
+    pub name: String,
+    /// The definition that wins.
+    pub winner: ShownPlace,
+    /// Those that it hides, nearest first.
+    pub hidden: Vec<ShownPlace>,
 }
 
-/// The variables of a scope in the order of their names; `only` limits to one.
-pub fn definitions(scope: &Scope, only: Option<&str>, sources: &SourceMap) -> Vec<ShownVariable> {
+/// The variables of a scope, sorted by name; only one of them if `only` is given.
+/// Templates are shown as they are written, and nothing is opened.
+pub fn show(scope: &Scope, sources: &SourceMap, only: Option<&str>) -> Vec<ShownVariable> {
     let mut names = scope.names();
     names.sort();
+    names.retain(|name| only.is_none_or(|only| only == &**name));
     names
         .into_iter()
-        .filter(|name| only.is_none_or(|only| only == &**name))
         .filter_map(|name| {
-            let mut all = scope.all(&name).into_iter().map(|(entry, origin)| definition(entry, origin, sources));
-            Some(ShownVariable { winner: all.next()?, hidden: all.collect(), name })
+            let mut places = scope.all(&name).into_iter().map(|(entry, origin)| ShownPlace {
+                place: entry.span().map(|span| sources.place(span)).unwrap_or_default(),
+                origin: origin.name.to_string(),
+                value: value_of(entry),
+            });
+            let winner = places.next()?;
+            Some(ShownVariable { name: name.to_string(), winner, hidden: places.collect() })
         })
         .collect()
 }
 
-fn definition(entry: &Entry, origin: &Origin, sources: &SourceMap) -> Definition {
-    let value = match entry {
-        Entry::Lazy(node) if node.tag == Some(crate::yaml::Tag::Vault) => "(secret)".to_owned(),
-        Entry::Lazy(node) => to_json_text(&node.to_value(), JsonStyle::default()),
+fn value_of(entry: &Entry) -> String {
+    match entry {
+        Entry::Lazy(node) if node.tag == Some(Tag::Vault) => MASK.to_owned(),
+        Entry::Lazy(node) => to_json_text(&masked(node), JsonStyle::default()),
         Entry::Data(value, _) => to_json_text(value, JsonStyle::default()),
-        Entry::Sealed(..) => "(secret)".to_owned(),
-        Entry::HostVars(_) => "(all hosts' variables)".to_owned(),
-    };
-    let place = entry.span().map_or_else(|| origin.name.to_string(), |span| sources.place(span));
-    Definition { value, place }
+        Entry::Sealed(..) => MASK.to_owned(),
+        Entry::HostVars(_) => "...".to_owned(),
+    }
+}
+
+/// The node as data with `!vault` values masked.
+fn masked(node: &crate::yaml::Node) -> crate::value::Value {
+    use crate::value::{Key, Value};
+    if node.tag == Some(Tag::Vault) {
+        return Value::from(MASK);
+    }
+    if let Some(items) = node.as_list() {
+        return Value::from(items.iter().map(masked).collect::<Vec<_>>());
+    }
+    match node.as_map() {
+        Some(pairs) => Value::from(
+            pairs
+                .iter()
+                .filter_map(|(key, value)| Some((Key::from_value(&key.to_value())?, masked(value))))
+                .collect::<crate::value::Map>(),
+        ),
+        None => node.to_value(),
+    }
 }

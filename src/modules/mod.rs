@@ -24,10 +24,10 @@ mod image_tags;
 mod lineinfile;
 pub mod mirror_proxy;
 pub mod network_bridge;
-mod ping;
 #[cfg(test)]
 mod oracle;
 mod package;
+mod ping;
 mod place;
 mod reference;
 mod service;

@@ -18,9 +18,9 @@ pub struct Checked {
 
 /// Checks a playbook with all that it includes.
 pub fn check(request: &ProjectRequest, playbook: &Path, sources: &Arc<SourceMap>) -> Result<Checked> {
-    let opened = open(request, playbook, sources)?;
+    let opened = open(request, playbook, sources, false)?;
     let loaded = opened.loader.load(playbook);
-    let mut diagnostics = opened.warnings.clone();
+    let mut diagnostics = opened.problems.clone();
     diagnostics.extend(loaded.problems);
     diagnostics.extend(problems(&opened, &loaded.playbook));
     Ok(Checked { diagnostics, unchecked: Vec::new() })

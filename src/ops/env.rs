@@ -1,51 +1,24 @@
 //! `hostctl env`: what environments there are and what they set.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use super::project::{ProjectRequest, open, state_base};
+use super::project::{ProjectRequest, open};
 use crate::diag::{Diagnostic, Kind, Result, SourceMap};
 use crate::engine::HostList;
-use crate::environment::{Config, ShownVariable, definitions, list, read_config};
+use crate::environment::{Listed, Project, ShownVariable, show};
 use crate::vars::Scope;
 
-fn project_dir(project: Option<&Path>) -> Result<PathBuf> {
-    let dir = match project {
-        Some(dir) => dir.to_path_buf(),
-        None => {
-            let here = std::env::current_dir()
-                .map_err(|error| Diagnostic::local("E0001", format!("the working folder cannot be read: {error}")))?;
-            crate::environment::find_project(&here).unwrap_or(here)
-        }
-    };
-    if !dir.join("environments").is_dir() {
-        return Err(Diagnostic::new(
-            "E0101",
-            Kind::Usage,
-            "there is no project: no parent folder holds `environments/`",
-        )
-        .with_hint("run it from inside the project, or name the folder with `--project DIR`"));
+fn project(named: Option<&Path>) -> Result<Project> {
+    match named {
+        Some(dir) => Project::at(dir),
+        None => Project::discover(&std::env::current_dir().unwrap_or_default()),
     }
-    Ok(dir)
 }
 
-/// Every environment with its configuration.
-pub fn environment_list(project: Option<&Path>, sources: &SourceMap) -> Result<Vec<Config>> {
-    let dir = project_dir(project)?;
-    list(&dir)?.iter().map(|name| read_config(&dir, name, None, sources)).collect()
-}
-
-/// Names and descriptions, for completion: never fails loudly.
-pub fn environment_names(project: Option<&Path>) -> Result<Vec<(String, String)>> {
-    let sources = SourceMap::new();
-    let dir = project_dir(project)?;
-    Ok(list(&dir)?
-        .into_iter()
-        .map(|name| {
-            let text = read_config(&dir, &name, None, &sources).map(|config| config.description).unwrap_or_default();
-            (name, text)
-        })
-        .collect())
+/// Every environment with its description and parents, and what is wrong with their files.
+pub fn environment_list(named: Option<&Path>, sources: &SourceMap) -> Result<(Vec<Listed>, Vec<Diagnostic>)> {
+    Ok(project(named)?.list(sources))
 }
 
 /// The variables of an environment, as a host sees them if one is named.
@@ -54,12 +27,9 @@ pub fn environment_show(
     host: Option<&str>,
     var: Option<&str>,
     sources: &Arc<SourceMap>,
-) -> Result<Vec<ShownVariable>> {
-    let base = match &request.project {
-        Some(dir) => dir.clone(),
-        None => state_base(None)?,
-    };
-    let opened = open(request, &base.join("playbook.yml"), sources)?;
+) -> Result<(Vec<ShownVariable>, Vec<Diagnostic>)> {
+    let root = project(request.project.as_deref())?.root;
+    let opened = open(request, &root.join("playbook.yml"), sources, false)?;
     let mut layers = opened.layers.clone();
     if let Some(name) = host {
         let record = opened.hosts.host(name).ok_or_else(|| {
@@ -70,10 +40,10 @@ pub fn environment_show(
         })?;
         layers.extend(record.layers);
     }
-    let shown = definitions(&Scope::from_layers(layers), var, sources);
+    let shown = show(&Scope::from_layers(layers), sources, var);
     match (shown.is_empty(), var) {
         (true, Some(name)) => Err(Diagnostic::new("E0106", Kind::Usage, format!("`{name}` is not set"))
             .with_hint("leave `--var` out to see everything that is")),
-        _ => Ok(shown),
+        _ => Ok((shown, opened.problems)),
     }
 }

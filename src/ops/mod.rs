@@ -9,7 +9,7 @@ mod run;
 mod vault;
 
 pub use check::{Checked, check};
-pub use env::{environment_list, environment_names, environment_show};
+pub use env::{environment_list, environment_show};
 pub use project::{PasswordSource, ProjectRequest, state_base};
 pub use run::{RunRequest, run};
 pub use vault::{VaultPlace, change, init, open_vault, recipients};

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::diag::{Diagnostic, Kind, Result, SourceMap};
 use crate::engine::ControllerFiles;
+use crate::environment::{Environment, Project};
+use crate::inventory::{InventorySource, Reader};
 use crate::playbook::{Loader, LoaderOptions};
 use crate::secret::{Redactor, Secret};
 use crate::template::Templates;
@@ -64,7 +66,8 @@ pub(super) struct Opened {
     pub base: PathBuf,
     /// The environment's tag file.
     pub tag_file: Option<PathBuf>,
-    pub warnings: Vec<Diagnostic>,
+    /// What is wrong with environment and inventory files; may hold errors.
+    pub problems: Vec<Diagnostic>,
 }
 
 /// The folder that keeps `.hostctl/`: the project's, else the working folder.
@@ -76,14 +79,20 @@ pub fn state_base(project: Option<&Path>) -> Result<PathBuf> {
         Some(dir) => Ok(dir.to_path_buf()),
         None => {
             let here = std::env::current_dir()
-                .map_err(|error| Diagnostic::local("E0001", format!("the working folder cannot be read: {error}")))?;
-            Ok(crate::environment::find_project(&here).unwrap_or(here))
+                .map_err(|error| Diagnostic::local("E0101", format!("the working folder cannot be read: {error}")))?;
+            Ok(Project::discover(&here).map_or(here, |project| project.root))
         }
     }
 }
 
 /// Opens what a request names. `playbook` decides where roles and `group_vars` beside it are.
-pub(super) fn open(request: &ProjectRequest, playbook: &Path, sources: &Arc<SourceMap>) -> Result<Opened> {
+/// Without `need_keys` files that Ansible's vault sealed are passed over with a warning.
+pub(super) fn open(
+    request: &ProjectRequest,
+    playbook: &Path,
+    sources: &Arc<SourceMap>,
+    need_keys: bool,
+) -> Result<Opened> {
     let redactor = Arc::new(Redactor::default());
     let mut keyring = Keyring::new(Arc::clone(&redactor));
     add_keys(&mut keyring, request)?;
@@ -101,18 +110,18 @@ pub(super) fn open(request: &ProjectRequest, playbook: &Path, sources: &Arc<Sour
     };
     let files = ControllerFiles { base: playbook_dir.to_path_buf(), unseal: Arc::clone(&unseal), learn };
     let templates = Arc::new(Templates::new(Arc::clone(sources), Arc::new(files)));
-    let mut warnings = Vec::new();
     let project = match (&request.project, &request.env) {
-        (Some(dir), _) => Some(dir.clone()),
+        (Some(dir), _) => Some(Project::at(dir)?),
         (None, Some(_)) => Some(find(playbook)?),
-        (None, None) => std::path::absolute(playbook_dir).ok().and_then(|dir| crate::environment::find_project(&dir)),
+        (None, None) => Project::discover(playbook_dir).ok(),
     };
     let base = match &project {
-        Some(dir) => dir.clone(),
+        Some(project) => project.root.clone(),
         None => state_base(None)?,
     };
+    let mut reader = Reader::new(sources, need_keys.then_some(&*keyring));
     let environment = match (&request.env, &project) {
-        (Some(name), Some(dir)) => Some(crate::environment::load(dir, name, sources, &keyring)?),
+        (Some(name), Some(project)) => Some(Environment::load(project, name, &mut reader, &keyring)?),
         _ => None,
     };
     let mut layers = Vec::new();
@@ -120,12 +129,11 @@ pub(super) fn open(request: &ProjectRequest, playbook: &Path, sources: &Arc<Sour
     let mut tag_file = None;
     if let Some(environment) = &environment {
         layers.extend(environment.layers.iter().cloned());
-        environments.clone_from(&environment.names);
-        tag_file = Some(environment.tag_file.clone());
-        warnings.extend(environment.warnings.iter().cloned());
+        environments.clone_from(&environment.chain);
+        tag_file.clone_from(&environment.tag_file);
     }
     let options = LoaderOptions {
-        project_dir: project.clone(),
+        project_dir: project.as_ref().map(|project| project.root.clone()),
         roles_path: request.roles_path.clone(),
         collections_path: request.collections_path.clone(),
         unseal,
@@ -137,12 +145,14 @@ pub(super) fn open(request: &ProjectRequest, playbook: &Path, sources: &Arc<Sour
     let extra = super::extra_vars::layer(&request.extra_vars, sources, &early)?;
     layers.push(extra);
     let loader = Arc::new(Loader::new(LoaderOptions { scope: Scope::from_layers(layers.clone()), ..options }));
-    let mut inventories: Vec<String> = request.inventory.clone();
-    if let (true, Some(environment)) = (inventories.is_empty(), &environment) {
-        inventories.extend(environment.inventories.iter().map(|path| path.display().to_string()));
-    }
-    let hosts = InventoryHosts::load(&inventories, playbook_dir, request.limit.as_deref(), sources, &keyring)?;
-    warnings.extend(hosts.warnings());
+    let inventories = match (&environment, request.inventory.is_empty()) {
+        (_, false) => request.inventory.iter().map(|text| InventorySource::parse(text)).collect(),
+        (Some(environment), true) => environment.inventories.clone(),
+        // As Ansible: only the implicit localhost is there then.
+        (None, true) => Vec::new(),
+    };
+    let hosts = InventoryHosts::load(&inventories, playbook_dir, request.limit.as_deref(), &mut reader)?;
+    let problems = reader.diagnostics;
     Ok(Opened {
         redactor,
         keyring,
@@ -153,19 +163,15 @@ pub(super) fn open(request: &ProjectRequest, playbook: &Path, sources: &Arc<Sour
         environments,
         base,
         tag_file,
-        warnings,
+        problems,
     })
 }
 
 /// The project that a playbook belongs to: the nearest parent of the working folder or of the
 /// playbook that holds `environments/`.
-fn find(playbook: &Path) -> Result<PathBuf> {
-    let here = std::env::current_dir().ok();
-    let beside = std::path::absolute(playbook).ok().and_then(|path| path.parent().map(Path::to_path_buf));
-    [here, beside].into_iter().flatten().find_map(|dir| crate::environment::find_project(&dir)).ok_or_else(|| {
-        Diagnostic::new("E0101", Kind::Usage, "there is no project: no parent folder holds `environments/`")
-            .with_hint("run it from inside the project, or name the folder with `--project DIR`")
-    })
+fn find(playbook: &Path) -> Result<Project> {
+    let here = std::env::current_dir().unwrap_or_default();
+    Project::discover(&here).or_else(|error| playbook.parent().and_then(|dir| Project::discover(dir).ok()).ok_or(error))
 }
 
 pub(super) fn add_keys(keyring: &mut Keyring, request: &ProjectRequest) -> Result<()> {

@@ -64,11 +64,11 @@ pub async fn run(
     let run_id = new_run_id(&time);
     let mut exit = ExitCode::Ok;
     for playbook in &request.playbooks {
-        let opened = open(&request.project, playbook, sources)?;
+        let opened = open(&request.project, playbook, sources, true)?;
         let loaded = match opened.loader.playbook(playbook) {
             Ok((loaded, warnings)) => {
                 let found = super::check::problems(&opened, &loaded);
-                let all: Vec<Diagnostic> = opened.warnings.iter().cloned().chain(warnings).chain(found).collect();
+                let all: Vec<Diagnostic> = opened.problems.iter().cloned().chain(warnings).chain(found).collect();
                 if all.iter().any(Diagnostic::is_error) {
                     show(&all);
                     return Ok(ExitCode::Unreachable);
@@ -77,6 +77,7 @@ pub async fn run(
                 loaded
             }
             Err(problems) => {
+                show(&opened.problems);
                 show(&problems);
                 return Ok(ExitCode::Unreachable);
             }

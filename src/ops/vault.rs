@@ -5,9 +5,10 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::project::{ProjectRequest, add_keys, state_base};
+use super::project::{ProjectRequest, add_keys};
 use crate::diag::{Diagnostic, Kind, Result, SourceMap};
-use crate::environment::read_config;
+use crate::environment::{Environment, Project};
+use crate::inventory::Reader;
 use crate::secret::{Redactor, Secret};
 use crate::vault::{Keyring, Vault, generate_identity};
 
@@ -30,12 +31,16 @@ impl VaultPlace {
             return Err(Diagnostic::new("C0106", Kind::Usage, "which vault is meant is not said")
                 .with_hint("name an environment with `--env NAME`, or a file with `--file FILE`"));
         };
-        let base = match &request.project {
-            Some(dir) => dir.clone(),
-            None => state_base(None)?,
+        let project = match &request.project {
+            Some(dir) => Project::at(dir)?,
+            None => Project::discover(&std::env::current_dir().unwrap_or_default())?,
         };
-        let config = read_config(&base, name, None, sources)?;
-        Ok(Self { path: config.dir.join("secrets.yml"), recipients: config.recipients })
+        let keyring = Arc::new(Keyring::new(Arc::new(Redactor::default())));
+        let mut reader = Reader::new(sources, None);
+        // Only a missing environment matters here; a mistake in a variable file must not keep
+        // anyone from opening the vault.
+        let environment = Environment::load(&project, name, &mut reader, &keyring)?;
+        Ok(Self { path: environment.secrets_file(), recipients: environment.recipients })
     }
 }
 

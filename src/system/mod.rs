@@ -5,11 +5,10 @@
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
 pub mod accounts;
+pub mod apt;
 pub mod block;
 pub mod digest;
 pub mod engine;
-pub mod apt;
-pub mod digest;
 pub mod facts;
 pub mod fs;
 pub mod glob;
@@ -22,11 +21,11 @@ pub mod network;
 pub mod own_binary;
 pub mod process;
 mod replace;
+pub mod services;
+mod sockets;
 pub mod tls;
 pub mod tool;
 mod tree;
-pub mod services;
-mod sockets;
 
 pub use handles::{Control, Mutate, Probe};
 pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};

@@ -94,7 +94,14 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn unknown<'n>(&mut self, code: &'static str, what: &str, name: &str, at: At, known: impl Iterator<Item = &'n str>) {
+    fn unknown<'n>(
+        &mut self,
+        code: &'static str,
+        what: &str,
+        name: &str,
+        at: At,
+        known: impl Iterator<Item = &'n str>,
+    ) {
         let diag = Diagnostic::new(code, Kind::Source, format!("there is no {what} `{name}`"))
             .with_label_opt(self.place.span((at.0 + self.shift, at.1 + self.shift)), format!("unknown {what}"))
             .with_nearest(short(name), known);
@@ -163,9 +170,7 @@ impl walk::Visit for Names {
         if known || globals::find(name).is_some() {
             return;
         }
-        if let Some(span) =
-            self.place.as_ref().and_then(|place| place.span((at.0 + self.shift, at.1 + self.shift)))
-        {
+        if let Some(span) = self.place.as_ref().and_then(|place| place.span((at.0 + self.shift, at.1 + self.shift))) {
             self.out.push((name.to_owned(), span));
         }
     }

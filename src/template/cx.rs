@@ -171,9 +171,7 @@ impl<'t> Cx<'t> {
             NodeData::List(items) => Ok(Val::nodes(Arc::clone(items), Rc::clone(env))),
             NodeData::Map(pairs) => Ok(Val::node_map(Arc::clone(pairs), Rc::clone(env))),
             NodeData::Scalar(scalar) => match &scalar.value {
-                Value::Str(text) if node.tag == Some(Tag::Vault) => {
-                    Ok(Val::from(self.templates.host().unseal(text)?))
-                }
+                Value::Str(text) if node.tag == Some(Tag::Vault) => Ok(Val::from(self.templates.host().unseal(text)?)),
                 Value::Str(text) if node.tag != Some(Tag::Unsafe) && may_be_template(text) => {
                     match self.scalar(node, scalar, env) {
                         Err(Fail::Undef(undef)) => Ok(Val::Undef(undef)),
@@ -188,11 +186,10 @@ impl<'t> Cx<'t> {
     fn scalar(&self, node: &Node, scalar: &Arc<Scalar>, env: &Rc<Env>) -> R<Val> {
         let id = Arc::as_ptr(scalar);
         let env_id = Rc::as_ptr(env);
-        let start = self
-            .ring
-            .borrow()
-            .iter()
-            .position(|entry| matches!(entry, Ring::Node(other, other_env, _) if *other == id && *other_env == env_id));
+        let start =
+            self.ring.borrow().iter().position(
+                |entry| matches!(entry, Ring::Node(other, other_env, _) if *other == id && *other_env == env_id),
+            );
         if let Some(start) = start {
             return Err(self.cycle(start));
         }

@@ -151,9 +151,9 @@ impl Templates {
     /// The value of a bare expression.
     pub fn expression(&self, text: &str, span: Span, scope: &Scope) -> Result<Value> {
         let cx = Cx::new(self);
-        let value = self.compiled_expression(&Arc::from(text), &Place::Range(span)).and_then(|code| {
-            exec::render(&cx, &code, Rc::new(Place::Range(span)), &Env::new(scope))?.value(&cx)
-        });
+        let value = self
+            .compiled_expression(&Arc::from(text), &Place::Range(span))
+            .and_then(|code| exec::render(&cx, &code, Rc::new(Place::Range(span)), &Env::new(scope))?.value(&cx));
         value.map_err(|fail| self.finish(&cx, fail, span))
     }
 
@@ -240,8 +240,8 @@ impl Templates {
         let (body, options) = match header::split(&file.text) {
             None => (&*file.text, Cow::Borrowed(options)),
             Some(_) => {
-                let (body, options) = header::read(&file.text, options)
-                    .map_err(|error| syntax(&error, &Place::File(file.id, 0)))?;
+                let (body, options) =
+                    header::read(&file.text, options).map_err(|error| syntax(&error, &Place::File(file.id, 0)))?;
                 (body, Cow::Owned(options))
             }
         };

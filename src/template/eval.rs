@@ -17,8 +17,14 @@ use super::{filters, globals, methods, ops, tests};
 
 /// The short name of a filter, test or lookup: its collection is dropped if we have it.
 pub fn short(name: &str) -> &str {
-    const OURS: [&str; 6] =
-        ["ansible.builtin.", "ansible.legacy.", "ansible.utils.", "ansible.netcommon.", "ansible.posix.", "community.general."];
+    const OURS: [&str; 6] = [
+        "ansible.builtin.",
+        "ansible.legacy.",
+        "ansible.utils.",
+        "ansible.netcommon.",
+        "ansible.posix.",
+        "community.general.",
+    ];
     OURS.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
 }
 
@@ -82,7 +88,8 @@ impl<'c> Ev<'c> {
                 if let Val::Undef(_) = base {
                     return Ok(base);
                 }
-                let part = |part: &Option<Box<Expr>>| part.as_ref().map_or(Ok(Val::NONE), |part| self.eval(part, locals));
+                let part =
+                    |part: &Option<Box<Expr>>| part.as_ref().map_or(Ok(Val::NONE), |part| self.eval(part, locals));
                 ops::slice(self.cx, &base, &part(start)?, &part(stop)?, &part(step)?).map_err(here)?
             }
             Op::Call(..) => return self.call_with(expr, locals, None),
@@ -133,9 +140,7 @@ impl<'c> Ev<'c> {
                 } else if let Some(other) = other {
                     self.eval(other, locals)?
                 } else {
-                    let mut undef = Undef::hint(
-                        "the inline `if` is false and has no `else`",
-                    );
+                    let mut undef = Undef::hint("the inline `if` is false and has no `else`");
                     undef.span = self.span(expr.at);
                     Val::Undef(Rc::new(undef))
                 }
@@ -244,8 +249,9 @@ impl<'c> Ev<'c> {
                         }
                     }
                     other => {
-                        return Err(Fail::msg(format!("`**` needs a mapping, not {}", other.kind()))
-                            .at(self.span(expr.at), ""));
+                        return Err(
+                            Fail::msg(format!("`**` needs a mapping, not {}", other.kind())).at(self.span(expr.at), "")
+                        );
                     }
                 },
             }
@@ -263,7 +269,9 @@ impl<'c> Ev<'c> {
                 return Ok(object);
             }
             let entry = match &object {
-                Val::Map(map) => map.get_str(self.cx, name).ok().flatten().filter(|value| matches!(value, Val::Func(_))),
+                Val::Map(map) => {
+                    map.get_str(self.cx, name).ok().flatten().filter(|value| matches!(value, Val::Func(_)))
+                }
                 _ => None,
             };
             let args = self.args(args, locals)?;

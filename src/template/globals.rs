@@ -104,14 +104,13 @@ fn lookup(call: &Call, function: &str, mut args: Args) -> R<Val> {
     let plugin = short(&plugin);
     let mut options = args.rest_kw();
     let terms = args.rest();
-    let mut option = |name: &str| {
-        options.iter().position(|(key, _)| **key == *name).map(|at| options.remove(at).1)
-    };
+    let mut option = |name: &str| options.iter().position(|(key, _)| **key == *name).map(|at| options.remove(at).1);
     let list = function != "lookup" || option("wantlist").is_some_and(|value| value.truthy().unwrap_or(false));
     let _ = option("wantlist");
     let errors = option("errors").and_then(|value| value.as_text());
     if !matches!(plugin, "first_found") {
-        let undefined = terms.iter().chain(options.iter().map(|(_, value)| value)).find(|value| matches!(value, Val::Undef(_)));
+        let undefined =
+            terms.iter().chain(options.iter().map(|(_, value)| value)).find(|value| matches!(value, Val::Undef(_)));
         if let Some(undefined) = undefined {
             return Ok(undefined.clone());
         }

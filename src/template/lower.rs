@@ -41,10 +41,7 @@ type Out<T> = Result<T, SyntaxError>;
 /// Compiles a template. `escape`: backslashes in strings inside `{{ }}` stand for themselves.
 pub fn template(text: &str, options: &FileOptions, escape: bool) -> Out<Code> {
     let mut builder = SyntaxConfig::builder();
-    builder
-        .trim_blocks(options.trim_blocks)
-        .lstrip_blocks(options.lstrip_blocks)
-        .keep_trailing_newline(false);
+    builder.trim_blocks(options.trim_blocks).lstrip_blocks(options.lstrip_blocks).keep_trailing_newline(false);
     let fail = |message: String| SyntaxError { message, at: (0, 0) };
     let usual = FileOptions::default();
     if options.block != usual.block || options.variable != usual.variable || options.comment != usual.comment {
@@ -64,8 +61,7 @@ pub fn template(text: &str, options: &FileOptions, escape: bool) -> Out<Code> {
     };
     let masked = mask(text, options);
     let tree = parse(&masked, "", syntax).map_err(|error| syntax_error(&error, text, options))?;
-    let mut lower =
-        Lower { text, masked: &masked, escape, depth: 0, in_print: false, blocks: BTreeMap::new() };
+    let mut lower = Lower { text, masked: &masked, escape, depth: 0, in_print: false, blocks: BTreeMap::new() };
     let body = match &tree {
         ast::Stmt::Template(template) => lower.body(&template.children)?,
         other => lower.body(std::slice::from_ref(other))?,
@@ -242,10 +238,9 @@ impl Lower<'_> {
     fn target(&mut self, expr: &ast::Expr<'_>) -> Out<Target> {
         Ok(match expr {
             ast::Expr::Var(var) => Target::Name(var.id.into(), at(var.span())),
-            ast::Expr::List(list) => Target::Many(
-                list.items.iter().map(|item| self.target(item)).collect::<Out<_>>()?,
-                at(list.span()),
-            ),
+            ast::Expr::List(list) => {
+                Target::Many(list.items.iter().map(|item| self.target(item)).collect::<Out<_>>()?, at(list.span()))
+            }
             ast::Expr::GetAttr(attr) => Target::Attr(self.expr(&attr.expr)?, attr.name.into()),
             other => {
                 return Err(SyntaxError { message: "expected a name".to_owned(), at: at(other.span()) });

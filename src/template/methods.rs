@@ -12,11 +12,51 @@ use super::ops;
 use super::val::{Func, ListCell, MapCell, Val};
 
 const STR: &[&str] = &[
-    "capitalize", "casefold", "center", "count", "encode", "endswith", "expandtabs", "find", "format", "format_map",
-    "index", "isalnum", "isalpha", "isascii", "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric",
-    "isprintable", "isspace", "istitle", "isupper", "join", "ljust", "lower", "lstrip", "partition", "removeprefix",
-    "removesuffix", "replace", "rfind", "rindex", "rjust", "rpartition", "rsplit", "rstrip", "split", "splitlines",
-    "startswith", "strip", "swapcase", "title", "upper", "zfill",
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "encode",
+    "endswith",
+    "expandtabs",
+    "find",
+    "format",
+    "format_map",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "isidentifier",
+    "islower",
+    "isnumeric",
+    "isprintable",
+    "isspace",
+    "istitle",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "upper",
+    "zfill",
 ];
 const LIST: &[&str] =
     &["append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse", "sort"];
@@ -34,9 +74,7 @@ pub fn has(val: &Val, name: &str) -> bool {
         Val::V(Value::Int(_)) => matches!(name, "bit_length" | "bit_count"),
         Val::List(list) if list.tuple => matches!(name, "count" | "index"),
         Val::List(_) => LIST.contains(&name),
-        Val::Map(map) => {
-            DICT.contains(&name) || (name == "total_seconds" && map.has(&Key::from("total_seconds")))
-        }
+        Val::Map(map) => DICT.contains(&name) || (name == "total_seconds" && map.has(&Key::from("total_seconds"))),
         Val::Loop(_) => matches!(name, "cycle" | "changed"),
         Val::Func(Func::Cycler(..)) => matches!(name, "next" | "reset" | "current"),
         _ => false,
@@ -199,9 +237,9 @@ pub fn split(text: &str, sep: Option<&str>, max: Option<usize>, from_right: bool
                         out.push(Val::from(rest));
                         break;
                     }
-                    let at = rest.rfind(char::is_whitespace).map_or(0, |at| {
-                        at + rest[at..].chars().next().map_or(1, char::len_utf8)
-                    });
+                    let at = rest
+                        .rfind(char::is_whitespace)
+                        .map_or(0, |at| at + rest[at..].chars().next().map_or(1, char::len_utf8));
                     out.push(Val::from(&rest[at..]));
                     rest = &rest[..at];
                 }
@@ -244,7 +282,9 @@ pub fn title(text: &str) -> String {
 /// `text.capitalize()`.
 pub fn capitalize(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + &chars.as_str().to_lowercase())
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + &chars.as_str().to_lowercase())
 }
 
 fn char_pos(text: &str, byte: usize) -> i128 {
@@ -348,8 +388,7 @@ fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val
         "format" => return super::printf::format(call.cx(), text, &args.rest(), &args.rest_kw()).map(Val::from),
         "format_map" => match args.need(0, "mapping")? {
             Val::Map(map) => {
-                let named: Vec<_> =
-                    map.items(call.cx())?.into_iter().map(|(key, value)| (key.text(), value)).collect();
+                let named: Vec<_> = map.items(call.cx())?.into_iter().map(|(key, value)| (key.text(), value)).collect();
                 Val::from(super::printf::format(call.cx(), text, &[], &named)?)
             }
             other => return Err(Fail::msg(format!("a mapping is expected, not {}", other.kind()))),
@@ -358,8 +397,7 @@ fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val
             let width = args.int(0, "width")?.unwrap_or(0);
             let width = usize::try_from(width.clamp(0, 100_000)).unwrap_or(0);
             let missing = width.saturating_sub(text.chars().count());
-            let (sign, rest) =
-                if text.starts_with(['+', '-']) { text.split_at(1) } else { ("", &**text) };
+            let (sign, rest) = if text.starts_with(['+', '-']) { text.split_at(1) } else { ("", &**text) };
             Val::from(format!("{sign}{}{rest}", "0".repeat(missing)))
         }
         "ljust" | "rjust" | "center" => {

@@ -396,11 +396,8 @@ fn format_inner(
             Some("s") => Val::from(str_of(cx, &value)?),
             Some(other) => return Err(Fail::msg(format!("there is no conversion `!{other}`"))),
         };
-        let spec = if spec.contains('{') {
-            format_inner(cx, spec, pos, named, auto, depth + 1)?
-        } else {
-            spec.to_owned()
-        };
+        let spec =
+            if spec.contains('{') { format_inner(cx, spec, pos, named, auto, depth + 1)? } else { spec.to_owned() };
         out.push_str(&one(cx, &value, &spec)?);
     }
     out.push_str(rest);

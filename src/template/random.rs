@@ -99,10 +99,8 @@ impl Rng {
                 bytes
             }
         };
-        let mut key: Vec<u32> = bytes
-            .rchunks(4)
-            .map(|chunk| chunk.iter().fold(0, |word, byte| (word << 8) | u32::from(*byte)))
-            .collect();
+        let mut key: Vec<u32> =
+            bytes.rchunks(4).map(|chunk| chunk.iter().fold(0, |word, byte| (word << 8) | u32::from(*byte))).collect();
         while key.len() > 1 && key.last() == Some(&0) {
             key.pop();
         }

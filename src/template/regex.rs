@@ -62,8 +62,25 @@ fn translate(pattern: &str, multiline: bool) -> String {
             at += 2;
             match next {
                 'Z' => out.push_str("\\z"),
-                'A' | 'b' | 'B' | 'd' | 'D' | 's' | 'S' | 'w' | 'W' | 'n' | 'r' | 't' | 'f' | 'v' | 'a' | 'x'
-                | 'u' | 'U' | '0'..='9' => {
+                'A'
+                | 'b'
+                | 'B'
+                | 'd'
+                | 'D'
+                | 's'
+                | 'S'
+                | 'w'
+                | 'W'
+                | 'n'
+                | 'r'
+                | 't'
+                | 'f'
+                | 'v'
+                | 'a'
+                | 'x'
+                | 'u'
+                | 'U'
+                | '0'..='9' => {
                     if next == '0' {
                         out.push_str("\\x00");
                     } else if class && next == 'b' {

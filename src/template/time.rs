@@ -173,8 +173,9 @@ pub fn method(value: &Value, name: &str, arg: Option<&str>) -> Option<R<Val>> {
         }
         "timestamp" => match value {
             Value::Date(_) => return None,
-            Value::DateTime(_, Some(minutes)) => seconds(at, TimeZone::UTC)
-                .map(|value| Val::from(value - f64::from(*minutes) * 60.0)),
+            Value::DateTime(_, Some(minutes)) => {
+                seconds(at, TimeZone::UTC).map(|value| Val::from(value - f64::from(*minutes) * 60.0))
+            }
             _ => seconds(at, TimeZone::system()).map(Val::from),
         },
         "date" => Ok(Val::V(Value::Date(at.date()))),

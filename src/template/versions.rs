@@ -18,8 +18,10 @@ pub fn compare(kind: &str, a: &str, b: &str) -> R<Ordering> {
         "strict" => Ok(strict(a)?.cmp(&strict(b)?)),
         "semver" | "semantic" => semantic(a, b),
         "pep440" => Ok(pep440(a)?.cmp(&pep440(b)?)),
-        other => Err(Fail::msg(format!("there is no version type `{other}`"))
-            .with_hint("it is loose, strict, semver or pep440")),
+        other => {
+            Err(Fail::msg(format!("there is no version type `{other}`"))
+                .with_hint("it is loose, strict, semver or pep440"))
+        }
     }
 }
 
@@ -31,7 +33,15 @@ fn parts(text: &str) -> Vec<Part> {
     let mut out = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let class = |c: char| if c.is_ascii_digit() { 0 } else if c.is_ascii_lowercase() { 1 } else { 2 };
+        let class = |c: char| {
+            if c.is_ascii_digit() {
+                0
+            } else if c.is_ascii_lowercase() {
+                1
+            } else {
+                2
+            }
+        };
         if first == '.' {
             rest = &rest[1..];
             continue;

@@ -278,7 +278,8 @@ impl Visit for Names {
 /// Every name that a body mentions.
 pub fn names_in(body: &[Stmt]) -> BTreeSet<String> {
     let mut names = Names(BTreeSet::new());
-    let empty = Code { body: Vec::new(), blocks: std::collections::BTreeMap::new(), shift: 0, newlines: 0, newline: None };
+    let empty =
+        Code { body: Vec::new(), blocks: std::collections::BTreeMap::new(), shift: 0, newlines: 0, newline: None };
     let mut walk = Walk { bound: vec![BTreeSet::new()], visit: &mut names };
     walk.body(body, &empty);
     names.0

@@ -494,7 +494,15 @@ fn key_value(key: &Key) -> Value {
 
 /// The text in runs of spaces, of line breaks, and of the rest.
 fn words(text: &str) -> Vec<&str> {
-    let kind = |c: char| if c == ' ' { 1 } else if is_break(c) { 2 } else { 0 };
+    let kind = |c: char| {
+        if c == ' ' {
+            1
+        } else if is_break(c) {
+            2
+        } else {
+            0
+        }
+    };
     let mut out = Vec::new();
     let mut start = 0;
     let mut last = None;

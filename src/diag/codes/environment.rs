@@ -9,6 +9,31 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "The folder that hostctl was started in is gone or not readable. Change into another one.",
     },
     CodeEntry {
+        code: "E0002",
+        title: "no such environment",
+        text: "The project has no `environments/NAME/`. `hostctl env list` shows those that it has.",
+    },
+    CodeEntry {
+        code: "E0003",
+        title: "environments in a circle",
+        text: "An environment is its own parent by the chain that the message shows.",
+    },
+    CodeEntry {
+        code: "E0004",
+        title: "a parent that does not exist",
+        text: "`parents` in `environment.yml` names folders beside it.",
+    },
+    CodeEntry {
+        code: "E0005",
+        title: "an environment that cannot be read",
+        text: "A file or folder of the environment may not be read.",
+    },
+    CodeEntry {
+        code: "E0006",
+        title: "not a name for an environment",
+        text: "The name is that of a folder in `environments/`: no slashes, not `.` or `..`.",
+    },
+    CodeEntry {
         code: "E0101",
         title: "no project",
         text: "`--env` needs a project: a folder that holds `environments/`. hostctl looks in the working folder and its parents, then beside the playbook; `--project DIR` names it.",

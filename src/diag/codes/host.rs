@@ -4,6 +4,62 @@ use super::CodeEntry;
 
 pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
+        code: "H0002",
+        title: "a warning of a module",
+        text: "The task ended well, but its module found something that you should know.",
+    },
+    CodeEntry {
+        code: "H0010",
+        title: "the condition of `failed_when` holds",
+        text: "The task itself may have ended well; its `failed_when` says that the result counts as a failure.",
+    },
+    CodeEntry {
+        code: "H0011",
+        title: "the condition of `until` never held",
+        text: "The task was tried `retries` times with `delay` seconds between, and its `until` condition stayed false.",
+    },
+    CodeEntry {
+        code: "H0012",
+        title: "a task took too long",
+        text: "The task's `timeout` passed before it ended. What it ran was stopped.",
+    },
+    CodeEntry {
+        code: "H0013",
+        title: "an assertion failed",
+        text: "A condition of `assert` is false. The values of the names in it are shown with the message.",
+    },
+    CodeEntry {
+        code: "H0014",
+        title: "the `fail` module was run",
+        text: "The playbook asked for this failure, with the message shown.",
+    },
+    CodeEntry {
+        code: "H0020",
+        title: "a file is not on the controller",
+        text: "The file is looked for in the role's `files/` or `templates/`, in the task file's folder and in the playbook's. If it is on the host already, say `remote_src: true`.",
+    },
+    CodeEntry {
+        code: "H0021",
+        title: "a file name that is not UTF-8",
+        text: "Files that go to a host need names in UTF-8.",
+    },
+    CodeEntry {
+        code: "H0022",
+        title: "a file of the controller cannot be read",
+        text: "Check its path and its permissions.",
+    },
+    CodeEntry {
+        code: "H0023",
+        title: "wrong arguments of `include_vars`",
+        text: "It takes either `file` or `dir`; with `dir`, files need one of the `extensions` or `ignore_unknown_extensions: true`.",
+    },
+    CodeEntry { code: "H0024", title: "a name is missing", text: "`add_host` needs `name`, `group_by` needs `key`." },
+    CodeEntry {
+        code: "H0025",
+        title: "a name that no variable can have",
+        text: "Variable names are letters, digits and underscores and do not begin with a digit.",
+    },
+    CodeEntry {
         code: "H0101",
         title: "a file operation failed on the host",
         text: "The operating system refused to read, write or change a file. The message has the path and the \
@@ -62,60 +118,6 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "The host does not allow what the task asks for; the message names the reason. Nothing else was changed.",
     },
     CodeEntry {
-        code: "H0002",
-        title: "a warning of a module",
-        text: "The task ended well, but its module found something that you should know.",
-    },
-    CodeEntry {
-        code: "H0010",
-        title: "the condition of `failed_when` holds",
-        text: "The task itself may have ended well; its `failed_when` says that the result counts as a failure.",
-    },
-    CodeEntry {
-        code: "H0011",
-        title: "the condition of `until` never held",
-        text: "The task was tried `retries` times with `delay` seconds between, and its `until` condition stayed false.",
-    },
-    CodeEntry {
-        code: "H0012",
-        title: "a task took too long",
-        text: "The task's `timeout` passed before it ended. What it ran was stopped.",
-    },
-    CodeEntry {
-        code: "H0013",
-        title: "an assertion failed",
-        text: "A condition of `assert` is false. The values of the names in it are shown with the message.",
-    },
-    CodeEntry {
-        code: "H0014",
-        title: "the `fail` module was run",
-        text: "The playbook asked for this failure, with the message shown.",
-    },
-    CodeEntry {
-        code: "H0020",
-        title: "a file is not on the controller",
-        text: "The file is looked for in the role's `files/` or `templates/`, in the task file's folder and in the playbook's. If it is on the host already, say `remote_src: true`.",
-    },
-    CodeEntry {
-        code: "H0021",
-        title: "a file name that is not UTF-8",
-        text: "Files that go to a host need names in UTF-8.",
-    },
-    CodeEntry {
-        code: "H0022",
-        title: "a file of the controller cannot be read",
-        text: "Check its path and its permissions.",
-    },
-    CodeEntry {
-        code: "H0023",
-        title: "wrong arguments of `include_vars`",
-        text: "It takes either `file` or `dir`; with `dir`, files need one of the `extensions` or `ignore_unknown_extensions: true`.",
-    },
-    CodeEntry { code: "H0024", title: "a name is missing", text: "`add_host` needs `name`, `group_by` needs `key`." },
-    CodeEntry {
-        code: "H0025",
-        title: "a name that no variable can have",
-        text: "Variable names are letters, digits and underscores and do not begin with a digit.",
         code: "H0111",
         title: "what was waited for did not come in time",
         text: "`wait_for` looked until its `timeout` was over. The note has the seconds that it waited. For a port, \

@@ -132,7 +132,9 @@ fn to_yaml(call: &Call, value: Val, mut args: Args, indent: usize, flow: Option<
         explicit_end: args.flag(usize::MAX, "explicit_end", false)?,
         unicode: args.flag(usize::MAX, "allow_unicode", true)?,
     };
-    for ignored in ["vault_to_text", "dump_vault_tags", "encoding", "version", "tags", "canonical", "line_break", "default_style"] {
+    for ignored in
+        ["vault_to_text", "dump_vault_tags", "encoding", "version", "tags", "canonical", "line_break", "default_style"]
+    {
         let _ = args.take_kw(ignored);
     }
     let _ = args.rest();

@@ -71,7 +71,11 @@ fn merge(low: &Value, high: &Value, recursive: bool, how: &str) -> Value {
     for (key, new) in high_map.iter() {
         let merged = match (out.get(key), new) {
             (Some(old @ Value::Map(_)), Value::Map(_)) => {
-                if recursive { merge(old, new, recursive, how) } else { new.clone() }
+                if recursive {
+                    merge(old, new, recursive, how)
+                } else {
+                    new.clone()
+                }
             }
             (Some(Value::List(old)), Value::List(list)) => {
                 let without = || old.iter().filter(|item| !list.contains(item)).cloned();

@@ -106,9 +106,7 @@ fn to_datetime(call: &Call, value: Val, mut args: Args) -> R<Val> {
 }
 
 fn to_uuid(call: &Call, value: Val, mut args: Args) -> R<Val> {
-    let namespace = args
-        .text(call, 0, "namespace")?
-        .unwrap_or_else(|| "361E6D51-FAEC-444A-9079-341386DA8E2E".into());
+    let namespace = args.text(call, 0, "namespace")?.unwrap_or_else(|| "361E6D51-FAEC-444A-9079-341386DA8E2E".into());
     args.finish()?;
     let namespace = uuid::Uuid::parse_str(&namespace)
         .map_err(|_| Fail::msg(format!("the namespace `{namespace}` is not a UUID")))?;

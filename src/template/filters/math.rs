@@ -34,9 +34,7 @@ pub fn float_of(value: &Val) -> R<f64> {
 }
 
 fn only_number(value: &Val) -> R<f64> {
-    ops::number(value)
-        .map(ops::float)
-        .ok_or_else(|| Fail::msg(format!("a number is expected, not {}", value.kind())))
+    ops::number(value).map(ops::float).ok_or_else(|| Fail::msg(format!("a number is expected, not {}", value.kind())))
 }
 
 fn abs(_: &Call, value: Val, args: Args) -> R<Val> {
@@ -60,9 +58,8 @@ fn int(call: &Call, value: Val, mut args: Args) -> R<Val> {
         Val::V(Value::Int(_) | Value::BigInt(_)) => return Ok(value),
         Val::V(Value::Bool(flag)) => Some(Val::from(i128::from(*flag))),
         Val::V(Value::Float(float)) => from_float(*float),
-        Val::V(Value::Str(text)) => parse_int(text, base).or_else(|| {
-            (base == 10).then(|| text.trim().parse::<f64>().ok().and_then(from_float)).flatten()
-        }),
+        Val::V(Value::Str(text)) => parse_int(text, base)
+            .or_else(|| (base == 10).then(|| text.trim().parse::<f64>().ok().and_then(from_float)).flatten()),
         _ => None,
     };
     Ok(found.unwrap_or(default))

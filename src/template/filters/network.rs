@@ -37,12 +37,15 @@ fn max(address: IpAddr) -> u8 {
 
 fn query(address: IpAddr, prefix: Option<u8>, query: &str) -> Option<Val> {
     let net = IpNet::new(address, prefix.unwrap_or_else(|| max(address))).ok()?;
-    let size = |net: &IpNet| -> i128 { 1_i128.checked_shl(u32::from(net.max_prefix_len() - net.prefix_len())).unwrap_or(0) };
+    let size =
+        |net: &IpNet| -> i128 { 1_i128.checked_shl(u32::from(net.max_prefix_len() - net.prefix_len())).unwrap_or(0) };
     let text = |text: String| Some(Val::from(text));
     let is_network = prefix.is_some() && net.network() == address;
     match query {
         "" => text(prefix.map_or_else(|| address.to_string(), |prefix| format!("{address}/{prefix}"))),
-        "address" | "ip" => (!is_network || net.prefix_len() == net.max_prefix_len()).then(|| Val::from(address.to_string())),
+        "address" | "ip" => {
+            (!is_network || net.prefix_len() == net.max_prefix_len()).then(|| Val::from(address.to_string()))
+        }
         "host" => (prefix.is_none() || !is_network).then(|| Val::from(net.to_string())),
         "net" => (is_network).then(|| Val::from(net.trunc().to_string())),
         "network" | "network_id" => text(net.network().to_string()),
@@ -75,12 +78,10 @@ fn query(address: IpAddr, prefix: Option<u8>, query: &str) -> Option<Val> {
             if let Ok(index) = i128::from_str(other) {
                 return nth(&net, index);
             }
-            let outer = parse(other).and_then(|(address, prefix)| {
-                IpNet::new(address, prefix.unwrap_or_else(|| max(address))).ok()
-            })?;
-            (outer.contains(&address)).then(|| {
-                Val::from(prefix.map_or_else(|| address.to_string(), |prefix| format!("{address}/{prefix}")))
-            })
+            let outer = parse(other)
+                .and_then(|(address, prefix)| IpNet::new(address, prefix.unwrap_or_else(|| max(address))).ok())?;
+            (outer.contains(&address))
+                .then(|| Val::from(prefix.map_or_else(|| address.to_string(), |prefix| format!("{address}/{prefix}"))))
         }
     }
 }
@@ -109,7 +110,9 @@ fn private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_private() || address.is_loopback() || address.is_link_local(),
         IpAddr::V6(address) => {
-            address.is_loopback() || (address.segments()[0] & 0xfe00) == 0xfc00 || (address.segments()[0] & 0xffc0) == 0xfe80
+            address.is_loopback()
+                || (address.segments()[0] & 0xfe00) == 0xfc00
+                || (address.segments()[0] & 0xffc0) == 0xfe80
         }
     }
 }

@@ -137,7 +137,9 @@ fn expandvars(call: &Call, value: Val, args: Args) -> R<Val> {
             let body = &rest[at + 1..];
             let (name, after) = match body.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
                 Some((name, after)) => (name, after),
-                None => body.split_at(body.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(body.len())),
+                None => {
+                    body.split_at(body.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(body.len()))
+                }
             };
             match host.env(name).filter(|_| !name.is_empty()) {
                 Some(value) => out.push_str(&value),

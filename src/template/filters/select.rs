@@ -47,7 +47,9 @@ fn mandatory(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let Val::Undef(undef) = &value else { return Ok(value) };
     Err(Fail::msg(match (message, &undef.what) {
         (Some(message), _) => message.to_string(),
-        (None, What::Name(name, _) | What::Attr { name, .. }) => format!("the mandatory variable `{name}` is not defined"),
+        (None, What::Name(name, _) | What::Attr { name, .. }) => {
+            format!("the mandatory variable `{name}` is not defined")
+        }
         (None, What::Hint(_)) => "a mandatory variable is not defined".to_owned(),
     }))
 }

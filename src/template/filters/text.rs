@@ -207,7 +207,11 @@ fn striptags(call: &Call, value: Val, args: Args) -> R<Val> {
     let text = regex::replace(&tags, &text, "", 0)?.0;
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     Ok(Val::from(
-        text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&"),
+        text.replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&quot;", "\"")
+            .replace("&#39;", "'")
+            .replace("&amp;", "&"),
     ))
 }
 

@@ -25,8 +25,9 @@ fn needed(call: &Call, folder: &str, name: &str) -> R<PathBuf> {
 
 fn read(call: &Call, path: &Path) -> R<String> {
     let bytes = call.cx().templates.host().read(path)?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Fail::msg(format!("the file `{}` is not text", path.display())).with_hint("copy it with `copy`"))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Fail::msg(format!("the file `{}` is not text", path.display())).with_hint("copy it with `copy`")
+    })?;
     if text.starts_with("$ANSIBLE_VAULT;") {
         return Ok(call.cx().templates.host().unseal(&text)?);
     }

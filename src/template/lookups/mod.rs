@@ -94,8 +94,7 @@ pub fn run(call: &Call, name: &str, terms: Vec<Val>, options: Options, with: boo
             .with_hint("fetch it with a task: `uri` or `get_url`, and `register` the result")),
         other => {
             let near = crate::diag::nearest(other, NAMES.iter().copied());
-            let fail =
-                Fail::Diag(Diagnostic::new("T0107", Kind::Template, format!("there is no lookup `{other}`")));
+            let fail = Fail::Diag(Diagnostic::new("T0107", Kind::Template, format!("there is no lookup `{other}`")));
             Err(match near {
                 Some(near) => fail.with_hint(format!("did you mean `{near}`?")),
                 None => fail,

@@ -37,9 +37,11 @@ pub fn password(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             seed: seed.clone(),
         };
         let mut sets: Vec<String> = match &chars {
-            Some(Val::List(list)) => {
-                list.items(call.cx())?.iter().map(|item| call.text(item).map(|text| text.to_string())).collect::<R<_>>()?
-            }
+            Some(Val::List(list)) => list
+                .items(call.cx())?
+                .iter()
+                .map(|item| call.text(item).map(|text| text.to_string()))
+                .collect::<R<_>>()?,
             Some(other) => vec![call.text(other)?.to_string()],
             None => Vec::new(),
         };
@@ -49,7 +51,9 @@ pub fn password(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
                     wanted.length = value.parse().map_err(|_| Fail::msg(format!("`{value}` is no length")))?;
                 }
                 Some(("encrypt", value)) => wanted.encrypt = Some(value.to_owned()),
-                Some(("chars", value)) => sets.extend(value.replace(",,", "\0").split(',').map(|set| set.replace('\0', ","))),
+                Some(("chars", value)) => {
+                    sets.extend(value.replace(",,", "\0").split(',').map(|set| set.replace('\0', ",")))
+                }
                 Some(("seed", value)) => wanted.seed = Some(Val::from(value)),
                 _ if index == 0 => part.clone_into(&mut wanted.path),
                 _ => wanted.path.push_str(&format!(" {part}")),
