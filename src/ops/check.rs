@@ -39,7 +39,6 @@ pub(super) fn problems(opened: &Opened, loaded: &Loaded) -> Vec<Diagnostic> {
         }
     }
     let complete = opened.problems.iter().all(|problem| !matches!(&*problem.code, "I0008"));
-    let input =
-        CheckInput { loader: &opened.loader, templates: &*opened.templates, known, variables, complete };
+    let input = CheckInput { loader: &opened.loader, templates: &*opened.templates, known, variables, complete };
     crate::playbook::check(loaded, &input)
 }

@@ -31,6 +31,8 @@ pub trait LookupHost: Send + Sync {
     fn pipe(&self, command: &str) -> Result<String>;
     /// Opens ansible-vault text (`!vault` values, vaulted files); the redactor learns it.
     fn unseal(&self, text: &str) -> Result<String>;
+    /// A secret that was made or read by a lookup (`password`): it must not be shown from now on.
+    fn learn(&self, _secret: &str) {}
 }
 
 /// Settings of a template file (`#jinja2:` line, `template` module arguments).
