@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -197,9 +198,11 @@ impl Incoming {
 fn private_folder() -> std::io::Result<TempDir> {
     let wished = std::env::var_os("TMPDIR").map(PathBuf::from);
     let places = wished.into_iter().chain(["/var/tmp", "/tmp", "/dev/shm"].map(PathBuf::from));
+    // The crate leaves it to the umask.
+    let private = std::fs::Permissions::from_mode(0o700);
     let mut last = std::io::Error::other("no folder for temporary files");
     for place in places {
-        match tempfile::Builder::new().prefix("hostctl-blobs-").tempdir_in(place) {
+        match tempfile::Builder::new().prefix("hostctl-blobs-").permissions(private.clone()).tempdir_in(place) {
             Ok(folder) => return Ok(folder),
             Err(error) => last = error,
         }

@@ -17,3 +17,6 @@ mod run;
 pub mod server;
 
 pub use pool::{Options, Pool};
+
+#[cfg(test)]
+mod tests;

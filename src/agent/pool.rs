@@ -16,7 +16,7 @@ use crate::connection::{Connection, Local, Ssh, SshOptions};
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::engine::{Become, Target, TargetSpec, Targets};
 use crate::modules;
-use crate::system::Probe;
+use crate::system::accounts;
 use crate::value::{Map, Value, insert};
 
 /// What a [`Pool`] is made of.
@@ -105,9 +105,9 @@ impl Pool {
         }
     }
 
+    /// The connection of a key: shared by all become users if the key has none.
     async fn connection(&self, spec: &TargetSpec) -> Result<Arc<dyn Connection>> {
-        let key = TargetSpec { r#become: None, ..spec.clone() };
-        let slot = slot(&self.connections, key);
+        let slot = slot(&self.connections, spec.clone());
         let mut place = slot.lock().await;
         if let Some(connection) = &*place {
             if connection.alive().await {
@@ -141,7 +141,7 @@ fn effective(spec: &TargetSpec) -> Option<&Become> {
     let wanted = spec.r#become.as_ref()?;
     let same = if is_local(spec) {
         let own = rustix::process::geteuid().as_raw();
-        Probe::new(Vec::new()).user_by_uid(own).is_some_and(|user| user.name == wanted.user)
+        accounts::account_of_uid(own).is_some_and(|user| user.name == wanted.user)
     } else {
         spec.user.as_deref() == Some(wanted.user.as_str())
     };
@@ -151,8 +151,8 @@ fn effective(spec: &TargetSpec) -> Option<&Become> {
 /// The path of our own file, if the user to become can run it there.
 fn runnable_in_place(program: &Path, user: &str) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
-    let file = std::fs::read_link(program).unwrap_or_else(|_| program.to_path_buf());
-    let file = std::fs::canonicalize(file).ok()?;
+    // Through `/proc/PID/exe` too; a file that was deleted since is not found.
+    let file = std::fs::canonicalize(program).ok()?;
     let open =
         |path: &Path, bits: u32| std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & bits == bits);
     let ways_open = file.ancestors().skip(1).all(|folder| open(folder, 0o001));
@@ -177,14 +177,16 @@ impl Targets for Pool {
         }
         let direct =
             wanted.filter(|_| is_local(spec)).and_then(|wanted| runnable_in_place(self.program.path(), &wanted.user));
-        let agent = launch(&Launch {
-            host: Arc::clone(&spec.host),
-            connection: self.connection(&key).await?,
-            program: &self.program,
-            wanted,
-            direct,
-        })
-        .await?;
+        let start = async |connection| {
+            let (host, direct) = (Arc::clone(&spec.host), direct.clone());
+            launch(&Launch { host, connection, program: &self.program, wanted, direct }).await
+        };
+        let shared = TargetSpec { r#become: None, ..key.clone() };
+        let agent = match start(self.connection(&shared).await?).await {
+            // As many channels as the server allows on one connection: take another.
+            Err(refused) if refused.code == "S0116" && wanted.is_some() => start(self.connection(&key).await?).await?,
+            other => other?,
+        };
         *place = Some(Arc::clone(&agent));
         Ok(agent)
     }
@@ -248,7 +250,9 @@ mod tests {
 
     #[test]
     fn a_file_in_a_closed_folder_is_not_run_in_place_by_others() {
+        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         let file = folder.path().join("hostctl");
         std::fs::copy("/bin/true", &file).unwrap();
         assert_eq!(runnable_in_place(&file, "nobody"), None);

@@ -14,6 +14,7 @@ mod report;
 pub mod schedule;
 pub mod set;
 pub mod tag;
+pub mod tagfile;
 mod watch;
 
 pub use builder::Builder;

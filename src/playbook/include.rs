@@ -53,8 +53,22 @@ impl Loader {
     /// tasks inside (kind `Include` with the include's keywords; its file is filled in here), `file`
     /// is where the including task stands. Reading is cached; the tasks are new each time.
     pub fn include_tasks(&self, name: &str, context: &Arc<Context>, file: &Path, handler: bool) -> Result<Vec<Item>> {
+        done(self.tasks_of(name, context, file, handler))
+    }
+
+    /// As `include_tasks`, with all that is wrong.
+    pub(super) fn tasks_of(
+        &self,
+        name: &str,
+        context: &Arc<Context>,
+        file: &Path,
+        handler: bool,
+    ) -> (Option<Vec<Item>>, Vec<Diagnostic>) {
         let search = Search { name, context, file, handler, dynamic: true };
-        let path = self.find_tasks(&search)?;
+        let path = match Self::find_tasks(&search) {
+            Ok(path) => path,
+            Err(error) => return (None, vec![error]),
+        };
         let context = match &context.kind {
             ContextKind::Include { file } if *file == path => Arc::clone(context),
             ContextKind::Include { .. } => Arc::new(Context {
@@ -70,12 +84,23 @@ impl Loader {
         };
         let mut parser = Parser::new(self);
         let items = parser.task_file(&path, None, &Here { context, file: path.clone(), handler });
-        done(parser, items)
+        (items, parser.finish())
     }
 
     /// A role that `include_role` names, with `context` around it and `file` as the place of the
     /// including task. Uses of roles it depends on stand first among its tasks.
     pub fn include_role(&self, name: &str, from: &RoleFrom, context: &Arc<Context>, file: &Path) -> Result<RoleUse> {
+        done(self.role_of(name, from, context, file))
+    }
+
+    /// As `include_role`, with all that is wrong.
+    pub(super) fn role_of(
+        &self,
+        name: &str,
+        from: &RoleFrom,
+        context: &Arc<Context>,
+        file: &Path,
+    ) -> (Option<RoleUse>, Vec<Diagnostic>) {
         let mut parser = Parser::new(self);
         let here = Here { context: Arc::clone(context), file: file.to_path_buf(), handler: false };
         let request = RoleRequest {
@@ -100,7 +125,7 @@ impl Loader {
             handlers.append(&mut parser.imported_handlers);
             RoleUse { tasks, handlers, ..last }
         });
-        done(parser, merged)
+        (merged, parser.finish())
     }
 
     /// The file that `import_playbook` names: a path beside the importing playbook, or
@@ -130,7 +155,7 @@ impl Loader {
     }
 
     /// The file of an `import_tasks` or `include_tasks`.
-    pub(super) fn find_tasks(&self, search: &Search<'_>) -> Result<PathBuf> {
+    pub(super) fn find_tasks(search: &Search<'_>) -> Result<PathBuf> {
         let name = search.name;
         let mut tried: Vec<PathBuf> = Vec::new();
         let mut add = |path: PathBuf| {
@@ -184,8 +209,7 @@ impl Loader {
 }
 
 /// The result of a load while a run goes on: its first error, if it has one.
-fn done<T>(parser: Parser<'_>, value: Option<T>) -> Result<T> {
-    let problems = parser.finish();
+fn done<T>((value, problems): (Option<T>, Vec<Diagnostic>)) -> Result<T> {
     match value {
         Some(value) if !problems.iter().any(Diagnostic::is_error) => Ok(value),
         _ => Err(first_error(problems)),

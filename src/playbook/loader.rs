@@ -95,7 +95,7 @@ impl Loader {
         if let Some(known) = self.files.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
             return Ok(Arc::clone(known));
         }
-        let text = self.read_text(path).map_err(|error| vec![error])?;
+        let text = read_text(path).map_err(|error| vec![error])?;
         let name = clean(path).display().to_string();
         let sealed = text.starts_with("$ANSIBLE_VAULT;");
         let text = if sealed {
@@ -116,19 +116,6 @@ impl Loader {
         let source = Arc::new(SourceNode { node, warnings: diagnostics });
         self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_path_buf(), Arc::clone(&source));
         Ok(source)
-    }
-
-    /// A file's text.
-    pub(super) fn read_text(&self, path: &Path) -> Result<String> {
-        let shown = clean(path);
-        let bytes = std::fs::read(path).map_err(|error| {
-            Diagnostic::source("P0401", format!("cannot read `{}`: {}", shown.display(), reason(&error)))
-        })?;
-        String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            Diagnostic::source("P0402", format!("`{}` is not UTF-8 text", shown.display()))
-                .with_note(format!("the first wrong byte is at offset {at}"))
-        })
     }
 
     /// A variable file: one mapping with variable names as keys; an empty file is an empty mapping.
@@ -186,6 +173,19 @@ impl Loader {
                 .with_label(node.place(), "this template gives no text")),
         }
     }
+}
+
+/// A file's text.
+pub(super) fn read_text(path: &Path) -> Result<String> {
+    let shown = clean(path);
+    let bytes = std::fs::read(path).map_err(|error| {
+        Diagnostic::source("P0401", format!("cannot read `{}`: {}", shown.display(), reason(&error)))
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Diagnostic::source("P0402", format!("`{}` is not UTF-8 text", shown.display()))
+            .with_note(format!("the first wrong byte is at offset {at}"))
+    })
 }
 
 fn not_static(node: &Node, what: &str, error: Option<&Diagnostic>) -> Diagnostic {

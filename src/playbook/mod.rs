@@ -4,6 +4,7 @@
 //! keywords, `include` finds and loads files and roles (also later, for dynamic includes),
 //! `check` finds every mistake that can be found before a host is touched.
 
+mod check;
 mod include;
 mod keywords;
 mod kv;
@@ -11,13 +12,14 @@ mod loader;
 mod model;
 mod parse;
 mod roles;
-mod table;
 mod tags;
 #[cfg(test)]
 mod testing;
 
+pub use check::{CheckInput, TemplateCheck, check};
 pub use include::Loaded;
 pub use keywords::{Inherit, KEYWORDS, Keyword, KeywordType, LOOPS, Places};
+pub use kv::parse_kv;
 pub use loader::{Loader, LoaderOptions, Unseal};
 pub use model::{
     Action, Block, Context, ContextKind, Include, IncludeKind, Item, Keywords, ModuleUse, Play, Playbook, Role,

@@ -24,6 +24,9 @@ pub struct RoleFrom {
     pub handlers: Option<String>,
 }
 
+/// Keys of a role's meta file.
+const OWN: &[&str] = &["allow_duplicates", "argument_specs", "collections", "dependencies", "galaxy_info"];
+
 /// What a role's meta file says.
 #[derive(Default)]
 struct MetaFile {
@@ -294,7 +297,6 @@ impl Parser<'_> {
             );
             return meta;
         };
-        const OWN: &[&str] = &["allow_duplicates", "argument_specs", "collections", "dependencies", "galaxy_info"];
         for (key, value) in pairs {
             let Some(name) = self.key(key, "a role's meta file").map(str::to_owned) else { continue };
             match name.as_str() {

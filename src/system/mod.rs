@@ -5,22 +5,27 @@
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
 pub mod accounts;
+pub mod apt;
+pub mod block;
 pub mod digest;
 pub mod engine;
+pub mod facts;
 pub mod fs;
 pub mod glob;
 mod handles;
 pub mod http;
+pub mod lifetime;
+pub mod names;
+mod netlink;
+pub mod network;
 pub mod own_binary;
 pub mod process;
+mod replace;
+pub mod services;
+mod sockets;
 pub mod tls;
 pub mod tool;
 mod tree;
 
 pub use handles::{Control, Mutate, Probe};
-pub mod lifetime;
-pub mod names;
-mod users;
-
 pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};
-pub use users::{Group, User};

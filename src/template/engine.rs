@@ -1,12 +1,23 @@
 //! The face of the room: one [`Templates`] a run, shared by all hosts.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::diag::{Diagnostic, Result, SourceFile, SourceMap, Span};
-use crate::value::{Map, Value};
+use crate::diag::{Diagnostic, Kind, Result, SourceFile, SourceMap, Span};
+use crate::value::{Key, Map, Value, python_str};
 use crate::vars::Scope;
 use crate::yaml::Node;
+
+use super::code::Code;
+use super::cx::{Cx, Env, Place};
+use super::exec::{self, Ev, Locals};
+use super::fail::{Fail, R};
+use super::lower::{self, SyntaxError};
+use super::val::Val;
+use super::{check, condition, header, lookups};
 
 /// What lookups may ask of the controller. The engine implements it.
 pub trait LookupHost: Send + Sync {
@@ -56,16 +67,27 @@ impl Default for FileOptions {
     }
 }
 
+/// What a text was compiled as.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum As {
+    Text,
+    Expression,
+    Condition,
+    File(String),
+}
+
 /// Compiles and renders; keeps what it compiled. Shared by all hosts of a run.
 pub struct Templates {
     sources: Arc<SourceMap>,
     host: Arc<dyn LookupHost>,
+    cache: Mutex<HashMap<(As, Arc<str>), Arc<Code>>>,
+    files: Mutex<HashMap<PathBuf, Arc<SourceFile>>>,
 }
 
 impl Templates {
     /// For a run.
     pub fn new(sources: Arc<SourceMap>, host: Arc<dyn LookupHost>) -> Self {
-        Self { sources, host }
+        Self { sources, host, cache: Mutex::default(), files: Mutex::default() }
     }
 
     /// The source map that spans refer to.
@@ -82,62 +104,233 @@ impl Templates {
     /// anything else text. Lists and mappings are rendered throughout; entries that come out
     /// as `omit` are left out.
     pub fn render(&self, node: &Node, scope: &Scope) -> Result<Value> {
-        let _ = scope;
-        Ok(node.to_value())
+        if !node.has_template() && node.tag.is_none() && node.as_scalar().is_some() && !has_header(node) {
+            return Ok(node.to_value());
+        }
+        let cx = Cx::new(self);
+        let value = cx.lazy(node, &Env::new(scope)).and_then(|value| value.value(&cx));
+        value.map_err(|fail| Self::finish(&cx, fail, node.place()))
     }
 
     /// The value of a variable, rendered; `None` if it is not defined.
     pub fn variable(&self, name: &str, scope: &Scope) -> Result<Option<Value>> {
-        let _ = (name, scope);
-        Ok(None)
+        let cx = Cx::new(self);
+        let found = cx.variable(name, &Env::new(scope), None);
+        match found.and_then(|value| value.map(|value| value.value(&cx)).transpose()) {
+            Ok(value) => Ok(value),
+            Err(fail) => Err(cx.diagnostic(fail)),
+        }
     }
 
     /// Renders all variables that render without error (for `vars`, `hostvars` dumps).
     pub fn variables(&self, scope: &Scope) -> Result<Map> {
-        let _ = scope;
-        Ok(Map::new())
+        let cx = Cx::new(self);
+        let env = Env::new(scope);
+        let mut out = Map::new();
+        for name in scope.names() {
+            if matches!(scope.get(&name), Some((crate::vars::Entry::HostVars(_), _))) {
+                continue;
+            }
+            if let Ok(Some(value)) = cx.variable(&name, &env, None)
+                && let Ok(value) = value.value(&cx)
+            {
+                out.insert(Key::Str(name), value);
+            }
+        }
+        Ok(out)
     }
 
     /// A condition (`when`, `failed_when`, `until`): a bare expression, a boolean, or a list of
     /// them (all must hold). On false the text of the condition that was false.
     pub fn condition(&self, node: &Node, scope: &Scope) -> Result<std::result::Result<(), String>> {
-        let _ = (node, scope);
-        Ok(Ok(()))
+        let cx = Cx::new(self);
+        condition::holds(&cx, node, &Env::new(scope)).map_err(|fail| Self::finish(&cx, fail, node.place()))
     }
 
     /// The value of a bare expression.
     pub fn expression(&self, text: &str, span: Span, scope: &Scope) -> Result<Value> {
-        let _ = (text, span, scope);
-        Ok(Value::Null)
+        let cx = Cx::new(self);
+        let value = self
+            .compiled_expression(&Arc::from(text), &Place::Range(span))
+            .and_then(|code| exec::render(&cx, &code, Rc::new(Place::Range(span)), &Env::new(scope))?.value(&cx));
+        value.map_err(|fail| Self::finish(&cx, fail, span))
     }
 
     /// Renders a template file to text. Reads a `#jinja2:` first line.
     pub fn file(&self, file: &SourceFile, options: &FileOptions, scope: &Scope) -> Result<String> {
-        let _ = (options, scope);
-        Ok(file.text.to_string())
+        let cx = Cx::new(self);
+        let value = self.file_value(&cx, file, options, &Env::new(scope)).and_then(|value| match value {
+            value if value.is_none() => Ok(String::new()),
+            value => value.value(&cx).map(|value| python_str(&value)),
+        });
+        let whole = Span::new(file.id, 0, u32::try_from(file.text.len()).unwrap_or(u32::MAX));
+        value.map_err(|fail| Self::finish(&cx, fail, whole))
     }
 
     /// Runs a lookup by name (`with_*` loops). Source terms are rendered already.
     pub fn lookup(&self, name: &str, terms: &[Value], options: &Map, span: Span, scope: &Scope) -> Result<Vec<Value>> {
-        let _ = (name, terms, options, span, scope);
-        Ok(Vec::new())
+        let cx = Cx::new(self);
+        let empty =
+            Arc::new(Code { body: Vec::new(), blocks: Default::default(), shift: 0, embedded: false, newlines: 0, newline: None });
+        let ev = Ev::new(&cx, &empty, Rc::new(Place::Range(span)), &Env::new(scope));
+        let locals = Rc::new(Locals::default());
+        let call = super::args::Call { ev: &ev, locals: &locals };
+        let terms = terms.iter().cloned().map(Val::from).collect();
+        let options = options.iter().map(|(key, value)| (key.text(), Val::from(value.clone()))).collect();
+        let found = lookups::run(&call, name, terms, options, true);
+        found
+            .and_then(|items| items.iter().map(|item| item.value(&cx)).collect())
+            .map_err(|fail| Self::finish(&cx, fail, span))
     }
 
     /// Finds broken templates in a node without rendering: syntax, unknown filters, tests and
     /// lookups. `expression` says that scalars are bare expressions (`when`).
     pub fn check(&self, node: &Node, expression: bool) -> Vec<Diagnostic> {
-        let _ = (node, expression);
-        Vec::new()
+        check::node(self, node, expression)
     }
 
     /// The names that a node's templates use from outside, each with its place.
     pub fn free_names(&self, node: &Node, expression: bool) -> Vec<(String, Span)> {
-        let _ = (node, expression);
-        Vec::new()
+        check::free_names(self, node, expression)
     }
+
+    fn finish(cx: &Cx, fail: Fail, place: Span) -> Diagnostic {
+        let diag = cx.diagnostic(fail);
+        if diag.labels.is_empty() { diag.with_label(place, "") } else { diag }
+    }
+
+    fn cached(
+        &self,
+        kind: As,
+        text: &Arc<str>,
+        compile: impl FnOnce() -> std::result::Result<Code, SyntaxError>,
+    ) -> std::result::Result<Arc<Code>, SyntaxError> {
+        let key = (kind, Arc::clone(text));
+        if let Some(code) = self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(Arc::clone(code));
+        }
+        let code = Arc::new(compile()?);
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&code));
+        Ok(code)
+    }
+
+    /// The compiled template of a scalar of source.
+    pub(super) fn compiled(&self, text: &Arc<str>, node: &Node) -> R<Arc<Code>> {
+        let place = Place::Node(node.clone());
+        self.cached(As::Text, text, || match header::split(text) {
+            None => lower::template(text, &FileOptions { keep_trailing_newline: false, ..Default::default() }, true),
+            Some(_) => {
+                let (body, options) = header::read(text, &FileOptions::default())?;
+                let mut code = lower::template(body, &options, true)?;
+                code.shift = u32::try_from(text.len() - body.len()).unwrap_or(0);
+                Ok(code)
+            }
+        })
+        .map_err(|error| syntax(&error, &place))
+    }
+
+    /// The compiled form of a bare expression.
+    pub(super) fn compiled_expression(&self, text: &Arc<str>, place: &Place) -> R<Arc<Code>> {
+        self.cached(As::Expression, text, || lower::expression(text, false)).map_err(|error| syntax(&error, place))
+    }
+
+    /// The compiled form of a condition: an expression whose strings may be templates.
+    pub(super) fn compiled_condition(&self, text: &Arc<str>, place: &Place) -> R<Arc<Code>> {
+        let compile = || lower::expression(text, false).map(|code| Code { embedded: true, ..code });
+        self.cached(As::Condition, text, compile).map_err(|error| syntax(&error, place))
+    }
+
+    /// The compiled form of a template that is a string in a template.
+    pub(super) fn compiled_embedded(&self, text: &Arc<str>, place: &Place) -> R<Arc<Code>> {
+        let options = FileOptions { keep_trailing_newline: false, ..Default::default() };
+        self.cached(As::Text, text, || lower::template(text, &options, true)).map_err(|error| syntax(&error, place))
+    }
+
+    /// Renders a file's text with native types.
+    pub(super) fn file_value(&self, cx: &Cx, file: &SourceFile, options: &FileOptions, env: &Rc<Env>) -> R<Val> {
+        let (body, options) = match header::split(&file.text) {
+            None => (&*file.text, Cow::Borrowed(options)),
+            Some(_) => {
+                let (body, options) =
+                    header::read(&file.text, options).map_err(|error| syntax(&error, &Place::File(file.id, 0)))?;
+                (body, Cow::Owned(options))
+            }
+        };
+        let base = u32::try_from(file.text.len() - body.len()).unwrap_or(0);
+        let place = Place::File(file.id, base);
+        let text: Arc<str> = if base == 0 { Arc::clone(&file.text) } else { body.into() };
+        let code = self
+            .cached(As::File(format!("{options:?}")), &text, || {
+                let mut code = lower::template(&text, &options, false)?;
+                if !options.keep_trailing_newline {
+                    code.newlines = 0;
+                }
+                Ok(code)
+            })
+            .map_err(|error| syntax(&error, &place))?;
+        let folder = file.path.as_ref().and_then(|path| path.parent()).map(Path::to_path_buf);
+        let pushed = folder.is_some();
+        cx.folders.borrow_mut().extend(folder);
+        let value = exec::render(cx, &code, Rc::new(place), env);
+        if pushed {
+            cx.folders.borrow_mut().pop();
+        }
+        value
+    }
+
+    /// The template that another includes, imports or extends.
+    pub(super) fn included(&self, cx: &Cx, name: &str, scope: &Scope) -> R<Option<(Arc<Code>, Rc<Place>)>> {
+        let Some(file) = self.template_file(cx, name, scope)? else { return Ok(None) };
+        let place = Place::File(file.id, 0);
+        let options = FileOptions { keep_trailing_newline: false, ..FileOptions::default() };
+        let code = self
+            .cached(As::File(format!("{options:?}")), &file.text, || {
+                let mut code = lower::template(&file.text, &options, false)?;
+                code.newlines = 0;
+                Ok(code)
+            })
+            .map_err(|error| syntax(&error, &place))?;
+        Ok(Some((code, Rc::new(place))))
+    }
+
+    /// A template file by the name that a template or the `template` lookup gives.
+    pub(super) fn template_file(&self, cx: &Cx, name: &str, scope: &Scope) -> R<Option<Arc<SourceFile>>> {
+        let mut path = self.host.find("templates", name, scope);
+        if path.is_none() {
+            for folder in cx.folders.borrow().iter().rev() {
+                let beside = folder.join(name);
+                if beside.is_file() {
+                    path = Some(beside);
+                    break;
+                }
+            }
+        }
+        let Some(path) = path else { return Ok(None) };
+        let bytes = self.host.read(&path)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = files.get(&path)
+            && *file.text == *text
+        {
+            return Ok(Some(Arc::clone(file)));
+        }
+        let file = self.sources.add(path.display().to_string(), Some(&path), &*text);
+        files.insert(path, Arc::clone(&file));
+        Ok(Some(file))
+    }
+}
+
+fn has_header(node: &Node) -> bool {
+    node.as_str().is_some_and(|text| text.starts_with("#jinja2:"))
+}
+
+/// A syntax error as a failure with its place.
+pub(super) fn syntax(error: &SyntaxError, place: &Place) -> Fail {
+    let diag = Diagnostic::new("T0100", Kind::Template, error.message.clone());
+    Fail::Diag(diag.with_label_opt(place.span(error.at), "here"))
 }
 
 /// True if a rendered value is `omit`.
 pub fn is_omit(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text.starts_with("__omit_place_holder__"))
+    value.as_str().is_some_and(|text| text.starts_with(super::OMIT))
 }

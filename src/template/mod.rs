@@ -1,8 +1,45 @@
-//! Jinja2 as Ansible users write it, on minijinja, with native types and places.
+//! Jinja2 as Ansible users write it: parsed by minijinja, evaluated here with Python's semantics.
 //!
-//! Renders [`Node`](crate::yaml::Node)s with a [`Scope`](crate::vars::Scope). Only source can be
-//! rendered; data (facts, results, lookup output) passes through untouched.
+//! Renders [`Node`](crate::yaml::Node)s with a [`Scope`](crate::vars::Scope), with native types and
+//! places. Only source can be rendered; data (facts, results, lookup output) passes through untouched.
+//! minijinja gives lexer and parser; its machine can not do in-place changes, `%` formatting,
+//! undefined values that travel, or values of our own kinds, so the tree is run by `eval` and `exec`.
 
+mod args;
+#[cfg(test)]
+mod behaviour_tests;
+mod check;
+mod code;
+mod condition;
+mod cx;
 mod engine;
+mod eval;
+mod exec;
+mod fail;
+mod filters;
+mod globals;
+mod header;
+mod lookups;
+mod lower;
+mod mask;
+mod methods;
+mod ops;
+mod printf;
+mod random;
+mod regex;
+#[cfg(test)]
+mod table_known;
+#[cfg(test)]
+mod table_tests;
+mod tests;
+mod text;
+mod time;
+mod val;
+mod versions;
+mod walk;
+mod yaml_out;
 
 pub use engine::{FileOptions, LookupHost, Templates, is_omit};
+
+/// How `omit` looks as plain data.
+const OMIT: &str = "__omit_place_holder__";

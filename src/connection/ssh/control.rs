@@ -1,6 +1,6 @@
 //! The private folder of a connection: control socket, logs, configuration, known hosts.
 
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -22,18 +22,26 @@ impl Control {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).and_then(|dir| own_folder(&dir));
         let temporary = [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
         let mut reason = "no folder is short enough for a socket".to_owned();
+        // The crate leaves it to the umask.
+        let private = std::fs::Permissions::from_mode(0o700);
         for place in runtime.into_iter().chain(temporary) {
             // "/hc123456/s"
             if !place.is_absolute() || place.as_os_str().len() + 11 > LONGEST {
                 continue;
             }
-            match tempfile::Builder::new().prefix("hc").rand_bytes(6).tempdir_in(&place) {
+            match tempfile::Builder::new().prefix("hc").rand_bytes(6).permissions(private.clone()).tempdir_in(&place) {
                 Ok(folder) => return Ok(Self { folder }),
                 Err(error) => reason = format!("`{}`: {error}", place.display()),
             }
         }
         Err(Diagnostic::local("S0111", format!("no private folder for ssh's control socket: {reason}"))
             .with_hint("set TMPDIR to a folder that you can write, with a short name"))
+    }
+
+    /// Removes it now, since the process may end before it is dropped.
+    pub(crate) fn remove(&self) {
+        // What cannot be removed now is tried again when it is dropped.
+        let _ = std::fs::remove_dir_all(self.folder.path());
     }
 
     /// The control socket.
@@ -61,7 +69,6 @@ fn own_folder(runtime: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn the_folder_is_private_and_the_socket_short() {

@@ -54,8 +54,9 @@ pub(super) async fn start(spec: &TargetSpec, options: &Options) -> Result<Master
     let errors = std::fs::File::create(&logs.1)
         .map_err(|error| Diagnostic::local("S0111", format!("`{}` could not be written: {error}", logs.1.display())))?;
 
+    // Without `-v`, ssh throws away what its jump hosts say once `ControlPersist` is set.
     let mut command = Command::new("ssh");
-    command.args(&config.args).arg("-S").arg(control.socket()).arg("-E").arg(&logs.0).args(["-f", "-N", "--"]);
+    command.args(&config.args).arg("-S").arg(control.socket()).arg("-E").arg(&logs.0).args(["-v", "-f", "-N", "--"]);
     command.arg(&spec.address).stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
     // Ctrl-C in the terminal is for hostctl, which then closes its connections in order.
     command.process_group(0).kill_on_drop(true).env_remove(super::ASKPASS_VARIABLE);
@@ -138,5 +139,6 @@ impl Master {
         command.args(["-F", "none", "-O", "exit", "-S"]).arg(self.socket()).args(["--", "hostctl"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let _ = tokio::time::timeout(SHORT, command.status()).await;
+        self.control.remove();
     }
 }

@@ -73,4 +73,9 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "a pattern that matches nothing",
         text: "No host or group has this name. The play, or this part of its pattern, has no hosts.",
     },
+    CodeEntry {
+        code: "I0101",
+        title: "an unknown host",
+        text: "The inventory has no host of that name. Check `-i`, or the environment's `inventory/`.",
+    },
 ];

@@ -8,10 +8,10 @@ use super::items::{role_as_handler, suggestion};
 use super::words::{self, ANSIBLE_MODULES, special};
 use super::{Here, Parser};
 use crate::diag::{Diagnostic, Span, nearest};
+use crate::modules;
 use crate::playbook::keywords::{self, Places};
 use crate::playbook::kv;
 use crate::playbook::model::{Action, Include, IncludeKind, Keywords, ModuleUse};
-use crate::playbook::table;
 use crate::yaml::{Node, Pair};
 
 /// Arguments by name: the key's place, the value.
@@ -55,7 +55,7 @@ impl Parser<'_> {
             (false, false) => Places::TASK,
         };
         let before = self.problems.len();
-        let (mut keywords, rest) = self.task_keywords(pairs, here, place);
+        let (mut keywords, rest) = self.task_keywords(pairs, place);
         let action = keywords.0.shift_remove("action");
         let local = keywords.0.shift_remove("local_action");
         let args = keywords.0.shift_remove("args");
@@ -81,7 +81,7 @@ impl Parser<'_> {
         let mut unknown = Vec::new();
         for (key, value) in rest {
             let name = key.as_str().unwrap_or_default();
-            if table::find(name).is_some() || special(name).is_some_and(|name| name != "import_playbook") {
+            if modules::find(name).is_some() || special(name).is_some() {
                 let (name, name_span) = (Arc::from(name), key.place());
                 calls.push(Call { name, name_span, value: value.clone(), old_style: false });
             } else if here.handler && name == "listen" && place == Places::INCLUDE {
@@ -184,7 +184,7 @@ impl Parser<'_> {
             );
             return None;
         }
-        if table::find(name).is_none() && special(name).is_none() {
+        if modules::find(name).is_none() && special(name).is_none() {
             self.problem(unknown_module(name, name_span, Places::TASK));
             return None;
         }
@@ -203,13 +203,13 @@ impl Parser<'_> {
 
     /// `action: {module: copy src=a, dest: b}`: the pairs behind the name.
     fn behind_module(&mut self, name: &str, text: &Node) -> Vec<Pair> {
-        let free_form = table::find(name).and_then(|entry| entry.meta.free_form);
+        let free_form = modules::find(name).and_then(|entry| entry.meta.free_form);
         let taken = self.arguments(name, text.span, text, free_form, None, true).unwrap_or_default();
         taken.args.into_iter().map(|(key, (span, value))| (Node::text(key, span), value)).collect()
     }
 
     fn module(&mut self, call: &Call, extra: Option<(Span, Node)>) -> Option<ModuleUse> {
-        let entry = table::find(&call.name)?;
+        let entry = modules::find(&call.name)?;
         let taken =
             self.arguments(&call.name, call.name_span, &call.value, entry.meta.free_form, extra, call.old_style)?;
         Some(ModuleUse {
@@ -223,6 +223,14 @@ impl Parser<'_> {
 
     /// `include_*` and `import_*`.
     fn special(&mut self, name: &'static str, call: &Call, extra: Option<(Span, Node)>, here: &Here) -> Option<Kind> {
+        if name == "import_playbook" {
+            self.problem(
+                Diagnostic::source("P0102", "`import_playbook` cannot stand in a task")
+                    .with_label(call.name_span, "belongs beside plays")
+                    .with_hint("put it at the left margin of the playbook: `- import_playbook: FILE`"),
+            );
+            return None;
+        }
         let tasks = name.ends_with("_tasks");
         let free = if tasks { Some("file") } else { None };
         let taken = self.arguments(&call.name, call.name_span, &call.value, free, extra, call.old_style)?;

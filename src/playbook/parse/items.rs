@@ -9,7 +9,7 @@ use super::{Here, Parser};
 use crate::diag::{Diagnostic, Span};
 use crate::playbook::include::Search;
 use crate::playbook::keywords::{self, Places};
-use crate::playbook::loader::clean;
+use crate::playbook::loader::{Loader, clean};
 use crate::playbook::model::{Action, Block, Context, ContextKind, Item, Keywords, Task};
 use crate::playbook::roles::RoleFrom;
 use crate::yaml::{Node, Pair};
@@ -60,7 +60,7 @@ impl Parser<'_> {
         for pair in pairs {
             if !self.take(Places::BLOCK, pair, &mut keywords) {
                 let name = pair.0.as_str().unwrap_or_default();
-                if crate::playbook::table::find(name).is_some() || special(name).is_some() {
+                if crate::modules::find(name).is_some() || special(name).is_some() {
                     let block = pairs.iter().find(|(key, _)| key.as_str() == Some("block"));
                     self.problem(
                         Diagnostic::source("P0203", format!("both `block` and the module `{name}` in one task"))
@@ -105,7 +105,7 @@ impl Parser<'_> {
         match action {
             super::action::Kind::Ready(action) => {
                 let label_span = keywords.get("name").filter(|name| !name.is_null()).map_or(name_span, Node::place);
-                if let Some(reason) = self.misplaced_meta(&action, here) {
+                if let Some(reason) = misplaced_meta(&action, here) {
                     self.problem(reason);
                 }
                 items.push(Item::Task(Arc::new(Task {
@@ -182,7 +182,7 @@ impl Parser<'_> {
     ) -> Option<Arc<Block>> {
         let search =
             Search { name: target, context: &here.context, file: &here.file, handler: here.handler, dynamic: false };
-        let path = match self.loader.find_tasks(&search) {
+        let path = match Loader::find_tasks(&search) {
             Ok(path) => path,
             Err(error) => {
                 self.problem(error.with_label(asked, "no such file"));
@@ -226,33 +226,8 @@ impl Parser<'_> {
         })
     }
 
-    /// `meta: end_role` makes sense in roles only, and not in handlers.
-    fn misplaced_meta(&self, action: &Action, here: &Here) -> Option<Diagnostic> {
-        let Action::Module(module) = action else { return None };
-        if module.entry.meta.name != "meta" {
-            return None;
-        }
-        let (_, value) = module.args.get(module.entry.meta.free_form.unwrap_or_default())?;
-        if value.as_str() != Some("end_role") {
-            return None;
-        }
-        let reason = if here.handler {
-            "`end_role` cannot stand in a handler"
-        } else if here.context.role().is_none() {
-            "`end_role` can stand in a role only"
-        } else {
-            return None;
-        };
-        Some(Diagnostic::source("P0209", reason).with_label(value.place(), "here"))
-    }
-
     /// Keywords of a task, handler or include; what is none of them comes back.
-    pub(super) fn task_keywords<'n>(
-        &mut self,
-        pairs: &'n [Pair],
-        here: &Here,
-        place: Places,
-    ) -> (Keywords, Vec<&'n Pair>) {
+    pub(super) fn task_keywords<'n>(&mut self, pairs: &'n [Pair], place: Places) -> (Keywords, Vec<&'n Pair>) {
         let mut found = Keywords::default();
         let mut rest = Vec::new();
         for pair in pairs {
@@ -281,7 +256,6 @@ impl Parser<'_> {
             }
         }
         self.one_loop(&found);
-        let _ = here;
         (found, rest)
     }
 
@@ -296,6 +270,26 @@ impl Parser<'_> {
             );
         }
     }
+}
+
+/// `meta: end_role` makes sense in roles only, and not in handlers.
+fn misplaced_meta(action: &Action, here: &Here) -> Option<Diagnostic> {
+    let Action::Module(module) = action else { return None };
+    if module.entry.meta.name != "meta" {
+        return None;
+    }
+    let (_, value) = module.args.get(module.entry.meta.free_form.unwrap_or_default())?;
+    if value.as_str() != Some("end_role") {
+        return None;
+    }
+    let reason = if here.handler {
+        "`end_role` cannot stand in a handler"
+    } else if here.context.role().is_none() {
+        "`end_role` can stand in a role only"
+    } else {
+        return None;
+    };
+    Some(Diagnostic::source("P0209", reason).with_label(value.place(), "here"))
 }
 
 /// The error for a role where a handler is expected.

@@ -24,7 +24,7 @@ fn arguments_in_all_forms() {
     check_tasks("- action: {module: copy, src: a, args: {dest: b}}", &["copy src=a dest=b"]);
     check_tasks("- action:\n    module: copy src=a\n    dest: b", &["copy dest=b src=a"]);
     check_tasks("- local_action: shell echo hi there", &["shell cmd=echo hi there"]);
-    check_tasks("- meta: flush_handlers", &["meta free_form=flush_handlers"]);
+    check_tasks("- meta: flush_handlers", &["meta action=flush_handlers"]);
     check_tasks("- set_fact: a=1 b='{{ c }} d'", &["set_fact a=1 b={{ c }} d"]);
     check_tasks("- debug:", &["debug"]);
     check_tasks("- shell: |\n    a=1\n    echo $a\n", &["shell cmd=a=1\necho $a\n"]);
@@ -141,6 +141,12 @@ fn unknown_keywords_name_the_nearest_or_their_place() {
         "- include_tasks: x.yml\n  become: true",
         &[
             "P0102 `become` cannot stand in an include | 4:7 `become` | hint: `become`: become another user for the task",
+        ],
+    );
+    check_wrong(
+        "- import_playbook: x.yml",
+        &[
+            "P0102 `import_playbook` cannot stand in a task | 3:7 `import_playbook` | hint: put it at the left margin of the playbook: `- import_playbook: FILE`",
         ],
     );
     check_wrong("- command: ls\n  1: x", &["P0101 expected a keyword of a task, found an integer | 4:7 `1`"]);

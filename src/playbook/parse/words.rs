@@ -2,9 +2,9 @@
 
 use super::Parser;
 use crate::diag::{Diagnostic, nearest};
+use crate::modules::{self, MODULES};
 use crate::playbook::keywords::{self, Places};
 use crate::playbook::model::Keywords;
-use crate::playbook::table;
 use crate::yaml::{Node, Pair};
 
 impl Parser<'_> {
@@ -55,7 +55,7 @@ impl Parser<'_> {
                 .with_label(key.place(), "unknown keyword");
             if let Some(near) = nearest(&name, keywords::names_at(place)) {
                 diagnostic.with_hint(format!("did you mean `{near}`?"))
-            } else if table::find(&name).is_some() || is_special(&name) {
+            } else if modules::find(&name).is_some() || is_special(&name) {
                 if place == Places::PLAY {
                     diagnostic.with_hint(format!("`{name}` is a module: write it as a task under `tasks:`"))
                 } else {
@@ -87,16 +87,17 @@ fn is_special(name: &str) -> bool {
 /// The nearest of all names that can stand for an action: of the same form, short or full.
 pub(super) fn nearest_action(name: &str) -> Option<String> {
     if name.contains('.') {
-        let full = nearest(name, table::all().map(|entry| entry.meta.full_name));
+        let full = nearest(name, MODULES.iter().map(|entry| entry.meta.full_name));
         if let Some(full) = full {
             return Some(full.to_owned());
         }
     }
     let short = name.rsplit('.').next().unwrap_or(name);
-    if short != name && (table::find(short).is_some() || is_special(short)) {
+    if short != name && (modules::find(short).is_some() || is_special(short)) {
         return Some(short.to_owned());
     }
-    let known = table::all().flat_map(|entry| std::iter::once(entry.meta.name).chain(entry.meta.also.iter().copied()));
+    let known =
+        MODULES.iter().flat_map(|entry| std::iter::once(entry.meta.name).chain(entry.meta.also.iter().copied()));
     nearest(short, known.filter(|name| !name.contains('.')).chain(SPECIAL.iter().copied())).map(str::to_owned)
 }
 

@@ -1,0 +1,485 @@
+//! `image_build`: container images from a tree of Dockerfiles, in the order of their parents.
+//!
+//! The work is in the room `image`; this file turns arguments into a request, lays the
+//! controller's tree out on the host, and gives the report back.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::call::{Blob, Failure, Input, InputKind};
+use super::cx::Cx;
+use super::spec::{InputArg, Meta, Module};
+use super::types::HostPath;
+use crate::diag::{Diagnostic, Result};
+use crate::image::set::{self, BuilderChoice, SetRequest};
+use crate::image::{Names, Settings, discover};
+use crate::secret::Secret;
+use crate::system::engine::{BuilderKind, DEFAULT_SOCKET, RegistryLogin, RegistrySettings};
+use crate::system::{ScratchContent, ScratchItem, TreeKind};
+use crate::value::{Map, Value, insert};
+
+/// Builds container images from a tree of Dockerfiles on the host's own engine, and pushes them.
+///
+/// Each folder with a `Dockerfile` is an image of the folder's name; the folder is its build
+/// context, less what its `.dockerignore` names. The order comes from `FROM`, `COPY --from=` and
+/// `RUN --mount=from=`, with `ARG`s expanded. A reference means an image of the tree if it is that
+/// image's full name (any tag) or its bare name, and never the image itself; hostctl writes the
+/// parent of this run into the Dockerfile that it sends. Images are built in parallel, those with
+/// the longest way below them first, and pushed as each ends. What needs a failed image is
+/// blocked by it; all others are built.
+///
+/// Full names are `[registry/]namespace/[prefix]name:tag`. The registry's password goes to the
+/// engine in a request header and to the registry over TLS; it is never a build argument.
+///
+/// Returns `images` (each with `name`, `full`, `state`, `digest`, `seconds`, `parents`, `log`),
+/// `tag`, counts (`built`, `pushed`, `build_failed`, `push_failed`, `blocked`, `cancelled`), `builder` and
+/// `engine_version`.
+///
+/// ```yaml
+/// - name: Images of the site
+///   image_build:
+///     path: images
+///     registry: registry.example.org:5000
+///     registry_username: builder
+///     registry_password: "{{ registry_password }}"
+///     namespace: lab
+///     tag: "{{ image_tag }}"
+///     push: true
+///     parallel: 2
+///     log_dir: /var/log/hostctl/images
+///     build_args:
+///       MIRROR_URL: "{{ mirror_url if mirror_proxy_enabled else '' }}"
+///     forbid_mirror_in_image: true
+///     mirror_names: ["172.30.0.1:3142"]
+///
+/// - name: One image and its parents, from a tree that is on the host already
+///   image_build:
+///     path: /srv/images
+///     remote_src: true
+///     namespace: lab
+///     tag: test
+///     only: [web]
+/// ```
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "`build_args` is the argument's name")]
+pub struct Args {
+    /// The tree: a folder on the controller (beside the playbook), or on the host with `remote_src`.
+    path: HostPath,
+    /// The tree is on the host already.
+    #[serde(default)]
+    remote_src: bool,
+    /// Registry host and port; part of every name, and where images are pushed.
+    #[serde(default)]
+    registry: Option<String>,
+    /// User at the registry.
+    #[serde(default)]
+    registry_username: Option<String>,
+    /// Password at the registry.
+    #[serde(default)]
+    registry_password: Option<String>,
+    /// File on the host with the registry's CA, besides `/etc/docker/certs.d` and the host's own.
+    #[serde(default)]
+    registry_ca: Option<HostPath>,
+    /// Read digests over plain HTTP although the registry is not on loopback.
+    #[serde(default)]
+    registry_insecure: bool,
+    /// Second part of every name.
+    namespace: String,
+    /// Put before every image's name.
+    #[serde(default)]
+    prefix: String,
+    /// The tag of all images of this run.
+    tag: String,
+    /// Push each image as it is built.
+    #[serde(default)]
+    push: bool,
+    /// Builds at the same time; by default the host's processors, at most 4.
+    #[serde(default)]
+    parallel: Option<u32>,
+    /// Build these images and their parents only; names with `*` and `?`.
+    #[serde(default)]
+    only: Vec<String>,
+    /// Leave these images out, and all that need them.
+    #[serde(default)]
+    skip: Vec<String>,
+    /// Given to Dockerfiles that declare it as the build argument `BASE_DISTRO` (`debian`).
+    #[serde(default)]
+    base_distro: Option<String>,
+    /// Network of `RUN` instructions.
+    #[serde(default)]
+    network: Network,
+    /// Build arguments; each image gets those that its Dockerfile declares. They are visible in the
+    /// image's history: no passwords.
+    #[serde(default)]
+    build_args: serde_json::Map<String, serde_json::Value>,
+    /// Labels of every image.
+    #[serde(default)]
+    labels: serde_json::Map<String, serde_json::Value>,
+    /// Secrets by id for `RUN --mount=type=secret,id=ID` (BuildKit only); they stay in no layer.
+    #[serde(default)]
+    secrets: serde_json::Map<String, serde_json::Value>,
+    /// Folder on the host for one log file an image, readable by its owner only.
+    #[serde(default)]
+    log_dir: Option<HostPath>,
+    /// Fail an image whose configuration, history or layers still hold one of `mirror_names`. The
+    /// record of `build_args` that the builder itself writes into the history does not count.
+    #[serde(default)]
+    forbid_mirror_in_image: bool,
+    /// Names and addresses of the mirror and its proxy, as they would stand in package sources.
+    #[serde(default)]
+    mirror_names: Vec<String>,
+    /// Build every step anew.
+    #[serde(default)]
+    nocache: bool,
+    /// Ask registries for newer base images.
+    #[serde(default)]
+    pull: bool,
+    /// Which builder of the engine.
+    #[serde(default)]
+    builder: BuilderArg,
+    /// The engine's socket; by default `DOCKER_HOST` or `unix:///var/run/docker.sock`.
+    #[serde(default)]
+    docker_host: Option<String>,
+}
+
+/// Network of `RUN` instructions.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Network {
+    /// The engine's own.
+    #[default]
+    Default,
+    /// The host's.
+    Host,
+}
+
+/// Which builder of the engine.
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum BuilderArg {
+    /// BuildKit where the engine has it.
+    #[default]
+    Auto,
+    /// BuildKit.
+    Buildkit,
+    /// The classic builder.
+    Classic,
+}
+
+/// The module.
+pub struct ImageBuild;
+
+impl Module for ImageBuild {
+    type Args = Args;
+    const META: Meta = Meta {
+        name: "image_build",
+        full_name: "hostctl.core.image_build",
+        summary: "Build container images from a tree of Dockerfiles and push them",
+        inputs: &[InputArg::File { arg: "path", unless: Some("remote_src") }],
+        secret: &["registry_password", "secrets"],
+        together: &[&["registry_username", "registry_password"]],
+        required_if: &[("push", "true", &["registry"]), ("forbid_mirror_in_image", "true", &["mirror_names"])],
+        ..Meta::NONE
+    };
+
+    fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
+        let request = request(cx, &args)?;
+        let tree = Tree::find(cx, &args)?;
+        let (images, mut warnings) =
+            discover::tree(&tree.files, args.path.as_str(), &tree.root_name, &|path| tree.read(cx, path))?;
+        let prepared = set::prepare(images, &request)?;
+        warnings.extend(prepared.warnings.iter().cloned());
+        warnings.into_iter().for_each(|warning| cx.warn(warning));
+        for link in &tree.links {
+            cx.warn(format!("{}/{}: is a link and not read as an image", args.path.as_str(), link.display()));
+        }
+        let names: Vec<&str> =
+            prepared.selected.iter().map(|image| prepared.graph.images[*image].name.as_str()).collect();
+        let mut planned = Map::new();
+        insert(&mut planned, "tag", args.tag.as_str());
+        insert(&mut planned, "planned", names.iter().map(|name| Value::from(*name)).collect::<Vec<_>>());
+        if names.is_empty() {
+            insert(&mut planned, "images", Vec::<Value>::new());
+            return Ok(planned);
+        }
+        let contexts: Vec<&Path> =
+            prepared.selected.iter().map(|image| prepared.graph.images[*image].context.as_path()).collect();
+        let scratch = tree.lay_out(cx, &contexts)?;
+        let root = match (&tree.root, &scratch) {
+            (Some(root), _) => root.clone(),
+            (None, Some(folder)) => folder.path().to_path_buf(),
+            (None, None) => PathBuf::new(),
+        };
+        let verb = if args.push { "build and push" } else { "build" };
+        let link = cx.link();
+        let deadline = cx.probe().control().deadline();
+        let stop = || link.cancelled() || deadline.is_some_and(|end| std::time::Instant::now() >= end);
+        let tell = {
+            let link = cx.link();
+            std::sync::Arc::new(move |progress| link.progress(progress))
+        };
+        let report = cx.change(format!("{verb} {}", names.join(", ")), |mutate| {
+            cx.block_on(set::build(mutate, &prepared, &request, root, tell, &stop))
+        })?;
+        let Some(report) = report else { return Ok(planned) };
+        report.warnings.iter().for_each(|warning| cx.warn(warning.clone()));
+        let mut result = report.to_map();
+        if let Some(folder) = &args.log_dir {
+            insert(&mut result, "log_dir", folder.as_str());
+        }
+        match report.diagnostic() {
+            None => Ok(result),
+            Some(diagnostic) => Err(Failure::with_result(diagnostic, result)),
+        }
+    }
+}
+
+fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
+    let registry = args.registry.clone().unwrap_or_default();
+    let login = match (&args.registry_username, &args.registry_password) {
+        (Some(username), Some(password)) if !username.is_empty() => Some(RegistryLogin {
+            host: registry.clone(),
+            username: username.clone(),
+            password: Secret::new(password.as_str()),
+        }),
+        _ => None,
+    };
+    let mut build_args = texts("build_args", &args.build_args)?;
+    if let Some(distro) = &args.base_distro {
+        build_args.entry("BASE_DISTRO".to_owned()).or_insert_with(|| distro.clone());
+    }
+    if let Some(password) = args.registry_password.as_ref().filter(|password| password.len() > 3)
+        && let Some((name, _)) = build_args.iter().find(|(_, value)| value.contains(password.as_str()))
+    {
+        return Err(Diagnostic::task("B0017", format!("the build argument `{name}` holds the registry's password"))
+            .with_note("build arguments stay in the image's history")
+            .with_hint("use `secrets` and `RUN --mount=type=secret`"));
+    }
+    let forbidden: Vec<String> = if args.forbid_mirror_in_image {
+        args.mirror_names.iter().filter(|name| !name.is_empty()).cloned().collect()
+    } else {
+        Vec::new()
+    };
+    let default_parallel = || std::thread::available_parallelism().map_or(1, |count| count.get().min(4));
+    let environment = cx.environment();
+    let engine = args
+        .docker_host
+        .clone()
+        .or_else(|| cx.probe().variable("DOCKER_HOST").filter(|host| !host.is_empty()))
+        .unwrap_or_else(|| DEFAULT_SOCKET.to_owned());
+    Ok(SetRequest {
+        names: Names {
+            registry: registry.clone(),
+            namespace: args.namespace.clone(),
+            prefix: args.prefix.clone(),
+            tag: args.tag.clone(),
+        },
+        settings: Settings {
+            args: build_args,
+            labels: texts("labels", &args.labels)?,
+            secrets: texts("secrets", &args.secrets)?.into_iter().map(|(id, text)| (id, Secret::new(text))).collect(),
+            network_host: args.network == Network::Host,
+            no_cache: args.nocache,
+            pull: args.pull,
+            login: login.clone(),
+            forbidden,
+        },
+        only: args.only.clone(),
+        skip: args.skip.clone(),
+        parallel: args.parallel.map_or_else(default_parallel, |count| count.max(1) as usize),
+        push: args.push,
+        registry: RegistrySettings {
+            host: registry,
+            ca_file: args.registry_ca.as_ref().map(|path| path.expand(environment)),
+            insecure: args.registry_insecure,
+            login,
+        },
+        log_dir: args.log_dir.as_ref().map(|path| path.expand(environment)),
+        engine,
+        builder: match args.builder {
+            BuilderArg::Auto => BuilderChoice::Auto,
+            BuilderArg::Buildkit => BuilderChoice::Only(BuilderKind::BuildKit),
+            BuilderArg::Classic => BuilderChoice::Only(BuilderKind::Classic),
+        },
+    })
+}
+
+/// Scalars as text; lists and mappings are refused.
+fn texts(argument: &str, given: &serde_json::Map<String, serde_json::Value>) -> Result<BTreeMap<String, String>> {
+    given
+        .iter()
+        .map(|(name, value)| {
+            let text = match value {
+                serde_json::Value::String(text) => text.clone(),
+                serde_json::Value::Null => String::new(),
+                serde_json::Value::Bool(_) | serde_json::Value::Number(_) => value.to_string(),
+                _ => {
+                    let message = format!("`{argument}.{name}`: expected text, found a list or mapping");
+                    return Err(Diagnostic::task("M0001", message));
+                }
+            };
+            Ok((name.clone(), text))
+        })
+        .collect()
+}
+
+fn dockerfiles(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.retain(|path| path.file_name().is_some_and(|name| name == "Dockerfile"));
+    paths
+}
+
+/// The tree's files, wherever they are.
+struct Tree {
+    files: Vec<PathBuf>,
+    /// Dockerfiles that are links.
+    links: Vec<PathBuf>,
+    /// The folder on the host, with `remote_src`.
+    root: Option<PathBuf>,
+    root_name: String,
+    input: Option<Input>,
+}
+
+impl Tree {
+    fn find(cx: &Cx, args: &Args) -> Result<Self> {
+        if let Some(input) = cx.input("path").filter(|_| !args.remote_src) {
+            if !input.is_tree {
+                return Err(Diagnostic::task(
+                    "B0001",
+                    format!("`{}` is a file: expected a folder", args.path.as_str()),
+                ));
+            }
+            let paths = |wanted: fn(&InputKind) -> bool| -> Vec<PathBuf> {
+                let entries = input.entries.iter().filter(|entry| wanted(&entry.kind));
+                entries.map(|entry| PathBuf::from(&entry.path)).collect()
+            };
+            return Ok(Self {
+                files: paths(|kind| matches!(kind, InputKind::File { .. })),
+                links: dockerfiles(paths(|kind| matches!(kind, InputKind::Link { .. }))),
+                root: None,
+                root_name: input.basename.clone(),
+                input: Some(input.clone()),
+            });
+        }
+        let root = args.path.expand(cx.environment());
+        let items = cx
+            .probe()
+            .tree_items(&root)
+            .map_err(|error| Diagnostic::task("B0016", format!("`{}` cannot be read: {error}", root.display())))?;
+        let root_name = root.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
+        let (mut files, mut links) = (Vec::new(), Vec::new());
+        for item in items {
+            match item.kind {
+                TreeKind::File(_) => files.push(item.path),
+                TreeKind::Link(_) => links.push(item.path),
+                TreeKind::Dir => {}
+            }
+        }
+        Ok(Self { files, links: dockerfiles(links), root: Some(root), root_name, input: None })
+    }
+
+    fn read(&self, cx: &Cx, path: &Path) -> Result<String> {
+        let bad = |error: &dyn std::fmt::Display| {
+            Diagnostic::task("B0016", format!("`{}` cannot be read: {error}", path.display()))
+        };
+        if let Some(root) = &self.root {
+            return cx.probe().tree_text(&root.join(path)).map_err(|error| bad(&error));
+        }
+        let entry = self.input.iter().flat_map(|input| &input.entries).find(|entry| Path::new(&entry.path) == path);
+        let entry = entry.ok_or_else(|| bad(&"it is not in the tree that was sent"))?;
+        match cx.blob(entry)? {
+            Blob::Memory(bytes) => String::from_utf8(bytes.to_vec()).map_err(|error| bad(&error)),
+            Blob::File(file) => cx.probe().tree_text(&file).map_err(|error| bad(&error)),
+        }
+    }
+
+    /// The contexts of the controller's tree in a private folder of the host; `None` in check mode
+    /// and if the tree is here already.
+    fn lay_out(&self, cx: &Cx, contexts: &[&Path]) -> Result<Option<tempfile::TempDir>> {
+        let Some(input) = &self.input else { return Ok(None) };
+        cx.scratch(|mutate| {
+            let mut items = Vec::new();
+            for entry in &input.entries {
+                let path = PathBuf::from(&entry.path);
+                if !contexts.iter().any(|context| path.starts_with(context)) {
+                    continue;
+                }
+                let content = match &entry.kind {
+                    InputKind::Dir => ScratchContent::Dir,
+                    InputKind::Link { target } => ScratchContent::Link(target.into()),
+                    InputKind::File { .. } => match cx.blob(entry)? {
+                        Blob::Memory(bytes) => ScratchContent::Bytes(bytes),
+                        Blob::File(file) => ScratchContent::CopyOf(file),
+                    },
+                };
+                items.push(ScratchItem { path, mode: entry.mode, content });
+            }
+            mutate.scratch_tree(&items).map_err(|error| {
+                Diagnostic::task("B0016", format!("the image tree could not be laid out on the host: {error}"))
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::call::TreeEntry;
+    use super::super::testing::{Try, file_entry, get, module};
+    use super::*;
+    use crate::map;
+
+    fn sent(files: &[(&str, &str)], more: Map) -> Try {
+        let mut args = map! { "path" => "images", "namespace" => "lab", "tag" => "t1" };
+        args.extend(more);
+        let mut entries: Vec<TreeEntry> =
+            files.iter().map(|(path, text)| file_entry(path, 0o644, text.as_bytes())).collect();
+        entries.push(TreeEntry { path: "base".into(), mode: 0o755, kind: InputKind::Dir });
+        module("image_build", args).input(Input {
+            arg: "path".into(),
+            entries,
+            is_tree: true,
+            basename: "images".into(),
+            contents_only: false,
+        })
+    }
+
+    #[test]
+    fn check_mode_tells_what_would_be_built_and_asks_no_engine() {
+        let files = [
+            ("base/Dockerfile", "FROM scratch"),
+            ("web/Dockerfile", "FROM base"),
+            ("other/Dockerfile", "# syntax=x/y\nFROM base"),
+        ];
+        let more = map! {
+            "only" => vec![Value::from("web")],
+            "docker_host" => "unix:///nonexistent",
+            "build_args" => map! { "UNUSED" => 1 },
+        };
+        let outcome = sent(&files, more).check(true).ok();
+        assert!(outcome.changed);
+        assert_eq!(get(&outcome, "planned"), serde_json::json!(["base", "web"]));
+        assert_eq!(outcome.changes, ["build base, web"]);
+        assert_eq!(outcome.warnings.len(), 2, "{:?}", outcome.warnings);
+    }
+
+    #[test]
+    fn mistakes_are_told_before_anything_is_built() {
+        let code =
+            |files: &[(&str, &str)], more: Map| sent(files, more).check(true).fails().diagnostic.code.to_string();
+        let base = [("base/Dockerfile", "FROM scratch")];
+        assert_eq!(code(&[("base/x", "")], Map::new()), "B0001");
+        assert_eq!(code(&[("base/Dockerfile", "RUN x")], Map::new()), "B0002");
+        assert_eq!(code(&[("base/Dockerfile", "FROM lab/none")], Map::new()), "B0003");
+        assert_eq!(code(&[("a/Dockerfile", "FROM b"), ("b/Dockerfile", "FROM a")], Map::new()), "B0004");
+        assert_eq!(code(&base, map! { "namespace" => "Lab" }), "B0005");
+        assert_eq!(code(&base, map! { "skip" => vec![Value::from("bsae")] }), "B0006");
+        let password = map! {
+            "registry" => "r:5000", "registry_username" => "u", "registry_password" => "pass/word",
+            "build_args" => map! { "URL" => "https://u:pass/word@r" },
+        };
+        assert_eq!(code(&base, password), "B0017");
+    }
+}

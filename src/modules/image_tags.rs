@@ -1,0 +1,191 @@
+//! `image_tags`: writes a run's tag into the tag file on the controller.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::call::Failure;
+use super::cx::Cx;
+use super::spec::{Meta, Module, RunsOn};
+use super::types::HostPath;
+use crate::diag::{Diagnostic, Result};
+use crate::event::{Diff, now_rfc3339};
+use crate::image::tagfile::{self, Update};
+use crate::image::valid_tag;
+use crate::value::{Map, insert};
+
+/// Writes the tag of a run into a tag file on the controller, in the shape that Kayobe reads:
+/// `kolla_image_tags: {openstack: {rocky-9: TAG}, NAME: {...}}`.
+///
+/// `openstack` stands for all images; other sets are prefixes of image names with underscores.
+/// Digests, time and run go under `hostctl_image_tags` beside it. Comments, order and fields that
+/// hostctl does not know stay; the file is replaced as a whole or not at all. Returns `path`.
+///
+/// ```yaml
+/// - name: Record the tag
+///   image_tags:
+///     path: environments/local/image-tags.yml
+///     distribution: debian-bookworm
+///     tag: "{{ image_tag }}"
+///     images: "{{ built.images }}"
+/// ```
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Args {
+    /// The file on the controller; its folder must exist.
+    path: HostPath,
+    /// The tag.
+    tag: String,
+    /// Distribution and version of the images (`rocky-9`).
+    distribution: String,
+    /// The sets of images that have this tag now.
+    #[serde(default = "all_images")]
+    sets: Vec<String>,
+    /// `images` of an `image_build` result, for the digests.
+    #[serde(default)]
+    images: Vec<serde_json::Value>,
+    /// The run that made them.
+    #[serde(default)]
+    run: Option<String>,
+}
+
+fn all_images() -> Vec<String> {
+    vec!["openstack".to_owned()]
+}
+
+/// The module.
+pub struct ImageTags;
+
+impl Module for ImageTags {
+    type Args = Args;
+    const META: Meta = Meta {
+        name: "image_tags",
+        full_name: "hostctl.core.image_tags",
+        summary: "Write a run's image tag into the tag file on the controller",
+        runs_on: RunsOn::Controller,
+        ..Meta::NONE
+    };
+
+    fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
+        if !valid_tag(&args.tag) {
+            return Err(Diagnostic::task("B0015", format!("`{}` is no valid tag", args.tag)).into());
+        }
+        if args.distribution.is_empty() || args.sets.is_empty() {
+            return Err(Diagnostic::task("B0015", "`distribution` and `sets` must not be empty").into());
+        }
+        let path = args.path.expand(cx.environment());
+        let shown = path.display().to_string();
+        let update = Update {
+            sets: args.sets,
+            distribution: args.distribution,
+            tag: args.tag,
+            digests: digests(&args.images),
+            time: now_rfc3339(),
+            run: args.run,
+        };
+        let place = |diagnostic: Diagnostic| diagnostic.with_note(format!("in `{shown}`"));
+        let old = cx
+            .probe()
+            .replaceable_text(&path)
+            .map_err(|error| Diagnostic::local("B0013", format!("`{shown}` cannot be read: {error}")))?;
+        let new = tagfile::update(&old, &update).map_err(place)?;
+        let mut result = Map::new();
+        insert(&mut result, "path", shown.as_str());
+        insert(&mut result, "tag", update.tag.as_str());
+        if new == old {
+            return Ok(result);
+        }
+        cx.diff(Diff {
+            before_header: shown.clone(),
+            after_header: shown.clone(),
+            before: old,
+            after: new,
+            ..Diff::default()
+        });
+        cx.change(format!("write the tag into {shown}"), |mutate| {
+            // Read again under the lock: another run may have written in between.
+            mutate
+                .replace_text(&path, |old| {
+                    let new = tagfile::update(old, &update).map_err(Trouble::Content)?;
+                    Ok((new != old).then_some(new))
+                })
+                .map_err(|trouble| match trouble {
+                    Trouble::Content(diagnostic) => place(diagnostic),
+                    Trouble::File(error) => {
+                        Diagnostic::local("B0014", format!("`{shown}` could not be written: {error}"))
+                            .with_note("the old file is as it was")
+                            .with_hint("make room or correct the folder's rights, then write the tag again")
+                    }
+                })
+        })?;
+        Ok(result)
+    }
+}
+
+enum Trouble {
+    Content(Diagnostic),
+    File(std::io::Error),
+}
+
+impl From<std::io::Error> for Trouble {
+    fn from(error: std::io::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+/// (full name without tag, digest) of what was pushed.
+fn digests(images: &[serde_json::Value]) -> Vec<(String, String)> {
+    let text = |image: &serde_json::Value, key: &str| image.get(key)?.as_str().map(str::to_owned);
+    images
+        .iter()
+        .filter_map(|image| {
+            let full = text(image, "full")?;
+            Some((crate::image::without_tag(&full).to_owned(), text(image, "digest")?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Try, module};
+    use crate::map;
+    use crate::value::{Map, Value};
+
+    fn write(path: &std::path::Path, more: Map) -> Try {
+        let image = map! { "full" => "r:5000/lab/base:t1", "digest" => "sha256:ab", "state" => "pushed" };
+        let failed = map! { "full" => "r:5000/lab/web:t1", "state" => "failed" };
+        let mut args = map! {
+            "path" => path.display().to_string(), "tag" => "t1", "distribution" => "rocky-9",
+            "images" => vec![Value::from(image), Value::from(failed)],
+        };
+        args.extend(more);
+        module("image_tags", args)
+    }
+
+    #[test]
+    fn a_tag_is_written_once_with_its_digests_and_check_mode_writes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tags.yml");
+        std::fs::write(&path, "# site\n").unwrap();
+        let outcome = write(&path, Map::new()).check(true).ok();
+        assert!(outcome.changed && outcome.diffs[0].after.contains("rocky-9: t1"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "# site\n");
+        assert!(write(&path, Map::new()).ok().changed);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("# site\nkolla_image_tags:\n  openstack:\n    rocky-9: t1\n"), "{text}");
+        assert!(text.contains("'r:5000/lab/base': 'sha256:ab'") && !text.contains("lab/web"), "{text}");
+        assert!(!write(&path, Map::new()).ok().changed);
+        assert!(write(&path, map! { "sets" => vec![Value::from("nova")] }).ok().changed);
+        assert!(std::fs::read_to_string(&path).unwrap().contains("  nova:\n    rocky-9: t1\n"));
+    }
+
+    #[test]
+    fn a_file_with_merge_markers_and_a_missing_folder_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tags.yml");
+        std::fs::write(&path, "<<<<<<< HEAD\n").unwrap();
+        assert_eq!(write(&path, Map::new()).fails().diagnostic.code, "B0013");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "<<<<<<< HEAD\n");
+        assert_eq!(write(&folder.path().join("no/tags.yml"), Map::new()).fails().diagnostic.code, "B0014");
+        assert_eq!(write(&path, map! { "tag" => "a b" }).fails().diagnostic.code, "B0015");
+    }
+}

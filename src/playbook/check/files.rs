@@ -1,0 +1,114 @@
+//! Files of the controller that tasks name literally, and the templates among them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::survey::{Survey, conditional};
+use crate::diag::{Diagnostic, Span};
+use crate::modules::InputArg;
+use crate::playbook::include::{join, not_found};
+use crate::playbook::loader::{Loader, read_text};
+use crate::playbook::model::{Action, ContextKind, ModuleUse, Task};
+use crate::playbook::parse::playbook_dir;
+use crate::playbook::roles::boolean;
+use crate::yaml::Node;
+
+/// Checks that files are there; gives the text of each template file, once.
+pub(super) fn check(survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnostic>) -> Vec<Node> {
+    let mut seen: Vec<PathBuf> = Vec::new();
+    let mut templates = Vec::new();
+    for task in survey.tasks() {
+        let Action::Module(module) = &task.action else { continue };
+        for input in module.entry.meta.inputs {
+            let (arg, folder, is_template) = match input {
+                InputArg::File { arg, unless } => {
+                    let on_host = unless.and_then(|name| module.args.get(name)).map(|(_, node)| node);
+                    if on_host.is_some_and(|node| boolean(node) != Some(false)) {
+                        continue;
+                    }
+                    (*arg, "files", false)
+                }
+                InputArg::Template { arg } => (*arg, "templates", true),
+            };
+            let Some(node) = literal(module, arg) else { continue };
+            let name = node.as_str().unwrap_or_default();
+            let tried = candidates(task, folder, name);
+            match tried.iter().find(|path| path.exists()) {
+                Some(path) if is_template => {
+                    if !seen.contains(path) {
+                        seen.push(path.clone());
+                        templates.extend(read(path, loader, node, problems));
+                    }
+                }
+                Some(_) => {}
+                None => {
+                    let problem = not_found("P0302", "file", name, &tried).with_label(node.place(), "no such file");
+                    let problem = if is_template {
+                        problem
+                    } else {
+                        problem.with_hint("if it is on the host already, add `remote_src: true`")
+                    };
+                    // A task before it may make the file.
+                    let unsure = name.starts_with('/') || name.starts_with('~') || conditional(task);
+                    problems.push(if unsure { problem.warning() } else { problem });
+                }
+            }
+        }
+    }
+    templates
+}
+
+/// A literal, non-empty text argument.
+fn literal<'a>(module: &'a ModuleUse, arg: &str) -> Option<&'a Node> {
+    let alias = || {
+        let aliases = module.entry.meta.aliases.iter().find(|(name, _)| *name == arg).map(|(_, names)| *names);
+        aliases.unwrap_or_default().iter().find_map(|name| module.args.get(*name))
+    };
+    let (_, node) = module.args.get(arg).or_else(alias)?;
+    let plain = node.as_str().is_some_and(|text| !text.is_empty()) && !node.has_template() && node.tag.is_none();
+    plain.then_some(node)
+}
+
+/// Where a file is looked for: roles from the inside out, the task's folder, the playbook's; each
+/// with and without the subfolder.
+pub(super) fn candidates(task: &Task, folder: &str, name: &str) -> Vec<PathBuf> {
+    let mut tried = Vec::new();
+    let mut add = |dir: &Path| {
+        for dir in [dir.join(folder), dir.to_path_buf()] {
+            let path = join(&dir, name);
+            if !tried.contains(&path) {
+                tried.push(path);
+            }
+        }
+    };
+    for context in task.context.chain() {
+        if let ContextKind::Role(role) = &context.kind {
+            add(&role.path);
+            add(&role.path.join("tasks"));
+        }
+    }
+    add(task.file.parent().unwrap_or(Path::new("")));
+    add(&playbook_dir(&task.context));
+    tried
+}
+
+/// A template file as a node. Files with delimiters of their own are left to the run.
+fn read(path: &Path, loader: &Loader, asked: &Node, problems: &mut Vec<Diagnostic>) -> Option<Node> {
+    if path.is_dir() {
+        return None;
+    }
+    let text = match read_text(path) {
+        Ok(text) => text,
+        Err(error) => {
+            problems.push(error.with_label(asked.place(), "this template"));
+            return None;
+        }
+    };
+    if text.starts_with("$ANSIBLE_VAULT;") || text.starts_with("#jinja2:") {
+        return None;
+    }
+    let text: Arc<str> = text.into();
+    let file = loader.sources().add(path.display().to_string(), Some(path), Arc::clone(&text));
+    let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    Some(Node::text(text, Span::new(file.id, 0, end)))
+}

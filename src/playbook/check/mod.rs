@@ -1,0 +1,74 @@
+//! Finds every mistake that can be found before a host is touched.
+//!
+//! `survey` walks all that a playbook brings in, also by literal dynamic includes; the other files
+//! each look at one thing: values of keywords, arguments of modules, files, templates and names,
+//! handlers, Python plugins. Nothing here renders a template or opens a vault.
+
+mod arguments;
+mod files;
+mod handlers;
+mod names;
+mod plugins;
+mod survey;
+mod uses;
+mod values;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::include::Loaded;
+use super::loader::Loader;
+use crate::diag::{Diagnostic, Span};
+use crate::template::Templates;
+use crate::yaml::Node;
+
+/// What is asked of templates.
+pub trait TemplateCheck {
+    /// Broken templates in a node; `expression` says that scalars are bare expressions.
+    fn check(&self, node: &Node, expression: bool) -> Vec<Diagnostic>;
+    /// The names that a node's templates use from outside, each with its place.
+    fn free_names(&self, node: &Node, expression: bool) -> Vec<(String, Span)>;
+}
+
+impl TemplateCheck for Templates {
+    fn check(&self, node: &Node, expression: bool) -> Vec<Diagnostic> {
+        Self::check(self, node, expression)
+    }
+
+    fn free_names(&self, node: &Node, expression: bool) -> Vec<(String, Span)> {
+        Self::free_names(self, node, expression)
+    }
+}
+
+/// What a check knows besides the playbook.
+pub struct CheckInput<'a> {
+    /// The loader that read the playbook.
+    pub loader: &'a Loader,
+    /// Compiles templates.
+    pub templates: &'a dyn TemplateCheck,
+    /// Names of variables that are defined elsewhere: inventory, environment, `-e`, sealed ones too.
+    pub known: HashSet<String>,
+    /// Variables from elsewhere whose source is at hand: their templates are checked too.
+    pub variables: Vec<(Arc<str>, Node)>,
+    /// All names from elsewhere are in `known`. If not (an inventory program that was not run),
+    /// undefined variables are not reported.
+    pub complete: bool,
+}
+
+/// All that is wrong with a playbook: what the loader found and what the checks find, in the order
+/// of files and places, each once.
+pub fn check(loaded: &Loaded, input: &CheckInput<'_>) -> Vec<Diagnostic> {
+    let survey = survey::survey(&loaded.playbook, input.loader);
+    let mut problems = loaded.problems.clone();
+    problems.extend(survey.problems.iter().cloned());
+    values::check(&survey, &mut problems);
+    arguments::check(&survey, &mut problems);
+    let templates = files::check(&survey, input.loader, &mut problems);
+    uses::check(&survey, &templates, input, &mut problems);
+    handlers::check(&survey, &mut problems);
+    plugins::fold(&loaded.playbook, &survey, input.loader, &mut problems);
+    super::parse::sorted(problems)
+}
+
+#[cfg(test)]
+mod tests;

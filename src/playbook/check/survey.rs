@@ -1,0 +1,248 @@
+//! Walks everything that a playbook brings in, dynamic includes with literal names too.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::diag::{Diagnostic, Span};
+use crate::playbook::loader::Loader;
+use crate::playbook::model::{
+    Action, Context, ContextKind, Include, IncludeKind, Item, Keywords, Play, Playbook, Role, RoleUse, Task,
+};
+use crate::playbook::roles::RoleFrom;
+use crate::yaml::Node;
+
+/// A play with all that runs in it.
+pub(super) struct PlaySurvey {
+    pub(super) play: Arc<Play>,
+    pub(super) tasks: Vec<Arc<Task>>,
+    pub(super) handlers: Vec<Arc<Task>>,
+    /// An include whose name is not known before the run may bring in handlers.
+    pub(super) open_handlers: bool,
+}
+
+/// All of a playbook.
+#[derive(Default)]
+pub(super) struct Survey {
+    pub(super) plays: Vec<PlaySurvey>,
+    /// Each context once.
+    pub(super) contexts: Vec<Arc<Context>>,
+    /// Each role's folder once for each way of loading it.
+    pub(super) roles: Vec<Arc<Role>>,
+    /// Includes that were not followed: (task, name).
+    pub(super) unfollowed: Vec<(Arc<Task>, Node)>,
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+impl Survey {
+    /// Tasks and handlers of all plays.
+    pub(super) fn tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.plays.iter().flat_map(|play| play.tasks.iter().chain(&play.handlers))
+    }
+}
+
+struct Walker<'a> {
+    loader: &'a Loader,
+    survey: Survey,
+    contexts: HashSet<*const Context>,
+    roles: HashSet<*const Role>,
+    tasks: Vec<Arc<Task>>,
+    handlers: Vec<Arc<Task>>,
+    seen: HashSet<crate::event::TaskId>,
+    /// Files and roles that were followed in this play.
+    followed: HashSet<(PathBuf, String, bool)>,
+    open: bool,
+}
+
+pub(super) fn survey(playbook: &Playbook, loader: &Loader) -> Survey {
+    let mut walker = Walker {
+        loader,
+        survey: Survey::default(),
+        contexts: HashSet::new(),
+        roles: HashSet::new(),
+        tasks: Vec::new(),
+        handlers: Vec::new(),
+        seen: HashSet::new(),
+        followed: HashSet::new(),
+        open: false,
+    };
+    for play in &playbook.plays {
+        walker.followed.clear();
+        walker.open = false;
+        walker.context(&play.context);
+        walker.items(&play.handlers);
+        walker.items(&play.pre_tasks);
+        for role in &play.roles {
+            walker.role(role);
+        }
+        walker.items(&play.tasks);
+        walker.items(&play.post_tasks);
+        walker.survey.plays.push(PlaySurvey {
+            play: Arc::clone(play),
+            tasks: std::mem::take(&mut walker.tasks),
+            handlers: std::mem::take(&mut walker.handlers),
+            open_handlers: walker.open,
+        });
+    }
+    walker.survey
+}
+
+impl Walker<'_> {
+    fn context(&mut self, context: &Arc<Context>) {
+        let mut next = Some(context);
+        while let Some(context) = next {
+            if !self.contexts.insert(Arc::as_ptr(context)) {
+                break;
+            }
+            if let ContextKind::Role(role) = &context.kind
+                && self.roles.insert(Arc::as_ptr(role))
+            {
+                self.survey.roles.push(Arc::clone(role));
+            }
+            self.survey.contexts.push(Arc::clone(context));
+            next = context.parent.as_ref();
+        }
+    }
+
+    fn role(&mut self, role: &RoleUse) {
+        self.context(&role.context);
+        self.items(&role.handlers);
+        self.items(&role.tasks);
+    }
+
+    fn items(&mut self, items: &[Item]) {
+        for item in items {
+            match item {
+                Item::Task(task) => self.task(task),
+                Item::Block(block) => {
+                    self.context(&block.context);
+                    self.items(&block.body);
+                    self.items(&block.rescue);
+                    self.items(&block.always);
+                }
+                Item::Role(role) => self.role(role),
+            }
+        }
+    }
+
+    fn task(&mut self, task: &Arc<Task>) {
+        if !self.seen.insert(task.id) {
+            return;
+        }
+        self.context(&task.context);
+        let list = if task.handler { &mut self.handlers } else { &mut self.tasks };
+        list.push(Arc::clone(task));
+        if let Action::Include(include) = &task.action {
+            self.include(task, include);
+        }
+    }
+
+    fn include(&mut self, task: &Arc<Task>, include: &Include) {
+        let what = match include.kind {
+            IncludeKind::Tasks => "file",
+            IncludeKind::Role => "name",
+        };
+        let Some((_, node)) = include.args.get(what) else { return };
+        let from = |name: &str| include.args.get(name).map(|(_, node)| node);
+        let options = [from("tasks_from"), from("vars_from"), from("defaults_from"), from("handlers_from")];
+        let unknown = options.iter().flatten().any(|node| node.has_template());
+        let Some(names) = names_of(task, node).filter(|_| !unknown) else {
+            self.open |= include.kind == IncludeKind::Role || task.handler;
+            self.survey.problems.push(
+                Diagnostic::source("P0305", format!("what `{}` brings in here was not checked", include.name))
+                    .with_label(node.place(), "its name is known during the run only")
+                    .warning(),
+            );
+            self.survey.unfollowed.push((Arc::clone(task), node.clone()));
+            return;
+        };
+        let context = Arc::new(Context {
+            kind: ContextKind::Include { file: task.file.clone() },
+            keywords: inherited(&task.keywords),
+            parent: Some(Arc::clone(&task.context)),
+        });
+        for name in names {
+            let role = task.context.role().map(|role| role.path.display().to_string()).unwrap_or_default();
+            let key = match include.kind {
+                IncludeKind::Tasks => (task.file.with_file_name(&name), role, task.handler),
+                IncludeKind::Role => {
+                    let text = |node: Option<&Node>| node.and_then(Node::as_str).unwrap_or_default().to_owned();
+                    (PathBuf::from(&name), options.iter().copied().map(text).collect::<Vec<_>>().join("\n"), false)
+                }
+            };
+            if !self.followed.insert(key) {
+                continue;
+            }
+            let problems = match include.kind {
+                IncludeKind::Tasks => {
+                    let (items, problems) = self.loader.tasks_of(&name, &context, &task.file, task.handler);
+                    self.items(&items.unwrap_or_default());
+                    problems
+                }
+                IncludeKind::Role => {
+                    let text = |index: usize| options[index].and_then(Node::as_str).map(str::to_owned);
+                    let from = RoleFrom { tasks: text(0), vars: text(1), defaults: text(2), handlers: text(3) };
+                    let (role, problems) = self.loader.role_of(&name, &from, &context, &task.file);
+                    if let Some(role) = role {
+                        self.role(&role);
+                    }
+                    problems
+                }
+            };
+            for problem in problems {
+                let missing = problem.labels.is_empty();
+                let problem = at(problem, node.place());
+                // What a condition may keep from being reached need not be there.
+                self.survey.problems.push(if missing && conditional(task) { problem.warning() } else { problem });
+            }
+        }
+    }
+}
+
+/// Keywords that reach what a task includes.
+fn inherited(keywords: &Keywords) -> Keywords {
+    Keywords(
+        keywords
+            .0
+            .iter()
+            .filter(|(name, _)| matches!(**name, "vars" | "when" | "tags"))
+            .map(|(name, entry)| (*name, entry.clone()))
+            .collect(),
+    )
+}
+
+fn at(problem: Diagnostic, span: Span) -> Diagnostic {
+    if problem.labels.is_empty() { problem.with_label(span, "asked for here") } else { problem }
+}
+
+/// True if a condition stands on the way to a task.
+pub(super) fn conditional(task: &Task) -> bool {
+    task.keywords.get("when").is_some() || task.context.chain().any(|context| context.keywords.get("when").is_some())
+}
+
+/// The names that an include can have: a literal one, or `{{ item }}` over a literal list.
+fn names_of(task: &Task, node: &Node) -> Option<Vec<String>> {
+    let text = node.as_str()?;
+    if !node.has_template() {
+        return Some(vec![text.trim().to_owned()]);
+    }
+    let variable = task
+        .keywords
+        .get("loop_control")
+        .and_then(|control| control.get("loop_var"))
+        .and_then(Node::as_str)
+        .unwrap_or("item");
+    let (before, rest) = text.split_once("{{")?;
+    let (expression, after) = rest.split_once("}}")?;
+    if expression.trim() != variable || after.contains("{{") || after.contains("{%") || before.contains("{%") {
+        return None;
+    }
+    let items = task.keywords.get("loop").or_else(|| task.keywords.get("with_items"))?.as_list()?;
+    items
+        .iter()
+        .map(|item| {
+            let item = item.as_scalar().filter(|_| !item.has_template())?;
+            Some(format!("{before}{}{after}", item.text).trim().to_owned())
+        })
+        .collect()
+}

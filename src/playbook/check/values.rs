@@ -1,0 +1,254 @@
+//! Values of keywords: the kinds that literal ones must have.
+
+use super::survey::Survey;
+use crate::diag::{Diagnostic, Span};
+use crate::playbook::keywords::{self, KeywordType, LOOP_CONTROL, VARS_PROMPT};
+use crate::playbook::model::Keywords;
+use crate::playbook::roles::boolean;
+use crate::value::Value;
+use crate::yaml::{Node, NodeData};
+
+pub(super) fn check(survey: &Survey, problems: &mut Vec<Diagnostic>) {
+    for context in &survey.contexts {
+        keywords_of(&context.keywords, problems);
+    }
+    for task in survey.tasks() {
+        keywords_of(&task.keywords, problems);
+    }
+}
+
+fn keywords_of(keywords: &Keywords, problems: &mut Vec<Diagnostic>) {
+    for (name, (span, node)) in &keywords.0 {
+        match *name {
+            "loop_control" => keyed(node, *span, "loop_control", LOOP_CONTROL, problems),
+            "vars_prompt" => prompts(node, *span, problems),
+            "hosts" => hosts(node, *span, problems),
+            "tags"
+                if node.is_null() || node.as_scalar().is_some_and(|scalar| !matches!(scalar.value, Value::Str(_))) =>
+            {
+                problems.push(wrong("tags", "a list of names", node, *span).with_hint("write `tags: [NAME]`"));
+            }
+            name => {
+                if let Some(keyword) = keywords::find(name) {
+                    value(keyword.name, keyword.kind, node, *span, problems);
+                }
+            }
+        }
+    }
+}
+
+/// Checks one value; templates and nothing at all pass.
+fn value(name: &str, kind: KeywordType, node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
+    let is_template = node.as_scalar().is_some() && node.has_template();
+    // A sealed value is not known yet.
+    let is_sealed = node.tag == Some(crate::yaml::Tag::Vault);
+    if kind == KeywordType::Variable {
+        variable(name, node, key, problems);
+        return;
+    }
+    if node.is_null() || is_template || is_sealed {
+        return;
+    }
+    let mut fail = |expected: &str, hint: &str| problems.push(wrong(name, expected, node, key).with_hint(hint));
+    match kind {
+        KeywordType::Str => {
+            if node.as_scalar().is_none() {
+                fail("text", &format!("write `{name}: TEXT`"));
+            }
+        }
+        KeywordType::Bool => {
+            if boolean(node).is_none() {
+                fail("a boolean", &format!("write `{name}: true` or `{name}: false`"));
+            }
+        }
+        KeywordType::Int => {
+            if !number(node).is_some_and(|number| number.fract() == 0.0) {
+                fail("a whole number", &format!("write `{name}: 10`"));
+            }
+        }
+        KeywordType::Float => {
+            if number(node).is_none() {
+                fail("a number", &format!("write `{name}: 5`"));
+            }
+        }
+        KeywordType::Percent => {
+            let text = node.as_str().map(|text| text.replace('%', ""));
+            if number(node).is_none() && text.and_then(|text| text.trim().parse::<f64>().ok()).is_none() {
+                fail("a number or a percentage", &format!("write `{name}: 30%`"));
+            }
+        }
+        KeywordType::Names => names(name, node, key, problems),
+        KeywordType::List => {
+            if node.as_map().is_some() {
+                fail("a list", "put `- ` before each entry");
+            }
+        }
+        KeywordType::Loop => {
+            if node.as_list().is_none() {
+                fail("a list or a template", "write `loop: [a, b]`, or `loop: \"{{ NAME }}\"` for a variable");
+            }
+        }
+        KeywordType::Condition => condition(name, node, key, problems),
+        KeywordType::Mapping => {
+            if node.as_map().is_none() {
+                fail("a mapping", "write `key: value` lines below it");
+            }
+        }
+        KeywordType::Vars => match &node.data {
+            NodeData::Map(_) => variable_names(node, problems),
+            _ => fail("a mapping", "write `name: value` lines below it"),
+        },
+        KeywordType::Mappings => {
+            let ok = |node: &Node| node.as_map().is_some() || node.has_template();
+            if !node.as_list().map_or_else(|| ok(node), |items| items.iter().all(ok)) {
+                fail("a mapping", "write `key: value` lines below it");
+            }
+        }
+        KeywordType::Tasks | KeywordType::Roles | KeywordType::Variable | KeywordType::Any => {}
+    }
+}
+
+fn wrong(name: &str, expected: &str, node: &Node, key: Span) -> Diagnostic {
+    let found = match node.as_scalar() {
+        Some(scalar) if !scalar.text.is_empty() && scalar.text.chars().count() <= 40 && !scalar.text.contains('\n') => {
+            format!("`{}`", scalar.text)
+        }
+        _ => node.type_name().to_owned(),
+    };
+    Diagnostic::source("P0103", format!("`{name}` must be {expected}, found {found}"))
+        .with_label(node.place(), format!("expected {expected}"))
+        .with_label(key, "")
+}
+
+fn number(node: &Node) -> Option<f64> {
+    let scalar = node.as_scalar()?;
+    match &scalar.value {
+        #[expect(clippy::cast_precision_loss, reason = "only whether it is whole is asked")]
+        Value::Int(int) => Some(*int as f64),
+        Value::Float(float) => Some(*float),
+        Value::Str(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+fn names(name: &str, node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
+    let single = std::slice::from_ref(node);
+    for item in node.as_list().unwrap_or(single) {
+        // Lists in lists come from aliases; they are flattened.
+        if item.as_list().is_some_and(|_| name == "tags" || name == "notify") {
+            names(name, item, key, problems);
+        } else if item.as_scalar().is_none() || item.is_null() {
+            problems.push(wrong(name, "a list of names", item, key).with_hint(format!("write `{name}: [NAME]`")));
+        }
+    }
+}
+
+fn hosts(node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
+    if node.tag == Some(crate::yaml::Tag::Vault) || (node.as_scalar().is_some() && node.has_template()) {
+        return;
+    }
+    let single = std::slice::from_ref(node);
+    let items = node.as_list().unwrap_or(single);
+    let empty = |item: &Node| item.is_null() || item.as_scalar().is_some_and(|scalar| scalar.text.trim().is_empty());
+    if items.is_empty() || items.iter().any(empty) {
+        problems.push(
+            Diagnostic::source("P0103", "`hosts` must not be empty")
+                .with_label(node.place(), "no host pattern")
+                .with_label(key, "")
+                .with_hint("write `hosts: all`, or a host or group"),
+        );
+        return;
+    }
+    names("hosts", node, key, problems);
+}
+
+fn condition(name: &str, node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
+    let single = std::slice::from_ref(node);
+    for item in node.as_list().unwrap_or(single) {
+        let ok =
+            item.as_scalar().is_some_and(|scalar| matches!(scalar.value, Value::Str(_) | Value::Bool(_) | Value::Null));
+        if !ok {
+            problems.push(
+                wrong(name, "a condition", item, key)
+                    .with_hint(format!("write `{name}: EXPRESSION`, in quotes if it begins with `{{` or `[`")),
+            );
+        }
+    }
+}
+
+fn variable(name: &str, node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
+    let text = node.as_str().unwrap_or_default();
+    if keywords::is_variable_name(text) {
+        return;
+    }
+    let message = match node.as_str() {
+        Some(text) => format!("`{text}` cannot be the name of a variable"),
+        None => format!("`{name}` must be the name of a variable, found {}", node.type_name()),
+    };
+    let mut diagnostic =
+        Diagnostic::source("P0106", message).with_label(node.place(), "not a name").with_label(key, "");
+    let better: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if keywords::is_variable_name(&better) {
+        diagnostic = diagnostic.with_hint(format!("write `{better}`"));
+    }
+    problems.push(diagnostic);
+}
+
+/// The keys of a mapping of variables must be names.
+fn variable_names(mapping: &Node, problems: &mut Vec<Diagnostic>) {
+    for (key, _) in mapping.as_map().unwrap_or_default() {
+        let name = key.as_str().unwrap_or_default();
+        if !keywords::is_variable_name(name) {
+            let better = name.replace(['-', '.', ' '], "_");
+            let mut diagnostic = Diagnostic::source(
+                "P0106",
+                format!("`{}` cannot be the name of a variable", key.as_scalar().map_or("", |key| &key.text)),
+            )
+            .with_label(key.place(), "not a name");
+            if keywords::is_variable_name(&better) {
+                diagnostic = diagnostic.with_hint(format!("write `{better}`"));
+            }
+            problems.push(diagnostic);
+        }
+    }
+}
+
+/// A mapping with a fixed set of keys.
+fn keyed(node: &Node, key: Span, name: &str, known: &[(&str, KeywordType)], problems: &mut Vec<Diagnostic>) {
+    let Some(pairs) = node.as_map() else {
+        if !node.is_null() {
+            problems.push(
+                wrong(name, "a mapping", node, key).with_hint("templates may stand inside of it, not in its place"),
+            );
+        }
+        return;
+    };
+    for (inner, value_node) in pairs {
+        let text = inner.as_str().unwrap_or_default();
+        match known.iter().find(|(known, _)| *known == text) {
+            Some((known, kind)) => value(known, *kind, value_node, inner.place(), problems),
+            None => problems.push(
+                Diagnostic::source("P0101", format!("`{name}` has no key `{text}`"))
+                    .with_label(inner.place(), "unknown key")
+                    .with_nearest(text, known.iter().map(|(known, _)| *known)),
+            ),
+        }
+    }
+}
+
+fn prompts(node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
+    let single = std::slice::from_ref(node);
+    for entry in node.as_list().unwrap_or(single) {
+        if node.is_null() {
+            continue;
+        }
+        keyed(entry, key, "vars_prompt", VARS_PROMPT, problems);
+        if entry.as_map().is_some() && entry.get("name").is_none() {
+            problems.push(
+                Diagnostic::source("P0103", "an entry of `vars_prompt` has no `name`")
+                    .with_label(entry.place(), "which variable?")
+                    .with_hint("add `name: VARIABLE`"),
+            );
+        }
+    }
+}

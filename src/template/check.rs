@@ -1,0 +1,175 @@
+//! Checks templates without rendering them, and lists the names they use.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::diag::{Diagnostic, Kind, Span};
+use crate::value::Value;
+use crate::yaml::{Node, NodeData, Tag};
+
+use super::code::{Arg, At, Code, Expr, Op};
+use super::cx::{Place, may_be_template};
+use super::engine::Templates;
+use super::eval::short;
+use super::fail::Fail;
+use super::{filters, globals, lookups, tests, walk};
+
+/// Every broken template in a node.
+pub fn node(templates: &Templates, node: &Node, expression: bool) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    each(templates, node, expression, &mut |place, code| match code {
+        Ok(code) => {
+            let mut checker = Checker { place, shift: code.shift, out: &mut out };
+            walk::code(code, &mut checker);
+        }
+        Err(diag) => out.push(diag),
+    });
+    out
+}
+
+/// The names that come from outside, each once a place.
+pub fn free_names(templates: &Templates, node: &Node, expression: bool) -> Vec<(String, Span)> {
+    let mut names = Names { out: Vec::new(), place: None, shift: 0 };
+    each(templates, node, expression, &mut |place, code| {
+        if let Ok(code) = code {
+            names.place = Some(place.span((0, 0)).map_or(Place::None, |_| clone(place)));
+            names.shift = code.shift;
+            walk::code(code, &mut names);
+        }
+    });
+    let mut seen = HashSet::new();
+    names.out.retain(|entry| seen.insert(entry.clone()));
+    names.out
+}
+
+fn clone(place: &Place) -> Place {
+    match place {
+        Place::Node(node) => Place::Node(node.clone()),
+        Place::File(file, base) => Place::File(*file, *base),
+        Place::Range(span) => Place::Range(*span),
+        Place::None => Place::None,
+    }
+}
+
+fn each(
+    templates: &Templates,
+    node: &Node,
+    expression: bool,
+    then: &mut dyn FnMut(&Place, std::result::Result<&Arc<Code>, Diagnostic>),
+) {
+    match &node.data {
+        NodeData::List(items) => items.iter().for_each(|item| each(templates, item, expression, then)),
+        NodeData::Map(pairs) => pairs.iter().for_each(|(_, value)| each(templates, value, expression, then)),
+        NodeData::Scalar(scalar) => {
+            let Value::Str(text) = &scalar.value else { return };
+            if matches!(node.tag, Some(Tag::Unsafe | Tag::Vault)) {
+                return;
+            }
+            let place = Place::Node(node.clone());
+            let trimmed = text.trim();
+            let whole = trimmed.starts_with("{{") || trimmed.starts_with("{%");
+            let code = if expression && !whole {
+                if trimmed.is_empty() {
+                    return;
+                }
+                templates.compiled_condition(text, &place)
+            } else if may_be_template(text) {
+                templates.compiled(text, node)
+            } else {
+                return;
+            };
+            match code {
+                Ok(code) => then(&place, Ok(&code)),
+                Err(Fail::Diag(diag)) => then(&place, Err(diag)),
+                Err(Fail::Undef(_)) => {}
+            }
+        }
+    }
+}
+
+struct Checker<'a> {
+    place: &'a Place,
+    shift: u32,
+    out: &'a mut Vec<Diagnostic>,
+}
+
+impl Checker<'_> {
+    fn unknown<'n>(
+        &mut self,
+        code: &'static str,
+        what: &str,
+        name: &str,
+        at: At,
+        known: impl Iterator<Item = &'n str>,
+    ) {
+        let diag = Diagnostic::new(code, Kind::Source, format!("there is no {what} `{name}`"))
+            .with_label_opt(self.place.span((at.0 + self.shift, at.1 + self.shift)), format!("unknown {what}"))
+            .with_nearest(short(name), known);
+        self.out.push(diag);
+    }
+}
+
+impl walk::Visit for Checker<'_> {
+    fn expr(&mut self, expr: &Expr) {
+        match &expr.op {
+            Op::Filter { name, name_at, args, .. } => {
+                if filters::find(short(name)).is_none() {
+                    self.unknown("T0104", "filter", name, *name_at, filters::names());
+                }
+                // `map('upper')`, `select('match', ...)` name filters and tests as text.
+                if let Some(Arg::Pos(first)) = args.first()
+                    && let Op::Const(Value::Str(inner)) = &first.op
+                    && short(name) == "map"
+                    && filters::find(short(inner)).is_none()
+                {
+                    self.unknown("T0104", "filter", inner, first.at, filters::names());
+                }
+                let test = match short(name) {
+                    "select" | "reject" => args.first(),
+                    "selectattr" | "rejectattr" => args.get(1),
+                    _ => None,
+                };
+                if let Some(Arg::Pos(test)) = test
+                    && let Op::Const(Value::Str(inner)) = &test.op
+                    && tests::find(short(inner)).is_none()
+                {
+                    self.unknown("T0105", "test", inner, test.at, tests::names());
+                }
+            }
+            Op::Test { name, name_at, .. } if tests::find(short(name)).is_none() => {
+                self.unknown("T0105", "test", name, *name_at, tests::names());
+            }
+            Op::Call(callee, args) => {
+                if let Op::Name(name) = &callee.op
+                    && matches!(&**name, "lookup" | "query" | "q")
+                    && let Some(Arg::Pos(first)) = args.first()
+                    && let Op::Const(Value::Str(inner)) = &first.op
+                    && !lookups::known(short(inner))
+                {
+                    self.unknown("T0107", "lookup", inner, first.at, lookups::NAMES.iter().copied());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+struct Names {
+    out: Vec<(String, Span)>,
+    place: Option<Place>,
+    shift: u32,
+}
+
+impl walk::Visit for Names {
+    fn expr(&mut self, _expr: &Expr) {}
+
+    fn free(&mut self, name: &str, at: At) {
+        let known = matches!(name, "omit" | "vars" | "self" | "super" | "varargs" | "kwargs" | "caller" | "loop");
+        if known || globals::find(name).is_some() {
+            return;
+        }
+        if let Some(span) = self.place.as_ref().and_then(|place| place.span((at.0 + self.shift, at.1 + self.shift))) {
+            self.out.push((name.to_owned(), span));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Conditions, by the rules of ansible-core 2.19: the result must be a boolean.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::diag::{Diagnostic, Kind};
+use crate::value::Value;
+use crate::vars::Entry;
+use crate::yaml::{Node, NodeData, Tag};
+
+use super::code::{Op, Stmt};
+use super::cx::{Cx, Env, Place};
+use super::exec;
+use super::fail::{Fail, R};
+use super::val::Val;
+
+/// Evaluates a condition; on false the text that was false.
+pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
+    match &node.data {
+        NodeData::List(items) => {
+            for item in items.iter() {
+                if let Err(text) = holds(cx, item, env)? {
+                    return Ok(Err(text));
+                }
+            }
+            Ok(Ok(()))
+        }
+        NodeData::Map(_) => Err(broken("a condition must be an expression, not a mapping", node, "a mapping")),
+        NodeData::Scalar(scalar) => {
+            let result = match &scalar.value {
+                Value::Bool(flag) => Val::from(*flag),
+                Value::Null => return Err(broken("the condition is empty", node, "empty")),
+                Value::Str(text) => text_value(cx, text, node, env, 0)?,
+                other => {
+                    let message = format!("a condition must be an expression, not {}", other.type_name());
+                    return Err(broken(&message, node, other.type_name()));
+                }
+            };
+            match result.defined()? {
+                Val::V(Value::Bool(true)) => Ok(Ok(())),
+                Val::V(Value::Bool(false)) => Ok(Err(scalar.text.trim().to_owned())),
+                other => {
+                    let message = format!("the condition is {}, not a boolean", other.kind());
+                    let fail = broken(&message, node, other.kind());
+                    let text = scalar.text.trim();
+                    Err(match &other {
+                        Val::V(Value::Str(_)) => fail
+                            .with_hint(format!("for a text like `yes` write `{text} | bool`"))
+                            .with_hint(format!("to ask if it is not empty write `{text} | length > 0`")),
+                        Val::List(_) | Val::Map(_) => {
+                            fail.with_hint(format!("to ask if it is not empty write `{text} | length > 0`"))
+                        }
+                        Val::V(Value::Null) => fail.with_hint(format!("write `{text} is not none`")),
+                        _ => fail.with_hint(format!("write `{text} | bool`, or compare it with a value")),
+                    })
+                }
+            }
+        }
+    }
+}
+
+fn broken(message: &str, node: &Node, label: &str) -> Fail {
+    Fail::Diag(Diagnostic::new("T0106", Kind::Template, message).with_label(node.place(), label))
+}
+
+fn text_value(cx: &Cx, text: &Arc<str>, node: &Node, env: &Rc<Env>, depth: usize) -> R<Val> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Err(broken("the condition is empty", node, "empty"));
+    }
+    if node.tag == Some(Tag::Unsafe) || depth > 20 {
+        return Err(broken("data can not be a condition", node, "data"));
+    }
+    let starts = ["{{", "{%", "{#"].iter().any(|start| trimmed.starts_with(start));
+    let ends = ["}}", "%}", "#}"].iter().any(|end| trimmed.ends_with(end));
+    if !(starts && ends) {
+        let place = Place::Node(node.clone());
+        let code = cx.templates.compiled_condition(text, &place)?;
+        return exec::render(cx, &code, Rc::new(place), env);
+    }
+    let code = cx.templates.compiled(text, node)?;
+    // A template that names one variable may stand for the expression in that variable's source.
+    if let [Stmt::Emit(expr)] = code.body.as_slice()
+        && let Op::Name(name) = &expr.op
+        && let Some((Entry::Lazy(inner), _)) = env.scope.get(name)
+        && let NodeData::Scalar(scalar) = &inner.data
+        && let Value::Str(text) = &scalar.value
+        && inner.tag.is_none()
+    {
+        return text_value(cx, text, inner, env, depth + 1);
+    }
+    let value = exec::render(cx, &code, Rc::new(Place::Node(node.clone())), env)?;
+    if let Val::V(Value::Str(_)) = value {
+        return Err(broken("the template in the condition gives a string", node, "a string")
+            .with_hint("a condition is an expression already: leave out the braces"));
+    }
+    Ok(value)
+}

@@ -1,0 +1,556 @@
+//! Runs the statements of a template.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::value::{Key, Value, python_str};
+
+use super::args::Args;
+use super::code::{At, Code, For, MacroDef, Stmt, Target};
+use super::cx::{Cx, Env, Place};
+use super::fail::{Fail, R, What};
+use super::val::{Func, Val};
+
+/// Names set by a template, innermost scope first.
+#[derive(Default)]
+pub struct Locals {
+    vars: RefCell<Vec<(Arc<str>, Val)>>,
+    parent: Option<Rc<Locals>>,
+}
+
+impl Locals {
+    /// A scope inside another.
+    pub fn inside(parent: &Rc<Self>) -> Rc<Self> {
+        Rc::new(Self { vars: RefCell::default(), parent: Some(Rc::clone(parent)) })
+    }
+
+    /// Sets a name in this scope.
+    pub fn set(&self, name: &Arc<str>, value: Val) {
+        let mut vars = self.vars.borrow_mut();
+        match vars.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = value,
+            None => vars.push((Arc::clone(name), value)),
+        }
+    }
+
+    /// The value of a name.
+    pub fn get(&self, name: &str) -> Option<Val> {
+        let mut scope = Some(self);
+        while let Some(locals) = scope {
+            if let Some((_, value)) = locals.vars.borrow().iter().find(|(known, _)| **known == *name) {
+                return Some(value.clone());
+            }
+            scope = locals.parent.as_deref();
+        }
+        None
+    }
+
+    /// Forgets all (breaks reference cycles).
+    pub fn clear(&self) {
+        self.vars.borrow_mut().clear();
+    }
+
+    fn exports(&self) -> IndexMap<Key, Val> {
+        self.vars.borrow().iter().map(|(name, value)| (Key::Str(Arc::clone(name)), value.clone())).collect()
+    }
+}
+
+/// A macro with what it needs to run.
+pub struct Macro {
+    def: Arc<MacroDef>,
+    code: Arc<Code>,
+    place: Rc<Place>,
+    env: Rc<Env>,
+    locals: Rc<Locals>,
+}
+
+impl Macro {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.def.name
+    }
+}
+
+/// `loop`.
+pub struct LoopState {
+    /// Position from 0.
+    pub index: Cell<usize>,
+    /// All items.
+    pub items: Vec<Val>,
+    /// Depth from 0.
+    pub depth: usize,
+    /// What `loop.changed` saw last.
+    pub last: RefCell<Option<Vec<Val>>>,
+    /// For `loop(...)` in a recursive loop.
+    pub recurse: Option<(Arc<For>, Rc<Locals>)>,
+}
+
+/// What goes on after a statement.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Next,
+    Break,
+    Continue,
+}
+
+/// What was written, in pieces: one piece alone keeps its type.
+#[derive(Default)]
+pub struct Out(Vec<Val>);
+
+impl Out {
+    fn text(&mut self, text: &Arc<str>) {
+        self.0.push(Val::from(Arc::clone(text)));
+    }
+
+    /// One value, or all pieces as text. `None` and `omit` write nothing.
+    pub fn finish(self, cx: &Cx) -> R<Val> {
+        let mut pieces = self.0;
+        pieces.retain(|piece| !piece.is_none());
+        if pieces.len() == 1 {
+            return Ok(pieces.remove(0));
+        }
+        if pieces.is_empty() {
+            return Ok(Val::NONE);
+        }
+        let mut out = String::new();
+        for piece in pieces {
+            match piece {
+                Val::Omit => {}
+                Val::Undef(undef) if matches!(undef.what, What::Soft) => {}
+                Val::V(Value::Str(text)) => out.push_str(&text),
+                other => out.push_str(&python_str(&other.value(cx)?)),
+            }
+        }
+        Ok(Val::from(out))
+    }
+}
+
+type Blocks = HashMap<Arc<str>, Vec<(Arc<Code>, Rc<Place>, Arc<Vec<Stmt>>)>>;
+
+/// One running template.
+pub struct Ev<'c> {
+    /// The render call.
+    pub cx: &'c Cx<'c>,
+    /// The template.
+    pub code: Arc<Code>,
+    /// Where its text stands.
+    pub place: Rc<Place>,
+    /// The variables.
+    pub env: Rc<Env>,
+    blocks: Rc<RefCell<Blocks>>,
+    parent: RefCell<Option<(Arc<Code>, Rc<Place>)>>,
+}
+
+/// Renders a compiled text with native types.
+pub fn render(cx: &Cx, code: &Arc<Code>, place: Rc<Place>, env: &Rc<Env>) -> R<Val> {
+    if let [Stmt::Emit(expr)] = code.body.as_slice() {
+        // The most common case by far needs no output buffer.
+        let ev = Ev::new(cx, code, place, env);
+        let value = ev.eval(expr, &Rc::new(Locals::default()))?;
+        return Ok(restore_newlines(value, code));
+    }
+    let ev = Ev::new(cx, code, place, env);
+    let out = ev.run(&Rc::new(Locals::default()))?.finish(cx)?;
+    Ok(restore_newlines(out, code))
+}
+
+fn restore_newlines(value: Val, code: &Code) -> Val {
+    let Some(text) = value.as_str() else { return value };
+    let newline = code.newline.as_deref();
+    let text = match newline {
+        Some(newline) => std::borrow::Cow::Owned(text.replace('\n', newline)),
+        None => std::borrow::Cow::Borrowed(text),
+    };
+    let newline = newline.unwrap_or("\n");
+    let found = text.len() - text.trim_end_matches('\n').len();
+    if code.newlines > found {
+        return Val::from(format!("{text}{}", newline.repeat(code.newlines - found)));
+    }
+    match text {
+        std::borrow::Cow::Owned(text) => Val::from(text),
+        std::borrow::Cow::Borrowed(_) => value,
+    }
+}
+
+impl<'c> Ev<'c> {
+    /// Prepares a run.
+    pub fn new(cx: &'c Cx<'_>, code: &Arc<Code>, place: Rc<Place>, env: &Rc<Env>) -> Self {
+        Self {
+            cx: shorten(cx),
+            code: Arc::clone(code),
+            place,
+            env: Rc::clone(env),
+            blocks: Rc::default(),
+            parent: RefCell::new(None),
+        }
+    }
+
+    fn with_code(&self, code: &Arc<Code>, place: &Rc<Place>, blocks: bool) -> Self {
+        Self {
+            cx: self.cx,
+            code: Arc::clone(code),
+            place: Rc::clone(place),
+            env: Rc::clone(&self.env),
+            blocks: if blocks { Rc::clone(&self.blocks) } else { Rc::default() },
+            parent: RefCell::new(None),
+        }
+    }
+
+    /// The place in the source of a range of the text.
+    pub fn span(&self, at: At) -> Option<crate::diag::Span> {
+        let shift = self.code.shift;
+        self.place.span((at.0 + shift, at.1 + shift))
+    }
+
+    fn add_blocks(&self, code: &Arc<Code>, place: &Rc<Place>) {
+        for (name, body) in &code.blocks {
+            self.blocks.borrow_mut().entry(Arc::clone(name)).or_default().push((
+                Arc::clone(code),
+                Rc::clone(place),
+                Arc::clone(body),
+            ));
+        }
+    }
+
+    /// Runs the whole template, and its parents if it extends one.
+    pub fn run(&self, locals: &Rc<Locals>) -> R<Out> {
+        self.add_blocks(&self.code, &self.place);
+        let mut out = Out::default();
+        self.body(&self.code.body, locals, &mut out)?;
+        let mut parent = self.parent.borrow_mut().take();
+        let mut seen = 0;
+        while let Some((code, place)) = parent {
+            seen += 1;
+            if seen > 100 {
+                return Err(Fail::msg("the templates extend each other in a cycle"));
+            }
+            let ev = self.with_code(&code, &place, true);
+            ev.add_blocks(&code, &place);
+            out = Out::default();
+            ev.body(&code.body, locals, &mut out)?;
+            parent = ev.parent.borrow_mut().take();
+        }
+        Ok(out)
+    }
+
+    fn body(&self, body: &[Stmt], locals: &Rc<Locals>, out: &mut Out) -> R<Flow> {
+        for stmt in body {
+            let flow = self.stmt(stmt, locals, out)?;
+            if flow != Flow::Next {
+                return Ok(flow);
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    fn capture(&self, body: &[Stmt], locals: &Rc<Locals>) -> R<Val> {
+        let mut out = Out::default();
+        self.body(body, locals, &mut out)?;
+        let value = out.finish(self.cx)?;
+        Ok(if value.is_none() { Val::from("") } else { value })
+    }
+
+    fn stmt(&self, stmt: &Stmt, locals: &Rc<Locals>, out: &mut Out) -> R<Flow> {
+        match stmt {
+            Stmt::Text(text) => out.text(text),
+            Stmt::Emit(expr) => {
+                let value = self.eval(expr, locals)?;
+                out.0.push(match &value {
+                    Val::Undef(undef) if matches!(undef.what, What::Soft) => value,
+                    _ => value.defined()?,
+                });
+            }
+            Stmt::If(test, then, other) => {
+                let holds = self.eval(test, locals)?.truthy()?;
+                return self.body(if holds { then } else { other }, locals, out);
+            }
+            Stmt::For(item) => {
+                let iter = self.eval(&item.iter, locals)?;
+                self.run_loop(item, &iter, locals, 0, out)?;
+            }
+            Stmt::With(assignments, body) => {
+                let inner = Locals::inside(locals);
+                let mut values = Vec::new();
+                for (_, expr) in assignments {
+                    values.push(self.eval(expr, locals)?);
+                }
+                for ((target, _), value) in assignments.iter().zip(values) {
+                    self.assign(target, value, &inner)?;
+                }
+                return self.body(body, &inner, out);
+            }
+            Stmt::Set(target, expr) => {
+                let value = self.eval(expr, locals)?;
+                self.assign(target, value, locals)?;
+            }
+            Stmt::SetBlock(target, filter, body) => {
+                let mut value = self.capture(body, &Locals::inside(locals))?;
+                if let Some(filter) = filter {
+                    value = self.filter_chain(filter, value, locals)?;
+                }
+                self.assign(target, value, locals)?;
+            }
+            Stmt::FilterBlock(filter, body) => {
+                let value = self.capture(body, &Locals::inside(locals))?;
+                let value = self.filter_chain(filter, value, locals)?;
+                out.0.push(value.defined()?);
+            }
+            Stmt::Plain(body) => return self.body(body, locals, out),
+            Stmt::Do(expr) => {
+                self.eval(expr, locals)?.defined()?;
+            }
+            Stmt::Break => return Ok(Flow::Break),
+            Stmt::Continue => return Ok(Flow::Continue),
+            Stmt::Macro(def) => {
+                let item = self.make_macro(def, locals);
+                locals.set(&def.name, Val::Func(Func::Macro(Rc::new(item))));
+                self.cx.cyclic.borrow_mut().push(Rc::clone(locals));
+            }
+            Stmt::CallBlock(call, def) => {
+                let caller = Val::Func(Func::Macro(Rc::new(self.make_macro(def, locals))));
+                let value = self.call_with(call, locals, Some(caller))?;
+                out.0.push(value.defined()?);
+            }
+            // A template that extends another shows its blocks through that one.
+            Stmt::Block(..) if self.parent.borrow().is_some() => {}
+            Stmt::Block(name, required, at) => {
+                let value = self.block(name, 0, locals).map_err(|fail| fail.at(self.span(*at), "in this block"))?;
+                if *required && value.as_str().is_some_and(|text| text.trim().is_empty()) {
+                    let chain = self.blocks.borrow().get(name).map_or(0, Vec::len);
+                    if chain <= 1 {
+                        return Err(Fail::msg(format!("the block `{name}` is required")).at(self.span(*at), ""));
+                    }
+                }
+                out.0.push(value);
+            }
+            Stmt::Extends(expr) => {
+                let name = self.eval(expr, locals)?.defined()?;
+                let parent = self.load(&name).map_err(|fail| fail.at(self.span(expr.at), ""))?;
+                *self.parent.borrow_mut() = Some(parent);
+            }
+            Stmt::Include(expr, ignore_missing) => {
+                let name = self.eval(expr, locals)?.defined()?;
+                let names = match &name {
+                    Val::List(list) => list.items(self.cx)?,
+                    _ => vec![name],
+                };
+                let _deeper = self.cx.deeper()?;
+                let mut found = None;
+                for name in &names {
+                    if let Some(parent) = self.find(name)? {
+                        found = Some(parent);
+                        break;
+                    }
+                }
+                match found {
+                    Some((code, place)) => {
+                        let ev = self.with_code(&code, &place, false);
+                        let inner = Locals::inside(locals);
+                        let pieces = stacker::maybe_grow(128 * 1024, 2 * 1024 * 1024, || ev.run(&inner))?;
+                        out.0.extend(pieces.0);
+                    }
+                    None if *ignore_missing => {}
+                    None => return Err(Self::not_found(&names).at(self.span(expr.at), "not found")),
+                }
+            }
+            Stmt::Import(expr, target) => {
+                let module = self.module(expr, locals)?;
+                self.assign(target, Val::map(module), locals)?;
+            }
+            Stmt::From(expr, names) => {
+                let module = self.module(expr, locals)?;
+                for (name, alias, at) in names {
+                    let Some(value) = module.get(&Key::Str(Arc::clone(name))) else {
+                        return Err(Fail::msg(format!("the template has no `{name}`")).at(self.span(*at), ""));
+                    };
+                    locals.set(alias, value.clone());
+                }
+            }
+        }
+        Ok(Flow::Next)
+    }
+
+    fn make_macro(&self, def: &Arc<MacroDef>, locals: &Rc<Locals>) -> Macro {
+        Macro {
+            def: Arc::clone(def),
+            code: Arc::clone(&self.code),
+            place: Rc::clone(&self.place),
+            env: Rc::clone(&self.env),
+            locals: Rc::clone(locals),
+        }
+    }
+
+    fn module(&self, expr: &super::code::Expr, locals: &Rc<Locals>) -> R<IndexMap<Key, Val>> {
+        let name = self.eval(expr, locals)?.defined()?;
+        let (code, place) = self.load(&name).map_err(|fail| fail.at(self.span(expr.at), "not found"))?;
+        let _deeper = self.cx.deeper()?;
+        let inner = Rc::new(Locals::default());
+        self.with_code(&code, &place, false).run(&inner)?;
+        Ok(inner.exports())
+    }
+
+    fn not_found(names: &[Val]) -> Fail {
+        let names: Vec<String> = names.iter().filter_map(Val::as_str).map(|name| format!("`{name}`")).collect();
+        Fail::msg(format!("the template {} was not found", names.join(" or ")))
+            .with_hint("templates are searched beside the including one and in `templates/`")
+    }
+
+    fn load(&self, name: &Val) -> R<(Arc<Code>, Rc<Place>)> {
+        self.find(name)?.ok_or_else(|| Self::not_found(std::slice::from_ref(name)))
+    }
+
+    fn find(&self, name: &Val) -> R<Option<(Arc<Code>, Rc<Place>)>> {
+        let Some(name) = name.as_str() else {
+            return Err(Fail::msg(format!("a template's name must be a string, not {}", name.kind())));
+        };
+        self.cx.templates.included(self.cx, name, &self.env.scope)
+    }
+
+    /// Runs a block; `depth` counts from the most derived template.
+    pub fn block(&self, name: &str, depth: usize, locals: &Rc<Locals>) -> R<Val> {
+        let found = self.blocks.borrow().get(name).and_then(|chain| chain.get(depth).cloned());
+        let Some((code, place, body)) = found else {
+            return Err(Fail::msg(format!("there is no block `{name}` to call")));
+        };
+        let _deeper = self.cx.deeper()?;
+        let ev = self.with_code(&code, &place, true);
+        let inner = Locals::inside(locals);
+        inner.set(&"super".into(), Val::Func(Func::Super(name.into(), depth + 1)));
+        ev.capture(&body, &inner)
+    }
+
+    fn run_loop(&self, item: &Arc<For>, iter: &Val, locals: &Rc<Locals>, depth: usize, out: &mut Out) -> R<()> {
+        let mut items = iter.items_of(self.cx).map_err(|fail| fail.at(self.span(item.iter.at), iter.kind()))?;
+        if let Some(filter) = &item.filter {
+            let mut kept = Vec::new();
+            for value in items {
+                let inner = Locals::inside(locals);
+                self.assign(&item.target, value.clone(), &inner)?;
+                if self.eval(filter, &inner)?.truthy()? {
+                    kept.push(value);
+                }
+            }
+            items = kept;
+        }
+        if items.is_empty() {
+            self.body(&item.otherwise, &Locals::inside(locals), out)?;
+            return Ok(());
+        }
+        let state = Rc::new(LoopState {
+            index: Cell::new(0),
+            depth,
+            last: RefCell::new(None),
+            recurse: item.recursive.then(|| (Arc::clone(item), Rc::clone(locals))),
+            items,
+        });
+        let name: Arc<str> = "loop".into();
+        for (index, value) in state.items.iter().enumerate() {
+            state.index.set(index);
+            let inner = Locals::inside(locals);
+            inner.set(&name, Val::Loop(Rc::clone(&state)));
+            self.assign(&item.target, value.clone(), &inner)?;
+            if self.body(&item.body, &inner, out)? == Flow::Break {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// `loop(items)` in a recursive loop.
+    pub fn recurse(&self, state: &LoopState, items: &Val) -> R<Val> {
+        let Some((item, locals)) = &state.recurse else {
+            return Err(Fail::msg("`loop` can be called in a `recursive` loop only"));
+        };
+        let _deeper = self.cx.deeper()?;
+        let mut out = Out::default();
+        stacker::maybe_grow(128 * 1024, 2 * 1024 * 1024, || {
+            self.run_loop(item, items, locals, state.depth + 1, &mut out)
+        })?;
+        let value = out.finish(self.cx)?;
+        Ok(if value.is_none() { Val::from("") } else { value })
+    }
+
+    fn assign(&self, target: &Target, value: Val, locals: &Rc<Locals>) -> R<()> {
+        match target {
+            Target::Name(name) => locals.set(name, value),
+            Target::Many(targets, at) => {
+                let kind = value.kind();
+                let items = value.items_of(self.cx).map_err(|fail| fail.at(self.span(*at), kind))?;
+                if items.len() != targets.len() {
+                    return Err(Fail::msg(format!("expected {} values, found {}", targets.len(), items.len()))
+                        .at(self.span(*at), "does not fit"));
+                }
+                for (target, item) in targets.iter().zip(items) {
+                    self.assign(target, item, locals)?;
+                }
+            }
+            Target::Attr(base, name) => match self.eval(base, locals)?.defined()? {
+                Val::Map(map) => {
+                    map.edit(self.cx, |entries| {
+                        entries.insert(Key::Str(Arc::clone(name)), value);
+                        Ok(())
+                    })?;
+                }
+                other => {
+                    return Err(Fail::msg(format!("can not set an attribute of {}", other.kind()))
+                        .at(self.span(base.at), "")
+                        .with_hint("make it with `namespace()`"));
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Calls a macro.
+    pub fn call_macro(&self, item: &Macro, mut args: Args, caller: Option<Val>) -> R<Val> {
+        let _deeper = self.cx.deeper()?;
+        let ev = Ev {
+            cx: self.cx,
+            code: Arc::clone(&item.code),
+            place: Rc::clone(&item.place),
+            env: Rc::clone(&item.env),
+            blocks: Rc::default(),
+            parent: RefCell::new(None),
+        };
+        let locals = Locals::inside(&item.locals);
+        for (index, (name, default)) in item.def.params.iter().enumerate() {
+            let value = match (args.take(index, name), default) {
+                (Some(value), _) => value,
+                (None, Some(default)) => ev.eval(default, &locals)?,
+                (None, None) => Val::Undef(Rc::new(super::fail::Undef::hint(format!(
+                    "the parameter `{name}` of the macro `{}` was not given",
+                    item.def.name
+                )))),
+            };
+            locals.set(name, value);
+        }
+        if item.def.varargs {
+            locals.set(&"varargs".into(), Val::tuple(args.rest()));
+        }
+        let caller = args.take_kw("caller").or(caller);
+        if item.def.kwargs {
+            let rest = args.rest_kw().into_iter().map(|(name, value)| (Key::Str(name), value)).collect();
+            locals.set(&"kwargs".into(), Val::map(rest));
+        }
+        if let Some(caller) = caller {
+            locals.set(&"caller".into(), caller);
+        }
+        args.finish().map_err(|fail| match fail {
+            Fail::Diag(mut diag) => {
+                diag.message = format!("the macro `{}`: {}", item.def.name, diag.message);
+                Fail::Diag(diag)
+            }
+            other @ Fail::Undef(_) => other,
+        })?;
+        stacker::maybe_grow(128 * 1024, 2 * 1024 * 1024, || ev.capture(&item.def.body, &locals))
+    }
+}
+
+/// A render call outlives every template that runs in it.
+fn shorten<'c>(cx: &'c Cx<'_>) -> &'c Cx<'c> {
+    cx
+}

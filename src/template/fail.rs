@@ -1,0 +1,148 @@
+//! How evaluation fails: an undefined value that may yet be caught by `default`, or an error.
+
+use std::rc::Rc;
+
+use crate::diag::{Diagnostic, Kind, Span, nearest};
+
+use super::cx::Env;
+
+/// Result of evaluation.
+pub type R<T> = Result<T, Fail>;
+
+/// Why evaluation stopped.
+#[derive(Clone)]
+pub enum Fail {
+    /// An undefined value was used.
+    Undef(Rc<Undef>),
+    /// Anything else.
+    Diag(Diagnostic),
+}
+
+/// What is not defined.
+pub enum What {
+    /// A name, with the variables that were in reach.
+    Name(Rc<str>, Rc<Env>),
+    /// An attribute or item: its name, the type of the value, and what the value has.
+    Attr { name: Rc<str>, kind: &'static str, has: Vec<Rc<str>> },
+    /// `undef(hint=...)`, an empty sequence's `first`.
+    Hint(Rc<str>),
+    /// An inline `if` without `else`: false, and empty inside a text.
+    Soft,
+}
+
+/// An undefined value. Its message is made only when it is needed.
+pub struct Undef {
+    /// What is missing.
+    pub what: What,
+    /// Where it was used.
+    pub span: Option<Span>,
+    /// The variables on the way from the use that a task made, innermost first: name, use, definition.
+    pub trail: Vec<Step>,
+}
+
+/// A variable on the way to a failure.
+#[derive(Clone)]
+pub struct Step {
+    /// Its name.
+    pub name: Rc<str>,
+    /// Where it was used.
+    pub used: Option<Span>,
+    /// Where it is defined.
+    pub defined: Option<Span>,
+}
+
+impl Undef {
+    /// One with a hint only.
+    pub fn hint(text: impl Into<Rc<str>>) -> Self {
+        Self { what: What::Hint(text.into()), span: None, trail: Vec::new() }
+    }
+
+    /// The short message, as Ansible words it.
+    pub fn message(&self) -> String {
+        match &self.what {
+            What::Name(name, _) => format!("`{name}` is not defined"),
+            What::Attr { name, kind, .. } => format!("{kind} has no attribute `{name}`"),
+            What::Hint(text) => text.to_string(),
+            What::Soft => "the inline `if` is false and has no `else`".to_owned(),
+        }
+    }
+
+    fn diagnostic(&self, place: impl Fn(Span) -> String) -> Diagnostic {
+        let mut diag = Diagnostic::new("T0101", Kind::Template, self.message());
+        match &self.what {
+            What::Name(name, env) => {
+                diag = diag.with_label_opt(self.span, "not defined");
+                let names = env.scope.names();
+                if let Some(near) = nearest(name, names.iter().map(|name| &**name)) {
+                    let at = env.scope.get(near).and_then(|(entry, _)| entry.span());
+                    let at = at.map(|span| format!(" ({})", place(span))).unwrap_or_default();
+                    diag = diag.with_hint(format!("did you mean `{near}`?{at}"));
+                } else {
+                    diag = diag.with_hint(format!("define it, or give a default: `{name} | default('...')`"));
+                }
+            }
+            What::Attr { name, has, .. } => {
+                diag = diag.with_label_opt(self.span, format!("no `{name}` here"));
+                if !has.is_empty() {
+                    let mut shown: Vec<String> = has.iter().take(12).map(|key| format!("`{key}`")).collect();
+                    if has.len() > 12 {
+                        shown.push(format!("{} more", has.len() - 12));
+                    }
+                    diag = diag.with_note(format!("it has {}", shown.join(", ")));
+                    diag = diag.with_nearest(name, has.iter().map(|key| &**key));
+                }
+            }
+            What::Hint(_) | What::Soft => diag = diag.with_label_opt(self.span, "undefined"),
+        }
+        add_trail(diag, &self.trail)
+    }
+}
+
+/// Labels the definitions of the variables in which a failure happened.
+pub fn add_trail(mut diag: Diagnostic, trail: &[Step]) -> Diagnostic {
+    for step in trail {
+        if let Some(used) = step.used {
+            diag = diag.with_label(used, format!("`{}` is used here", step.name));
+        } else if let Some(defined) = step.defined {
+            diag = diag.with_label(defined, format!("in the definition of `{}`", step.name));
+        }
+    }
+    diag
+}
+
+impl Fail {
+    /// An error without a place; the evaluator adds the place of the filter, test or call.
+    pub fn msg(message: impl Into<String>) -> Self {
+        Self::Diag(Diagnostic::new("T0103", Kind::Template, message))
+    }
+
+    /// Adds a place if there is none yet.
+    pub fn at(self, span: Option<Span>, label: &str) -> Self {
+        match self {
+            Self::Diag(diag) if diag.labels.is_empty() => Self::Diag(diag.with_label_opt(span, label)),
+            other => other,
+        }
+    }
+
+    /// Adds a hint.
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        match self {
+            Self::Diag(diag) => Self::Diag(diag.with_hint(hint)),
+            other @ Self::Undef(_) => other,
+        }
+    }
+
+    /// The diagnostic; `place` spells a span for the hint.
+    pub fn into_diagnostic(self, place: impl Fn(Span) -> String) -> Diagnostic {
+        match self {
+            Self::Undef(undef) => undef.diagnostic(place),
+            Self::Diag(diag) => diag,
+        }
+    }
+}
+
+impl From<Diagnostic> for Fail {
+    fn from(diag: Diagnostic) -> Self {
+        Self::Diag(diag)
+    }
+}

@@ -1,0 +1,143 @@
+//! JSON and YAML, both ways.
+
+use crate::diag::SourceMap;
+use crate::value::{JsonStyle, Value, to_json_text};
+use crate::yaml::{LoadOptions, load};
+
+use super::super::args::{Args, Call};
+use super::super::fail::{Fail, R};
+use super::super::val::Val;
+use super::super::yaml_out::{self, Style};
+use super::Entry;
+
+/// The table of this file.
+pub const TABLE: &[Entry] = &[
+    ("from_json", from_json),
+    ("from_yaml", from_yaml),
+    ("from_yaml_all", from_yaml_all),
+    ("pprint", |call, value, _| Ok(Val::from(super::super::text::repr_of(call.cx(), &value)?))),
+    ("to_json", |call, value, args| to_json(call, value, args, None, false)),
+    ("to_nice_json", |call, value, args| to_json(call, value, args, Some(4), true)),
+    ("to_nice_yaml", |call, value, args| to_yaml(call, value, args, 4, Some(false))),
+    ("to_yaml", |call, value, args| to_yaml(call, value, args, 2, None)),
+    ("tojson", |call, value, args| to_json(call, value, args, None, true)),
+];
+
+fn to_json(call: &Call, value: Val, mut args: Args, indent: Option<i128>, sort: bool) -> R<Val> {
+    let indent = match args.take_kw("indent") {
+        None if indent.is_some() => args.take(0, "indent").map_or(indent, |value| match value {
+            Val::V(Value::Int(int)) => Some(int),
+            _ => None,
+        }),
+        Some(Val::V(Value::Int(int))) => Some(int),
+        _ => None,
+    };
+    let sort_keys = args.flag(if indent.is_some() { 1 } else { usize::MAX }, "sort_keys", sort)?;
+    let ascii = args.flag(usize::MAX, "ensure_ascii", true)?;
+    for ignored in ["profile", "vault_to_text", "preprocess_unsafe", "default"] {
+        let _ = args.take_kw(ignored);
+    }
+    let separators = match args.take_kw("separators") {
+        Some(value) if indent.is_none() => Some(call.items(&value)?),
+        _ => None,
+    };
+    args.finish()?;
+    let indent = indent.and_then(|indent| usize::try_from(indent).ok());
+    let data = call.value(&value)?;
+    if let Some([item, key]) = separators.as_deref() {
+        return Ok(Val::from(compact(&data, sort_keys, ascii, &call.text(item)?, &call.text(key)?)));
+    }
+    Ok(Val::from(to_json_text(&data, JsonStyle { indent, sort_keys, ascii })))
+}
+
+/// JSON on one line with separators of the user's choice.
+fn compact(value: &Value, sort_keys: bool, ascii: bool, item: &str, key: &str) -> String {
+    match value {
+        Value::List(list) => {
+            let parts: Vec<String> = list.iter().map(|value| compact(value, sort_keys, ascii, item, key)).collect();
+            format!("[{}]", parts.join(item))
+        }
+        Value::Map(map) => {
+            let mut pairs: Vec<(String, String)> = map
+                .iter()
+                .map(|(name, value)| {
+                    let name = to_json_text(&Value::Str(name.text()), JsonStyle { ascii, ..JsonStyle::default() });
+                    (name, compact(value, sort_keys, ascii, item, key))
+                })
+                .collect();
+            if sort_keys {
+                pairs.sort();
+            }
+            let parts: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}{key}{value}")).collect();
+            format!("{{{}}}", parts.join(item))
+        }
+        scalar => to_json_text(scalar, JsonStyle { ascii, ..JsonStyle::default() }),
+    }
+}
+
+fn from_json(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let _ = args.take_kw("profile");
+    args.finish()?;
+    let Some(text) = value.as_text() else {
+        let _ = call;
+        return Err(Fail::msg(format!("`from_json` wants a string, not {}", value.kind())));
+    };
+    let json: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| Fail::msg(format!("this is not JSON: {error}")))?;
+    Ok(Val::from(crate::value::from_json(json)))
+}
+
+fn documents(text: &str) -> R<Vec<Value>> {
+    let sources = SourceMap::new();
+    let file = sources.add("<from_yaml>", None, text);
+    let loaded = load(&sources, &file, &LoadOptions::default());
+    if let Some(error) = loaded.diagnostics.iter().find(|diag| diag.is_error()) {
+        let place = error.span().map(|span| file.line_col(span.start));
+        let at = place.map(|at| format!(" (line {}, column {})", at.line, at.column)).unwrap_or_default();
+        return Err(Fail::msg(format!("this is not YAML: {}{at}", error.message)));
+    }
+    Ok(loaded.documents.iter().map(crate::yaml::Node::to_value).collect())
+}
+
+fn from_yaml(_: &Call, value: Val, args: Args) -> R<Val> {
+    args.finish()?;
+    let Some(text) = value.as_text() else { return Ok(value) };
+    Ok(Val::from(documents(&text)?.into_iter().next().unwrap_or_default()))
+}
+
+fn from_yaml_all(_: &Call, value: Val, args: Args) -> R<Val> {
+    args.finish()?;
+    if value.is_none() {
+        return Ok(Val::list(Vec::new()));
+    }
+    let Some(text) = value.as_text() else { return Ok(value) };
+    Ok(Val::list(documents(&text)?.into_iter().map(Val::from).collect()))
+}
+
+fn to_yaml(call: &Call, value: Val, mut args: Args, indent: usize, flow: Option<bool>) -> R<Val> {
+    let given = args.int(if indent == 4 { 0 } else { usize::MAX }, "indent")?;
+    let indent = given.map_or(indent, |given| usize::try_from(given).unwrap_or(2));
+    let width = args.int(usize::MAX, "width")?.map_or(80, |width| usize::try_from(width).unwrap_or(usize::MAX));
+    let flow = match args.take_kw("default_flow_style") {
+        None => flow,
+        Some(Val::V(Value::Bool(flag))) => Some(flag),
+        Some(_) => None,
+    };
+    let style = Style {
+        indent: if (2..10).contains(&indent) { indent } else { 2 },
+        width: if width > indent * 2 { width } else { 80 },
+        sort_keys: args.flag(usize::MAX, "sort_keys", true)?,
+        flow,
+        explicit_start: args.flag(usize::MAX, "explicit_start", false)?,
+        explicit_end: args.flag(usize::MAX, "explicit_end", false)?,
+        unicode: args.flag(usize::MAX, "allow_unicode", true)?,
+    };
+    for ignored in
+        ["vault_to_text", "dump_vault_tags", "encoding", "version", "tags", "canonical", "line_break", "default_style"]
+    {
+        let _ = args.take_kw(ignored);
+    }
+    let _ = args.rest();
+    args.finish()?;
+    Ok(Val::from(yaml_out::dump(&call.value(&value)?, style)))
+}

@@ -1,0 +1,449 @@
+//! Lists: order, joining, slicing, flattening, combining.
+
+use std::cmp::Ordering;
+
+use crate::value::Value;
+
+use super::super::args::{Args, Call};
+use super::super::cx::Cx;
+use super::super::fail::{Fail, R, Undef};
+use super::super::ops;
+use super::super::val::Val;
+use super::Entry;
+
+/// Longest result of `product`, `permutations` and `combinations`.
+const MAX_COMBINED: usize = 1_000_000;
+
+/// The table of this file.
+pub const TABLE: &[Entry] = &[
+    ("batch", batch),
+    ("combinations", combinations),
+    ("count", length),
+    ("first", first),
+    ("flatten", flatten),
+    ("join", join),
+    ("last", last),
+    ("length", length),
+    ("list", list),
+    ("max", |call, value, args| extreme(call, value, args, Ordering::Greater)),
+    ("min", |call, value, args| extreme(call, value, args, Ordering::Less)),
+    ("permutations", permutations),
+    ("product", product),
+    ("random", random),
+    ("reverse", reverse),
+    ("shuffle", shuffle),
+    ("slice", slice),
+    ("sort", sort),
+    ("subelements", subelements),
+    ("sum", sum),
+    ("unique", unique),
+    ("zip", zip),
+    ("zip_longest", zip_longest),
+];
+
+fn undefined(hint: &str) -> Val {
+    Val::Undef(std::rc::Rc::new(Undef::hint(hint)))
+}
+
+fn length(_: &Call, value: Val, args: Args) -> R<Val> {
+    args.finish()?;
+    Ok(Val::from(value.len()?))
+}
+
+fn first(call: &Call, value: Val, args: Args) -> R<Val> {
+    args.finish()?;
+    if let Val::List(list) = &value {
+        return Ok(list.get(call.cx(), 0)?.unwrap_or_else(|| undefined("no first item, sequence was empty")));
+    }
+    Ok(call.items(&value)?.into_iter().next().unwrap_or_else(|| undefined("no first item, sequence was empty")))
+}
+
+fn last(call: &Call, value: Val, args: Args) -> R<Val> {
+    args.finish()?;
+    Ok(call.items(&value)?.pop().unwrap_or_else(|| undefined("no last item, sequence was empty")))
+}
+
+fn list(call: &Call, value: Val, args: Args) -> R<Val> {
+    args.finish()?;
+    Ok(Val::list(call.items(&value)?))
+}
+
+fn join(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let sep = args.text(call, 0, "d")?.unwrap_or_default();
+    let attribute = args.take(1, "attribute");
+    args.finish()?;
+    let mut out = String::new();
+    for (index, item) in call.items(&value)?.into_iter().enumerate() {
+        let item = match &attribute {
+            Some(path) => call.ev.attribute(&item, path)?,
+            None => item,
+        };
+        if index > 0 {
+            out.push_str(&sep);
+        }
+        out.push_str(&call.text(&item.defined()?)?);
+    }
+    Ok(Val::from(out))
+}
+
+fn reverse(call: &Call, value: Val, args: Args) -> R<Val> {
+    args.finish()?;
+    if let Some(text) = value.as_str() {
+        return Ok(Val::from(text.chars().rev().collect::<String>()));
+    }
+    let mut items = call.items(&value)?;
+    items.reverse();
+    Ok(Val::list(items))
+}
+
+/// The key by which Jinja compares: text without case unless asked.
+pub fn fold(item: Val, case_sensitive: bool) -> Val {
+    match &item {
+        Val::V(Value::Str(text)) if !case_sensitive => Val::from(text.to_lowercase()),
+        _ => item,
+    }
+}
+
+/// Sorts stably by a key; an error if two keys have no order.
+pub fn sorted(cx: &Cx, items: Vec<Val>, key: &dyn Fn(&Val) -> R<Val>, reverse: bool) -> R<Vec<Val>> {
+    let mut keyed = items.into_iter().map(|item| Ok((key(&item)?, item))).collect::<R<Vec<_>>>()?;
+    let mut failed = None;
+    // Python's reverse keeps the order of equal items.
+    keyed.sort_by(|(a, _), (b, _)| {
+        let order = ops::order(cx, a, b).unwrap_or_else(|fail| {
+            failed.get_or_insert(fail);
+            Ordering::Equal
+        });
+        if reverse { order.reverse() } else { order }
+    });
+    match failed {
+        Some(fail) => Err(fail),
+        None => Ok(keyed.into_iter().map(|(_, item)| item).collect()),
+    }
+}
+
+/// A key function for `attribute=`: several, comma-separated, make a list.
+pub fn key_of(call: &Call, item: &Val, attribute: Option<&Val>, case_sensitive: bool) -> R<Val> {
+    match attribute {
+        None => Ok(fold(item.clone(), case_sensitive)),
+        Some(Val::V(Value::Str(paths))) if paths.contains(',') => {
+            let mut keys = Vec::new();
+            for path in paths.split(',') {
+                keys.push(fold(call.ev.attribute(item, &Val::from(path))?.defined()?, case_sensitive));
+            }
+            Ok(Val::list(keys))
+        }
+        Some(path) => Ok(fold(call.ev.attribute(item, path)?.defined()?, case_sensitive)),
+    }
+}
+
+fn sort(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let reverse = args.flag(0, "reverse", false)?;
+    let case = args.flag(1, "case_sensitive", false)?;
+    let attribute = args.take(2, "attribute").filter(|path| !path.is_none());
+    args.finish()?;
+    let items = call.items(&value)?;
+    Ok(Val::list(sorted(call.cx(), items, &|item| key_of(call, item, attribute.as_ref(), case), reverse)?))
+}
+
+fn extreme(call: &Call, value: Val, mut args: Args, wanted: Ordering) -> R<Val> {
+    let case = args.flag(0, "case_sensitive", false)?;
+    let attribute = args.take(1, "attribute").filter(|path| !path.is_none());
+    args.finish()?;
+    let mut best: Option<(Val, Val)> = None;
+    for item in call.items(&value)? {
+        let key = key_of(call, &item, attribute.as_ref(), case)?;
+        let better = match &best {
+            None => true,
+            Some((other, _)) => ops::order(call.cx(), &key, other)? == wanted,
+        };
+        if better {
+            best = Some((key, item));
+        }
+    }
+    Ok(best.map_or_else(|| undefined("no aggregated item, sequence was empty"), |(_, item)| item))
+}
+
+/// The items whose keys are new.
+pub fn distinct(call: &Call, items: Vec<Val>, attribute: Option<&Val>, case: bool) -> R<Vec<Val>> {
+    let mut seen: Vec<Val> = Vec::new();
+    let mut texts = std::collections::HashSet::new();
+    let mut out = Vec::new();
+    for item in items {
+        let key = key_of(call, &item, attribute, case)?;
+        if let Some(text) = key.as_text() {
+            if texts.insert(text) {
+                out.push(item);
+            }
+            continue;
+        }
+        let mut known = false;
+        for other in &seen {
+            known = known || ops::equal(call.cx(), other, &key)?;
+        }
+        if !known {
+            seen.push(key);
+            out.push(item);
+        }
+    }
+    Ok(out)
+}
+
+fn unique(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let case = args.flag(0, "case_sensitive", false)?;
+    let attribute = args.take(1, "attribute").filter(|path| !path.is_none());
+    args.finish()?;
+    Ok(Val::list(distinct(call, call.items(&value)?, attribute.as_ref(), case)?))
+}
+
+fn sum(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let attribute = args.take(0, "attribute").filter(|path| !path.is_none());
+    let mut total = args.take(1, "start").unwrap_or_else(|| Val::from(0_i64));
+    args.finish()?;
+    for item in call.items(&value)? {
+        let item = match &attribute {
+            Some(path) => call.ev.attribute(&item, path)?,
+            None => item,
+        };
+        total = ops::binary(call.cx(), super::super::code::Bin::Add, &total, &item)?;
+    }
+    Ok(total)
+}
+
+fn flatten(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let levels = args.int(0, "levels")?;
+    let skip = args.flag(1, "skip_nulls", true)?;
+    args.finish()?;
+    let mut out = Vec::new();
+    flatten_into(call.cx(), call.items(&value)?, levels, skip, &mut out)?;
+    Ok(Val::list(out))
+}
+
+/// Ansible's `flatten`.
+pub fn flatten_into(cx: &Cx, items: Vec<Val>, levels: Option<i128>, skip: bool, out: &mut Vec<Val>) -> R<()> {
+    let _deeper = cx.deeper()?;
+    for item in items {
+        let null = item.is_none() || matches!(item.as_str(), Some("None" | "null"));
+        match &item {
+            _ if skip && null => {}
+            Val::List(list) if levels.is_none_or(|levels| levels >= 1) => {
+                flatten_into(cx, list.items(cx)?, levels.map(|levels| levels - 1), skip, out)?;
+            }
+            _ => out.push(item),
+        }
+    }
+    Ok(())
+}
+
+fn batch(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let size = usize::try_from(args.int(0, "linecount")?.unwrap_or(0)).unwrap_or(0).max(1);
+    let fill = args.take(1, "fill_with").filter(|fill| !fill.is_none());
+    args.finish()?;
+    let mut out = Vec::new();
+    for chunk in call.items(&value)?.chunks(size) {
+        let mut chunk = chunk.to_vec();
+        if let Some(fill) = &fill {
+            chunk.resize(size, fill.clone());
+        }
+        out.push(Val::list(chunk));
+    }
+    Ok(Val::list(out))
+}
+
+fn slice(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let slices = usize::try_from(args.int(0, "slices")?.unwrap_or(1)).unwrap_or(1).clamp(1, 100_000);
+    let fill = args.take(1, "fill_with").filter(|fill| !fill.is_none());
+    args.finish()?;
+    let items = call.items(&value)?;
+    let (each, extra) = (items.len() / slices, items.len() % slices);
+    let mut out = Vec::new();
+    let mut at = 0;
+    for index in 0..slices {
+        let size = each + usize::from(index < extra);
+        let mut part = items[at..at + size].to_vec();
+        at += size;
+        if let Some(fill) = &fill
+            && index >= extra
+        {
+            part.push(fill.clone());
+        }
+        out.push(Val::list(part));
+    }
+    Ok(Val::list(out))
+}
+
+fn lists(call: &Call, value: &Val, args: &mut Args) -> R<Vec<Vec<Val>>> {
+    let mut out = vec![call.items(value)?];
+    for other in args.rest() {
+        out.push(call.items(&other)?);
+    }
+    Ok(out)
+}
+
+fn zip(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let lists = lists(call, &value, &mut args)?;
+    let strict = args.flag(usize::MAX, "strict", false)?;
+    args.finish()?;
+    let shortest = lists.iter().map(Vec::len).min().unwrap_or(0);
+    if strict && lists.iter().any(|list| list.len() != shortest) {
+        return Err(Fail::msg("the lists differ in length"));
+    }
+    Ok(Val::list(
+        (0..shortest).map(|index| Val::tuple(lists.iter().map(|list| list[index].clone()).collect())).collect(),
+    ))
+}
+
+fn zip_longest(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let fill = args.take_kw("fillvalue").unwrap_or(Val::NONE);
+    let lists = lists(call, &value, &mut args)?;
+    args.finish()?;
+    let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
+    let row = |index| lists.iter().map(|list| list.get(index).cloned().unwrap_or_else(|| fill.clone())).collect();
+    Ok(Val::list((0..longest).map(|index| Val::tuple(row(index))).collect()))
+}
+
+fn product(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let repeat = usize::try_from(args.take_kw("repeat").map_or(1, |value| match value {
+        Val::V(Value::Int(int)) => int,
+        _ => 1,
+    }))
+    .unwrap_or(1);
+    let lists = lists(call, &value, &mut args)?;
+    args.finish()?;
+    let lists: Vec<&Vec<Val>> = (0..repeat.min(64)).flat_map(|_| lists.iter()).collect();
+    let mut rows: Vec<Vec<Val>> = vec![Vec::new()];
+    for list in lists {
+        if rows.len().saturating_mul(list.len()) > MAX_COMBINED {
+            return Err(Fail::msg("the product is too long"));
+        }
+        rows = rows
+            .iter()
+            .flat_map(|row| {
+                list.iter().map(|item| {
+                    let mut row = row.clone();
+                    row.push(item.clone());
+                    row
+                })
+            })
+            .collect();
+    }
+    Ok(Val::list(rows.into_iter().map(Val::tuple).collect()))
+}
+
+fn pick(items: &[Val], size: usize, ordered: bool, used: &mut Vec<usize>, out: &mut Vec<Val>) -> R<()> {
+    if used.len() == size {
+        if out.len() >= MAX_COMBINED {
+            return Err(Fail::msg("there are too many combinations"));
+        }
+        out.push(Val::tuple(used.iter().map(|index| items[*index].clone()).collect()));
+        return Ok(());
+    }
+    let start = if ordered { 0 } else { used.last().map_or(0, |last| last + 1) };
+    for index in start..items.len() {
+        if !used.contains(&index) {
+            used.push(index);
+            pick(items, size, ordered, used, out)?;
+            used.pop();
+        }
+    }
+    Ok(())
+}
+
+fn permutations(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let items = call.items(&value)?;
+    let size = args.int(0, "r")?.map_or(items.len(), |size| usize::try_from(size).unwrap_or(0));
+    args.finish()?;
+    let mut out = Vec::new();
+    if size <= items.len() {
+        pick(&items, size, true, &mut Vec::new(), &mut out)?;
+    }
+    Ok(Val::list(out))
+}
+
+fn combinations(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let items = call.items(&value)?;
+    let size = args.int(0, "r")?.ok_or_else(|| Fail::msg("`combinations` needs the size of one"))?;
+    args.finish()?;
+    let mut out = Vec::new();
+    let size = usize::try_from(size).unwrap_or(0);
+    if size <= items.len() {
+        pick(&items, size, false, &mut Vec::new(), &mut out)?;
+    }
+    Ok(Val::list(out))
+}
+
+fn random(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let start = args.int(0, "start")?.filter(|start| *start != 0);
+    let step = args.int(1, "step")?.filter(|step| *step != 0);
+    let seed = args.take(2, "seed").filter(|seed| !seed.is_none());
+    args.finish()?;
+    let mut rng = super::super::random::Rng::new(call, seed.as_ref())?;
+    if let Val::V(Value::Int(end)) = value {
+        let (start, step) = (start.unwrap_or(0), step.unwrap_or(1));
+        let count = if step > 0 { (end - start + step - 1) / step } else { (start - end - step - 1) / -step };
+        let count = u64::try_from(count).ok().filter(|count| *count > 0);
+        let count = count.ok_or_else(|| Fail::msg("the range of `random` is empty"))?;
+        return Ok(Val::from(start + step * i128::from(rng.below(count))));
+    }
+    if start.is_some() || step.is_some() {
+        return Err(Fail::msg("`start` and `step` of `random` are for integers only"));
+    }
+    let items = call.items(&value)?;
+    if items.is_empty() {
+        return Err(Fail::msg("`random` needs an item to choose"));
+    }
+    let at = rng.below(items.len() as u64);
+    Ok(usize::try_from(at).ok().and_then(|at| items.get(at).cloned()).unwrap_or(Val::NONE))
+}
+
+fn shuffle(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let seed = args.take(0, "seed").filter(|seed| seed.truthy().unwrap_or(false));
+    args.finish()?;
+    let mut items = call.items(&value)?;
+    let mut rng = super::super::random::Rng::new(call, seed.as_ref())?;
+    for index in (1..items.len()).rev() {
+        let other = rng.below(index as u64 + 1);
+        items.swap(index, usize::try_from(other).unwrap_or(0));
+    }
+    Ok(Val::list(items))
+}
+
+fn subelements(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let path = args.need(0, "subelements")?;
+    let skip = args.flag(1, "skip_missing", false)?;
+    args.finish()?;
+    let elements = match &value {
+        Val::Map(map) => map.items(call.cx())?.into_iter().map(|(_, value)| value).collect(),
+        Val::List(_) => call.items(&value)?,
+        other => return Err(Fail::msg(format!("`subelements` wants a list or a mapping, not {}", other.kind()))),
+    };
+    let path: Vec<Val> = match &path {
+        Val::V(Value::Str(text)) => text.split('.').map(Val::from).collect(),
+        other => call.items(other)?,
+    };
+    let mut out = Vec::new();
+    for element in elements {
+        let mut values = element.clone();
+        for key in &path {
+            if !matches!(values, Val::Map(_)) {
+                let name = call.text(key)?;
+                return Err(Fail::msg(format!("`{name}` should be looked up in a mapping, not {}", values.kind())));
+            }
+            values = match ops::item(call.cx(), &values, key)? {
+                Some(value) => value,
+                None if skip => {
+                    values = Val::list(Vec::new());
+                    break;
+                }
+                None => return Err(Fail::msg(format!("an item has no `{}`", call.text(key)?))),
+            };
+        }
+        let Val::List(values) = values else {
+            return Err(Fail::msg("the subelement should be a list"));
+        };
+        for item in values.items(call.cx())? {
+            out.push(Val::tuple(vec![element.clone(), item]));
+        }
+    }
+    Ok(Val::list(out))
+}

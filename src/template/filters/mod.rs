@@ -1,0 +1,70 @@
+//! The filters of Jinja2 and ansible-core, one table a subject.
+
+mod crypto;
+mod data;
+mod dict;
+mod encode;
+pub mod list;
+mod math;
+mod network;
+mod paths;
+mod regexes;
+mod select;
+mod sets;
+mod text;
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use super::args::{Args, Call};
+use super::fail::R;
+use super::val::Val;
+
+pub use crypto::{salt, sha256_crypt, sha512_crypt};
+pub use encode::url_parts;
+pub use paths::glob;
+
+/// A filter: the value, then its arguments.
+pub type Filter = fn(&Call, Val, Args) -> R<Val>;
+
+/// Name and function.
+pub type Entry = (&'static str, Filter);
+
+fn table() -> &'static BTreeMap<&'static str, Filter> {
+    static TABLE: OnceLock<BTreeMap<&'static str, Filter>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        [
+            crypto::TABLE,
+            data::TABLE,
+            dict::TABLE,
+            encode::TABLE,
+            list::TABLE,
+            math::TABLE,
+            network::TABLE,
+            paths::TABLE,
+            regexes::TABLE,
+            select::TABLE,
+            sets::TABLE,
+            text::TABLE,
+        ]
+        .into_iter()
+        .flatten()
+        .copied()
+        .collect()
+    })
+}
+
+/// The filter of a short name.
+pub fn find(name: &str) -> Option<Filter> {
+    table().get(name).copied()
+}
+
+/// All names.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    table().keys().copied()
+}
+
+/// True if the filter wants to see undefined values.
+pub fn takes_undefined(name: &str) -> bool {
+    matches!(name, "default" | "d" | "mandatory" | "type_debug" | "ternary")
+}

@@ -1,0 +1,324 @@
+//! Text: case, trimming, wrapping, formatting, escaping.
+
+use std::sync::Arc;
+
+use crate::value::Value;
+
+use super::super::args::{Args, Call};
+use super::super::fail::{Fail, R};
+use super::super::val::Val;
+use super::super::{methods, printf, regex};
+use super::Entry;
+
+/// The table of this file.
+pub const TABLE: &[Entry] = &[
+    ("capitalize", |call, value, args| plain(call, value, &args, methods::capitalize)),
+    ("center", center),
+    ("comment", comment),
+    ("e", escape),
+    ("escape", escape),
+    ("filesizeformat", filesizeformat),
+    ("forceescape", escape),
+    ("format", format),
+    ("indent", indent),
+    ("lower", |call, value, args| plain(call, value, &args, str::to_lowercase)),
+    ("quote", quote),
+    ("replace", replace),
+    ("safe", |_, value, _| Ok(value)),
+    ("split", split),
+    ("string", |call, value, args| plain(call, value, &args, str::to_owned)),
+    ("striptags", striptags),
+    ("title", title),
+    ("trim", trim),
+    ("truncate", truncate),
+    ("upper", |call, value, args| plain(call, value, &args, str::to_uppercase)),
+    ("wordcount", wordcount),
+    ("wordwrap", wordwrap),
+];
+
+fn plain<T: Into<String>>(call: &Call, value: Val, args: &Args, change: impl FnOnce(&str) -> T) -> R<Val> {
+    args.finish()?;
+    Ok(Val::from(change(&call.text(&value)?).into()))
+}
+
+fn title(call: &Call, value: Val, args: Args) -> R<Val> {
+    args.finish()?;
+    // Jinja's own: words begin after white space, hyphens and brackets.
+    let mut out = String::new();
+    let mut start = true;
+    for c in call.text(&value)?.chars() {
+        if start {
+            out.extend(c.to_uppercase());
+        } else {
+            out.extend(c.to_lowercase());
+        }
+        start = c.is_whitespace() || "-({[<".contains(c);
+    }
+    Ok(Val::from(out))
+}
+
+fn trim(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let chars = args.text(call, 0, "chars")?;
+    args.finish()?;
+    let text = call.text(&value)?;
+    Ok(Val::from(match chars {
+        Some(chars) => text.trim_matches(|c| chars.contains(c)),
+        None => text.trim(),
+    }))
+}
+
+fn replace(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let old = call.text(&args.need(0, "old")?)?;
+    let new = call.text(&args.need(1, "new")?)?;
+    let count = args.int(2, "count")?.and_then(|count| usize::try_from(count).ok());
+    args.finish()?;
+    let text = call.text(&value)?;
+    Ok(Val::from(match count {
+        Some(count) => text.replacen(&*old, &new, count),
+        None => text.replace(&*old, &new),
+    }))
+}
+
+fn split(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let Some(text) = value.as_text() else {
+        return Err(Fail::msg(format!("`split` wants a string, not {}", value.kind())));
+    };
+    let sep = args.text(call, 0, "sep")?;
+    let max = args.int(1, "maxsplit")?.and_then(|max| usize::try_from(max).ok());
+    args.finish()?;
+    Ok(Val::list(methods::split(&text, sep.as_deref(), max, false)?))
+}
+
+fn center(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let width = args.int(0, "width")?.unwrap_or(80);
+    args.finish()?;
+    let text = Val::from(call.text(&value)?);
+    methods::call(call, &text, "center", Args::of(vec![Val::from(width)]))
+}
+
+fn format(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let (pos, named) = (args.rest(), args.rest_kw());
+    let text = call.text(&value)?;
+    let values = if named.is_empty() {
+        Val::tuple(pos)
+    } else {
+        Val::map(named.into_iter().map(|(name, value)| (crate::value::Key::Str(name), value)).collect())
+    };
+    printf::percent(call.cx(), &text, &values).map(Val::from)
+}
+
+fn indent(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let width = match args.take(0, "width") {
+        None => " ".repeat(4),
+        Some(Val::V(Value::Str(text))) => text.to_string(),
+        Some(Val::V(Value::Int(width))) => " ".repeat(usize::try_from(width.clamp(0, 10_000)).unwrap_or(0)),
+        Some(other) => return Err(Fail::msg(format!("the width must be an integer, not {}", other.kind()))),
+    };
+    let first = args.flag(1, "first", false)?;
+    let blank = args.flag(2, "blank", false)?;
+    args.finish()?;
+    let text = call.text(&value)?;
+    let mut out = String::new();
+    // Jinja adds a line break before it splits, so a last empty line stays one.
+    for (index, line) in text.split('\n').enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        if (index > 0 || first) && (blank || !line.is_empty()) {
+            out.push_str(&width);
+        }
+        out.push_str(line);
+    }
+    Ok(Val::from(out))
+}
+
+fn truncate(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let length = usize::try_from(args.int(0, "length")?.unwrap_or(255)).unwrap_or(0);
+    let kill = args.flag(1, "killwords", false)?;
+    let end = args.text(call, 2, "end")?.unwrap_or_else(|| "...".into());
+    let leeway = usize::try_from(args.int(3, "leeway")?.unwrap_or(5)).unwrap_or(0);
+    args.finish()?;
+    let text = call.text(&value)?;
+    let chars: Vec<char> = text.chars().collect();
+    if chars.len() <= length + leeway {
+        return Ok(Val::from(text));
+    }
+    let keep: String = chars.iter().take(length.saturating_sub(end.chars().count())).collect();
+    let keep = if kill { keep.as_str() } else { keep.rsplit_once(' ').map_or(keep.as_str(), |(before, _)| before) };
+    Ok(Val::from(format!("{keep}{end}")))
+}
+
+fn wordcount(call: &Call, value: Val, args: Args) -> R<Val> {
+    args.finish()?;
+    let regex = regex::compile(r"\w+", false, false)?;
+    Ok(Val::from(regex::all(&regex, &call.text(&value)?)?.len()))
+}
+
+fn wordwrap(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let width = usize::try_from(args.int(0, "width")?.unwrap_or(79)).unwrap_or(79).max(1);
+    let break_long = args.flag(1, "break_long_words", true)?;
+    let join = args.text(call, 2, "wrapstring")?.unwrap_or_else(|| "\n".into());
+    args.finish()?;
+    let mut lines: Vec<String> = Vec::new();
+    for paragraph in call.text(&value)?.lines() {
+        let mut line = String::new();
+        let mut any = false;
+        for word in paragraph.split_whitespace() {
+            let mut word: String = word.to_owned();
+            loop {
+                let gap = usize::from(!line.is_empty());
+                if line.chars().count() + gap + word.chars().count() <= width {
+                    if gap == 1 {
+                        line.push(' ');
+                    }
+                    line.push_str(&word);
+                    break;
+                }
+                if !line.is_empty() {
+                    lines.push(std::mem::take(&mut line));
+                    any = true;
+                    continue;
+                }
+                if !break_long {
+                    line = word;
+                    break;
+                }
+                let rest: String = word.chars().skip(width).collect();
+                lines.push(word.chars().take(width).collect());
+                any = true;
+                word = rest;
+                if word.is_empty() {
+                    break;
+                }
+            }
+        }
+        if !line.is_empty() || !any {
+            lines.push(line);
+        }
+    }
+    Ok(Val::from(lines.join(&*join)))
+}
+
+fn striptags(call: &Call, value: Val, args: Args) -> R<Val> {
+    args.finish()?;
+    let comments = regex::compile("(?s)<!--.*?-->", false, false)?;
+    let tags = regex::compile("<[^>]*>", false, false)?;
+    let text = regex::replace(&comments, &call.text(&value)?, "", 0)?.0;
+    let text = regex::replace(&tags, &text, "", 0)?.0;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    Ok(Val::from(
+        text.replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&quot;", "\"")
+            .replace("&#39;", "'")
+            .replace("&amp;", "&"),
+    ))
+}
+
+fn escape(call: &Call, value: Val, args: Args) -> R<Val> {
+    args.finish()?;
+    Ok(Val::from(
+        call.text(&value)?
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+            .replace('\'', "&#39;")
+            .replace('"', "&#34;"),
+    ))
+}
+
+/// `shlex.quote`.
+pub fn shell_quote(text: &str) -> String {
+    let safe = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
+    if !text.is_empty() && text.chars().all(safe) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\"'\"'"))
+}
+
+fn quote(call: &Call, value: Val, args: Args) -> R<Val> {
+    args.finish()?;
+    let text: Arc<str> = if value.is_none() { "".into() } else { call.text(&value)? };
+    Ok(Val::from(shell_quote(&text)))
+}
+
+fn filesizeformat(_: &Call, value: Val, mut args: Args) -> R<Val> {
+    let binary = args.flag(0, "binary", false)?;
+    args.finish()?;
+    let bytes = super::math::float_of(&value)?;
+    let base = if binary { 1024.0 } else { 1000.0 };
+    let names: [&str; 8] = if binary {
+        ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"]
+    } else {
+        ["kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"]
+    };
+    #[expect(clippy::float_cmp, reason = "exactly one byte, as Jinja asks")]
+    if bytes == 1.0 {
+        return Ok(Val::from("1 Byte"));
+    }
+    if bytes < base {
+        return Ok(Val::from(format!("{} Bytes", bytes.trunc())));
+    }
+    let mut unit = base;
+    for (index, name) in names.iter().enumerate() {
+        unit *= base;
+        if bytes < unit || index == names.len() - 1 {
+            return Ok(Val::from(format!("{:.1} {name}", base * bytes / unit)));
+        }
+    }
+    Ok(Val::from(""))
+}
+
+fn comment(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let style = args.text(call, 0, "style")?.unwrap_or_else(|| "plain".into());
+    let (mut beginning, decoration, mut end) = match &*style {
+        "plain" => ("", "# ", ""),
+        "erlang" => ("", "% ", ""),
+        "c" => ("", "// ", ""),
+        "cblock" => ("/*", " * ", " */"),
+        "xml" => ("<!--", " - ", "-->"),
+        other => {
+            return Err(Fail::msg(format!("there is no comment style `{other}`"))
+                .with_hint("the styles are plain, erlang, c, cblock, xml"));
+        }
+    };
+    let mut given = |name: &str| args.text(call, usize::MAX, name);
+    let decoration = given("decoration")?.unwrap_or_else(|| decoration.into());
+    let newline = given("newline")?.unwrap_or_else(|| "\n".into());
+    let around: Arc<str> = decoration.trim_end().into();
+    let prefix = given("prefix")?.unwrap_or_else(|| Arc::clone(&around));
+    let postfix = given("postfix")?.unwrap_or(around);
+    let (new_beginning, new_end) = (given("beginning")?, given("end")?);
+    if let Some(text) = &new_beginning {
+        beginning = text;
+    }
+    if let Some(text) = &new_end {
+        end = text;
+    }
+    let mut count = |name: &str| -> R<usize> {
+        Ok(usize::try_from(args.int(usize::MAX, name)?.unwrap_or(1).clamp(0, 1000)).unwrap_or(0))
+    };
+    let (prefixes, postfixes) = (count("prefix_count")?, count("postfix_count")?);
+    args.finish()?;
+    let mut out = String::new();
+    if !beginning.is_empty() {
+        out += beginning;
+        out += &newline;
+    }
+    if !prefix.is_empty() {
+        let one = if prefix == newline { newline.to_string() } else { format!("{prefix}{newline}") };
+        out += &one.repeat(prefixes);
+    }
+    let text = call.text(&value)?;
+    let body = format!("{decoration}{}", text.replace(&*newline, &format!("{newline}{decoration}")));
+    out += &body.replace(&format!("{decoration}{newline}"), &format!("{}{newline}", decoration.trim_end()));
+    for _ in 0..postfixes {
+        out += &newline;
+        out += &postfix;
+    }
+    if !end.is_empty() {
+        out += &newline;
+        out += end;
+    }
+    Ok(Val::from(out))
+}

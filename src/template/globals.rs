@@ -1,0 +1,136 @@
+//! Global functions: `range`, `dict`, `lookup`, `query`, `now`, `undef`, `namespace`, ...
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::value::{Key, Value};
+
+use super::args::{Args, Call};
+use super::eval::short;
+use super::fail::{Fail, R, Undef};
+use super::val::{Func, Val};
+use super::{lookups, time};
+
+const NAMES: &[&str] = &["range", "dict", "lookup", "query", "q", "now", "undef", "namespace", "cycler", "joiner"];
+
+/// Longest range.
+const MAX_RANGE: i128 = 10_000_000;
+
+/// The function of a name.
+pub fn find(name: &str) -> Option<&'static str> {
+    NAMES.iter().copied().find(|known| *known == name)
+}
+
+/// Calls one.
+pub fn call(call: &Call, name: &str, mut args: Args) -> R<Val> {
+    let result = match name {
+        "range" => {
+            let first = args.int(0, "start")?.ok_or_else(|| Fail::msg("`range` needs an argument"))?;
+            let second = args.int(1, "stop")?;
+            let step = args.int(2, "step")?.unwrap_or(1);
+            let (start, stop) = second.map_or((0, first), |stop| (first, stop));
+            if step == 0 {
+                return Err(Fail::msg("the step of `range` can not be zero"));
+            }
+            if (stop - start) / step > MAX_RANGE {
+                return Err(Fail::msg("the range is too long"));
+            }
+            let mut items = Vec::new();
+            let mut at = start;
+            while if step > 0 { at < stop } else { at > stop } {
+                items.push(Val::from(at));
+                at += step;
+            }
+            Val::list(items)
+        }
+        "dict" | "namespace" => {
+            let mut map: IndexMap<Key, Val> = IndexMap::new();
+            if let Some(first) = args.take(0, "iterable") {
+                match first.defined()? {
+                    Val::Map(other) => map.extend(other.items(call.cx())?),
+                    other => {
+                        for pair in call.items(&other)? {
+                            match call.items(&pair)?.as_slice() {
+                                [key, value] => map.insert(key.key()?, value.clone()),
+                                _ => return Err(Fail::msg("`dict` wants a mapping or pairs")),
+                            };
+                        }
+                    }
+                }
+            }
+            map.extend(args.rest_kw().into_iter().map(|(name, value)| (Key::Str(name), value)));
+            Val::map(map)
+        }
+        "now" => {
+            let utc = args.flag(0, "utc", false)?;
+            let format = args.text(call, 1, "fmt")?;
+            let at = time::local(None, utc)?;
+            match format {
+                Some(format) => Val::from(time::format(&at, &format.replace("%z", "").replace("%Z", ""), false)),
+                None => Val::V(Value::DateTime(at.datetime(), None)),
+            }
+        }
+        "undef" => {
+            let hint = args.text(call, 0, "hint")?;
+            args.finish()?;
+            let hint: Arc<str> = hint.unwrap_or_else(|| "mandatory variable has not been overridden".into());
+            return Ok(Val::Undef(Rc::new(Undef::hint(&*hint))));
+        }
+        "cycler" => {
+            let items = args.rest();
+            if items.is_empty() {
+                return Err(Fail::msg("`cycler` needs an item"));
+            }
+            Val::Func(Func::Cycler(Rc::new(items), Rc::default()))
+        }
+        "joiner" => {
+            let sep = args.text(call, 0, "sep")?.unwrap_or_else(|| ", ".into());
+            Val::Func(Func::Joiner((*sep).into(), Rc::default()))
+        }
+        "lookup" | "query" | "q" => return lookup(call, name, args),
+        _ => return Err(Fail::msg(format!("there is no function `{name}`"))),
+    };
+    args.finish()?;
+    Ok(result)
+}
+
+fn lookup(call: &Call, function: &str, mut args: Args) -> R<Val> {
+    let plugin = args.need(0, "plugin_name")?.defined()?;
+    let Some(plugin) = plugin.as_text() else {
+        return Err(Fail::msg("the name of a lookup must be a string"));
+    };
+    let plugin = short(&plugin);
+    let mut options = args.rest_kw();
+    let terms = args.rest();
+    let mut option = |name: &str| options.iter().position(|(key, _)| **key == *name).map(|at| options.remove(at).1);
+    let list = function != "lookup" || option("wantlist").is_some_and(|value| value.truthy().unwrap_or(false));
+    let _ = option("wantlist");
+    let errors = option("errors").and_then(|value| value.as_text());
+    if !matches!(plugin, "first_found") {
+        let undefined =
+            terms.iter().chain(options.iter().map(|(_, value)| value)).find(|value| matches!(value, Val::Undef(_)));
+        if let Some(undefined) = undefined {
+            return Ok(undefined.clone());
+        }
+    }
+    let items = match lookups::run(call, plugin, terms, options, false) {
+        Ok(items) => items,
+        Err(Fail::Diag(_)) if matches!(errors.as_deref(), Some("ignore" | "warn")) => {
+            return Ok(if list { Val::list(Vec::new()) } else { Val::NONE });
+        }
+        Err(fail) => return Err(fail),
+    };
+    if list {
+        return Ok(Val::list(items));
+    }
+    Ok(match items.as_slice() {
+        [] => Val::list(Vec::new()),
+        [one] => one.clone(),
+        many if many.iter().all(|item| item.as_str().is_some()) => {
+            Val::from(many.iter().filter_map(Val::as_str).collect::<Vec<_>>().join(","))
+        }
+        _ => Val::list(items),
+    })
+}

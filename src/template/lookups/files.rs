@@ -1,0 +1,186 @@
+//! Lookups that read controller files.
+
+use std::path::{Path, PathBuf};
+
+use crate::value::{Value, python_str};
+use crate::vars::{Layer, Level};
+
+use super::super::args::{Args, Call};
+use super::super::engine::FileOptions;
+use super::super::fail::{Fail, R};
+use super::super::filters;
+use super::super::val::Val;
+use super::texts;
+
+fn find(call: &Call, folder: &str, name: &str) -> Option<PathBuf> {
+    call.cx().templates.host().find(folder, name, &call.ev.env.scope)
+}
+
+fn needed(call: &Call, folder: &str, name: &str) -> R<PathBuf> {
+    find(call, folder, name).ok_or_else(|| {
+        Fail::msg(format!("the file `{name}` was not found"))
+            .with_hint(format!("files are searched in `{folder}/` of the role and beside the playbook"))
+    })
+}
+
+fn read(call: &Call, path: &Path) -> R<String> {
+    let bytes = call.cx().templates.host().read(path)?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Fail::msg(format!("the file `{}` is not text", path.display())).with_hint("copy it with `copy`")
+    })?;
+    if text.starts_with("$ANSIBLE_VAULT;") {
+        return Ok(call.cx().templates.host().unseal(&text)?);
+    }
+    Ok(text)
+}
+
+/// The text of files.
+pub fn file(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
+    let rstrip = args.flag(usize::MAX, "rstrip", true)?;
+    let lstrip = args.flag(usize::MAX, "lstrip", false)?;
+    let mut out = Vec::new();
+    for term in texts(call, terms)? {
+        let text = read(call, &needed(call, "files", &term)?)?;
+        let text = if lstrip { text.trim_start() } else { &text };
+        out.push(Val::from(if rstrip { text.trim_end() } else { text }));
+    }
+    Ok(out)
+}
+
+/// The text of vaulted files.
+pub fn unvault(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
+    texts(call, terms)?.iter().map(|term| Ok(Val::from(read(call, &needed(call, "files", term)?)?))).collect()
+}
+
+/// Rendered template files.
+pub fn template(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
+    let convert = args.flag(usize::MAX, "convert_data", true)?;
+    let _ = args.take_kw("jinja2_native");
+    let mut options = FileOptions::default();
+    for (name, slot) in [
+        ("variable_start_string", &mut options.variable.0),
+        ("variable_end_string", &mut options.variable.1),
+        ("block_start_string", &mut options.block.0),
+        ("block_end_string", &mut options.block.1),
+        ("comment_start_string", &mut options.comment.0),
+        ("comment_end_string", &mut options.comment.1),
+    ] {
+        if let Some(text) = args.text(call, usize::MAX, name)? {
+            *slot = text.to_string();
+        }
+    }
+    options.trim_blocks = args.flag(usize::MAX, "trim_blocks", true)?;
+    options.lstrip_blocks = args.flag(usize::MAX, "lstrip_blocks", false)?;
+    let extra = args.take_kw("template_vars");
+    let _ = convert;
+    let env = match extra {
+        Some(Val::Map(map)) => {
+            let mut values = Vec::new();
+            for (key, value) in map.items(call.cx())? {
+                values.push((key.text(), call.value(&value)?));
+            }
+            super::super::cx::Env::new(&call.ev.env.scope.with(Layer::data(Level::Magic, "template_vars", values)))
+        }
+        _ => std::rc::Rc::clone(&call.ev.env),
+    };
+    let mut out = Vec::new();
+    for term in texts(call, terms)? {
+        let _deeper = call.cx().deeper()?;
+        let file = call.cx().templates.template_file(call.cx(), &term, &env.scope)?.ok_or_else(|| {
+            Fail::msg(format!("the template `{term}` was not found"))
+                .with_hint("templates are searched in `templates/` of the role and beside the playbook")
+        })?;
+        let value = stacker::maybe_grow(128 * 1024, 2 * 1024 * 1024, || {
+            call.cx().templates.file_value(call.cx(), &file, &options, &env)
+        })?;
+        out.push(match value {
+            value if value.is_none() => Val::from(""),
+            value => Val::from(python_str(&call.value(&value)?)),
+        });
+    }
+    Ok(out)
+}
+
+/// Files that fit a pattern.
+pub fn fileglob(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
+    let mut out = Vec::new();
+    for term in texts(call, terms)? {
+        let (folder, pattern) = term.rsplit_once('/').map_or(("", &*term), |(folder, pattern)| (folder, pattern));
+        let base = if term.starts_with('/') {
+            Some(PathBuf::from(if folder.is_empty() { "/" } else { folder }))
+        } else {
+            find(call, "files", if folder.is_empty() { "." } else { folder })
+                .or_else(|| find(call, "", if folder.is_empty() { "." } else { folder }))
+        };
+        if let Some(base) = base {
+            out.extend(filters::glob(&base.join(pattern).display().to_string())?.into_iter().map(Val::from));
+        }
+    }
+    Ok(out)
+}
+
+/// The first file that is there.
+pub fn first_found(call: &Call, terms: &[Val], args: &mut Args, with: bool) -> R<Vec<Val>> {
+    let _ = with;
+    let mut skip = args.flag(usize::MAX, "skip", false)?;
+    let mut names: Vec<String> = Vec::new();
+    let list = |value: Option<Val>| -> R<Vec<String>> {
+        match value {
+            None => Ok(Vec::new()),
+            Some(Val::V(Value::Null)) => Ok(Vec::new()),
+            Some(Val::List(list)) => {
+                // A name with something undefined in it can not be the one.
+                let mut out = Vec::new();
+                for item in list.items(call.cx())? {
+                    if !matches!(item, Val::Undef(_)) {
+                        out.push(call.text(&item)?.to_string());
+                    }
+                }
+                Ok(out)
+            }
+            Some(Val::Undef(_)) => Ok(Vec::new()),
+            Some(other) => Ok(call.text(&other)?.split([',', ';', ':']).map(|part| part.trim().to_owned()).collect()),
+        }
+    };
+    let add = |files: Vec<String>, paths: Vec<String>, names: &mut Vec<String>| {
+        if paths.is_empty() {
+            names.extend(files);
+        } else if files.is_empty() {
+            names.extend(paths);
+        } else {
+            for path in &paths {
+                names.extend(files.iter().map(|file| format!("{}/{file}", path.trim_end_matches('/'))));
+            }
+        }
+    };
+    let (files, paths) = (list(args.take_kw("files"))?, list(args.take_kw("paths"))?);
+    add(files, paths.clone(), &mut names);
+    let mut flat = Vec::new();
+    filters::list::flatten_into(call.cx(), terms.to_vec(), None, true, &mut flat)?;
+    for term in flat {
+        match &term {
+            Val::Map(map) => {
+                let (files, paths) = (list(map.get_str(call.cx(), "files")?)?, list(map.get_str(call.cx(), "paths")?)?);
+                add(files, paths, &mut names);
+                if let Some(value) = map.get_str(call.cx(), "skip")? {
+                    skip = value.truthy()?;
+                }
+            }
+            Val::Undef(_) => {}
+            other => add(vec![call.text(other)?.to_string()], paths.clone(), &mut names),
+        }
+    }
+    for name in &names {
+        for folder in ["templates", "files", "vars", "tasks", ""] {
+            if let Some(path) = find(call, folder, name) {
+                return Ok(vec![Val::from(path.display().to_string())]);
+            }
+        }
+    }
+    if skip {
+        return Ok(Vec::new());
+    }
+    let shown: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    Err(Fail::msg(format!("none of these files was found: {}", shown.join(", ")))
+        .with_hint("add `skip: true` if that is fine"))
+}

@@ -1,0 +1,201 @@
+//! Lookups over their own terms.
+
+use crate::value::Value;
+
+use super::super::args::{Args, Call};
+use super::super::fail::{Fail, R};
+use super::super::filters;
+use super::super::filters::list::flatten_into;
+use super::super::random::Rng;
+use super::super::val::Val;
+
+/// One level of lists is flattened.
+pub fn items(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
+    let mut out = Vec::new();
+    for term in terms {
+        match term {
+            Val::List(list) => out.extend(list.items(call.cx())?),
+            other => out.push(other.clone()),
+        }
+    }
+    Ok(out)
+}
+
+/// All levels are flattened.
+pub fn flattened(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
+    let mut out = Vec::new();
+    flatten_into(call.cx(), terms.to_vec(), None, true, &mut out)?;
+    Ok(out)
+}
+
+/// `key` and `value` of each entry.
+pub fn dict(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
+    let mut out = Vec::new();
+    for term in items(call, terms)? {
+        let Val::Map(map) = &term else {
+            return Err(Fail::msg(format!("the lookup `dict` expects a mapping, not {}", term.kind())));
+        };
+        for (key, value) in map.items(call.cx())? {
+            out.push(Val::pairs([("key", Val::from(key.to_value())), ("value", value)]));
+        }
+    }
+    Ok(out)
+}
+
+/// Pairs of position and item.
+pub fn indexed_items(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
+    let items = items(call, terms)?;
+    Ok(items.into_iter().enumerate().map(|(index, item)| Val::tuple(vec![Val::from(index), item])).collect())
+}
+
+/// The lists side by side; short ones are filled with null.
+pub fn together(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
+    let lists = terms.iter().map(|term| call.items(term)).collect::<R<Vec<_>>>()?;
+    if lists.is_empty() {
+        return Err(Fail::msg("`together` needs at least one list"));
+    }
+    let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
+    Ok((0..longest)
+        .map(|index| Val::list(lists.iter().map(|list| list.get(index).cloned().unwrap_or(Val::NONE)).collect()))
+        .collect())
+}
+
+/// Every combination, the first list outermost.
+pub fn nested(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
+    let mut rows: Vec<Vec<Val>> = vec![Vec::new()];
+    if terms.is_empty() {
+        return Err(Fail::msg("`nested` needs at least one list"));
+    }
+    for term in terms {
+        let list = match term {
+            Val::List(_) => call.items(term)?,
+            other => vec![other.clone()],
+        };
+        if rows.len().saturating_mul(list.len()) > 1_000_000 {
+            return Err(Fail::msg("there are too many combinations"));
+        }
+        rows = rows
+            .iter()
+            .flat_map(|row| {
+                list.iter().map(|item| {
+                    let mut row = row.clone();
+                    // Lists inside are flattened one level, as Ansible does.
+                    row.push(item.clone());
+                    row
+                })
+            })
+            .collect();
+    }
+    Ok(rows.into_iter().map(Val::list).collect())
+}
+
+/// Pairs of an element and each item of a list in it.
+pub fn subelements(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
+    let (Some(list), Some(path)) = (terms.first(), terms.get(1)) else {
+        return Err(Fail::msg("`subelements` needs a list and a key"));
+    };
+    let mut skip = Val::from(false);
+    if let Some(Val::Map(flags)) = terms.get(2) {
+        skip = flags.get_str(call.cx(), "skip_missing")?.unwrap_or(skip);
+    }
+    let skip = matches!(skip, Val::V(Value::Bool(true))) || skip.as_str().is_some_and(|text| text == "yes");
+    let filter = filters::find("subelements").ok_or_else(|| Fail::msg("there is no filter `subelements`"))?;
+    let found = filter(call, list.clone(), Args::of(vec![path.clone(), Val::from(skip)]))?;
+    call.items(&found)
+}
+
+/// `start=0 end=10 stride=2 format=...`, `count=5`, `1-5/2:format`.
+pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
+    let mut out = Vec::new();
+    let mut given: Vec<(String, String)> = Vec::new();
+    for name in ["start", "end", "count", "stride", "format"] {
+        if let Some(value) = args.take_kw(name) {
+            given.push((name.to_owned(), call.text(&value)?.to_string()));
+        }
+    }
+    let terms = if terms.is_empty() { vec![Val::from("")] } else { terms.to_vec() };
+    for term in terms {
+        let term = call.text(&term)?;
+        let mut pairs = given.clone();
+        if term.contains('=') {
+            for part in term.split_whitespace() {
+                let (name, value) = part.split_once('=').ok_or_else(|| wrong(&term))?;
+                if !matches!(name, "start" | "end" | "count" | "stride" | "format") {
+                    return Err(Fail::msg(format!("`sequence` has no option `{name}`")));
+                }
+                pairs.push((name.to_owned(), value.trim_matches(['"', '\'']).to_owned()));
+            }
+        } else if !term.trim().is_empty() {
+            let (range, format) = term.split_once(':').map_or((&*term, None), |(range, format)| (range, Some(format)));
+            let (range, stride) = range.split_once('/').map_or((range, None), |(range, stride)| (range, Some(stride)));
+            let (start, end) = match range.get(1..).and_then(|rest| rest.find('-')) {
+                Some(at) => (Some(&range[..=at]), &range[at + 2..]),
+                None => (None, range),
+            };
+            let mut push = |name: &str, value: Option<&str>| {
+                if let Some(value) = value {
+                    pairs.push((name.to_owned(), value.to_owned()));
+                }
+            };
+            push("start", start);
+            push("end", Some(end));
+            push("stride", stride);
+            push("format", format);
+        }
+        let text = |name: &str| pairs.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let number = |name: &str| -> R<Option<i128>> {
+            text(name)
+                .map(|text| {
+                    let parsed = match text.strip_prefix("0x") {
+                        Some(hex) => i128::from_str_radix(hex, 16),
+                        None => text.parse(),
+                    };
+                    parsed.map_err(|_| Fail::msg(format!("`{name}` of `sequence` must be an integer, not `{text}`")))
+                })
+                .transpose()
+        };
+        let start = number("start")?.unwrap_or(1);
+        let mut stride = number("stride")?.unwrap_or(1);
+        let end = match (number("end")?, number("count")?) {
+            (Some(_), Some(_)) => return Err(Fail::msg("`sequence` takes `count` or `end`, not both")),
+            (Some(end), None) => end,
+            (None, Some(0)) => {
+                continue;
+            }
+            (None, Some(count)) => start + count * stride - stride,
+            (None, None) => return Err(Fail::msg("`sequence` needs `count` or `end`")),
+        };
+        if stride == 0 {
+            return Ok(out);
+        }
+        if stride > 0 && end < start {
+            return Err(Fail::msg("to count backwards make `stride` negative"));
+        }
+        if stride < 0 && end > start {
+            return Err(Fail::msg("to count forwards make `stride` positive"));
+        }
+        if (end - start) / stride > 1_000_000 {
+            return Err(Fail::msg("the sequence is too long"));
+        }
+        let format = text("format").unwrap_or("%d");
+        let mut at = start;
+        while if stride > 0 { at <= end } else { at >= end } {
+            out.push(Val::from(super::super::printf::percent(call.cx(), format, &Val::from(at))?));
+            at += stride;
+        }
+        stride = 0;
+        let _ = stride;
+    }
+    Ok(out)
+}
+
+fn wrong(term: &str) -> Fail {
+    Fail::msg(format!("`sequence` can not read `{term}`"))
+}
+
+/// One of the terms.
+pub fn random_choice(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
+    let mut rng = Rng::new(call, None)?;
+    let at = usize::try_from(rng.below(terms.len() as u64)).unwrap_or(0);
+    Ok(terms.get(at).cloned().into_iter().collect())
+}

@@ -1,0 +1,168 @@
+//! The lookups of ansible-core, one function each.
+
+mod files;
+mod items;
+mod password;
+mod tables;
+
+use std::sync::Arc;
+
+use crate::diag::{Diagnostic, Kind};
+use crate::value::Value;
+
+use super::args::{Args, Call};
+use super::fail::{Fail, R};
+use super::val::Val;
+
+/// Named options of a lookup.
+pub type Options = Vec<(Arc<str>, Val)>;
+
+/// Every lookup.
+pub const NAMES: &[&str] = &[
+    "config",
+    "csvfile",
+    "dict",
+    "env",
+    "file",
+    "fileglob",
+    "first_found",
+    "flattened",
+    "indexed_items",
+    "ini",
+    "inventory_hostnames",
+    "items",
+    "lines",
+    "list",
+    "nested",
+    "password",
+    "pipe",
+    "random_choice",
+    "sequence",
+    "subelements",
+    "template",
+    "together",
+    "unvault",
+    "url",
+    "varnames",
+    "vars",
+];
+
+/// True if there is such a lookup.
+pub fn known(name: &str) -> bool {
+    NAMES.contains(&name)
+}
+
+/// Runs a lookup. `with`: for a `with_NAME` loop.
+pub fn run(call: &Call, name: &str, terms: Vec<Val>, options: Options, with: bool) -> R<Vec<Val>> {
+    let name = super::eval::short(name);
+    let mut args = Args::new(Vec::new(), options);
+    let found = match name {
+        "items" => items::items(call, &terms),
+        "list" => Ok(terms),
+        "flattened" => items::flattened(call, &terms),
+        "dict" => items::dict(call, &terms),
+        "indexed_items" => items::indexed_items(call, &terms),
+        "together" => items::together(call, &terms),
+        "nested" => items::nested(call, &terms),
+        "subelements" => items::subelements(call, &terms),
+        "sequence" => items::sequence(call, &terms, &mut args),
+        "random_choice" => items::random_choice(call, &terms),
+        "file" => files::file(call, &terms, &mut args),
+        "unvault" => files::unvault(call, &terms),
+        "template" => files::template(call, &terms, &mut args),
+        "fileglob" => files::fileglob(call, &terms),
+        "first_found" => files::first_found(call, &terms, &mut args, with),
+        "pipe" => texts(call, &terms)?.iter().map(|term| pipe(call, term)).collect(),
+        "lines" => {
+            let mut out = Vec::new();
+            for term in texts(call, &terms)? {
+                let text = call.cx().templates.host().pipe(&term)?;
+                out.extend(text.lines().map(Val::from));
+            }
+            Ok(out)
+        }
+        "env" => env(call, &terms, &mut args),
+        "vars" => vars(call, &terms, &mut args),
+        "varnames" => varnames(call, &terms),
+        "inventory_hostnames" => Err(Fail::msg("the lookup `inventory_hostnames` is not supported")
+            .with_hint("use `groups['NAME']`, or `groups['a'] | union(groups['b'])`")),
+        "csvfile" => tables::csvfile(call, &terms, &mut args),
+        "ini" => tables::ini(call, &terms, &mut args),
+        "password" => password::password(call, &terms, &mut args),
+        "config" => Err(Fail::msg("the lookup `config` is not supported: hostctl has no Ansible configuration")),
+        "url" => Err(Fail::msg("the lookup `url` is not supported")
+            .with_hint("fetch it with a task: `uri` or `get_url`, and `register` the result")),
+        other => {
+            let near = crate::diag::nearest(other, NAMES.iter().copied());
+            let fail = Fail::Diag(Diagnostic::new("T0107", Kind::Template, format!("there is no lookup `{other}`")));
+            Err(match near {
+                Some(near) => fail.with_hint(format!("did you mean `{near}`?")),
+                None => fail,
+            })
+        }
+    }?;
+    args.finish()?;
+    Ok(found)
+}
+
+/// Terms as texts.
+pub fn texts(call: &Call, terms: &[Val]) -> R<Vec<Arc<str>>> {
+    terms.iter().map(|term| call.text(&term.clone().defined()?)).collect()
+}
+
+fn pipe(call: &Call, command: &str) -> R<Val> {
+    let text = call.cx().templates.host().pipe(command)?;
+    Ok(Val::from(text.trim_end()))
+}
+
+fn env(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
+    let default = args.take_kw("default");
+    let mut out = Vec::new();
+    for term in texts(call, terms)? {
+        let name = term.split_whitespace().next().unwrap_or_default();
+        out.push(match (call.cx().templates.host().env(name), &default) {
+            (Some(value), _) => Val::from(value),
+            (None, Some(default)) => default.clone(),
+            (None, None) => Val::from(""),
+        });
+    }
+    Ok(out)
+}
+
+fn vars(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
+    let default = args.take_kw("default");
+    let mut out = Vec::new();
+    for term in terms {
+        let Some(name) = term.as_text() else {
+            return Err(Fail::msg(format!("the name of a variable must be a string, not {}", term.kind())));
+        };
+        let found = match call.locals.get(&name) {
+            Some(value) => Some(value),
+            None => call.cx().variable(&name, &call.ev.env, None)?,
+        };
+        out.push(match (found, &default) {
+            (Some(value @ Val::Undef(_)), None) => value.defined()?,
+            (Some(Val::Undef(_)) | None, Some(default)) => default.clone(),
+            (Some(value), _) => value,
+            (None, None) => {
+                let what = super::fail::What::Name((*name).into(), std::rc::Rc::clone(&call.ev.env));
+                let undef = super::fail::Undef { what, span: None, trail: Vec::new() };
+                return Err(Fail::Undef(std::rc::Rc::new(undef)));
+            }
+        });
+    }
+    Ok(out)
+}
+
+fn varnames(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
+    let mut out = Vec::new();
+    for term in texts(call, terms)? {
+        let pattern = super::regex::compile(&term, false, false)?;
+        for name in call.ev.env.scope.names() {
+            if super::regex::search(&pattern, &name, "search")?.is_some() {
+                out.push(Val::V(Value::Str(name)));
+            }
+        }
+    }
+    Ok(out)
+}

@@ -1,0 +1,595 @@
+//! Methods of Python's str, list, dict and of `loop`.
+
+use std::sync::Arc;
+
+use crate::value::{Key, Value};
+
+use super::args::{Args, Call};
+use super::cx::Cx;
+use super::exec::LoopState;
+use super::fail::{Fail, R};
+use super::ops;
+use super::val::{Func, ListCell, MapCell, Val};
+
+const STR: &[&str] = &[
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "encode",
+    "endswith",
+    "expandtabs",
+    "find",
+    "format",
+    "format_map",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "isidentifier",
+    "islower",
+    "isnumeric",
+    "isprintable",
+    "isspace",
+    "istitle",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "upper",
+    "zfill",
+];
+const LIST: &[&str] =
+    &["append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse", "sort"];
+const DICT: &[&str] =
+    &["clear", "copy", "fromkeys", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"];
+const TIME: &[&str] = &["strftime", "isoformat", "timestamp", "date", "weekday", "isoweekday"];
+
+/// True if the value has such a method.
+pub fn has(val: &Val, name: &str) -> bool {
+    match val {
+        Val::V(Value::Str(_)) => STR.contains(&name),
+        Val::V(Value::Bytes(_)) => matches!(name, "decode" | "hex"),
+        Val::V(Value::Date(_) | Value::DateTime(..)) => TIME.contains(&name),
+        Val::V(Value::Float(_)) => name == "is_integer",
+        Val::V(Value::Int(_)) => matches!(name, "bit_length" | "bit_count"),
+        Val::List(list) if list.tuple => matches!(name, "count" | "index"),
+        Val::List(_) => LIST.contains(&name),
+        Val::Map(map) => DICT.contains(&name) || (name == "total_seconds" && map.has(&Key::from("total_seconds"))),
+        Val::Loop(_) => matches!(name, "cycle" | "changed"),
+        Val::Func(Func::Cycler(..)) => matches!(name, "next" | "reset" | "current"),
+        _ => false,
+    }
+}
+
+/// Attributes of `loop`.
+pub fn loop_attr(cx: &Cx, state: &LoopState, name: &str) -> Option<Val> {
+    let _ = cx;
+    let (index, len) = (state.index.get(), state.items.len());
+    Some(match name {
+        "index" => Val::from(index + 1),
+        "index0" => Val::from(index),
+        "revindex" => Val::from(len - index),
+        "revindex0" => Val::from(len - index - 1),
+        "first" => Val::from(index == 0),
+        "last" => Val::from(index + 1 == len),
+        "length" => Val::from(len),
+        "depth" => Val::from(state.depth + 1),
+        "depth0" => Val::from(state.depth),
+        "previtem" => match index.checked_sub(1).and_then(|at| state.items.get(at)) {
+            Some(item) => item.clone(),
+            None => undefined("there is no previous item"),
+        },
+        "nextitem" => match state.items.get(index + 1) {
+            Some(item) => item.clone(),
+            None => undefined("there is no next item"),
+        },
+        _ => return None,
+    })
+}
+
+fn undefined(hint: &str) -> Val {
+    Val::Undef(std::rc::Rc::new(super::fail::Undef::hint(hint)))
+}
+
+/// Calls a method.
+pub fn call(call: &Call, object: &Val, name: &str, args: Args) -> R<Val> {
+    match object {
+        Val::V(Value::Str(text)) => str_method(call, text, name, args),
+        Val::List(list) => list_method(call, list, name, args),
+        Val::Map(map) => dict_method(call, object, map, name, args),
+        Val::Loop(state) => loop_method(call, state, name, args),
+        Val::V(Value::Bytes(bytes)) => match name {
+            "hex" => Ok(Val::from(hex::encode(bytes))),
+            _ => Ok(Val::from(String::from_utf8_lossy(bytes).into_owned())),
+        },
+        Val::V(Value::Float(float)) => Ok(Val::from(float.fract() == 0.0)),
+        Val::V(Value::Int(int)) => Ok(Val::from(match name {
+            "bit_count" => i128::from(int.unsigned_abs().count_ones()),
+            _ => i128::from(128 - int.unsigned_abs().leading_zeros()),
+        })),
+        Val::V(value) => {
+            let mut args = args;
+            let text = args.text(call, 0, "format")?;
+            super::time::method(value, name, text.as_deref())
+                .unwrap_or_else(|| Err(Fail::msg(format!("there is no method `{name}`"))))
+        }
+        Val::Func(Func::Blocks) => call.ev.block(name, 0, call.locals),
+        Val::Func(Func::Cycler(items, at)) => match name {
+            "reset" => {
+                at.set(0);
+                Ok(Val::NONE)
+            }
+            "current" => Ok(items.get(at.get()).cloned().unwrap_or(Val::NONE)),
+            _ => {
+                let item = items.get(at.get()).cloned().unwrap_or(Val::NONE);
+                at.set((at.get() + 1) % items.len().max(1));
+                Ok(item)
+            }
+        },
+        other => Err(Fail::msg(format!("{} has no method `{name}`", other.kind()))),
+    }
+}
+
+fn loop_method(call: &Call, state: &LoopState, name: &str, mut args: Args) -> R<Val> {
+    let items = args.rest();
+    match name {
+        "cycle" => items
+            .get(state.index.get() % items.len().max(1))
+            .cloned()
+            .ok_or_else(|| Fail::msg("no items for cycling given")),
+        "changed" => {
+            let same = match &*state.last.borrow() {
+                Some(last) if last.len() == items.len() => {
+                    let mut same = true;
+                    for (a, b) in last.iter().zip(&items) {
+                        same &= ops::equal(call.cx(), a, b)?;
+                    }
+                    same
+                }
+                _ => false,
+            };
+            *state.last.borrow_mut() = Some(items);
+            Ok(Val::from(!same))
+        }
+        _ => Err(Fail::msg(format!("`loop` has no method `{name}`"))),
+    }
+}
+
+fn needed(args: &mut Args, call: &Call, index: usize, name: &str) -> R<Arc<str>> {
+    match args.need(index, name)? {
+        Val::V(Value::Str(text)) => Ok(text),
+        other => {
+            let _ = call;
+            Err(Fail::msg(format!("a string is expected, not {}", other.kind())))
+        }
+    }
+}
+
+/// Texts of an argument that is one text or a tuple of them.
+fn texts(call: &Call, val: &Val) -> R<Vec<Arc<str>>> {
+    match val {
+        Val::V(Value::Str(text)) => Ok(vec![Arc::clone(text)]),
+        Val::List(list) => list
+            .items(call.cx())?
+            .iter()
+            .map(|item| item.as_text().ok_or_else(|| Fail::msg("a tuple of strings is expected")))
+            .collect(),
+        other => Err(Fail::msg(format!("a string is expected, not {}", other.kind()))),
+    }
+}
+
+fn strip_set(text: Option<Arc<str>>) -> impl Fn(char) -> bool {
+    move |c| match &text {
+        Some(set) => set.contains(c),
+        None => c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c),
+    }
+}
+
+/// `text.split(sep, max)` and `rsplit`.
+pub fn split(text: &str, sep: Option<&str>, max: Option<usize>, from_right: bool) -> R<Vec<Val>> {
+    let mut out: Vec<Val> = Vec::new();
+    match sep {
+        Some("") => return Err(Fail::msg("the separator is empty")),
+        Some(sep) => {
+            if from_right {
+                let mut parts: Vec<&str> = match max {
+                    Some(max) => text.rsplitn(max + 1, sep).collect(),
+                    None => text.rsplit(sep).collect(),
+                };
+                parts.reverse();
+                out.extend(parts.into_iter().map(Val::from));
+            } else {
+                match max {
+                    Some(max) => out.extend(text.splitn(max + 1, sep).map(Val::from)),
+                    None => out.extend(text.split(sep).map(Val::from)),
+                }
+            }
+        }
+        None => {
+            let mut rest = text;
+            if from_right {
+                loop {
+                    rest = rest.trim_end();
+                    if rest.is_empty() {
+                        break;
+                    }
+                    if max.is_some_and(|max| out.len() >= max) {
+                        out.push(Val::from(rest));
+                        break;
+                    }
+                    let at = rest
+                        .rfind(char::is_whitespace)
+                        .map_or(0, |at| at + rest[at..].chars().next().map_or(1, char::len_utf8));
+                    out.push(Val::from(&rest[at..]));
+                    rest = &rest[..at];
+                }
+                out.reverse();
+            } else {
+                loop {
+                    rest = rest.trim_start();
+                    if rest.is_empty() {
+                        break;
+                    }
+                    if max.is_some_and(|max| out.len() >= max) {
+                        out.push(Val::from(rest));
+                        break;
+                    }
+                    let at = rest.find(char::is_whitespace).unwrap_or(rest.len());
+                    out.push(Val::from(&rest[..at]));
+                    rest = &rest[at..];
+                }
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// `text.title()`.
+pub fn title(text: &str) -> String {
+    let mut out = String::new();
+    let mut inside = false;
+    for c in text.chars() {
+        if inside {
+            out.extend(c.to_lowercase());
+        } else {
+            out.extend(c.to_uppercase());
+        }
+        inside = c.is_alphabetic();
+    }
+    out
+}
+
+/// `text.capitalize()`.
+pub fn capitalize(text: &str) -> String {
+    let mut chars = text.chars();
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + &chars.as_str().to_lowercase())
+}
+
+fn char_pos(text: &str, byte: usize) -> i128 {
+    i128::try_from(text.get(..byte).map_or(0, |part| part.chars().count())).unwrap_or(i128::MAX)
+}
+
+fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val> {
+    let all = |test: fn(char) -> bool| Val::from(!text.is_empty() && text.chars().all(test));
+    let result = match name {
+        "upper" => Val::from(text.to_uppercase()),
+        "lower" | "casefold" => Val::from(text.to_lowercase()),
+        "title" => Val::from(title(text)),
+        "capitalize" => Val::from(capitalize(text)),
+        "swapcase" => Val::from(
+            text.chars()
+                .flat_map(|c| {
+                    if c.is_uppercase() { c.to_lowercase().collect::<Vec<_>>() } else { c.to_uppercase().collect() }
+                })
+                .collect::<String>(),
+        ),
+        "strip" | "lstrip" | "rstrip" => {
+            let set = strip_set(args.text(call, 0, "chars")?);
+            Val::from(match name {
+                "strip" => text.trim_matches(&set),
+                "lstrip" => text.trim_start_matches(&set),
+                _ => text.trim_end_matches(&set),
+            })
+        }
+        "split" | "rsplit" => {
+            let sep = args.text(call, 0, "sep")?;
+            let max = args.int(1, "maxsplit")?.and_then(|max| usize::try_from(max).ok());
+            Val::list(split(text, sep.as_deref(), max, name == "rsplit")?)
+        }
+        "splitlines" => {
+            let keep = args.flag(0, "keepends", false)?;
+            Val::list(
+                text.split_inclusive('\n')
+                    .map(|line| Val::from(if keep { line } else { line.trim_end_matches(['\n', '\r']) }))
+                    .collect(),
+            )
+        }
+        "join" => {
+            let mut parts: Vec<Arc<str>> = Vec::new();
+            for item in call.items(&args.need(0, "iterable")?)? {
+                parts.push(item.clone().defined()?.as_text().ok_or_else(|| {
+                    Fail::msg(format!("`join` wants strings, found {}", item.kind()))
+                        .with_hint("the filter `| join` takes values of any type")
+                })?);
+            }
+            Val::from(parts.join(&**text))
+        }
+        "replace" => {
+            let old = needed(&mut args, call, 0, "old")?;
+            let new = needed(&mut args, call, 1, "new")?;
+            Val::from(match args.int(2, "count")?.and_then(|count| usize::try_from(count).ok()) {
+                Some(count) => text.replacen(&*old, &new, count),
+                None => text.replace(&*old, &new),
+            })
+        }
+        "startswith" => {
+            let prefixes = texts(call, &args.need(0, "prefix")?)?;
+            Val::from(prefixes.iter().any(|prefix| text.starts_with(&**prefix)))
+        }
+        "endswith" => {
+            let suffixes = texts(call, &args.need(0, "suffix")?)?;
+            Val::from(suffixes.iter().any(|suffix| text.ends_with(&**suffix)))
+        }
+        "removeprefix" => Val::from(text.strip_prefix(&*needed(&mut args, call, 0, "prefix")?).unwrap_or(text)),
+        "removesuffix" => Val::from(text.strip_suffix(&*needed(&mut args, call, 0, "suffix")?).unwrap_or(text)),
+        "find" | "index" => {
+            let part = needed(&mut args, call, 0, "sub")?;
+            let start = args.int(1, "start")?.and_then(|start| usize::try_from(start).ok()).unwrap_or(0);
+            let skip = text.char_indices().nth(start).map_or(text.len(), |(at, _)| at);
+            match text[skip..].find(&*part) {
+                Some(at) => Val::from(char_pos(text, skip + at)),
+                None if name == "find" => Val::from(-1_i64),
+                None => return Err(Fail::msg(format!("`{part}` is not in the string"))),
+            }
+        }
+        "rfind" | "rindex" => {
+            let part = needed(&mut args, call, 0, "sub")?;
+            match text.rfind(&*part) {
+                Some(at) => Val::from(char_pos(text, at)),
+                None if name == "rfind" => Val::from(-1_i64),
+                None => return Err(Fail::msg(format!("`{part}` is not in the string"))),
+            }
+        }
+        "count" => {
+            let part = needed(&mut args, call, 0, "sub")?;
+            Val::from(if part.is_empty() { text.chars().count() + 1 } else { text.matches(&*part).count() })
+        }
+        "partition" | "rpartition" => {
+            let sep = needed(&mut args, call, 0, "sep")?;
+            let parts = if name == "partition" { text.split_once(&*sep) } else { text.rsplit_once(&*sep) };
+            Val::tuple(match parts {
+                Some((before, after)) => vec![before.into(), Val::from(Arc::clone(&sep)), after.into()],
+                None if name == "partition" => vec![Val::from(Arc::clone(text)), "".into(), "".into()],
+                None => vec!["".into(), "".into(), Val::from(Arc::clone(text))],
+            })
+        }
+        "format" => return super::printf::format(call.cx(), text, &args.rest(), &args.rest_kw()).map(Val::from),
+        "format_map" => match args.need(0, "mapping")? {
+            Val::Map(map) => {
+                let named: Vec<_> = map.items(call.cx())?.into_iter().map(|(key, value)| (key.text(), value)).collect();
+                Val::from(super::printf::format(call.cx(), text, &[], &named)?)
+            }
+            other => return Err(Fail::msg(format!("a mapping is expected, not {}", other.kind()))),
+        },
+        "zfill" => {
+            let width = args.int(0, "width")?.unwrap_or(0);
+            let width = usize::try_from(width.clamp(0, 100_000)).unwrap_or(0);
+            let missing = width.saturating_sub(text.chars().count());
+            let (sign, rest) = if text.starts_with(['+', '-']) { text.split_at(1) } else { ("", &**text) };
+            Val::from(format!("{sign}{}{rest}", "0".repeat(missing)))
+        }
+        "ljust" | "rjust" | "center" => {
+            let width = usize::try_from(args.int(0, "width")?.unwrap_or(0).clamp(0, 100_000)).unwrap_or(0);
+            let fill = args.text(call, 1, "fillchar")?.and_then(|text| text.chars().next()).unwrap_or(' ');
+            let missing = width.saturating_sub(text.chars().count());
+            let left = match name {
+                "ljust" => 0,
+                "rjust" => missing,
+                _ => missing / 2 + (missing & width & 1),
+            };
+            let fill = |count: usize| std::iter::repeat_n(fill, count).collect::<String>();
+            Val::from(format!("{}{text}{}", fill(left), fill(missing - left)))
+        }
+        "expandtabs" => Val::from(text.replace('\t', &" ".repeat(8))),
+        "encode" => Val::V(Value::Bytes(text.as_bytes().into())),
+        "isalnum" => all(char::is_alphanumeric),
+        "isalpha" => all(char::is_alphabetic),
+        "isascii" => Val::from(text.is_ascii()),
+        "isdigit" | "isdecimal" | "isnumeric" => all(char::is_numeric),
+        "isspace" => all(char::is_whitespace),
+        "isprintable" => Val::from(!text.chars().any(char::is_control)),
+        "islower" => Val::from(text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase)),
+        "isupper" => Val::from(text.chars().any(char::is_uppercase) && !text.chars().any(char::is_lowercase)),
+        "istitle" => Val::from(text.chars().any(char::is_alphabetic) && title(text) == **text),
+        "isidentifier" => Val::from(
+            text.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_')
+                && text.chars().all(|c| c.is_alphanumeric() || c == '_'),
+        ),
+        _ => return Err(Fail::msg(format!("a string has no method `{name}`"))),
+    };
+    args.finish()?;
+    Ok(result)
+}
+
+fn list_method(call: &Call, list: &ListCell, name: &str, mut args: Args) -> R<Val> {
+    let cx = call.cx();
+    let index_of = |item: &Val| -> R<Option<usize>> {
+        for (index, other) in list.items(cx)?.iter().enumerate() {
+            if ops::equal(cx, other, item)? {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
+    };
+    let result = match name {
+        "append" => {
+            let item = args.need(0, "object")?;
+            list.edit(cx, |items| {
+                items.push(item);
+                Ok(Val::NONE)
+            })?
+        }
+        "extend" => {
+            let more = call.items(&args.need(0, "iterable")?)?;
+            list.edit(cx, |items| {
+                items.extend(more);
+                Ok(Val::NONE)
+            })?
+        }
+        "insert" => {
+            let at = args.int(0, "index")?.unwrap_or(0);
+            let item = args.need(1, "object")?;
+            list.edit(cx, |items| {
+                let len = i128::try_from(items.len()).unwrap_or(0);
+                let at = if at < 0 { (at + len).max(0) } else { at.min(len) };
+                items.insert(usize::try_from(at).unwrap_or(0), item);
+                Ok(Val::NONE)
+            })?
+        }
+        "pop" => {
+            let at = args.int(0, "index")?.unwrap_or(-1);
+            list.edit(cx, |items| {
+                ops::position(at, items.len())
+                    .map(|at| items.remove(at))
+                    .ok_or_else(|| Fail::msg("there is no such item to pop"))
+            })?
+        }
+        "remove" => {
+            let item = args.need(0, "value")?;
+            let at = index_of(&item)?.ok_or_else(|| Fail::msg("the item to remove is not in the list"))?;
+            list.edit(cx, |items| {
+                items.remove(at);
+                Ok(Val::NONE)
+            })?
+        }
+        "clear" => list.edit(cx, |items| {
+            items.clear();
+            Ok(Val::NONE)
+        })?,
+        "reverse" => list.edit(cx, |items| {
+            items.reverse();
+            Ok(Val::NONE)
+        })?,
+        "sort" => {
+            let reverse = args.flag(usize::MAX, "reverse", false)?;
+            let sorted = super::filters::list::sorted(cx, list.items(cx)?, &|item| Ok(item.clone()), reverse)?;
+            list.edit(cx, |items| {
+                *items = sorted;
+                Ok(Val::NONE)
+            })?
+        }
+        "copy" => Val::list(list.items(cx)?),
+        "count" => {
+            let item = args.need(0, "value")?;
+            let mut count = 0_usize;
+            for other in list.items(cx)? {
+                count += usize::from(ops::equal(cx, &other, &item)?);
+            }
+            Val::from(count)
+        }
+        "index" => {
+            let item = args.need(0, "value")?;
+            Val::from(index_of(&item)?.ok_or_else(|| Fail::msg("the item is not in the list"))?)
+        }
+        _ => {
+            return Err(Fail::msg(format!("a list has no method `{name}`")));
+        }
+    };
+    args.finish()?;
+    Ok(result)
+}
+
+fn dict_method(call: &Call, object: &Val, map: &MapCell, name: &str, mut args: Args) -> R<Val> {
+    let cx = call.cx();
+    let result = match name {
+        "get" => {
+            let key = args.need(0, "key")?;
+            let default = args.take(1, "default").unwrap_or(Val::NONE);
+            ops::item(cx, object, &key)?.unwrap_or(default)
+        }
+        "keys" => Val::list(map.keys().iter().map(|key| Val::from(key.to_value())).collect()),
+        "values" => Val::list(map.items(cx)?.into_iter().map(|(_, value)| value).collect()),
+        "items" => Val::list(
+            map.items(cx)?.into_iter().map(|(key, value)| Val::tuple(vec![Val::from(key.to_value()), value])).collect(),
+        ),
+        "copy" => Val::map(map.items(cx)?.into_iter().collect()),
+        "update" => {
+            let mut more: Vec<(Key, Val)> = Vec::new();
+            match args.take(0, "other") {
+                None => {}
+                Some(Val::Map(other)) => more.extend(other.items(cx)?),
+                Some(other) => {
+                    for pair in call.items(&other)? {
+                        match call.items(&pair)?.as_slice() {
+                            [key, value] => more.push((key.key()?, value.clone())),
+                            _ => return Err(Fail::msg("`update` wants a mapping or pairs")),
+                        }
+                    }
+                }
+            }
+            more.extend(args.rest_kw().into_iter().map(|(name, value)| (Key::Str(name), value)));
+            map.edit(cx, |entries| {
+                entries.extend(more);
+                Ok(Val::NONE)
+            })?
+        }
+        "pop" => {
+            let key = args.need(0, "key")?.key()?;
+            let default = args.take(1, "default");
+            match map.edit(cx, |entries| Ok(entries.shift_remove(&key)))? {
+                Some(value) => value,
+                None => default.ok_or_else(|| Fail::msg(format!("there is no key `{}` to pop", key.text())))?,
+            }
+        }
+        "popitem" => match map.edit(cx, |entries| Ok(entries.pop()))? {
+            Some((key, value)) => Val::tuple(vec![Val::from(key.to_value()), value]),
+            None => return Err(Fail::msg("the mapping is empty")),
+        },
+        "setdefault" => {
+            let key = args.need(0, "key")?.key()?;
+            let default = args.take(1, "default").unwrap_or(Val::NONE);
+            match map.get(cx, &key)? {
+                Some(value) => value,
+                None => map.edit(cx, |entries| {
+                    entries.insert(key, default.clone());
+                    Ok(default)
+                })?,
+            }
+        }
+        "clear" => map.edit(cx, |entries| {
+            entries.clear();
+            Ok(Val::NONE)
+        })?,
+        "fromkeys" => {
+            let keys = call.items(&args.need(0, "iterable")?)?;
+            let value = args.take(1, "value").unwrap_or(Val::NONE);
+            Val::map(keys.iter().map(|key| Ok((key.key()?, value.clone()))).collect::<R<_>>()?)
+        }
+        "total_seconds" => map.get_str(cx, "total_seconds")?.unwrap_or(Val::NONE),
+        _ => return Err(Fail::msg(format!("a mapping has no method `{name}`"))),
+    };
+    args.finish()?;
+    Ok(result)
+}

@@ -1,0 +1,394 @@
+//! Python's operators: arithmetic, comparison, containment, slices.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use crate::value::{Key, Value};
+
+use super::code::{Bin, Cmp};
+use super::cx::Cx;
+use super::fail::{Fail, R};
+use super::text::str_of;
+use super::val::Val;
+
+/// Longest text or list that repetition makes.
+const MAX_REPEAT: usize = 50_000_000;
+
+fn unsupported(op: &str, left: &Val, right: &Val) -> Fail {
+    let fail = Fail::msg(format!("`{op}` does not work on {} and {}", left.kind(), right.kind()));
+    match (left, right) {
+        (Val::V(Value::Str(_)), Val::V(Value::Int(_) | Value::Float(_))) if op != "%" => {
+            fail.with_hint("turn the text into a number with `| int`, or join text with `~`")
+        }
+        (Val::V(Value::Int(_) | Value::Float(_)), Val::V(Value::Str(_))) => {
+            fail.with_hint("turn the text into a number with `| int`, or join text with `~`")
+        }
+        (Val::Map(_), Val::Map(_)) => fail.with_hint("merge mappings with `| combine(...)`"),
+        _ => fail,
+    }
+}
+
+fn too_large() -> Fail {
+    Fail::msg("the number is too large")
+}
+
+/// A number of Python's tower.
+#[derive(Clone, Copy)]
+pub enum Number {
+    /// An integer, or a boolean as one.
+    Int(i128),
+    /// A float.
+    Float(f64),
+}
+
+/// The number of a value; booleans are numbers.
+pub fn number(val: &Val) -> Option<Number> {
+    match val {
+        Val::V(Value::Int(int)) => Some(Number::Int(*int)),
+        Val::V(Value::Bool(flag)) => Some(Number::Int(i128::from(*flag))),
+        Val::V(Value::Float(float)) => Some(Number::Float(*float)),
+        Val::V(Value::BigInt(digits)) => digits.parse::<f64>().ok().map(Number::Float),
+        _ => None,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Python's float(int) rounds too")]
+/// The float of a number.
+pub fn float(number: Number) -> f64 {
+    match number {
+        Number::Int(int) => int as f64,
+        Number::Float(float) => float,
+    }
+}
+
+/// Applies a two-sided operator (`and` and `or` are the evaluator's).
+pub fn binary(cx: &Cx, op: Bin, left: &Val, right: &Val) -> R<Val> {
+    for side in [left, right] {
+        if let Val::Undef(undef) = side {
+            return Err(Fail::Undef(std::rc::Rc::clone(undef)));
+        }
+    }
+    match op {
+        Bin::Concat => return Ok(Val::from(str_of(cx, left)? + &str_of(cx, right)?)),
+        Bin::Rem => {
+            if let Val::V(Value::Str(format)) = left {
+                return super::printf::percent(cx, format, right).map(Val::from);
+            }
+        }
+        Bin::Add => match (left, right) {
+            (Val::V(Value::Str(a)), Val::V(Value::Str(b))) => return Ok(Val::from([&**a, &**b].concat())),
+            (Val::List(a), Val::List(b)) if a.tuple == b.tuple => {
+                let mut items = a.items(cx)?;
+                items.extend(b.items(cx)?);
+                return Ok(if a.tuple { Val::tuple(items) } else { Val::list(items) });
+            }
+            _ => {}
+        },
+        Bin::Mul => match (left, right) {
+            (Val::V(Value::Str(text)), count) | (count, Val::V(Value::Str(text))) => {
+                if let Some(Number::Int(count)) = number(count) {
+                    let count = repeat_count(text.len(), count)?;
+                    return Ok(Val::from(text.repeat(count)));
+                }
+            }
+            (Val::List(list), count) | (count, Val::List(list)) => {
+                if let Some(Number::Int(count)) = number(count) {
+                    let items = list.items(cx)?;
+                    let count = repeat_count(items.len(), count)?;
+                    let items: Vec<Val> = (0..count).flat_map(|_| items.iter().cloned()).collect();
+                    return Ok(if list.tuple { Val::tuple(items) } else { Val::list(items) });
+                }
+            }
+            _ => {}
+        },
+        Bin::Sub => {
+            if let Some(delta) = super::time::subtract(left, right) {
+                return Ok(delta);
+            }
+        }
+        _ => {}
+    }
+    let sign = match op {
+        Bin::Add => "+",
+        Bin::Sub => "-",
+        Bin::Mul => "*",
+        Bin::Div => "/",
+        Bin::FloorDiv => "//",
+        Bin::Rem => "%",
+        Bin::Pow => "**",
+        Bin::Concat | Bin::And | Bin::Or => "~",
+    };
+    let (Some(a), Some(b)) = (number(left), number(right)) else { return Err(unsupported(sign, left, right)) };
+    if matches!(op, Bin::Div | Bin::FloorDiv | Bin::Rem) && float(b) == 0.0 {
+        return Err(Fail::msg("division by zero"));
+    }
+    if let (Number::Int(a), Number::Int(b)) = (a, b) {
+        let int = match op {
+            Bin::Add => a.checked_add(b),
+            Bin::Sub => a.checked_sub(b),
+            Bin::Mul => a.checked_mul(b),
+            Bin::FloorDiv => floor_div(a, b).map(|(quotient, _)| quotient),
+            Bin::Rem => floor_div(a, b).map(|(_, rest)| rest),
+            Bin::Pow if b >= 0 => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
+            _ => return Ok(Val::from(float_op(op, Number::Int(a), Number::Int(b)))),
+        };
+        return int.map(Val::from).ok_or_else(too_large);
+    }
+    Ok(Val::from(float_op(op, a, b)))
+}
+
+fn repeat_count(len: usize, count: i128) -> R<usize> {
+    let count = usize::try_from(count.max(0)).map_err(|_| too_large())?;
+    if len.checked_mul(count).is_none_or(|total| total > MAX_REPEAT) {
+        return Err(Fail::msg("the repetition is too large"));
+    }
+    Ok(count)
+}
+
+fn floor_div(a: i128, b: i128) -> Option<(i128, i128)> {
+    let (mut quotient, mut rest) = (a.checked_div(b)?, a.checked_rem(b)?);
+    if rest != 0 && (rest < 0) != (b < 0) {
+        quotient = quotient.checked_sub(1)?;
+        rest = rest.checked_add(b)?;
+    }
+    Some((quotient, rest))
+}
+
+fn float_op(op: Bin, a: Number, b: Number) -> f64 {
+    let (a, b) = (float(a), float(b));
+    match op {
+        Bin::Add => a + b,
+        Bin::Sub => a - b,
+        Bin::Mul => a * b,
+        Bin::Div => a / b,
+        Bin::FloorDiv => (a / b).floor(),
+        Bin::Rem => {
+            let rest = a % b;
+            if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }
+        }
+        _ => a.powf(b),
+    }
+}
+
+/// `-value`.
+pub fn negative(val: &Val) -> R<Val> {
+    match (val, number(val)) {
+        (Val::V(Value::BigInt(digits)), _) => Ok(Val::V(Value::BigInt(match digits.strip_prefix('-') {
+            Some(rest) => rest.into(),
+            None => format!("-{digits}").into(),
+        }))),
+        (_, Some(Number::Int(int))) => int.checked_neg().map(Val::from).ok_or_else(too_large),
+        (_, Some(Number::Float(float))) => Ok(Val::from(-float)),
+        (Val::Undef(undef), _) => Err(Fail::Undef(std::rc::Rc::clone(undef))),
+        _ => Err(Fail::msg(format!("`-` does not work on {}", val.kind()))),
+    }
+}
+
+/// Python's `==`.
+pub fn equal(cx: &Cx, a: &Val, b: &Val) -> R<bool> {
+    match (a, b) {
+        (Val::Undef(undef), _) | (_, Val::Undef(undef)) => Err(Fail::Undef(std::rc::Rc::clone(undef))),
+        (Val::V(Value::Str(a)), Val::V(Value::Str(b))) => Ok(a == b),
+        (Val::List(a), Val::List(b)) => {
+            if a.tuple != b.tuple || a.len() != b.len() {
+                return Ok(false);
+            }
+            let _deeper = cx.deeper()?;
+            for index in 0..a.len() {
+                let (Some(a), Some(b)) = (a.get(cx, index)?, b.get(cx, index)?) else { return Ok(false) };
+                if !equal(cx, &a, &b)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        (Val::Map(a), Val::Map(b)) => {
+            if a.len() != b.len() {
+                return Ok(false);
+            }
+            let _deeper = cx.deeper()?;
+            for (key, value) in a.items(cx)? {
+                match b.get(cx, &key)? {
+                    Some(other) if equal(cx, &value, &other)? => {}
+                    _ => return Ok(false),
+                }
+            }
+            Ok(true)
+        }
+        (Val::Omit, Val::Omit) => Ok(true),
+        _ => match (number(a), number(b)) {
+            (Some(Number::Int(a)), Some(Number::Int(b))) => Ok(a == b),
+            (Some(x), Some(y)) if !matches!((a, b), (Val::V(Value::BigInt(_)), Val::V(Value::BigInt(_)))) => {
+                Ok(float(x).partial_cmp(&float(y)) == Some(Ordering::Equal))
+            }
+            _ => Ok(match (a, b) {
+                (Val::V(a), Val::V(b)) => a == b,
+                _ => false,
+            }),
+        },
+    }
+}
+
+/// Python's order; an error for types that have none.
+pub fn order(cx: &Cx, a: &Val, b: &Val) -> R<Ordering> {
+    match (a, b) {
+        (Val::Undef(undef), _) | (_, Val::Undef(undef)) => return Err(Fail::Undef(std::rc::Rc::clone(undef))),
+        (Val::V(Value::Str(a)), Val::V(Value::Str(b))) => return Ok(a.cmp(b)),
+        (Val::V(Value::Bytes(a)), Val::V(Value::Bytes(b))) => return Ok(a.cmp(b)),
+        (Val::V(Value::Date(a)), Val::V(Value::Date(b))) => return Ok(a.cmp(b)),
+        (Val::V(Value::DateTime(a, x)), Val::V(Value::DateTime(b, y))) if x == y => return Ok(a.cmp(b)),
+        (Val::List(a), Val::List(b)) => {
+            let _deeper = cx.deeper()?;
+            for index in 0..a.len().min(b.len()) {
+                if let (Some(a), Some(b)) = (a.get(cx, index)?, b.get(cx, index)?)
+                    && !equal(cx, &a, &b)?
+                {
+                    return order(cx, &a, &b);
+                }
+            }
+            return Ok(a.len().cmp(&b.len()));
+        }
+        _ => {}
+    }
+    match (number(a), number(b)) {
+        (Some(Number::Int(a)), Some(Number::Int(b))) => Ok(a.cmp(&b)),
+        (Some(a), Some(b)) => Ok(float(a).partial_cmp(&float(b)).unwrap_or(Ordering::Greater)),
+        _ => Err(Fail::msg(format!("{} and {} can not be compared by order", a.kind(), b.kind()))
+            .with_hint("convert one of them, for example with `| int`")),
+    }
+}
+
+/// One comparison.
+pub fn compare(cx: &Cx, op: Cmp, a: &Val, b: &Val) -> R<bool> {
+    Ok(match op {
+        Cmp::Eq => equal(cx, a, b)?,
+        Cmp::Ne => !equal(cx, a, b)?,
+        Cmp::Lt => order(cx, a, b)? == Ordering::Less,
+        Cmp::Le => order(cx, a, b)? != Ordering::Greater,
+        Cmp::Gt => order(cx, a, b)? == Ordering::Greater,
+        Cmp::Ge => order(cx, a, b)? != Ordering::Less,
+        Cmp::In => contains(cx, b, a)?,
+        Cmp::NotIn => !contains(cx, b, a)?,
+    })
+}
+
+/// `item in container`.
+pub fn contains(cx: &Cx, container: &Val, item: &Val) -> R<bool> {
+    if let Val::Undef(undef) = item {
+        return Err(Fail::Undef(std::rc::Rc::clone(undef)));
+    }
+    match container {
+        Val::V(Value::Str(text)) => match item {
+            Val::V(Value::Str(part)) => Ok(text.contains(&**part)),
+            other => Err(Fail::msg(format!("`in` a string needs a string, not {}", other.kind()))
+                .with_hint("turn it into text with `| string`")),
+        },
+        Val::List(list) => {
+            for index in 0..list.len() {
+                if let Some(other) = list.get(cx, index)?
+                    && equal(cx, &other, item)?
+                {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+        Val::Map(map) => match item {
+            Val::V(value) => Ok(Key::from_value(value).is_some_and(|key| map.has(&key))),
+            _ => Ok(false),
+        },
+        Val::Undef(undef) => Err(Fail::Undef(std::rc::Rc::clone(undef))),
+        other => Err(Fail::msg(format!("`in` does not work on {}", other.kind()))),
+    }
+}
+
+/// `value[index]`; `None` if there is no such item.
+pub fn item(cx: &Cx, base: &Val, index: &Val) -> R<Option<Val>> {
+    match base {
+        Val::Map(map) => match index {
+            Val::V(Value::Str(text)) => map.get_str(cx, text),
+            Val::V(value) => match Key::from_value(value) {
+                Some(key) => map.get(cx, &key),
+                None => Ok(None),
+            },
+            Val::Undef(undef) => Err(Fail::Undef(std::rc::Rc::clone(undef))),
+            _ => Ok(None),
+        },
+        Val::List(list) => match number(index) {
+            Some(Number::Int(at)) => match position(at, list.len()) {
+                Some(at) => list.get(cx, at),
+                None => Ok(None),
+            },
+            _ => Ok(None),
+        },
+        Val::V(Value::Str(text)) => match number(index) {
+            Some(Number::Int(at)) => {
+                Ok(position(at, text.chars().count()).and_then(|at| text.chars().nth(at)).map(|c| c.to_string().into()))
+            }
+            _ => Ok(None),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// A Python index as a position.
+pub fn position(index: i128, len: usize) -> Option<usize> {
+    let len = i128::try_from(len).ok()?;
+    let index = if index < 0 { index + len } else { index };
+    usize::try_from(index).ok().filter(|index| i128::try_from(*index).is_ok_and(|index| index < len))
+}
+
+/// `value[start:stop:step]`.
+pub fn slice(cx: &Cx, base: &Val, start: &Val, stop: &Val, step: &Val) -> R<Val> {
+    let int = |val: &Val| match val {
+        Val::V(Value::Null) => Ok(None),
+        Val::Undef(undef) => Err(Fail::Undef(std::rc::Rc::clone(undef))),
+        other => match number(other) {
+            Some(Number::Int(int)) => Ok(Some(int)),
+            _ => Err(Fail::msg(format!("a slice needs integers, not {}", other.kind()))),
+        },
+    };
+    let (start, stop, step) = (int(start)?, int(stop)?, int(step)?.unwrap_or(1));
+    if step == 0 {
+        return Err(Fail::msg("the step of a slice can not be zero"));
+    }
+    let pick = |len: usize| -> Vec<usize> {
+        let len = i128::try_from(len).unwrap_or(i128::MAX);
+        let (low, high) = if step > 0 { (0, len) } else { (-1, len - 1) };
+        let clamp = |value: Option<i128>, default: i128| match value {
+            None => default,
+            Some(value) if value < 0 => value.saturating_add(len).max(low),
+            Some(value) => value.min(high),
+        };
+        let (mut at, end) =
+            if step > 0 { (clamp(start, 0), clamp(stop, len)) } else { (clamp(start, len - 1), clamp(stop, -1)) };
+        let mut out = Vec::new();
+        while if step > 0 { at < end } else { at > end } {
+            out.extend(usize::try_from(at));
+            at = match at.checked_add(step) {
+                Some(at) => at,
+                None => break,
+            };
+        }
+        out
+    };
+    match base {
+        Val::V(Value::Str(text)) => {
+            let chars: Vec<char> = text.chars().collect();
+            Ok(Val::from(pick(chars.len()).into_iter().filter_map(|at| chars.get(at)).collect::<String>()))
+        }
+        Val::V(Value::Bytes(bytes)) => {
+            let picked: Vec<u8> = pick(bytes.len()).into_iter().filter_map(|at| bytes.get(at).copied()).collect();
+            Ok(Val::V(Value::Bytes(Arc::from(picked))))
+        }
+        Val::List(list) => {
+            let mut items = Vec::new();
+            for at in pick(list.len()) {
+                items.extend(list.get(cx, at)?);
+            }
+            Ok(if list.tuple { Val::tuple(items) } else { Val::list(items) })
+        }
+        Val::Undef(undef) => Err(Fail::Undef(std::rc::Rc::clone(undef))),
+        other => Err(Fail::msg(format!("{} can not be sliced", other.kind()))),
+    }
+}

@@ -1,0 +1,81 @@
+//! `str()` and `repr()` of running values.
+
+use std::fmt::Write as _;
+
+use crate::value::{Value, python_repr, python_str};
+
+use super::cx::Cx;
+use super::fail::R;
+use super::val::{Func, ListCell, MapCell, Val};
+
+/// `str(value)`.
+pub fn str_of(cx: &Cx, val: &Val) -> R<String> {
+    Ok(match val {
+        Val::V(value) => python_str(value),
+        Val::Undef(undef) if matches!(undef.what, super::fail::What::Soft) => String::new(),
+        other => repr_of(cx, other)?,
+    })
+}
+
+/// `repr(value)`.
+pub fn repr_of(cx: &Cx, val: &Val) -> R<String> {
+    let mut out = String::new();
+    write(cx, &mut out, val)?;
+    Ok(out)
+}
+
+fn write(cx: &Cx, out: &mut String, val: &Val) -> R<()> {
+    match val {
+        Val::V(value) => out.push_str(&python_repr(value)),
+        Val::List(list) => write_list(cx, out, list)?,
+        Val::Map(map) => write_map(cx, out, map)?,
+        Val::Undef(undef) => return Err(super::fail::Fail::Undef(std::rc::Rc::clone(undef))),
+        Val::Omit => out.push_str("<Omit>"),
+        Val::Func(Func::Macro(item)) => {
+            let _ = write!(out, "<Macro '{}'>", item.name());
+        }
+        Val::Func(Func::Global(name)) => {
+            let _ = write!(out, "<function {name}>");
+        }
+        Val::Func(_) => out.push_str("<function>"),
+        Val::Loop(state) => {
+            let _ = write!(out, "<LoopContext {}/{}>", state.index.get() + 1, state.items.len());
+        }
+    }
+    Ok(())
+}
+
+fn write_list(cx: &Cx, out: &mut String, list: &ListCell) -> R<()> {
+    let _deeper = cx.deeper()?;
+    out.push(if list.tuple { '(' } else { '[' });
+    let items = list.items(cx)?;
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            out.push_str(", ");
+        }
+        write(cx, out, item)?;
+    }
+    if list.tuple && items.len() == 1 {
+        out.push(',');
+    }
+    out.push(if list.tuple { ')' } else { ']' });
+    Ok(())
+}
+
+fn write_map(cx: &Cx, out: &mut String, map: &MapCell) -> R<()> {
+    let _deeper = cx.deeper()?;
+    out.push('{');
+    for (index, (key, item)) in map.items(cx)?.iter().enumerate() {
+        if index > 0 {
+            out.push_str(", ");
+        }
+        out.push_str(&python_repr(&match key {
+            crate::value::Key::Time(text) => Value::Str(std::sync::Arc::clone(text)),
+            other => other.to_value(),
+        }));
+        out.push_str(": ");
+        write(cx, out, item)?;
+    }
+    out.push('}');
+    Ok(())
+}

@@ -1,0 +1,555 @@
+//! The values of a running template: plain data shared with the outside, containers that are
+//! changed in place, source that is rendered on use, functions, and undefined values.
+//!
+//! Containers of data and of source are wrapped, not copied; an item is converted when it is used.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::value::{Key, Map, StrKey, Value};
+use crate::vars::HostVars;
+use crate::yaml::{Node, Pair};
+
+use super::cx::{Cx, Env};
+use super::exec::{LoopState, Macro};
+use super::fail::{Fail, R, Undef};
+
+/// A value in a running template.
+#[derive(Clone)]
+pub enum Val {
+    /// A scalar (never a list or a map).
+    V(Value),
+    /// A list or a tuple.
+    List(Rc<ListCell>),
+    /// A mapping.
+    Map(Rc<MapCell>),
+    /// Undefined: an error when it is used, unless `default` or `is defined` catches it.
+    Undef(Rc<Undef>),
+    /// `omit`.
+    Omit,
+    /// Something that can be called.
+    Func(Func),
+    /// `loop`.
+    Loop(Rc<LoopState>),
+}
+
+/// What can be called.
+#[derive(Clone)]
+pub enum Func {
+    /// A global function by name.
+    Global(&'static str),
+    /// A method with its object.
+    Method(Box<Val>, Rc<str>),
+    /// A macro.
+    Macro(Rc<Macro>),
+    /// `super()`: the block's name and its depth.
+    Super(Rc<str>, usize),
+    /// `self`: its attributes are the blocks.
+    Blocks,
+    /// `joiner(sep)`.
+    Joiner(Rc<str>, Rc<std::cell::Cell<bool>>),
+    /// `cycler(...)`.
+    Cycler(Rc<Vec<Val>>, Rc<std::cell::Cell<usize>>),
+}
+
+/// A list; a tuple differs by its name and its spelling only.
+pub struct ListCell {
+    /// Spelled `(1, 2)` and named `tuple`.
+    pub tuple: bool,
+    repr: RefCell<ListRepr>,
+}
+
+enum ListRepr {
+    Own(Vec<Val>),
+    Data { base: Arc<Vec<Value>>, seen: BTreeMap<usize, Val> },
+    Nodes { nodes: Arc<[Node]>, env: Rc<Env>, seen: BTreeMap<usize, Val> },
+}
+
+/// A mapping.
+pub struct MapCell {
+    repr: RefCell<MapRepr>,
+}
+
+enum MapRepr {
+    Own(IndexMap<Key, Val>),
+    Data { base: Arc<Map>, seen: BTreeMap<usize, Val> },
+    Nodes { pairs: Arc<[Pair]>, env: Rc<Env>, seen: BTreeMap<usize, Val> },
+    Hosts(Arc<dyn HostVars>),
+    Vars(Rc<Env>),
+}
+
+impl From<Value> for Val {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::List(base) => Self::List(Rc::new(ListCell {
+                tuple: false,
+                repr: RefCell::new(ListRepr::Data { base, seen: BTreeMap::new() }),
+            })),
+            Value::Map(base) => {
+                Self::Map(Rc::new(MapCell { repr: RefCell::new(MapRepr::Data { base, seen: BTreeMap::new() }) }))
+            }
+            scalar => Self::V(scalar),
+        }
+    }
+}
+
+macro_rules! from {
+    ($($source:ty),+) => { $(impl From<$source> for Val {
+        fn from(value: $source) -> Self { Self::V(Value::from(value)) }
+    })+ };
+}
+from!(bool, i64, usize, f64, &str, String, Arc<str>);
+
+impl From<i128> for Val {
+    fn from(int: i128) -> Self {
+        Self::V(Value::Int(int))
+    }
+}
+
+impl Val {
+    /// Python's `None`.
+    pub const NONE: Self = Self::V(Value::Null);
+
+    /// A new list.
+    pub fn list(items: Vec<Self>) -> Self {
+        Self::List(Rc::new(ListCell { tuple: false, repr: RefCell::new(ListRepr::Own(items)) }))
+    }
+
+    /// A new tuple.
+    pub fn tuple(items: Vec<Self>) -> Self {
+        Self::List(Rc::new(ListCell { tuple: true, repr: RefCell::new(ListRepr::Own(items)) }))
+    }
+
+    /// A new mapping.
+    pub fn map(entries: IndexMap<Key, Self>) -> Self {
+        Self::Map(Rc::new(MapCell { repr: RefCell::new(MapRepr::Own(entries)) }))
+    }
+
+    /// A mapping with text keys.
+    pub fn pairs<const N: usize>(entries: [(&str, Self); N]) -> Self {
+        Self::map(entries.into_iter().map(|(key, value)| (Key::from(key), value)).collect())
+    }
+
+    /// A list of source, rendered on use.
+    pub fn nodes(nodes: Arc<[Node]>, env: Rc<Env>) -> Self {
+        let repr = ListRepr::Nodes { nodes, env, seen: BTreeMap::new() };
+        Self::List(Rc::new(ListCell { tuple: false, repr: RefCell::new(repr) }))
+    }
+
+    /// A mapping of source, rendered on use.
+    pub fn node_map(pairs: Arc<[Pair]>, env: Rc<Env>) -> Self {
+        Self::Map(Rc::new(MapCell { repr: RefCell::new(MapRepr::Nodes { pairs, env, seen: BTreeMap::new() }) }))
+    }
+
+    /// `hostvars`.
+    pub fn hosts(hosts: Arc<dyn HostVars>) -> Self {
+        Self::Map(Rc::new(MapCell { repr: RefCell::new(MapRepr::Hosts(hosts)) }))
+    }
+
+    /// All variables of a scope, each rendered on use (`vars`, `hostvars[h]`).
+    pub fn vars(env: Rc<Env>) -> Self {
+        Self::Map(Rc::new(MapCell { repr: RefCell::new(MapRepr::Vars(env)) }))
+    }
+
+    /// The scalar, if it is one.
+    pub fn scalar(&self) -> Option<&Value> {
+        match self {
+            Self::V(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The text, if it is text.
+    pub fn as_str(&self) -> Option<&str> {
+        self.scalar().and_then(Value::as_str)
+    }
+
+    /// Text shared, if it is text.
+    pub fn as_text(&self) -> Option<Arc<str>> {
+        match self {
+            Self::V(Value::Str(text)) => Some(Arc::clone(text)),
+            _ => None,
+        }
+    }
+
+    /// True for `None`.
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::V(Value::Null))
+    }
+
+    /// The undefined value as a failure.
+    pub fn defined(self) -> R<Self> {
+        match self {
+            Self::Undef(undef) => Err(Fail::Undef(undef)),
+            other => Ok(other),
+        }
+    }
+
+    /// Python's truth.
+    pub fn truthy(&self) -> R<bool> {
+        Ok(match self {
+            Self::V(value) => value.truthy(),
+            Self::List(list) => list.len() > 0,
+            Self::Map(map) => map.len() > 0,
+            Self::Undef(undef) if matches!(undef.what, super::fail::What::Soft) => false,
+            Self::Undef(undef) => return Err(Fail::Undef(Rc::clone(undef))),
+            Self::Omit | Self::Func(_) | Self::Loop(_) => true,
+        })
+    }
+
+    /// The type's name as Python has it (`type_debug`).
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::V(Value::Null) => "NoneType",
+            Self::V(Value::Bool(_)) => "bool",
+            Self::V(Value::Int(_) | Value::BigInt(_)) => "int",
+            Self::V(Value::Float(_)) => "float",
+            Self::V(Value::Bytes(_)) => "bytes",
+            Self::V(Value::Date(_)) => "date",
+            Self::V(Value::DateTime(..)) => "datetime",
+            Self::List(list) if list.tuple => "tuple",
+            Self::V(Value::List(_)) | Self::List(_) => "list",
+            Self::V(Value::Map(_)) | Self::Map(_) => "dict",
+            Self::V(Value::Str(_)) => "str",
+            Self::Undef(_) => "UndefinedMarker",
+            Self::Omit => "Omit",
+            Self::Func(Func::Macro(_)) => "Macro",
+            Self::Func(_) => "function",
+            Self::Loop(_) => "LoopContext",
+        }
+    }
+
+    /// The type in messages: `a list`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::V(value) => value.type_name(),
+            Self::List(_) => "a list",
+            Self::Map(_) => "a mapping",
+            Self::Undef(_) => "an undefined value",
+            Self::Omit => "`omit`",
+            Self::Func(_) => "a function",
+            Self::Loop(_) => "`loop`",
+        }
+    }
+
+    /// Plain data, rendered throughout; entries that are `omit` are left out.
+    pub fn value(&self, cx: &Cx) -> R<Value> {
+        Ok(match self {
+            Self::V(value) => value.clone(),
+            Self::List(list) => Value::List(list.value(cx)?),
+            Self::Map(map) => Value::Map(map.value(cx)?),
+            Self::Undef(undef) => return Err(Fail::Undef(Rc::clone(undef))),
+            Self::Omit => Value::from(super::OMIT),
+            Self::Func(func) => {
+                let name = match func {
+                    Func::Method(_, name) => format!("the method `{name}`"),
+                    Func::Global(name) => format!("the function `{name}`"),
+                    Func::Macro(item) => format!("the macro `{}`", item.name()),
+                    _ => "a function".to_owned(),
+                };
+                return Err(Fail::msg(format!("{name} is not a value")).with_hint("call it: add `()`"));
+            }
+            Self::Loop(_) => return Err(Fail::msg("`loop` is not a value")),
+        })
+    }
+
+    /// The key of a scalar.
+    pub fn key(&self) -> R<Key> {
+        match self {
+            Self::V(value) => {
+                Key::from_value(value).ok_or_else(|| Fail::msg(format!("{} can not be a key", value.type_name())))
+            }
+            Self::Undef(undef) => Err(Fail::Undef(Rc::clone(undef))),
+            other => Err(Fail::msg(format!("{} can not be a key", other.kind()))),
+        }
+    }
+
+    /// All items: of a list, the keys of a mapping, the characters of text.
+    pub fn items_of(&self, cx: &Cx) -> R<Vec<Self>> {
+        match self {
+            Self::List(list) => list.items(cx),
+            Self::Map(map) => Ok(map.keys().iter().map(|key| Self::V(key.to_value())).collect()),
+            Self::V(Value::Str(text)) => Ok(text.chars().map(|c| Self::from(c.to_string())).collect()),
+            Self::V(Value::Bytes(bytes)) => Ok(bytes.iter().map(|byte| Self::from(i128::from(*byte))).collect()),
+            Self::Undef(undef) => Err(Fail::Undef(Rc::clone(undef))),
+            other => Err(Fail::msg(format!("{} is not iterable", other.kind()))),
+        }
+    }
+
+    /// Number of items.
+    pub fn len(&self) -> R<usize> {
+        match self {
+            Self::List(list) => Ok(list.len()),
+            Self::Map(map) => Ok(map.len()),
+            Self::V(Value::Str(text)) => Ok(text.chars().count()),
+            Self::V(Value::Bytes(bytes)) => Ok(bytes.len()),
+            Self::Undef(undef) => Err(Fail::Undef(Rc::clone(undef))),
+            other => Err(Fail::msg(format!("{} has no length", other.kind()))),
+        }
+    }
+}
+
+impl ListCell {
+    /// Number of items.
+    pub fn len(&self) -> usize {
+        match &*self.repr.borrow() {
+            ListRepr::Own(items) => items.len(),
+            ListRepr::Data { base, .. } => base.len(),
+            ListRepr::Nodes { nodes, .. } => nodes.len(),
+        }
+    }
+
+    /// An item.
+    pub fn get(&self, cx: &Cx, index: usize) -> R<Option<Val>> {
+        let (node, env) = match &mut *self.repr.borrow_mut() {
+            ListRepr::Own(items) => return Ok(items.get(index).cloned()),
+            ListRepr::Data { base, seen } => {
+                return Ok(match base.get(index) {
+                    Some(value @ (Value::List(_) | Value::Map(_))) => {
+                        Some(seen.entry(index).or_insert_with(|| Val::from(value.clone())).clone())
+                    }
+                    other => other.cloned().map(Val::V),
+                });
+            }
+            ListRepr::Nodes { nodes, env, seen } => {
+                if let Some(value) = seen.get(&index) {
+                    return Ok(Some(value.clone()));
+                }
+                match nodes.get(index) {
+                    Some(node) => (node.clone(), Rc::clone(env)),
+                    None => return Ok(None),
+                }
+            }
+        };
+        let value = cx.lazy(&node, &env)?;
+        if let ListRepr::Nodes { seen, .. } = &mut *self.repr.borrow_mut() {
+            seen.insert(index, value.clone());
+        }
+        Ok(Some(value))
+    }
+
+    /// All items.
+    pub fn items(&self, cx: &Cx) -> R<Vec<Val>> {
+        (0..self.len()).filter_map(|index| self.get(cx, index).transpose()).collect()
+    }
+
+    /// Changes the list in place.
+    pub fn edit<T>(&self, cx: &Cx, change: impl FnOnce(&mut Vec<Val>) -> R<T>) -> R<T> {
+        let own = matches!(&*self.repr.borrow(), ListRepr::Own(_));
+        if !own {
+            let items = self.items(cx)?;
+            *self.repr.borrow_mut() = ListRepr::Own(items);
+        }
+        match &mut *self.repr.borrow_mut() {
+            ListRepr::Own(items) => change(items),
+            _ => Err(Fail::msg("the list can not be changed now")),
+        }
+    }
+
+    fn untouched(&self) -> Option<Arc<Vec<Value>>> {
+        match &*self.repr.borrow() {
+            ListRepr::Data { base, seen } if seen.values().all(Val::is_untouched) => Some(Arc::clone(base)),
+            _ => None,
+        }
+    }
+
+    fn value(&self, cx: &Cx) -> R<Arc<Vec<Value>>> {
+        if let Some(base) = self.untouched() {
+            return Ok(base);
+        }
+        let _deeper = cx.deeper()?;
+        let mut out = Vec::with_capacity(self.len());
+        for item in self.items(cx)? {
+            if !matches!(item, Val::Omit) {
+                out.push(item.value(cx)?);
+            }
+        }
+        Ok(Arc::new(out))
+    }
+}
+
+impl Val {
+    fn is_untouched(&self) -> bool {
+        match self {
+            Self::List(list) => list.untouched().is_some(),
+            Self::Map(map) => map.untouched().is_some(),
+            _ => true,
+        }
+    }
+}
+
+impl MapCell {
+    /// Number of entries.
+    pub fn len(&self) -> usize {
+        match &*self.repr.borrow() {
+            MapRepr::Own(entries) => entries.len(),
+            MapRepr::Data { base, .. } => base.len(),
+            MapRepr::Nodes { pairs, .. } => pairs.len(),
+            MapRepr::Hosts(hosts) => hosts.hosts().len(),
+            MapRepr::Vars(env) => env.scope.names().len(),
+        }
+    }
+
+    /// All keys in order.
+    pub fn keys(&self) -> Vec<Key> {
+        match &*self.repr.borrow() {
+            MapRepr::Own(entries) => entries.keys().cloned().collect(),
+            MapRepr::Data { base, .. } => base.keys().cloned().collect(),
+            MapRepr::Nodes { pairs, .. } => pairs.iter().map(|(key, _)| node_key(key)).collect(),
+            MapRepr::Hosts(hosts) => hosts.hosts().into_iter().map(Key::Str).collect(),
+            MapRepr::Vars(env) => env.scope.names().into_iter().map(Key::Str).collect(),
+        }
+    }
+
+    /// True if the key is there (nothing is rendered).
+    pub fn has(&self, key: &Key) -> bool {
+        match &*self.repr.borrow() {
+            MapRepr::Own(entries) => find(entries, key).is_some(),
+            MapRepr::Data { base, .. } => find(base, key).is_some(),
+            MapRepr::Nodes { pairs, .. } => pair_index(pairs, key).is_some(),
+            MapRepr::Hosts(hosts) => key.as_str().is_some_and(|name| hosts.hosts().iter().any(|host| **host == *name)),
+            MapRepr::Vars(env) => key.as_str().is_some_and(|name| env.scope.get(name).is_some()),
+        }
+    }
+
+    /// The value of a text key.
+    pub fn get_str(&self, cx: &Cx, key: &str) -> R<Option<Val>> {
+        match &mut *self.repr.borrow_mut() {
+            MapRepr::Own(entries) => return Ok(entries.get(&StrKey(key)).cloned()),
+            MapRepr::Data { base, seen } => {
+                return Ok(base.get_full(&StrKey(key)).map(|(index, _, value)| shared(seen, index, value)));
+            }
+            _ => {}
+        }
+        self.get(cx, &Key::from(key))
+    }
+
+    /// The value of a key.
+    pub fn get(&self, cx: &Cx, key: &Key) -> R<Option<Val>> {
+        enum Then {
+            Node(usize, Node, Rc<Env>),
+            Var(Rc<Env>),
+            Host(Arc<dyn HostVars>),
+        }
+        let then = match &mut *self.repr.borrow_mut() {
+            MapRepr::Own(entries) => return Ok(find(entries, key).map(|index| entries[index].clone())),
+            MapRepr::Data { base, seen } => {
+                return Ok(find(base, key).map(|index| shared(seen, index, &base[index])));
+            }
+            MapRepr::Nodes { pairs, env, seen } => match pair_index(pairs, key) {
+                None => return Ok(None),
+                Some(index) => match seen.get(&index) {
+                    Some(value) => return Ok(Some(value.clone())),
+                    None => Then::Node(index, pairs[index].1.clone(), Rc::clone(env)),
+                },
+            },
+            MapRepr::Hosts(hosts) => Then::Host(Arc::clone(hosts)),
+            MapRepr::Vars(env) => Then::Var(Rc::clone(env)),
+        };
+        match then {
+            Then::Node(index, node, env) => {
+                let value = cx.lazy(&node, &env)?;
+                if let MapRepr::Nodes { seen, .. } = &mut *self.repr.borrow_mut() {
+                    seen.insert(index, value.clone());
+                }
+                Ok(Some(value))
+            }
+            Then::Var(env) => match key.as_str() {
+                Some(name) => cx.variable(name, &env, None),
+                None => Ok(None),
+            },
+            Then::Host(hosts) => Ok(key.as_str().and_then(|name| cx.host_env(&hosts, name)).map(Val::vars)),
+        }
+    }
+
+    /// All entries.
+    pub fn items(&self, cx: &Cx) -> R<Vec<(Key, Val)>> {
+        let mut out = Vec::with_capacity(self.len());
+        for key in self.keys() {
+            if let Some(value) = self.get(cx, &key)? {
+                out.push((key, value));
+            }
+        }
+        Ok(out)
+    }
+
+    /// Changes the mapping in place.
+    pub fn edit<T>(&self, cx: &Cx, change: impl FnOnce(&mut IndexMap<Key, Val>) -> R<T>) -> R<T> {
+        let own = matches!(&*self.repr.borrow(), MapRepr::Own(_));
+        if !own {
+            let items = self.items(cx)?;
+            *self.repr.borrow_mut() = MapRepr::Own(items.into_iter().collect());
+        }
+        match &mut *self.repr.borrow_mut() {
+            MapRepr::Own(entries) => change(entries),
+            _ => Err(Fail::msg("the mapping can not be changed now")),
+        }
+    }
+
+    fn untouched(&self) -> Option<Arc<Map>> {
+        match &*self.repr.borrow() {
+            MapRepr::Data { base, seen } if seen.values().all(Val::is_untouched) => Some(Arc::clone(base)),
+            _ => None,
+        }
+    }
+
+    fn value(&self, cx: &Cx) -> R<Arc<Map>> {
+        if let Some(base) = self.untouched() {
+            return Ok(base);
+        }
+        let _deeper = cx.deeper()?;
+        let mut out = Map::with_capacity(self.len());
+        for (key, item) in self.items(cx)? {
+            if !matches!(item, Val::Omit) {
+                out.insert(key, item.value(cx)?);
+            }
+        }
+        Ok(Arc::new(out))
+    }
+}
+
+fn shared(seen: &mut BTreeMap<usize, Val>, index: usize, value: &Value) -> Val {
+    match value {
+        Value::List(_) | Value::Map(_) => seen.entry(index).or_insert_with(|| Val::from(value.clone())).clone(),
+        scalar => Val::V(scalar.clone()),
+    }
+}
+
+fn node_key(node: &Node) -> Key {
+    match &node.data {
+        crate::yaml::NodeData::Scalar(scalar) => {
+            Key::from_value(&scalar.value).unwrap_or_else(|| Key::Str(Arc::clone(&scalar.text)))
+        }
+        _ => Key::Null,
+    }
+}
+
+fn pair_index(pairs: &[Pair], key: &Key) -> Option<usize> {
+    if let Key::Str(text) = key {
+        return pairs.iter().position(|(name, _)| name.as_str() == Some(text));
+    }
+    pairs.iter().position(|(name, _)| same_key(&node_key(name), key))
+}
+
+/// Python folds `1`, `1.0` and `True`: looked up exactly first, then by number.
+fn find<T>(entries: &IndexMap<Key, T>, key: &Key) -> Option<usize> {
+    entries.get_index_of(key).or_else(|| match key {
+        Key::Int(_) | Key::Float(_) | Key::Bool(_) => entries.keys().position(|other| same_key(other, key)),
+        _ => None,
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "keys beyond 2^53 are compared exactly before")]
+fn same_key(a: &Key, b: &Key) -> bool {
+    let number = |key: &Key| match key {
+        Key::Int(int) => Some(*int as f64),
+        Key::Bool(flag) => Some(f64::from(u8::from(*flag))),
+        Key::Float(bits) => Some(f64::from_bits(*bits)),
+        _ => None,
+    };
+    a == b || matches!((number(a), number(b)), (Some(a), Some(b)) if a.to_bits() == b.to_bits())
+}

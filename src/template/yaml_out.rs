@@ -1,0 +1,514 @@
+//! YAML text exactly as PyYAML writes it (`to_yaml`, `to_nice_yaml`): a port of its emitter.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+
+use crate::value::{Key, Value, python_float, python_str};
+use crate::yaml::reads_as_text;
+
+/// Settings of `yaml.dump`.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// Spaces a level.
+    pub indent: usize,
+    /// Where long lines are broken.
+    pub width: usize,
+    /// Sort mappings by key.
+    pub sort_keys: bool,
+    /// Flow style for all, for none, or for containers of scalars.
+    pub flow: Option<bool>,
+    /// Begin with `---`.
+    pub explicit_start: bool,
+    /// End with `...`.
+    pub explicit_end: bool,
+    /// Do not escape what is beyond ASCII.
+    pub unicode: bool,
+}
+
+struct Emitter {
+    out: String,
+    style: Style,
+    column: usize,
+    whitespace: bool,
+    indention: bool,
+    indent: Option<usize>,
+    flow_level: usize,
+    mapping: bool,
+    simple_key: bool,
+}
+
+#[derive(Default)]
+struct Analysis {
+    empty: bool,
+    multiline: bool,
+    flow_plain: bool,
+    block_plain: bool,
+    single: bool,
+}
+
+/// The text of a value.
+pub fn dump(value: &Value, style: Style) -> String {
+    let mut emitter = Emitter {
+        out: String::new(),
+        style,
+        column: 0,
+        whitespace: true,
+        indention: true,
+        indent: None,
+        flow_level: 0,
+        mapping: false,
+        simple_key: false,
+    };
+    if style.explicit_start {
+        emitter.indicator("---", true, false, false);
+    }
+    emitter.node(value, false, false);
+    emitter.write_indent();
+    if style.explicit_end {
+        emitter.indicator("...", true, false, false);
+        emitter.write_indent();
+    }
+    emitter.out
+}
+
+fn is_break(c: char) -> bool {
+    matches!(c, '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+fn is_blank(c: char) -> bool {
+    is_break(c) || matches!(c, '\0' | ' ' | '\t' | '\r')
+}
+
+fn scalar_text(value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Int(int) => int.to_string(),
+        Value::BigInt(digits) => digits.to_string(),
+        Value::Float(float) if float.is_nan() => ".nan".to_owned(),
+        Value::Float(float) if float.is_infinite() => if *float > 0.0 { ".inf" } else { "-.inf" }.to_owned(),
+        Value::Float(float) => {
+            let text = python_float(*float).to_lowercase();
+            if !text.contains('.') && text.contains('e') { text.replacen('e', ".0e", 1) } else { text }
+        }
+        Value::Date(_) | Value::DateTime(..) => python_str(value),
+        _ => return None,
+    })
+}
+
+impl Emitter {
+    fn flow_of(&self, mut parts: impl Iterator<Item = bool>) -> bool {
+        self.style.flow.unwrap_or_else(|| parts.all(|plain| plain))
+    }
+
+    fn node(&mut self, value: &Value, mapping: bool, simple_key: bool) {
+        self.mapping = mapping;
+        self.simple_key = simple_key;
+        let plain = |value: &Value| !matches!(value, Value::List(_) | Value::Map(_) | Value::Bytes(_));
+        match value {
+            Value::List(items) => {
+                if self.flow_level > 0 || items.is_empty() || self.flow_of(items.iter().map(plain)) {
+                    self.flow_list(items);
+                } else {
+                    self.block_list(items);
+                }
+            }
+            Value::Map(map) => {
+                let mut pairs: Vec<(Value, &Value)> = map.iter().map(|(key, value)| (key_value(key), value)).collect();
+                if self.style.sort_keys {
+                    pairs.sort_by(|a, b| match (&a.0, &b.0) {
+                        (Value::Int(a), Value::Int(b)) => a.cmp(b),
+                        (a, b) => python_str(a).cmp(&python_str(b)),
+                    });
+                }
+                if self.flow_level > 0 || pairs.is_empty() || self.flow_of(map.values().map(plain)) {
+                    self.flow_map(&pairs);
+                } else {
+                    self.block_map(&pairs);
+                }
+            }
+            Value::Str(text) => {
+                let old = self.push_indent(true, false);
+                self.text(text);
+                self.indent = old;
+            }
+            Value::Bytes(bytes) => {
+                self.indicator("!!binary", true, false, false);
+                let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
+                self.indicator("|", true, false, false);
+                let old = self.push_indent(false, false);
+                for chunk in encoded.as_bytes().chunks(76) {
+                    self.line_break();
+                    self.write_indent();
+                    self.out.push_str(&String::from_utf8_lossy(chunk));
+                }
+                self.line_break();
+                self.indent = old;
+            }
+            other => {
+                let text = scalar_text(other).unwrap_or_default();
+                self.plain(&text, false);
+            }
+        }
+    }
+
+    fn push_indent(&mut self, flow: bool, indentless: bool) -> Option<usize> {
+        let old = self.indent;
+        self.indent = match old {
+            None => Some(if flow { self.style.indent } else { 0 }),
+            Some(indent) if indentless => Some(indent),
+            Some(indent) => Some(indent + self.style.indent),
+        };
+        old
+    }
+
+    fn block_list(&mut self, items: &[Value]) {
+        let indentless = self.mapping && !self.indention;
+        let old = self.push_indent(false, indentless);
+        for item in items {
+            self.write_indent();
+            self.indicator("-", true, false, true);
+            self.node(item, false, false);
+        }
+        self.indent = old;
+    }
+
+    fn block_map(&mut self, pairs: &[(Value, &Value)]) {
+        let old = self.push_indent(false, false);
+        for (key, value) in pairs {
+            self.write_indent();
+            if Self::is_simple(key) {
+                self.node(key, true, true);
+                self.indicator(":", false, false, false);
+            } else {
+                self.indicator("?", true, false, true);
+                self.node(key, true, false);
+                self.write_indent();
+                self.indicator(":", true, false, true);
+            }
+            self.node(value, true, false);
+        }
+        self.indent = old;
+    }
+
+    fn flow_list(&mut self, items: &[Value]) {
+        self.indicator("[", true, true, false);
+        self.flow_level += 1;
+        let old = self.push_indent(true, false);
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                self.indicator(",", false, false, false);
+            }
+            if self.column > self.style.width {
+                self.write_indent();
+            }
+            self.node(item, false, false);
+        }
+        self.indent = old;
+        self.flow_level -= 1;
+        self.indicator("]", false, false, false);
+    }
+
+    fn flow_map(&mut self, pairs: &[(Value, &Value)]) {
+        self.indicator("{", true, true, false);
+        self.flow_level += 1;
+        let old = self.push_indent(true, false);
+        for (index, (key, value)) in pairs.iter().enumerate() {
+            if index > 0 {
+                self.indicator(",", false, false, false);
+            }
+            if self.column > self.style.width {
+                self.write_indent();
+            }
+            if Self::is_simple(key) {
+                self.node(key, true, true);
+                self.indicator(":", false, false, false);
+            } else {
+                self.indicator("?", true, false, false);
+                self.node(key, true, false);
+                if self.column > self.style.width {
+                    self.write_indent();
+                }
+                self.indicator(":", true, false, false);
+            }
+            self.node(value, true, false);
+        }
+        self.indent = old;
+        self.flow_level -= 1;
+        self.indicator("}", false, false, false);
+    }
+
+    fn is_simple(key: &Value) -> bool {
+        match key {
+            Value::Str(text) => text.chars().count() < 128 && !text.chars().any(is_break),
+            _ => true,
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        let analysis = self.analyze(text);
+        let fits = if self.flow_level > 0 { analysis.flow_plain } else { analysis.block_plain };
+        let split = !self.simple_key;
+        if reads_as_text(text) && fits && !(self.simple_key && (analysis.empty || analysis.multiline)) {
+            self.plain(text, split);
+        } else if analysis.single && !(self.simple_key && analysis.multiline) {
+            self.single(text, split);
+        } else {
+            self.double(text, split);
+        }
+    }
+
+    fn analyze(&self, text: &str) -> Analysis {
+        let chars: Vec<char> = text.chars().collect();
+        if chars.is_empty() {
+            return Analysis { empty: true, block_plain: true, single: true, ..Analysis::default() };
+        }
+        let mut block_indicators = text.starts_with("---") || text.starts_with("...");
+        let mut flow_indicators = block_indicators;
+        let (mut breaks, mut special) = (false, false);
+        let (mut break_space, mut space_break) = (false, false);
+        let (mut previous_space, mut previous_break) = (false, false);
+        let mut before_blank = true;
+        for (index, c) in chars.iter().copied().enumerate() {
+            let after_blank = chars.get(index + 1).copied().is_none_or(is_blank);
+            if index == 0 {
+                if "#,[]{}&*!|>'\"%@`".contains(c) {
+                    flow_indicators = true;
+                    block_indicators = true;
+                }
+                if matches!(c, '?' | ':') {
+                    flow_indicators = true;
+                    block_indicators |= after_blank;
+                }
+                if c == '-' && after_blank {
+                    flow_indicators = true;
+                    block_indicators = true;
+                }
+            } else {
+                flow_indicators |= ",?[]{}".contains(c);
+                if c == ':' {
+                    flow_indicators = true;
+                    block_indicators |= after_blank;
+                }
+                if c == '#' && before_blank {
+                    flow_indicators = true;
+                    block_indicators = true;
+                }
+            }
+            breaks |= is_break(c);
+            if !(c == '\n' || (' '..='~').contains(&c)) {
+                let printable = c == '\u{85}' || ('\u{a0}'..='\u{fffd}').contains(&c) || c >= '\u{10000}';
+                special |= !(printable && c != '\u{feff}' && self.style.unicode);
+            }
+            if c == ' ' {
+                break_space |= previous_break;
+                previous_space = true;
+                previous_break = false;
+            } else if is_break(c) {
+                space_break |= previous_space;
+                previous_space = false;
+                previous_break = true;
+            } else {
+                previous_space = false;
+                previous_break = false;
+            }
+            before_blank = is_blank(c);
+        }
+        let edge = |c: Option<&char>| c.is_some_and(|c| *c == ' ' || is_break(*c));
+        let plain = !(edge(chars.first()) || edge(chars.last()) || break_space || space_break || special || breaks);
+        Analysis {
+            empty: false,
+            multiline: breaks,
+            flow_plain: plain && !flow_indicators,
+            block_plain: plain && !block_indicators,
+            single: !(break_space || space_break || special),
+        }
+    }
+
+    fn put(&mut self, text: &str) {
+        self.column += text.chars().count();
+        self.out.push_str(text);
+    }
+
+    fn indicator(&mut self, text: &str, need_space: bool, whitespace: bool, indention: bool) {
+        if !self.whitespace && need_space {
+            self.put(" ");
+        }
+        self.put(text);
+        self.whitespace = whitespace;
+        self.indention = self.indention && indention;
+    }
+
+    fn write_indent(&mut self) {
+        let indent = self.indent.unwrap_or(0);
+        if !self.indention || self.column > indent || (self.column == indent && !self.whitespace) {
+            self.line_break();
+        }
+        if self.column < indent {
+            self.whitespace = true;
+            let missing = indent - self.column;
+            self.put(&" ".repeat(missing));
+        }
+    }
+
+    fn line_break(&mut self) {
+        self.whitespace = true;
+        self.indention = true;
+        self.column = 0;
+        self.out.push('\n');
+    }
+
+    fn plain(&mut self, text: &str, split: bool) {
+        if text.is_empty() {
+            return;
+        }
+        if !self.whitespace {
+            self.put(" ");
+        }
+        self.whitespace = false;
+        self.indention = false;
+        // Plain text has no breaks here; only single spaces may become line ends.
+        for (index, part) in words(text).into_iter().enumerate() {
+            let is_space = part.starts_with(' ');
+            if is_space && part.len() == 1 && split && self.column > self.style.width && index > 0 {
+                self.write_indent();
+                self.whitespace = false;
+                self.indention = false;
+            } else {
+                self.put(part);
+            }
+        }
+    }
+
+    fn single(&mut self, text: &str, split: bool) {
+        self.indicator("'", true, false, false);
+        let parts = words(text);
+        let last = parts.len().saturating_sub(1);
+        for (index, part) in parts.into_iter().enumerate() {
+            if part.starts_with(' ') {
+                if part.len() == 1 && self.column > self.style.width && split && index > 0 && index < last {
+                    self.write_indent();
+                } else {
+                    self.put(part);
+                }
+            } else if part.starts_with(is_break) {
+                if part.starts_with('\n') {
+                    self.line_break();
+                }
+                for c in part.chars() {
+                    if c == '\n' {
+                        self.line_break();
+                    } else {
+                        self.out.push(c);
+                    }
+                }
+                self.write_indent();
+            } else {
+                self.put(&part.replace('\'', "''"));
+            }
+        }
+        self.indicator("'", false, false, false);
+    }
+
+    fn double(&mut self, text: &str, split: bool) {
+        self.indicator("\"", true, false, false);
+        let chars: Vec<char> = text.chars().collect();
+        let (mut start, mut end) = (0, 0);
+        while end <= chars.len() {
+            let c = chars.get(end).copied();
+            let plain = c.is_some_and(|c| {
+                !matches!(c, '"' | '\\' | '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}')
+                    && ((' '..='~').contains(&c) || (self.style.unicode && ('\u{a0}'..='\u{fffd}').contains(&c)))
+            });
+            if !plain {
+                if start < end {
+                    let piece: String = chars[start..end].iter().collect();
+                    self.put(&piece);
+                    start = end;
+                }
+                if let Some(c) = c {
+                    let mut piece = String::from("\\");
+                    match c {
+                        '\0' => piece.push('0'),
+                        '\u{7}' => piece.push('a'),
+                        '\u{8}' => piece.push('b'),
+                        '\t' => piece.push('t'),
+                        '\n' => piece.push('n'),
+                        '\u{b}' => piece.push('v'),
+                        '\u{c}' => piece.push('f'),
+                        '\r' => piece.push('r'),
+                        '\u{1b}' => piece.push('e'),
+                        '"' | '\\' => piece.push(c),
+                        '\u{85}' => piece.push('N'),
+                        '\u{a0}' => piece.push('_'),
+                        '\u{2028}' => piece.push('L'),
+                        '\u{2029}' => piece.push('P'),
+                        c => {
+                            let code = u32::from(c);
+                            let _ = match code {
+                                0..=0xff => write!(piece, "x{code:02X}"),
+                                0x100..=0xffff => write!(piece, "u{code:04X}"),
+                                _ => write!(piece, "U{code:08X}"),
+                            };
+                        }
+                    }
+                    self.put(&piece);
+                    start = end + 1;
+                }
+            }
+            if 0 < end
+                && end + 1 < chars.len()
+                && (c == Some(' ') || start >= end)
+                && self.column + end.saturating_sub(start) > self.style.width
+                && split
+            {
+                let mut piece: String = if start < end { chars[start..end].iter().collect() } else { String::new() };
+                piece.push('\\');
+                if start < end {
+                    start = end;
+                }
+                self.put(&piece);
+                self.write_indent();
+                self.whitespace = false;
+                self.indention = false;
+                if chars.get(start) == Some(&' ') {
+                    self.put("\\");
+                }
+            }
+            end += 1;
+        }
+        self.indicator("\"", false, false, false);
+    }
+}
+
+fn key_value(key: &Key) -> Value {
+    key.to_value()
+}
+
+/// The text in runs of spaces, of line breaks, and of the rest.
+fn words(text: &str) -> Vec<&str> {
+    let kind = |c: char| {
+        if c == ' ' {
+            1
+        } else if is_break(c) {
+            2
+        } else {
+            0
+        }
+    };
+    let mut out = Vec::new();
+    let mut start = 0;
+    let mut last = None;
+    for (at, c) in text.char_indices() {
+        if last.is_some_and(|last| last != kind(c)) {
+            out.push(&text[start..at]);
+            start = at;
+        }
+        last = Some(kind(c));
+    }
+    if start < text.len() {
+        out.push(&text[start..]);
+    }
+    out
+}
