@@ -291,7 +291,7 @@ impl Work<'_> {
             .map(|arg| arg.name.clone())
             .collect();
         for name in missing {
-            let hint = self.spec.args.get(&name).map(example);
+            let hint = self.spec.args.get(&name).map(|arg| example(arg));
             self.error("M0003", Vec::new(), format!("`{module}` needs the argument `{name}`"), "this task", hint);
         }
     }
