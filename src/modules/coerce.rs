@@ -291,7 +291,7 @@ impl Work<'_> {
             .map(|arg| arg.name.clone())
             .collect();
         for name in missing {
-            let hint = self.spec.args.get(&name).map(|arg| example(arg));
+            let hint = self.spec.args.get(&name).map(example);
             self.error("M0003", Vec::new(), format!("`{module}` needs the argument `{name}`"), "this task", hint);
         }
     }
@@ -337,7 +337,7 @@ impl Work<'_> {
             let holds = match actual {
                 Some(Json::String(text)) => text == *value,
                 Some(Json::Bool(flag)) => (if flag { "true" } else { "false" }) == *value,
-                Some(Json::Number(number)) => value.parse().is_ok_and(|parsed: serde_json::Number| parsed == number),
+                Some(Json::Number(number)) => value.parse().is_ok_and(|wanted: serde_json::Number| wanted == number),
                 Some(_) | None => false,
             };
             let absent: Vec<&str> = needed.iter().copied().filter(|name| given(self, name).is_none()).collect();
