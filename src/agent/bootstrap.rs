@@ -23,8 +23,11 @@ pub(super) fn word(text: &str) -> String {
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
     }
-    let octal: String = text.bytes().map(|byte| format!("\\{byte:03o}")).collect();
-    format!("\"$(printf \"{octal}\")\"")
+    let mut spelled = String::from("\"$(printf \"");
+    for byte in text.bytes() {
+        spelled.push_str(&format!("\\{byte:03o}"));
+    }
+    spelled + "\")\""
 }
 
 /// Wraps shell text for any login shell.
@@ -41,7 +44,7 @@ ours() {
   [ -O "$1" ] || return 1; [ -L "$1" ] && return 1;
   f="$1/hostctl-$H"; [ -f "$f" ] || return 1; [ -L "$f" ] && return 1;
   set -- $(ls -ldn "$f");
-  case "$1" in -rwx------|-rwx------.|-rwxr-xr-x|-rwxr-xr-x.) ;; *) return 1 ;; esac;
+  case "$1" in -rwx------|-rwx------[.+]|-rwxr-xr-x|-rwxr-xr-x[.+]) ;; *) return 1 ;; esac;
   [ "$3" = "$u" ] && [ "$5" = "$S" ] && [ -x "$f" ];
 };
 "#;
@@ -54,7 +57,6 @@ usable() {
   printf "\043\041/bin/sh\nexit 0\n" > "$t" && chmod 700 "$t" && "$t"; r=$?; rm -f "$t"; return $r;
 };
 need() { printf "\nhostctl:%s:need:%s:%s\n" "$N" "$(uname -m)" "$1"; exit 0; };
-umask 077;
 "#;
 
 /// The command that starts the agent, or says what it needs.
@@ -78,8 +80,9 @@ pub(super) fn start_command(start: &Start<'_>) -> String {
         r#"H={hash}; S={size}; N={nonce}; u=$(id -u); c="${{XDG_CACHE_HOME:-$HOME/.cache}}";
         {FIND} {MAKE}
         for d in {private} {globs}; do
-          if {find}; then umask 022; {exec}; fi;
+          if {find}; then {exec}; fi;
         done;
+        umask 077;
         {private_make}
         for d in {globs}; do usable "$d" && chmod 711 "$d" && need "$d"; done 2>/dev/null;
         for b in /var/tmp /tmp /dev/shm; do
@@ -115,6 +118,7 @@ pub(super) fn upload_command(payload: &Payload, nonce: &str, folder: &str, share
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
     use std::process::Command;
 
     fn payload() -> Payload {
@@ -162,10 +166,71 @@ mod tests {
         assert_eq!(run(&start(&payload, false), home.path(), "/dev/null"), format!("ran:{}", file.display()));
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "nothing is left over");
 
-        use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o777)).unwrap();
         let cold = run(&start(&payload, false), home.path(), "/dev/null");
         assert!(cold.contains(":need:"), "a file that others may write is not run: {cold}");
+    }
+
+    /// Skips the shells that are not installed.
+    #[test]
+    fn any_login_shell_passes_the_script_on() {
+        let payload = payload();
+        for shell in ["dash", "bash", "tcsh", "csh", "fish", "zsh", "mksh"] {
+            let home = tempfile::tempdir().unwrap();
+            let folder = home.path().join(".cache/hostctl").display().to_string();
+            let run = |command: &str, input: &str| {
+                let input = std::fs::File::open(input).unwrap();
+                let mut shell = Command::new(shell);
+                shell.args(["-c", command]).env("HOME", home.path()).stdin(input);
+                shell.env_remove("XDG_CACHE_HOME").env_remove("XDG_RUNTIME_DIR").env_remove("XDG_CONFIG_HOME");
+                shell.output().ok().map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+            };
+            let Some(cold) = run(&start(&payload, false), "/dev/null") else {
+                println!("skip: `{shell}` is not installed");
+                continue;
+            };
+            assert_eq!(cold.trim(), format!("hostctl:n0:need:{}:{folder}", std::env::consts::ARCH), "{shell}");
+            let stored = run(&upload_command(&payload, "n0", &folder, false), "/bin/sh").unwrap();
+            assert_eq!(stored.trim(), "hostctl:n0:stored", "{shell}");
+            assert!(run(&start(&payload, false), "/dev/null").unwrap().starts_with("ran:"), "{shell}");
+            let odd = wrapped(&format!("printf %s {}", word("it's $HOME\\ !")));
+            assert_eq!(run(&odd, "/dev/null").unwrap(), "it's $HOME\\ !", "{shell}");
+        }
+    }
+
+    /// The tools of busybox instead of coreutils, as on Alpine; skipped where it is missing.
+    #[test]
+    fn busybox_is_enough() {
+        let payload = payload();
+        let home = tempfile::tempdir().unwrap();
+        let tools = home.path().join("bin");
+        std::fs::create_dir(&tools).unwrap();
+        let listed = Command::new("busybox").args(["--install", "-s"]).arg(&tools).status();
+        if !listed.is_ok_and(|status| status.success()) {
+            println!("skip: busybox is not installed");
+            return;
+        }
+        let run = |command: &str, input: &str| {
+            let script = command.replacen("exec /bin/sh", "exec sh", 1);
+            let output = Command::new(tools.join("sh"))
+                .args(["-c", &script])
+                .env_clear()
+                .env("PATH", &tools)
+                .env("HOME", home.path())
+                .stdin(std::fs::File::open(input).unwrap())
+                .output()
+                .unwrap();
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        let folder = home.path().join(".cache/hostctl").display().to_string();
+        let cold = run(&start(&payload, false), "/dev/null");
+        assert_eq!(cold.trim(), format!("hostctl:n0:need:{}:{folder}", std::env::consts::ARCH));
+        assert_eq!(run(&upload_command(&payload, "n0", &folder, false), "/bin/sh").trim(), "hostctl:n0:stored");
+        assert!(run(&start(&payload, false), "/dev/null").starts_with("ran:"));
+        let shared = run(&start(&payload, true), "/dev/null");
+        assert!(shared.contains(":need:"), "private files are no shared ones");
+        // Empty unless hostctl is really used on this machine.
+        let _ = std::fs::remove_dir(shared.trim().rsplit(':').next().unwrap());
     }
 
     #[test]

@@ -140,18 +140,30 @@ impl Agent {
         let _ = tokio::time::timeout(LOOK, ended.wait_for(|ended| *ended)).await;
     }
 
-    async fn read_frames(self: &Arc<Self>, mut output: impl AsyncRead + Unpin, sha256: Option<&str>) -> Option<String> {
+    async fn read_frames(
+        self: &Arc<Self>,
+        mut output: impl AsyncRead + Unpin,
+        sha256: Option<&str>,
+    ) -> Option<Diagnostic> {
         loop {
             let frame = match protocol::read::<FromAgent>(&mut output).await {
                 Ok(Some((frame, _))) => frame,
                 Ok(None) => return None,
-                Err(error) => return Some(error.to_string()),
+                Err(protocol::FrameError::Cut | protocol::FrameError::Io(_)) => return None,
+                Err(error) => {
+                    let message = format!("the agent on `{}` is not understood: {error}", self.host);
+                    return Some(Diagnostic::new("S0206", Kind::Unreachable, message));
+                }
             };
             match frame {
                 FromAgent::Hello(_) => {}
                 FromAgent::Verified { sha256: told } => {
                     if sha256.is_some_and(|expected| expected != told) {
-                        return Some(format!("the agent's file `{}` is damaged: delete it", self.hello.path));
+                        let message = format!("the agent's file on `{}` is damaged", self.host);
+                        return Some(
+                            Diagnostic::new("S0210", Kind::Unreachable, message)
+                                .with_hint(format!("delete it there, it is sent anew: rm '{}'", self.hello.path)),
+                        );
                     }
                 }
                 FromAgent::Progress { id, progress } => {
@@ -230,7 +242,7 @@ impl Agent {
 
     async fn why_lost(
         &self,
-        broken: Option<String>,
+        broken: Option<Diagnostic>,
         connection: &dyn Connection,
         ended: BoxFuture<'static, Option<i32>>,
         errors: &Tail,
@@ -240,11 +252,7 @@ impl Agent {
             return Diagnostic::new("S0401", Kind::Interrupted, format!("the agent on `{host}` was told to end"));
         }
         if let Some(broken) = broken {
-            return Diagnostic::new(
-                "S0206",
-                Kind::Unreachable,
-                format!("the agent on `{host}` is not understood: {broken}"),
-            );
+            return broken;
         }
         let status = tokio::time::timeout(LOOK, ended).await.ok().flatten();
         let alive = tokio::time::timeout(LOOK, connection.alive()).await.unwrap_or(false);

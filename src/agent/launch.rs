@@ -15,7 +15,7 @@ use crate::diag::{Diagnostic, Kind, Result};
 use crate::engine::Become;
 
 /// From the command line to the agent's hello: sudo may wait for LDAP, a disk may be slow.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 /// Text before the ready line: banners of login shells.
 const NOISE: usize = 1 << 20;
 /// Kept of standard error.

@@ -105,9 +105,9 @@ impl Pool {
         }
     }
 
+    /// The connection of a key: shared by all become users if the key has none.
     async fn connection(&self, spec: &TargetSpec) -> Result<Arc<dyn Connection>> {
-        let key = TargetSpec { r#become: None, ..spec.clone() };
-        let slot = slot(&self.connections, key);
+        let slot = slot(&self.connections, spec.clone());
         let mut place = slot.lock().await;
         if let Some(connection) = &*place {
             if connection.alive().await {
@@ -177,14 +177,16 @@ impl Targets for Pool {
         }
         let direct =
             wanted.filter(|_| is_local(spec)).and_then(|wanted| runnable_in_place(self.program.path(), &wanted.user));
-        let agent = launch(&Launch {
-            host: Arc::clone(&spec.host),
-            connection: self.connection(&key).await?,
-            program: &self.program,
-            wanted,
-            direct,
-        })
-        .await?;
+        let start = async |connection| {
+            let (host, direct) = (Arc::clone(&spec.host), direct.clone());
+            launch(&Launch { host, connection, program: &self.program, wanted, direct }).await
+        };
+        let shared = TargetSpec { r#become: None, ..key.clone() };
+        let agent = match start(self.connection(&shared).await?).await {
+            // As many channels as the server allows on one connection: take another.
+            Err(refused) if refused.code == "S0116" && wanted.is_some() => start(self.connection(&key).await?).await?,
+            other => other?,
+        };
         *place = Some(Arc::clone(&agent));
         Ok(agent)
     }

@@ -212,9 +212,9 @@ fn check_depth(json: &[u8]) -> Result<(), FrameError> {
 }
 
 fn lengths(prefix: [u8; 8]) -> Result<(usize, usize), FrameError> {
-    let [a, b, c, d, e, f, g, h] = prefix;
-    let header = u32::from_be_bytes([a, b, c, d]) as usize;
-    let body = u32::from_be_bytes([e, f, g, h]) as usize;
+    let (lengths, _) = prefix.as_chunks::<4>();
+    let length = |index: usize| lengths.get(index).map_or(0, |bytes| u32::from_be_bytes(*bytes) as usize);
+    let (header, body) = (length(0), length(1));
     check_lengths(header, body)?;
     Ok((header, body))
 }
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn depth_is_capped_on_both_sides() {
         let mut deep = serde_json::Value::Null;
-        for _ in 0..MAX_DEPTH + 1 {
+        for _ in 0..=MAX_DEPTH {
             deep = serde_json::Value::Array(vec![deep]);
         }
         assert!(matches!(encode(&deep, b""), Err(FrameError::TooLarge(_))));

@@ -1,9 +1,42 @@
-//! The command line: one file a subcommand; doc comments are the help text.
+//! The command line: one file a subcommand; the doc comment of its arguments is the help text.
+
+mod arguments;
+mod check;
+mod doc;
+mod env;
+mod log;
+mod output;
+mod run;
+mod vault;
 
 use std::path::Path;
 
+use clap::{CommandFactory, Parser, Subcommand};
+
 use crate::diag::ExitCode;
 use crate::{agent, connection, mirror};
+
+/// Prepare container build hosts, build ordered image sets and record their tags, from
+/// Ansible-style playbooks. One static binary, no Python on either side.
+#[derive(Debug, Parser)]
+#[command(name = "hostctl", version, propagate_version = true, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    output: output::OutputArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(Box<run::RunArgs>),
+    Check(Box<check::CheckArgs>),
+    Env(env::EnvArgs),
+    Vault(vault::VaultArgs),
+    Log(log::LogArgs),
+    Doc(doc::DocArgs),
+    Explain(doc::ExplainArgs),
+}
 
 /// Runs the program with this process's arguments.
 pub fn main() -> ExitCode {
@@ -13,8 +46,29 @@ pub fn main() -> ExitCode {
         return connection::askpass(Path::new(&socket), arguments.first().map_or("", String::as_str));
     }
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["agent", nonce] => agent::server::main(nonce),
-        ["mirror-proxy", ..] => mirror::main(std::env::args_os().skip(2)),
-        _ => ExitCode::Ok,
+        ["agent", nonce] => return agent::server::main(nonce),
+        ["mirror-proxy", ..] => return mirror::main(std::env::args_os().skip(2)),
+        _ => {}
     }
+    clap_complete::CompleteEnv::with_factory(Cli::command).complete();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let wrong = error.use_stderr();
+            // Help and version go to stdout, mistakes to stderr; a closed pipe is no concern.
+            let _ = error.print();
+            return if wrong { ExitCode::Usage } else { ExitCode::Ok };
+        }
+    };
+    let output = cli.output.resolve();
+    let ended = match cli.command {
+        Command::Run(args) => run::main(*args, &output),
+        Command::Check(args) => check::main(&args, &output),
+        Command::Env(args) => env::main(&args, &output),
+        Command::Vault(args) => vault::main(&args, &output),
+        Command::Log(args) => log::main(&args, &output),
+        Command::Doc(args) => doc::main(&args, &output),
+        Command::Explain(args) => doc::explain(&args, &output),
+    };
+    ended.unwrap_or_else(|error| output.fail(&error))
 }

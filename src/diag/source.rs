@@ -116,6 +116,20 @@ impl SourceMap {
         file
     }
 
+    /// How many files were loaded from disk, each counted once.
+    pub fn len(&self) -> usize {
+        let files = self.files.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut paths: Vec<&PathBuf> = files.iter().filter_map(|file| file.path.as_ref()).collect();
+        paths.sort();
+        paths.dedup();
+        paths.len()
+    }
+
+    /// True if nothing was loaded from disk.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Replaces a file's text by stars, line by line: for what came out of a vault and must not
     /// stand in a code frame. Those who hold the file already keep its text.
     pub fn mask(&self, id: FileId) {

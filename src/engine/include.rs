@@ -8,14 +8,13 @@ use std::time::Instant;
 use super::interp::{Flow, Here, HostRun};
 use super::play::Included;
 use super::result::Attempt;
-use super::run::RoleFrom;
 use super::schedule::{Position, Round};
 use super::scope::role_layers;
 use super::state::{Out, lock};
 use super::task::Ended;
 use crate::diag::{Diagnostic, Result};
 use crate::map;
-use crate::playbook::{Include, IncludeKind, Keywords, ModuleUse, Task};
+use crate::playbook::{Include, IncludeKind, Keywords, ModuleUse, RoleFrom, Task};
 use crate::value::{Value, insert, python_str};
 use crate::vars::{Layer, Scope};
 

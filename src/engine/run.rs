@@ -14,25 +14,12 @@ use super::state::{HostList, States, lock};
 use super::target::Targets;
 use crate::diag::{Diagnostic, ExitCode, Result};
 use crate::event::{EventKind, Sink, Stats};
-use crate::playbook::{Context, Item, Playbook, RoleUse};
+use crate::playbook::{Context, Item, Loader, Playbook, RoleFrom, RoleUse};
 use crate::secret::Redactor;
 use crate::template::Templates;
 use crate::value::Value;
 use crate::vars::Layer;
 use crate::yaml::Node;
-
-/// `*_from` of `include_role`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct RoleFrom {
-    /// `tasks_from`
-    pub tasks: Option<String>,
-    /// `vars_from`
-    pub vars: Option<String>,
-    /// `defaults_from`
-    pub defaults: Option<String>,
-    /// `handlers_from`
-    pub handlers: Option<String>,
-}
 
 /// What the engine asks of the loader while a run goes on.
 pub trait Loads: Send + Sync {
@@ -42,6 +29,20 @@ pub trait Loads: Send + Sync {
     fn include_role(&self, name: &str, from: &RoleFrom, context: &Arc<Context>, file: &Path) -> Result<RoleUse>;
     /// A variable file: one mapping.
     fn vars_file(&self, path: &Path) -> Result<Node>;
+}
+
+impl Loads for Loader {
+    fn include_tasks(&self, name: &str, context: &Arc<Context>, file: &Path, handler: bool) -> Result<Vec<Item>> {
+        Self::include_tasks(self, name, context, file, handler)
+    }
+
+    fn include_role(&self, name: &str, from: &RoleFrom, context: &Arc<Context>, file: &Path) -> Result<RoleUse> {
+        Self::include_role(self, name, from, context, file)
+    }
+
+    fn vars_file(&self, path: &Path) -> Result<Node> {
+        Self::vars_file(self, path)
+    }
 }
 
 /// Settings of a run.

@@ -18,7 +18,7 @@ use super::names::Names;
 use crate::secret::Secret;
 use crate::system::engine::{
     BuildEvent, BuildSpec, BuilderKind, ContextSource, EngineError, EngineMut, ErrorClass, Feed, ImageFacts,
-    RegistryClient, RegistryLogin, scan_saved_image,
+    RegistryClient, RegistryLogin, scan_saved_image, without,
 };
 use crate::system::{Probe, TreeItem, write_tree_tar};
 
@@ -86,23 +86,27 @@ impl DockerBuilder {
         self.names.full(&self.graph.images[image].name)
     }
 
+    /// The run's build arguments that the image's Dockerfile declares.
+    fn args(&self, image: usize) -> BTreeMap<String, String> {
+        let def = &self.graph.images[image];
+        let declared = def.dockerfile.declared_args();
+        let mut args = def.effective_args(&self.settings.args);
+        args.retain(|name, _| declared.contains(name) || PREDEFINED.contains(&name.as_str()));
+        args
+    }
+
     fn spec(&self, image: usize) -> Result<BuildSpec, EngineError> {
         let def = &self.graph.images[image];
         let root = self.root.join(&def.context);
         let context = read_context(&root, &def.dockerfile_path).map_err(|message| {
             EngineError::new(ErrorClass::Refused, format!("the context of `{}`: {message}", def.name))
         })?;
-        let declared = def.dockerfile.declared_args();
         let mut labels = self.settings.labels.clone();
         labels.extend(def.labels.clone());
         Ok(BuildSpec {
             names: vec![self.name(image)],
             dockerfile: def.dockerfile_path.to_string_lossy().into_owned(),
-            args: def
-                .effective_args(&self.settings.args)
-                .into_iter()
-                .filter(|(name, _)| declared.contains(name) || PREDEFINED.contains(&name.as_str()))
-                .collect(),
+            args: self.args(image),
             labels,
             secrets: self.settings.secrets.clone(),
             network_host: self.settings.network_host,
@@ -130,14 +134,21 @@ impl DockerBuilder {
         }
         let name = self.name(image);
         let mut places = Vec::new();
+        // The builder writes the arguments that it was given into the history. That record alone is no
+        // trace of the mirror in the image; an `ENV` or a file that takes the value over is.
+        let recorded: Vec<String> = (0..self.graph.images.len())
+            .flat_map(|image| self.args(image))
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         for (place, text) in self.engine.reader().description(&name).await? {
+            let text = if place == "history" { without(&text, &recorded) } else { text };
             for word in words.iter().filter(|word| text.contains(word.as_str())) {
                 places.push(format!("`{word}` in the {place}"));
             }
         }
         let (sender, receiver) = mpsc::channel(8);
         let reader = ChunkReader { receiver, rest: Bytes::new() };
-        let search = tokio::task::spawn_blocking(move || scan_saved_image(reader, &words));
+        let search = tokio::task::spawn_blocking(move || scan_saved_image(reader, &words, &recorded));
         let mut stream = std::pin::pin!(self.engine.reader().save(&name));
         while let Some(chunk) = stream.next().await {
             if sender.send(chunk.map_err(std::io::Error::other)).await.is_err() {

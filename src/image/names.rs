@@ -41,11 +41,12 @@ impl Names {
     }
 
     fn base(&self) -> String {
-        [&self.registry, &self.namespace]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .map(|part| format!("{part}/"))
-            .collect()
+        let mut base = String::new();
+        for part in [&self.registry, &self.namespace].into_iter().filter(|part| !part.is_empty()) {
+            base.push_str(part);
+            base.push('/');
+        }
+        base
     }
 
     /// What a reference in a Dockerfile means.

@@ -1,1 +1,23 @@
-//! Hosts, groups and patterns from INI and YAML.
+//! Hosts, groups and their variables, as Ansible's inventories have them.
+//!
+//! INI, YAML, host lists, folders and programs; `group_vars/` and `host_vars/`; patterns and
+//! limits. Knows nothing of connections: `ansible_host` and the like are variables here.
+
+mod files;
+mod ini;
+mod literal;
+mod load;
+mod model;
+mod pattern;
+mod range;
+mod script;
+mod words;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use files::{Beside, Reader};
+pub use load::InventorySource;
+pub use model::{Group, Host, Inventory};
+pub use pattern::{Selected, read_limit};

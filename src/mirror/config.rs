@@ -16,6 +16,12 @@ pub const VERSION: u32 = 1;
 /// The port if none is given.
 pub const DEFAULT_PORT: u16 = 3142;
 
+/// The one field that every form has.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
 /// The whole configuration.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -86,10 +92,6 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self> {
         let wrong = |reason: String| Diagnostic::local("H0300", format!("cannot use `{}`: {reason}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        #[derive(Deserialize)]
-        struct Version {
-            version: u32,
-        }
         let Version { version } = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         if version > VERSION {
             return Err(wrong(format!(

@@ -17,9 +17,9 @@ use super::{headers, server};
 use crate::system::http::{HttpClient, HttpError};
 
 /// Time to the first byte of an upstream's answer.
-const FIRST_BYTE: Duration = Duration::from_secs(60);
+const FIRST_BYTE: Duration = Duration::from_mins(1);
 /// Time without any byte in the middle of an answer.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// What all requests share.
 pub(super) struct Shared {

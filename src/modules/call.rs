@@ -90,7 +90,8 @@ pub enum BlobSource {
     Memory(Arc<[u8]>),
 }
 
-/// A blob on the host: a file that the agent spooled, removed after the call.
+/// A blob on the host. Only to be read: it is kept for the run, and with `connection: local` the
+/// file is the user's own.
 #[derive(Clone, Debug)]
 pub enum Blob {
     /// Small, in memory.

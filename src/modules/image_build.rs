@@ -65,6 +65,7 @@ use crate::value::{Map, Value, insert};
 /// ```
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "`build_args` is the argument's name")]
 pub struct Args {
     /// The tree: a folder on the controller (beside the playbook), or on the host with `remote_src`.
     path: HostPath,
@@ -124,7 +125,8 @@ pub struct Args {
     /// Folder on the host for one log file an image, readable by its owner only.
     #[serde(default)]
     log_dir: Option<HostPath>,
-    /// Fail an image whose configuration, history or layers still hold one of `mirror_names`.
+    /// Fail an image whose configuration, history or layers still hold one of `mirror_names`. The
+    /// record of `build_args` that the builder itself writes into the history does not count.
     #[serde(default)]
     forbid_mirror_in_image: bool,
     /// Names and addresses of the mirror and its proxy, as they would stand in package sources.
@@ -192,6 +194,9 @@ impl Module for ImageBuild {
         let prepared = set::prepare(images, &request)?;
         warnings.extend(prepared.warnings.iter().cloned());
         warnings.into_iter().for_each(|warning| cx.warn(warning));
+        for link in &tree.links {
+            cx.warn(format!("{}/{}: is a link and not read as an image", args.path.as_str(), link.display()));
+        }
         let names: Vec<&str> =
             prepared.selected.iter().map(|image| prepared.graph.images[*image].name.as_str()).collect();
         let mut planned = Map::new();
@@ -211,12 +216,14 @@ impl Module for ImageBuild {
         };
         let verb = if args.push { "build and push" } else { "build" };
         let link = cx.link();
+        let deadline = cx.probe().control().deadline();
+        let stop = || link.cancelled() || deadline.is_some_and(|end| std::time::Instant::now() >= end);
         let tell = {
             let link = cx.link();
             std::sync::Arc::new(move |progress| link.progress(progress))
         };
         let report = cx.change(format!("{verb} {}", names.join(", ")), |mutate| {
-            cx.block_on(set::build(mutate, &prepared, &request, root, tell, &|| link.cancelled()))
+            cx.block_on(set::build(mutate, &prepared, &request, root, tell, &stop))
         })?;
         let Some(report) = report else { return Ok(planned) };
         report.warnings.iter().for_each(|warning| cx.warn(warning.clone()));
@@ -245,19 +252,12 @@ fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
     if let Some(distro) = &args.base_distro {
         build_args.entry("BASE_DISTRO".to_owned()).or_insert_with(|| distro.clone());
     }
-    if let (Some(password), Some(name)) = (
-        args.registry_password.as_ref().filter(|password| !password.is_empty()),
-        build_args.iter().find(|(_, value)| {
-            args.registry_password.as_ref().is_some_and(|p| p.len() > 3 && value.contains(p.as_str()))
-        }),
-    ) {
-        let _ = password;
-        return Err(Diagnostic::task(
-            "B0008",
-            format!("the build argument `{}` holds the registry's password", name.0),
-        )
-        .with_note("build arguments stay in the image's history")
-        .with_hint("use `secrets` and `RUN --mount=type=secret`"));
+    if let Some(password) = args.registry_password.as_ref().filter(|password| password.len() > 3)
+        && let Some((name, _)) = build_args.iter().find(|(_, value)| value.contains(password.as_str()))
+    {
+        return Err(Diagnostic::task("B0017", format!("the build argument `{name}` holds the registry's password"))
+            .with_note("build arguments stay in the image's history")
+            .with_hint("use `secrets` and `RUN --mount=type=secret`"));
     }
     let forbidden: Vec<String> = if args.forbid_mirror_in_image {
         args.mirror_names.iter().filter(|name| !name.is_empty()).cloned().collect()
@@ -327,9 +327,16 @@ fn texts(argument: &str, given: &serde_json::Map<String, serde_json::Value>) -> 
         .collect()
 }
 
+fn dockerfiles(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.retain(|path| path.file_name().is_some_and(|name| name == "Dockerfile"));
+    paths
+}
+
 /// The tree's files, wherever they are.
 struct Tree {
     files: Vec<PathBuf>,
+    /// Dockerfiles that are links.
+    links: Vec<PathBuf>,
     /// The folder on the host, with `remote_src`.
     root: Option<PathBuf>,
     root_name: String,
@@ -345,9 +352,13 @@ impl Tree {
                     format!("`{}` is a file: expected a folder", args.path.as_str()),
                 ));
             }
-            let files = input.entries.iter().filter(|entry| matches!(entry.kind, InputKind::File { .. }));
+            let paths = |wanted: fn(&InputKind) -> bool| -> Vec<PathBuf> {
+                let entries = input.entries.iter().filter(|entry| wanted(&entry.kind));
+                entries.map(|entry| PathBuf::from(&entry.path)).collect()
+            };
             return Ok(Self {
-                files: files.map(|entry| PathBuf::from(&entry.path)).collect(),
+                files: paths(|kind| matches!(kind, InputKind::File { .. })),
+                links: dockerfiles(paths(|kind| matches!(kind, InputKind::Link { .. }))),
                 root: None,
                 root_name: input.basename.clone(),
                 input: Some(input.clone()),
@@ -359,8 +370,15 @@ impl Tree {
             .tree_items(&root)
             .map_err(|error| Diagnostic::task("B0016", format!("`{}` cannot be read: {error}", root.display())))?;
         let root_name = root.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
-        let files = items.into_iter().filter(|item| matches!(item.kind, TreeKind::File(_))).map(|item| item.path);
-        Ok(Self { files: files.collect(), root: Some(root), root_name, input: None })
+        let (mut files, mut links) = (Vec::new(), Vec::new());
+        for item in items {
+            match item.kind {
+                TreeKind::File(_) => files.push(item.path),
+                TreeKind::Link(_) => links.push(item.path),
+                TreeKind::Dir => {}
+            }
+        }
+        Ok(Self { files, links: dockerfiles(links), root: Some(root), root_name, input: None })
     }
 
     fn read(&self, cx: &Cx, path: &Path) -> Result<String> {
@@ -403,5 +421,65 @@ impl Tree {
                 Diagnostic::task("B0016", format!("the image tree could not be laid out on the host: {error}"))
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::call::TreeEntry;
+    use super::super::testing::{Try, file_entry, get, module};
+    use super::*;
+    use crate::map;
+
+    fn sent(files: &[(&str, &str)], more: Map) -> Try {
+        let mut args = map! { "path" => "images", "namespace" => "lab", "tag" => "t1" };
+        args.extend(more);
+        let mut entries: Vec<TreeEntry> =
+            files.iter().map(|(path, text)| file_entry(path, 0o644, text.as_bytes())).collect();
+        entries.push(TreeEntry { path: "base".into(), mode: 0o755, kind: InputKind::Dir });
+        module("image_build", args).input(Input {
+            arg: "path".into(),
+            entries,
+            is_tree: true,
+            basename: "images".into(),
+            contents_only: false,
+        })
+    }
+
+    #[test]
+    fn check_mode_tells_what_would_be_built_and_asks_no_engine() {
+        let files = [
+            ("base/Dockerfile", "FROM scratch"),
+            ("web/Dockerfile", "FROM base"),
+            ("other/Dockerfile", "# syntax=x/y\nFROM base"),
+        ];
+        let more = map! {
+            "only" => vec![Value::from("web")],
+            "docker_host" => "unix:///nonexistent",
+            "build_args" => map! { "UNUSED" => 1 },
+        };
+        let outcome = sent(&files, more).check(true).ok();
+        assert!(outcome.changed);
+        assert_eq!(get(&outcome, "planned"), serde_json::json!(["base", "web"]));
+        assert_eq!(outcome.changes, ["build base, web"]);
+        assert_eq!(outcome.warnings.len(), 2, "{:?}", outcome.warnings);
+    }
+
+    #[test]
+    fn mistakes_are_told_before_anything_is_built() {
+        let code =
+            |files: &[(&str, &str)], more: Map| sent(files, more).check(true).fails().diagnostic.code.to_string();
+        let base = [("base/Dockerfile", "FROM scratch")];
+        assert_eq!(code(&[("base/x", "")], Map::new()), "B0001");
+        assert_eq!(code(&[("base/Dockerfile", "RUN x")], Map::new()), "B0002");
+        assert_eq!(code(&[("base/Dockerfile", "FROM lab/none")], Map::new()), "B0003");
+        assert_eq!(code(&[("a/Dockerfile", "FROM b"), ("b/Dockerfile", "FROM a")], Map::new()), "B0004");
+        assert_eq!(code(&base, map! { "namespace" => "Lab" }), "B0005");
+        assert_eq!(code(&base, map! { "skip" => vec![Value::from("bsae")] }), "B0006");
+        let password = map! {
+            "registry" => "r:5000", "registry_username" => "u", "registry_password" => "pass/word",
+            "build_args" => map! { "URL" => "https://u:pass/word@r" },
+        };
+        assert_eq!(code(&base, password), "B0017");
     }
 }

@@ -1,7 +1,5 @@
 //! `image_tag`: the tag of a run from release, distribution and time. Changes nothing.
 
-use std::path::Path;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -56,7 +54,7 @@ impl Module for ImageTag {
         let distribution = match args.base_distro.filter(|name| !name.is_empty()) {
             Some(name) => name,
             None => {
-                let text = cx.probe().tree_text(Path::new("/etc/os-release")).unwrap_or_default();
+                let text = cx.probe().text("/etc/os-release").unwrap_or_default();
                 tag::distribution(&text).ok_or_else(|| {
                     Diagnostic::task("B0015", "`/etc/os-release` does not tell the distribution and its version")
                         .with_hint("give it: `base_distro: rocky-9`")
@@ -71,5 +69,24 @@ impl Module for ImageTag {
         insert(&mut result, "distribution", distribution);
         insert(&mut result, "time", time);
         Ok(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{get, module};
+    use crate::map;
+
+    #[test]
+    fn the_tag_is_made_of_what_is_given_and_of_the_host() {
+        let args = map! { "release" => "2024.1", "base_distro" => "rocky-9", "time" => "20261121T061704" };
+        let outcome = module("image_tag", args).ok();
+        assert_eq!(get(&outcome, "tag"), "2024.1-rocky-9-20261121T061704");
+        assert!(!outcome.changed);
+        let outcome = module("image_tag", map! { "time" => "20261121T061704" }).ok();
+        let distribution = get(&outcome, "distribution");
+        assert_eq!(get(&outcome, "tag"), format!("{}-20261121T061704", distribution.as_str().unwrap()));
+        let failure = module("image_tag", map! { "base_distro" => "x", "time" => "yesterday" }).fails();
+        assert_eq!(failure.diagnostic.code, "B0015");
     }
 }

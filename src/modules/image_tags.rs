@@ -83,13 +83,10 @@ impl Module for ImageTags {
             run: args.run,
         };
         let place = |diagnostic: Diagnostic| diagnostic.with_note(format!("in `{shown}`"));
-        let old = match cx.probe().tree_text(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => {
-                return Err(Diagnostic::local("B0013", format!("`{shown}` cannot be read: {error}")).into());
-            }
-        };
+        let old = cx
+            .probe()
+            .replaceable_text(&path)
+            .map_err(|error| Diagnostic::local("B0013", format!("`{shown}` cannot be read: {error}")))?;
         let new = tagfile::update(&old, &update).map_err(place)?;
         let mut result = Map::new();
         insert(&mut result, "path", shown.as_str());
@@ -145,4 +142,50 @@ fn digests(images: &[serde_json::Value]) -> Vec<(String, String)> {
             Some((crate::image::without_tag(&full).to_owned(), text(image, "digest")?))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Try, module};
+    use crate::map;
+    use crate::value::{Map, Value};
+
+    fn write(path: &std::path::Path, more: Map) -> Try {
+        let image = map! { "full" => "r:5000/lab/base:t1", "digest" => "sha256:ab", "state" => "pushed" };
+        let failed = map! { "full" => "r:5000/lab/web:t1", "state" => "failed" };
+        let mut args = map! {
+            "path" => path.display().to_string(), "tag" => "t1", "distribution" => "rocky-9",
+            "images" => vec![Value::from(image), Value::from(failed)],
+        };
+        args.extend(more);
+        module("image_tags", args)
+    }
+
+    #[test]
+    fn a_tag_is_written_once_with_its_digests_and_check_mode_writes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tags.yml");
+        std::fs::write(&path, "# site\n").unwrap();
+        let outcome = write(&path, Map::new()).check(true).ok();
+        assert!(outcome.changed && outcome.diffs[0].after.contains("rocky-9: t1"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "# site\n");
+        assert!(write(&path, Map::new()).ok().changed);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("# site\nkolla_image_tags:\n  openstack:\n    rocky-9: t1\n"), "{text}");
+        assert!(text.contains("'r:5000/lab/base': 'sha256:ab'") && !text.contains("lab/web"), "{text}");
+        assert!(!write(&path, Map::new()).ok().changed);
+        assert!(write(&path, map! { "sets" => vec![Value::from("nova")] }).ok().changed);
+        assert!(std::fs::read_to_string(&path).unwrap().contains("  nova:\n    rocky-9: t1\n"));
+    }
+
+    #[test]
+    fn a_file_with_merge_markers_and_a_missing_folder_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tags.yml");
+        std::fs::write(&path, "<<<<<<< HEAD\n").unwrap();
+        assert_eq!(write(&path, Map::new()).fails().diagnostic.code, "B0013");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "<<<<<<< HEAD\n");
+        assert_eq!(write(&folder.path().join("no/tags.yml"), Map::new()).fails().diagnostic.code, "B0014");
+        assert_eq!(write(&path, map! { "tag" => "a b" }).fails().diagnostic.code, "B0015");
+    }
 }

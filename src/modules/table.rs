@@ -14,6 +14,7 @@ macro_rules! table {
 
 table![
     super::engine_args::AddHost,
+    super::apt::Apt,
     super::engine_args::Assert,
     super::command::Command,
     super::copy::Copy,
@@ -29,19 +30,29 @@ table![
     super::engine_args::IncludeRole,
     super::engine_args::IncludeTasks,
     super::engine_args::IncludeVars,
+    super::image_build::ImageBuild,
+    super::image_tag::ImageTag,
+    super::image_tags::ImageTags,
     super::lineinfile::LineInFile,
     super::mirror_proxy::MirrorProxy,
     super::network_bridge::NetworkBridge,
     super::ping::Ping,
     super::engine_args::MetaModule,
+    super::package::Package,
     super::engine_args::Pause,
+    super::service::Service,
     super::engine_args::SetFact,
+    super::setup::Setup,
     super::command::Shell,
     super::slurp::Slurp,
     super::stat::Stat,
+    super::systemd::Systemd,
+    super::service::Sysvinit,
     super::tempfile::TempFile,
     super::copy::Template,
     super::user::User,
+    super::volume_grow::VolumeGrow,
+    super::wait_for::WaitFor,
 ];
 
 /// The module of a short or full name.

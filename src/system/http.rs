@@ -4,7 +4,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -74,7 +74,7 @@ impl HttpClient {
         let mut connector = HttpConnector::new_with_resolver(Names);
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(Duration::from_secs(10)));
-        connector.set_keepalive(Some(Duration::from_secs(60)));
+        connector.set_keepalive(Some(Duration::from_mins(1)));
         connector.set_nodelay(true);
         let https =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(connector);
@@ -163,22 +163,10 @@ impl Service<Name> for Names {
 
     fn call(&mut self, name: Name) -> Self::Future {
         Box::pin(async move {
-            let addresses = resolve(name.as_str()).await?;
+            let addresses = super::names::resolve(name.as_str())
+                .await
+                .map_err(|error| io::Error::new(io::ErrorKind::NotFound, error.message.clone()))?;
             Ok(addresses.into_iter().map(|address| SocketAddr::new(address, 0)).collect::<Vec<_>>().into_iter())
         })
     }
-}
-
-/// The addresses of a name: literal, `/etc/hosts`, DNS. A static binary must not load the
-/// name-service modules of a foreign C library, so `getaddrinfo` is not used.
-async fn resolve(name: &str) -> io::Result<Vec<IpAddr>> {
-    if let Ok(address) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
-        return Ok(vec![address]);
-    }
-    let failed = |reason: String| io::Error::new(io::ErrorKind::NotFound, format!("`{name}` has no address: {reason}"));
-    let resolver = hickory_resolver::TokioResolver::builder_tokio()
-        .and_then(hickory_resolver::ResolverBuilder::build)
-        .map_err(|error| failed(error.to_string()))?;
-    let found = resolver.lookup_ip(name).await.map_err(|error| failed(error.to_string()))?;
-    Ok(found.iter().collect())
 }

@@ -5,8 +5,11 @@
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
 pub mod accounts;
+pub mod apt;
+pub mod block;
 pub mod digest;
 pub mod engine;
+pub mod facts;
 pub mod fs;
 pub mod glob;
 mod handles;
@@ -18,6 +21,8 @@ pub mod network;
 pub mod own_binary;
 pub mod process;
 mod replace;
+pub mod services;
+mod sockets;
 pub mod tls;
 pub mod tool;
 mod tree;

@@ -112,6 +112,10 @@ impl BridgeSettings {
     }
 }
 
+fn link(what: &str, message: &Message) -> Result<()> {
+    Netlink::open().and_then(|mut netlink| netlink.change(message)).map_err(|error| refused(what, error))
+}
+
 fn refused(what: &str, error: Errno) -> Diagnostic {
     let diagnostic = Diagnostic::task("H0402", format!("the kernel refuses to {what}: {error}"));
     match error {
@@ -285,10 +289,6 @@ impl Probe {
 }
 
 impl Mutate {
-    fn link(&self, what: &str, message: &Message) -> Result<()> {
-        Netlink::open().and_then(|mut netlink| netlink.change(message)).map_err(|error| refused(what, error))
-    }
-
     fn index(&self, name: &str) -> Result<u32> {
         self.probe()
             .interfaces()?
@@ -325,39 +325,39 @@ impl Mutate {
         put_attribute(&mut info, INFO_DATA, &settings.data());
         let index = self.index(name)?;
         let message = Message::new(netlink::NEW_LINK, 0, &link_fixed(index, 0, 0)).attribute(IFLA_LINKINFO, &info);
-        self.link(&format!("change the bridge `{name}`"), &message)
+        link(&format!("change the bridge `{name}`"), &message)
     }
 
     /// Sets the packet size.
     pub fn set_mtu(&self, name: &str, mtu: u32) -> Result<()> {
         let message = Message::new(netlink::NEW_LINK, 0, &link_fixed(self.index(name)?, 0, 0))
             .attribute(IFLA_MTU, &mtu.to_ne_bytes());
-        self.link(&format!("set the mtu of `{name}` to {mtu}"), &message)
+        link(&format!("set the mtu of `{name}` to {mtu}"), &message)
     }
 
     /// Makes an interface a port of a bridge.
     pub fn set_master(&self, name: &str, bridge: &str) -> Result<()> {
         let message = Message::new(netlink::NEW_LINK, 0, &link_fixed(self.index(name)?, 0, 0))
             .attribute(IFLA_MASTER, &self.index(bridge)?.to_ne_bytes());
-        self.link(&format!("make `{name}` a port of `{bridge}`"), &message)
+        link(&format!("make `{name}` a port of `{bridge}`"), &message)
     }
 
     /// Switches an interface on.
     pub fn set_up(&self, name: &str) -> Result<()> {
         let message = Message::new(netlink::NEW_LINK, 0, &link_fixed(self.index(name)?, UP, UP));
-        self.link(&format!("switch `{name}` on"), &message)
+        link(&format!("switch `{name}` on"), &message)
     }
 
     /// Adds an address.
     pub fn add_address(&self, name: &str, address: IpNet) -> Result<()> {
         let message = self.address_message(netlink::NEW_ADDRESS, netlink::CREATE, name, address)?;
-        self.link(&format!("give `{name}` the address {address}"), &message)
+        link(&format!("give `{name}` the address {address}"), &message)
     }
 
     /// Takes an address away.
     pub fn remove_address(&self, name: &str, address: IpNet) -> Result<()> {
         let message = self.address_message(netlink::DEL_ADDRESS, 0, name, address)?;
-        self.link(&format!("take the address {address} from `{name}`"), &message)
+        link(&format!("take the address {address} from `{name}`"), &message)
     }
 
     fn address_message(&self, kind: u16, flags: u16, name: &str, address: IpNet) -> Result<Message> {
@@ -381,7 +381,7 @@ impl Mutate {
     /// Removes a virtual interface.
     pub fn delete_interface(&self, name: &str) -> Result<()> {
         let message = Message::new(netlink::DEL_LINK, 0, &link_fixed(self.index(name)?, 0, 0));
-        self.link(&format!("remove `{name}`"), &message)
+        link(&format!("remove `{name}`"), &message)
     }
 }
 

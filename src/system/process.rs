@@ -76,7 +76,7 @@ impl Output {
     }
 }
 
-impl<'a> Program<'a> {
+impl Program<'_> {
     /// A program and its arguments.
     pub fn new<S: Into<OsString>>(argv: impl IntoIterator<Item = S>) -> Self {
         Self {
@@ -134,9 +134,17 @@ impl<'a> Program<'a> {
     }
 
     /// Gets output as it is written; never cut inside a character.
-    pub fn on_output(mut self, on_output: OnOutput<'a>) -> Self {
-        self.on_output = Some(on_output);
-        self
+    pub fn on_output<'b>(self, on_output: OnOutput<'b>) -> Program<'b> {
+        Program {
+            argv: self.argv,
+            argv0: self.argv0,
+            stdin: self.stdin,
+            cwd: self.cwd,
+            variables: self.variables,
+            removed: self.removed,
+            timeout: self.timeout,
+            on_output: Some(on_output),
+        }
     }
 
     /// The argument vector as text, for messages.
@@ -189,6 +197,11 @@ impl Probe {
         execute(program, self)
     }
 
+    /// Runs a program of the host's own `facts.d`: it is not on a list, since its whole purpose is to tell.
+    pub fn run_fact(&self, program: Program<'_>) -> Result<Output> {
+        execute(program, self)
+    }
+
     /// Finds a program by the path that child processes get.
     pub fn which(&self, name: &str) -> Option<PathBuf> {
         which(name, self.variable("PATH").as_deref())
@@ -235,8 +248,15 @@ fn starts_with(argv: &[OsString], allowed: &str) -> bool {
     let Some(program) = words.next() else { return false };
     let name = Path::new(program).file_name().unwrap_or(program);
     let mut expected = allowed.split(' ');
-    expected.next().is_some_and(|first| name == OsStr::new(first))
-        && expected.all(|word| words.next().is_some_and(|found| found == OsStr::new(word)))
+    let first = expected.next().unwrap_or_default();
+    // `/etc/init.d/*` stands for every program of the folder, `*` for any one word.
+    let same = match first.strip_suffix('*') {
+        Some(folder) => {
+            Path::new(program).parent() == Path::new(folder).parent().map(|_| Path::new(folder.trim_end_matches('/')))
+        }
+        None => name == OsStr::new(first),
+    };
+    same && expected.all(|word| words.next().is_some_and(|found| word == "*" || found == OsStr::new(word)))
 }
 
 fn execute(program: Program<'_>, probe: &Probe) -> Result<Output> {

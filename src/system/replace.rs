@@ -8,10 +8,20 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 
-use super::Mutate;
+use super::{Mutate, Probe};
 
 /// How long another writer is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Probe {
+    /// The text that [`Mutate::replace_text`] would begin with: empty if there is no file.
+    pub fn replaceable_text(&self, path: &Path) -> io::Result<String> {
+        match fs::read_to_string(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            outcome => outcome,
+        }
+    }
+}
 
 impl Mutate {
     /// Reads a text file (empty text if there is none), lets `change` make the new text, and replaces
@@ -30,11 +40,7 @@ impl Mutate {
         };
         let lock = File::open(&folder)?;
         self.lock(&lock)?;
-        let old = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(error.into()),
-        };
+        let old = self.probe().replaceable_text(&path)?;
         let Some(new) = change(&old)? else { return Ok(()) };
         write(&folder, &path, &new)?;
         lock.sync_all()?;
@@ -87,7 +93,6 @@ fn write(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::Probe;
 
     fn mutate() -> Mutate {
         Mutate::with_probe(Probe::new(Vec::new()))
@@ -114,6 +119,11 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 40);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("tags.yml", &link).unwrap();
+        mutate().replace_text::<io::Error>(&link, |_| Ok(Some("new".into()))).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod source;
 mod store;
 
 pub use file::{SealedValue, VaultFile, is_vault_file};
-pub use keyring::{Keyring, generate_identity};
+pub use keyring::{Ask, Keyring, generate_identity};
 pub use name::{join_name, split_name};
 pub use source::{Text, read_text};
 pub use store::Vault;

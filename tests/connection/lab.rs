@@ -1,5 +1,6 @@
 //! A real sshd on loopback with keys, configuration and users of its own, gone after the test.
 
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -51,7 +52,6 @@ impl Drop for User {
         let _ = Command::new("userdel").args(["-f", "-r", &self.name]).stderr(Stdio::null()).status();
         for place in ["/var/tmp", "/tmp", "/dev/shm"] {
             for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
-                use std::os::unix::fs::MetadataExt;
                 let ours = entry.file_name().to_string_lossy().starts_with(".hostctl-");
                 if ours && entry.metadata().is_ok_and(|found| found.uid() >= 1000 && !known(found.uid())) {
                     let _ = std::fs::remove_dir_all(entry.path());
@@ -110,7 +110,6 @@ impl Sshd {
             run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &path(name)]);
         }
         std::fs::copy(path("id.pub"), path("authorized")).unwrap();
-        use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let _ = std::fs::create_dir_all("/run/sshd");
         // A free port may be taken by another before sshd has it: then try the next.

@@ -1,14 +1,19 @@
 //! Connections against a real sshd and a real sudo, on loopback, with users made for it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod lab;
+
+use std::os::unix::fs::MetadataExt;
 
 use hostctl::agent::Pool;
 use hostctl::diag::{Diagnostic, Kind};
 use hostctl::engine::{TargetSpec, Targets};
 use hostctl::event::Progress;
-use hostctl::modules::{Call, Failure, Outcome};
+use hostctl::modules::{BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 use hostctl::value::{StrKey, Value};
 use lab::{PASSWORD, Sshd, pool, sudo, user};
+use sha2::Digest;
 use tokio::sync::mpsc;
 
 macro_rules! need_lab {
@@ -216,7 +221,6 @@ async fn login_and_become_user_may_both_be_unprivileged() {
     let (uid, path) = agents(&pool)[0].clone();
     assert_eq!(uid.to_string(), lab::run("id", &["-u", &app.name]).trim());
     assert!(path.starts_with("/var/tmp/.hostctl-"), "{path}");
-    use std::os::unix::fs::MetadataExt;
     let file = std::fs::metadata(&path).unwrap();
     assert_eq!(file.uid().to_string(), lab::run("id", &["-u", &login.name]).trim(), "the become user cannot change it");
     assert_eq!(file.mode() & 0o777, 0o755);
@@ -305,6 +309,26 @@ async fn a_lost_connection_is_named_and_made_anew() {
     assert_eq!((&*error.code, error.kind), ("S0201", Kind::Unreachable), "{error:?}");
     assert!(error.message.contains("the connection to `web` was lost: "), "{error:?}");
     ping(&pool, &spec).await.unwrap();
+    pool.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_host_is_lost_by_the_users_own_interval() {
+    need_lab!();
+    let (sshd, login) = (Sshd::start(), user(None));
+    sshd.configure("ServerAliveInterval 1\nServerAliveCountMax 1\n");
+    let (pool, _) = pool();
+    let spec = sshd.spec(&login.name);
+    let target = {
+        ping(&pool, &spec).await.unwrap();
+        pool.target(&spec).await.unwrap()
+    };
+    for pid in sshd.logins() {
+        lab::run("kill", &["-STOP", &pid.to_string()]);
+    }
+    let failure = target.invoke(call("ping", serde_json::json!({})), mpsc::unbounded_channel().0).await.unwrap_err();
+    assert_eq!(failure.diagnostic.code, "S0201");
+    assert!(failure.diagnostic.message.contains("not responding"), "{failure:?}");
     pool.close().await;
 }
 
@@ -430,6 +454,103 @@ async fn sudo_without_a_password_rule_for_one_user_only() {
     assert_eq!(outcome.unwrap().result[&StrKey("stdout")], app.name.as_str().into());
     let error = ping(&pool, &spec("root")).await.unwrap_err();
     assert!(["S0301", "S0303"].contains(&&*error.code), "{error:?}");
+    pool.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn big_files_arrive_whole_and_are_sent_once() {
+    need_lab!();
+    let (sshd, login, app) = (Sshd::start(), user(Some("ALL=(ALL) NOPASSWD: ALL")), user(None));
+    let (pool, _) = pool();
+    let content: Vec<u8> = (0..30_000_000_u32).flat_map(|index| [(index % 251).to_le_bytes()[0]]).collect();
+    let source = sshd.path("big");
+    std::fs::write(&source, &content).unwrap();
+    let kind = InputKind::File {
+        sha1: hex::encode(sha1::Sha1::digest(&content)),
+        sha256: hex::encode(sha2::Sha256::digest(&content)),
+        size: content.len() as u64,
+        source: Some(BlobSource::File(source.clone())),
+    };
+    let entries = vec![TreeEntry { path: String::new(), mode: 0o644, kind }];
+    let input = Input { arg: "src".into(), entries, is_tree: false, basename: "big".into(), contents_only: false };
+    for spec in [sshd.spec(&login.name), TargetSpec { r#become: sudo(&app.name, None), ..sshd.spec(&login.name) }] {
+        let home = format!("/home/{}", spec.r#become.as_ref().map_or(&login.name, |wanted| &wanted.user));
+        for name in ["one", "two"] {
+            let dest = format!("{home}/{name}");
+            let args = serde_json::json!({"src": "big", "dest": dest});
+            let copy = Call { inputs: vec![input.clone()], ..call("copy", args) };
+            let outcome = invoke(&pool, &spec, copy).await.unwrap();
+            assert!(outcome.changed);
+            assert!(std::fs::read(&dest).unwrap() == content, "{dest}");
+            // The second copy comes from what the host was given for the first.
+            std::fs::write(&source, "changed").unwrap();
+        }
+        std::fs::write(&source, &content).unwrap();
+    }
+    pool.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_become_users_than_channels() {
+    need_lab!();
+    let (sshd, login) = (Sshd::start_with("MaxSessions 2", &[]), user(Some("ALL=(ALL) NOPASSWD: ALL")));
+    let (pool, _) = pool();
+    for name in ["root", "daemon", "bin", "nobody"] {
+        let spec = TargetSpec { r#become: sudo(name, None), ..sshd.spec(&login.name) };
+        ping(&pool, &spec).await.unwrap();
+    }
+    assert_eq!(agents(&pool).len(), 4);
+    pool.close().await;
+    let log = std::fs::read_to_string(sshd.path("sshd.log")).unwrap();
+    assert_eq!(log.matches("Accepted publickey").count(), 3, "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn su_as_root_and_with_a_password() {
+    need_lab!();
+    let (sshd, login, app) = (Sshd::start(), user(None), user(None));
+    let (pool, _) = pool();
+    let su = |password: Option<&str>| {
+        sudo(&app.name, password).map(|wanted| hostctl::engine::Become { method: "su".to_owned(), ..wanted })
+    };
+    ping(&pool, &TargetSpec { r#become: su(None), ..sshd.spec("root") }).await.unwrap();
+    ping(&pool, &TargetSpec { r#become: su(Some(PASSWORD)), ..sshd.spec(&login.name) }).await.unwrap();
+    let uid = lab::run("id", &["-u", &app.name]);
+    assert!(agents(&pool).iter().all(|(found, _)| found.to_string() == uid.trim()), "{:?}", agents(&pool));
+    let error = ping(&pool, &TargetSpec { r#become: su(Some("wrong")), ..sshd.spec(&login.name) }).await.unwrap_err();
+    assert_eq!(error.code, "S0302", "{error:?}");
+    // Root's own file stays behind otherwise; the folder goes if nothing else is in it.
+    for (_, path) in agents(&pool) {
+        std::fs::remove_file(&path).unwrap();
+        let _ = std::fs::remove_dir(std::path::Path::new(&path).parent().unwrap());
+    }
+    pool.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_the_right_size_but_other_content_is_refused() {
+    need_lab!();
+    let (sshd, login) = (Sshd::start(), user(None));
+    let (pool, _) = pool();
+    let spec = sshd.spec(&login.name);
+    ping(&pool, &spec).await.unwrap();
+    let shipped = agents(&pool)[0].1.clone();
+    pool.reset("web").await;
+    // The end of the file: names for debuggers, which a run does not need.
+    let mut content = std::fs::read(&shipped).unwrap();
+    let last = content.len() - 1;
+    content[last] ^= 1;
+    std::fs::remove_file(&shipped).unwrap();
+    std::fs::write(&shipped, content).unwrap();
+    lab::run("chown", &[&format!("{0}:{0}", login.name), &shipped]);
+    lab::run("chmod", &["700", &shipped]);
+    let error = loop {
+        if let Err(error) = ping(&pool, &spec).await {
+            break error;
+        }
+    };
+    assert_eq!(error.code, "S0210", "{error:?}");
+    assert!(all(&error).contains(&shipped), "{error:?}");
     pool.close().await;
 }
 

@@ -98,7 +98,6 @@ pub(super) fn prepare(spec: &TargetSpec, control: &Control) -> Result<Config> {
         option("GlobalKnownHostsFile=/dev/null".to_owned());
         option("UpdateHostKeys=no".to_owned());
         option("VerifyHostKeyDNS=no".to_owned());
-        option("KnownHostsCommand=none".to_owned());
         option("CheckHostIP=no".to_owned());
     } else if let Some(checking) = spec.host_key_checking {
         option(format!("StrictHostKeyChecking={}", if checking { "yes" } else { "no" }));

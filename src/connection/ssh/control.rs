@@ -38,6 +38,12 @@ impl Control {
             .with_hint("set TMPDIR to a folder that you can write, with a short name"))
     }
 
+    /// Removes it now, since the process may end before it is dropped.
+    pub(crate) fn remove(&self) {
+        // What cannot be removed now is tried again when it is dropped.
+        let _ = std::fs::remove_dir_all(self.folder.path());
+    }
+
     /// The control socket.
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("s")

@@ -153,7 +153,7 @@ fn host_key(spec: &TargetSpec, jump: bool, name: &str, log: &str) -> Diagnostic 
         let diagnostic = unreachable("S0103", spec, &format!("the host key of `{name}` has changed"))
             .with_note(format!("it now shows the {kind} key {fingerprint}"));
         let offending =
-            log.lines().filter_map(|line| line.trim().strip_prefix("Offending ")?.split_once(" key in ")).last();
+            log.lines().rev().find_map(|line| line.trim().strip_prefix("Offending ")?.split_once(" key in "));
         let hosts = after(log, "Host key for ").and_then(|rest| rest.split(" has changed").next());
         let diagnostic = match &offending {
             Some((_, place)) => diagnostic.with_note(format!("the known key stands in {}", place.trim())),

@@ -139,5 +139,6 @@ impl Master {
         command.args(["-F", "none", "-O", "exit", "-S"]).arg(self.socket()).args(["--", "hostctl"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let _ = tokio::time::timeout(SHORT, command.status()).await;
+        self.control.remove();
     }
 }

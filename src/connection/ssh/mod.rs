@@ -10,6 +10,7 @@ mod failure;
 mod master;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use openssh::{Session, Stdio};
@@ -23,6 +24,9 @@ use crate::value::Map;
 pub use askpass::{ASKPASS_VARIABLE, main as askpass};
 pub(crate) use control::Control;
 use master::Master;
+
+/// How long the master may take to say that it lives.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What connections share in a run.
 #[derive(Clone)]
@@ -53,7 +57,7 @@ impl Ssh {
         let reason = self.lost_reason().await;
         if self.alive().await {
             let text = reason.unwrap_or_else(|| error.to_string());
-            return Diagnostic::new("S0109", Kind::Unreachable, format!("`{}` refused a channel: {text}", self.host))
+            return Diagnostic::new("S0116", Kind::Unreachable, format!("`{}` refused a channel: {text}", self.host))
                 .with_hint("the server's `MaxSessions` limits how many users one connection may become (sshd: 10)");
         }
         let text = reason.unwrap_or_else(|| "the ssh process is gone".to_owned());
@@ -95,7 +99,8 @@ impl Connection for Ssh {
     }
 
     async fn alive(&self) -> bool {
-        self.session.check().await.is_ok()
+        // The answer comes from the master on this machine.
+        tokio::time::timeout(LOOK, self.session.check()).await.is_ok_and(|checked| checked.is_ok())
     }
 
     async fn lost_reason(&self) -> Option<String> {

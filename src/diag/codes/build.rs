@@ -100,4 +100,10 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "the build context cannot be read",
         text: "A file or folder of the image tree could not be read or laid out on the build host.",
     },
+    CodeEntry {
+        code: "B0017",
+        title: "a build argument holds a password",
+        text: "Build arguments are written into the image's history, where everyone who pulls the image can read them. \
+               Give the value in `secrets` and read it with `RUN --mount=type=secret,id=ID`.",
+    },
 ];

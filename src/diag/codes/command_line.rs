@@ -2,4 +2,45 @@
 
 use super::CodeEntry;
 
-pub(super) const ENTRIES: &[CodeEntry] = &[];
+pub(super) const ENTRIES: &[CodeEntry] = &[
+    CodeEntry {
+        code: "C0101",
+        title: "an unknown module",
+        text: "`hostctl doc NAME` knows no module of that name. `hostctl doc` lists all of them; full names such as `ansible.builtin.copy` are accepted too.",
+    },
+    CodeEntry {
+        code: "C0102",
+        title: "an unknown error code",
+        text: "`hostctl explain` takes a code as an error shows it in brackets, for example `hostctl explain P0203`.",
+    },
+    CodeEntry {
+        code: "C0103",
+        title: "a password cannot be asked for",
+        text: "An option asks for a password, but standard error is no terminal. Put the password into the vault (`ansible_password`, `ansible_become_password`) or run hostctl on a terminal.",
+    },
+    CodeEntry {
+        code: "C0104",
+        title: "the program cannot start its runtime",
+        text: "The machine refused threads or file descriptors. Look at `ulimit -u` and `ulimit -n`.",
+    },
+    CodeEntry {
+        code: "C0105",
+        title: "an unreadable `-e`",
+        text: "Extra variables are `name=value` words, a YAML or JSON mapping in braces, or `@FILE`. Quote values with blanks: `-e \"name='two words'\"`.",
+    },
+    CodeEntry {
+        code: "C0106",
+        title: "no vault is named",
+        text: "The vault commands need `--env NAME`, whose `secrets.yml` is then meant, or `--file FILE`.",
+    },
+    CodeEntry {
+        code: "C0107",
+        title: "a value for the vault cannot be read",
+        text: "`hostctl vault set NAME` reads the value from the terminal, or from standard input where that is no terminal.",
+    },
+    CodeEntry {
+        code: "C0108",
+        title: "the editor failed",
+        text: "`hostctl vault edit` starts $VISUAL or $EDITOR (else `vi`) on a private copy in memory. If the editor ends with an error, nothing is changed.",
+    },
+];

@@ -4,6 +4,62 @@ use super::CodeEntry;
 
 pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
+        code: "H0002",
+        title: "a warning of a module",
+        text: "The task ended well, but its module found something that you should know.",
+    },
+    CodeEntry {
+        code: "H0010",
+        title: "the condition of `failed_when` holds",
+        text: "The task itself may have ended well; its `failed_when` says that the result counts as a failure.",
+    },
+    CodeEntry {
+        code: "H0011",
+        title: "the condition of `until` never held",
+        text: "The task was tried `retries` times with `delay` seconds between, and its `until` condition stayed false.",
+    },
+    CodeEntry {
+        code: "H0012",
+        title: "a task took too long",
+        text: "The task's `timeout` passed before it ended. What it ran was stopped.",
+    },
+    CodeEntry {
+        code: "H0013",
+        title: "an assertion failed",
+        text: "A condition of `assert` is false. The values of the names in it are shown with the message.",
+    },
+    CodeEntry {
+        code: "H0014",
+        title: "the `fail` module was run",
+        text: "The playbook asked for this failure, with the message shown.",
+    },
+    CodeEntry {
+        code: "H0020",
+        title: "a file is not on the controller",
+        text: "The file is looked for in the role's `files/` or `templates/`, in the task file's folder and in the playbook's. If it is on the host already, say `remote_src: true`.",
+    },
+    CodeEntry {
+        code: "H0021",
+        title: "a file name that is not UTF-8",
+        text: "Files that go to a host need names in UTF-8.",
+    },
+    CodeEntry {
+        code: "H0022",
+        title: "a file of the controller cannot be read",
+        text: "Check its path and its permissions.",
+    },
+    CodeEntry {
+        code: "H0023",
+        title: "wrong arguments of `include_vars`",
+        text: "It takes either `file` or `dir`; with `dir`, files need one of the `extensions` or `ignore_unknown_extensions: true`.",
+    },
+    CodeEntry { code: "H0024", title: "a name is missing", text: "`add_host` needs `name`, `group_by` needs `key`." },
+    CodeEntry {
+        code: "H0025",
+        title: "a name that no variable can have",
+        text: "Variable names are letters, digits and underscores and do not begin with a digit.",
+    },
+    CodeEntry {
         code: "H0101",
         title: "a file operation failed on the host",
         text: "The operating system refused to read, write or change a file. The message has the path and the \
@@ -60,5 +116,47 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "H0110",
         title: "a module could not do its work",
         text: "The host does not allow what the task asks for; the message names the reason. Nothing else was changed.",
+    },
+    CodeEntry {
+        code: "H0111",
+        title: "what was waited for did not come in time",
+        text: "`wait_for` looked until its `timeout` was over. The note has the seconds that it waited. For a port, \
+               look whether the service runs and listens on this address; for a file, whether its path is right.",
+    },
+    CodeEntry {
+        code: "H0112",
+        title: "no such service on the host",
+        text: "There is neither a unit nor an init script of this name. `systemctl list-unit-files` or `ls /etc/init.d` \
+               lists what there is; often the package that brings it is not installed yet.",
+    },
+    CodeEntry {
+        code: "H0113",
+        title: "the service manager refused",
+        text: "The service could not be started, stopped or changed. The notes have the program's words; \
+               `journalctl -u NAME` or the service's own log has the cause.",
+    },
+    CodeEntry {
+        code: "H0114",
+        title: "a package was not found",
+        text: "No package source of the host has a package of this name (or of this version). Update the lists with \
+               `update_cache: true`, or correct the name.",
+    },
+    CodeEntry {
+        code: "H0115",
+        title: "another program holds the package manager's lock",
+        text: "apt and dpkg work one at a time. The message names who holds the lock; hostctl waited `lock_timeout` \
+               seconds. Automatic updates of the host end by themselves.",
+    },
+    CodeEntry {
+        code: "H0116",
+        title: "the package manager failed",
+        text: "apt or dpkg ended with an error. The notes have its command and its last lines.",
+    },
+    CodeEntry {
+        code: "H0117",
+        title: "dpkg was interrupted",
+        text: "An earlier installation was cut off, and packages are unpacked but not set up. `dpkg --configure -a` \
+               finishes it. hostctl does not do so by itself, since it runs the scripts of packages that the \
+               playbook does not name.",
     },
 ];

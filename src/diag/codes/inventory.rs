@@ -2,4 +2,80 @@
 
 use super::CodeEntry;
 
-pub(super) const ENTRIES: &[CodeEntry] = &[];
+pub(super) const ENTRIES: &[CodeEntry] = &[
+    CodeEntry {
+        code: "I0001",
+        title: "a section that does not exist",
+        text: "Sections of an INI inventory are `[group]`, `[group:vars]` and `[group:children]`. Names of groups hold no blanks.",
+    },
+    CodeEntry {
+        code: "I0002",
+        title: "a line that is no host or variable",
+        text: "A host line is `host[:port] name=value ...`; ranges are `web[01:10]` or `db[a:c]`. A line below `[group:vars]` is `name=value`. Values with blanks need quotes on host lines.",
+    },
+    CodeEntry {
+        code: "I0003",
+        title: "groups in a circle",
+        text: "A group is below itself. The message shows the chain; remove one of its links.",
+    },
+    CodeEntry {
+        code: "I0004",
+        title: "a group that is not defined",
+        text: "A group is named as a child, or has variables, but no section of its own. Add `[name]`, which may be empty.",
+    },
+    CodeEntry {
+        code: "I0005",
+        title: "a YAML inventory of the wrong shape",
+        text: "Groups are mappings with `hosts`, `vars` and `children`, each a mapping:\n\n    all:\n      hosts:\n        build1:\n      children:\n        web:\n          hosts:\n            web1:",
+    },
+    CodeEntry {
+        code: "I0006",
+        title: "an inventory that is not supported",
+        text: "Inventory plugins of Ansible and TOML inventories are not read. Write the hosts as INI or YAML, or give a program that prints them as JSON.",
+    },
+    CodeEntry {
+        code: "I0007",
+        title: "an inventory program that failed",
+        text: "An executable inventory is run with `--list` and prints JSON. Run it by hand to see what it prints.",
+    },
+    CodeEntry {
+        code: "I0008",
+        title: "a sealed file that was not read",
+        text: "The file is sealed by ansible-vault and no password is at hand, so its variables are unknown here.",
+    },
+    CodeEntry {
+        code: "I0009",
+        title: "no such inventory",
+        text: "The file or folder given with `-i` does not exist or may not be read. A list of hosts needs a comma: `-i host,`.",
+    },
+    CodeEntry {
+        code: "I0010",
+        title: "a host with the name of a group",
+        text: "Patterns match both, which is rarely meant. Rename one of them.",
+    },
+    CodeEntry {
+        code: "I0011",
+        title: "a limit file that cannot be read",
+        text: "`--limit @file` reads one host a line.",
+    },
+    CodeEntry {
+        code: "I0012",
+        title: "not a host pattern",
+        text: "Parts of a pattern are joined by `:` or `,`; `&` cuts down, `!` takes away, `*` and `?` are wildcards, `~` begins a regular expression, `name[0]` and `name[1:3]` take a part.",
+    },
+    CodeEntry {
+        code: "I0013",
+        title: "a limit without hosts",
+        text: "No host of the inventory is left after `--limit`.",
+    },
+    CodeEntry {
+        code: "I0014",
+        title: "a pattern that matches nothing",
+        text: "No host or group has this name. The play, or this part of its pattern, has no hosts.",
+    },
+    CodeEntry {
+        code: "I0101",
+        title: "an unknown host",
+        text: "The inventory has no host of that name. Check `-i`, or the environment's `inventory/`.",
+    },
+];

@@ -2,4 +2,30 @@
 
 use super::CodeEntry;
 
-pub(super) const ENTRIES: &[CodeEntry] = &[];
+pub(super) const ENTRIES: &[CodeEntry] = &[
+    CodeEntry {
+        code: "R0101",
+        title: "the record of a run cannot be written",
+        text: "Each run keeps its record below `.hostctl/runs/` in the project. HOSTCTL_STATE_DIR names another place.",
+    },
+    CodeEntry {
+        code: "R0201",
+        title: "no such run",
+        text: "`hostctl log` shows the newest run, or the one whose id contains the given text.",
+    },
+    CodeEntry {
+        code: "R0202",
+        title: "a record cannot be read",
+        text: "The file of that run or image is missing or not readable.",
+    },
+    CodeEntry {
+        code: "R0301",
+        title: "no task of that name",
+        text: "`--start-at-task` names a task that the playbooks do not have, so nothing was run. Names may hold `*` and `?`.",
+    },
+    CodeEntry {
+        code: "R0302",
+        title: "the run was interrupted",
+        text: "What runs is ended in order, nothing more is started, and the exit code is 99. A second interrupt ends hostctl at once.",
+    },
+];

@@ -78,6 +78,12 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     ),
     code("S0115", "the connection is not supported", "`ansible_connection` is `ssh` or `local`."),
     code(
+        "S0116",
+        "the server refused a channel",
+        "sshd's `MaxSessions` limits the channels of one connection (10 if not set), and each become user takes one. \
+         hostctl then opens a connection of its own for the user; if that is refused too, raise the limit.",
+    ),
+    code(
         "S0201",
         "the connection was lost",
         "The connection ended while it was in use: the host was switched off or rebooted, the network broke, or the \
@@ -112,6 +118,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         "What came from the host is no valid frame: a program wrote into the channel, or the agent's file is damaged.",
     ),
     code("S0207", "the agent could not be stored", "The upload failed. Is there room in the folder that is named?"),
+    code(
+        "S0210",
+        "the agent's file is damaged",
+        "The program on the host has the right name and size, but not the right content. Delete it; it is sent anew.",
+    ),
     code("S0208", "hostctl cannot read its own file", "The program that runs is needed to be shipped to hosts."),
     code("S0209", "no shell on this machine", "`/bin/sh` of the controller could not be started."),
     code(

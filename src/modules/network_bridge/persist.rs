@@ -230,7 +230,8 @@ pub(super) fn networkd_files(wanted: &Wanted) -> Vec<(String, String)> {
     if !bridge.is_empty() {
         bridge.insert_str(0, "\n[Bridge]\n");
     }
-    let addresses: String = wanted.addresses.iter().flatten().map(|net| format!("Address={net}\n")).collect();
+    let addresses: Vec<String> = wanted.addresses.iter().flatten().map(|net| format!("Address={net}\n")).collect();
+    let addresses = addresses.concat();
     let mut files = vec![
         (format!("{PREFIX}{name}.netdev"), format!("{header}[NetDev]\nName={name}\nKind=bridge\n{mtu}{bridge}")),
         (

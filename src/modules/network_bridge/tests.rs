@@ -1,5 +1,6 @@
 //! The plan on made-up hosts, and the whole module in a network namespace of its own.
 
+use std::net::TcpStream;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -231,7 +232,6 @@ fn the_mirror_proxy_answers_on_a_bridge_that_comes_later() {
     if !in_namespace("the_mirror_proxy_answers_on_a_bridge_that_comes_later") {
         return;
     }
-    use std::net::TcpStream;
     ip("link set lo up");
     let listener = crate::mirror::bind("10.88.0.1:3142".parse().expect("address")).expect("binds before the bridge");
     assert!(TcpStream::connect("10.88.0.1:3142").is_err());

@@ -15,7 +15,7 @@ use tonic::transport::{Channel, Endpoint, Uri};
 
 use super::error::{EngineError, ErrorClass, chain};
 use super::progress::Progress;
-use super::session;
+use super::session::{self, Session};
 use super::upgrade::upgrade;
 use super::{BuildSpec, Feed};
 
@@ -35,7 +35,7 @@ pub(super) async fn build(socket: &Path, spec: &BuildSpec, feed: &Feed) -> Resul
     let reference = uuid::Uuid::new_v4().simple().to_string();
     let mut progress = Progress::new(feed.clone());
 
-    let request = solve_request(spec, &session.id, &reference);
+    let request = solve_request(spec, &session, &reference);
     let mut solver = client.clone();
     let solve = async move { solver.solve(request).await };
     let outcome = {
@@ -72,9 +72,9 @@ async fn watch(mut client: ControlClient<Channel>, reference: String, progress: 
     }
 }
 
-fn solve_request(spec: &BuildSpec, session: &str, reference: &str) -> SolveRequest {
+fn solve_request(spec: &BuildSpec, session: &Session, reference: &str) -> SolveRequest {
     let mut attrs = HashMap::from([
-        ("context".to_owned(), session::context_address()),
+        ("context".to_owned(), session.context_address()),
         ("filename".to_owned(), spec.dockerfile.clone()),
     ]);
     for (key, value) in &spec.args {
@@ -102,7 +102,7 @@ fn solve_request(spec: &BuildSpec, session: &str, reference: &str) -> SolveReque
     }
     SolveRequest {
         r#ref: reference.to_owned(),
-        session: session.to_owned(),
+        session: session.id.clone(),
         frontend: "dockerfile.v0".to_owned(),
         frontend_attrs: attrs,
         exporter_deprecated: "moby".to_owned(),

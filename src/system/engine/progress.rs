@@ -50,7 +50,7 @@ impl Progress {
             completed: false,
             lines: Lines::default(),
         });
-        let internal = seen.name.starts_with("[internal]") || seen.name.starts_with("[auth]");
+        let internal = ["[internal]", "[auth]", "copy /context"].iter().any(|own| seen.name.starts_with(own));
         if vertex.started.is_some() && !seen.started {
             seen.started = true;
             let name = seen.name.clone();

@@ -69,7 +69,7 @@ impl RegistryClient {
             .enable_http1()
             .wrap_connector(http);
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { settings, client, scheme: OnceLock::new(), deadline: Duration::from_secs(60) })
+        Ok(Self { settings, client, scheme: OnceLock::new(), deadline: Duration::from_mins(1) })
     }
 
     /// The digest that the registry has for a tag; `None` if it has no such manifest.
@@ -147,11 +147,6 @@ impl RegistryClient {
         if !status.is_success() {
             return self.expect_ok(status, "token").map(|()| String::new());
         }
-        #[derive(serde::Deserialize)]
-        struct Answer {
-            token: Option<String>,
-            access_token: Option<String>,
-        }
         let answer: Option<Answer> = serde_json::from_slice(&body).ok();
         answer.and_then(|answer| answer.token.or(answer.access_token)).ok_or_else(|| {
             EngineError::new(ErrorClass::Auth, format!("registry `{}` gave no token", self.settings.host))
@@ -223,6 +218,13 @@ impl RegistryClient {
         };
         Ok(self.scheme.get_or_init(|| scheme))
     }
+}
+
+/// A token server's answer.
+#[derive(serde::Deserialize)]
+struct Answer {
+    token: Option<String>,
+    access_token: Option<String>,
 }
 
 fn basic(login: &RegistryLogin) -> String {

@@ -12,8 +12,9 @@ pub struct Finding {
 }
 
 /// Reads a saved image and names the first places where one of the words stands. File names and
-/// file contents of every layer are searched, gzip layers unpacked; configuration files too.
-pub fn scan_saved_image(image: impl Read, words: &[String]) -> std::io::Result<Vec<Finding>> {
+/// file contents of every layer are searched, gzip layers unpacked; configuration files too, but for
+/// texts in `recorded`: what the builder itself writes into the history (`KEY=value` of build arguments).
+pub fn scan_saved_image(image: impl Read, words: &[String], recorded: &[String]) -> std::io::Result<Vec<Finding>> {
     let mut found = Vec::new();
     if words.is_empty() {
         return Ok(found);
@@ -35,7 +36,10 @@ pub fn scan_saved_image(image: impl Read, words: &[String]) -> std::io::Result<V
         } else if head.get(257..262) == Some(b"ustar") {
             scan_layer(whole, words, &label, &mut found)?;
         } else {
-            search(whole, words, &name, &mut found)?;
+            let mut text = Vec::new();
+            whole.take(DESCRIPTION).read_to_end(&mut text)?;
+            let text = without(&String::from_utf8_lossy(&text), recorded);
+            search(text.as_bytes(), words, &name, &mut found)?;
         }
         if found.len() >= MOST {
             break;
@@ -45,6 +49,19 @@ pub fn scan_saved_image(image: impl Read, words: &[String]) -> std::io::Result<V
 }
 
 const MOST: usize = 20;
+
+/// Descriptions are small; anything larger than this is no JSON of an engine.
+const DESCRIPTION: u64 = 64 << 20;
+
+/// A text without what the builder itself recorded, as it stands in JSON.
+pub fn without(text: &str, recorded: &[String]) -> String {
+    let mut text = text.to_owned();
+    for pair in recorded {
+        let escaped = serde_json::to_string(pair).unwrap_or_default();
+        text = text.replace(escaped.trim_matches('"'), "");
+    }
+    text
+}
 
 fn layer_label(name: &str) -> String {
     let id = name.trim_end_matches("/layer.tar").trim_start_matches("blobs/sha256/");
@@ -156,10 +173,13 @@ mod tests {
             ("cfg.json", br#"{"Env":["http_proxy=http://proxy.lan"]}"#),
             ("clean.json", b"{}"),
         ]);
-        let found = scan_saved_image(image.as_slice(), &["proxy.lan".to_owned()]).unwrap();
+        let found = scan_saved_image(image.as_slice(), &["proxy.lan".to_owned()], &[]).unwrap();
         let places: Vec<_> = found.iter().map(|finding| finding.place.as_str()).collect();
         assert_eq!(places, ["layer abcdef012345, etc/apt/sources.list", "layer 1234567890ab, opt/x", "cfg.json"]);
-        assert_eq!(scan_saved_image(image.as_slice(), &["other".to_owned()]).unwrap(), []);
+        assert_eq!(scan_saved_image(image.as_slice(), &["other".to_owned()], &[]).unwrap(), []);
+        let recorded = ["http_proxy=http://proxy.lan".to_owned()];
+        let found = scan_saved_image(image.as_slice(), &["proxy.lan".to_owned()], &recorded).unwrap();
+        assert_eq!(found.len(), 2, "{found:?}");
     }
 
     #[test]

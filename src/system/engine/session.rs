@@ -32,20 +32,20 @@ use super::upgrade::upgrade;
 use super::{BuildSpec, ContextSource};
 use crate::secret::Secret;
 
-/// The name under which the context is served.
-const CONTEXT_NAME: &str = "context";
-
-/// The address of the context in `frontend_attrs`.
-pub(super) fn context_address() -> String {
-    format!("http://buildkit-session/{CONTEXT_NAME}")
-}
-
 /// A session being served; ends when dropped.
 pub(super) struct Session {
-    /// Its id, for the solve request.
+    /// Its id, for the solve request. The context is served under it: the engine joins running builds
+    /// that name the same address, so one name for all would mix the contexts of parallel builds.
     pub(super) id: String,
     /// Dropping it ends the server and with it the engine's session.
     _stop: oneshot::Sender<()>,
+}
+
+impl Session {
+    /// The address of the context in `frontend_attrs`.
+    pub(super) fn context_address(&self) -> String {
+        format!("http://buildkit-session/{}", self.id)
+    }
 }
 
 /// Opens a session; `None` if the engine has none (no BuildKit).
@@ -65,7 +65,7 @@ pub(super) async fn open(socket: &Path, spec: &BuildSpec) -> Result<Option<Sessi
     let transport = Transport(TokioIo::new(stream));
     let router = tonic::transport::Server::builder()
         .add_service(HealthServer::new(Healthy))
-        .add_service(UploadServer::new(ServeContext { source: Arc::clone(&spec.context) }))
+        .add_service(UploadServer::new(ServeContext { name: id.clone(), source: Arc::clone(&spec.context) }))
         .add_service(SecretsServer::new(ServeSecrets { secrets: spec.secrets.clone() }))
         .add_service(AuthServer::new(ServeLogins {
             logins: spec.logins.iter().map(|login| (login.host.clone(), login.clone())).collect(),
@@ -128,6 +128,7 @@ impl Health for Healthy {
 }
 
 struct ServeContext {
+    name: String,
     source: Arc<dyn ContextSource>,
 }
 
@@ -136,7 +137,7 @@ impl Upload for ServeContext {
     type PullStream = Pin<Box<dyn Stream<Item = Result<BytesMessage, Status>> + Send>>;
     async fn pull(&self, request: Request<Streaming<BytesMessage>>) -> Result<Response<Self::PullStream>, Status> {
         let path = request.metadata().get("urlpath").and_then(|path| path.to_str().ok()).unwrap_or_default();
-        if path.trim_start_matches('/') != CONTEXT_NAME {
+        if path.trim_start_matches('/') != self.name {
             return Err(Status::not_found(format!("nothing is served at `{path}`")));
         }
         let chunks = tar_chunks(Arc::clone(&self.source)).map(|chunk| {

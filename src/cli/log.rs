@@ -1,0 +1,150 @@
+//! `hostctl log`: what a run did, also while it runs in another terminal.
+
+use std::io::{BufRead, BufReader, Seek};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::output::{Output, OutputForm};
+use crate::diag::{Diagnostic, ExitCode, Kind, Result};
+use crate::journal::{list_runs, runs_dir};
+
+/// Show the record of a run, or an image's build log
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// The run; default: the newest. A part of its id is enough.
+    run: Option<String>,
+    /// An image of that run.
+    image: Option<String>,
+    /// Go on while the run goes on.
+    #[arg(short, long)]
+    follow: bool,
+    /// Only what failed.
+    #[arg(long)]
+    failed: bool,
+    /// The project's folder.
+    #[arg(long, value_name = "DIR")]
+    project: Option<PathBuf>,
+}
+
+pub(super) fn main(args: &LogArgs, output: &Output) -> Result<ExitCode> {
+    let base = crate::ops::state_base(args.project.as_deref())?;
+    let runs = list_runs(&base);
+    let none = || {
+        Diagnostic::new("R0201", Kind::Usage, format!("there is no run below `{}`", base.display()))
+            .with_hint("hostctl run PLAYBOOK makes one; `--project DIR` names another folder")
+    };
+    let mut image = args.image.as_deref();
+    let newest = runs.last().ok_or_else(none)?;
+    let run = match args.run.as_deref() {
+        None | Some("last") => newest,
+        Some(wanted) => match runs.iter().rev().find(|run| run.contains(wanted)) {
+            Some(run) => run,
+            // `hostctl log base`: the image of the newest run.
+            None if image.is_none() && runs_dir(&base).join(newest).join(format!("logs/{wanted}.log")).exists() => {
+                image = Some(wanted);
+                newest
+            }
+            None => {
+                return Err(Diagnostic::new("R0201", Kind::Usage, format!("there is no run `{wanted}`"))
+                    .with_note(format!("newest: {newest}"))
+                    .with_hint(format!("ls {}", runs_dir(&base).display())));
+            }
+        },
+    };
+    let dir = runs_dir(&base).join(run);
+    if args.failed {
+        return failed(&dir, output);
+    }
+    let path = match (image, output.form) {
+        (Some(image), _) => dir.join("logs").join(format!("{image}.log")),
+        (None, OutputForm::Jsonl) => dir.join("events.jsonl"),
+        (None, OutputForm::Human) => dir.join("journal"),
+    };
+    follow(&path, &dir, args.follow, output)
+}
+
+fn open(path: &std::path::Path) -> Result<std::fs::File> {
+    std::fs::File::open(path).map_err(|error| {
+        let mut diagnostic = Diagnostic::local("R0202", format!("cannot read `{}`: {error}", path.display()));
+        let logs: Vec<String> = path
+            .parent()
+            .and_then(|dir| std::fs::read_dir(dir).ok())
+            .map(|list| list.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+            .unwrap_or_default();
+        if !logs.is_empty() {
+            diagnostic = diagnostic.with_note(format!("there are {}", logs.join(", ")));
+        }
+        diagnostic
+    })
+}
+
+fn follow(path: &std::path::Path, dir: &std::path::Path, follow: bool, output: &Output) -> Result<ExitCode> {
+    let mut reader = BufReader::new(open(path)?);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = reader
+            .read_until(b'\n', &mut line)
+            .map_err(|error| Diagnostic::local("R0202", format!("cannot read `{}`: {error}", path.display())))?;
+        if read > 0 && (line.ends_with(b"\n") || !follow) {
+            output.data(&String::from_utf8_lossy(&line));
+            continue;
+        }
+        if !follow || dir.join("summary.json").exists() && read == 0 {
+            return Ok(ExitCode::Ok);
+        }
+        // The line is not whole yet, or there is none: look again soon.
+        let back = i64::try_from(read).unwrap_or(0);
+        let _ = reader.seek_relative(-back).or_else(|_| reader.seek(std::io::SeekFrom::Current(-back)).map(|_| ()));
+        std::thread::sleep(Duration::from_millis(150));
+    }
+}
+
+/// The failures of a run: each failed task with its message, the last lines of failed images' logs.
+fn failed(dir: &std::path::Path, output: &Output) -> Result<ExitCode> {
+    let reader = BufReader::new(open(&dir.join("events.jsonl"))?);
+    let mut names = std::collections::HashMap::new();
+    let mut count = 0;
+    for line in reader.lines().map_while(std::result::Result::ok) {
+        let Ok(event) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
+        let text = |path: &str| event.pointer(path).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        let task = event.get("task").and_then(serde_json::Value::as_u64);
+        match event.get("event").and_then(serde_json::Value::as_str) {
+            Some("task_started") => {
+                names.insert(task, format!("{} ({})", text("/name"), text("/place")));
+            }
+            Some("host_done") => {
+                let status = text("/done/status");
+                let ignored = event.pointer("/done/ignored").and_then(serde_json::Value::as_bool) == Some(true);
+                if matches!(status.as_str(), "failed" | "unreachable") && !ignored {
+                    count += 1;
+                    let name = names.get(&task).cloned().unwrap_or_default();
+                    let message = text("/done/diagnostic/message");
+                    output.data(&format!("{status}: {} on {}\n  {message}\n", name, text("/host")));
+                }
+            }
+            Some("progress") => {
+                let state = text("/progress/state/state");
+                if matches!(state.as_str(), "failed" | "push_failed" | "blocked") {
+                    count += 1;
+                    let image = text("/progress/image");
+                    let why = text("/progress/state/message") + &text("/progress/state/by");
+                    output.data(&format!("image {image}: {state} {why}\n"));
+                    if let Ok(log) = std::fs::read_to_string(dir.join("logs").join(format!("{image}.log"))) {
+                        let lines: Vec<&str> = log.lines().collect();
+                        for line in &lines[lines.len().saturating_sub(20)..] {
+                            output.data(&format!("  | {line}\n"));
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    if count == 0 {
+        output.data("nothing failed\n");
+    }
+    Ok(ExitCode::Ok)
+}

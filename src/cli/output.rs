@@ -1,0 +1,116 @@
+//! How results and errors are shown: colours, widths, JSON Lines.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use crate::diag::{Diagnostic, ExitCode, SourceMap};
+use crate::report::{Paint, frame, frames};
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal; `NO_COLOR` and `CLICOLOR_FORCE` are honoured.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The form of what a command prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum OutputForm {
+    /// Lines for people.
+    #[default]
+    Human,
+    /// One JSON object a line on stdout; everything else on stderr.
+    Jsonl,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct OutputArgs {
+    /// When to use colours.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    color: ColorWhen,
+    /// The form of the output.
+    #[arg(long, global = true, value_name = "FORM", default_value = "human", hide_default_value = true)]
+    output: OutputForm,
+}
+
+/// What the terminal can do, decided once.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The form.
+    pub form: OutputForm,
+    /// Colours on stdout.
+    pub paint: Paint,
+    /// Colours on stderr.
+    pub error_paint: Paint,
+    /// stdout is a terminal.
+    pub terminal: bool,
+    /// Columns of stdout.
+    pub width: usize,
+    /// Where spans point.
+    pub sources: Arc<SourceMap>,
+}
+
+impl OutputArgs {
+    /// Looks at the terminal and the user's settings.
+    pub fn resolve(&self) -> Output {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+        let color = |terminal: bool| match self.color {
+            ColorWhen::Always => true,
+            ColorWhen::Never => false,
+            ColorWhen::Auto => {
+                if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+                    false
+                } else {
+                    set("CLICOLOR_FORCE") || terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+                }
+            }
+        };
+        let terminal = std::io::stdout().is_terminal();
+        let width = if terminal {
+            usize::from(console::Term::stdout().size().1).clamp(40, 220)
+        } else {
+            std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(160_usize).clamp(40, 1000)
+        };
+        Output {
+            form: self.output,
+            paint: Paint { color: color(terminal) },
+            error_paint: Paint { color: color(std::io::stderr().is_terminal()) },
+            terminal: terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+            width,
+            sources: SourceMap::new(),
+        }
+    }
+}
+
+impl Output {
+    /// Data to stdout. A closed pipe ends the output, not the program.
+    pub fn data(&self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(text.as_bytes());
+        let _ = out.flush();
+    }
+
+    /// Everything else to stderr.
+    pub fn note(&self, text: &str) {
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Shows an error and gives its exit code.
+    pub fn fail(&self, error: &Diagnostic) -> ExitCode {
+        self.note(&frame(error, &self.sources, self.error_paint));
+        error.kind.exit_code()
+    }
+
+    /// Shows several diagnostics on stderr.
+    pub fn show(&self, diagnostics: &[Diagnostic]) {
+        self.note(&frames(diagnostics, &self.sources, self.error_paint));
+    }
+}

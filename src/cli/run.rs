@@ -1,0 +1,186 @@
+//! `hostctl run`: playbooks against hosts.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::arguments::ProjectArgs;
+use super::output::{Output, OutputForm};
+use crate::diag::{Diagnostic, ExitCode, Kind, Result};
+use crate::event::Reporter;
+use crate::journal::RunDir;
+use crate::ops;
+use crate::report::{Human, HumanOptions, JsonLines};
+use crate::secret::Secret;
+
+/// Run playbooks
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The playbooks, run one after another.
+    #[arg(required = true, value_name = "PLAYBOOK", value_hint = clap::ValueHint::FilePath)]
+    playbooks: Vec<PathBuf>,
+    #[command(flatten)]
+    project: ProjectArgs,
+    /// Change nothing; tell what would change.
+    #[arg(short = 'C', long)]
+    check: bool,
+    /// Show what changes in files.
+    #[arg(short = 'D', long)]
+    diff: bool,
+    /// Only tasks with these tags.
+    #[arg(short, long, value_name = "TAGS")]
+    tags: Vec<String>,
+    /// No tasks with these tags.
+    #[arg(long, value_name = "TAGS")]
+    skip_tags: Vec<String>,
+    /// Begin at the task of this name.
+    #[arg(long, value_name = "NAME")]
+    start_at_task: Option<String>,
+    /// Run handlers even on hosts that failed.
+    #[arg(long)]
+    force_handlers: bool,
+    /// Hosts worked on at the same time.
+    #[arg(short, long, value_name = "N", default_value_t = 5)]
+    forks: usize,
+    /// More detail: -v results, -vv arguments, -vvv the connection.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Log in as this user.
+    #[arg(short, long, value_name = "USER", visible_alias = "remote-user")]
+    user: Option<String>,
+    /// The private key to log in with.
+    #[arg(long, value_name = "FILE", visible_alias = "key-file")]
+    private_key: Option<PathBuf>,
+    /// Connection to use: ssh or local.
+    #[arg(short, long, value_name = "NAME")]
+    connection: Option<String>,
+    /// Seconds to wait for a connection.
+    #[arg(short = 'T', long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// Arguments for every ssh, for example -o ProxyJump=HOST.
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    ssh_common_args: Option<String>,
+    /// Arguments for ssh only.
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    ssh_extra_args: Option<String>,
+    /// Ask for the login password.
+    #[arg(short = 'k', long, visible_alias = "ask-pass")]
+    ask_password: bool,
+    /// Run tasks as another user.
+    #[arg(short, long)]
+    r#become: bool,
+    /// The user to become.
+    #[arg(long, value_name = "USER")]
+    become_user: Option<String>,
+    /// How to become that user: sudo or su.
+    #[arg(long, value_name = "METHOD")]
+    become_method: Option<String>,
+    /// Ask for the password to become that user.
+    #[arg(short = 'K', long, visible_alias = "ask-become-pass")]
+    ask_become_password: bool,
+    /// Only check the playbooks; contact no host.
+    #[arg(long)]
+    syntax_check: bool,
+}
+
+impl RunArgs {
+    fn request(&self, output: &Output) -> Result<ops::RunRequest> {
+        let mut defaults = indexmap::IndexMap::new();
+        let mut set = |name: &str, value: Option<crate::value::Value>| {
+            if let Some(value) = value {
+                defaults.insert(name.to_owned(), value);
+            }
+        };
+        let path = |path: &PathBuf| path.display().to_string().into();
+        set("remote_user", self.user.clone().map(Into::into));
+        set("private_key_file", self.private_key.as_ref().map(path));
+        set("connection", self.connection.clone().map(Into::into));
+        set("timeout", self.timeout.map(Into::into));
+        set("ssh_common_args", self.ssh_common_args.clone().map(Into::into));
+        set("ssh_extra_args", self.ssh_extra_args.clone().map(Into::into));
+        set("become", self.r#become.then_some(true.into()));
+        set("become_user", self.become_user.clone().map(Into::into));
+        set("become_method", self.become_method.clone().map(Into::into));
+        let login = if self.ask_password { Some(ask("SSH password: ")?) } else { None };
+        let r#become = if self.ask_become_password {
+            let answer =
+                ask(if login.is_some() { "BECOME password[defaults to SSH password]: " } else { "BECOME password: " })?;
+            match (&login, answer.expose().is_empty()) {
+                (Some(login), true) => Some(login.clone()),
+                _ => Some(answer),
+            }
+        } else {
+            None
+        };
+        Ok(ops::RunRequest {
+            project: self.project.request(output)?,
+            playbooks: self.playbooks.clone(),
+            check: self.check,
+            diff: self.diff,
+            tags: split(&self.tags),
+            skip_tags: split(&self.skip_tags),
+            start_at_task: self.start_at_task.clone(),
+            force_handlers: self.force_handlers,
+            forks: self.forks,
+            verbosity: self.verbose,
+            defaults,
+            login_password: login,
+            become_password: r#become,
+        })
+    }
+}
+
+/// Tags are given several times, or with commas.
+fn split(tags: &[String]) -> Vec<String> {
+    tags.iter()
+        .flat_map(|tags| tags.split(','))
+        .map(|tag| tag.trim().to_owned())
+        .filter(|tag| !tag.is_empty())
+        .collect()
+}
+
+/// Asks on the terminal, without echo.
+pub(super) fn ask(prompt: &str) -> Result<Secret> {
+    let term = console::Term::stderr();
+    if !term.is_term() {
+        return Err(Diagnostic::new("C0103", Kind::Usage, "a password is asked for, but there is no terminal")
+            .with_hint("give it as a variable from the vault: `ansible_password`, `ansible_become_password`"));
+    }
+    let read = term.write_str(prompt).and_then(|()| term.read_secure_line());
+    read.map(Secret::new)
+        .map_err(|error| Diagnostic::new("C0103", Kind::Usage, format!("cannot read the password: {error}")))
+}
+
+pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
+    if args.syntax_check {
+        let request = args.request(output)?;
+        return super::check::run(&request.project, &request.playbooks, output);
+    }
+    let request = args.request(output)?;
+    let verbosity = args.verbose;
+    let diff = args.diff;
+    let reporters = |dir: &RunDir| -> Result<Vec<Box<dyn Reporter>>> {
+        let human =
+            HumanOptions { color: output.paint.color, live: output.terminal, width: output.width, verbosity, diff };
+        let shown: Box<dyn Reporter> = match output.form {
+            OutputForm::Human => Box::new(Human::new(std::io::stdout(), human)),
+            OutputForm::Jsonl => Box::new(JsonLines::new(std::io::stdout())),
+        };
+        let plain = HumanOptions { color: false, live: false, width: 200, verbosity: 1, diff: true };
+        Ok(vec![
+            Box::new(JsonLines::new(std::io::BufWriter::new(dir.file("events.jsonl")?))),
+            Box::new(Human::new(dir.file("journal")?, plain)),
+            shown,
+        ])
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Diagnostic::local("C0104", format!("cannot start the runtime: {error}")))?;
+    let ended =
+        runtime.block_on(ops::run(request, &output.sources, &reporters, &|diagnostics| output.show(diagnostics)));
+    // Blocking work that does not end by itself must not hold the program.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    ended
+}

@@ -1,0 +1,153 @@
+//! Loops: the list of a task's items, the variables of each round, the result of the whole.
+
+use std::sync::Arc;
+
+use super::conditions::truth;
+use super::interp::HostRun;
+use super::result::{Attempt, loop_result};
+use crate::diag::{Diagnostic, Result};
+use crate::event::Status;
+use crate::playbook::Task;
+use crate::value::{Map, Value, insert, python_str};
+use crate::vars::{Layer, Level, Scope};
+use crate::yaml::Node;
+
+/// The loop of a task.
+pub(super) struct Loop {
+    pub items: Vec<Value>,
+    pub var: String,
+    pub index_var: Option<String>,
+    pub label: Option<Node>,
+    pub pause: f64,
+    extended: bool,
+    all_items: bool,
+    pub break_when: Option<Node>,
+}
+
+impl HostRun {
+    /// The loop of a task, its list made.
+    pub(super) fn task_loop(&self, task: &Task, scope: &Scope) -> Result<Option<Loop>> {
+        let templates = &self.play.engine.templates;
+        let Some((name, node)) = task
+            .keywords
+            .0
+            .iter()
+            .find_map(|(name, (_, node))| (*name == "loop" || name.starts_with("with_")).then_some((*name, node)))
+        else {
+            return Ok(None);
+        };
+        let terms = templates.render(node, scope)?;
+        let items: Vec<Value> = match (name, terms) {
+            ("loop", Value::List(items)) => items.to_vec(),
+            ("loop", other) => {
+                return Err(Diagnostic::source("P0152", format!("`loop` needs a list, found {}", other.type_name()))
+                    .with_label(node.place(), "not a list")
+                    .with_hint("write a list, or use `with_items`, or `{{ NAME | dict2items }}` for a mapping"));
+            }
+            (_, terms) => {
+                let lookup = &name["with_".len()..];
+                let terms = match terms {
+                    Value::List(terms) => terms.to_vec(),
+                    other => vec![other],
+                };
+                templates.lookup(lookup, &terms, &Map::new(), node.place(), scope)?
+            }
+        };
+        let control = task.keywords.get("loop_control");
+        let text = |key: &str| -> Result<Option<String>> {
+            control
+                .and_then(|control| control.get(key))
+                .map(|node| Ok(python_str(&templates.render(node, scope)?)))
+                .transpose()
+        };
+        let flag = |key: &str| -> Result<Option<bool>> {
+            control
+                .and_then(|control| control.get(key))
+                .map(|node| Ok(truth(&templates.render(node, scope)?).unwrap_or(false)))
+                .transpose()
+        };
+        Ok(Some(Loop {
+            items,
+            var: text("loop_var")?.unwrap_or_else(|| "item".to_owned()),
+            index_var: text("index_var")?,
+            label: control.and_then(|control| control.get("label")).cloned(),
+            pause: text("pause")?.and_then(|text| text.parse().ok()).filter(|pause| *pause > 0.0).unwrap_or(0.0),
+            extended: flag("extended")?.unwrap_or(false),
+            all_items: flag("extended_allitems")?.unwrap_or(true),
+            break_when: control.and_then(|control| control.get("break_when")).cloned(),
+        }))
+    }
+
+    /// The items and variable layers of a loop, for includes.
+    pub(super) fn loop_layers(&self, task: &Task, scope: &Scope) -> Result<Option<Vec<(Value, Layer)>>> {
+        Ok(self.task_loop(task, scope)?.map(|looped| {
+            looped.items.iter().enumerate().map(|(index, item)| (item.clone(), looped.layer(index))).collect()
+        }))
+    }
+}
+
+impl Loop {
+    /// The variables of one round.
+    pub(super) fn layer(&self, index: usize) -> Layer {
+        let mut entries: Vec<(Arc<str>, Value)> = vec![(Arc::from(self.var.as_str()), self.items[index].clone())];
+        entries.push((Arc::from("ansible_loop_var"), Value::from(self.var.as_str())));
+        if let Some(name) = &self.index_var {
+            entries.push((Arc::from(name.as_str()), Value::from(index)));
+            entries.push((Arc::from("ansible_index_var"), Value::from(name.as_str())));
+        }
+        if self.extended {
+            let count = self.items.len();
+            let mut info = crate::map! {
+                "index" => index + 1,
+                "index0" => index,
+                "first" => index == 0,
+                "last" => index + 1 == count,
+                "length" => count,
+                "revindex" => count - index,
+                "revindex0" => count - index - 1,
+            };
+            if self.all_items {
+                insert(&mut info, "allitems", Value::from(self.items.clone()));
+            }
+            if index > 0 {
+                insert(&mut info, "previtem", self.items[index - 1].clone());
+            }
+            if let Some(next) = self.items.get(index + 1) {
+                insert(&mut info, "nextitem", next.clone());
+            }
+            entries.push((Arc::from("ansible_loop"), Value::from(info)));
+        }
+        Layer::data(Level::Magic, "loop", entries)
+    }
+}
+
+/// The whole of a loop.
+pub(super) fn loop_attempt(items: &[Attempt]) -> Attempt {
+    let result = loop_result(items);
+    let any = |status: Status| items.iter().any(|item| item.status == status);
+    let status = if any(Status::Unreachable) {
+        Status::Unreachable
+    } else if any(Status::Failed) {
+        Status::Failed
+    } else if items.iter().all(|item| item.status == Status::Skipped) {
+        Status::Skipped
+    } else if any(Status::Changed) {
+        Status::Changed
+    } else {
+        Status::Ok
+    };
+    let first_bad = items.iter().find(|item| matches!(item.status, Status::Failed | Status::Unreachable));
+    Attempt {
+        status,
+        result,
+        changes: items.iter().flat_map(|item| item.changes.iter().cloned()).collect(),
+        diffs: Vec::new(),
+        reason: (status == Status::Skipped).then(|| {
+            items.first().and_then(|item| item.reason.clone()).unwrap_or_else(|| "no items in the list".to_owned())
+        }),
+        diagnostic: first_bad.and_then(|item| item.diagnostic.clone()),
+        warnings: Vec::new(),
+        verbose: items.iter().any(|item| item.verbose),
+        seconds: 0.0,
+    }
+}

@@ -1,0 +1,244 @@
+//! The end of a task on a host: counted, registered, told, handlers notified.
+
+use std::sync::Arc;
+
+use super::conditions::{keyword, truth};
+use super::interp::{Flow, Here, HostRun};
+use super::result::Attempt;
+use super::state::{Out, lock};
+use super::task::Ended;
+use crate::diag::{Diagnostic, Result, Severity};
+use crate::event::{EventKind, Status, TaskId};
+use crate::playbook::Task;
+use crate::value::{Map, StrKey, Value, insert, python_str};
+use crate::vars::Entry;
+use crate::yaml::Node;
+
+impl HostRun {
+    /// Takes what a result says about the host: facts, set facts, included variables.
+    pub(super) fn apply(&self, task: &Task, attempt: &Attempt) {
+        let Some(Value::Map(facts)) = attempt.result.get(&StrKey("ansible_facts")) else { return };
+        let name = match &task.action {
+            crate::playbook::Action::Module(module) => module.entry.meta.name,
+            crate::playbook::Action::Include(_) => return,
+        };
+        let hosts = if keyword(task, "run_once").is_some_and(|node| truth(&node.to_value()) == Some(true)) {
+            let batch = lock(&self.play.batch).clone();
+            self.play.alive(&batch)
+        } else {
+            vec![Arc::clone(&self.host)]
+        };
+        for host in hosts {
+            let state = self.play.engine.states.get(&host);
+            let mut state = lock(&state);
+            match name {
+                "set_fact" => {
+                    let cacheable = attempt.result.get(&StrKey("_ansible_facts_cacheable")).is_some_and(Value::truthy);
+                    for (key, value) in facts.iter() {
+                        state.set(&key.text(), Entry::Data(value.clone(), Some(task.label_span)));
+                    }
+                    if cacheable {
+                        state.merge_facts(facts);
+                    }
+                }
+                "include_vars" => {
+                    let included = Arc::make_mut(&mut state.included);
+                    for (key, value) in facts.iter() {
+                        included.insert(key.text(), Entry::Data(value.clone(), Some(task.label_span)));
+                    }
+                }
+                _ => state.merge_facts(facts),
+            }
+        }
+        if name == "set_fact" {
+            self.play
+                .warn_hidden(facts.keys().filter_map(|key| Some((key.as_str()?, Some(task.label_span)))), "the fact");
+        }
+    }
+
+    /// Counts the task's end, registers its result, notifies handlers, and says how to go on.
+    pub(super) fn settle(&self, task: &Arc<Task>, mut ended: Ended, run_once: bool, here: &Here) -> Flow {
+        let engine = &self.play.engine;
+        let scope = self.scope(task, here);
+        let no_log = self.keyword_flag(task, "no_log", &scope).ok().flatten().unwrap_or(false);
+        let flag = |name| self.keyword_flag(task, name, &scope).ok().flatten().unwrap_or(false);
+        drop_engine_keys(&mut ended.attempt.result);
+        let attempt = &mut ended.attempt;
+        if let Some(diagnostic) = attempt.diagnostic.take() {
+            attempt.diagnostic = Some(self.located(task, diagnostic));
+        }
+        if matches!(attempt.status, Status::Ok | Status::Changed) && !attempt.result.contains_key(&StrKey("failed")) {
+            insert(&mut attempt.result, "failed", false);
+        }
+        let (flow, ignored) = {
+            let state = engine.states.get(&self.host);
+            let mut state = lock(&state);
+            let changed = attempt.result.get(&StrKey("changed")).is_some_and(Value::truthy);
+            match attempt.status {
+                Status::Unreachable if flag("ignore_unreachable") => {
+                    state.stats.skipped += 1;
+                    state.stats.ignored += 1;
+                    (Flow::Next, true)
+                }
+                Status::Unreachable => {
+                    state.stats.unreachable += 1;
+                    state.out = Some(Out::Unreachable);
+                    (Flow::Gone, false)
+                }
+                Status::Failed if flag("ignore_errors") => {
+                    state.stats.ok += 1;
+                    state.stats.ignored += 1;
+                    state.stats.changed += u32::from(changed);
+                    (Flow::Next, true)
+                }
+                Status::Failed => {
+                    if here.rescuable {
+                        state.stats.rescued += 1;
+                        state.set("ansible_failed_result", Entry::Data(Value::from(attempt.result.clone()), None));
+                        state.set("ansible_failed_task", Entry::Data(failed_task(&task_name_quick(task), task), None));
+                    } else {
+                        state.stats.failed += 1;
+                    }
+                    (Flow::Failed, here.rescuable)
+                }
+                Status::Skipped => {
+                    state.stats.skipped += 1;
+                    (Flow::Next, false)
+                }
+                Status::Ok | Status::Changed => {
+                    state.stats.ok += 1;
+                    state.stats.changed += u32::from(changed);
+                    (Flow::Next, false)
+                }
+            }
+        };
+        if let Some(name) = task.keywords.get("register").and_then(Node::as_str) {
+            let value = Value::from(attempt.result.clone());
+            let hosts =
+                if run_once { self.play.alive(&lock(&self.play.batch).clone()) } else { vec![Arc::clone(&self.host)] };
+            for host in hosts {
+                lock(&engine.states.get(&host)).set(name, Entry::Data(value.clone(), Some(task.label_span)));
+            }
+            self.play.warn_hidden(std::iter::once((name, Some(task.label_span))), "the registered variable");
+        }
+        let done = attempt.done(ignored, no_log);
+        self.emit(EventKind::HostDone { task: task.id, done, items: ended.items });
+        if ended.items.is_none() {
+            self.warn_all(task, attempt);
+        }
+        self.take_notes(&attempt.result);
+        let mut flow = flow;
+        for name in ended.notify {
+            if let Err(diagnostic) = self.notify(task, &name) {
+                self.emit(EventKind::Error { diagnostic });
+                let state = engine.states.get(&self.host);
+                lock(&state).stats.failed += 1;
+                flow = Flow::Failed;
+            }
+        }
+        if flow == Flow::Gone {
+            *lock(&self.play.magic_cache) = None;
+            self.play.host_failed(&self.host, false);
+        }
+        flow
+    }
+
+    /// Lines for the end of the run: results may carry `hostctl_notes: {tag: ...}`.
+    fn take_notes(&self, result: &Map) {
+        if let Some(Value::Map(notes)) = result.get(&StrKey("hostctl_notes")) {
+            let mut all = lock(&self.play.engine.notes);
+            for (key, value) in notes.iter() {
+                let note = (key.text().to_string(), python_str(value));
+                if !all.contains(&note) {
+                    all.push(note);
+                }
+            }
+        }
+    }
+
+    /// Marks a handler to run, by name or by topic.
+    fn notify(&self, task: &Task, name: &str) -> Result<()> {
+        let handlers = lock(&self.play.handlers).clone();
+        let scope = self.play.scope(&self.host, None, None, &Default::default());
+        let text = |node: &Node| {
+            if node.has_template() {
+                self.play
+                    .engine
+                    .templates
+                    .render(node, &scope)
+                    .map_or_else(|_| String::new(), |value| python_str(&value))
+            } else {
+                python_str(&node.to_value())
+            }
+        };
+        let mut ids: Vec<TaskId> = Vec::new();
+        let mut known: Vec<String> = Vec::new();
+        for handler in handlers.iter().rev() {
+            let own = handler.task.keywords.get("name").map(&text).unwrap_or_default();
+            let full = handler.task.context.role().map(|role| format!("{} : {own}", role.name));
+            if own == name || full.as_deref() == Some(name) {
+                ids.push(handler.task.id);
+                break;
+            }
+            known.push(own);
+        }
+        for handler in &handlers {
+            let topics = handler.task.keywords.get("listen").map(Node::to_value);
+            let listens = match topics {
+                Some(Value::List(topics)) => topics.iter().any(|topic| python_str(topic) == name),
+                Some(topic) => python_str(&topic) == name,
+                None => false,
+            };
+            if listens {
+                ids.push(handler.task.id);
+            }
+        }
+        if ids.is_empty() {
+            let span = task.keywords.get("notify").map_or(task.label_span, Node::place);
+            return Err(Diagnostic::source("P0151", format!("no handler is named `{name}` and none listens to it"))
+                .with_label(span, "notified here")
+                .with_nearest(name, known.iter().map(String::as_str)));
+        }
+        let state = self.play.engine.states.get(&self.host);
+        lock(&state).notified.extend(ids);
+        Ok(())
+    }
+
+    /// Adds the task's place to a failure.
+    fn located(&self, task: &Task, mut diagnostic: Diagnostic) -> Diagnostic {
+        if diagnostic.severity == Severity::Error
+            && !diagnostic.labels.iter().any(|label| label.span == task.label_span)
+        {
+            let text = format!("this task, on {}", self.host);
+            diagnostic = diagnostic.with_label(task.label_span, text);
+        }
+        diagnostic
+    }
+}
+
+/// `ansible_failed_task`: the part of it that playbooks read.
+fn failed_task(name: &str, task: &Task) -> Value {
+    let action = match &task.action {
+        crate::playbook::Action::Module(module) => module.name.to_string(),
+        crate::playbook::Action::Include(include) => include.name.to_string(),
+    };
+    let args: Map = match &task.action {
+        crate::playbook::Action::Module(module) => module
+            .args
+            .iter()
+            .map(|(name, (_, node))| (crate::value::Key::Str(Arc::clone(name)), node.to_value()))
+            .collect(),
+        crate::playbook::Action::Include(_) => Map::new(),
+    };
+    Value::from(crate::map! { "name" => name, "action" => action, "args" => args })
+}
+
+/// Keys that only the engine reads.
+fn drop_engine_keys(result: &mut Map) {
+    result.shift_remove(&StrKey("_ansible_facts_cacheable"));
+}
+
+/// The name as written.
+fn task_name_quick(task: &Task) -> String {
+    task.keywords.get("name").map_or_else(String::new, |node| python_str(&node.to_value()))
+}

@@ -1,1 +1,0 @@
-//! `environments/NAME`: parents, inventory, variables, vault recipients, tag file.

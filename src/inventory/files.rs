@@ -1,0 +1,170 @@
+//! `group_vars/` and `host_vars/` beside an inventory or a playbook.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::model::Inventory;
+use crate::diag::{Diagnostic, SourceMap};
+use crate::vars::{Layer, Level};
+use crate::vault::{Keyring, read_text};
+use crate::yaml::{LoadOptions, Node, load, wrong_type};
+
+/// What stands behind files of variables: beside which of the two they are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// An inventory.
+    Inventory,
+    /// A playbook.
+    Playbook,
+}
+
+/// Reading files into a source map; collects what is wrong.
+pub struct Reader<'a> {
+    /// Where the texts go.
+    pub sources: &'a SourceMap,
+    /// Opens files that ansible-vault sealed. Without it they are passed over with a warning,
+    /// so that checking needs no key.
+    pub keyring: Option<&'a Keyring>,
+    /// Errors and warnings.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader.
+    pub fn new(sources: &'a SourceMap, keyring: Option<&'a Keyring>) -> Self {
+        Self { sources, keyring, diagnostics: Vec::new() }
+    }
+
+    /// A file of variables as a mapping; `None` if it is empty, sealed, or wrong (then reported).
+    pub fn variables(&mut self, path: &Path) -> Option<Node> {
+        self.variables_as(path, &shown(path))
+    }
+
+    /// As [`Self::variables`], with the name that messages show.
+    pub fn variables_as(&mut self, path: &Path, name: &str) -> Option<Node> {
+        let text = match read_text(self.sources, path, name, self.keyring) {
+            Ok(text) => text,
+            Err(error) => {
+                self.diagnostics.push(error);
+                return None;
+            }
+        };
+        if !text.vaulted && crate::vault::ansible::is_vault(&text.file.text) {
+            self.diagnostics.push(
+                Diagnostic::source("I0008", format!("`{name}` is sealed by ansible-vault and was not read"))
+                    .warning()
+                    .with_hint("variables from it count as unknown here"),
+            );
+            return None;
+        }
+        let (node, found) = load(self.sources, &text.file, &LoadOptions::default()).single(&text.file);
+        let bad = found.iter().any(Diagnostic::is_error);
+        self.diagnostics.extend(found);
+        if bad || node.is_null() {
+            return None;
+        }
+        if node.as_map().is_none() {
+            self.diagnostics.push(wrong_type(&node, &format!("`{name}`"), "a mapping"));
+            return None;
+        }
+        if let (true, Some(keyring)) = (text.vaulted, self.keyring) {
+            keyring.learn(name, &node.to_value(), None);
+        }
+        Some(node)
+    }
+}
+
+/// A path as people typed it: without a leading `./`.
+pub(super) fn shown(path: &Path) -> String {
+    path.strip_prefix("./").unwrap_or(path).display().to_string()
+}
+
+impl Inventory {
+    /// Adds the layers of `group_vars/` and `host_vars/` in a folder. Adding one twice does nothing.
+    pub fn add_vars_folder(&mut self, reader: &mut Reader<'_>, folder: &Path, beside: Beside) {
+        let (all, groups, hosts) = match beside {
+            Beside::Inventory => (Level::InventoryGroupVarsAll, Level::InventoryGroupVars, Level::InventoryHostVars),
+            Beside::Playbook => (Level::PlaybookGroupVarsAll, Level::PlaybookGroupVars, Level::PlaybookHostVars),
+        };
+        let group_vars = Found::list(&folder.join("group_vars"));
+        for group in self.groups.values_mut() {
+            let level = if &*group.name == "all" { all } else { groups };
+            group_vars.load(reader, &group.name, level, &mut group.files);
+        }
+        let host_vars = Found::list(&folder.join("host_vars"));
+        for host in self.hosts.values_mut().chain(self.localhost.as_mut()) {
+            host_vars.load(reader, &host.name, hosts, &mut host.files);
+        }
+    }
+}
+
+/// The names in a folder, so that hosts without files cost nothing.
+struct Found {
+    folder: PathBuf,
+    names: BTreeSet<String>,
+}
+
+const EXTENSIONS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
+
+impl Found {
+    fn list(folder: &Path) -> Self {
+        let names = std::fs::read_dir(folder)
+            .map(|entries| {
+                entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect::<BTreeSet<_>>()
+            })
+            .unwrap_or_default();
+        Self { folder: folder.to_path_buf(), names }
+    }
+
+    fn load(&self, reader: &mut Reader<'_>, name: &str, level: Level, layers: &mut Vec<Layer>) {
+        // Names with a slash are paths of chroots, not files.
+        if name.starts_with('/') {
+            return;
+        }
+        // As in Ansible, the first of NAME, NAME.yml, NAME.yaml, NAME.json is the one.
+        let Some(found) =
+            EXTENSIONS.iter().map(|extension| format!("{name}{extension}")).find(|name| self.names.contains(name))
+        else {
+            return;
+        };
+        let path = self.folder.join(found);
+        let mut files = Vec::new();
+        if path.is_dir() {
+            collect(&path, 0, &mut files)
+        } else {
+            files.push(path)
+        }
+        for file in files {
+            let origin = shown(&file);
+            if layers.iter().any(|layer| *layer.origin.name == *origin && layer.origin.level == level) {
+                continue;
+            }
+            if let Some(node) = reader.variables(&file) {
+                let layer = Layer::source(level, &origin, &node);
+                layers.push(Layer { entries: Arc::clone(&layer.entries), ..layer });
+            }
+        }
+    }
+}
+
+/// The files of a folder of variables in order, folders inside it included.
+fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with('.') || name.ends_with('~') {
+            continue;
+        }
+        let extension = name.rfind('.').map_or("", |at| &name[at..]);
+        if path.is_dir() {
+            if extension.is_empty() && depth < 16 {
+                collect(&path, depth + 1, files);
+            }
+        } else if EXTENSIONS.contains(&extension) {
+            files.push(path);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Finds out what an inventory source is, and reads it.
+
+use std::path::{Path, PathBuf};
+
+use super::files::{Beside, Reader, shown};
+use super::ini::read_ini;
+use super::model::Inventory;
+use super::range::expand;
+use super::script::{is_program, read_program};
+use super::yaml::YamlReader;
+use crate::diag::Diagnostic;
+use crate::vault::read_text;
+use crate::yaml::{LoadOptions, load};
+
+/// One `-i`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InventorySource {
+    /// A file, a folder of inventories, or a program.
+    Path(PathBuf),
+    /// `host1,host2,`
+    Hosts(String),
+}
+
+impl InventorySource {
+    /// Text with a comma that is no path is a list of hosts.
+    pub fn parse(text: &str) -> Self {
+        if text.contains(',') && !Path::new(text).exists() {
+            Self::Hosts(text.to_owned())
+        } else {
+            Self::Path(PathBuf::from(text))
+        }
+    }
+}
+
+/// Files in a folder of inventories that are passed over.
+const IGNORED: [&str; 12] =
+    [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry"];
+
+impl Inventory {
+    /// Reads all sources in order; later ones add to and override earlier ones. What is wrong is
+    /// in the reader's diagnostics.
+    pub fn load(reader: &mut Reader<'_>, list: &[InventorySource]) -> Self {
+        let mut inventory = Self::new();
+        for source in list {
+            match source {
+                InventorySource::Hosts(text) => inventory.read_list(reader, text),
+                InventorySource::Path(path) if path.exists() => inventory.read_path(reader, path, 0),
+                InventorySource::Path(path) => reader.diagnostics.push(
+                    Diagnostic::local("I0009", format!("the inventory `{}` does not exist", shown(path)))
+                        .with_hint("check the path; a list of hosts needs a comma: `-i host,`"),
+                ),
+            }
+        }
+        inventory.settle();
+        inventory.warn_shared_names(reader);
+        for source in list {
+            if let InventorySource::Path(path) = source {
+                let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("")) };
+                let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+                inventory.add_vars_folder(reader, folder, Beside::Inventory);
+            }
+        }
+        inventory
+    }
+
+    fn read_list(&mut self, reader: &mut Reader<'_>, text: &str) {
+        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            match expand(entry) {
+                Ok(expanded) => {
+                    for name in &expanded.names {
+                        let host = self.add_host(name, "ungrouped", None, None);
+                        if let Some(port) = expanded.port {
+                            let port = crate::value::Value::from(u32::from(port));
+                            host.vars.insert("ansible_port".into(), crate::vars::Entry::Data(port, None));
+                        }
+                    }
+                }
+                Err(why) => reader.diagnostics.push(
+                    Diagnostic::new("I0002", crate::diag::Kind::Usage, format!("`{entry}` is no host: {why}"))
+                        .with_hint("a list of hosts is `-i host1,host2`"),
+                ),
+            }
+        }
+    }
+
+    fn read_path(&mut self, reader: &mut Reader<'_>, path: &Path, depth: usize) {
+        if path.is_dir() {
+            self.read_folder(reader, path, depth);
+            return;
+        }
+        if is_program(path) {
+            let mut found = Vec::new();
+            if let Err(error) = read_program(self, reader.sources, path, &shown(path), &mut found) {
+                found.push(error);
+            }
+            reader.diagnostics.extend(found);
+            return;
+        }
+        self.read_file(reader, path);
+    }
+
+    fn read_folder(&mut self, reader: &mut Reader<'_>, folder: &Path, depth: usize) {
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) if depth < 16 => entries,
+            Ok(_) => return,
+            Err(error) => {
+                reader.diagnostics.push(
+                    Diagnostic::local("I0009", format!("the inventory `{}` could not be read: {error}", shown(folder)))
+                        .with_hint("check its permissions"),
+                );
+                return;
+            }
+        };
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let ignored = name.starts_with('.')
+                || matches!(name.as_str(), "host_vars" | "group_vars" | "vars_plugins")
+                || IGNORED.iter().any(|end| name.ends_with(end));
+            if !ignored {
+                self.read_path(reader, &path, depth + 1);
+            }
+        }
+    }
+
+    fn read_file(&mut self, reader: &mut Reader<'_>, path: &Path) {
+        let name = shown(path);
+        let text = match read_text(reader.sources, path, &name, reader.keyring) {
+            Ok(text) => text,
+            Err(error) => {
+                reader.diagnostics.push(error);
+                return;
+            }
+        };
+        let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned()).unwrap_or_default();
+        if extension == "toml" {
+            reader.diagnostics.push(
+                Diagnostic::source("I0006", format!("`{name}` is a TOML inventory, which is not supported"))
+                    .with_hint("write it as YAML or INI"),
+            );
+            return;
+        }
+        let declared = matches!(extension.as_str(), "yml" | "yaml" | "json");
+        let (node, found) = load(reader.sources, &text.file, &LoadOptions::default()).single(&text.file);
+        let bad = found.iter().any(Diagnostic::is_error);
+        let starts = text.file.text.lines().any(|line| line.trim_end() == "---");
+        if declared || starts || (!bad && extension.is_empty() && node.as_map().is_some()) {
+            let wrong_shape = !bad && node.as_map().is_none() && !node.is_null();
+            reader.diagnostics.extend(found);
+            if wrong_shape {
+                reader.diagnostics.push(
+                    Diagnostic::source(
+                        "I0005",
+                        format!("a YAML inventory must be a mapping, found {}", node.type_name()),
+                    )
+                    .with_label(node.place(), "expected groups")
+                    .with_hint("begin with `all:` and `hosts:` below it"),
+                );
+            }
+            if !bad {
+                let source = path.to_path_buf();
+                YamlReader { inventory: self, source, diagnostics: &mut reader.diagnostics }.read(&node);
+            }
+            return;
+        }
+        read_ini(self, &text.file, path.to_path_buf(), &mut reader.diagnostics);
+    }
+
+    fn warn_shared_names(&self, reader: &mut Reader<'_>) {
+        for host in self.hosts.values().filter(|host| self.groups.contains_key(&host.name)) {
+            reader.diagnostics.push(
+                Diagnostic::source("I0010", format!("`{}` is both a host and a group", host.name))
+                    .warning()
+                    .with_label_opt(host.span, "this host")
+                    .with_hint("rename one of them, since patterns match both"),
+            );
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Inventory programs: run with `--list`, and with `--host NAME` if they print no `_meta`.
+//!
+//! What a program of the controller prints is source: its texts may hold templates.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use super::model::Inventory;
+use super::yaml::text_of;
+use crate::diag::{Diagnostic, Result, SourceMap, Span};
+use crate::vars::Entry;
+use crate::yaml::{LoadOptions, Node, load};
+
+/// True if a file is a program: executable, and a script or a binary rather than data.
+pub(super) fn is_program(path: &Path) -> bool {
+    use std::io::Read as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    let executable =
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0);
+    let mut start = [0; 4];
+    executable
+        && std::fs::File::open(path).and_then(|mut file| file.read(&mut start)).is_ok()
+        && (start.starts_with(b"#!") || start == *b"\x7fELF")
+}
+
+fn run(path: &Path, name: &str, arguments: &[&str]) -> Result<String> {
+    let shown = format!("{name} {}", arguments.join(" "));
+    // A bare file name would be looked up in PATH.
+    let program = if path.components().count() == 1 { Path::new(".").join(path) } else { path.to_path_buf() };
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().map_err(|error| {
+        Diagnostic::local("I0007", format!("`{shown}` could not be started: {error}"))
+            .with_hint("check its first line (`#!`) and its permissions")
+    })?;
+    if !output.status.success() {
+        let mut error = Diagnostic::local("I0007", format!("`{shown}` failed: {}", output.status))
+            .with_hint(format!("run it by hand: `{shown}`"));
+        let text = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = text.trim_end().lines().collect();
+        for line in &lines[lines.len().saturating_sub(20)..] {
+            error = error.with_note((*line).to_owned());
+        }
+        return Err(error);
+    }
+    String::from_utf8(output.stdout).map_err(|_| {
+        Diagnostic::local("I0007", format!("`{shown}` printed text that is not UTF-8"))
+            .with_hint(format!("run it by hand: `{shown}`"))
+    })
+}
+
+fn wrong(span: Span, what: String) -> Diagnostic {
+    Diagnostic::source("I0007", what)
+        .with_label(span, "in what the program printed")
+        .with_hint("a program prints `{\"group\": {\"hosts\": [...], \"vars\": {}, \"children\": []}, \"_meta\": {\"hostvars\": {}}}`")
+}
+
+/// Runs a program and reads what it prints.
+pub(super) fn read_program(
+    inventory: &mut Inventory,
+    sources: &SourceMap,
+    path: &Path,
+    name: &str,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Result<()> {
+    let json = |arguments: &[&str]| -> Result<Node> {
+        let text = run(path, name, arguments)?;
+        let shown = format!("<output of {name} {}>", arguments.join(" "));
+        if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text)
+            && !(text.trim().is_empty() && arguments.len() == 2)
+        {
+            return Err(Diagnostic::source("I0007", format!("`{name}` printed no JSON: {error}"))
+                .with_hint(format!("run it by hand: `{name} {}`", arguments.join(" "))));
+        }
+        let file = sources.add(shown, None, text);
+        // JSON is YAML, and so every value keeps its place.
+        load(sources, &file, &LoadOptions::default()).one(&file)
+    };
+    let list = json(&["--list"])?;
+    let Some(groups) = list.as_map() else {
+        return Err(wrong(list.place(), format!("expected a mapping, found {}", list.type_name())));
+    };
+    let source = path.to_path_buf();
+    let mut hosts: Vec<String> = Vec::new();
+    let mut children: Vec<(String, Node)> = Vec::new();
+    let mut meta = None;
+    for (key, value) in groups {
+        let group = text_of(key);
+        if group == "_meta" {
+            meta = value.get("hostvars");
+            continue;
+        }
+        inventory.add_group(&group);
+        let as_list = value.as_list();
+        for host in as_list.or_else(|| value.get("hosts")?.as_list()).unwrap_or_default() {
+            let host = text_of(host);
+            add(inventory, &host, &group, &source);
+            hosts.push(host);
+        }
+        if as_list.is_some() {
+            continue;
+        }
+        let Some(parts) = value.as_map() else {
+            diagnostics.push(wrong(
+                value.place(),
+                format!("group `{group}` must be a mapping or a list, found {}", value.type_name()),
+            ));
+            continue;
+        };
+        if !parts.is_empty() && ["hosts", "vars", "children"].iter().all(|part| value.get(part).is_none()) {
+            // The old form: a host of the group's own name with these variables.
+            add(inventory, &group, &group, &source);
+            hosts.push(group.clone());
+            set_vars(inventory, &group, value);
+            continue;
+        }
+        for (name, value) in value.get("vars").and_then(Node::as_map).unwrap_or_default() {
+            inventory.add_group(&group).set(&text_of(name), Entry::Lazy(value.clone()));
+        }
+        for child in value.get("children").and_then(Node::as_list).unwrap_or_default() {
+            children.push((group.clone(), child.clone()));
+        }
+    }
+    for (parent, child) in children {
+        let name = text_of(&child);
+        inventory.add_group(&name);
+        if let Err(error) = inventory.add_child(&parent, &name, Some(child.place())) {
+            diagnostics.push(error);
+        }
+    }
+    hosts.dedup();
+    for host in hosts {
+        match meta {
+            Some(meta) => {
+                if let Some(vars) = meta.get(&host) {
+                    set_vars(inventory, &host, vars);
+                }
+            }
+            None => set_vars(inventory, &host, &json(&["--host", &host])?),
+        }
+    }
+    Ok(())
+}
+
+fn add(inventory: &mut Inventory, host: &str, group: &str, source: &PathBuf) {
+    inventory.add_host(host, group, None, Some(source));
+}
+
+fn set_vars(inventory: &mut Inventory, host: &str, vars: &Node) {
+    if let Some(host) = inventory.hosts.get_mut(host) {
+        for (name, value) in vars.as_map().unwrap_or_default() {
+            host.vars.insert(Arc::from(text_of(name)), Entry::Lazy(value.clone()));
+        }
+    }
+}

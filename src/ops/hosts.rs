@@ -1,0 +1,106 @@
+//! The inventory as the engine asks for it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use indexmap::IndexMap;
+
+use crate::diag::Result;
+use crate::engine::{HostList, HostRecord};
+use crate::inventory::{Beside, Inventory, InventorySource, Reader, read_limit};
+use crate::value::Map;
+
+/// The inventories of a run, limited.
+pub(super) struct InventoryHosts {
+    inventory: Mutex<Inventory>,
+    limit: Option<Vec<String>>,
+    location: Option<PathBuf>,
+}
+
+impl InventoryHosts {
+    /// Reads all sources, then the variable folders beside the playbook.
+    pub fn load(
+        sources: &[InventorySource],
+        playbook_dir: &Path,
+        limit: Option<&str>,
+        reader: &mut Reader<'_>,
+    ) -> Result<Self> {
+        let mut inventory = Inventory::load(reader, sources);
+        inventory.add_vars_folder(reader, playbook_dir, Beside::Playbook);
+        let limit = limit.map(read_limit).transpose()?;
+        if let Some(limit) = &limit {
+            reader.diagnostics.extend(inventory.check_limit(limit)?);
+        }
+        let location = sources.iter().find_map(|source| match source {
+            InventorySource::Path(path) => Some(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+            InventorySource::Hosts(_) => None,
+        });
+        Ok(Self { inventory: Mutex::new(inventory), limit, location })
+    }
+
+    fn inventory(&self) -> MutexGuard<'_, Inventory> {
+        self.inventory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every name that the inventory defines for some host.
+    pub fn variable_names(&self) -> Vec<Arc<str>> {
+        let inventory = self.inventory();
+        let hosts: Vec<Arc<str>> = inventory.hosts().map(|host| Arc::clone(&host.name)).collect();
+        let mut names: Vec<Arc<str>> = hosts
+            .iter()
+            .flat_map(|host| inventory.layers(host))
+            .flat_map(|layer| layer.entries.keys().cloned().collect::<Vec<_>>())
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+impl HostList for InventoryHosts {
+    fn select(&self, pattern: &str) -> Result<Vec<Arc<str>>> {
+        let selected = self.inventory().select(pattern, self.limit.as_deref(), None)?;
+        Ok(selected.hosts)
+    }
+
+    fn host(&self, name: &str) -> Option<HostRecord> {
+        let inventory = self.inventory();
+        let host = inventory.host(name)?;
+        let mut groups = inventory.group_names(name);
+        groups.retain(|group| &**group != "all" && &**group != "ungrouped");
+        Some(HostRecord { name: Arc::clone(&host.name), layers: inventory.layers(name), groups })
+    }
+
+    fn groups(&self) -> IndexMap<Arc<str>, Vec<Arc<str>>> {
+        let inventory = self.inventory();
+        let names: Vec<Arc<str>> = inventory.groups().map(|group| Arc::clone(&group.name)).collect();
+        names.into_iter().map(|name| (Arc::clone(&name), inventory.group_hosts(&name))).collect()
+    }
+
+    fn add_host(&self, name: &str, groups: &[String], vars: &Map) -> Result<bool> {
+        let before = self.host(name);
+        let mut inventory = self.inventory();
+        inventory.add_dynamic_host(name, groups, vars.iter().map(|(key, value)| (key.text(), value.clone())));
+        drop(inventory);
+        let Some(before) = before else { return Ok(true) };
+        let after = self.host(name);
+        Ok(after.is_some_and(|after| {
+            after.groups != before.groups
+                || vars.iter().any(|(key, value)| {
+                    let known = before.layers.iter().rev().find_map(|layer| layer.entries.get(&key.text()));
+                    !matches!(known, Some(crate::vars::Entry::Data(old, _)) if old == value)
+                })
+        }))
+    }
+
+    fn add_to_group(&self, host: &str, group: &str, parents: &[String]) -> Result<bool> {
+        let mut inventory = self.inventory();
+        let before = inventory.group_names(host).iter().any(|name| &**name == group);
+        inventory.add_to_group(host, group, parents)?;
+        Ok(!before)
+    }
+
+    fn location(&self) -> Option<PathBuf> {
+        self.location.clone()
+    }
+}

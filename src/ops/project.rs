@@ -1,0 +1,222 @@
+//! What a command works in: project, environment, inventory, vault keys, variables.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diag::{Diagnostic, Kind, Result, SourceMap};
+use crate::engine::ControllerFiles;
+use crate::environment::{Environment, Project};
+use crate::inventory::{InventorySource, Reader};
+use crate::playbook::{Loader, LoaderOptions};
+use crate::secret::{Redactor, Secret};
+use crate::template::Templates;
+use crate::vars::{Layer, Scope};
+use crate::vault::{Ask, Keyring};
+
+use super::hosts::InventoryHosts;
+
+/// Where a password of Ansible's vault comes from.
+#[derive(Clone)]
+pub enum PasswordSource {
+    /// A file, or a program that prints it.
+    File(PathBuf),
+    /// Typed already.
+    Given(Secret),
+}
+
+/// Which project, environment, inventory and keys.
+#[derive(Clone, Default)]
+pub struct ProjectRequest {
+    /// `--env`
+    pub env: Option<String>,
+    /// `--project`
+    pub project: Option<PathBuf>,
+    /// `-i`
+    pub inventory: Vec<String>,
+    /// `--limit`
+    pub limit: Option<String>,
+    /// `-e`
+    pub extra_vars: Vec<String>,
+    /// `--identity`, or the user's own.
+    pub identity: Option<PathBuf>,
+    /// The user's configuration folder, for the identity that is there by default.
+    pub config_dir: Option<PathBuf>,
+    /// Passwords of Ansible's vault by id.
+    pub passwords: Vec<(String, PasswordSource)>,
+    /// Asks for a passphrase.
+    pub ask: Option<Ask>,
+    /// Folders with roles, from `ANSIBLE_ROLES_PATH` and the usual places.
+    pub roles_path: Vec<PathBuf>,
+    /// Folders with collections.
+    pub collections_path: Vec<PathBuf>,
+}
+
+/// Everything that is known before a playbook is read.
+pub(super) struct Opened {
+    pub redactor: Arc<Redactor>,
+    pub keyring: Arc<Keyring>,
+    pub templates: Arc<Templates>,
+    pub loader: Arc<Loader>,
+    pub hosts: Arc<InventoryHosts>,
+    /// The environment's and `-e`.
+    pub layers: Vec<Layer>,
+    /// Parents first, the chosen one last.
+    pub environments: Vec<String>,
+    /// Folder of the project, or the working folder.
+    pub base: PathBuf,
+    /// The environment's tag file.
+    pub tag_file: Option<PathBuf>,
+    /// What is wrong with environment and inventory files; may hold errors.
+    pub problems: Vec<Diagnostic>,
+}
+
+/// The folder that keeps `.hostctl/`: the project's, else the working folder.
+pub fn state_base(project: Option<&Path>) -> Result<PathBuf> {
+    if let Some(dir) = std::env::var_os("HOSTCTL_STATE_DIR").filter(|dir| !dir.is_empty()) {
+        return Ok(PathBuf::from(dir));
+    }
+    match project {
+        Some(dir) => Ok(dir.to_path_buf()),
+        None => {
+            let here = std::env::current_dir()
+                .map_err(|error| Diagnostic::local("E0101", format!("the working folder cannot be read: {error}")))?;
+            Ok(Project::discover(&here).map_or(here, |project| project.root))
+        }
+    }
+}
+
+/// Opens what a request names. `playbook` decides where roles and `group_vars` beside it are.
+/// Without `need_keys` files that Ansible's vault sealed are passed over with a warning.
+pub(super) fn open(
+    request: &ProjectRequest,
+    playbook: &Path,
+    sources: &Arc<SourceMap>,
+    need_keys: bool,
+) -> Result<Opened> {
+    let redactor = Arc::new(Redactor::default());
+    let mut keyring = Keyring::new(Arc::clone(&redactor));
+    add_keys(&mut keyring, request)?;
+    let keyring = Arc::new(keyring);
+    let playbook_dir = playbook.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let unseal: crate::playbook::Unseal = {
+        let keyring = Arc::clone(&keyring);
+        Arc::new(move |text| keyring.unseal(text))
+    };
+    let files = ControllerFiles { base: playbook_dir.to_path_buf(), unseal: Arc::clone(&unseal) };
+    let templates = Arc::new(Templates::new(Arc::clone(sources), Arc::new(files)));
+    let project = match (&request.project, &request.env) {
+        (Some(dir), _) => Some(Project::at(dir)?),
+        (None, Some(_)) => Some(find(playbook)?),
+        (None, None) => Project::discover(playbook_dir).ok(),
+    };
+    let base = match &project {
+        Some(project) => project.root.clone(),
+        None => state_base(None)?,
+    };
+    let mut reader = Reader::new(sources, need_keys.then_some(&*keyring));
+    let environment = match (&request.env, &project) {
+        (Some(name), Some(project)) => Some(Environment::load(project, name, &mut reader, &keyring)?),
+        _ => None,
+    };
+    let mut layers = Vec::new();
+    let mut environments = Vec::new();
+    let mut tag_file = None;
+    if let Some(environment) = &environment {
+        layers.extend(environment.layers.iter().cloned());
+        environments.clone_from(&environment.chain);
+        tag_file.clone_from(&environment.tag_file);
+    }
+    let options = LoaderOptions {
+        project_dir: project.as_ref().map(|project| project.root.clone()),
+        roles_path: request.roles_path.clone(),
+        collections_path: request.collections_path.clone(),
+        unseal,
+        templates: Some(Arc::clone(&templates)),
+        scope: Scope::from_layers(layers.clone()),
+        ..LoaderOptions::new(Arc::clone(sources))
+    };
+    let early = Loader::new(options.clone());
+    let extra = super::extra_vars::layer(&request.extra_vars, sources, &early)?;
+    layers.push(extra);
+    let loader = Arc::new(Loader::new(LoaderOptions { scope: Scope::from_layers(layers.clone()), ..options }));
+    let inventories = match (&environment, request.inventory.is_empty()) {
+        (_, false) => request.inventory.iter().map(|text| InventorySource::parse(text)).collect(),
+        (Some(environment), true) => environment.inventories.clone(),
+        // As Ansible: only the implicit localhost is there then.
+        (None, true) => Vec::new(),
+    };
+    let hosts = InventoryHosts::load(&inventories, playbook_dir, request.limit.as_deref(), &mut reader)?;
+    let problems = reader.diagnostics;
+    Ok(Opened {
+        redactor,
+        keyring,
+        templates,
+        loader,
+        hosts: Arc::new(hosts),
+        layers,
+        environments,
+        base,
+        tag_file,
+        problems,
+    })
+}
+
+/// The project that a playbook belongs to: the nearest parent of the working folder or of the
+/// playbook that holds `environments/`.
+fn find(playbook: &Path) -> Result<Project> {
+    let here = std::env::current_dir().unwrap_or_default();
+    Project::discover(&here).or_else(|error| playbook.parent().and_then(|dir| Project::discover(dir).ok()).ok_or(error))
+}
+
+pub(super) fn add_keys(keyring: &mut Keyring, request: &ProjectRequest) -> Result<()> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).map(Secret::new).map_err(|error| {
+            Diagnostic::new("V0001", Kind::Vault, format!("the identity `{}` cannot be read: {error}", path.display()))
+                .with_hint("name another with `--identity FILE`")
+        })
+    };
+    match &request.identity {
+        Some(path) => keyring.add_identities(&path.display().to_string(), &read(path)?)?,
+        None => {
+            if let Some(path) = request.config_dir.as_ref().map(|dir| dir.join("identity.txt"))
+                && path.exists()
+            {
+                keyring.add_identities(&path.display().to_string(), &read(&path)?)?;
+            }
+        }
+    }
+    if let Some(ask) = &request.ask {
+        keyring.set_passphrase(Arc::clone(ask));
+    }
+    for (id, source) in &request.passwords {
+        let password = match source {
+            PasswordSource::Given(password) => password.clone(),
+            PasswordSource::File(path) => password_file(path)?,
+        };
+        keyring.add_password(id, &password);
+    }
+    Ok(())
+}
+
+/// A password file's text, or what the program of that name prints.
+fn password_file(path: &Path) -> Result<Secret> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let wrong = |text: String| {
+        Diagnostic::new("V0002", Kind::Vault, format!("the vault password of `{}`: {text}", path.display()))
+            .with_hint("a text file with the password, or a program that prints it")
+    };
+    let meta = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
+    if meta.is_file() && meta.permissions().mode() & 0o111 != 0 {
+        let program = std::path::absolute(path).map_err(|error| wrong(error.to_string()))?;
+        let output = std::process::Command::new(program)
+            .stderr(std::process::Stdio::inherit())
+            .output()
+            .map_err(|error| wrong(error.to_string()))?;
+        if !output.status.success() {
+            return Err(wrong(format!("the program ended with {}", output.status)));
+        }
+        return Ok(Secret::new(String::from_utf8_lossy(&output.stdout).trim_end_matches(['\r', '\n'])));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    Ok(Secret::new(text.trim_end()))
+}

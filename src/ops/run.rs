@@ -1,0 +1,235 @@
+//! `hostctl run`: everything opened, checked, then run; events go to the journal and the reporters.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use tokio_util::sync::CancellationToken;
+
+use super::project::{Opened, ProjectRequest, open};
+use crate::agent;
+use crate::diag::{Diagnostic, ExitCode, Result, SourceMap};
+use crate::engine::{Engine, Loads, Options, Parts, Targets};
+use crate::event::{EventKind, Reporter, Sink};
+use crate::journal::{Journal, RunDir, new_run_id};
+use crate::map;
+use crate::secret::Secret;
+use crate::value::Value;
+
+/// What to run, and how.
+#[derive(Clone)]
+pub struct RunRequest {
+    /// Where.
+    pub project: ProjectRequest,
+    /// The playbooks, in order.
+    pub playbooks: Vec<PathBuf>,
+    /// Check mode.
+    pub check: bool,
+    /// Diffs.
+    pub diff: bool,
+    /// `--tags`
+    pub tags: Vec<String>,
+    /// `--skip-tags`
+    pub skip_tags: Vec<String>,
+    /// `--start-at-task`
+    pub start_at_task: Option<String>,
+    /// `--force-handlers`
+    pub force_handlers: bool,
+    /// `--forks`
+    pub forks: usize,
+    /// `-v` count.
+    pub verbosity: u8,
+    /// Connection settings of the command line.
+    pub defaults: IndexMap<String, Value>,
+    /// `--ask-password`
+    pub login_password: Option<Secret>,
+    /// `--ask-become-password`
+    pub become_password: Option<Secret>,
+}
+
+/// Makes the reporters of a run, once its folder exists.
+pub type MakeReporters<'a> = &'a dyn Fn(&RunDir) -> Result<Vec<Box<dyn Reporter>>>;
+
+/// Runs the playbooks. Problems found before the run go to `show`; the exit code says how it ended.
+pub async fn run(
+    request: RunRequest,
+    sources: &Arc<SourceMap>,
+    reporters: MakeReporters<'_>,
+    show: &dyn Fn(&[Diagnostic]),
+) -> Result<ExitCode> {
+    let started = Instant::now();
+    let now = jiff::Timestamp::now();
+    let time = now.strftime("%Y%m%dT%H%M%S").to_string();
+    let run_id = new_run_id(&time);
+    let mut exit = ExitCode::Ok;
+    for playbook in &request.playbooks {
+        let opened = open(&request.project, playbook, sources, true)?;
+        let loaded = match opened.loader.playbook(playbook) {
+            Ok((loaded, warnings)) => {
+                let found = super::check::problems(&opened, &loaded);
+                let all: Vec<Diagnostic> = opened.problems.iter().cloned().chain(warnings).chain(found).collect();
+                if all.iter().any(Diagnostic::is_error) {
+                    show(&all);
+                    return Ok(ExitCode::Unreachable);
+                }
+                show(&all);
+                loaded
+            }
+            Err(problems) => {
+                show(&opened.problems);
+                show(&problems);
+                return Ok(ExitCode::Unreachable);
+            }
+        };
+        let id = if request.playbooks.len() == 1 { run_id.clone() } else { new_run_id(&time) };
+        let dir = RunDir::create(&opened.base, &id)?;
+        let mut all: Vec<Box<dyn Reporter>> = vec![Box::new(Journal::new(dir.clone()))];
+        all.extend(reporters(&dir)?);
+        let sink = Sink::new(id.as_str(), Arc::clone(&opened.redactor), Arc::clone(sources), all);
+        sink.emit(
+            None,
+            EventKind::RunStarted {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                playbook: playbook.display().to_string(),
+                environments: opened.environments.clone(),
+                check: request.check,
+            },
+        );
+        let cancel = CancellationToken::new();
+        let watch = watch_signals(&cancel, &sink);
+        let ended = play(&request, &opened, &sink, &cancel, &loaded, &time, &id).await;
+        watch.abort();
+        let (code, mut notes) = ended;
+        exit = code;
+        notes.push(("logs".to_owned(), shown(dir.path())));
+        if code != ExitCode::Ok && code != ExitCode::Interrupted {
+            notes.push(("failed".to_owned(), format!("hostctl log {id} --failed")));
+        }
+        sink.emit(None, EventKind::RunEnded { exit_code: code as u8, notes, seconds: started.elapsed().as_secs_f64() });
+        if exit != ExitCode::Ok {
+            break;
+        }
+    }
+    Ok(exit)
+}
+
+async fn play(
+    request: &RunRequest,
+    opened: &Opened,
+    sink: &Sink,
+    cancel: &CancellationToken,
+    playbook: &crate::playbook::Playbook,
+    time: &str,
+    id: &str,
+) -> (ExitCode, Vec<(String, String)>) {
+    let warn_sink = sink.clone();
+    let pool: Arc<dyn Targets> = Arc::new(agent::Pool::new(agent::Options::new(Arc::new(move |diagnostic| {
+        warn_sink.emit(None, EventKind::Warning { diagnostic });
+    }))));
+    let mut defaults = request.defaults.clone();
+    for (name, secret) in [("password", &request.login_password), ("become_password", &request.become_password)] {
+        if let Some(secret) = secret {
+            opened.redactor.learn(secret.expose());
+            defaults.insert(name.to_owned(), Value::from(secret.expose()));
+        }
+    }
+    let names: Vec<Value> = opened.environments.iter().map(|name| Value::from(name.as_str())).collect();
+    let run_info = map! {
+        "id" => id,
+        "time" => time,
+        "environment" => opened.environments.last().map(|name| Value::from(name.as_str())).unwrap_or_default(),
+        "environments" => names,
+        "tag_file" => opened.tag_file.as_ref().map(|path| path.display().to_string()),
+        "dir" => crate::journal::runs_dir(&opened.base).join(id).display().to_string(),
+        "project" => opened.base.display().to_string(),
+    };
+    let options = Options {
+        forks: request.forks,
+        check: request.check,
+        diff: request.diff,
+        tags: request.tags.clone(),
+        skip_tags: request.skip_tags.clone(),
+        start_at_task: request.start_at_task.clone(),
+        force_handlers: request.force_handlers,
+        verbosity: request.verbosity,
+        gathering: std::env::var("ANSIBLE_GATHERING").unwrap_or_else(|_| "implicit".to_owned()),
+        layers: opened.layers.clone(),
+        defaults,
+        run_info: Value::from(run_info),
+        project_dir: opened.base.clone(),
+    };
+    let loader: Arc<dyn Loads> = Arc::clone(&opened.loader) as Arc<dyn Loads>;
+    let engine = Engine::new(
+        options,
+        Parts {
+            templates: Arc::clone(&opened.templates),
+            hosts: Arc::clone(&opened.hosts) as Arc<dyn crate::engine::HostList>,
+            targets: Arc::clone(&pool),
+            loader,
+            sink: sink.clone(),
+            redactor: Arc::clone(&opened.redactor),
+            cancel: cancel.clone(),
+        },
+    );
+    let ticker = {
+        let sink = sink.clone();
+        tokio::spawn(async move {
+            let mut interval = tokio::time::interval(Duration::from_millis(250));
+            loop {
+                interval.tick().await;
+                sink.tick();
+            }
+        })
+    };
+    let summary = engine.run(playbook).await;
+    ticker.abort();
+    for diagnostic in opened.keyring.take_warnings() {
+        sink.emit(None, EventKind::Warning { diagnostic });
+    }
+    pool.close().await;
+    (summary.exit, summary.notes)
+}
+
+/// Interrupt and terminate end the run in order; a second interrupt ends it at once.
+fn watch_signals(cancel: &CancellationToken, sink: &Sink) -> tokio::task::JoinHandle<()> {
+    let (cancel, sink) = (cancel.clone(), sink.clone());
+    tokio::spawn(async move {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
+        let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
+        let mut count = 0;
+        loop {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                Some(()) = async { terminate.as_mut()?.recv().await } => {}
+                Some(()) = async { hangup.as_mut()?.recv().await } => {}
+            }
+            count += 1;
+            if count > 1 {
+                // The first one did not get through within the user's patience.
+                #[expect(clippy::exit, reason = "the user asked twice")]
+                std::process::exit(ExitCode::Interrupted as i32);
+            }
+            sink.emit(
+                None,
+                EventKind::Warning {
+                    diagnostic: Diagnostic::local("R0302", "interrupted: ending what runs, starting nothing more")
+                        .warning()
+                        .with_hint("interrupt again to end at once"),
+                },
+            );
+            cancel.cancel();
+        }
+    })
+}
+
+/// A path as the closing block shows it.
+fn shown(path: &Path) -> String {
+    std::env::current_dir()
+        .ok()
+        .and_then(|dir| path.strip_prefix(dir).ok().map(Path::to_path_buf))
+        .unwrap_or_else(|| path.to_path_buf())
+        .display()
+        .to_string()
+        + "/"
+}

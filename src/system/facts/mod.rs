@@ -1,0 +1,152 @@
+//! Facts of a host, under the names and in the shapes of Ansible's `setup` (without the `ansible_` prefix).
+//!
+//! Collectors are listed by the subset that asks for them; none of them changes anything, and a source that
+//! is missing leaves its facts out.
+
+mod base;
+mod hardware;
+mod network;
+mod platform;
+mod virtualization;
+
+use super::Probe;
+use crate::value::{Map, Value};
+
+/// Programs that facts are read from.
+pub const READS: &[&str] =
+    &["ip", "lsblk", "vgs", "lvs", "pvs", "getenforce", "sestatus", "dpkg-query", "systemd-detect-virt"];
+
+type Collect = fn(&Probe, &mut Map);
+
+/// Name, in the minimal subset, group, what collects it.
+const COLLECTORS: &[(&str, bool, &str, Collect)] = &[
+    ("apparmor", true, "", base::security),
+    ("cmdline", true, "", base::cmdline),
+    ("date_time", true, "", base::date_time),
+    ("distribution", true, "", platform::distribution),
+    ("dns", true, "", base::dns),
+    ("env", true, "", base::env),
+    ("fips", true, "", base::fips),
+    ("lsb", true, "", platform::lsb),
+    ("pkg_mgr", true, "", platform::pkg_mgr),
+    ("platform", true, "", platform::platform),
+    ("python", true, "", base::no_python),
+    ("selinux", true, "", base::selinux),
+    ("service_mgr", true, "", platform::service_mgr),
+    ("ssh_pub_keys", true, "", base::ssh_keys),
+    ("system_capabilities", true, "", base::capabilities),
+    ("user", true, "", base::user),
+    ("chroot", false, "", base::chroot),
+    ("loadavg", false, "", base::load),
+    ("processor", false, "hardware", hardware::processor),
+    ("memory", false, "hardware", hardware::memory),
+    ("dmi", false, "hardware", hardware::dmi),
+    ("mounts", false, "hardware", hardware::mounts),
+    ("devices", false, "hardware", hardware::devices),
+    ("lvm", false, "hardware", hardware::lvm),
+    ("uptime", false, "hardware", hardware::uptime),
+    ("interfaces", false, "network", network::interfaces),
+    ("iscsi", false, "network", network::storage_names),
+    ("virtual", false, "virtual", virtualization::virtualization),
+];
+
+/// Names and groups of which `gather_subset` may choose.
+pub fn subsets() -> Vec<&'static str> {
+    let mut names = vec!["all", "min", "hardware", "network", "virtual", "local", "facter", "ohai"];
+    names.extend(COLLECTORS.iter().map(|(name, ..)| *name));
+    names.extend([
+        "default_ipv4",
+        "default_ipv6",
+        "all_ipv4_addresses",
+        "all_ipv6_addresses",
+        "processor_cores",
+        "kernel",
+        "distribution_version",
+        "os_family",
+    ]);
+    names
+}
+
+/// Whether a subset's word names this collector.
+fn named(word: &str, name: &str, group: &str) -> bool {
+    word == name
+        || (!group.is_empty() && word == group)
+        || match word {
+            "default_ipv4" | "default_ipv6" | "all_ipv4_addresses" | "all_ipv6_addresses" => name == "interfaces",
+            "processor_cores" => name == "processor",
+            "kernel" => name == "platform",
+            "distribution_version" | "os_family" => name == "distribution",
+            _ => false,
+        }
+}
+
+/// Whether `subset` asks for a collector, by Ansible's rules: `!x` takes out, `all` is meant if nothing
+/// is named, the minimal set is in unless `!min`.
+fn wanted(subset: &[String], name: &str, minimal: bool, group: &str) -> bool {
+    let without: Vec<&str> = subset.iter().filter_map(|word| word.strip_prefix('!')).collect();
+    let with: Vec<&str> = subset.iter().filter(|word| !word.starts_with('!')).map(String::as_str).collect();
+    if without.iter().any(|word| named(word, name, group)) {
+        return with.iter().any(|word| *word == name);
+    }
+    if with.iter().any(|word| named(word, name, group)) {
+        return true;
+    }
+    if minimal {
+        return !without.contains(&"min") || with.contains(&"min");
+    }
+    !without.contains(&"all") && (with.is_empty() || with.contains(&"all"))
+}
+
+/// Whether facts of `facts.d` are asked for.
+pub fn wants_local(subset: &[String]) -> bool {
+    wanted(subset, "local", true, "")
+}
+
+/// Collects what the subset asks for; `stop` ends early between collectors.
+pub fn collect(probe: &Probe, subset: &[String]) -> Map {
+    let mut facts = Map::new();
+    for (name, minimal, group, collect) in COLLECTORS {
+        if probe.control().interrupted() {
+            break;
+        }
+        if wanted(subset, name, *minimal, group) {
+            collect(probe, &mut facts);
+        }
+    }
+    facts
+}
+
+/// A list of texts.
+fn texts<S: Into<Value>>(items: impl IntoIterator<Item = S>) -> Value {
+    Value::from(items.into_iter().map(Into::into).collect::<Vec<Value>>())
+}
+
+/// A small file, trimmed; `None` if it is missing or empty.
+fn line(probe: &Probe, path: &str) -> Option<String> {
+    probe.text(path).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subsets_choose_as_in_ansible() {
+        let check = |subset: &[&str], expected: [bool; 3]| {
+            let subset: Vec<String> = subset.iter().map(|word| (*word).to_owned()).collect();
+            let found = [
+                wanted(&subset, "user", true, ""),
+                wanted(&subset, "memory", false, "hardware"),
+                wanted(&subset, "interfaces", false, "network"),
+            ];
+            assert_eq!(found, expected, "{subset:?}");
+        };
+        check(&["all"], [true, true, true]);
+        check(&["min"], [true, false, false]);
+        check(&["network"], [true, false, true]);
+        check(&["!all"], [true, false, false]);
+        check(&["!all", "!min"], [false, false, false]);
+        check(&["!hardware"], [true, false, true]);
+        check(&["!all", "!min", "default_ipv4"], [false, false, true]);
+    }
+}
