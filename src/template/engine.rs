@@ -172,8 +172,14 @@ impl Templates {
     /// Runs a lookup by name (`with_*` loops). Source terms are rendered already.
     pub fn lookup(&self, name: &str, terms: &[Value], options: &Map, span: Span, scope: &Scope) -> Result<Vec<Value>> {
         let cx = Cx::new(self);
-        let empty =
-            Arc::new(Code { body: Vec::new(), blocks: Default::default(), shift: 0, embedded: false, newlines: 0, newline: None });
+        let empty = Arc::new(Code {
+            body: Vec::new(),
+            blocks: Default::default(),
+            shift: 0,
+            embedded: false,
+            newlines: 0,
+            newline: None,
+        });
         let ev = Ev::new(&cx, &empty, Rc::new(Place::Range(span)), &Env::new(scope));
         let locals = Rc::new(Locals::default());
         let call = super::args::Call { ev: &ev, locals: &locals };
