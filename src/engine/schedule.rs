@@ -189,8 +189,8 @@ mod tests {
         for task in tasks {
             task.await.unwrap();
         }
-
-        lock(&log).clone()
+        let log = lock(&log).clone();
+        log
     }
 
     #[tokio::test]

@@ -344,7 +344,7 @@ impl Work<'_> {
             let holds = match actual {
                 Some(Json::String(text)) => text == *value,
                 Some(Json::Bool(flag)) => (if flag { "true" } else { "false" }) == *value,
-                Some(Json::Number(number)) => value.parse().is_ok_and(|parsed: serde_json::Number| parsed == number),
+                Some(Json::Number(number)) => value.parse().is_ok_and(|wanted: serde_json::Number| wanted == number),
                 Some(_) | None => false,
             };
             let absent: Vec<&str> = needed.iter().copied().filter(|name| given(self, name).is_none()).collect();
