@@ -214,7 +214,7 @@ pub(super) fn run(cx: &Cx, args: &Args) -> Result<Map, Failure> {
     match args.upgrade {
         Upgrade::No => {}
         Upgrade::Safe | Upgrade::Yes => {
-            perform(cx, args, &["upgrade", "--with-new-pkgs"], &[], "upgrade packages", &mut result)?
+            perform(cx, args, &["upgrade", "--with-new-pkgs"], &[], "upgrade packages", &mut result)?;
         }
         Upgrade::Full | Upgrade::Dist => perform(cx, args, &["dist-upgrade"], &[], "upgrade packages", &mut result)?,
     }
@@ -440,8 +440,7 @@ fn packages(cx: &Cx, args: &Args, names: &[String], result: &mut Map) -> Result<
 fn tidy(cx: &Cx, args: &Args, verb: &str, result: &mut Map) -> Result<(), Failure> {
     let simulation = cx.probe().run(apt(&["apt-get", "-s", verb]))?;
     let full = std::fs::read_dir("/var/cache/apt/archives")
-        .map(|entries| entries.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with(".deb")))
-        .unwrap_or(false);
+        .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with(".deb")));
     let needed = if verb == "clean" { full } else { simulation.out().lines().any(|line| line.starts_with("Del ")) };
     if !needed {
         return Ok(());
@@ -519,7 +518,7 @@ mod tests {
         assert!(planned.diffs[0].prepared.as_deref().is_some_and(|text| text.contains("+ sl ")));
         match module("apt", args(&[])).run() {
             Ok(outcome) => {
-                assert!(outcome.changed && get(&outcome, "stdout").as_str().is_some_and(|text| text.contains("sl")))
+                assert!(outcome.changed && get(&outcome, "stdout").as_str().is_some_and(|text| text.contains("sl")));
             }
             Err(failure) if failure.diagnostic.message.contains("fetch") => {
                 println!("skipped: the package mirror does not answer");

@@ -186,34 +186,38 @@ impl Work<'_> {
                 Some(json)
             }
             ArgType::Str | ArgType::Path => self.text(arg, value, path),
-            ArgType::Bool => match to_bool(value) {
-                Some(flag) => Some(Json::Bool(flag)),
-                None => {
+            ArgType::Bool => {
+                if let Some(flag) = to_bool(value) {
+                    Some(Json::Bool(flag))
+                } else {
                     self.wrong(path, "a boolean", value);
                     None
                 }
-            },
-            ArgType::Int => match integer(value) {
-                Some(int) => Some(Json::from(int)),
-                None => {
+            }
+            ArgType::Int => {
+                if let Some(int) = integer(value) {
+                    Some(Json::from(int))
+                } else {
                     self.wrong(path, "an integer", value);
                     None
                 }
-            },
-            ArgType::Float => match float(value) {
-                Some(float) => serde_json::Number::from_f64(float).map(Json::Number),
-                None => {
+            }
+            ArgType::Float => {
+                if let Some(float) = float(value) {
+                    serde_json::Number::from_f64(float).map(Json::Number)
+                } else {
                     self.wrong(path, "a number", value);
                     None
                 }
-            },
-            ArgType::Dict => match mapping(value) {
-                Some(json) => Some(json),
-                None => {
+            }
+            ArgType::Dict => {
+                if let Some(json) = mapping(value) {
+                    Some(json)
+                } else {
                     self.wrong(path, "a mapping", value);
                     None
                 }
-            },
+            }
             ArgType::List(item) => self.list(arg, item, value, path),
         }
     }
@@ -287,7 +291,7 @@ impl Work<'_> {
             .map(|arg| arg.name.clone())
             .collect();
         for name in missing {
-            let hint = self.spec.args.get(&name).map(|arg| example(arg));
+            let hint = self.spec.args.get(&name).map(example);
             self.error("M0003", Vec::new(), format!("`{module}` needs the argument `{name}`"), "this task", hint);
         }
     }
@@ -333,8 +337,8 @@ impl Work<'_> {
             let holds = match actual {
                 Some(Json::String(text)) => text == *value,
                 Some(Json::Bool(flag)) => (if flag { "true" } else { "false" }) == *value,
-                Some(other) => other.to_string() == *value,
-                None => false,
+                Some(Json::Number(number)) => value.parse().is_ok_and(|wanted: serde_json::Number| wanted == number),
+                Some(_) | None => false,
             };
             let absent: Vec<&str> = needed.iter().copied().filter(|name| given(self, name).is_none()).collect();
             if holds && !absent.is_empty() {

@@ -205,7 +205,7 @@ impl Module for Copy {
         }
         if args.remote_src {
             let src = args.src.as_deref().unwrap_or_default();
-            return job.from_host(&super::types::expand(src, cx.environment()), src.ends_with('/'));
+            return job.host_copy(&super::types::expand(src, cx.environment()), src.ends_with('/'));
         }
         let input = cx.input("src").ok_or_else(|| Diagnostic::internal("`copy` was called without its source"))?;
         if input.is_tree { job.tree(input) } else { job.single_input(input) }
@@ -502,7 +502,7 @@ impl Job<'_> {
         Ok(result)
     }
 
-    fn from_host(mut self, src: &Path, contents_only: bool) -> Result<Map, Failure> {
+    fn host_copy(mut self, src: &Path, contents_only: bool) -> Result<Map, Failure> {
         let probe = self.cx.probe();
         let Some(found) = probe.stat(src)? else {
             return Err(Diagnostic::task("H0107", format!("source {} not found", shown(src))).into());

@@ -173,13 +173,13 @@ impl Work<'_> {
         }
     }
 
-    fn diff_of(&self, path: &Path, before: FileState, after: &str) -> Result<StateDiff> {
+    fn diff_of(path: &Path, before: FileState, after: &str) -> StateDiff {
         let mut diff = StateDiff::default();
         diff.set("path", shown(path), shown(path));
         if before.name() != after {
             diff.set("state", before.name(), after);
         }
-        Ok(diff)
+        diff
     }
 
     /// The target of a link if links are followed.
@@ -206,7 +206,7 @@ impl Work<'_> {
         if present == FileState::Absent {
             return Ok(result);
         }
-        let diff = self.diff_of(path, present, "absent")?;
+        let diff = Self::diff_of(path, present, "absent");
         self.cx.change(format!("remove {}", shown(path)), |host| {
             if present == FileState::Directory { host.remove_tree(path) } else { host.remove_file(path) }
         })?;
@@ -227,14 +227,14 @@ impl Work<'_> {
             add_path_info(self.cx, &mut result, &path);
             return Err(Failure::with_result(error, result));
         }
-        let mut diff = self.diff_of(&path, state, state.name())?;
+        let mut diff = Self::diff_of(&path, state, state.name());
         self.settle(&path, &mut diff)?;
         Ok(self.finish(map! { "path" => shown(&path) }, &path, diff))
     }
 
     fn touch(&self, path: PathBuf, present: FileState) -> Result<Map, Failure> {
         let result = map! { "dest" => shown(&path) };
-        let mut diff = self.diff_of(&path, present, "touch")?;
+        let mut diff = Self::diff_of(&path, present, "touch");
         if present == FileState::Absent {
             self.cx.change(format!("create {}", shown(&path)), |host| host.create_empty(&path))?;
             if self.cx.check_mode() {
@@ -263,7 +263,7 @@ impl Work<'_> {
         let cx = self.cx;
         let path = self.followed(&path)?;
         let state = cx.probe().state(&path)?;
-        let mut diff = self.diff_of(&path, state, "directory")?;
+        let mut diff = Self::diff_of(&path, state, "directory");
         let result = map! { "path" => shown(&path) };
         match state {
             FileState::Absent => {
@@ -358,7 +358,7 @@ impl Work<'_> {
             }
             _ => {}
         }
-        let mut diff = self.diff_of(path, present, "link")?;
+        let mut diff = Self::diff_of(path, present, "link");
         let Some(src) = src else {
             if present == FileState::Link {
                 let result = map! { "dest" => name };
@@ -405,7 +405,7 @@ impl Work<'_> {
             if present != FileState::Hard {
                 return Err(refuse("src is required for creating new hardlinks"));
             }
-            let mut diff = self.diff_of(path, present, "hard")?;
+            let mut diff = Self::diff_of(path, present, "hard");
             self.settle(path, &mut diff)?;
             return Ok(self.finish(result, path, diff));
         };
@@ -429,12 +429,12 @@ impl Work<'_> {
                 FileState::Absent | FileState::Link => {}
             }
         }
-        let mut diff = self.diff_of(path, present, "hard")?;
+        let mut diff = Self::diff_of(path, present, "hard");
         if !settled {
             let target = if self.follow { probe.real(source) } else { source.clone() };
             cx.change(format!("hard link {name} -> {}", shown(source)), |host| host.hard_link(&target, path))?;
         }
-        if !(cx.check_mode() && !probe.exists(path)) {
+        if !cx.check_mode() || probe.exists(path) {
             self.settle(path, &mut diff)?;
         }
         Ok(self.finish(result, path, diff))

@@ -84,13 +84,13 @@ mod tests {
     fn creates_with_prefix_and_suffix_and_not_in_check_mode() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().to_string_lossy().into_owned();
-        let args = map! { "path" => path, "state" => "directory", "prefix" => "p", "suffix" => ".s" };
+        let args = map! { "path" => path, "state" => "directory", "prefix" => "p", "suffix" => "-s" };
         assert!(module("tempfile", args.clone()).check(true).ok().changed);
         assert_eq!(std::fs::read_dir(folder.path()).expect("list").count(), 0);
         let outcome = module("tempfile", args).ok();
         let made = get(&outcome, "path").as_str().map(std::path::PathBuf::from).expect("path");
         let name = made.file_name().expect("name").to_string_lossy().into_owned();
-        assert!(made.is_dir() && name.starts_with('p') && name.ends_with(".s"), "{name}");
+        assert!(made.is_dir() && name.starts_with('p') && name.ends_with("-s"), "{name}");
         assert_eq!(get(&outcome, "mode"), serde_json::json!("0700"));
     }
 }

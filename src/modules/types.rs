@@ -84,15 +84,12 @@ pub(crate) fn expand_variables(text: &str, variable: &dyn Fn(&str) -> Option<Str
             let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(after.len());
             (&after[..end], end)
         };
-        match (name.is_empty(), variable(name)) {
-            (false, Some(value)) => {
-                out.push_str(&value);
-                rest = &after[used..];
-            }
-            _ => {
-                out.push('$');
-                rest = after;
-            }
+        if let (false, Some(value)) = (name.is_empty(), variable(name)) {
+            out.push_str(&value);
+            rest = &after[used..];
+        } else {
+            out.push('$');
+            rest = after;
         }
     }
     out.push_str(rest);

@@ -186,11 +186,16 @@ impl Wait<'_> {
             insert(&mut named, name, value);
         }
         let state = serde_json::to_value(args.state).map(crate::value::from_json).unwrap_or_default();
-        Ok(map! {
+        let mut result = map! {
             "state" => state, "port" => args.port.map(u32::from), "search_regex" => args.search_regex.clone(),
             "match_groups" => groups.unwrap_or_default(), "match_groupdict" => named,
             "path" => self.path.as_deref().map(shown), "elapsed" => self.began.elapsed().as_secs(),
-        })
+        };
+        if let Some(path) = &self.path {
+            // As in Ansible, which puts the file's own state over the one waited for.
+            super::attributes::add_path_info(self.cx, &mut result, path);
+        }
+        Ok(result)
     }
 
     /// Sleeps, and ends early when the run is interrupted.

@@ -134,7 +134,7 @@ impl Program<'_> {
     }
 
     /// Gets output as it is written; never cut inside a character.
-    pub fn on_output<'b>(self, on_output: OnOutput<'b>) -> Program<'b> {
+    pub fn on_output(self, on_output: OnOutput<'_>) -> Program<'_> {
         Program {
             argv: self.argv,
             argv0: self.argv0,
@@ -369,15 +369,12 @@ impl Decoder {
                 Err(error) => {
                     let (good, bad) = rest.split_at(error.valid_up_to());
                     out.push_str(&String::from_utf8_lossy(good));
-                    match error.error_len() {
-                        Some(len) => {
-                            out.push('\u{fffd}');
-                            rest = &bad[len..];
-                        }
-                        None => {
-                            rest = bad;
-                            break;
-                        }
+                    if let Some(len) = error.error_len() {
+                        out.push('\u{fffd}');
+                        rest = &bad[len..];
+                    } else {
+                        rest = bad;
+                        break;
                     }
                 }
             }
@@ -410,7 +407,7 @@ impl<F: std::io::Read> Pipe<F> {
     /// Reads what is there; true if something came.
     fn pump(&mut self, on_output: &mut Option<OnOutput<'_>>) -> bool {
         let Some(file) = &mut self.file else { return false };
-        let mut buffer = [0; 65536];
+        let mut buffer = [0; 16384];
         match file.read(&mut buffer) {
             Ok(0) => {
                 self.file = None;

@@ -50,7 +50,7 @@ impl Probe {
     pub fn process_matching(&self, text: &str) -> bool {
         let own = std::process::id().to_string();
         let Ok(entries) = std::fs::read_dir("/proc") else { return false };
-        entries.filter_map(|entry| entry.ok()).any(|entry| {
+        entries.filter_map(std::result::Result::ok).any(|entry| {
             let id = entry.file_name();
             let Some(id) = id.to_str().filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()) && **id != own) else {
                 return false;

@@ -220,10 +220,7 @@ fn files_include_import_and_extend_each_other() {
     check("{% from 'macros.j2' import m as n, v %}{{ n(v) }}", "<71>");
     check("{% extends 'base.j2' %}{% block body %}{{ super() }}+{{ x }}{% endblock %}", "begin\ndefault+1end");
     check("{{ 'a\\tb' }}\n", "a\tb\n");
-    check(
-        "#jinja2: trim_blocks: False, newline_sequence: '\\r\\n'\n{% if x %}\na\n{% endif %}\n",
-        "\r\na\r\n",
-    );
+    check("#jinja2: trim_blocks: False, newline_sequence: '\\r\\n'\n{% if x %}\na\n{% endif %}\n", "\r\na\r\n");
     check("{{ lookup('template', 'inc.j2') }}|", "inc 1\n|");
     check("{{ lookup('csvfile', 'b file=table.csv delimiter=,') }}", "2");
     check("{{ lookup('ini', 'k', section='s', file='c.ini') }}", "v");

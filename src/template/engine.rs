@@ -31,6 +31,8 @@ pub trait LookupHost: Send + Sync {
     fn pipe(&self, command: &str) -> Result<String>;
     /// Opens ansible-vault text (`!vault` values, vaulted files); the redactor learns it.
     fn unseal(&self, text: &str) -> Result<String>;
+    /// A secret that was made or read by a lookup (`password`): it must not be shown from now on.
+    fn learn(&self, _secret: &str) {}
 }
 
 /// Settings of a template file (`#jinja2:` line, `template` module arguments).
@@ -170,8 +172,14 @@ impl Templates {
     /// Runs a lookup by name (`with_*` loops). Source terms are rendered already.
     pub fn lookup(&self, name: &str, terms: &[Value], options: &Map, span: Span, scope: &Scope) -> Result<Vec<Value>> {
         let cx = Cx::new(self);
-        let empty =
-            Arc::new(Code { body: Vec::new(), blocks: Default::default(), shift: 0, embedded: false, newlines: 0, newline: None });
+        let empty = Arc::new(Code {
+            body: Vec::new(),
+            blocks: Default::default(),
+            shift: 0,
+            embedded: false,
+            newlines: 0,
+            newline: None,
+        });
         let ev = Ev::new(&cx, &empty, Rc::new(Place::Range(span)), &Env::new(scope));
         let locals = Rc::new(Locals::default());
         let call = super::args::Call { ev: &ev, locals: &locals };

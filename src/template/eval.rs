@@ -161,9 +161,7 @@ impl Ev<'_> {
                 catch(super::exec::render(self.cx, &code, Rc::new(place), &self.env))?
             }
             Op::Const(value) => Val::from(value.clone()),
-            Op::List(items) => {
-                Val::list(items.iter().map(|item| self.embedded(item, locals)).collect::<R<_>>()?)
-            }
+            Op::List(items) => Val::list(items.iter().map(|item| self.embedded(item, locals)).collect::<R<_>>()?),
             _ => self.eval(expr, locals)?,
         })
     }

@@ -843,6 +843,20 @@ x{{ [not_there] }}
 {{ 'ab' | list | string }}
 {{ users | map(attribute='name') | string }}
 {{ one,two }}
+{{ lookup('items', '{{ one }}') }}
+{{ lookup('items', ['a{{ one }}']) }}
+{{ lookup('env', 'NOPE{{ one }}', default='x{{ one }}') }}
+{{ '{{ one }}' | length }}
+{{ conf2 | to_nice_yaml | from_yaml == conf2 }}
+{{ users | to_json | from_json == users }}
+{{ '%.3f' | format(pi) }}
+{{ names | map('length') | list }}
+{{ conf.opts | dictsort | first | first }}
+{{ [1, 2, 3, 4] | select('divisibleby', 2) | list }}
+{{ (users | selectattr('name', 'eq', 'bob') | first).uid }}
+{{ 'a' in 'abc' and 'z' not in 'abc' }}
+{{ text | regex_replace('\\s+', '_') }}
+{{ 'x=1;y=2'.split(';') | map('split', '=') | map('first') | list }}
 """.strip("\n").split("\n")
 
 # Templates of several lines.
@@ -888,6 +902,8 @@ result_ok is changed
 result_bad is failed or nope
 'a' in names
 '{{ one }}' == '1'
+'{{ text }}' == 'hello world'
+'{{ one }}' | int == 1
 {{ yes }}
 {{ one == 1 }}
 "{{ text }}"

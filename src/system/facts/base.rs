@@ -53,22 +53,19 @@ pub(super) fn cmdline(probe: &Probe, facts: &mut Map) {
     let text = probe.text("/proc/cmdline").unwrap_or_default();
     let (mut short, mut full) = (Map::new(), Map::new());
     for word in text.split_whitespace() {
-        match word.split_once('=') {
-            Some((key, value)) => {
-                let value = value.trim_matches('"');
-                insert(&mut short, key, value);
-                let before = full.get(&crate::value::StrKey(key)).cloned();
-                let now = match before {
-                    Some(Value::List(list)) => texts(list.iter().cloned().chain([Value::from(value)])),
-                    Some(first @ Value::Str(_)) => texts([first, Value::from(value)]),
-                    _ => Value::from(value),
-                };
-                insert(&mut full, key, now);
-            }
-            None => {
-                insert(&mut short, word, true);
-                insert(&mut full, word, true);
-            }
+        if let Some((key, value)) = word.split_once('=') {
+            let value = value.trim_matches('"');
+            insert(&mut short, key, value);
+            let before = full.get(&crate::value::StrKey(key)).cloned();
+            let now = match before {
+                Some(Value::List(list)) => texts(list.iter().cloned().chain([Value::from(value)])),
+                Some(first @ Value::Str(_)) => texts([first, Value::from(value)]),
+                _ => Value::from(value),
+            };
+            insert(&mut full, key, now);
+        } else {
+            insert(&mut short, word, true);
+            insert(&mut full, word, true);
         }
     }
     insert(facts, "cmdline", short);

@@ -64,7 +64,7 @@ pub(super) fn processor(probe: &Probe, facts: &mut Map) {
     insert(facts, "processor_vcpus", threads * count * per_socket);
     let usable = std::thread::available_parallelism()
         .map_or(processors, |count| i64::try_from(count.get()).unwrap_or(processors));
-    let allowed = rustix::thread::sched_getaffinity(None).map(|set| i64::from(set.count())).unwrap_or(usable);
+    let allowed = rustix::thread::sched_getaffinity(None).map_or(usable, |set| i64::from(set.count()));
     insert(facts, "processor_nproc", allowed);
 }
 
@@ -180,15 +180,12 @@ fn unescape(text: &str) -> String {
     while let Some(at) = rest.find('\\') {
         out.push_str(&rest[..at]);
         let code = rest.get(at + 1..at + 4).and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match code {
-            Some(code) => {
-                out.push(char::from(code));
-                rest = &rest[at + 4..];
-            }
-            None => {
-                out.push('\\');
-                rest = &rest[at + 1..];
-            }
+        if let Some(code) = code {
+            out.push(char::from(code));
+            rest = &rest[at + 4..];
+        } else {
+            out.push('\\');
+            rest = &rest[at + 1..];
         }
     }
     out + rest

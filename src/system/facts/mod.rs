@@ -86,7 +86,7 @@ fn wanted(subset: &[String], name: &str, minimal: bool, group: &str) -> bool {
     let without: Vec<&str> = subset.iter().filter_map(|word| word.strip_prefix('!')).collect();
     let with: Vec<&str> = subset.iter().filter(|word| !word.starts_with('!')).map(String::as_str).collect();
     if without.iter().any(|word| named(word, name, group)) {
-        return with.iter().any(|word| *word == name);
+        return with.contains(&name);
     }
     if with.iter().any(|word| named(word, name, group)) {
         return true;

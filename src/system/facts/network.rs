@@ -138,10 +138,10 @@ pub(super) fn interfaces(probe: &Probe, facts: &mut Map) {
             let Some(text) = address["local"].as_str() else { continue };
             match address["family"].as_str() {
                 Some("inet") if text.parse::<Ipv4Addr>().is_ok_and(|address| !address.is_loopback()) => {
-                    four.push(Value::from(text))
+                    four.push(Value::from(text));
                 }
                 Some("inet6") if text.parse::<Ipv6Addr>().is_ok_and(|address| !address.is_loopback()) => {
-                    six.push(Value::from(text))
+                    six.push(Value::from(text));
                 }
                 _ => {}
             }

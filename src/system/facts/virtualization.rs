@@ -49,7 +49,7 @@ pub(super) fn virtualization(probe: &Probe, facts: &mut Map) {
     if has("/.dockerenv") || has("/.dockerinit") {
         found("docker", true, &mut main);
     }
-    if guest_container(&main) {
+    if guest_container(main.as_ref()) {
         found("container", true, &mut main);
     }
     machine(probe, &mut |name, is_guest, main| found(name, is_guest, main), &mut main);
@@ -70,9 +70,9 @@ pub(super) fn virtualization(probe: &Probe, facts: &mut Map) {
     insert(facts, "virtualization_tech_host", texts(host));
 }
 
-fn guest_container(main: &Option<(String, &'static str)>) -> bool {
+fn guest_container(main: Option<&(String, &'static str)>) -> bool {
     let kinds = ["docker", "lxc", "podman", "openvz", "containerd"];
-    main.as_ref().is_some_and(|(name, role)| *role == "guest" && kinds.contains(&name.as_str()))
+    main.is_some_and(|(name, role)| *role == "guest" && kinds.contains(&name.as_str()))
 }
 
 /// What the firmware says of the machine.

@@ -116,6 +116,7 @@ fn one(call: &Call, wanted: &Wanted) -> R<String> {
             (random::text(&wanted.chars, wanted.length, &mut rng)?, None)
         }
     };
+    call.cx().templates.host().learn(&plain);
     let mut changed = is_new;
     if wanted.encrypt.is_some() && kept_salt.is_none() {
         kept_salt = Some(salt(if wanted.encrypt.as_deref() == Some("md5_crypt") { 8 } else { 16 }, call)?);
