@@ -61,13 +61,19 @@ const OWNERS: &[(&str, &[&str])] = &[
 /// Lines of a file without its tests.
 const LONGEST: usize = 600;
 
+/// Files that hold nothing but tests.
+fn is_test(path: &Path) -> bool {
+    let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    name.ends_with("tests") && name != "tests" || matches!(name, "testing" | "error_cases")
+}
+
 fn sources() -> Vec<PathBuf> {
     fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(dir).expect("src is readable").flatten() {
             let path = entry.path();
             if path.is_dir() {
                 walk(&path, found);
-            } else if path.extension().is_some_and(|end| end == "rs") {
+            } else if path.extension().is_some_and(|end| end == "rs") && !is_test(&path) {
                 found.push(path);
             }
         }

@@ -12,10 +12,10 @@ use crate::ops::{PasswordSource, ProjectRequest};
 #[derive(Clone, Debug, Default, Args)]
 pub struct ProjectArgs {
     /// The environment of the project to work in.
-    #[arg(long, value_name = "NAME", env = "HOSTCTL_ENV", add = clap_complete::ArgValueCompleter::new(super::env::complete))]
+    #[arg(long, global = true, value_name = "NAME", env = "HOSTCTL_ENV", add = clap_complete::ArgValueCompleter::new(super::env::complete))]
     pub env: Option<String>,
     /// The project's folder; default: the nearest parent that holds `environments/`.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     pub project: Option<PathBuf>,
     /// Inventory file, folder or comma-separated host list; may be given several times.
     #[arg(short, long, value_name = "INVENTORY", visible_alias = "inventory-file")]
@@ -34,7 +34,7 @@ pub struct ProjectArgs {
 #[derive(Clone, Debug, Default, Args)]
 pub struct VaultKeys {
     /// The age identity that opens `secrets.yml`; default: the user's configuration folder.
-    #[arg(long, value_name = "FILE", env = "HOSTCTL_IDENTITY")]
+    #[arg(long, global = true, value_name = "FILE", env = "HOSTCTL_IDENTITY")]
     pub identity: Option<PathBuf>,
     /// ansible-vault: a password file or script, as `[LABEL@]FILE`; `prompt` asks.
     #[arg(long, value_name = "ID")]

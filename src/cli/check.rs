@@ -27,7 +27,6 @@ pub(super) fn run(project: &ops::ProjectRequest, playbooks: &[PathBuf], output: 
     let mut exit = ExitCode::Ok;
     let mut errors = 0;
     let mut warnings = 0;
-    let mut unchecked = Vec::new();
     for playbook in playbooks {
         let found = ops::check(project, playbook, &output.sources)?;
         output.show(&found.diagnostics);
@@ -36,10 +35,6 @@ pub(super) fn run(project: &ops::ProjectRequest, playbooks: &[PathBuf], output: 
         }
         errors += found.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
         warnings += found.diagnostics.iter().filter(|diagnostic| !diagnostic.is_error()).count();
-        unchecked.extend(found.unchecked);
-    }
-    for text in &unchecked {
-        output.note(&format!("not checked: {text}\n"));
     }
     if errors > 0 {
         exit = ExitCode::Unreachable;

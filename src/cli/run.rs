@@ -176,6 +176,8 @@ pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // Includes below each other nest; the deepest allowed must fit also without optimisation. Untouched pages cost nothing.
+        .thread_stack_size(64 << 20)
         .build()
         .map_err(|error| Diagnostic::local("C0104", format!("cannot start the runtime: {error}")))?;
     let ended =

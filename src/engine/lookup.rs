@@ -10,12 +10,17 @@ use crate::vars::{Entry, Scope};
 /// Opens ansible-vault text; the redactor learns it on the way.
 pub type Unseal = Arc<dyn Fn(&str) -> Result<String> + Send + Sync>;
 
+/// Teaches the redactor a secret.
+pub type Learn = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// Lookups against this machine.
 pub struct ControllerFiles {
     /// The folder relative names end at: the playbook's.
     pub base: PathBuf,
     /// Opens ansible-vault text.
     pub unseal: Unseal,
+    /// Teaches the redactor a password that a lookup made or read.
+    pub learn: Learn,
 }
 
 impl LookupHost for ControllerFiles {
@@ -70,5 +75,9 @@ impl LookupHost for ControllerFiles {
 
     fn unseal(&self, text: &str) -> Result<String> {
         (self.unseal)(text)
+    }
+
+    fn learn(&self, secret: &str) {
+        (self.learn)(secret);
     }
 }

@@ -131,9 +131,9 @@ impl Found {
         let path = self.folder.join(found);
         let mut files = Vec::new();
         if path.is_dir() {
-            collect(&path, 0, &mut files)
+            collect(&path, 0, &mut files);
         } else {
-            files.push(path)
+            files.push(path);
         }
         for file in files {
             let origin = shown(&file);

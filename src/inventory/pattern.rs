@@ -203,7 +203,7 @@ impl Inventory {
         let mut ordered: Vec<&str> = parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect();
         // Additions first, then intersections, then exclusions, wherever they stand.
         ordered.sort_by_key(|part| kind(part));
-        if !ordered.first().is_some_and(|part| kind(part) == 0) {
+        if ordered.first().is_none_or(|part| kind(part) != 0) {
             ordered.insert(0, "all");
         }
         let mut hosts: IndexSet<Arc<str>> = IndexSet::new();

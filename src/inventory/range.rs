@@ -7,6 +7,8 @@ pub(super) struct Expanded {
     pub(super) port: Option<u16>,
 }
 
+const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
 /// More hosts than this in one entry is a slip of the keyboard.
 const MOST: usize = 100_000;
 
@@ -18,9 +20,9 @@ pub(super) fn expand(entry: &str) -> Result<Expanded, String> {
     }
     let mut names = Vec::new();
     if name.contains('[') {
-        expand_into(name, &mut names, 0)?
+        expand_into(name, &mut names, 0)?;
     } else {
-        names.push(name.to_owned())
+        names.push(name.to_owned());
     }
     if names.iter().any(|name| name == "---") {
         return Err("`---` is no host: is this a YAML file?".to_owned());
@@ -106,7 +108,6 @@ fn expand_into(name: &str, out: &mut Vec<String>, depth: usize) -> Result<(), St
     if width > 0 && width != end.len() {
         return Err("begin and end of a range with leading zeros have the same length".to_owned());
     }
-    const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     if let (Some(first), Some(last)) = (LETTERS.find(begin), LETTERS.find(end)) {
         if first > last {
             return Err("the begin of a range stands before its end".to_owned());

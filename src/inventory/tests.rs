@@ -69,9 +69,14 @@ fn inventories_agree_with_ansible() {
             }
         }
         for (pattern, hosts) in case["patterns"].as_object().unwrap() {
-            let hosts: Vec<&str> = hosts.as_array().unwrap().iter().map(|host| host.as_str().unwrap()).collect();
+            let mut hosts: Vec<&str> = hosts.as_array().unwrap().iter().map(|host| host.as_str().unwrap()).collect();
             let found = inventory.clone().select(pattern, None, None).unwrap();
-            let found: Vec<&str> = found.hosts.iter().map(|host| &**host).collect();
+            let mut found: Vec<&str> = found.hosts.iter().map(|host| &**host).collect();
+            if name == "several" {
+                // Ansible walks a Python set below the second level: its order changes from run to run.
+                found.sort_unstable();
+                hosts.sort_unstable();
+            }
             assert_eq!(found, hosts, "{name}: pattern {pattern}");
         }
     }

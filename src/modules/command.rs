@@ -310,9 +310,9 @@ fn ended_badly(cx: &Cx, shown: &str, output: &Output, took: std::time::Duration)
     };
     let err = output.err();
     if err.trim().is_empty() {
-        add("stdout", &output.out());
+        add("stdout", &output.out())
     } else {
-        add("stderr", &err);
+        add("stderr", &err)
     }
     diagnostic
 }

@@ -1,19 +1,19 @@
 //! `hostctl check`: all mistakes of a playbook at once, without contacting a host.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::project::{Opened, ProjectRequest, open};
 use crate::diag::{Diagnostic, Result, SourceMap};
-use crate::playbook::Playbook;
+use crate::playbook::{CheckInput, Loaded};
+use crate::vars::Entry;
 
 /// What a check found.
 #[derive(Debug, Default)]
 pub struct Checked {
     /// Errors and warnings in file order.
     pub diagnostics: Vec<Diagnostic>,
-    /// What could not be checked, and why.
-    pub unchecked: Vec<String>,
 }
 
 /// Checks a playbook with all that it includes.
@@ -21,13 +21,24 @@ pub fn check(request: &ProjectRequest, playbook: &Path, sources: &Arc<SourceMap>
     let opened = open(request, playbook, sources, false)?;
     let loaded = opened.loader.load(playbook);
     let mut diagnostics = opened.problems.clone();
-    diagnostics.extend(loaded.problems);
-    diagnostics.extend(problems(&opened, &loaded.playbook));
-    Ok(Checked { diagnostics, unchecked: Vec::new() })
+    diagnostics.extend(problems(&opened, &loaded));
+    Ok(Checked { diagnostics })
 }
 
-/// What is wrong with a loaded playbook: arguments, templates, names.
-pub(super) fn problems(opened: &Opened, playbook: &Playbook) -> Vec<Diagnostic> {
-    let _ = (opened, playbook);
-    Vec::new()
+/// What is wrong with a loaded playbook, in the order of files and places: what the loader found,
+/// keywords, arguments, templates, names.
+pub(super) fn problems(opened: &Opened, loaded: &Loaded) -> Vec<Diagnostic> {
+    let mut known: HashSet<String> = opened.hosts.variable_names().iter().map(ToString::to_string).collect();
+    let mut variables = Vec::new();
+    for layer in &opened.layers {
+        for (name, entry) in layer.entries.iter() {
+            known.insert(name.to_string());
+            if let Entry::Lazy(node) = entry {
+                variables.push((Arc::clone(name), node.clone()));
+            }
+        }
+    }
+    let complete = opened.problems.iter().all(|problem| !matches!(&*problem.code, "I0008"));
+    let input = CheckInput { loader: &opened.loader, templates: &*opened.templates, known, variables, complete };
+    crate::playbook::check(loaded, &input)
 }

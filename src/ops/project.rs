@@ -102,7 +102,13 @@ pub(super) fn open(
         let keyring = Arc::clone(&keyring);
         Arc::new(move |text| keyring.unseal(text))
     };
-    let files = ControllerFiles { base: playbook_dir.to_path_buf(), unseal: Arc::clone(&unseal) };
+    let learn: crate::engine::Learn = {
+        let redactor = Arc::clone(&redactor);
+        Arc::new(move |secret| {
+            redactor.learn(secret);
+        })
+    };
+    let files = ControllerFiles { base: playbook_dir.to_path_buf(), unseal: Arc::clone(&unseal), learn };
     let templates = Arc::new(Templates::new(Arc::clone(sources), Arc::new(files)));
     let project = match (&request.project, &request.env) {
         (Some(dir), _) => Some(Project::at(dir)?),

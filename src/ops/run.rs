@@ -65,23 +65,14 @@ pub async fn run(
     let mut exit = ExitCode::Ok;
     for playbook in &request.playbooks {
         let opened = open(&request.project, playbook, sources, true)?;
-        let loaded = match opened.loader.playbook(playbook) {
-            Ok((loaded, warnings)) => {
-                let found = super::check::problems(&opened, &loaded);
-                let all: Vec<Diagnostic> = opened.problems.iter().cloned().chain(warnings).chain(found).collect();
-                if all.iter().any(Diagnostic::is_error) {
-                    show(&all);
-                    return Ok(ExitCode::Unreachable);
-                }
-                show(&all);
-                loaded
-            }
-            Err(problems) => {
-                show(&opened.problems);
-                show(&problems);
-                return Ok(ExitCode::Unreachable);
-            }
-        };
+        let loaded = opened.loader.load(playbook);
+        let found: Vec<Diagnostic> =
+            opened.problems.iter().cloned().chain(super::check::problems(&opened, &loaded)).collect();
+        show(&found);
+        if found.iter().any(Diagnostic::is_error) {
+            return Ok(ExitCode::Unreachable);
+        }
+        let loaded = loaded.playbook;
         let id = if request.playbooks.len() == 1 { run_id.clone() } else { new_run_id(&time) };
         let dir = RunDir::create(&opened.base, &id)?;
         let mut all: Vec<Box<dyn Reporter>> = vec![Box::new(Journal::new(dir.clone()))];

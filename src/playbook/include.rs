@@ -8,6 +8,7 @@ use super::model::{Context, ContextKind, Item, Keywords, Playbook, RoleUse};
 use super::parse::{Here, Parser, RoleRequest, playbook_dir};
 use super::roles::RoleFrom;
 use crate::diag::{Diagnostic, Result};
+use crate::yaml::Node;
 
 /// A playbook that was read, as far as that was possible.
 #[derive(Debug)]
@@ -16,6 +17,22 @@ pub struct Loaded {
     pub playbook: Playbook,
     /// Errors and warnings in the order of files and places.
     pub problems: Vec<Diagnostic>,
+    /// Tasks that are not in the playbook because of a mistake.
+    pub lost: Vec<Node>,
+}
+
+/// What an include brings in, as far as it could be read.
+pub(super) struct Part<T> {
+    pub(super) value: Option<T>,
+    pub(super) problems: Vec<Diagnostic>,
+    pub(super) lost: Vec<Node>,
+}
+
+impl<T> Part<T> {
+    fn of(value: Option<T>, mut parser: Parser<'_>) -> Self {
+        let lost = std::mem::take(&mut parser.lost);
+        Self { value, problems: parser.finish(), lost }
+    }
 }
 
 /// A file of tasks that is looked for.
@@ -37,7 +54,8 @@ impl Loader {
     pub fn load(&self, path: &Path) -> Loaded {
         let mut parser = Parser::new(self);
         let plays = parser.playbook(path, None, (Keywords::default(), None));
-        Loaded { playbook: Playbook { path: path.to_path_buf(), plays }, problems: parser.finish() }
+        let lost = std::mem::take(&mut parser.lost);
+        Loaded { playbook: Playbook { path: path.to_path_buf(), plays }, problems: parser.finish(), lost }
     }
 
     /// Reads a playbook for a run: with warnings, or all errors.
@@ -57,17 +75,11 @@ impl Loader {
     }
 
     /// As `include_tasks`, with all that is wrong.
-    pub(super) fn tasks_of(
-        &self,
-        name: &str,
-        context: &Arc<Context>,
-        file: &Path,
-        handler: bool,
-    ) -> (Option<Vec<Item>>, Vec<Diagnostic>) {
+    pub(super) fn tasks_of(&self, name: &str, context: &Arc<Context>, file: &Path, handler: bool) -> Part<Vec<Item>> {
         let search = Search { name, context, file, handler, dynamic: true };
         let path = match Self::find_tasks(&search) {
             Ok(path) => path,
-            Err(error) => return (None, vec![error]),
+            Err(error) => return Part { value: None, problems: vec![error], lost: Vec::new() },
         };
         let context = match &context.kind {
             ContextKind::Include { file } if *file == path => Arc::clone(context),
@@ -84,7 +96,7 @@ impl Loader {
         };
         let mut parser = Parser::new(self);
         let items = parser.task_file(&path, None, &Here { context, file: path.clone(), handler });
-        (items, parser.finish())
+        Part::of(items, parser)
     }
 
     /// A role that `include_role` names, with `context` around it and `file` as the place of the
@@ -94,13 +106,7 @@ impl Loader {
     }
 
     /// As `include_role`, with all that is wrong.
-    pub(super) fn role_of(
-        &self,
-        name: &str,
-        from: &RoleFrom,
-        context: &Arc<Context>,
-        file: &Path,
-    ) -> (Option<RoleUse>, Vec<Diagnostic>) {
+    pub(super) fn role_of(&self, name: &str, from: &RoleFrom, context: &Arc<Context>, file: &Path) -> Part<RoleUse> {
         let mut parser = Parser::new(self);
         let here = Here { context: Arc::clone(context), file: file.to_path_buf(), handler: false };
         let request = RoleRequest {
@@ -125,7 +131,7 @@ impl Loader {
             handlers.append(&mut parser.imported_handlers);
             RoleUse { tasks, handlers, ..last }
         });
-        (merged, parser.finish())
+        Part::of(merged, parser)
     }
 
     /// The file that `import_playbook` names: a path beside the importing playbook, or
@@ -209,10 +215,10 @@ impl Loader {
 }
 
 /// The result of a load while a run goes on: its first error, if it has one.
-fn done<T>((value, problems): (Option<T>, Vec<Diagnostic>)) -> Result<T> {
-    match value {
-        Some(value) if !problems.iter().any(Diagnostic::is_error) => Ok(value),
-        _ => Err(first_error(problems)),
+fn done<T>(part: Part<T>) -> Result<T> {
+    match part.value {
+        Some(value) if !part.problems.iter().any(Diagnostic::is_error) => Ok(value),
+        _ => Err(first_error(part.problems)),
     }
 }
 

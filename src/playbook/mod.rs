@@ -5,6 +5,8 @@
 //! `check` finds every mistake that can be found before a host is touched.
 
 mod check;
+#[cfg(test)]
+mod error_cases;
 mod include;
 mod keywords;
 mod kv;

@@ -39,7 +39,7 @@ impl<'c> Call<'_, 'c> {
 
     /// All items of an iterable.
     pub fn items(&self, val: &Val) -> R<Vec<Val>> {
-        val.iter(self.ev.cx)
+        val.items_of(self.ev.cx)
     }
 }
 

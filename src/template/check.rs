@@ -72,7 +72,7 @@ fn each(
                 if trimmed.is_empty() {
                     return;
                 }
-                templates.compiled_expression(text, &place)
+                templates.compiled_condition(text, &place)
             } else if may_be_template(text) {
                 templates.compiled(text, node)
             } else {
@@ -136,10 +136,8 @@ impl walk::Visit for Checker<'_> {
                     self.unknown("T0105", "test", inner, test.at, tests::names());
                 }
             }
-            Op::Test { name, name_at, .. } => {
-                if tests::find(short(name)).is_none() {
-                    self.unknown("T0105", "test", name, *name_at, tests::names());
-                }
+            Op::Test { name, name_at, .. } if tests::find(short(name)).is_none() => {
+                self.unknown("T0105", "test", name, *name_at, tests::names());
             }
             Op::Call(callee, args) => {
                 if let Op::Name(name) = &callee.op

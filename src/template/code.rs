@@ -19,6 +19,8 @@ pub struct Code {
     pub blocks: BTreeMap<Arc<str>, Arc<Vec<Stmt>>>,
     /// Bytes of the text before the template itself (a `#jinja2:` line).
     pub shift: u32,
+    /// Strings in it that look like templates are rendered, as Ansible still does in conditions.
+    pub embedded: bool,
     /// Line breaks at the end of the text, restored after rendering.
     pub newlines: usize,
     /// Line ends of the result if not `\n`.
@@ -119,7 +121,7 @@ pub enum Op {
 #[derive(Debug)]
 pub enum Target {
     /// A name.
-    Name(Arc<str>, At),
+    Name(Arc<str>),
     /// Several.
     Many(Vec<Target>, At),
     /// `namespace.name`

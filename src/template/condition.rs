@@ -75,7 +75,7 @@ fn text_value(cx: &Cx, text: &Arc<str>, node: &Node, env: &Rc<Env>, depth: usize
     let ends = ["}}", "%}", "#}"].iter().any(|end| trimmed.ends_with(end));
     if !(starts && ends) {
         let place = Place::Node(node.clone());
-        let code = cx.templates.compiled_expression(text, &place)?;
+        let code = cx.templates.compiled_condition(text, &place)?;
         return exec::render(cx, &code, Rc::new(place), env);
     }
     let code = cx.templates.compiled(text, node)?;

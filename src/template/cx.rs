@@ -59,8 +59,8 @@ impl Place {
 }
 
 enum Ring {
-    Name(Rc<str>, Option<Span>, Option<Span>),
-    Node(*const Scalar, *const Env, Span),
+    Name(Rc<str>),
+    Node(Arc<Scalar>, *const Env, Span),
 }
 
 /// One render call.
@@ -145,7 +145,7 @@ impl<'t> Cx<'t> {
             Entry::HostVars(hosts) => Val::hosts(Arc::clone(hosts)),
             Entry::Lazy(node) => {
                 let defined = Some(node.place());
-                self.ring.borrow_mut().push(Ring::Name(name.into(), used, defined));
+                self.ring.borrow_mut().push(Ring::Name(name.into()));
                 let value = self.lazy(node, env);
                 self.ring.borrow_mut().pop();
                 let step = Step { name: name.into(), used, defined };
@@ -154,7 +154,7 @@ impl<'t> Cx<'t> {
                     Ok(value) => value,
                     Err(Fail::Undef(undef)) => Val::Undef(with_step(&undef, step)),
                     Err(Fail::Diag(diag)) => {
-                        let known = diag.labels.iter().any(|label| Some(label.span) == used);
+                        let known = diag.code == "T0102" || diag.labels.iter().any(|label| Some(label.span) == used);
                         return Err(Fail::Diag(if known { diag } else { add_trail(diag, &[step]) }));
                     }
                 }
@@ -184,17 +184,16 @@ impl<'t> Cx<'t> {
     }
 
     fn scalar(&self, node: &Node, scalar: &Arc<Scalar>, env: &Rc<Env>) -> R<Val> {
-        let id = Arc::as_ptr(scalar);
         let env_id = Rc::as_ptr(env);
         let start =
             self.ring.borrow().iter().position(
-                |entry| matches!(entry, Ring::Node(other, other_env, _) if *other == id && *other_env == env_id),
+                |entry| matches!(entry, Ring::Node(other, other_env, _) if Arc::ptr_eq(other, scalar) && *other_env == env_id),
             );
         if let Some(start) = start {
             return Err(self.cycle(start));
         }
         let _deeper = self.deeper()?;
-        self.ring.borrow_mut().push(Ring::Node(id, env_id, node.place()));
+        self.ring.borrow_mut().push(Ring::Node(Arc::clone(scalar), env_id, node.place()));
         let value = stacker::maybe_grow(128 * 1024, 2 * 1024 * 1024, || {
             let code = self.templates.compiled(&scalar.text, node)?;
             exec::render(self, &code, Rc::new(Place::Node(node.clone())), env)
@@ -212,7 +211,7 @@ impl<'t> Cx<'t> {
         let mut current: Option<Rc<str>> = None;
         for entry in &ring[start..] {
             match entry {
-                Ring::Name(name, _, _) => {
+                Ring::Name(name) => {
                     if !names.contains(name) {
                         names.push(Rc::clone(name));
                     }
@@ -226,7 +225,11 @@ impl<'t> Cx<'t> {
                 }
             }
         }
-        let first = names.first().cloned().unwrap_or_else(|| "value".into());
+        let text = match &ring[start..] {
+            [Ring::Node(scalar, ..), ..] => Rc::from(&*scalar.text),
+            _ => Rc::from("value"),
+        };
+        let first = names.first().cloned().unwrap_or(text);
         let chain: Vec<String> = names.iter().chain([&first]).map(|name| format!("`{name}`")).collect();
         let mut diag = Diagnostic::new("T0102", Kind::Template, format!("`{first}` refers to itself"))
             .with_note(format!("{} ", chain.join(" -> ")).trim_end())
@@ -248,6 +251,7 @@ fn with_step(undef: &Rc<Undef>, step: Step) -> Rc<Undef> {
         What::Name(name, env) => What::Name(Rc::clone(name), Rc::clone(env)),
         What::Attr { name, kind, has } => What::Attr { name: Rc::clone(name), kind, has: has.clone() },
         What::Hint(text) => What::Hint(Rc::clone(text)),
+        What::Soft => What::Soft,
     };
     let mut trail = undef.trail.clone();
     trail.push(step);

@@ -31,6 +31,8 @@ pub trait LookupHost: Send + Sync {
     fn pipe(&self, command: &str) -> Result<String>;
     /// Opens ansible-vault text (`!vault` values, vaulted files); the redactor learns it.
     fn unseal(&self, text: &str) -> Result<String>;
+    /// A secret that was made or read by a lookup (`password`): it must not be shown from now on.
+    fn learn(&self, _secret: &str) {}
 }
 
 /// Settings of a template file (`#jinja2:` line, `template` module arguments).
@@ -72,6 +74,7 @@ impl Default for FileOptions {
 enum As {
     Text,
     Expression,
+    Condition,
     File(String),
 }
 
@@ -108,7 +111,7 @@ impl Templates {
         }
         let cx = Cx::new(self);
         let value = cx.lazy(node, &Env::new(scope)).and_then(|value| value.value(&cx));
-        value.map_err(|fail| self.finish(&cx, fail, node.place()))
+        value.map_err(|fail| Self::finish(&cx, fail, node.place()))
     }
 
     /// The value of a variable, rendered; `None` if it is not defined.
@@ -143,7 +146,7 @@ impl Templates {
     /// them (all must hold). On false the text of the condition that was false.
     pub fn condition(&self, node: &Node, scope: &Scope) -> Result<std::result::Result<(), String>> {
         let cx = Cx::new(self);
-        condition::holds(&cx, node, &Env::new(scope)).map_err(|fail| self.finish(&cx, fail, node.place()))
+        condition::holds(&cx, node, &Env::new(scope)).map_err(|fail| Self::finish(&cx, fail, node.place()))
     }
 
     /// The value of a bare expression.
@@ -152,7 +155,7 @@ impl Templates {
         let value = self
             .compiled_expression(&Arc::from(text), &Place::Range(span))
             .and_then(|code| exec::render(&cx, &code, Rc::new(Place::Range(span)), &Env::new(scope))?.value(&cx));
-        value.map_err(|fail| self.finish(&cx, fail, span))
+        value.map_err(|fail| Self::finish(&cx, fail, span))
     }
 
     /// Renders a template file to text. Reads a `#jinja2:` first line.
@@ -163,14 +166,20 @@ impl Templates {
             value => value.value(&cx).map(|value| python_str(&value)),
         });
         let whole = Span::new(file.id, 0, u32::try_from(file.text.len()).unwrap_or(u32::MAX));
-        value.map_err(|fail| self.finish(&cx, fail, whole))
+        value.map_err(|fail| Self::finish(&cx, fail, whole))
     }
 
     /// Runs a lookup by name (`with_*` loops). Source terms are rendered already.
     pub fn lookup(&self, name: &str, terms: &[Value], options: &Map, span: Span, scope: &Scope) -> Result<Vec<Value>> {
         let cx = Cx::new(self);
-        let empty =
-            Arc::new(Code { body: Vec::new(), blocks: Default::default(), shift: 0, newlines: 0, newline: None });
+        let empty = Arc::new(Code {
+            body: Vec::new(),
+            blocks: Default::default(),
+            shift: 0,
+            embedded: false,
+            newlines: 0,
+            newline: None,
+        });
         let ev = Ev::new(&cx, &empty, Rc::new(Place::Range(span)), &Env::new(scope));
         let locals = Rc::new(Locals::default());
         let call = super::args::Call { ev: &ev, locals: &locals };
@@ -179,7 +188,7 @@ impl Templates {
         let found = lookups::run(&call, name, terms, options, true);
         found
             .and_then(|items| items.iter().map(|item| item.value(&cx)).collect())
-            .map_err(|fail| self.finish(&cx, fail, span))
+            .map_err(|fail| Self::finish(&cx, fail, span))
     }
 
     /// Finds broken templates in a node without rendering: syntax, unknown filters, tests and
@@ -193,7 +202,7 @@ impl Templates {
         check::free_names(self, node, expression)
     }
 
-    fn finish(&self, cx: &Cx, fail: Fail, place: Span) -> Diagnostic {
+    fn finish(cx: &Cx, fail: Fail, place: Span) -> Diagnostic {
         let diag = cx.diagnostic(fail);
         if diag.labels.is_empty() { diag.with_label(place, "") } else { diag }
     }
@@ -231,6 +240,18 @@ impl Templates {
     /// The compiled form of a bare expression.
     pub(super) fn compiled_expression(&self, text: &Arc<str>, place: &Place) -> R<Arc<Code>> {
         self.cached(As::Expression, text, || lower::expression(text, false)).map_err(|error| syntax(&error, place))
+    }
+
+    /// The compiled form of a condition: an expression whose strings may be templates.
+    pub(super) fn compiled_condition(&self, text: &Arc<str>, place: &Place) -> R<Arc<Code>> {
+        let compile = || lower::expression(text, false).map(|code| Code { embedded: true, ..code });
+        self.cached(As::Condition, text, compile).map_err(|error| syntax(&error, place))
+    }
+
+    /// The compiled form of a template that is a string in a template.
+    pub(super) fn compiled_embedded(&self, text: &Arc<str>, place: &Place) -> R<Arc<Code>> {
+        let options = FileOptions { keep_trailing_newline: false, ..Default::default() };
+        self.cached(As::Text, text, || lower::template(text, &options, true)).map_err(|error| syntax(&error, place))
     }
 
     /// Renders a file's text with native types.

@@ -10,6 +10,7 @@ use crate::value::{Key, Value};
 
 use super::args::{Args, Call};
 use super::code::{Arg, At, Bin, Expr, Op};
+use super::cx::{Place, may_be_template};
 use super::exec::{Ev, Locals};
 use super::fail::{Fail, R, Undef, What};
 use super::val::{Func, Val};
@@ -36,10 +37,11 @@ fn catch(result: R<Val>) -> R<Val> {
     }
 }
 
-impl<'c> Ev<'c> {
+impl Ev<'_> {
     /// The value of an expression.
     pub fn eval(&self, expr: &Expr, locals: &Rc<Locals>) -> R<Val> {
         match &expr.op {
+            Op::Const(_) if self.code.embedded => return self.embedded(expr, locals),
             Op::Const(value) => return Ok(Val::from(value.clone())),
             Op::Name(name) => return self.name(name, expr.at, locals),
             _ => {}
@@ -140,11 +142,27 @@ impl<'c> Ev<'c> {
                 } else if let Some(other) = other {
                     self.eval(other, locals)?
                 } else {
-                    let mut undef = Undef::hint("the inline `if` is false and has no `else`");
-                    undef.span = self.span(expr.at);
-                    Val::Undef(Rc::new(undef))
+                    let span = self.span(expr.at);
+                    Val::Undef(Rc::new(Undef { what: What::Soft, span, trail: Vec::new() }))
                 }
             }
+        })
+    }
+
+    /// A term of a lookup, or a constant of a condition: strings in it that look like templates
+    /// are rendered, which ansible-core 2.19 still does. They stand in the source, so they are no data.
+    fn embedded(&self, expr: &Expr, locals: &Rc<Locals>) -> R<Val> {
+        Ok(match &expr.op {
+            Op::Const(Value::Str(text)) if may_be_template(text) => {
+                let inner = (expr.at.0 + 1, expr.at.1.saturating_sub(1).max(expr.at.0 + 1));
+                let place = self.span(inner).map_or(Place::None, Place::Range);
+                let code = self.cx.templates.compiled_embedded(text, &place)?;
+                let _deeper = self.cx.deeper()?;
+                catch(super::exec::render(self.cx, &code, Rc::new(place), &self.env))?
+            }
+            Op::Const(value) => Val::from(value.clone()),
+            Op::List(items) => Val::list(items.iter().map(|item| self.embedded(item, locals)).collect::<R<_>>()?),
+            _ => self.eval(expr, locals)?,
         })
     }
 
@@ -207,10 +225,10 @@ impl<'c> Ev<'c> {
         if methods::has(base, name) {
             return Ok(Val::Func(Func::Method(Box::new(base.clone()), name.into())));
         }
-        if let (Val::List(_), Ok(index)) = (base, name.parse::<i128>()) {
-            if let Some(value) = ops::item(self.cx, base, &Val::from(index))? {
-                return Ok(value);
-            }
+        if let (Val::List(_), Ok(index)) = (base, name.parse::<i128>())
+            && let Some(value) = ops::item(self.cx, base, &Val::from(index))?
+        {
+            return Ok(value);
         }
         Ok(self.missing(base, name, at))
     }
@@ -232,15 +250,20 @@ impl<'c> Ev<'c> {
 
     /// Evaluates arguments.
     pub fn args(&self, args: &[Arg], locals: &Rc<Locals>) -> R<Args> {
+        self.args_of(args, locals, false)
+    }
+
+    fn args_of(&self, args: &[Arg], locals: &Rc<Locals>, terms: bool) -> R<Args> {
         let mut pos = Vec::new();
         let mut kw = Vec::new();
         for arg in args {
             match arg {
+                Arg::Pos(expr) if terms => pos.push(self.embedded(expr, locals)?),
                 Arg::Pos(expr) => pos.push(self.eval(expr, locals)?),
                 Arg::Kw(name, expr) => kw.push((Arc::clone(name), self.eval(expr, locals)?)),
                 Arg::Splat(expr) => {
                     let value = self.eval(expr, locals)?.defined()?;
-                    pos.extend(value.iter(self.cx).map_err(|fail| fail.at(self.span(expr.at), ""))?);
+                    pos.extend(value.items_of(self.cx).map_err(|fail| fail.at(self.span(expr.at), ""))?);
                 }
                 Arg::KwSplat(expr) => match self.eval(expr, locals)?.defined()? {
                     Val::Map(map) => {
@@ -295,7 +318,8 @@ impl<'c> Ev<'c> {
         match callee_value {
             Val::Undef(_) => Ok(callee_value),
             Val::Func(func) => {
-                let args = self.args(args, locals)?;
+                let terms = matches!(func, Func::Global("lookup" | "query" | "q"));
+                let args = self.args_of(args, locals, terms)?;
                 catch(self.call_func(&func, args, locals, caller).map_err(here))
             }
             Val::Loop(state) => {

@@ -12,7 +12,7 @@ use crate::value::{Key, Value, python_str};
 use super::args::Args;
 use super::code::{At, Code, For, MacroDef, Stmt, Target};
 use super::cx::{Cx, Env, Place};
-use super::fail::{Fail, R};
+use super::fail::{Fail, R, What};
 use super::val::{Func, Val};
 
 /// Names set by a template, innermost scope first.
@@ -47,17 +47,6 @@ impl Locals {
             scope = locals.parent.as_deref();
         }
         None
-    }
-
-    /// Every name that is set.
-    pub fn names(&self) -> Vec<Arc<str>> {
-        let mut out = Vec::new();
-        let mut scope = Some(self);
-        while let Some(locals) = scope {
-            out.extend(locals.vars.borrow().iter().map(|(name, _)| Arc::clone(name)));
-            scope = locals.parent.as_deref();
-        }
-        out
     }
 
     /// Forgets all (breaks reference cycles).
@@ -131,6 +120,7 @@ impl Out {
         for piece in pieces {
             match piece {
                 Val::Omit => {}
+                Val::Undef(undef) if matches!(undef.what, What::Soft) => {}
                 Val::V(Value::Str(text)) => out.push_str(&text),
                 other => out.push_str(&python_str(&other.value(cx)?)),
             }
@@ -269,7 +259,10 @@ impl<'c> Ev<'c> {
             Stmt::Text(text) => out.text(text),
             Stmt::Emit(expr) => {
                 let value = self.eval(expr, locals)?;
-                out.0.push(value.defined()?);
+                out.0.push(match &value {
+                    Val::Undef(undef) if matches!(undef.what, What::Soft) => value,
+                    _ => value.defined()?,
+                });
             }
             Stmt::If(test, then, other) => {
                 let holds = self.eval(test, locals)?.truthy()?;
@@ -322,6 +315,8 @@ impl<'c> Ev<'c> {
                 let value = self.call_with(call, locals, Some(caller))?;
                 out.0.push(value.defined()?);
             }
+            // A template that extends another shows its blocks through that one.
+            Stmt::Block(..) if self.parent.borrow().is_some() => {}
             Stmt::Block(name, required, at) => {
                 let value = self.block(name, 0, locals).map_err(|fail| fail.at(self.span(*at), "in this block"))?;
                 if *required && value.as_str().is_some_and(|text| text.trim().is_empty()) {
@@ -359,7 +354,7 @@ impl<'c> Ev<'c> {
                         out.0.extend(pieces.0);
                     }
                     None if *ignore_missing => {}
-                    None => return Err(self.not_found(&names).at(self.span(expr.at), "not found")),
+                    None => return Err(Self::not_found(&names).at(self.span(expr.at), "not found")),
                 }
             }
             Stmt::Import(expr, target) => {
@@ -398,14 +393,14 @@ impl<'c> Ev<'c> {
         Ok(inner.exports())
     }
 
-    fn not_found(&self, names: &[Val]) -> Fail {
+    fn not_found(names: &[Val]) -> Fail {
         let names: Vec<String> = names.iter().filter_map(Val::as_str).map(|name| format!("`{name}`")).collect();
         Fail::msg(format!("the template {} was not found", names.join(" or ")))
             .with_hint("templates are searched beside the including one and in `templates/`")
     }
 
     fn load(&self, name: &Val) -> R<(Arc<Code>, Rc<Place>)> {
-        self.find(name)?.ok_or_else(|| self.not_found(std::slice::from_ref(name)))
+        self.find(name)?.ok_or_else(|| Self::not_found(std::slice::from_ref(name)))
     }
 
     fn find(&self, name: &Val) -> R<Option<(Arc<Code>, Rc<Place>)>> {
@@ -429,7 +424,7 @@ impl<'c> Ev<'c> {
     }
 
     fn run_loop(&self, item: &Arc<For>, iter: &Val, locals: &Rc<Locals>, depth: usize, out: &mut Out) -> R<()> {
-        let mut items = iter.iter(self.cx).map_err(|fail| fail.at(self.span(item.iter.at), iter.kind()))?;
+        let mut items = iter.items_of(self.cx).map_err(|fail| fail.at(self.span(item.iter.at), iter.kind()))?;
         if let Some(filter) = &item.filter {
             let mut kept = Vec::new();
             for value in items {
@@ -481,10 +476,10 @@ impl<'c> Ev<'c> {
 
     fn assign(&self, target: &Target, value: Val, locals: &Rc<Locals>) -> R<()> {
         match target {
-            Target::Name(name, _) => locals.set(name, value),
+            Target::Name(name) => locals.set(name, value),
             Target::Many(targets, at) => {
                 let kind = value.kind();
-                let items = value.iter(self.cx).map_err(|fail| fail.at(self.span(*at), kind))?;
+                let items = value.items_of(self.cx).map_err(|fail| fail.at(self.span(*at), kind))?;
                 if items.len() != targets.len() {
                     return Err(Fail::msg(format!("expected {} values, found {}", targets.len(), items.len()))
                         .at(self.span(*at), "does not fit"));

@@ -24,8 +24,10 @@ pub enum What {
     Name(Rc<str>, Rc<Env>),
     /// An attribute or item: its name, the type of the value, and what the value has.
     Attr { name: Rc<str>, kind: &'static str, has: Vec<Rc<str>> },
-    /// `undef(hint=...)`, an `if` without `else`, an empty sequence's `first`.
+    /// `undef(hint=...)`, an empty sequence's `first`.
     Hint(Rc<str>),
+    /// An inline `if` without `else`: false, and empty inside a text.
+    Soft,
 }
 
 /// An undefined value. Its message is made only when it is needed.
@@ -61,6 +63,7 @@ impl Undef {
             What::Name(name, _) => format!("`{name}` is not defined"),
             What::Attr { name, kind, .. } => format!("{kind} has no attribute `{name}`"),
             What::Hint(text) => text.to_string(),
+            What::Soft => "the inline `if` is false and has no `else`".to_owned(),
         }
     }
 
@@ -89,7 +92,7 @@ impl Undef {
                     diag = diag.with_nearest(name, has.iter().map(|key| &**key));
                 }
             }
-            What::Hint(_) => diag = diag.with_label_opt(self.span, "undefined"),
+            What::Hint(_) | What::Soft => diag = diag.with_label_opt(self.span, "undefined"),
         }
         add_trail(diag, &self.trail)
     }
@@ -111,11 +114,6 @@ impl Fail {
     /// An error without a place; the evaluator adds the place of the filter, test or call.
     pub fn msg(message: impl Into<String>) -> Self {
         Self::Diag(Diagnostic::new("T0103", Kind::Template, message))
-    }
-
-    /// An undefined value with a hint.
-    pub fn undef(hint: impl Into<Rc<str>>) -> Self {
-        Self::Undef(Rc::new(Undef::hint(hint)))
     }
 
     /// Adds a place if there is none yet.

@@ -34,6 +34,7 @@ struct Lower<'s> {
     depth: usize,
     in_print: bool,
     blocks: BTreeMap<Arc<str>, Arc<Vec<Stmt>>>,
+    tags: (String, String),
 }
 
 type Out<T> = Result<T, SyntaxError>;
@@ -61,14 +62,22 @@ pub fn template(text: &str, options: &FileOptions, escape: bool) -> Out<Code> {
     };
     let masked = mask(text, options);
     let tree = parse(&masked, "", syntax).map_err(|error| syntax_error(&error, text, options))?;
-    let mut lower = Lower { text, masked: &masked, escape, depth: 0, in_print: false, blocks: BTreeMap::new() };
+    let mut lower = Lower {
+        text,
+        masked: &masked,
+        escape,
+        depth: 0,
+        in_print: false,
+        blocks: BTreeMap::new(),
+        tags: options.block.clone(),
+    };
     let body = match &tree {
         ast::Stmt::Template(template) => lower.body(&template.children)?,
         other => lower.body(std::slice::from_ref(other))?,
     };
     let newlines = text.len() - text.trim_end_matches('\n').len();
     let newline = (options.newline != "\n").then(|| Arc::from(options.newline.as_str()));
-    Ok(Code { body, blocks: lower.blocks, shift: 0, newlines, newline })
+    Ok(Code { body, blocks: lower.blocks, shift: 0, embedded: false, newlines, newline })
 }
 
 /// Compiles a bare expression.
@@ -90,15 +99,22 @@ pub fn expression(text: &str, escape: bool) -> Out<Code> {
         let at = (0, u32::try_from(text.len()).unwrap_or(u32::MAX));
         return Err(SyntaxError { message: "expected one expression".to_owned(), at });
     };
-    let mut lower =
-        Lower { text: &wrapped, masked: &masked, escape, depth: 0, in_print: false, blocks: BTreeMap::new() };
+    let mut lower = Lower {
+        text: &wrapped,
+        masked: &masked,
+        escape,
+        depth: 0,
+        in_print: false,
+        blocks: BTreeMap::new(),
+        tags: options.block.clone(),
+    };
     let mut body = lower.body(&template.children).map_err(shift)?;
     for stmt in &mut body {
         if let Stmt::Emit(expr) = stmt {
             move_back(expr);
         }
     }
-    Ok(Code { body, blocks: BTreeMap::new(), shift: 0, newlines: 0, newline: None })
+    Ok(Code { body, blocks: BTreeMap::new(), shift: 0, embedded: false, newlines: 0, newline: None })
 }
 
 fn move_back(expr: &mut Expr) {
@@ -107,7 +123,10 @@ fn move_back(expr: &mut Expr) {
 
 fn syntax_error(error: &minijinja::Error, text: &str, options: &FileOptions) -> SyntaxError {
     let range = error.range().unwrap_or(0..0);
-    let clamp = |offset: usize| u32::try_from(offset.min(text.len())).unwrap_or(u32::MAX);
+    let clamp = |offset: usize| {
+        let whole = (offset..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+        u32::try_from(whole).unwrap_or(u32::MAX)
+    };
     let mut message = error.detail().map_or_else(|| error.to_string(), str::to_owned);
     if let Some(name) = message.strip_prefix("unknown statement ") {
         message = format!("unknown statement `{name}`");
@@ -118,7 +137,7 @@ fn syntax_error(error: &minijinja::Error, text: &str, options: &FileOptions) -> 
     }
     let mut at = (clamp(range.start), clamp(range.end));
     if at.0 >= at.1 {
-        at = (at.0, (at.0 + 1).min(clamp(text.len())));
+        at = (at.0, clamp(at.0 as usize + 1));
     }
     SyntaxError { message, at }
 }
@@ -131,6 +150,18 @@ impl Lower<'_> {
     fn slice(&self, part: &str) -> Option<(usize, usize)> {
         let start = (part.as_ptr() as usize).checked_sub(self.masked.as_ptr() as usize)?;
         (start + part.len() <= self.masked.len()).then_some((start, start + part.len()))
+    }
+
+    /// Template data. Jinja2 keeps the line break behind `{% raw %}`, minijinja does not.
+    fn raw_text(&self, part: &str) -> Arc<str> {
+        let text = self.original(part);
+        let Some((start, _)) = self.slice(part) else { return text };
+        let Some(before) = self.text.get(..start).and_then(|before| before.strip_suffix('\n')) else { return text };
+        let tag = before.strip_suffix(&self.tags.1).and_then(|inner| inner.rsplit_once(&self.tags.0));
+        match tag {
+            Some((_, tag)) if tag.trim_start_matches(['-', '+']).trim() == "raw" => format!("\n{text}").into(),
+            _ => text,
+        }
     }
 
     /// The original text of a slice of the masked one.
@@ -148,7 +179,7 @@ impl Lower<'_> {
     fn stmt(&mut self, stmt: &ast::Stmt<'_>) -> Out<Stmt> {
         Ok(match stmt {
             ast::Stmt::Template(template) => Stmt::Plain(self.body(&template.children)?),
-            ast::Stmt::EmitRaw(raw) => Stmt::Text(self.original(raw.raw)),
+            ast::Stmt::EmitRaw(raw) => Stmt::Text(self.raw_text(raw.raw)),
             ast::Stmt::EmitExpr(emit) => {
                 self.in_print = true;
                 let expr = self.expr(&emit.expr);
@@ -237,7 +268,7 @@ impl Lower<'_> {
 
     fn target(&mut self, expr: &ast::Expr<'_>) -> Out<Target> {
         Ok(match expr {
-            ast::Expr::Var(var) => Target::Name(var.id.into(), at(var.span())),
+            ast::Expr::Var(var) => Target::Name(var.id.into()),
             ast::Expr::List(list) => {
                 Target::Many(list.items.iter().map(|item| self.target(item)).collect::<Out<_>>()?, at(list.span()))
             }

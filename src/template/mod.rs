@@ -6,6 +6,8 @@
 //! undefined values that travel, or values of our own kinds, so the tree is run by `eval` and `exec`.
 
 mod args;
+#[cfg(test)]
+mod behaviour_tests;
 mod check;
 mod code;
 mod condition;
@@ -25,6 +27,10 @@ mod ops;
 mod printf;
 mod random;
 mod regex;
+#[cfg(test)]
+mod table_known;
+#[cfg(test)]
+mod table_tests;
 mod tests;
 mod text;
 mod time;

@@ -42,7 +42,6 @@ pub enum Number {
 }
 
 /// The number of a value; booleans are numbers.
-#[expect(clippy::cast_precision_loss, reason = "Python's float(int) rounds too")]
 pub fn number(val: &Val) -> Option<Number> {
     match val {
         Val::V(Value::Int(int)) => Some(Number::Int(*int)),

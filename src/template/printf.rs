@@ -35,7 +35,7 @@ pub fn percent(cx: &Cx, format: &str, values: &Val) -> R<String> {
     };
     let mut next = 0;
     let mut used_map = false;
-    let mut take = |next: &mut usize| -> R<Val> {
+    let take = |next: &mut usize| -> R<Val> {
         let value = match &tuple {
             Some(items) => items.get(*next).cloned(),
             None if *next == 0 => Some(values.clone()),
@@ -80,7 +80,7 @@ pub fn percent(cx: &Cx, format: &str, values: &Val) -> R<String> {
                 _ => spec.zero = true,
             }
         }
-        let mut number = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>, next: &mut usize| -> R<Option<usize>> {
+        let number = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>, next: &mut usize| -> R<Option<usize>> {
             if chars.peek() == Some(&'*') {
                 chars.next();
                 return match take(next)? {

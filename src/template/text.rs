@@ -12,6 +12,7 @@ use super::val::{Func, ListCell, MapCell, Val};
 pub fn str_of(cx: &Cx, val: &Val) -> R<String> {
     Ok(match val {
         Val::V(value) => python_str(value),
+        Val::Undef(undef) if matches!(undef.what, super::fail::What::Soft) => String::new(),
         other => repr_of(cx, other)?,
     })
 }

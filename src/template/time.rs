@@ -6,7 +6,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
 
-use crate::value::{Value, python_float};
+use crate::value::Value;
 
 use super::fail::{Fail, R};
 use super::val::Val;
@@ -103,12 +103,10 @@ pub fn format_value(val: &Val, spec: &str) -> R<String> {
 /// `datetime.strptime(text, format)`.
 pub fn parse(text: &str, format: &str) -> R<Val> {
     let fail = || Fail::msg(format!("the time `{text}` does not fit the format `{format}`"));
+    // `%f` takes 1 to 6 digits in Python.
     let wanted = format.replace("%f", "%N").replace("%Z", "%Q");
     let mut broken = jiff::fmt::strtime::BrokenDownTime::parse(&wanted, text)
-        .or_else(|_| {
-            // `%f` takes 1 to 6 digits in Python.
-            jiff::fmt::strtime::BrokenDownTime::parse(&format.replace("%f", "%f"), text)
-        })
+        .or_else(|_| jiff::fmt::strtime::BrokenDownTime::parse(format, text))
         .map_err(|_| fail())?;
     if broken.year().is_none() {
         let _ = broken.set_year(Some(1900));
@@ -214,7 +212,6 @@ pub fn subtract(left: &Val, right: &Val) -> Option<Val> {
     if rest % 1_000_000 != 0 {
         let _ = write!(text, ".{:06}", rest % 1_000_000);
     }
-    let _ = python_float(total);
     Some(Val::pairs([
         ("days", Val::from(days)),
         ("seconds", Val::from(secs)),

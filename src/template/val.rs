@@ -195,6 +195,7 @@ impl Val {
             Self::V(value) => value.truthy(),
             Self::List(list) => list.len() > 0,
             Self::Map(map) => map.len() > 0,
+            Self::Undef(undef) if matches!(undef.what, super::fail::What::Soft) => false,
             Self::Undef(undef) => return Err(Fail::Undef(Rc::clone(undef))),
             Self::Omit | Self::Func(_) | Self::Loop(_) => true,
         })
@@ -268,7 +269,7 @@ impl Val {
     }
 
     /// All items: of a list, the keys of a mapping, the characters of text.
-    pub fn iter(&self, cx: &Cx) -> R<Vec<Self>> {
+    pub fn items_of(&self, cx: &Cx) -> R<Vec<Self>> {
         match self {
             Self::List(list) => list.items(cx),
             Self::Map(map) => Ok(map.keys().iter().map(|key| Self::V(key.to_value())).collect()),

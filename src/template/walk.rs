@@ -154,7 +154,7 @@ impl Walk<'_> {
 
     fn target(&mut self, target: &Target) {
         match target {
-            Target::Name(name, _) => self.bind(name),
+            Target::Name(name) => self.bind(name),
             Target::Many(targets, _) => targets.iter().for_each(|target| self.target(target)),
             Target::Attr(expr, _) => self.expr(expr),
         }
@@ -278,8 +278,14 @@ impl Visit for Names {
 /// Every name that a body mentions.
 pub fn names_in(body: &[Stmt]) -> BTreeSet<String> {
     let mut names = Names(BTreeSet::new());
-    let empty =
-        Code { body: Vec::new(), blocks: std::collections::BTreeMap::new(), shift: 0, newlines: 0, newline: None };
+    let empty = Code {
+        body: Vec::new(),
+        blocks: std::collections::BTreeMap::new(),
+        shift: 0,
+        embedded: false,
+        newlines: 0,
+        newline: None,
+    };
     let mut walk = Walk { bound: vec![BTreeSet::new()], visit: &mut names };
     walk.body(body, &empty);
     names.0

@@ -36,8 +36,6 @@ struct Emitter {
     flow_level: usize,
     mapping: bool,
     simple_key: bool,
-    root: bool,
-    open_ended: bool,
 }
 
 #[derive(Default)]
@@ -61,19 +59,13 @@ pub fn dump(value: &Value, style: Style) -> String {
         flow_level: 0,
         mapping: false,
         simple_key: false,
-        root: true,
-        open_ended: false,
     };
     if style.explicit_start {
         emitter.indicator("---", true, false, false);
     }
-    emitter.node(value, true, false, false);
+    emitter.node(value, false, false);
     emitter.write_indent();
     if style.explicit_end {
-        emitter.indicator("...", true, false, false);
-        emitter.write_indent();
-    }
-    if emitter.open_ended {
         emitter.indicator("...", true, false, false);
         emitter.write_indent();
     }
@@ -110,8 +102,7 @@ impl Emitter {
         self.style.flow.unwrap_or_else(|| parts.all(|plain| plain))
     }
 
-    fn node(&mut self, value: &Value, root: bool, mapping: bool, simple_key: bool) {
-        self.root = root;
+    fn node(&mut self, value: &Value, mapping: bool, simple_key: bool) {
         self.mapping = mapping;
         self.simple_key = simple_key;
         let plain = |value: &Value| !matches!(value, Value::List(_) | Value::Map(_) | Value::Bytes(_));
@@ -126,7 +117,10 @@ impl Emitter {
             Value::Map(map) => {
                 let mut pairs: Vec<(Value, &Value)> = map.iter().map(|(key, value)| (key_value(key), value)).collect();
                 if self.style.sort_keys {
-                    pairs.sort_by(|a, b| python_str(&a.0).cmp(&python_str(&b.0)));
+                    pairs.sort_by(|a, b| match (&a.0, &b.0) {
+                        (Value::Int(a), Value::Int(b)) => a.cmp(b),
+                        (a, b) => python_str(a).cmp(&python_str(b)),
+                    });
                 }
                 if self.flow_level > 0 || pairs.is_empty() || self.flow_of(map.values().map(plain)) {
                     self.flow_map(&pairs);
@@ -134,7 +128,11 @@ impl Emitter {
                     self.block_map(&pairs);
                 }
             }
-            Value::Str(text) => self.text(text),
+            Value::Str(text) => {
+                let old = self.push_indent(true, false);
+                self.text(text);
+                self.indent = old;
+            }
             Value::Bytes(bytes) => {
                 self.indicator("!!binary", true, false, false);
                 let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
@@ -171,7 +169,7 @@ impl Emitter {
         for item in items {
             self.write_indent();
             self.indicator("-", true, false, true);
-            self.node(item, false, false, false);
+            self.node(item, false, false);
         }
         self.indent = old;
     }
@@ -180,16 +178,16 @@ impl Emitter {
         let old = self.push_indent(false, false);
         for (key, value) in pairs {
             self.write_indent();
-            if self.is_simple(key) {
-                self.node(key, false, true, true);
+            if Self::is_simple(key) {
+                self.node(key, true, true);
                 self.indicator(":", false, false, false);
             } else {
                 self.indicator("?", true, false, true);
-                self.node(key, false, true, false);
+                self.node(key, true, false);
                 self.write_indent();
                 self.indicator(":", true, false, true);
             }
-            self.node(value, false, true, false);
+            self.node(value, true, false);
         }
         self.indent = old;
     }
@@ -205,7 +203,7 @@ impl Emitter {
             if self.column > self.style.width {
                 self.write_indent();
             }
-            self.node(item, false, false, false);
+            self.node(item, false, false);
         }
         self.indent = old;
         self.flow_level -= 1;
@@ -223,25 +221,25 @@ impl Emitter {
             if self.column > self.style.width {
                 self.write_indent();
             }
-            if self.is_simple(key) {
-                self.node(key, false, true, true);
+            if Self::is_simple(key) {
+                self.node(key, true, true);
                 self.indicator(":", false, false, false);
             } else {
                 self.indicator("?", true, false, false);
-                self.node(key, false, true, false);
+                self.node(key, true, false);
                 if self.column > self.style.width {
                     self.write_indent();
                 }
                 self.indicator(":", true, false, false);
             }
-            self.node(value, false, true, false);
+            self.node(value, true, false);
         }
         self.indent = old;
         self.flow_level -= 1;
         self.indicator("}", false, false, false);
     }
 
-    fn is_simple(&self, key: &Value) -> bool {
+    fn is_simple(key: &Value) -> bool {
         match key {
             Value::Str(text) => text.chars().count() < 128 && !text.chars().any(is_break),
             _ => true,
@@ -340,7 +338,6 @@ impl Emitter {
         self.put(text);
         self.whitespace = whitespace;
         self.indention = self.indention && indention;
-        self.open_ended = false;
     }
 
     fn write_indent(&mut self) {
@@ -363,9 +360,6 @@ impl Emitter {
     }
 
     fn plain(&mut self, text: &str, split: bool) {
-        if self.root {
-            self.open_ended = true;
-        }
         if text.is_empty() {
             return;
         }

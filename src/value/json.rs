@@ -34,12 +34,18 @@ pub fn to_json(value: &Value) -> serde_json::Value {
             serde_json::Number::from_f64(*float).map_or_else(|| Json::String(python_float(*float)), Json::Number)
         }
         Value::Str(text) => Json::String(text.to_string()),
-        Value::BigInt(_) | Value::Date(_) | Value::DateTime(..) | Value::Bytes(_) => Json::String(python_str(value)),
+        Value::DateTime(..) => Json::String(iso(value)),
+        Value::BigInt(_) | Value::Date(_) | Value::Bytes(_) => Json::String(python_str(value)),
         Value::List(list) => Json::Array(list.iter().map(to_json).collect()),
         Value::Map(map) => {
             Json::Object(map.iter().map(|(key, value)| (key.text().to_string(), to_json(value))).collect())
         }
     }
+}
+
+/// A timestamp in ISO form, with a `T`.
+fn iso(value: &Value) -> String {
+    python_str(value).replacen(' ', "T", 1)
 }
 
 /// A value from `serde_json`.
@@ -90,7 +96,8 @@ fn write_json(out: &mut String, value: &Value, style: JsonStyle, level: usize) {
             }
         }
         Value::Str(text) => write_string(out, text, style.ascii),
-        Value::Bytes(_) | Value::Date(_) | Value::DateTime(..) => {
+        Value::DateTime(..) => write_string(out, &iso(value), style.ascii),
+        Value::Bytes(_) | Value::Date(_) => {
             write_string(out, &python_str(value), style.ascii);
         }
         Value::List(list) => {

@@ -5,8 +5,8 @@ use super::CodeEntry;
 pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "E0001",
-        title: "the working folder cannot be read",
-        text: "The folder that hostctl was started in is gone or not readable. Change into another one.",
+        title: "no project",
+        text: "`--env NAME` looks for the nearest parent folder that holds `environments/`. Change into the project, or name it with `--project FOLDER`.",
     },
     CodeEntry {
         code: "E0002",

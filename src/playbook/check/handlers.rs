@@ -6,6 +6,9 @@ use crate::playbook::model::{Keywords, Task};
 use crate::yaml::Node;
 
 pub(super) fn check(survey: &Survey, problems: &mut Vec<Diagnostic>) {
+    if survey.incomplete || !survey.lost.is_empty() {
+        return;
+    }
     for play in survey.plays.iter().filter(|play| !play.open_handlers) {
         let known = Known::of(play);
         let mut seen: Vec<*const crate::playbook::Context> = Vec::new();

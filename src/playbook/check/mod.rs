@@ -58,9 +58,16 @@ pub struct CheckInput<'a> {
 /// All that is wrong with a playbook: what the loader found and what the checks find, in the order
 /// of files and places, each once.
 pub fn check(loaded: &Loaded, input: &CheckInput<'_>) -> Vec<Diagnostic> {
-    let survey = survey::survey(&loaded.playbook, input.loader);
+    let mut survey = survey::survey(&loaded.playbook, input.loader);
+    survey.lost.extend(loaded.lost.iter().cloned());
     let mut problems = loaded.problems.clone();
-    problems.extend(survey.problems.iter().cloned());
+    problems.append(&mut survey.problems);
+    // What could not be read may define names and handlers.
+    let missing = |problem: &Diagnostic| {
+        let unread = ["P04", "P05", "P0002", "Y"].iter().any(|start| problem.code.starts_with(start));
+        problem.is_error() && unread || matches!(&*problem.code, "P0401" | "P0501" | "P0504")
+    };
+    survey.incomplete = problems.iter().any(missing);
     values::check(&survey, &mut problems);
     arguments::check(&survey, &mut problems);
     let templates = files::check(&survey, input.loader, &mut problems);

@@ -54,7 +54,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn collect(survey: &Survey, input: &CheckInput<'_>) -> Self {
-        let mut names = Self { open: !input.complete, ..Self::default() };
+        let mut names = Self { open: !input.complete || survey.incomplete, ..Self::default() };
         for name in &input.known {
             names.add(name, None, None);
         }
@@ -80,6 +80,7 @@ impl Names {
         for task in survey.tasks() {
             names.task(task, input.loader);
         }
+        survey.lost.iter().for_each(|task| names.anywhere(task, 0));
         for (task, node) in &survey.unfollowed {
             names.unfollowed(task, node, input.loader);
         }

@@ -32,6 +32,10 @@ pub(super) struct Survey {
     /// Includes that were not followed: (task, name).
     pub(super) unfollowed: Vec<(Arc<Task>, Node)>,
     pub(super) problems: Vec<Diagnostic>,
+    /// Tasks that are left out because of a mistake.
+    pub(super) lost: Vec<Node>,
+    /// A file or role could not be read.
+    pub(super) incomplete: bool,
 }
 
 impl Survey {
@@ -175,18 +179,20 @@ impl Walker<'_> {
             }
             let problems = match include.kind {
                 IncludeKind::Tasks => {
-                    let (items, problems) = self.loader.tasks_of(&name, &context, &task.file, task.handler);
-                    self.items(&items.unwrap_or_default());
-                    problems
+                    let part = self.loader.tasks_of(&name, &context, &task.file, task.handler);
+                    self.items(&part.value.unwrap_or_default());
+                    self.survey.lost.extend(part.lost);
+                    part.problems
                 }
                 IncludeKind::Role => {
                     let text = |index: usize| options[index].and_then(Node::as_str).map(str::to_owned);
                     let from = RoleFrom { tasks: text(0), vars: text(1), defaults: text(2), handlers: text(3) };
-                    let (role, problems) = self.loader.role_of(&name, &from, &context, &task.file);
-                    if let Some(role) = role {
+                    let part = self.loader.role_of(&name, &from, &context, &task.file);
+                    if let Some(role) = part.value {
                         self.role(&role);
                     }
-                    problems
+                    self.survey.lost.extend(part.lost);
+                    part.problems
                 }
             };
             for problem in problems {

@@ -77,6 +77,12 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
     for source in &sources {
         run.source(source, problems);
     }
+    // Tasks that were left out still reach variables.
+    for task in &survey.lost {
+        for (name, _) in input.templates.free_names(task, false) {
+            run.used.entry(name).or_default().1 = true;
+        }
+    }
     run.reach(problems);
     run.rest(problems);
     run.undefined(problems);

@@ -37,6 +37,7 @@ impl Parser<'_> {
         if value.is_null() {
             return Some(taken);
         }
+        let before = self.problems.len();
         if let Some(pairs) = value.as_map() {
             for (key, value) in pairs {
                 // `action: {module: x, args: {...}}`
@@ -53,7 +54,8 @@ impl Parser<'_> {
         }
         if value.as_str().is_some() {
             self.text(module, value, free_form, &mut taken);
-            return Some(taken);
+            // With half of the arguments the checks that follow would be about the other half.
+            return (self.problems.len() == before).then_some(taken);
         }
         let hint = match value.as_list() {
             Some(_) => "write the arguments as `name: value` lines, without `- `",

@@ -99,6 +99,7 @@ impl Parser<'_> {
         let before = self.problems.len();
         let Some(found) = self.action(node, pairs, here) else {
             debug_assert!(self.problems.len() > before, "a task is left out with a reason only");
+            self.lost.push(node.clone());
             return;
         };
         let Found { mut keywords, name, name_span, action } = found;

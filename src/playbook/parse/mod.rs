@@ -51,6 +51,8 @@ pub(super) struct Parser<'a> {
     pub(super) loader: &'a Loader,
     /// Errors and warnings so far.
     pub(super) problems: Vec<Diagnostic>,
+    /// Tasks that were left out because of a mistake.
+    pub(super) lost: Vec<crate::yaml::Node>,
     stack: Vec<Frame>,
     /// Handlers of roles that `import_role` brought into the play.
     pub(super) imported_handlers: Vec<Item>,
@@ -60,7 +62,14 @@ pub(super) struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     pub(super) fn new(loader: &'a Loader) -> Self {
-        Self { loader, problems: Vec::new(), stack: Vec::new(), imported_handlers: Vec::new(), collections: Vec::new() }
+        Self {
+            loader,
+            problems: Vec::new(),
+            lost: Vec::new(),
+            stack: Vec::new(),
+            imported_handlers: Vec::new(),
+            collections: Vec::new(),
+        }
     }
 
     pub(super) fn problem(&mut self, diagnostic: Diagnostic) {

@@ -159,14 +159,14 @@ mod tests {
 
     #[test]
     fn crypt_is_the_systems() {
-        // From `openssl passwd -6 -salt saltstring "Hello world!"` and the specification.
+        // From `openssl passwd -6 -salt saltsalt secret` and `openssl passwd -5`.
         assert_eq!(
-            sha512_crypt("Hello world!", "saltstring", None).ok().as_deref(),
-            Some("$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjlO/O817G3uBnIFNjnQJuesI68OTLiBFdcbYEdFCoEOfaS35inz1")
+            sha512_crypt("secret", "saltsalt", None).ok().as_deref(),
+            Some("$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GLc1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1")
         );
         assert_eq!(
             sha256_crypt("Hello world!", "saltstring", None).ok().as_deref(),
-            Some("$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8")
+            Some("$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5")
         );
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::value::{Key, Map, Value};
+use crate::value::{Key, Value};
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
@@ -232,12 +232,6 @@ fn whole_numbers(json: serde_json::Value) -> serde_json::Value {
     }
 }
 
-/// Kept for tests of `combine`.
-#[cfg(test)]
-fn merged(low: Map, high: Map, how: &str) -> Value {
-    merge(&Value::from(low), &Value::from(high), true, how)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,7 +242,8 @@ mod tests {
     fn lists_are_merged_as_asked() {
         let list = |items: [i32; 2]| Value::from(items.iter().map(|item| (*item).into()).collect::<Vec<Value>>());
         let check = |how, expected| {
-            let merged = merged(map! { "a" => list([1, 2]) }, map! { "a" => list([2, 3]) }, how);
+            let (low, high) = (map! { "a" => list([1, 2]) }, map! { "a" => list([2, 3]) });
+            let merged = merge(&low.into(), &high.into(), true, how);
             assert_eq!(python_repr(&merged), expected);
         };
         check("append_rp", "{'a': [1, 2, 3]}");

@@ -135,10 +135,9 @@ fn log(_: &Call, value: Val, mut args: Args) -> R<Val> {
     if number <= 0.0 {
         return Err(Fail::msg("the logarithm needs a number above 0"));
     }
-    #[expect(clippy::float_cmp, reason = "Ansible compares with 10 exactly")]
     Ok(Val::from(match base {
         None => number.ln() / 1.0,
-        Some(base) if base == 10.0 => number.log10(),
+        Some(10.0) => number.log10(),
         Some(base) => number.ln() / base.ln(),
     }))
 }

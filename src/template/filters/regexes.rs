@@ -48,21 +48,26 @@ fn regex_search(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let wanted = args.rest();
     args.finish()?;
     let subject = call.text(&value)?;
-    let Some(found) = regex::search(&regex, &subject, "search")? else { return Ok(Val::NONE) };
-    if wanted.is_empty() {
-        return Ok(group(&found, 0));
-    }
-    let mut out = Vec::new();
+    let mut groups = Vec::new();
     for name in wanted {
         let name = call.text(&name)?;
-        let inner = name.strip_prefix("\\g<").and_then(|rest| rest.strip_suffix('>')).or(name.strip_prefix('\\'));
+        let number = name.strip_prefix('\\').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        let inner = name.strip_prefix("\\g<").and_then(|rest| rest.strip_suffix('>')).or(number);
         let Some(inner) = inner else {
             return Err(Fail::msg(format!("`{name}` is not a group: write `\\\\1` or `\\\\g<name>`")));
         };
+        groups.push(inner.to_owned());
+    }
+    let Some(found) = regex::search(&regex, &subject, "search")? else { return Ok(Val::NONE) };
+    if groups.is_empty() {
+        return Ok(group(&found, 0));
+    }
+    let mut out = Vec::new();
+    for inner in &groups {
         out.push(match inner.parse::<usize>() {
             Ok(index) if index < found.len() => group(&found, index),
             Err(_) if regex.capture_names().flatten().any(|known| known == inner) => {
-                found.name(inner).map_or(Val::NONE, |group| Val::from(group.as_str()))
+                found.name(inner.as_str()).map_or(Val::NONE, |group| Val::from(group.as_str()))
             }
             _ => return Err(Fail::msg(format!("the pattern has no group `{inner}`"))),
         });

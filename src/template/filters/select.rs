@@ -50,7 +50,7 @@ fn mandatory(call: &Call, value: Val, mut args: Args) -> R<Val> {
         (None, What::Name(name, _) | What::Attr { name, .. }) => {
             format!("the mandatory variable `{name}` is not defined")
         }
-        (None, What::Hint(_)) => "a mandatory variable is not defined".to_owned(),
+        (None, What::Hint(_) | What::Soft) => "a mandatory variable is not defined".to_owned(),
     }))
 }
 

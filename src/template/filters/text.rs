@@ -38,7 +38,7 @@ pub const TABLE: &[Entry] = &[
 
 fn plain<T: Into<String>>(call: &Call, value: Val, args: &Args, change: impl FnOnce(&str) -> T) -> R<Val> {
     args.finish()?;
-    Ok(Val::from(change(&*call.text(&value)?).into()))
+    Ok(Val::from(change(&call.text(&value)?).into()))
 }
 
 fn title(call: &Call, value: Val, args: Args) -> R<Val> {

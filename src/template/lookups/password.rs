@@ -32,7 +32,7 @@ pub fn password(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
         let mut wanted = Wanted {
             path: String::new(),
             length: length.and_then(|length| usize::try_from(length).ok()).unwrap_or(20),
-            encrypt: encrypt.as_ref().map(|text| text.to_string()),
+            encrypt: encrypt.as_ref().map(ToString::to_string),
             chars: Vec::new(),
             seed: seed.clone(),
         };
@@ -52,7 +52,7 @@ pub fn password(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
                 }
                 Some(("encrypt", value)) => wanted.encrypt = Some(value.to_owned()),
                 Some(("chars", value)) => {
-                    sets.extend(value.replace(",,", "\0").split(',').map(|set| set.replace('\0', ",")))
+                    sets.extend(value.replace(",,", "\0").split(',').map(|set| set.replace('\0', ",")));
                 }
                 Some(("seed", value)) => wanted.seed = Some(Val::from(value)),
                 _ if index == 0 => part.clone_into(&mut wanted.path),
@@ -116,6 +116,7 @@ fn one(call: &Call, wanted: &Wanted) -> R<String> {
             (random::text(&wanted.chars, wanted.length, &mut rng)?, None)
         }
     };
+    call.cx().templates.host().learn(&plain);
     let mut changed = is_new;
     if wanted.encrypt.is_some() && kept_salt.is_none() {
         kept_salt = Some(salt(if wanted.encrypt.as_deref() == Some("md5_crypt") { 8 } else { 16 }, call)?);

@@ -1,0 +1,93 @@
+//! Runs `tests/data/templates.json`: what ansible-core 2.19 gave, made by `tests/oracle/make_templates.py`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diag::{Diagnostic, Result, SourceMap, Span};
+use crate::value::python_repr;
+use crate::vars::{Layer, Level, Scope};
+use crate::yaml::{LoadOptions, Node, load};
+
+use super::{LookupHost, Templates, is_omit};
+
+/// A controller without files.
+pub(super) struct Plain;
+
+impl LookupHost for Plain {
+    fn find(&self, _: &str, name: &str, _: &Scope) -> Option<PathBuf> {
+        Path::new(name).exists().then(|| PathBuf::from(name))
+    }
+    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        std::fs::read(path).map_err(|error| Diagnostic::local("T0103", error.to_string()))
+    }
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+    fn pipe(&self, command: &str) -> Result<String> {
+        let out = std::process::Command::new("sh")
+            .args(["-c", command])
+            .output()
+            .map_err(|error| Diagnostic::local("T0103", error.to_string()))?;
+        Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+    }
+    fn unseal(&self, text: &str) -> Result<String> {
+        Ok(text.to_owned())
+    }
+}
+
+/// An engine, a scope of a YAML text, and a maker of nodes whose text is a file of its own.
+pub(super) fn setup(vars: &str) -> (Templates, Scope, Span) {
+    let sources = SourceMap::new();
+    let file = sources.add("vars.yml", None, vars);
+    let loaded = load(&sources, &file, &LoadOptions::default());
+    assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics);
+    let node = loaded.documents[0].clone();
+    let scope = Scope::from_layers(vec![Layer::source(Level::PlayVars, "vars", &node)]);
+    let templates = Templates::new(Arc::clone(&sources), Arc::new(Plain));
+    (templates, scope, node.span)
+}
+
+pub(super) fn node(templates: &Templates, text: &str) -> Node {
+    let file = templates.sources().add("t", None, text);
+    Node::text(text, Span::new(file.id, 0, u32::try_from(text.len()).unwrap()))
+}
+
+#[test]
+fn gives_what_ansible_gives() {
+    let table: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/data/templates.json")).expect("the table is JSON");
+    let (templates, scope, _) = setup(table["vars"].as_str().unwrap());
+    let mut wrong = Vec::new();
+    let rows = table["rows"].as_array().unwrap();
+    for row in rows {
+        let text = row["text"].as_str().unwrap();
+        let node = node(&templates, text);
+        let found = match row["kind"].as_str() {
+            Some("template") => templates
+                .render(&node, &scope)
+                .map(|value| if is_omit(&value) { Err("omitted") } else { Ok(python_repr(&value)) }),
+            _ => templates
+                .condition(&node, &scope)
+                .map(|holds| Ok(if holds.is_ok() { "True".to_owned() } else { "False".to_owned() })),
+        };
+        let found = match found {
+            Ok(Ok(repr)) => repr,
+            Ok(Err(kind)) => format!("error: {kind}"),
+            Err(diag) if diag.code == "T0101" => "error: undefined".to_owned(),
+            Err(diag) => format!("error: other ({diag})"),
+        };
+        let expected = match row["repr"].as_str() {
+            Some(repr) => repr.to_owned(),
+            None => format!("error: {}", row["error"].as_str().unwrap()),
+        };
+        let fits = found == expected || (found.starts_with("error: other") && expected == "error: other");
+        let allowed = super::table_known::KNOWN.iter().find(|(known, _)| *known == text);
+        match (fits, allowed) {
+            (false, None) => wrong.push(format!("{text}\n   ansible: {expected}\n   hostctl: {found}")),
+            (true, Some(_)) => wrong.push(format!("{text}\n   agrees now: take it off the list")),
+            _ => {}
+        }
+    }
+    assert!(rows.len() >= 400);
+    assert!(wrong.is_empty(), "{} of {} differ\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+}
