@@ -175,6 +175,9 @@ pub enum EventKind {
         environments: Vec<String>,
         /// Check mode.
         check: bool,
+        /// The command line of this run, to which `--start-at-task NAME` can be added; empty if unknown.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        command: String,
     },
     /// A play begins.
     PlayStarted {
@@ -289,6 +292,9 @@ pub struct Done {
     pub diagnostic: Option<Diagnostic>,
     /// It failed, and the failure is ignored or rescued: not counted as failed.
     pub ignored: bool,
+    /// It failed, and a `rescue` takes over.
+    #[serde(default)]
+    pub rescued: bool,
     /// Show the result also without `-v` (debug).
     pub verbose: bool,
     /// Seconds it took.
@@ -464,8 +470,9 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
         return;
     }
     match kind {
-        EventKind::RunStarted { playbook, environments, .. } => {
+        EventKind::RunStarted { playbook, environments, command, .. } => {
             redact_text(playbook, redactor);
+            redact_text(command, redactor);
             environments.iter_mut().for_each(|text| redact_text(text, redactor));
         }
         EventKind::PlayStarted { name, .. } => redact_text(name, redactor),

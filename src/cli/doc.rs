@@ -54,6 +54,7 @@ pub(super) fn explain(args: &ExplainArgs, output: &Output) -> Result<ExitCode> {
         let known: Vec<&str> = diag::CODES.iter().copied().flatten().map(|entry| entry.code).collect();
         Diagnostic::new("C0102", Kind::Usage, format!("there is no error code `{}`", args.code))
             .with_nearest(&args.code.to_uppercase(), known)
+            .with_hint("a code stands in brackets in front of each message, such as `P0203`")
     })?;
     output.data(&format!("{}: {}\n\n{}\n", output.paint.bold(entry.code), entry.title, entry.text.trim_end()));
     Ok(ExitCode::Ok)

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::arguments::ProjectArgs;
 use super::output::{Output, OutputForm};
-use crate::diag::{ExitCode, Result};
+use crate::diag::{Diagnostic, ExitCode, Result};
 use crate::ops;
 
 /// List environments, or show what one sets
@@ -83,9 +83,14 @@ pub(super) fn main(args: &EnvArgs, output: &Output) -> Result<ExitCode> {
                 }
             }
             output.data(&text);
-            Ok(ExitCode::Ok)
+            Ok(ended(&problems))
         }
     }
+}
+
+/// What could be read is shown; a mistake in a file is still told by the exit code.
+fn ended(problems: &[Diagnostic]) -> ExitCode {
+    problems.iter().find(|problem| problem.is_error()).map_or(ExitCode::Ok, |error| error.kind.exit_code())
 }
 
 fn list(project: Option<&std::path::Path>, output: &Output) -> Result<ExitCode> {
@@ -106,5 +111,5 @@ fn list(project: Option<&std::path::Path>, output: &Output) -> Result<ExitCode> 
         text.push_str(&format!("{:width$}{}{}\n", config.name, config.description, output.paint.dim(&from)));
     }
     output.data(&text);
-    Ok(ExitCode::Ok)
+    Ok(ended(&problems))
 }

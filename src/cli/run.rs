@@ -127,8 +127,27 @@ impl RunArgs {
             defaults,
             login_password: login,
             become_password: r#become,
+            command: typed(std::env::args_os().skip(1)),
         })
     }
+}
+
+/// The command line as a shell takes it, without the task at which it began.
+fn typed(words: impl Iterator<Item = std::ffi::OsString>) -> String {
+    let mut shown = vec!["hostctl".to_owned()];
+    let mut skip = false;
+    for word in words {
+        let word = word.to_string_lossy();
+        if std::mem::take(&mut skip) || word.starts_with("--start-at-task=") {
+            continue;
+        }
+        if word == "--start-at-task" {
+            skip = true;
+            continue;
+        }
+        shown.push(crate::report::shell_word(&word));
+    }
+    shown.join(" ")
 }
 
 /// Tags are given several times, or with commas.

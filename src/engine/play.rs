@@ -249,13 +249,20 @@ impl PlayRun {
             for dir in [self.playbook_dir().join("vars"), self.playbook_dir()] {
                 let path = dir.join(&name);
                 if path.is_file() {
-                    let node = self.engine.loader.vars_file(&path)?;
+                    let node = self.engine.loader.vars_file(&path).map_err(|error| match error.span() {
+                        Some(_) => error,
+                        None => error.with_label(candidate.place(), "named here"),
+                    })?;
                     return Ok(Some(source(Level::PlayVarsFiles, &path.display().to_string(), &node)));
                 }
                 tried.push(path);
             }
         }
-        let shown: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
+        let here = std::env::current_dir().unwrap_or_default();
+        let shown: Vec<String> = tried
+            .iter()
+            .map(|path| format!("`{}`", path.strip_prefix(&here).unwrap_or(path).display()))
+            .collect();
         Err(Diagnostic::source("P0120", "the variable file does not exist")
             .with_label(item.place(), "named here")
             .with_note(format!("looked for {}", shown.join(", "))))

@@ -124,6 +124,7 @@ impl Attempt {
                 .as_ref()
                 .map(|diagnostic| if no_log { censor(diagnostic) } else { diagnostic.clone() }),
             ignored,
+            rescued: false,
             verbose: self.verbose,
             seconds: self.seconds,
         }

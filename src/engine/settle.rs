@@ -121,7 +121,8 @@ impl HostRun {
             }
             self.play.warn_hidden(std::iter::once((name, Some(task.label_span))), "the registered variable");
         }
-        let done = attempt.done(ignored, no_log);
+        let mut done = attempt.done(ignored, no_log);
+        done.rescued = ignored && flow == Flow::Failed;
         self.emit(EventKind::HostDone { task: task.id, done, items: ended.items });
         if ended.items.is_none() {
             self.warn_all(task, attempt);

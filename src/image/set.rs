@@ -81,7 +81,9 @@ pub fn prepare(images: Vec<ImageDef>, request: &SetRequest) -> Result<Prepared> 
     let mut warnings = Vec::new();
     for name in request.settings.args.keys() {
         let declared = |image: &ImageDef| image.dockerfile.declared_args().contains(name);
-        if !name.to_ascii_lowercase().ends_with("_proxy") && !images.iter().any(declared) {
+        // Proxies are known without a declaration, and the distribution is offered to all.
+        let offered = name == "BASE_DISTRO" || name.to_ascii_lowercase().ends_with("_proxy");
+        if !offered && !images.iter().any(declared) {
             warnings.push(format!("the build argument `{name}` is declared by no Dockerfile (`ARG {name}`)"));
         }
     }

@@ -183,8 +183,15 @@ impl Inventory {
         let mut warnings = Vec::new();
         let hosts = self.evaluate(limit, None, &mut warnings)?;
         if hosts.is_empty() {
-            return Err(Diagnostic::new("I0013", Kind::Usage, "the limit matches no host of the inventory")
-                .with_hint("see the hosts with `hostctl inventory --list`, or drop `--limit`"));
+            let limit = limit.join(",");
+            let names: Vec<&str> =
+                self.hosts().map(|host| &*host.name).chain(self.groups().map(|group| &*group.name)).collect();
+            let mut diagnostic =
+                Diagnostic::new("I0013", Kind::Usage, format!("the limit `{limit}` matches no host of the inventory"));
+            if !names.is_empty() && names.len() <= 20 {
+                diagnostic = diagnostic.with_note(format!("hosts and groups: {}", names.join(", ")));
+            }
+            return Err(diagnostic.with_nearest(&limit, names).with_hint("drop `--limit` to run on all of them"));
         }
         Ok(warnings)
     }

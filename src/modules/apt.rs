@@ -236,7 +236,7 @@ fn update_lists(cx: &Cx, args: &Args) -> Result<bool> {
     }
     let before = cx.probe().package_lists_time();
     let now = jiff::Timestamp::now().as_second();
-    if now < before.saturating_add(args.cache_valid_time) {
+    if now < before.saturating_add(args.cache_valid_time) && cx.probe().has_package_lists() {
         return Ok(false);
     }
     if cx.check_mode() {

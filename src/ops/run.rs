@@ -46,6 +46,8 @@ pub struct RunRequest {
     pub login_password: Option<Secret>,
     /// `--ask-become-password`
     pub become_password: Option<Secret>,
+    /// The command line as it was typed, without `--start-at-task`.
+    pub command: String,
 }
 
 /// Makes the reporters of a run, once its folder exists.
@@ -85,6 +87,7 @@ pub async fn run(
                 playbook: playbook.display().to_string(),
                 environments: opened.environments.clone(),
                 check: request.check,
+                command: if request.playbooks.len() == 1 { request.command.clone() } else { String::new() },
             },
         );
         let cancel = CancellationToken::new();

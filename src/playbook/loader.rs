@@ -179,7 +179,13 @@ impl Loader {
 pub(super) fn read_text(path: &Path) -> Result<String> {
     let shown = clean(path);
     let bytes = std::fs::read(path).map_err(|error| {
-        Diagnostic::source("P0401", format!("cannot read `{}`: {}", shown.display(), reason(&error)))
+        let diagnostic = Diagnostic::source("P0401", format!("cannot read `{}`: {}", shown.display(), reason(&error)));
+        let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let beside: Vec<String> = std::fs::read_dir(folder)
+            .map(|list| list.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+            .unwrap_or_default();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        diagnostic.with_nearest(&name, beside.iter().map(String::as_str).filter(|other| **other != *name))
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();

@@ -14,7 +14,7 @@ use crate::diag::SourceMap;
 use crate::event::{Done, Event, EventKind, ImageState, Progress, Reporter, Stats, Status, TaskId};
 
 use super::frame::frame;
-use super::layout::{Paint, duration, pad, shorten};
+use super::layout::{Paint, duration, pad, shorten, word};
 use super::lines::{HostEnd, TaskLines};
 use super::live::Live;
 
@@ -36,13 +36,39 @@ pub struct HumanOptions {
 /// A task that is under way.
 struct Running {
     name: String,
+    /// It can be named to `--start-at-task`.
+    starts: bool,
     started: Instant,
     hosts: HashSet<String>,
     ends: Vec<HostEnd>,
-    items: BTreeMap<String, Vec<(String, Done)>>,
+    items: BTreeMap<String, Items>,
     /// Output held back until the task counts as long.
     held: Vec<String>,
     flowing: bool,
+}
+
+impl Running {
+    fn new(name: String, starts: bool) -> Self {
+        Self {
+            name,
+            starts,
+            started: Instant::now(),
+            hosts: HashSet::new(),
+            ends: Vec::new(),
+            items: BTreeMap::new(),
+            held: Vec::new(),
+            flowing: false,
+        }
+    }
+}
+
+/// The items of a loop on one host.
+#[derive(Default)]
+struct Items {
+    /// Worth a line.
+    shown: Vec<(String, Done)>,
+    /// How often they ended in which way, in the order of their first end.
+    counts: IndexMap<&'static str, usize>,
 }
 
 /// Writes to people.
@@ -53,6 +79,12 @@ pub struct Human<W: Write + Send> {
     live: Option<Live>,
     running: IndexMap<TaskId, Running>,
     hosts: usize,
+    /// Columns of the hosts' names in this play.
+    host_width: usize,
+    /// The run's command line.
+    command: String,
+    /// The last line printed was empty.
+    blank: bool,
 }
 
 /// A task that runs longer shows its output as it comes.
@@ -64,10 +96,26 @@ impl<W: Write + Send> Human<W> {
     /// Onto a stream; with `options.live` finished lines go through the live area instead.
     pub fn new(out: W, options: HumanOptions) -> Self {
         let live = options.live.then(|| Live::new(options.width));
-        Self { out, options, paint: Paint { color: options.color }, live, running: IndexMap::new(), hosts: 0 }
+        Self {
+            out,
+            options,
+            paint: Paint { color: options.color },
+            live,
+            running: IndexMap::new(),
+            hosts: 0,
+            host_width: 9,
+            command: String::new(),
+            blank: true,
+        }
     }
 
+    /// Prints lines; two empty lines never follow each other.
     fn print(&mut self, text: &str) {
+        let text = if self.blank { text.trim_start_matches('\n') } else { text };
+        if text.is_empty() {
+            return;
+        }
+        self.blank = text.ends_with("\n\n") || text == "\n";
         match &self.live {
             Some(live) => live.print(text),
             None => {
@@ -90,8 +138,11 @@ impl<W: Write + Send> Human<W> {
             return;
         }
         for end in &mut running.ends {
-            end.shown_items = running.items.remove(&end.host).unwrap_or_default();
+            let items = running.items.remove(&end.host).unwrap_or_default();
+            end.shown_items = items.shown;
+            end.counts = items.counts.into_iter().collect();
         }
+        let again = (running.starts && !self.command.is_empty()).then(|| self.command.clone());
         let lines = TaskLines {
             name: running.name,
             ends: &running.ends,
@@ -99,6 +150,8 @@ impl<W: Write + Send> Human<W> {
             width: self.options.width,
             verbosity: self.options.verbosity,
             diff: self.options.diff,
+            host_width: self.host_width,
+            again,
         }
         .render(sources);
         self.print(&lines);
@@ -130,33 +183,14 @@ impl<W: Write + Send> Human<W> {
             live.set("task", &shown, "");
             live.tick();
         }
-        self.running.insert(
-            task,
-            Running {
-                name: shown,
-                started: Instant::now(),
-                hosts: HashSet::new(),
-                ends: Vec::new(),
-                items: BTreeMap::new(),
-                held: Vec::new(),
-                flowing: false,
-            },
-        );
+        self.running.insert(task, Running::new(shown, !handler));
     }
 
     fn host_done(&mut self, host: &str, task: TaskId, done: &Done, items: Option<usize>, sources: &SourceMap) {
         let hosts = self.hosts;
-        let running = self.running.entry(task).or_insert_with(|| Running {
-            name: String::new(),
-            started: Instant::now(),
-            hosts: HashSet::new(),
-            ends: Vec::new(),
-            items: BTreeMap::new(),
-            held: Vec::new(),
-            flowing: false,
-        });
+        let running = self.running.entry(task).or_insert_with(|| Running::new(String::new(), false));
         running.hosts.insert(host.to_owned());
-        running.ends.push(HostEnd { host: host.to_owned(), done: done.clone(), items, shown_items: Vec::new() });
+        running.ends.push(HostEnd { host: host.to_owned(), done: done.clone(), items, shown_items: Vec::new(), counts: Vec::new() });
         if running.ends.len() >= hosts {
             self.flush_task(task, sources);
         }
@@ -272,7 +306,8 @@ impl<W: Write + Send> Reporter for Human<W> {
     fn event(&mut self, event: &Event, sources: &SourceMap) {
         let host = event.host.as_deref().unwrap_or_default();
         match &event.kind {
-            EventKind::RunStarted { version, playbook, environments, check } => {
+            EventKind::RunStarted { version, playbook, environments, check, command } => {
+                self.command.clone_from(command);
                 let mut text = format!("{}   {playbook}", self.paint.bold(&format!("hostctl {version}")));
                 if let Some(name) = environments.last() {
                     let _ = write!(text, "   env {name}");
@@ -289,6 +324,8 @@ impl<W: Write + Send> Reporter for Human<W> {
             EventKind::PlayStarted { index, of, name, hosts } => {
                 self.flush_all(sources);
                 self.hosts = hosts.len();
+                let longest = hosts.iter().map(|host| console::measure_text_width(host)).max().unwrap_or(0);
+                self.host_width = longest.clamp(9, (self.options.width / 5).max(14));
                 let count = if hosts.len() == 1 { hosts[0].clone() } else { format!("{} hosts", hosts.len()) };
                 let head = format!("play {index} of {of}   {}", self.paint.bold(name));
                 let width = self.options.width.clamp(20, 100);
@@ -309,8 +346,12 @@ impl<W: Write + Send> Reporter for Human<W> {
             EventKind::Progress { task, progress } => self.progress(host, *task, progress),
             EventKind::ItemDone { task, label, done } => {
                 let worth = done.status != Status::Ok && done.status != Status::Skipped || done.verbose;
-                if let (true, Some(running)) = (worth, self.running.get_mut(task)) {
-                    running.items.entry(host.to_owned()).or_default().push((label.clone(), done.clone()));
+                if let Some(running) = self.running.get_mut(task) {
+                    let items = running.items.entry(host.to_owned()).or_default();
+                    *items.counts.entry(word(done)).or_default() += 1;
+                    if worth {
+                        items.shown.push((label.clone(), done.clone()));
+                    }
                 }
                 if let Some(live) = &mut self.live {
                     live.set("task", "", label);

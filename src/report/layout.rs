@@ -2,7 +2,7 @@
 
 use console::Style;
 
-use crate::event::Status;
+use crate::event::{Done, Status};
 
 /// Paints text, or leaves it plain.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,6 +41,12 @@ impl Paint {
         self.apply(Style::new().bold(), text)
     }
 
+    /// The word for a task's end, in its colour: what is not counted as a failure is not red.
+    pub(super) fn end(self, done: &Done) -> String {
+        let status = if done.ignored { Status::Changed } else { done.status };
+        self.status(status, word(done))
+    }
+
     /// A status word in its colour.
     pub fn status(self, status: Status, text: &str) -> String {
         let style = match status {
@@ -53,16 +59,30 @@ impl Paint {
     }
 }
 
-/// The word for a status.
-pub(super) fn word(status: Status, ignored: bool) -> &'static str {
-    match status {
+/// The word for a task's end.
+pub(super) fn word(done: &Done) -> &'static str {
+    let ignored = done.ignored;
+    match done.status {
         Status::Ok => "ok",
         Status::Changed => "changed",
         Status::Skipped => "skipped",
+        Status::Failed if done.rescued => "rescued",
         Status::Failed if ignored => "ignored",
         Status::Failed => "FAILED",
         Status::Unreachable if ignored => "ignored",
         Status::Unreachable => "UNREACHABLE",
+    }
+}
+
+/// One word of a shell's command line, quoted where it must be.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else if text.contains(['"', '$', '`', '\\', '!']) || text.contains(char::is_control) {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    } else {
+        format!("\"{text}\"")
     }
 }
 
@@ -116,6 +136,15 @@ mod tests {
         let short = shorten("a very long name of a task that does much", 20);
         assert_eq!(short.chars().count(), 20);
         assert!(short.starts_with("a very long") && short.ends_with("much"), "{short}");
+    }
+
+    #[test]
+    fn shell_words_come_back_from_the_shell() {
+        for word in ["plain-1.yml", "", "two words", "it's", "a\"b", "$HOME `id`", "a\\b!"] {
+            let output =
+                std::process::Command::new("/bin/sh").args(["-c", &format!("printf %s {}", shell_word(word))]).output();
+            assert_eq!(String::from_utf8_lossy(&output.unwrap().stdout), word);
+        }
     }
 
     #[test]

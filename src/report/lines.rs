@@ -7,7 +7,7 @@ use crate::event::{Diff, Done, Status};
 use crate::value::{JsonStyle, Map, Value, to_json_text};
 
 use super::frame::frame;
-use super::layout::{Paint, duration, pad, shorten, word};
+use super::layout::{Paint, duration, pad, shell_word, shorten, word};
 
 /// A host's end of a task.
 pub(super) struct HostEnd {
@@ -16,6 +16,8 @@ pub(super) struct HostEnd {
     pub items: Option<usize>,
     /// Items of a loop that are worth a line.
     pub shown_items: Vec<(String, Done)>,
+    /// How the items of a loop ended: the word and how often.
+    pub counts: Vec<(&'static str, usize)>,
 }
 
 /// What the lines of a task are made of.
@@ -26,46 +28,49 @@ pub(super) struct TaskLines<'a> {
     pub width: usize,
     pub verbosity: u8,
     pub diff: bool,
+    /// Columns of the hosts' names.
+    pub host_width: usize,
+    /// The command that goes on from here after a failure.
+    pub again: Option<String>,
 }
 
-const NAME_WIDTH: usize = 34;
-const HOST_WIDTH: usize = 14;
+const STATUS_WIDTH: usize = 8;
 
 impl TaskLines<'_> {
     /// All lines, each ending with a line break.
     pub fn render(&self, sources: &SourceMap) -> String {
         let mut out = String::new();
-        let name_width = NAME_WIDTH.min(self.width / 2);
-        let mut groups: Vec<(Status, bool, Vec<&HostEnd>)> = Vec::new();
+        let name_width = (self.width * 3 / 8).clamp(16, 48);
+        let mut groups: Vec<(&'static str, Vec<&HostEnd>)> = Vec::new();
         for end in self.ends {
-            let key = (end.done.status, end.done.ignored);
+            let key = word(&end.done);
             // Failures and results worth showing keep a line of their own.
             let own = matches!(end.done.status, Status::Failed | Status::Unreachable) || end.done.verbose;
-            match groups.iter_mut().find(|group| !own && (group.0, group.1) == key && !group.2[0].done.verbose) {
-                Some(group) => group.2.push(end),
-                None => groups.push((key.0, key.1, vec![end])),
+            match groups.iter_mut().find(|group| !own && group.0 == key && !group.1[0].done.verbose) {
+                Some(group) => group.1.push(end),
+                None => groups.push((key, vec![end])),
             }
         }
-        for (index, (status, ignored, ends)) in groups.iter().enumerate() {
+        let mut again = self.again.as_deref();
+        for (index, (word, ends)) in groups.iter().enumerate() {
             let name = if index == 0 { shorten(&self.name, name_width) } else { String::new() };
             let hosts = if ends.len() == 1 { ends[0].host.clone() } else { format!("{} hosts", ends.len()) };
             let seconds = ends.iter().map(|end| end.done.seconds).fold(0.0, f64::max);
             let time = if seconds >= 0.05 { duration(seconds) } else { String::new() };
             let reason = self.reason(ends[0]);
-            let head = format!(
-                "  {} {} {} {:>7}",
-                pad(&name, name_width),
-                pad(word(*status, *ignored), 11),
-                pad(&shorten(&hosts, HOST_WIDTH.max(self.width / 6)), HOST_WIDTH),
-                time
-            );
-            let room = self.width.saturating_sub(console::measure_text_width(&head) + 2);
+            let hosts = pad(&shorten(&hosts, self.host_width), self.host_width);
+            let gap = " ".repeat(STATUS_WIDTH.saturating_sub(word.len()));
+            let taken = 2 + name_width + 1 + word.len() + gap.len() + 1 + self.host_width + 1 + 6;
+            let room = self.width.saturating_sub(taken + 2);
             let reason = if room > 8 && !reason.is_empty() { shorten(&reason, room) } else { String::new() };
-            let head = head.replacen(word(*status, *ignored), &self.paint.status(*status, word(*status, *ignored)), 1);
-            let line = format!("{head}  {}", self.paint.dim(&reason));
-            let _ = writeln!(out, "{}", if reason.is_empty() { head.trim_end() } else { line.trim_end() });
+            let name = pad(&name, name_width);
+            let end = self.paint.end(&ends[0].done);
+            let line = format!("  {name} {end}{gap} {hosts} {time:>6}  ");
+            let reason = if reason.is_empty() { String::new() } else { self.paint.dim(&reason) };
+            let _ = writeln!(out, "{}", format!("{line}{reason}").trim_end());
             for end in ends {
-                self.details(&mut out, end, sources, ends.len() > 1);
+                let again = if *word == "FAILED" || *word == "UNREACHABLE" { again.take() } else { None };
+                self.details(&mut out, end, sources, ends.len() > 1, again);
             }
         }
         out
@@ -83,16 +88,23 @@ impl TaskLines<'_> {
                 if done.changes.len() > 1 {
                     let _ = write!(text, " (+{} more)", done.changes.len() - 1);
                 }
-                if let Some(items) = end.items {
-                    text = format!("{items} items: {text}");
+                if end.items.is_some() {
+                    text = format!("{}: {text}", items(end));
                 }
                 text
             }
-            _ => end.items.map(|items| format!("{items} items")).unwrap_or_default(),
+            _ => items(end),
         }
     }
 
-    fn details(&self, out: &mut String, end: &HostEnd, sources: &SourceMap, name_host: bool) {
+    fn details(
+        &self,
+        out: &mut String,
+        end: &HostEnd,
+        sources: &SourceMap,
+        name_host: bool,
+        again: Option<&str>,
+    ) {
         let host = if name_host { format!("{}: ", end.host) } else { String::new() };
         for (label, done) in &end.shown_items {
             let time = if done.seconds >= 0.05 { format!("  {}", duration(done.seconds)) } else { String::new() };
@@ -102,7 +114,7 @@ impl TaskLines<'_> {
                 }
                 _ => done.changes.first().cloned().unwrap_or_default(),
             };
-            let status = self.paint.status(done.status, word(done.status, done.ignored));
+            let status = self.paint.end(done);
             let line = format!(
                 "      {host}({}) {status}{time}  {}",
                 shorten(label, self.width / 2),
@@ -133,6 +145,10 @@ impl TaskLines<'_> {
                     let _ = writeln!(out, "  {line}");
                 }
                 self.program_output(out, &end.done);
+                if let Some(again) = again {
+                    let name = shell_word(&self.name);
+                    let _ = writeln!(out, "     {}: {again} --start-at-task {name}", self.paint.place("again from here"));
+                }
                 out.push('\n');
             }
         }
@@ -203,6 +219,17 @@ impl TaskLines<'_> {
             }
         }
     }
+}
+
+/// `5 items: 2 changed, 3 ok`; only the number where all ended alike.
+fn items(end: &HostEnd) -> String {
+    let Some(items) = end.items else { return String::new() };
+    let number = format!("{items} item{}", if items == 1 { "" } else { "s" });
+    if end.counts.len() < 2 {
+        return number;
+    }
+    let counts: Vec<String> = end.counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    format!("{number}, {}", counts.join(", "))
 }
 
 /// A unified diff of a before/after pair.

@@ -52,6 +52,10 @@ impl Live {
             bar.set_style(ProgressStyle::with_template("  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
             Lane { bar, name: name.to_owned(), text: String::new(), since: now, last: now }
         });
+        if !name.is_empty() && lane.name != name {
+            (lane.name, lane.since) = (name.to_owned(), now);
+            lane.text.clear();
+        }
         if !text.is_empty() {
             text.clone_into(&mut lane.text);
             lane.last = now;

@@ -12,4 +12,4 @@ mod live;
 pub use frame::{frame, frames};
 pub use human::{Human, HumanOptions};
 pub use jsonl::{JsonLines, event_json};
-pub use layout::{Paint, shorten};
+pub use layout::{Paint, shell_word, shorten};

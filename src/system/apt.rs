@@ -161,6 +161,13 @@ impl Probe {
         known.iter().find_map(|path| std::fs::metadata(path).ok()).map_or(0, |found| found.mtime())
     }
 
+    /// True if the package lists were ever fetched. Images of containers and machines often come without them, in a
+    /// folder that looks new.
+    pub fn has_package_lists(&self) -> bool {
+        std::fs::read_dir("/var/lib/apt/lists")
+            .is_ok_and(|list| list.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with("Release")))
+    }
+
     /// Who holds a lock of apt: the lock's path, the process, its command.
     pub fn package_lock_holder(&self) -> Option<(String, u32, String)> {
         let inodes: BTreeMap<u64, &str> =

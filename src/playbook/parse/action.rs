@@ -91,6 +91,15 @@ impl Parser<'_> {
                 unknown.push(key);
             }
         }
+        // `gather_facts` is a module too, but beside another one the play's keyword is meant.
+        if calls.len() > 1 {
+            let (meant, keywords): (Vec<Call>, Vec<Call>) =
+                calls.into_iter().partition(|call| keywords::find(&call.name).is_none());
+            for call in keywords {
+                self.unknown(place, &Node::text(call.name, call.name_span));
+            }
+            calls = meant;
+        }
         if let [first, second, ..] = calls.as_slice() {
             self.problem(
                 Diagnostic::source("P0205", format!("both `{}` and `{}` in one task", first.name, second.name))

@@ -168,5 +168,6 @@ pub(super) const ANSIBLE_MODULES: &[&str] = &[
     "validate_argument_spec",
     "wait_for",
     "wait_for_connection",
+    "yum",
     "yum_repository",
 ];
