@@ -133,7 +133,7 @@ impl RunArgs {
 }
 
 /// The command line as a shell takes it, without the task at which it began.
-fn typed(words: impl Iterator<Item = std::ffi::OsString>) -> String {
+pub(super) fn typed(words: impl Iterator<Item = std::ffi::OsString>) -> String {
     let mut shown = vec!["hostctl".to_owned()];
     let mut skip = false;
     for word in words {

@@ -90,6 +90,7 @@ impl PlayRun {
             }
             state.notified.clear();
             state.roles_done.clear();
+            state.roles_ran.clear();
             state.exported.clear();
         }
         let shown: Vec<Arc<str>> =
@@ -259,10 +260,8 @@ impl PlayRun {
             }
         }
         let here = std::env::current_dir().unwrap_or_default();
-        let shown: Vec<String> = tried
-            .iter()
-            .map(|path| format!("`{}`", path.strip_prefix(&here).unwrap_or(path).display()))
-            .collect();
+        let shown: Vec<String> =
+            tried.iter().map(|path| format!("`{}`", path.strip_prefix(&here).unwrap_or(path).display())).collect();
         Err(Diagnostic::source("P0120", "the variable file does not exist")
             .with_label(item.place(), "named here")
             .with_note(format!("looked for {}", shown.join(", "))))

@@ -95,6 +95,9 @@ fn write_group(
             last_line = Some(at.line);
         }
         let is_main = first.is_some_and(|first| std::ptr::eq(first, label));
+        if !is_main && label.text.is_empty() {
+            continue;
+        }
         let mark = if is_main { "^" } else { "-" };
         // What begins on this line and goes on below is marked at its first character.
         let width = if end.line == at.line { to.saturating_sub(from).clamp(1, LINE_WIDTH) } else { 1 };

@@ -190,7 +190,13 @@ impl<W: Write + Send> Human<W> {
         let hosts = self.hosts;
         let running = self.running.entry(task).or_insert_with(|| Running::new(String::new(), false));
         running.hosts.insert(host.to_owned());
-        running.ends.push(HostEnd { host: host.to_owned(), done: done.clone(), items, shown_items: Vec::new(), counts: Vec::new() });
+        running.ends.push(HostEnd {
+            host: host.to_owned(),
+            done: done.clone(),
+            items,
+            shown_items: Vec::new(),
+            counts: Vec::new(),
+        });
         if running.ends.len() >= hosts {
             self.flush_task(task, sources);
         }

@@ -97,14 +97,7 @@ impl TaskLines<'_> {
         }
     }
 
-    fn details(
-        &self,
-        out: &mut String,
-        end: &HostEnd,
-        sources: &SourceMap,
-        name_host: bool,
-        again: Option<&str>,
-    ) {
+    fn details(&self, out: &mut String, end: &HostEnd, sources: &SourceMap, name_host: bool, again: Option<&str>) {
         let host = if name_host { format!("{}: ", end.host) } else { String::new() };
         for (label, done) in &end.shown_items {
             let time = if done.seconds >= 0.05 { format!("  {}", duration(done.seconds)) } else { String::new() };
@@ -147,7 +140,8 @@ impl TaskLines<'_> {
                 self.program_output(out, &end.done);
                 if let Some(again) = again {
                     let name = shell_word(&self.name);
-                    let _ = writeln!(out, "     {}: {again} --start-at-task {name}", self.paint.place("again from here"));
+                    let _ =
+                        writeln!(out, "     {}: {again} --start-at-task {name}", self.paint.place("again from here"));
                 }
                 out.push('\n');
             }
