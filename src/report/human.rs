@@ -237,9 +237,11 @@ impl<W: Write + Send> Human<W> {
         }
         let Some(running) = self.running.get_mut(&task) else { return };
         if running.flowing || running.started.elapsed() > LONG {
-            let held = if running.flowing { Vec::new() } else { std::mem::take(&mut running.held) };
+            let held = std::mem::take(&mut running.held);
+            // Whose output it is stands above it.
+            let head = if running.flowing { String::new() } else { format!("  {} ...\n", running.name) };
             running.flowing = true;
-            let text = held.concat() + &lines.concat();
+            let text = head + &held.concat() + &lines.concat();
             self.print(&text);
         } else {
             running.held.extend(lines);
@@ -299,8 +301,12 @@ impl<W: Write + Send> Human<W> {
                 ("rescued", stats.rescued),
                 ("ignored", stats.ignored),
             ];
-            let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{name}={count:<4}")).collect();
-            let _ = writeln!(text, "{} : {}", self.paint.status(status, &pad(host, 26)), counts.join(" ").trim_end());
+            // Ansible's columns where they fit, closer together elsewhere.
+            let wide = self.options.width >= 114;
+            let (name, count) = if wide { (26, 4) } else { (self.host_width, 1) };
+            let counts: Vec<String> = counts.iter().map(|(name, n)| format!("{name}={n:<count$}")).collect();
+            let name = self.paint.status(status, &pad(host, name));
+            let _ = writeln!(text, "{name} : {}", counts.join(" ").trim_end());
         }
         if !stats.is_empty() {
             self.print(&text);

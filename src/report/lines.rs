@@ -84,12 +84,13 @@ impl TaskLines<'_> {
                 _ => String::new(),
             },
             Status::Changed | Status::Ok if !done.changes.is_empty() => {
+                // The items that changed have lines of their own.
+                if end.items.is_some() {
+                    return items(end);
+                }
                 let mut text = done.changes[0].clone();
                 if done.changes.len() > 1 {
                     let _ = write!(text, " (+{} more)", done.changes.len() - 1);
-                }
-                if end.items.is_some() {
-                    text = format!("{}: {text}", items(end));
                 }
                 text
             }
