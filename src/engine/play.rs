@@ -90,6 +90,7 @@ impl PlayRun {
             }
             state.notified.clear();
             state.roles_done.clear();
+            state.roles_ran.clear();
             state.exported.clear();
         }
         let shown: Vec<Arc<str>> =

@@ -74,6 +74,11 @@ impl HostRun {
             let state = engine.states.get(&self.host);
             let mut state = lock(&state);
             let changed = attempt.result.get(&StrKey("changed")).is_some_and(Value::truthy);
+            if attempt.status != Status::Skipped
+                && let Some(role) = task.context.role()
+            {
+                state.roles_ran.insert(role.path.clone());
+            }
             match attempt.status {
                 Status::Unreachable if flag("ignore_unreachable") => {
                     state.stats.skipped += 1;
