@@ -44,14 +44,14 @@ impl HostRun {
         self.announce(task, round, here);
         self.emit(EventKind::HostStarted { task: task.id });
         let started = Instant::now();
-        // Groups list their hosts in the order in which they were added.
-        let in_order = module.entry.meta.name == "group_by";
+        // Groups list their hosts in the order in which they were added, and one at a time means in order.
+        let throttle = self.throttle(task, &scope);
+        let in_order = module.entry.meta.name == "group_by" || throttle.as_ref().is_some_and(|few| few.0 == 1);
         if in_order {
             round.in_order(&self.host).await;
         }
-        let throttle = self.throttle(task, &scope);
         let _turn = match &throttle {
-            Some(few) => few.acquire().await.ok(),
+            Some((_, few)) => few.acquire().await.ok(),
             None => None,
         };
         let permit = self.play.engine.forks.acquire().await;
@@ -70,11 +70,12 @@ impl HostRun {
     }
 
     /// The task's own limit of hosts at a time (`throttle`); what cannot be read as a number is no limit.
-    fn throttle(&self, task: &Task, scope: &Scope) -> Option<Arc<tokio::sync::Semaphore>> {
+    fn throttle(&self, task: &Task, scope: &Scope) -> Option<(usize, Arc<tokio::sync::Semaphore>)> {
         let value = self.keyword_value(task, "throttle", scope).ok().flatten()?;
         let limit = python_str(&value).trim().parse::<usize>().ok().filter(|limit| *limit > 0)?;
         let mut all = super::state::lock(&self.play.throttles);
-        Some(Arc::clone(all.entry(task.id).or_insert_with(|| Arc::new(tokio::sync::Semaphore::new(limit)))))
+        let few = all.entry(task.id).or_insert_with(|| Arc::new(tokio::sync::Semaphore::new(limit)));
+        Some((limit, Arc::clone(few)))
     }
 
     /// The scope of a task here.

@@ -254,9 +254,8 @@ fn run(cx: &Cx, job: Job) -> Result<Map, Failure> {
             insert(&mut result, "rc", if not_found { 2 } else { -9 });
             let mut failure = Failure::with_result(diagnostic, result);
             if not_found {
-                // Nothing was run, and Ansible shows the command as a line here.
+                // Ansible shows the command as a line here.
                 insert(&mut failure.result, "cmd", line);
-                failure.changed = false;
             }
             return Err(failure);
         }

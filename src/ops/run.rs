@@ -108,10 +108,10 @@ pub async fn run(
     Ok(exit)
 }
 
-/// What `check` calls an error may be meant in a run: a task that uses an undefined variable fails when it is
-/// reached, and a `rescue` or `ignore_errors` may wait for that.
+/// What `check` calls an error may be meant in a run: a task that uses an undefined variable or a file that is not
+/// there yet fails when it is reached, and a `rescue` or `ignore_errors` may wait for that.
 fn for_a_run(problem: Diagnostic) -> Diagnostic {
-    if &*problem.code == "P0301" { problem.warning() } else { problem }
+    if matches!(&*problem.code, "P0301" | "P0302") { problem.warning() } else { problem }
 }
 
 async fn play(
