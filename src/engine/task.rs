@@ -181,6 +181,7 @@ impl HostRun {
                 );
             }
             let layer = looped.layer(index);
+            let info = layer.entries.get("ansible_loop").cloned();
             let scope = base.with(layer);
             let started = Instant::now();
             let mut attempt = self.item(task, module, &scope, no_log, &mut notify).await;
@@ -190,6 +191,9 @@ impl HostRun {
             if let Some(name) = &looped.index_var {
                 insert(&mut attempt.result, name, index);
                 insert(&mut attempt.result, "ansible_index_var", name.as_str());
+            }
+            if let Some(Entry::Data(info, _)) = info {
+                insert(&mut attempt.result, "ansible_loop", info);
             }
             let label = match &looped.label {
                 _ if no_log => "(hidden by no_log)".to_owned(),
