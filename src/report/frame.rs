@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::diag::{Diagnostic, Label, Severity, SourceMap};
 
-use super::layout::Paint;
+use super::layout::{Paint, safe_line};
 
 /// Longest source line shown; longer ones are cut around the mark.
 const LINE_WIDTH: usize = 160;
@@ -18,9 +18,9 @@ pub fn frame(diagnostic: &Diagnostic, sources: &SourceMap, paint: Paint) -> Stri
     };
     let message = diagnostic.message.trim_end();
     let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
-    let _ = writeln!(out, "{head}: {}", paint.bold(first));
+    let _ = writeln!(out, "{head}: {}", paint.bold(&safe_line(first)));
     for line in rest.lines() {
-        let _ = writeln!(out, "  {line}");
+        let _ = writeln!(out, "  {}", safe_line(line));
     }
     let gutter = diagnostic
         .labels
@@ -38,7 +38,7 @@ pub fn frame(diagnostic: &Diagnostic, sources: &SourceMap, paint: Paint) -> Stri
     for note in &diagnostic.notes {
         for (index, line) in note.trim_end().lines().enumerate() {
             let mark = if index == 0 { "=" } else { " " };
-            let _ = writeln!(out, "{indent}{mark} {line}");
+            let _ = writeln!(out, "{indent}{mark} {}", safe_line(line));
         }
     }
     for hint in &diagnostic.hints {

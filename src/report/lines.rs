@@ -7,7 +7,7 @@ use crate::event::{Diff, Done, Status};
 use crate::value::{JsonStyle, Map, Value, to_json_text};
 
 use super::frame::frame;
-use super::layout::{Paint, duration, pad, shell_word, shorten, word};
+use super::layout::{Paint, duration, pad, safe_line, shell_word, shorten, word};
 
 /// A host's end of a task.
 pub(super) struct HostEnd {
@@ -84,12 +84,13 @@ impl TaskLines<'_> {
                 _ => String::new(),
             },
             Status::Changed | Status::Ok if !done.changes.is_empty() => {
+                // The items that changed have lines of their own.
+                if end.items.is_some() {
+                    return items(end);
+                }
                 let mut text = done.changes[0].clone();
                 if done.changes.len() > 1 {
                     let _ = write!(text, " (+{} more)", done.changes.len() - 1);
-                }
-                if end.items.is_some() {
-                    text = format!("{}: {text}", items(end));
                 }
                 text
             }
@@ -167,7 +168,7 @@ impl TaskLines<'_> {
                     writeln!(out, "       {}", self.paint.dim(&format!("... {} lines before", lines.len() - LINES)));
             }
             for line in &lines[lines.len().saturating_sub(LINES)..] {
-                let _ = writeln!(out, "       {line}");
+                let _ = writeln!(out, "       {}", safe_line(line));
             }
         }
     }
@@ -183,7 +184,7 @@ impl TaskLines<'_> {
                 Value::Str(text) => text.to_string(),
                 other => to_json_text(other, JsonStyle { indent: Some(2), ..JsonStyle::default() }),
             };
-            for (index, line) in text.lines().enumerate() {
+            for (index, line) in text.split_terminator('\n').map(safe_line).enumerate() {
                 let lead = if index == 0 { format!("{name}: ") } else { "  ".to_owned() };
                 let _ = writeln!(out, "      {}{line}", if index == 0 { self.paint.dim(&lead) } else { lead });
             }
