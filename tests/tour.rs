@@ -25,7 +25,7 @@ fn the_readme_can_be_typed() {
         "exit code 4",
         "ok=4    changed=2",
         "ok=3    changed=0",
-        "hides  good morning",
+        "hides  \"good morning\"",
         "********",
         "nothing failed",
     ] {
