@@ -18,8 +18,22 @@ fn every_command_has_its_help() {
     let case = Case::prepare(None);
     let mut wrong = Vec::new();
     for command in [
-        "", "run", "check", "env", "env list", "env show", "vault", "vault init", "vault edit", "vault view", "vault set",
-        "vault get", "vault recipients", "log", "doc", "explain",
+        "",
+        "run",
+        "check",
+        "env",
+        "env list",
+        "env show",
+        "vault",
+        "vault init",
+        "vault edit",
+        "vault view",
+        "vault set",
+        "vault get",
+        "vault recipients",
+        "log",
+        "doc",
+        "explain",
     ] {
         let name = if command.is_empty() { "hostctl".to_owned() } else { command.replace(' ', "-") };
         let shown = case.run(&format!("hostctl {command} --help"));
@@ -54,7 +68,11 @@ fn exit_codes() {
     play("good.yml", "command: 'true'");
     play("bad.yml", "command: 'false'");
     play("unknown.yml", "comand: 'true'");
-    std::fs::write(case.work().join("hosts"), "localhost ansible_connection=ssh ansible_host=127.0.0.1 ansible_port=9\n").unwrap();
+    std::fs::write(
+        case.work().join("hosts"),
+        "localhost ansible_connection=ssh ansible_host=127.0.0.1 ansible_port=9\n",
+    )
+    .unwrap();
     // A file where the folder of the runs belongs.
     for (code, command) in [
         (0, "hostctl --version"),

@@ -41,7 +41,8 @@ fn check(folder: &str, files: &BTreeMap<String, String>) {
 #[test]
 fn module_pages() {
     let mut files = BTreeMap::new();
-    let mut index = String::from("# Modules\n\nMade from the code by `tests/docs.rs`.\n\n| module | what it does |\n|---|---|\n");
+    let mut index =
+        String::from("# Modules\n\nMade from the code by `tests/docs.rs`.\n\n| module | what it does |\n|---|---|\n");
     for entry in MODULES {
         let name = entry.meta.name;
         let _ = writeln!(index, "| [`{name}`]({name}.md) | {} |", entry.meta.summary.replace('|', "\\|"));
@@ -102,7 +103,9 @@ fn values(ty: &ArgType) -> Json {
         ArgType::Float => or_text("number"),
         ArgType::Dict => or_text("object"),
         ArgType::Raw => json!({}),
-        ArgType::List(item) => json!({ "anyOf": [{ "type": "array", "items": values(item) }, { "type": ["string", "number"] }] }),
+        ArgType::List(item) => {
+            json!({ "anyOf": [{ "type": "array", "items": values(item) }, { "type": ["string", "number"] }] })
+        }
     }
 }
 

@@ -40,12 +40,13 @@ pub(super) fn run(project: &ops::ProjectRequest, playbooks: &[PathBuf], output: 
         exit = ExitCode::Unreachable;
     }
     let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+    let typed = super::run::typed(std::env::args_os().skip(1).filter(|word| word != "--syntax-check"));
+    let dry_run = typed.replacen("hostctl check ", "hostctl run ", 1);
     output.data(&format!(
-        "{}, {} in {}; no host was contacted; for a dry run: hostctl run {} --check\n",
+        "{}, {} in {}; no host was contacted; for a dry run: {dry_run} --check\n",
         count(errors, "error"),
         count(warnings, "warning"),
         count(output.sources.len(), "file"),
-        playbooks.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" "),
     ));
     Ok(exit)
 }

@@ -123,6 +123,10 @@ fn failed(dir: &std::path::Path, output: &Output) -> Result<ExitCode> {
                     let name = names.get(&task).cloned().unwrap_or_default();
                     let message = text("/done/diagnostic/message");
                     output.data(&format!("{status}: {} on {}\n  {message}\n", name, text("/host")));
+                    let notes = event.pointer("/done/diagnostic/notes").and_then(serde_json::Value::as_array);
+                    for note in notes.into_iter().flatten().filter_map(serde_json::Value::as_str) {
+                        output.data(&format!("  = {}\n", note.trim_end().replace('\n', "\n    ")));
+                    }
                 }
             }
             Some("progress") => {

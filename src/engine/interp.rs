@@ -170,7 +170,10 @@ impl HostRun {
         let flow = self.items(&role.tasks, position, here).await;
         match flow {
             Flow::Next | Flow::EndRole => {
-                lock(&state).roles_done.insert(key);
+                let mut state = lock(&state);
+                if state.roles_ran.contains(&role.role.path) {
+                    state.roles_done.insert(key);
+                }
                 Flow::Next
             }
             other => other,

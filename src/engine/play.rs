@@ -96,6 +96,7 @@ impl PlayRun {
             }
             state.notified.clear();
             state.roles_done.clear();
+            state.roles_ran.clear();
             state.exported.clear();
         }
         let shown: Vec<Arc<str>> =

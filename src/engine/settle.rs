@@ -97,6 +97,11 @@ impl HostRun {
             let state = engine.states.get(&self.host);
             let mut state = lock(&state);
             let changed = attempt.result.get(&StrKey("changed")).is_some_and(Value::truthy);
+            if attempt.status != Status::Skipped
+                && let Some(role) = task.context.role()
+            {
+                state.roles_ran.insert(role.path.clone());
+            }
             match attempt.status {
                 Status::Unreachable if flag("ignore_unreachable") => {
                     state.stats.ok += 1;

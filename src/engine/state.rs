@@ -58,6 +58,8 @@ pub(super) struct HostState {
     pub out: Option<Out>,
     /// Roles that have run to their end.
     pub roles_done: IndexSet<String>,
+    /// Folders of roles of which a task ran: one that was skipped throughout may come again.
+    pub roles_ran: IndexSet<std::path::PathBuf>,
     /// Facts were gathered (for `gathering: smart`).
     pub gathered: bool,
 }

@@ -147,10 +147,17 @@ enum Upgrade {
 
 impl Args {
     /// What `package` asks for.
-    pub(super) fn of(name: Vec<String>, state: State) -> Self {
+    pub(super) fn of(
+        name: Vec<String>,
+        state: State,
+        update_cache: Option<bool>,
+        cache_valid_time: Option<i64>,
+    ) -> Self {
         Self {
             name: Some(name),
             state,
+            update_cache,
+            cache_valid_time: cache_valid_time.unwrap_or_default(),
             dpkg_options: keep_old(),
             lock_timeout: sixty(),
             update_cache_retries: five(),

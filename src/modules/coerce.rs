@@ -147,6 +147,12 @@ impl Work<'_> {
         });
     }
 
+    /// An unknown argument was most likely meant as this one: said once is enough.
+    fn misspelt(&self, name: &str) -> bool {
+        let hint = Some(format!("`{name}`"));
+        self.errors.iter().any(|error| error.code == "M0002" && error.hint == hint)
+    }
+
     fn wrong(&mut self, path: &[PathPart], expected: &str, value: &Value) {
         let name = path
             .iter()
@@ -288,6 +294,7 @@ impl Work<'_> {
             .args
             .values()
             .filter(|arg| arg.required && !self.given.contains_key(&arg.name))
+            .filter(|arg| !self.misspelt(&arg.name) && !arg.aliases.iter().any(|alias| self.misspelt(alias)))
             .map(|arg| arg.name.clone())
             .collect();
         for name in missing {
@@ -314,7 +321,7 @@ impl Work<'_> {
             }
         }
         for group in meta.one_of {
-            if group.iter().all(|name| given(self, name).is_none()) {
+            if group.iter().all(|name| given(self, name).is_none() && !self.misspelt(name)) {
                 let message = format!("`{module}` needs one of {}", listed(group, "and"));
                 self.error("M0007", Vec::new(), message, "this task", None);
             }

@@ -315,12 +315,9 @@ fn ended_badly(cx: &Cx, shown: &str, output: &Output, took: std::time::Duration)
             diagnostic.notes.push(format!("{name}: {line}"));
         }
     };
-    let err = output.err();
-    if err.trim().is_empty() {
-        add("stdout", &output.out())
-    } else {
-        add("stderr", &err)
-    }
+    let (out, err) = (output.out(), output.err());
+    let (name, text) = if err.trim().is_empty() { ("stdout", out) } else { ("stderr", err) };
+    add(name, &text);
     diagnostic
 }
 

@@ -23,17 +23,26 @@ use crate::value::{Map, insert};
 #[serde(deny_unknown_fields)]
 pub struct Args {
     /// The packages, as the manager names them.
+    #[serde(default)]
     name: Vec<String>,
     /// How they shall be.
+    #[serde(default)]
     state: State,
+    /// Read the package lists first. Goes to the manager, as Ansible hands it on.
+    #[serde(default)]
+    update_cache: Option<bool>,
+    /// Seconds for which lists that were read count as fresh. Only apt knows it.
+    #[serde(default)]
+    cache_valid_time: Option<i64>,
     /// The manager to use.
     #[serde(default, rename = "use")]
     manager: Use,
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema, PartialEq, Eq)]
+#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema, Default, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum State {
+    #[default]
     Present,
     Installed,
     Latest,
@@ -60,6 +69,7 @@ impl Module for Package {
         full_name: "ansible.builtin.package",
         also: &["ansible.legacy.package"],
         summary: "Manage packages with the host's own manager",
+        one_of: &[&["name", "update_cache", "cache_valid_time"]],
         reads: &["dpkg-query", "apt-cache", "apt-get -s", "dpkg --compare-versions", "rpm -q", "dnf -q check-update"],
         ..Meta::NONE
     };
@@ -84,7 +94,18 @@ impl Module for Package {
             State::Latest => apt::State::Latest,
             State::Absent | State::Removed => apt::State::Absent,
         };
-        if use_apt { apt::run(cx, &apt::Args::of(args.name, state)) } else { dnf(cx, &args.name, state) }
+        if use_apt {
+            return apt::run(cx, &apt::Args::of(args.name, state, args.update_cache, args.cache_valid_time));
+        }
+        if args.cache_valid_time.is_some() {
+            return Err(Diagnostic::task("H0103", "`cache_valid_time` is known to apt only, and this host has dnf")
+                .with_hint("leave it out on such hosts: `{{ 3600 if ansible_facts.pkg_mgr == 'apt' else omit }}`")
+                .into());
+        }
+        if args.update_cache == Some(true) {
+            cx.scratch(|host| host.run_ok(Program::new(["dnf", "-y", "makecache"]).parsable()))?;
+        }
+        dnf(cx, &args.name, state)
     }
 }
 

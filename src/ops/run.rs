@@ -75,6 +75,7 @@ pub async fn run(
             return Ok(ExitCode::Unreachable);
         }
         let loaded = loaded.playbook;
+        learn_secrets(&opened)?;
         let id = if request.playbooks.len() == 1 { run_id.clone() } else { new_run_id(&time) };
         let dir = RunDir::create(&opened.base, &id)?;
         let mut all: Vec<Box<dyn Reporter>> = vec![Box::new(Journal::new(dir.clone()))];
@@ -106,6 +107,21 @@ pub async fn run(
         }
     }
     Ok(exit)
+}
+
+/// Opens every sealed value once, so that all of them are masked from the first line on, also
+/// those that only a host would print; and a wrong key ends the run before any host is contacted.
+/// Without a key nothing is opened: the playbook may not need one.
+fn learn_secrets(opened: &Opened) -> Result<()> {
+    if !opened.keyring.has_identities() {
+        return Ok(());
+    }
+    for entry in opened.layers.iter().flat_map(|layer| layer.entries.values()) {
+        if let crate::vars::Entry::Sealed(value, _) = entry {
+            value.open()?;
+        }
+    }
+    Ok(())
 }
 
 /// What `check` calls an error may be meant in a run: a task that uses an undefined variable or a file that is not

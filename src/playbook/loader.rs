@@ -96,7 +96,9 @@ impl Loader {
             return Ok(Arc::clone(known));
         }
         let text = read_text(path).map_err(|error| vec![error])?;
-        let name = clean(path).display().to_string();
+        let here = std::env::current_dir().unwrap_or_default();
+        let shown = clean(path);
+        let name = shown.strip_prefix(&here).unwrap_or(&shown).display().to_string();
         let sealed = text.starts_with("$ANSIBLE_VAULT;");
         let text = if sealed {
             (self.options.unseal)(&text)

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::diag::{Diagnostic, Label, Severity, SourceMap};
 
-use super::layout::Paint;
+use super::layout::{Paint, safe_line};
 
 /// Longest source line shown; longer ones are cut around the mark.
 const LINE_WIDTH: usize = 160;
@@ -18,9 +18,9 @@ pub fn frame(diagnostic: &Diagnostic, sources: &SourceMap, paint: Paint) -> Stri
     };
     let message = diagnostic.message.trim_end();
     let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
-    let _ = writeln!(out, "{head}: {}", paint.bold(first));
+    let _ = writeln!(out, "{head}: {}", paint.bold(&safe_line(first)));
     for line in rest.lines() {
-        let _ = writeln!(out, "  {line}");
+        let _ = writeln!(out, "  {}", safe_line(line));
     }
     let gutter = diagnostic
         .labels
@@ -38,7 +38,7 @@ pub fn frame(diagnostic: &Diagnostic, sources: &SourceMap, paint: Paint) -> Stri
     for note in &diagnostic.notes {
         for (index, line) in note.trim_end().lines().enumerate() {
             let mark = if index == 0 { "=" } else { " " };
-            let _ = writeln!(out, "{indent}{mark} {line}");
+            let _ = writeln!(out, "{indent}{mark} {}", safe_line(line));
         }
     }
     for hint in &diagnostic.hints {
@@ -95,6 +95,9 @@ fn write_group(
             last_line = Some(at.line);
         }
         let is_main = first.is_some_and(|first| std::ptr::eq(first, label));
+        if !is_main && label.text.is_empty() {
+            continue;
+        }
         let mark = if is_main { "^" } else { "-" };
         // What begins on this line and goes on below is marked at its first character.
         let width = if end.line == at.line { to.saturating_sub(from).clamp(1, LINE_WIDTH) } else { 1 };

@@ -14,7 +14,7 @@ use crate::diag::SourceMap;
 use crate::event::{Done, Event, EventKind, ImageState, Progress, Reporter, Stats, Status, TaskId};
 
 use super::frame::frame;
-use super::layout::{Paint, duration, pad, shorten, word};
+use super::layout::{Paint, duration, pad, safe_line, shorten, word};
 use super::lines::{HostEnd, TaskLines};
 use super::live::Live;
 
@@ -190,7 +190,13 @@ impl<W: Write + Send> Human<W> {
         let hosts = self.hosts;
         let running = self.running.entry(task).or_insert_with(|| Running::new(String::new(), false));
         running.hosts.insert(host.to_owned());
-        running.ends.push(HostEnd { host: host.to_owned(), done: done.clone(), items, shown_items: Vec::new(), counts: Vec::new() });
+        running.ends.push(HostEnd {
+            host: host.to_owned(),
+            done: done.clone(),
+            items,
+            shown_items: Vec::new(),
+            counts: Vec::new(),
+        });
         if running.ends.len() >= hosts {
             self.flush_task(task, sources);
         }
@@ -213,9 +219,9 @@ impl<W: Write + Send> Human<W> {
                 }
             }
             Progress::ImageLog { image, line } => match &mut self.live {
-                Some(live) => live.set(image, image, line.trim()),
+                Some(live) => live.set(image, image, safe_line(line).trim()),
                 None => {
-                    let line = format!("    {} | {line}\n", pad(image, 18));
+                    let line = format!("    {} | {}\n", pad(image, 18), safe_line(line));
                     self.print(&line);
                 }
             },
@@ -225,15 +231,18 @@ impl<W: Write + Send> Human<W> {
     fn output(&mut self, host: &str, task: TaskId, text: &str) {
         let many = self.hosts > 1;
         let lead = if many { format!("      {host} | ") } else { "      | ".to_owned() };
-        let lines: Vec<String> = text.lines().map(|line| format!("{}{line}\n", self.paint.dim(&lead))).collect();
+        let lines: Vec<String> =
+            text.split_terminator('\n').map(|line| format!("{}{}\n", self.paint.dim(&lead), safe_line(line))).collect();
         if let (Some(live), Some(last)) = (&mut self.live, text.lines().last()) {
-            live.set("task", "", last.trim());
+            live.set("task", "", safe_line(last).trim());
         }
         let Some(running) = self.running.get_mut(&task) else { return };
         if running.flowing || running.started.elapsed() > LONG {
-            let held = if running.flowing { Vec::new() } else { std::mem::take(&mut running.held) };
+            let held = std::mem::take(&mut running.held);
+            // Whose output it is stands above it.
+            let head = if running.flowing { String::new() } else { format!("  {} ...\n", running.name) };
             running.flowing = true;
-            let text = held.concat() + &lines.concat();
+            let text = head + &held.concat() + &lines.concat();
             self.print(&text);
         } else {
             running.held.extend(lines);
@@ -293,8 +302,12 @@ impl<W: Write + Send> Human<W> {
                 ("rescued", stats.rescued),
                 ("ignored", stats.ignored),
             ];
-            let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{name}={count:<4}")).collect();
-            let _ = writeln!(text, "{} : {}", self.paint.status(status, &pad(host, 26)), counts.join(" ").trim_end());
+            // Ansible's columns where they fit, closer together elsewhere.
+            let wide = self.options.width >= 114;
+            let (name, count) = if wide { (26, 4) } else { (self.host_width, 1) };
+            let counts: Vec<String> = counts.iter().map(|(name, n)| format!("{name}={n:<count$}")).collect();
+            let name = self.paint.status(status, &pad(host, name));
+            let _ = writeln!(text, "{name} : {}", counts.join(" ").trim_end());
         }
         if !stats.is_empty() {
             self.print(&text);

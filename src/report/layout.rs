@@ -107,6 +107,15 @@ pub fn shorten(text: &str, width: usize) -> String {
     }
 }
 
+/// One line of foreign text without what would move the cursor or paint the terminal: of a
+/// progress line that overwrites itself the last state is left.
+pub(super) fn safe_line(text: &str) -> String {
+    let text = text.trim_end_matches('\r');
+    let text = text.rsplit('\r').next().unwrap_or_default();
+    let plain = console::strip_ansi_codes(text);
+    plain.chars().map(|c| if c == '\t' { ' ' } else { c }).filter(|c| !c.is_control()).collect()
+}
+
 /// `text` padded to a width.
 pub(super) fn pad(text: &str, width: usize) -> String {
     console::pad_str(text, width, console::Alignment::Left, None).into_owned()
@@ -145,6 +154,12 @@ mod tests {
                 std::process::Command::new("/bin/sh").args(["-c", &format!("printf %s {}", shell_word(word))]).output();
             assert_eq!(String::from_utf8_lossy(&output.unwrap().stdout), word);
         }
+    }
+
+    #[test]
+    fn foreign_text_cannot_steer_the_terminal() {
+        assert_eq!(safe_line("Reading... 5%\rReading... 100%\r"), "Reading... 100%");
+        assert_eq!(safe_line("\u{1b}[31mred\u{1b}[0m \u{7}\u{1b}]0;title\u{7}end"), "red end");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::event::{Diff, Done, Status};
 use crate::value::{JsonStyle, Map, Value, to_json_text};
 
 use super::frame::frame;
-use super::layout::{Paint, duration, pad, shell_word, shorten, word};
+use super::layout::{Paint, duration, pad, safe_line, shell_word, shorten, word};
 
 /// A host's end of a task.
 pub(super) struct HostEnd {
@@ -84,12 +84,13 @@ impl TaskLines<'_> {
                 _ => String::new(),
             },
             Status::Changed | Status::Ok if !done.changes.is_empty() => {
+                // The items that changed have lines of their own.
+                if end.items.is_some() {
+                    return items(end);
+                }
                 let mut text = done.changes[0].clone();
                 if done.changes.len() > 1 {
                     let _ = write!(text, " (+{} more)", done.changes.len() - 1);
-                }
-                if end.items.is_some() {
-                    text = format!("{}: {text}", items(end));
                 }
                 text
             }
@@ -97,14 +98,7 @@ impl TaskLines<'_> {
         }
     }
 
-    fn details(
-        &self,
-        out: &mut String,
-        end: &HostEnd,
-        sources: &SourceMap,
-        name_host: bool,
-        again: Option<&str>,
-    ) {
+    fn details(&self, out: &mut String, end: &HostEnd, sources: &SourceMap, name_host: bool, again: Option<&str>) {
         let host = if name_host { format!("{}: ", end.host) } else { String::new() };
         for (label, done) in &end.shown_items {
             let time = if done.seconds >= 0.05 { format!("  {}", duration(done.seconds)) } else { String::new() };
@@ -147,7 +141,8 @@ impl TaskLines<'_> {
                 self.program_output(out, &end.done);
                 if let Some(again) = again {
                     let name = shell_word(&self.name);
-                    let _ = writeln!(out, "     {}: {again} --start-at-task {name}", self.paint.place("again from here"));
+                    let _ =
+                        writeln!(out, "     {}: {again} --start-at-task {name}", self.paint.place("again from here"));
                 }
                 out.push('\n');
             }
@@ -173,7 +168,7 @@ impl TaskLines<'_> {
                     writeln!(out, "       {}", self.paint.dim(&format!("... {} lines before", lines.len() - LINES)));
             }
             for line in &lines[lines.len().saturating_sub(LINES)..] {
-                let _ = writeln!(out, "       {line}");
+                let _ = writeln!(out, "       {}", safe_line(line));
             }
         }
     }
@@ -189,7 +184,7 @@ impl TaskLines<'_> {
                 Value::Str(text) => text.to_string(),
                 other => to_json_text(other, JsonStyle { indent: Some(2), ..JsonStyle::default() }),
             };
-            for (index, line) in text.lines().enumerate() {
+            for (index, line) in text.split_terminator('\n').map(safe_line).enumerate() {
                 let lead = if index == 0 { format!("{name}: ") } else { "  ".to_owned() };
                 let _ = writeln!(out, "      {}{line}", if index == 0 { self.paint.dim(&lead) } else { lead });
             }

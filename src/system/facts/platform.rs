@@ -162,18 +162,18 @@ pub(super) fn platform(probe: &Probe, facts: &mut Map) {
     }
 }
 
-/// Python's `socket.getfqdn`, from the hosts file: the first name with a dot of the line that has the node's name.
+/// Python's `socket.getfqdn` from the hosts file: the node's address, then the names of that address's first
+/// line; the first one with a dot, else the first.
 fn fqdn(probe: &Probe, nodename: &str) -> String {
     let hosts = probe.text("/etc/hosts").unwrap_or_default();
-    for line in hosts.lines() {
-        let line = line.split('#').next().unwrap_or_default();
-        let names: Vec<&str> = line.split_whitespace().skip(1).collect();
-        if names.contains(&nodename) {
-            let dotted = names.iter().find(|name| name.contains('.'));
-            return dotted.or(names.first()).map_or_else(|| nodename.to_owned(), |name| (*name).to_owned());
-        }
-    }
-    nodename.to_owned()
+    let lines: Vec<Vec<&str>> =
+        hosts.lines().map(|line| line.split('#').next().unwrap_or_default().split_whitespace().collect()).collect();
+    let address =
+        lines.iter().find(|words| words.iter().skip(1).any(|name| *name == nodename)).and_then(|words| words.first());
+    let line = address.and_then(|address| lines.iter().find(|words| words.first() == Some(address)));
+    let names = line.map(|words| &words[1..]).unwrap_or_default();
+    let dotted = names.iter().find(|name| name.contains('.'));
+    dotted.or(names.first()).map_or_else(|| nodename.to_owned(), |name| (*name).to_owned())
 }
 
 pub(super) fn pkg_mgr(probe: &Probe, facts: &mut Map) {
