@@ -244,8 +244,7 @@ mod tests {
         for task in tasks {
             task.await.unwrap();
         }
-        let log = lock(&log).clone();
-        log
+        lock(&log).clone()
     }
 
     #[tokio::test]

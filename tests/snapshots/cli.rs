@@ -1,13 +1,11 @@
 //! The command line as a user sees it: help texts, exit codes, a run for people and for programs.
 //!
 //! Each folder of `tests/cli/` is a case as in `tests/errors/`; help texts are in `tests/cli/help/`.
-//! `HOSTCTL_UPDATE=1 cargo test --test cli` writes the expectations anew; read the difference.
-
-mod snapshot;
+//! `HOSTCTL_UPDATE=1 cargo test --test snapshots` writes the expectations anew; read the difference.
 
 use std::path::{Path, PathBuf};
 
-use snapshot::{Case, compare, folders};
+use crate::case::{Case, compare, folders};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli")

@@ -1,13 +1,11 @@
 //! Every mistake's exact message: each folder of `tests/errors/` holds a `command` (without one:
 //! `hostctl check playbook.yml`), the files that it needs, and in `expected` the exit status, stdout and stderr of the real binary.
 //!
-//! `HOSTCTL_UPDATE=1 cargo test --test errors` writes the expectations anew; read the difference.
-
-mod snapshot;
+//! `HOSTCTL_UPDATE=1 cargo test --test snapshots` writes the expectations anew; read the difference.
 
 use std::path::Path;
 
-use snapshot::{Case, compare, folders};
+use crate::case::{Case, compare, folders};
 
 #[test]
 fn every_mistake_has_its_message() {

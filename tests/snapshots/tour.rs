@@ -1,10 +1,8 @@
 //! The README's tour, run block by block as it stands there.
 
-mod snapshot;
-
 use std::path::Path;
 
-use snapshot::Case;
+use crate::case::Case;
 
 #[test]
 fn the_readme_can_be_typed() {
