@@ -2,6 +2,8 @@
 //!
 //! `HOSTCTL_UPDATE=1 cargo test --test docs` writes them anew.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -135,7 +137,7 @@ fn schema(spec: &Spec) -> Json {
         for alias in &arg.aliases {
             properties.insert(alias.to_string(), one.clone());
         }
-        properties.insert(arg.name.to_string(), one);
+        properties.insert(arg.name.clone(), one);
     }
     properties.sort_keys();
     // An argument may come under another name, from `module_defaults` or from a template, so none is required here.

@@ -135,19 +135,32 @@ impl RunArgs {
 /// The command line as a shell takes it, without the task at which it began.
 pub(super) fn typed(words: impl Iterator<Item = std::ffi::OsString>) -> String {
     let mut shown = vec!["hostctl".to_owned()];
-    let mut skip = false;
+    let mut before = String::new();
     for word in words {
-        let word = word.to_string_lossy();
-        if std::mem::take(&mut skip) || word.starts_with("--start-at-task=") {
+        let word = word.to_string_lossy().into_owned();
+        let value = matches!(before.as_str(), "-e" | "--extra-vars");
+        let skip = before == "--start-at-task";
+        before.clone_from(&word);
+        if skip || word == "--start-at-task" || word.starts_with("--start-at-task=") {
             continue;
         }
-        if word == "--start-at-task" {
-            skip = true;
-            continue;
-        }
-        shown.push(crate::report::shell_word(&word));
+        let inline = word.starts_with("-e") || word.starts_with("--extra-vars=");
+        shown.push(if (value || inline) && looks_secret(&word) {
+            let name = word.split(['=', ':', '{']).next().unwrap_or_default();
+            let name = if inline && word.starts_with("--") { "--extra-vars" } else { name };
+            format!("{}=...", crate::report::shell_word(name))
+        } else {
+            crate::report::shell_word(&word)
+        });
     }
     shown.join(" ")
+}
+
+/// A variable that was typed in clear: its value belongs into no record.
+fn looks_secret(word: &str) -> bool {
+    let word = word.to_lowercase();
+    let file = word.trim_start_matches("--extra-vars=").trim_start_matches("-e").starts_with('@');
+    !file && ["pass", "secret", "token", "credential", "_key", "apikey"].iter().any(|part| word.contains(part))
 }
 
 /// Tags are given several times, or with commas.
@@ -186,7 +199,7 @@ pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
             OutputForm::Human => Box::new(Human::new(std::io::stdout(), human)),
             OutputForm::Jsonl => Box::new(JsonLines::new(std::io::stdout())),
         };
-        let plain = HumanOptions { color: false, live: false, width: 200, verbosity: 1, diff: true };
+        let plain = HumanOptions { color: false, live: false, width: 160, verbosity: 0, diff: true };
         Ok(vec![
             Box::new(JsonLines::new(std::io::BufWriter::new(dir.file("events.jsonl")?))),
             Box::new(Human::new(dir.file("journal")?, plain)),
@@ -204,4 +217,27 @@ pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
     // Blocking work that does not end by itself must not hold the program.
     runtime.shutdown_timeout(Duration::from_secs(2));
     ended
+}
+
+#[cfg(test)]
+mod tests {
+    use super::typed;
+
+    fn shown(words: &[&str]) -> String {
+        typed(words.iter().map(std::ffi::OsString::from))
+    }
+
+    #[test]
+    fn the_command_that_goes_on_has_no_old_start_and_no_secret() {
+        assert_eq!(shown(&["run", "a b.yml", "--start-at-task", "x", "--env", "e"]), "hostctl run \"a b.yml\" --env e");
+        assert_eq!(shown(&["run", "a.yml", "--start-at-task=x"]), "hostctl run a.yml");
+        assert_eq!(shown(&["run", "-e", "image_tag=1", "-e", "@pass.yml"]), "hostctl run -e image_tag=1 -e @pass.yml");
+        for words in
+            [["-e", "registry_password=hunter2"], ["-e", "{\"token\": \"hunter2\"}"], ["x", "-epassword=hunter2"]]
+        {
+            let text = shown(&words);
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+        assert!(!shown(&["--extra-vars=secret=hunter2"]).contains("hunter2"));
+    }
 }

@@ -14,7 +14,7 @@ use crate::map;
 use crate::modules::{Failure, Outcome};
 use crate::playbook::{ModuleUse, Task};
 use crate::value::{Map, StrKey, Value, insert, python_str};
-use crate::vars::{Entry, Scope};
+use crate::vars::{Entry, Layer, Level, Origin, Scope};
 
 type Json = serde_json::Value;
 
@@ -45,7 +45,7 @@ impl HostRun {
     fn debug(&self, module: &ModuleUse, args: &Map, scope: &Scope) -> Result<Attempt> {
         let wanted = args.get(&StrKey("verbosity")).map(python_str).and_then(|text| text.parse::<u8>().ok());
         if wanted.unwrap_or(0) > self.play.engine.options.verbosity {
-            let mut attempt = Attempt::skipped(String::new());
+            let mut attempt = Attempt::skipped(Value::from(""));
             attempt.result = map! {
                 "changed" => false, "skipped" => true, "skipped_reason" => "Verbosity threshold not met.",
             };
@@ -96,7 +96,8 @@ impl HostRun {
                     .iter()
                     .find_map(|name| json.get(name))
                     .map_or_else(|| Value::from("Assertion failed"), |value| crate::value::from_json(value.clone()));
-                let text = if text.is_empty() { python_str(&item.to_value()) } else { text };
+                let text =
+                    if text.is_empty() { item.to_value() } else { super::conditions::false_condition(item, &text) };
                 let mut diagnostic =
                     Diagnostic::task("H0013", python_str(&message)).with_label(item.place(), "not true");
                 for (name, value) in self.values_of(item, scope) {
@@ -159,7 +160,17 @@ impl HostRun {
             for (key, value) in node.as_map().unwrap_or_default() {
                 let Some(name) = key.as_str() else { continue };
                 entries.push((Arc::from(name), Entry::Lazy(value.clone())));
-                insert(&mut shown, name, value.to_value());
+            }
+        }
+        // Results show the values; what cannot be rendered yet is shown as written.
+        let own = scope.with(Layer {
+            origin: Origin { level: Level::IncludeVars, name: "include_vars".into() },
+            entries: Arc::new(entries.iter().cloned().collect()),
+        });
+        for (name, entry) in &entries {
+            if let Entry::Lazy(node) = entry {
+                let value = self.play.engine.templates.render(node, &own);
+                insert(&mut shown, name, value.unwrap_or_else(|_| node.to_value()));
             }
         }
         if let Some(name) = text("name") {
@@ -175,11 +186,13 @@ impl HostRun {
             entries = vec![(Arc::from(name.as_str()), Entry::Lazy(node))];
             shown = map! { name.as_str() => Value::from(shown) };
         }
-        let _ = scope;
         self.play.warn_hidden(entries.iter().map(|(name, entry)| (&**name, entry.span())), "the included variable");
         let state = self.play.engine.states.get(&self.host);
         Arc::make_mut(&mut lock(&state).included).extend(entries);
-        let paths: Vec<Value> = files.iter().map(|path| Value::from(path.display().to_string())).collect();
+        let paths: Vec<Value> = files
+            .iter()
+            .map(|path| Value::from(std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string()))
+            .collect();
         let result = map! { "ansible_facts" => shown, "ansible_included_var_files" => paths };
         Ok(Attempt::from_outcome(Outcome { result, ..Outcome::default() }))
     }

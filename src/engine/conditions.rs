@@ -92,15 +92,30 @@ impl HostRun {
         self.keyword_flag(task, name, &scope).ok().flatten()
     }
 
-    /// Evaluates the conditions of a task, those of its blocks first. The false one's text, if any.
-    pub(super) fn when(&self, task: &Task, scope: &Scope) -> Result<std::result::Result<(), String>> {
+    /// Evaluates the conditions of a task, those of its blocks first. The false one as results show it, if any.
+    pub(super) fn when(&self, task: &Task, scope: &Scope) -> Result<std::result::Result<(), Value>> {
         for node in stacked(task, "when") {
             if let Err(text) = self.play.engine.templates.condition(node, scope)? {
-                return Ok(Err(text));
+                return Ok(Err(false_condition(node, &text)));
             }
         }
         Ok(Ok(()))
     }
+}
+
+/// What results show of a condition that was false: a literal as itself, an expression as its text.
+pub(super) fn false_condition(node: &Node, text: &str) -> Value {
+    let literal = |node: &Node| node.to_value() == Value::Bool(false);
+    // Of a list the first false one counted, so a literal before it was true.
+    let written = node.as_list().map_or_else(
+        || literal(node),
+        |items| {
+            items.iter().any(|item| {
+                literal(item) && item.as_str().is_none() && matches!(truth(&Value::from(text)), Some(false))
+            })
+        },
+    );
+    if written { Value::Bool(false) } else { Value::from(text) }
 }
 
 /// Splits tags: lists, and commas inside items.

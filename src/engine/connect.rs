@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::conditions::truth;
 use super::interp::HostRun;
 use super::play::PlayRun;
-use super::scope::Frames;
 use super::target::{Become, TargetSpec};
 use crate::diag::{Diagnostic, Result};
 use crate::modules::RunsOn;
@@ -32,7 +31,7 @@ impl HostRun {
         // A delegated task connects with the variables of the host it goes to.
         let own;
         let vars = if delegated {
-            own = self.play.scope(&delegate, None, None, &Frames::default());
+            own = self.play.host_scope(&delegate);
             &own
         } else {
             scope

@@ -70,6 +70,7 @@ impl HostRun {
         });
         let round = match self.gate.turn(&self.host, position, id).await {
             Turn::Go(round) => round,
+            Turn::Fail => return Flow::Failed,
             Turn::Stop => return Flow::Gone,
         };
         let Action::Module(module) = &task.action else { return Flow::Next };
@@ -78,8 +79,8 @@ impl HostRun {
             lock(&engine.states.get(&self.host)).gathered = true;
         }
         if flow == Flow::Failed {
-            self.play.host_failed(&self.host, false);
+            self.play.host_failed(&self.host);
         }
-        flow
+        self.share_failure(&task, &round, &here, flow).await
     }
 }

@@ -15,7 +15,7 @@ use super::task::Ended;
 use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::playbook::{Include, IncludeKind, Keywords, ModuleUse, RoleFrom, Task};
-use crate::value::{Value, insert, python_str};
+use crate::value::{Value, python_str};
 use crate::vars::{Layer, Scope};
 
 /// Includes below each other: deeper is a cycle that no static check saw.
@@ -78,20 +78,19 @@ impl HostRun {
         }
         let mut attempt = match (parts.is_empty(), skipped) {
             (true, Some(condition)) => Attempt::skipped(condition),
-            _ => {
-                let mut attempt = Attempt::from_outcome(crate::modules::Outcome {
-                    result: map! { "include" => names.join(", ") },
-                    ..Default::default()
-                });
-                insert(&mut attempt.result, "failed", false);
-                attempt
-            }
+            _ => Attempt::from_outcome(crate::modules::Outcome {
+                result: map! { "include" => names.join(", "), "include_args" => Value::empty_map() },
+                ..Default::default()
+            }),
         };
         attempt.seconds = started.elapsed().as_secs_f64();
         let flow = self.settle_include(task, attempt, looped.then_some(parts.len()), here);
         if flow != Flow::Next {
             return flow;
         }
+        // Each item that includes something counts.
+        let more = u32::try_from(parts.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        lock(&self.play.engine.states.get(&self.host)).stats.ok += more;
         for (index, (included, layer)) in parts.into_iter().enumerate() {
             let mut inner = here.clone();
             inner.frames.0.extend(layer);
@@ -113,7 +112,7 @@ impl HostRun {
     fn settle_include(&self, task: &Arc<Task>, attempt: Attempt, items: Option<usize>, here: &Here) -> Flow {
         let flow = self.settle(task, Ended { attempt, items, notify: Vec::new() }, false, here);
         if flow == Flow::Failed && !here.rescuable {
-            self.play.host_failed(&self.host, false);
+            self.play.host_failed(&self.host);
         }
         flow
     }

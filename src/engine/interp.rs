@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use super::conditions::selected_by_tags;
 use super::play::PlayRun;
-use super::schedule::{Gate, Position, Turn};
+use super::schedule::{Gate, Position, Round, Turn};
 use super::scope::Frames;
 use super::state::{Out, lock};
 use crate::playbook::{Action, Block, Context, ContextKind, Item, RoleUse, Task};
@@ -191,6 +191,7 @@ impl HostRun {
             }
             let round = match self.gate.turn(&self.host, position, task.id).await {
                 Turn::Go(round) => round,
+                Turn::Fail => return Flow::Failed,
                 Turn::Stop => return Flow::Gone,
             };
             let flow = match &task.action {
@@ -200,15 +201,23 @@ impl HostRun {
                 Action::Module(module) => self.run_module(task, module, &round, here).await,
                 Action::Include(include) => self.include(task, include, &round, position, here).await,
             };
-            match flow {
-                Flow::Failed if !here.rescuable => {
-                    let any_errors_fatal = self.keyword_bool(task, "any_errors_fatal", here).unwrap_or(false);
-                    self.play.host_failed(&self.host, any_errors_fatal);
-                    Flow::Failed
+            if flow == Flow::Failed && !here.rescuable {
+                self.play.host_failed(&self.host);
+            }
+            match &task.action {
+                Action::Module(module) if module.entry.meta.name != "meta" => {
+                    self.share_failure(task, &round, here, flow).await
                 }
-                flow => flow,
+                _ => flow,
             }
         })
+    }
+
+    /// With `any_errors_fatal` all hosts fail with one, each in its own blocks.
+    pub(super) async fn share_failure(&self, task: &Task, round: &Round, here: &Here, flow: Flow) -> Flow {
+        let all = self.keyword_bool(task, "any_errors_fatal", here) == Some(true);
+        round.ended(all && matches!(flow, Flow::Failed | Flow::Gone), &self.gate);
+        if all && round.any_failed().await && flow == Flow::Next { Flow::Failed } else { flow }
     }
 
     /// False before `--start-at-task`'s task was seen.

@@ -168,12 +168,14 @@ impl HostRun {
             let parts = match value {
                 Value::List(parts) => parts.to_vec(),
                 Value::Null => continue,
+                other if is_omit(&other) => continue,
                 other => vec![other],
             };
             for part in parts {
                 match part {
                     Value::Map(map) => {
-                        all.extend(map.iter().map(|(key, value)| (key.text().to_string(), python_str(value))));
+                        let set = map.iter().filter(|(_, value)| !is_omit(value));
+                        all.extend(set.map(|(key, value)| (key.text().to_string(), python_str(value))));
                     }
                     Value::Null => {}
                     other => {

@@ -24,6 +24,8 @@ use crate::yaml::Node;
 pub(super) struct Handler {
     /// The task, or a static import's task.
     pub task: Arc<Task>,
+    /// The list or block that it stands in: of one name the last group counts, and the first in it.
+    pub group: usize,
 }
 
 /// What a dynamic include was loaded as; hosts share it.
@@ -52,9 +54,13 @@ pub(super) struct PlayRun {
     pub vars_files: Mutex<HashMap<Arc<str>, Vec<Layer>>>,
     pub handlers: Mutex<Vec<Handler>>,
     pub included: Mutex<HashMap<(TaskId, String), Included>>,
+    /// Variables of `vars_prompt`.
+    pub prompts: Option<Layer>,
+    /// Limits of tasks with `throttle`.
+    pub throttles: Mutex<HashMap<TaskId, Arc<tokio::sync::Semaphore>>>,
     /// Failures in the running batch, for `max_fail_percentage`.
     pub failed: Mutex<Vec<Arc<str>>>,
-    /// The play ends after this batch (`any_errors_fatal`, `max_fail_percentage`).
+    /// The play ends after this batch (`max_fail_percentage`).
     pub fatal: AtomicBool,
     /// `meta: end_play`.
     pub ended: AtomicBool,
@@ -128,6 +134,8 @@ impl PlayRun {
             vars_files: Mutex::default(),
             handlers: Mutex::new(handlers),
             included: Mutex::default(),
+            prompts: prompts(engine, keywords.get("vars_prompt"), &early)?,
+            throttles: Mutex::default(),
             failed: Mutex::default(),
             fatal: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -272,15 +280,17 @@ impl PlayRun {
         let mut found = Vec::new();
         flatten_handlers(items, &mut found);
         let mut handlers = lock(&self.handlers);
-        for handler in found {
+        let first = handlers.last().map_or(0, |last| last.group + 1);
+        for mut handler in found {
+            handler.group += first;
             if !handlers.iter().any(|known| known.task.id == handler.task.id) {
                 handlers.push(handler);
             }
         }
     }
 
-    /// A host failed for good: `max_fail_percentage` and `any_errors_fatal` may end the play.
-    pub(super) fn host_failed(&self, host: &Arc<str>, any_errors_fatal: bool) {
+    /// A host failed for good: `max_fail_percentage` may end the play.
+    pub(super) fn host_failed(&self, host: &Arc<str>) {
         let mut failed = lock(&self.failed);
         failed.push(Arc::clone(host));
         let share = self.play.context.keywords.get("max_fail_percentage").and_then(|node| {
@@ -290,11 +300,38 @@ impl PlayRun {
         #[expect(clippy::cast_precision_loss, reason = "counts of hosts are small")]
         let over =
             share.is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
-        if over || any_errors_fatal {
+        if over {
             self.fatal.store(true, Ordering::SeqCst);
             lock(&self.gate).stop();
         }
     }
+}
+
+/// The variables of `vars_prompt`. Nobody is asked: one that `-e` gives is left alone, else its default counts, as
+/// in Ansible without a terminal.
+fn prompts(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Option<Layer>> {
+    let Some(node) = node else { return Ok(None) };
+    let items: Vec<&Node> = node.as_list().map_or_else(|| vec![node], |items| items.iter().collect());
+    let mut entries: Vec<(Arc<str>, Value)> = Vec::new();
+    for item in items {
+        let Some(name) = item.get("name").and_then(Node::as_str) else { continue };
+        if engine.options.layers.iter().any(|layer| layer.entries.contains_key(name)) {
+            continue;
+        }
+        let value = match item.get("default") {
+            Some(default) => engine.templates.render(default, early)?,
+            None => Value::Null,
+        };
+        let shown = if value == Value::Null { "nothing" } else { "its default" };
+        engine.warn_once(
+            None,
+            Diagnostic::source("P0157", format!("`{name}` was not asked for: it is {shown}"))
+                .with_label(item.place(), "not asked")
+                .with_hint(format!("-e {name}=VALUE")),
+        );
+        entries.push((Arc::from(name), value));
+    }
+    Ok(Some(Layer::data(Level::PlayPrompt, "vars_prompt", entries)))
 }
 
 /// A host pattern as text: a list is joined as Ansible does.
@@ -306,16 +343,28 @@ fn pattern_text(value: &Value) -> String {
 }
 
 fn flatten_handlers(items: &[Item], out: &mut Vec<Handler>) {
+    let mut group = out.last().map_or(0, |last| last.group + 1);
     for item in items {
         match item {
-            Item::Task(task) => out.push(Handler { task: Arc::clone(task) }),
+            Item::Task(task) => {
+                // The handlers of each role are a group too.
+                let role = |task: &Task| task.context.role().map(|role| role.path.clone());
+                if out.last().is_some_and(|last| last.group == group && role(&last.task) != role(task)) {
+                    group += 1;
+                }
+                out.push(Handler { task: Arc::clone(task), group });
+            }
             Item::Block(block) => {
                 let Block { body, rescue, always, .. } = &**block;
                 for part in [body, rescue, always] {
                     flatten_handlers(part, out);
                 }
+                group = out.last().map_or(0, |last| last.group + 1);
             }
-            Item::Role(role) => flatten_handlers(&role.handlers, out),
+            Item::Role(role) => {
+                flatten_handlers(&role.handlers, out);
+                group = out.last().map_or(0, |last| last.group + 1);
+            }
         }
     }
 }

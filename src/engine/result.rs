@@ -85,19 +85,20 @@ impl Attempt {
     }
 
     /// Skipped by a condition.
-    pub fn skipped(condition: String) -> Self {
+    pub fn skipped(condition: Value) -> Self {
+        let reason = crate::value::python_str(&condition);
         let result = crate::map! {
             "changed" => false,
             "skipped" => true,
             "skip_reason" => "Conditional result was False",
-            "false_condition" => condition.clone(),
+            "false_condition" => condition,
         };
         Self {
             status: Status::Skipped,
             result,
             changes: Vec::new(),
             diffs: Vec::new(),
-            reason: Some(condition),
+            reason: Some(reason),
             diagnostic: None,
             warnings: Vec::new(),
             verbose: false,

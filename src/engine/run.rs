@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::play::PlayRun;
-use super::state::{HostList, States, lock};
+use super::state::{HostList, Out, States, lock};
 use super::target::Targets;
 use crate::diag::{Diagnostic, ExitCode, Result};
 use crate::event::{EventKind, Sink, Stats};
@@ -58,6 +58,8 @@ pub struct Options {
     pub tags: Vec<String>,
     /// `--skip-tags`
     pub skip_tags: Vec<String>,
+    /// `--limit`, for `ansible_limit`.
+    pub limit: Option<String>,
     /// `--start-at-task`
     pub start_at_task: Option<String>,
     /// `--force-handlers`
@@ -85,6 +87,7 @@ impl Default for Options {
             diff: false,
             tags: Vec::new(),
             skip_tags: Vec::new(),
+            limit: None,
             start_at_task: None,
             force_handlers: false,
             verbosity: 0,
@@ -212,10 +215,11 @@ impl Engine {
             ExitCode::Interrupted
         } else if let Some(code) = fatal {
             code
-        } else if stats.values().any(|host| host.unreachable > 0) {
-            // Ansible's order: an unreachable host outweighs a failed one.
+        } else if self.states.any_out(Out::Unreachable) {
+            // Ansible's order: an unreachable host outweighs a failed one. Errors that `clear_host_errors` took back
+            // do not count.
             ExitCode::Unreachable
-        } else if stats.values().any(|host| host.failed > 0) {
+        } else if self.states.any_out(Out::Failed) {
             ExitCode::HostFailed
         } else {
             ExitCode::Ok

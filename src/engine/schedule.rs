@@ -33,11 +33,53 @@ pub(super) struct Round {
     pub hosts: Vec<Arc<str>>,
     announced: AtomicBool,
     done: watch::Sender<Option<bool>>,
+    /// Hosts that have not ended the task yet, and whether one of those that have failed.
+    open: Mutex<(usize, bool)>,
+    verdict: watch::Sender<Option<bool>>,
+    /// How many hosts have had their turn at a task that goes host by host.
+    passed: watch::Sender<usize>,
 }
 
 impl Round {
     fn new(hosts: Vec<Arc<str>>) -> Arc<Self> {
-        Arc::new(Self { hosts, announced: AtomicBool::new(false), done: watch::channel(None).0 })
+        let open = Mutex::new((hosts.len(), false));
+        let (done, verdict) = (watch::channel(None).0, watch::channel(None).0);
+        let passed = watch::channel(0).0;
+        Arc::new(Self { hosts, announced: AtomicBool::new(false), done, open, verdict, passed })
+    }
+
+    /// This host has ended the task. The last one to do so fails those that wait at other tasks, if `failed` holds
+    /// for any host.
+    pub fn ended(&self, failed: bool, gate: &Gate) {
+        let verdict = {
+            let mut open = lock(&self.open);
+            open.0 = open.0.saturating_sub(1);
+            open.1 |= failed;
+            (open.0 == 0).then_some(open.1)
+        };
+        if let Some(verdict) = verdict {
+            if verdict {
+                gate.fail_waiting();
+            }
+            self.verdict.send_replace(Some(verdict));
+        }
+    }
+
+    /// Waits until the hosts before this one have called [`Round::pass_on`].
+    pub async fn in_order(&self, host: &str) {
+        let place = self.hosts.iter().position(|other| &**other == host).unwrap_or(0);
+        let _ = self.passed.subscribe().wait_for(|passed| *passed >= place).await;
+    }
+
+    /// The next host's turn.
+    pub fn pass_on(&self) {
+        self.passed.send_modify(|passed| *passed += 1);
+    }
+
+    /// Waits until every host has ended the task; true if one of them failed.
+    pub async fn any_failed(&self) -> bool {
+        let mut verdict = self.verdict.subscribe();
+        verdict.wait_for(Option::is_some).await.is_ok_and(|value| value.unwrap_or(false))
     }
 
     /// True for the first that asks: that one tells that the task starts.
@@ -66,7 +108,9 @@ impl Round {
 pub(super) enum Turn {
     /// Run the task.
     Go(Arc<Round>),
-    /// `any_errors_fatal`, `max_fail_percentage` or an interrupt: run nothing more.
+    /// Another host's failure counts for this one too (`any_errors_fatal`).
+    Fail,
+    /// `max_fail_percentage` or an interrupt: run nothing more.
     Stop,
 }
 
@@ -116,6 +160,17 @@ impl Gate {
         let mut inner = lock(&self.inner);
         inner.seats.shift_remove(host);
         release(&mut inner);
+    }
+
+    /// Fails every host that waits for its turn.
+    fn fail_waiting(&self) {
+        for (_, seat) in &mut lock(&self.inner).seats {
+            if let Seat::Waiting(..) = seat
+                && let Seat::Waiting(_, _, sender) = std::mem::replace(seat, Seat::Running)
+            {
+                let _ = sender.send(Turn::Fail);
+            }
+        }
     }
 
     /// Lets nobody run another task.
@@ -189,8 +244,7 @@ mod tests {
         for task in tasks {
             task.await.unwrap();
         }
-        let log = lock(&log).clone();
-        log
+        lock(&log).clone()
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use super::play::PlayRun;
 use super::state::{HostRecord, lock};
@@ -32,29 +32,13 @@ impl PlayRun {
         if let Some(record) = self.record(host) {
             layers.extend(record.layers.iter().cloned());
         }
-        let state = self.engine.states.get(host);
-        {
-            let mut state = lock(&state);
-            layers.extend(state.facts_layer());
-            layers.extend(state.exported.iter().cloned());
-            if !state.included.is_empty() {
-                layers.push(Layer {
-                    origin: Origin { level: Level::IncludeVars, name: "include_vars".into() },
-                    entries: Arc::clone(&state.included),
-                });
-            }
-            if !state.set_facts.is_empty() {
-                layers.push(Layer {
-                    origin: Origin { level: Level::SetFact, name: "set_fact or register".into() },
-                    entries: Arc::clone(&state.set_facts),
-                });
-            }
-        }
+        self.state_layers(host, &mut layers);
         if let Some(context) = context {
             context_layers(context, &mut layers);
         } else {
             context_layers(&self.play.context, &mut layers);
         }
+        layers.extend(self.prompts.clone());
         layers.extend(lock(&self.vars_files).get(host).into_iter().flatten().cloned());
         if let Some(node) = task.and_then(|task| task.keywords.get("vars")) {
             layers.push(source(Level::TaskVars, "task vars", node));
@@ -63,6 +47,39 @@ impl PlayRun {
         layers.extend(self.engine.options.layers.iter().cloned());
         layers.push(self.magic(host, context));
         Scope::from_layers(layers)
+    }
+
+    /// What other hosts see of a host, and what a delegated task connects with: its inventory, facts and set
+    /// variables. Variables of plays, roles and tasks are no part of a host.
+    pub(super) fn host_scope(self: &Arc<Self>, host: &Arc<str>) -> Scope {
+        let mut layers = vec![self.builtin.clone()];
+        if let Some(record) = self.record(host) {
+            layers.extend(record.layers.iter().cloned());
+        }
+        self.state_layers(host, &mut layers);
+        layers.extend(self.engine.options.layers.iter().cloned());
+        layers.push(self.magic(host, None));
+        Scope::from_layers(layers)
+    }
+
+    /// What the run has learned about a host.
+    fn state_layers(&self, host: &Arc<str>, layers: &mut Vec<Layer>) {
+        let state = self.engine.states.get(host);
+        let mut state = lock(&state);
+        layers.extend(state.facts_layer());
+        layers.extend(state.exported.iter().cloned());
+        if !state.included.is_empty() {
+            layers.push(Layer {
+                origin: Origin { level: Level::IncludeVars, name: "include_vars".into() },
+                entries: Arc::clone(&state.included),
+            });
+        }
+        if !state.set_facts.is_empty() {
+            layers.push(Layer {
+                origin: Origin { level: Level::SetFact, name: "set_fact or register".into() },
+                entries: Arc::clone(&state.set_facts),
+            });
+        }
     }
 
     /// A host's inventory record, kept for the play.
@@ -97,15 +114,15 @@ impl PlayRun {
             set("role_name", name.clone());
             set("ansible_role_name", name);
             set("role_path", Value::from(role.path.display().to_string()));
-            let parents: Vec<Value> = context
-                .into_iter()
-                .flat_map(|context| context.chain())
-                .filter_map(|context| match &context.kind {
-                    ContextKind::Role(role) => Some(Value::Str(Arc::clone(&role.name))),
-                    _ => None,
-                })
-                .skip(1)
-                .collect();
+            // Roles that import or include this one; those that depend on it are not its parents.
+            let mut inner = role;
+            let mut parents: Vec<Value> = Vec::new();
+            for outer in context.into_iter().flat_map(|context| parents_of(context)) {
+                if !outer.dependencies.iter().any(|dependency| dependency.path == inner.path) {
+                    parents.push(Value::Str(Arc::clone(&outer.name)));
+                }
+                inner = outer;
+            }
             set("ansible_parent_role_names", Value::from(parents));
         }
         Layer { origin: Origin { level: Level::Magic, name: "hostctl".into() }, entries: Arc::new(entries) }
@@ -138,10 +155,27 @@ impl PlayRun {
         set("ansible_play_batch", list(&alive));
         set("play_hosts", list(&alive));
         set("ansible_play_name", Value::from(self.name.clone()));
-        let roles: Vec<Value> = self.play.roles.iter().map(|role| Value::Str(Arc::clone(&role.role.name))).collect();
-        set("role_names", Value::from(roles.clone()));
-        set("ansible_role_names", Value::from(roles.clone()));
-        set("ansible_play_role_names", Value::from(roles));
+        let direct: Vec<Arc<str>> = self
+            .play
+            .roles
+            .iter()
+            .filter(|role| parents_of(&role.context).next().is_none())
+            .map(|role| Arc::clone(&role.role.name))
+            .collect();
+        let dependent: IndexSet<Arc<str>> = self
+            .play
+            .roles
+            .iter()
+            .filter(|role| parents_of(&role.context).next().is_some())
+            .map(|role| Arc::clone(&role.role.name))
+            .collect();
+        let every: IndexSet<Arc<str>> = direct.iter().chain(&dependent).cloned().collect();
+        let every: Vec<Arc<str>> = every.into_iter().collect();
+        let dependent: Vec<Arc<str>> = dependent.into_iter().collect();
+        set("role_names", list(&direct));
+        set("ansible_play_role_names", list(&direct));
+        set("ansible_dependent_role_names", list(&dependent));
+        set("ansible_role_names", list(&every));
         set("playbook_dir", Value::from(self.playbook_dir().display().to_string()));
         set("hostctl_run", self.engine.options.run_info.clone());
         set("ansible_check_mode", Value::Bool(self.engine.options.check));
@@ -153,6 +187,9 @@ impl PlayRun {
         let run_tags = &self.engine.options.tags;
         set("ansible_run_tags", if run_tags.is_empty() { tags(&["all".to_owned()]) } else { tags(run_tags) });
         set("ansible_skip_tags", tags(&self.engine.options.skip_tags));
+        if let Some(limit) = &self.engine.options.limit {
+            set("ansible_limit", Value::from(limit.as_str()));
+        }
         if let Some(file) = self.engine.hosts.location() {
             let dir = if file.is_dir() { Some(file.as_path()) } else { file.parent() };
             set("inventory_dir", dir.map(|dir| dir.display().to_string()).into());
@@ -204,6 +241,17 @@ impl PlayRun {
             }
         }
     }
+}
+
+/// The roles around a role's use, innermost first.
+fn parents_of(context: &Arc<Context>) -> impl Iterator<Item = &Arc<Role>> {
+    context
+        .chain()
+        .filter_map(|context| match &context.kind {
+            ContextKind::Role(role) => Some(role),
+            _ => None,
+        })
+        .skip(1)
 }
 
 /// The layers of a chain of contexts: play, roles, blocks, includes.
@@ -278,6 +326,7 @@ fn ansible_version() -> Value {
 pub(super) fn builtin_layer() -> Layer {
     let mut map = Map::new();
     insert(&mut map, "ansible_managed", "Ansible managed");
+    insert(&mut map, "ansible_facts", Value::empty_map());
     Layer::data(Level::Builtin, "hostctl", map.into_iter().map(|(key, value)| (key.text(), value)))
 }
 
@@ -295,6 +344,6 @@ impl HostVars for RunHostVars {
         let play = self.play.upgrade()?;
         let host: Arc<str> = host.into();
         play.record(&host)?;
-        Some(play.scope(&host, None, None, &Frames::default()))
+        Some(play.host_scope(&host))
     }
 }

@@ -11,22 +11,38 @@ use crate::diag::{Diagnostic, Result, Severity};
 use crate::event::{EventKind, Status, TaskId};
 use crate::playbook::Task;
 use crate::value::{Map, StrKey, Value, insert, python_str};
-use crate::vars::Entry;
+use crate::vars::{Entry, Scope};
 use crate::yaml::Node;
 
 impl HostRun {
     /// Takes what a result says about the host: facts, set facts, included variables.
-    pub(super) fn apply(&self, task: &Task, attempt: &Attempt) {
+    pub(super) fn apply(&self, task: &Task, attempt: &Attempt, delegate_scope: &Scope) {
         let Some(Value::Map(facts)) = attempt.result.get(&StrKey("ansible_facts")) else { return };
         let name = match &task.action {
             crate::playbook::Action::Module(module) => module.entry.meta.name,
             crate::playbook::Action::Include(_) => return,
         };
-        let hosts = if keyword(task, "run_once").is_some_and(|node| truth(&node.to_value()) == Some(true)) {
+        let flag = |name| self.keyword_flag(task, name, delegate_scope).ok().flatten() == Some(true);
+        let delegate = if keyword(task, "delegate_to").is_some() && flag("delegate_facts") {
+            self.keyword_value(task, "delegate_to", delegate_scope)
+                .ok()
+                .flatten()
+                .map(|host| Arc::from(python_str(&host)))
+        } else {
+            None
+        };
+        let hosts = if let Some(host) = delegate {
+            vec![host]
+        } else if keyword(task, "run_once").is_some_and(|node| truth(&node.to_value()) == Some(true)) {
             let batch = lock(&self.play.batch).clone();
             self.play.alive(&batch)
         } else {
             vec![Arc::clone(&self.host)]
+        };
+        // `include_vars` has set them for this host, as sources that are rendered on use.
+        let included = match name {
+            "include_vars" => Arc::clone(&lock(&self.play.engine.states.get(&self.host)).included),
+            _ => Arc::default(),
         };
         for host in hosts {
             let state = self.play.engine.states.get(&host);
@@ -42,10 +58,9 @@ impl HostRun {
                     }
                 }
                 "include_vars" => {
-                    let included = Arc::make_mut(&mut state.included);
-                    for (key, value) in facts.iter() {
-                        included.insert(key.text(), Entry::Data(value.clone(), Some(task.label_span)));
-                    }
+                    let set = included.iter().filter(|(name, _)| facts.contains_key(&StrKey(name)));
+                    Arc::make_mut(&mut state.included)
+                        .extend(set.map(|(name, entry)| (Arc::clone(name), entry.clone())));
                 }
                 _ => state.merge_facts(facts),
             }
@@ -67,9 +82,17 @@ impl HostRun {
         if let Some(diagnostic) = attempt.diagnostic.take() {
             attempt.diagnostic = Some(self.located(task, diagnostic));
         }
-        if matches!(attempt.status, Status::Ok | Status::Changed) && !attempt.result.contains_key(&StrKey("failed")) {
+        // A condition that skipped the task leaves `failed` unset, and so does a loop; a module that skipped does not.
+        if ended.items.is_none()
+            && matches!(task.action, crate::playbook::Action::Module(_))
+            && !attempt.failed()
+            && attempt.status != Status::Unreachable
+            && !attempt.result.contains_key(&StrKey("skip_reason"))
+            && !attempt.result.contains_key(&StrKey("failed"))
+        {
             insert(&mut attempt.result, "failed", false);
         }
+        let name = if attempt.failed() { self.given_name(task, here) } else { String::new() };
         let (flow, ignored) = {
             let state = engine.states.get(&self.host);
             let mut state = lock(&state);
@@ -81,7 +104,7 @@ impl HostRun {
             }
             match attempt.status {
                 Status::Unreachable if flag("ignore_unreachable") => {
-                    state.stats.skipped += 1;
+                    state.stats.ok += 1;
                     state.stats.ignored += 1;
                     (Flow::Next, true)
                 }
@@ -100,7 +123,7 @@ impl HostRun {
                     if here.rescuable {
                         state.stats.rescued += 1;
                         state.set("ansible_failed_result", Entry::Data(Value::from(attempt.result.clone()), None));
-                        state.set("ansible_failed_task", Entry::Data(failed_task(&task_name_quick(task), task), None));
+                        state.set("ansible_failed_task", Entry::Data(failed_task(&name, task), None));
                     } else {
                         state.stats.failed += 1;
                     }
@@ -144,7 +167,7 @@ impl HostRun {
         }
         if flow == Flow::Gone {
             *lock(&self.play.magic_cache) = None;
-            self.play.host_failed(&self.host, false);
+            self.play.host_failed(&self.host);
         }
         flow
     }
@@ -179,7 +202,9 @@ impl HostRun {
         };
         let mut ids: Vec<TaskId> = Vec::new();
         let mut known: Vec<String> = Vec::new();
-        for handler in handlers.iter().rev() {
+        let mut by_rank: Vec<&super::play::Handler> = handlers.iter().collect();
+        by_rank.sort_by_key(|handler| std::cmp::Reverse(handler.group));
+        for handler in by_rank {
             let own = handler.task.keywords.get("name").map(&text).unwrap_or_default();
             let full = handler.task.context.role().map(|role| format!("{} : {own}", role.name));
             if own == name || full.as_deref() == Some(name) {
@@ -242,9 +267,4 @@ fn failed_task(name: &str, task: &Task) -> Value {
 /// Keys that only the engine reads.
 fn drop_engine_keys(result: &mut Map) {
     result.shift_remove(&StrKey("_ansible_facts_cacheable"));
-}
-
-/// The name as written.
-fn task_name_quick(task: &Task) -> String {
-    task.keywords.get("name").map_or_else(String::new, |node| python_str(&node.to_value()))
 }

@@ -88,6 +88,11 @@ impl States {
         Arc::clone(hosts.entry(Arc::clone(host)).or_default())
     }
 
+    /// Whether a host is out of the run for this reason.
+    pub fn any_out(&self, why: Out) -> bool {
+        lock(&self.hosts).values().any(|state| lock(state).out == Some(why))
+    }
+
     /// The counts of all hosts that took part.
     pub fn stats(&self) -> BTreeMap<String, Stats> {
         lock(&self.hosts)

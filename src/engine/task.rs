@@ -36,22 +36,46 @@ impl HostRun {
         let scope = self.scope(task, here);
         // These work on all hosts at once, so one host does it (Ansible's BYPASS_HOST_LOOP).
         let for_all = matches!(module.entry.meta.name, "add_host" | "pause");
-        let run_once = for_all || self.keyword_flag(task, "run_once", &scope).ok().flatten().unwrap_or(false);
+        let shared = self.keyword_flag(task, "run_once", &scope).ok().flatten().unwrap_or(false);
+        let run_once = for_all || shared;
         if run_once && !round.is_leader(&self.host) {
             return if round.wait().await { Flow::Failed } else { Flow::Next };
         }
         self.announce(task, round, here);
         self.emit(EventKind::HostStarted { task: task.id });
         let started = Instant::now();
+        // Groups list their hosts in the order in which they were added, and one at a time means in order.
+        let throttle = self.throttle(task, &scope);
+        let in_order = module.entry.meta.name == "group_by" || throttle.as_ref().is_some_and(|few| few.0 == 1);
+        if in_order {
+            round.in_order(&self.host).await;
+        }
+        let _turn = match &throttle {
+            Some((_, few)) => few.acquire().await.ok(),
+            None => None,
+        };
         let permit = self.play.engine.forks.acquire().await;
         let mut ended = self.execute(task, module, scope, here).await;
         drop(permit);
         ended.attempt.seconds = started.elapsed().as_secs_f64();
-        let flow = self.settle(task, ended, run_once, here);
+        // Only the keyword shares the result with the other hosts.
+        let flow = self.settle(task, ended, shared, here);
+        if in_order {
+            round.pass_on();
+        }
         if run_once {
             round.finish(flow == Flow::Failed);
         }
         flow
+    }
+
+    /// The task's own limit of hosts at a time (`throttle`); what cannot be read as a number is no limit.
+    fn throttle(&self, task: &Task, scope: &Scope) -> Option<(usize, Arc<tokio::sync::Semaphore>)> {
+        let value = self.keyword_value(task, "throttle", scope).ok().flatten()?;
+        let limit = python_str(&value).trim().parse::<usize>().ok().filter(|limit| *limit > 0)?;
+        let mut all = super::state::lock(&self.play.throttles);
+        let few = all.entry(task.id).or_insert_with(|| Arc::new(tokio::sync::Semaphore::new(limit)));
+        Some((limit, Arc::clone(few)))
     }
 
     /// The scope of a task here.
@@ -87,6 +111,18 @@ impl HostRun {
 
     /// A task's name, rendered as far as it renders; the module's name without one.
     pub(super) fn task_name(&self, task: &Task, here: &Here) -> String {
+        let name = self.given_name(task, here);
+        if !name.is_empty() {
+            return name;
+        }
+        match &task.action {
+            crate::playbook::Action::Module(module) => module.name.to_string(),
+            crate::playbook::Action::Include(include) => include.name.to_string(),
+        }
+    }
+
+    /// The name that a task was given, rendered as far as it renders; empty without one.
+    pub(super) fn given_name(&self, task: &Task, here: &Here) -> String {
         match task.keywords.get("name") {
             Some(node) if !node.is_null() => {
                 if node.has_template() {
@@ -100,10 +136,7 @@ impl HostRun {
                     python_str(&node.to_value())
                 }
             }
-            _ => match &task.action {
-                crate::playbook::Action::Module(module) => module.name.to_string(),
-                crate::playbook::Action::Include(include) => include.name.to_string(),
-            },
+            _ => String::new(),
         }
     }
 
@@ -124,8 +157,8 @@ impl HostRun {
         let Some(looped) = looped else {
             let mut notify = Vec::new();
             let attempt = self.item(task, module, &scope, no_log, &mut notify).await;
+            self.apply(task, &attempt, &scope);
             drop(scope);
-            self.apply(task, &attempt);
             return Ended { attempt, items: None, notify };
         };
         let count = looped.items.len();
@@ -148,6 +181,7 @@ impl HostRun {
                 );
             }
             let layer = looped.layer(index);
+            let info = layer.entries.get("ansible_loop").cloned();
             let scope = base.with(layer);
             let started = Instant::now();
             let mut attempt = self.item(task, module, &scope, no_log, &mut notify).await;
@@ -157,6 +191,9 @@ impl HostRun {
             if let Some(name) = &looped.index_var {
                 insert(&mut attempt.result, name, index);
                 insert(&mut attempt.result, "ansible_index_var", name.as_str());
+            }
+            if let Some(Entry::Data(info, _)) = info {
+                insert(&mut attempt.result, "ansible_loop", info);
             }
             let label = match &looped.label {
                 _ if no_log => "(hidden by no_log)".to_owned(),
@@ -179,10 +216,10 @@ impl HostRun {
                 attempt.failed() && self.keyword_flag(task, "ignore_errors", &scope).ok().flatten() == Some(true);
             self.emit(EventKind::ItemDone { task: task.id, label, done: attempt.done(ignored, no_log) });
             self.warn_all(task, &attempt);
-            drop(scope);
             if attempt.result.contains_key(&StrKey("ansible_facts")) {
+                self.apply(task, &attempt, &scope);
+                drop(scope);
                 base = Scope::new();
-                self.apply(task, &attempt);
                 base.clone_from(&self.scope(task, here));
             }
             let gone = attempt.status == Status::Unreachable;
@@ -250,6 +287,8 @@ impl HostRun {
                     attempt.status = Status::Failed;
                     attempt.diagnostic = Some(diagnostic);
                 }
+                // Ansible counts the retries here, not the tries.
+                insert(&mut attempt.result, "attempts", tries.0 - 1);
                 insert(&mut attempt.result, "failed", true);
                 return attempt;
             }
@@ -298,7 +337,7 @@ impl HostRun {
                         attempt.changes.clear();
                     }
                 }
-                Err(diagnostic) => return fail(attempt, diagnostic),
+                Err(diagnostic) => return fail(attempt, "changed_when_result", diagnostic),
             }
         }
         if let Some(node) = task.keywords.get("failed_when") {
@@ -321,7 +360,7 @@ impl HostRun {
                         attempt.diagnostic = None;
                     }
                 }
-                Err(diagnostic) => return fail(attempt, diagnostic),
+                Err(diagnostic) => return fail(attempt, "failed_when_result", diagnostic),
             }
         }
         if !attempt.result.contains_key(&StrKey("failed")) {
@@ -359,8 +398,9 @@ impl HostRun {
     }
 }
 
-fn fail(attempt: &mut Attempt, diagnostic: Diagnostic) {
+fn fail(attempt: &mut Attempt, verdict: &str, diagnostic: Diagnostic) {
     insert(&mut attempt.result, "failed", true);
+    insert(&mut attempt.result, verdict, diagnostic.message.clone());
     insert(&mut attempt.result, "msg", diagnostic.message.clone());
     attempt.status = Status::Failed;
     attempt.diagnostic = Some(diagnostic);

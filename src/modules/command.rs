@@ -237,6 +237,7 @@ fn run(cx: &Cx, job: Job) -> Result<Map, Failure> {
         }
         program = program.stdin(text);
     }
+    let line = Value::from(job.shown.as_str());
     let what = if cx.no_log() { "run a command".to_owned() } else { format!("run {}", job.shown) };
     let (began, clock) = (jiff::Zoned::now(), std::time::Instant::now());
     let silent = cx.no_log();
@@ -249,8 +250,14 @@ fn run(cx: &Cx, job: Job) -> Result<Map, Failure> {
     let output = match output {
         Ok(output) => output.unwrap_or_default(),
         Err(diagnostic) => {
-            insert(&mut result, "rc", if diagnostic.code == "H0103" { 2 } else { -9 });
-            return Err(Failure::with_result(diagnostic, result));
+            let not_found = diagnostic.code == "H0103";
+            insert(&mut result, "rc", if not_found { 2 } else { -9 });
+            let mut failure = Failure::with_result(diagnostic, result);
+            if not_found {
+                // Ansible shows the command as a line here.
+                insert(&mut failure.result, "cmd", line);
+            }
+            return Err(failure);
         }
     };
     let took = clock.elapsed();

@@ -19,7 +19,7 @@ use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::digest::{Digest, Hasher};
 use crate::system::fs::{Content, FileState, shown, umask};
-use crate::value::{Map, insert};
+use crate::value::{Map, StrKey, Value, insert};
 
 with_file_args! {
     /// Copies a file, a folder or a text to the host. Nothing is written if the content is there already.
@@ -348,7 +348,14 @@ impl Job<'_> {
         }
         let mut result = Map::new();
         let dest = self.dest.clone();
-        self.put(&dest, &source, &mut result)?;
+        let written = self.put(&dest, &source, &mut result)?;
+        // Where the content stays, Ansible answers as `file` does.
+        if !written
+            && !result.contains_key(&StrKey("msg"))
+            && let Some(dest) = result.get(&StrKey("dest")).cloned()
+        {
+            insert(&mut result, "path", dest);
+        }
         Ok(result)
     }
 
@@ -497,9 +504,8 @@ impl Job<'_> {
                 }
             }
         }
-        let mut result = map! { "dest" => shown(&self.dest) + if self.dest_is_folder { "/" } else { "" } };
-        add_path_info(self.cx, &mut result, &self.dest);
-        Ok(result)
+        // Ansible tells nothing else of a folder that came from the controller.
+        Ok(map! { "dest" => shown(&self.dest) + "/" })
     }
 
     fn host_copy(mut self, src: &Path, contents_only: bool) -> Result<Map, Failure> {
@@ -515,7 +521,9 @@ impl Job<'_> {
                 return Err(Diagnostic::task("H0107", message).into());
             }
             self.host_tree(src, &base)?;
-            let mut result = map! { "dest" => shown(&self.dest), "src" => shown(src) };
+            let mut result = map! {
+                "dest" => shown(&self.dest), "src" => shown(src), "checksum" => Value::Null, "md5sum" => Value::Null,
+            };
             add_path_info(self.cx, &mut result, &self.dest);
             return Ok(result);
         }

@@ -85,12 +85,18 @@ impl Cx {
     /// A change of the host. `what` is told to the user (`"create /etc/motd"`); the closure gets
     /// the handle that can write. Not run in check mode, where `None` is returned.
     pub fn change<T>(&self, what: impl Into<String>, apply: impl FnOnce(&Mutate) -> Result<T>) -> Result<Option<T>> {
-        self.changed.set(true);
+        let before = self.changed.replace(true);
         self.changes.borrow_mut().push(what.into());
         if self.call.check {
             return Ok(None);
         }
-        apply(&Mutate::with_probe(self.probe.clone())).map(Some)
+        let ended = apply(&Mutate::with_probe(self.probe.clone()));
+        if ended.as_ref().is_err_and(|error| error.code == "H0103") {
+            // The program is not there, so nothing was run.
+            self.changed.set(before);
+            self.changes.borrow_mut().pop();
+        }
+        ended.map(Some)
     }
 
     /// Work that runs a program or leaves scratch files but changes nothing the user declared

@@ -351,6 +351,8 @@ fn finish(
     let header = format!("{} (content)", shown(path));
     let mut backup = None;
     let mut text = msg.clone().unwrap_or_default();
+    // Written with its mode at once, where Ansible writes the file first and reports the mode as a change of its own.
+    let mut made_with_mode = false;
     if msg.is_some() {
         cx.diff(content_diff(&header, &header, Some(before), after));
         let target = cx.probe().real(path);
@@ -367,11 +369,13 @@ fn finish(
             },
             keep_present: true,
         };
+        made_with_mode = place.mode.is_some_and(|mode| mode != 0o666 & !umask());
         backup = place.write(cx)?;
     }
     let mut diff = StateDiff::default();
     let present = cx.probe().exists(path);
-    if present && apply(cx, path, &file, &mut diff)? {
+    let attributes = present && apply(cx, path, &file, &mut diff)?;
+    if attributes || made_with_mode {
         if !text.is_empty() {
             text.push_str(" and ");
         }

@@ -93,8 +93,10 @@ impl Module for Setup {
                 insert(&mut out, &full, value);
             }
         }
-        insert(&mut out, "gather_subset", asked);
-        insert(&mut out, "module_setup", true);
+        if args.filter.is_empty() {
+            insert(&mut out, "gather_subset", asked);
+            insert(&mut out, "module_setup", true);
+        }
         Ok(map! { "ansible_facts" => out })
     }
 }

@@ -69,7 +69,7 @@ pub async fn run(
         let opened = open(&request.project, playbook, sources, true)?;
         let loaded = opened.loader.load(playbook);
         let found: Vec<Diagnostic> =
-            opened.problems.iter().cloned().chain(super::check::problems(&opened, &loaded)).collect();
+            opened.problems.iter().cloned().chain(super::check::problems(&opened, &loaded)).map(for_a_run).collect();
         show(&found);
         if found.iter().any(Diagnostic::is_error) {
             return Ok(ExitCode::Unreachable);
@@ -124,6 +124,12 @@ fn learn_secrets(opened: &Opened) -> Result<()> {
     Ok(())
 }
 
+/// What `check` calls an error may be meant in a run: a task that uses an undefined variable or a file that is not
+/// there yet fails when it is reached, and a `rescue` or `ignore_errors` may wait for that.
+fn for_a_run(problem: Diagnostic) -> Diagnostic {
+    if matches!(&*problem.code, "P0301" | "P0302") { problem.warning() } else { problem }
+}
+
 async fn play(
     request: &RunRequest,
     opened: &Opened,
@@ -160,6 +166,7 @@ async fn play(
         diff: request.diff,
         tags: request.tags.clone(),
         skip_tags: request.skip_tags.clone(),
+        limit: request.project.limit.clone(),
         start_at_task: request.start_at_task.clone(),
         force_handlers: request.force_handlers,
         verbosity: request.verbosity,

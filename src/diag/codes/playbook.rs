@@ -114,6 +114,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "`meta` knows flush_handlers, end_host, end_play, end_batch, end_role, clear_facts, clear_host_errors, reset_connection, refresh_inventory and noop.",
     },
     CodeEntry {
+        code: "P0157",
+        title: "a variable of `vars_prompt` that nobody was asked for",
+        text: "hostctl runs without asking. A variable of `vars_prompt` takes its default, or the value that `-e NAME=VALUE` gives.",
+    },
+    CodeEntry {
         code: "P0201",
         title: "tasks are a list",
         text: "`tasks`, `handlers`, `block` and task files hold a list: each task starts with `- `.",

@@ -1,0 +1,203 @@
+"""Runs the cases with both engines and compares them. Started by `run`; see README.md."""
+import argparse
+import concurrent.futures
+import difflib
+import grp
+import hashlib
+import json
+import os
+import pathlib
+import pwd
+import re
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+VENV = pathlib.Path(os.environ["HOSTCTL_ORACLE_VENV"])
+CACHE = pathlib.Path(os.environ["HOSTCTL_LAB_CACHE"]) / "oracle-answers"
+WORK = pathlib.Path("/var/tmp/hostctl-oracle")
+HOSTCTL = str(pathlib.Path(os.environ["HOSTCTL"]).resolve())
+
+# Keys of results that differ from run to run, or that tell about Python: not compared.
+VOLATILE = {
+    "start", "end", "delta", "atime", "mtime", "ctime", "birthtime", "inode", "dev", "block_size", "blocks", "elapsed",
+    "invocation", "exception", "warnings", "deprecations", "discovered_interpreter_python",
+    "src", "backup_file", "_ansible_no_log", "_ansible_verbose_always", "_ansible_delegated_vars", "ansible_delegated_vars",
+    "version", "attr_flags", "attributes", "diff", "failed_when_suppressed_exception",
+}
+# Of a failed result the wording is each engine's own; a file named *.full.json keeps it.
+FAILED_WORDING = {"msg", "module_stdout", "module_stderr", "message", "changed_when_result"}
+
+
+def strip(value, full):
+    if isinstance(value, list):
+        return [strip(item, full) for item in value]
+    if isinstance(value, dict):
+        drop = set(VOLATILE)
+        if not full and (value.get("failed") is True or value.get("unreachable") is True):
+            drop |= FAILED_WORDING
+        if isinstance(value.get("failed_when_result"), str):
+            drop.add("failed_when_result")
+        return {key: strip(item, full) for key, item in sorted(value.items())
+                if key not in drop and not key.startswith("_ansible_")}
+    return value
+
+
+def content(path):
+    data = path.read_bytes()
+    if path.suffix == ".json":
+        try:
+            value = strip(json.loads(data), path.name.endswith(".full.json"))
+            return json.dumps(value, indent=1, sort_keys=True)
+        except ValueError:
+            pass
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return "sha1 " + hashlib.sha1(data).hexdigest()
+
+
+def name_of(lookup, number):
+    try:
+        return lookup(number)[0]
+    except KeyError:
+        return str(number)
+
+
+def tree(out):
+    found = {}
+    for path in sorted(out.rglob("*")):
+        info = path.lstat()
+        owner = f"{name_of(pwd.getpwuid, info.st_uid)}:{name_of(grp.getgrgid, info.st_gid)}"
+        head = f"{stat.filemode(info.st_mode)} {owner}"
+        key = str(path.relative_to(out))
+        if path.is_symlink():
+            found[key] = f"l {owner} -> {os.readlink(path)}"
+        elif path.is_file():
+            found[key] = f"{head}\n{content(path)}"
+        else:
+            found[key] = head
+    return found
+
+
+RECAP = re.compile(
+    r"^(\S+)\s*:\s*(ok=\d+)\s+(changed=\d+)\s+(unreachable=\d+)\s+(failed=\d+)\s+(skipped=\d+)\s+(rescued=\d+)\s+(ignored=\d+)",
+    re.M,
+)
+
+
+def runs_of(case):
+    file = case / "args"
+    if not file.exists():
+        return [[]]
+    lines = file.read_text().splitlines()
+    return [shlex.split(line) for line in lines if not line.startswith("#")]
+
+
+def engine(case, which):
+    """Exit codes, recaps and files of a case with one engine."""
+    base = WORK / case.name
+    out = base / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    # Both engines get the same paths, and a copy, so that a case cannot change itself.
+    project = base / "project"
+    shutil.rmtree(project, ignore_errors=True)
+    shutil.copytree(case, project, symlinks=True)
+    log = open(base / f"{which}.log", "w")
+    told = {}
+    cleanup = project / "cleanup.sh"
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "HOSTCTL"))}
+    env |= {"LC_ALL": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "PAGER": "cat",
+            "ANSIBLE_DEPRECATION_WARNINGS": "0", "ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_RETRY_FILES_ENABLED": "0",
+            "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3", "PATH": f"{VENV}/bin:" + os.environ["PATH"],
+            "ORACLE_ENV": "from the environment"}
+    if cleanup.exists():
+        subprocess.run(["bash", str(cleanup)], stdout=log, stderr=log, check=False)
+    for number, args in enumerate(runs_of(case), 1):
+        inventory = project / "inventory"
+        common = ["-e", f"out={out}"] + args
+        if "-i" not in args:
+            common += ["-i", str(inventory) if inventory.exists() else "localhost,"]
+        if "-c" not in args:
+            common += ["-c", "local"]
+        playbook = [] if any(arg.endswith(".yml") and not arg.startswith("@") for arg in args) else ["site.yml"]
+        command = (["ansible-playbook"] if which == "ansible" else [HOSTCTL, "run"]) + common + playbook
+        print(f"== run {number}: {shlex.join(command)}", file=log, flush=True)
+        try:
+            done = subprocess.run(command, cwd=project, env=env, stdin=subprocess.DEVNULL, timeout=180,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+            text, code = done.stdout, done.returncode
+        except subprocess.TimeoutExpired as expired:
+            text, code = (expired.stdout or b"").decode(errors="replace"), "timeout"
+        print(text, file=log, flush=True)
+        recap = [" ".join(found) for found in RECAP.findall(text)]
+        told[f"run {number}"] = "\n".join([f"exit {code}"] + sorted(recap))
+    told |= {f"out/{key}": value for key, value in tree(out).items()}
+    if cleanup.exists():
+        subprocess.run(["bash", str(cleanup)], stdout=log, stderr=log, check=False)
+    return told
+
+
+def digest(case):
+    sum_ = hashlib.sha256((HERE / "compare.py").read_bytes().split(b"RECAP", 1)[0])
+    for path in sorted(case.rglob("*")):
+        sum_.update(str(path.relative_to(case)).encode())
+        if path.is_file():
+            sum_.update(str(path.stat().st_mode).encode() + path.read_bytes())
+    return sum_.hexdigest()
+
+
+def judge(case, fresh):
+    kept = CACHE / f"{case.name}-{digest(case)[:16]}.json"
+    if fresh or not kept.exists():
+        expected = engine(case, "ansible")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(expected))
+    else:
+        expected = json.loads(kept.read_text())
+    found = engine(case, "hostctl")
+    lines = []
+    for key in sorted(set(expected) | set(found)):
+        want, got = expected.get(key), found.get(key)
+        if want == got:
+            continue
+        if want is None or got is None:
+            lines.append(f"  {key}: only with {'hostctl' if want is None else 'ansible'}")
+        lines += ["  " + line for line in difflib.unified_diff(
+            (want or "").splitlines(), (got or "").splitlines(), f"{key} (ansible)", f"{key} (hostctl)", "", "", 2, "")]
+    return lines
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--fresh", action="store_true", help="ask ansible-core again, even where its answer is kept")
+    parser.add_argument("--show", action="store_true", help="print the log of hostctl too")
+    parser.add_argument("cases", nargs="*")
+    options = parser.parse_args()
+    cases = [path.parent for path in sorted(HERE.glob("*/site.yml"))]
+    if options.cases:
+        cases = [case for case in cases if case.name in options.cases]
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for case, lines in zip(cases, pool.map(lambda case: judge(case, options.fresh), cases)):
+            known = case / "known"
+            if lines and known.exists():
+                print(f"known {case.name}: {known.read_text().strip()}")
+                lines = []
+                continue
+            failed += bool(lines)
+            print(f"{'FAIL' if lines else 'ok':5} {case.name}")
+            print("\n".join(lines[:80]), end="\n" if lines else "")
+            if options.show:
+                print((WORK / case.name / "hostctl.log").read_text())
+            sys.stdout.flush()
+    print(f"{len(cases) - failed} passed, {failed} failed")
+    sys.exit(1 if failed or not cases else 0)
+
+
+main()
