@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod apt;
 pub mod block;
+mod capture;
 pub mod digest;
 pub mod engine;
 pub mod facts;
