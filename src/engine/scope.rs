@@ -117,7 +117,7 @@ impl PlayRun {
             // Roles that import or include this one; those that depend on it are not its parents.
             let mut inner = role;
             let mut parents: Vec<Value> = Vec::new();
-            for outer in context.into_iter().flat_map(|context| parents_of(context)) {
+            for outer in context.into_iter().flat_map(parents_of) {
                 if !outer.dependencies.iter().any(|dependency| dependency.path == inner.path) {
                     parents.push(Value::Str(Arc::clone(&outer.name)));
                 }
