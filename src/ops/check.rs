@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::project::{Opened, ProjectRequest, open};
 use crate::diag::{Diagnostic, Result, SourceMap};
-use crate::playbook::{CheckInput, Loaded};
+use crate::playbook::{CheckInput, Loaded, Play};
 use crate::vars::Entry;
 
 /// What a check found.
@@ -21,13 +21,13 @@ pub fn check(request: &ProjectRequest, playbook: &Path, sources: &Arc<SourceMap>
     let opened = open(request, playbook, sources, false)?;
     let loaded = opened.loader.load(playbook);
     let mut diagnostics = opened.problems.clone();
-    diagnostics.extend(problems(&opened, &loaded));
+    diagnostics.extend(problems(&opened, &loaded, None));
     Ok(Checked { diagnostics })
 }
 
 /// What is wrong with a loaded playbook, in the order of files and places: what the loader found,
-/// keywords, arguments, templates, names.
-pub(super) fn problems(opened: &Opened, loaded: &Loaded) -> Vec<Diagnostic> {
+/// keywords, arguments, templates, names. For a run, `runs` tells the plays that certainly run.
+pub(super) fn problems(opened: &Opened, loaded: &Loaded, runs: Option<&dyn Fn(&Play) -> bool>) -> Vec<Diagnostic> {
     let mut known: HashSet<String> = opened.hosts.variable_names().iter().map(ToString::to_string).collect();
     let mut variables = Vec::new();
     for layer in &opened.layers {
@@ -39,6 +39,6 @@ pub(super) fn problems(opened: &Opened, loaded: &Loaded) -> Vec<Diagnostic> {
         }
     }
     let complete = opened.problems.iter().all(|problem| !matches!(&*problem.code, "I0008"));
-    let input = CheckInput { loader: &opened.loader, templates: &*opened.templates, known, variables, complete };
+    let input = CheckInput { loader: &opened.loader, templates: &*opened.templates, known, variables, complete, runs };
     crate::playbook::check(loaded, &input)
 }

@@ -10,10 +10,11 @@ use tokio_util::sync::CancellationToken;
 use super::project::{Opened, ProjectRequest, open};
 use crate::agent;
 use crate::diag::{Diagnostic, ExitCode, Result, SourceMap};
-use crate::engine::{Engine, Loads, Options, Parts, Targets};
+use crate::engine::{Engine, HostList as _, Loads, Options, Parts, Targets};
 use crate::event::{EventKind, Reporter, Sink};
 use crate::journal::{Journal, RunDir, new_run_id};
 use crate::map;
+use crate::playbook::Play;
 use crate::secret::Secret;
 use crate::value::Value;
 
@@ -68,8 +69,9 @@ pub async fn run(
     for playbook in &request.playbooks {
         let opened = open(&request.project, playbook, sources, true)?;
         let loaded = opened.loader.load(playbook);
-        let found: Vec<Diagnostic> =
-            opened.problems.iter().cloned().chain(super::check::problems(&opened, &loaded)).map(for_a_run).collect();
+        let runs = |play: &Play| certainly_runs(&request, &opened, play);
+        let problems = super::check::problems(&opened, &loaded, Some(&runs));
+        let found: Vec<Diagnostic> = opened.problems.iter().cloned().chain(problems).map(for_a_run).collect();
         show(&found);
         if found.iter().any(Diagnostic::is_error) {
             return Ok(ExitCode::Unreachable);
@@ -124,10 +126,20 @@ fn learn_secrets(opened: &Opened) -> Result<()> {
     Ok(())
 }
 
-/// What `check` calls an error may be meant in a run: a task that uses an undefined variable or a file that is not
-/// there yet fails when it is reached, and a `rescue` or `ignore_errors` may wait for that.
+/// What `check` calls an error may be meant in a run: a task before may make the file that is not there yet.
 fn for_a_run(problem: Diagnostic) -> Diagnostic {
-    if matches!(&*problem.code, "P0301" | "P0302") { problem.warning() } else { problem }
+    if problem.code == "P0302" { problem.warning() } else { problem }
+}
+
+/// True if a play selects a host and no option leaves tasks of it out.
+fn certainly_runs(request: &RunRequest, opened: &Opened, play: &Play) -> bool {
+    let all = request.tags.is_empty() && request.skip_tags.is_empty() && request.start_at_task.is_none();
+    let Some(hosts) = play.context.keywords.get("hosts").filter(|hosts| all && !hosts.has_template()) else {
+        return false;
+    };
+    let single = std::slice::from_ref(hosts);
+    let patterns: Option<Vec<&str>> = hosts.as_list().unwrap_or(single).iter().map(|node| node.as_str()).collect();
+    patterns.is_some_and(|patterns| opened.hosts.select(&patterns.join(",")).is_ok_and(|hosts| !hosts.is_empty()))
 }
 
 async fn play(

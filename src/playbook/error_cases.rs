@@ -40,6 +40,7 @@ fn codes(playbook: &Path) -> Vec<String> {
         known: Default::default(),
         variables: Vec::new(),
         complete: true,
+        runs: None,
     };
     check(&loaded, &input).iter().map(|problem| problem.code.to_string()).collect()
 }

@@ -5,6 +5,7 @@
 //! handlers, Python plugins. Nothing here renders a template or opens a vault.
 
 mod arguments;
+mod certain;
 mod files;
 mod handlers;
 mod names;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use super::include::Loaded;
 use super::loader::Loader;
+use super::model::Play;
 use crate::diag::{Diagnostic, Span};
 use crate::template::Templates;
 use crate::yaml::Node;
@@ -53,6 +55,9 @@ pub struct CheckInput<'a> {
     /// All names from elsewhere are in `known`. If not (an inventory program that was not run),
     /// undefined variables are not reported.
     pub complete: bool,
+    /// For a run, not a check: whether a play certainly runs on a host. What a run may catch or never reach is
+    /// a warning then.
+    pub runs: Option<&'a dyn Fn(&Play) -> bool>,
 }
 
 /// All that is wrong with a playbook: what the loader found and what the checks find, in the order

@@ -1,4 +1,5 @@
 use super::*;
+use crate::playbook::model::Play;
 use crate::playbook::testing::{Project, in_play};
 
 /// Names in `{{ }}` and in expressions; `{{ !` is broken.
@@ -57,6 +58,10 @@ impl TemplateCheck for Simple {
 }
 
 fn all(project: &Project, known: &[&str]) -> Vec<String> {
+    found(project, known, None)
+}
+
+fn found(project: &Project, known: &[&str], runs: Option<&dyn Fn(&Play) -> bool>) -> Vec<String> {
     let loaded = project.load("site.yml");
     let input = CheckInput {
         loader: &project.loader,
@@ -64,6 +69,7 @@ fn all(project: &Project, known: &[&str]) -> Vec<String> {
         known: known.iter().map(|name| (*name).to_owned()).collect(),
         variables: Vec::new(),
         complete: true,
+        runs,
     };
     check(&loaded, &input)
         .iter()
@@ -172,6 +178,42 @@ fn undefined_variables_name_the_nearest() {
             "P0301 the variable `mirorr_url` is not defined anywhere | 7:20 `mirorr_url` | 12:20 `mirorr_url` | 3:5 `mirror_url` | hint: did you mean `mirror_url`?",
         ]
     );
+}
+
+#[test]
+fn a_run_refuses_undefined_variables_that_nothing_can_catch() {
+    let severities = |tasks: &str, runs: bool| -> Vec<String> {
+        let project = Project::new(&[("site.yml", &in_play(tasks)), ("other.yml", "- command: ls\n")]);
+        let found = found(&project, &[], Some(&|_| runs));
+        found.iter().map(|line| line.split(" the variable").next().unwrap_or_default().to_owned()).collect()
+    };
+    let error = ["P0301"];
+    let warning = ["warning P0301"];
+    assert_eq!(severities("- command: '{{ wrong }}'", true), error);
+    assert_eq!(severities("- command: 'x {{ wrong.a | upper }}'", true), error);
+    assert_eq!(severities("- command: '{{ a }}'\n  vars: {a: '{{ wrong }}'}", true), error);
+    assert_eq!(severities("- block:\n    - command: '{{ wrong }}'\n  always:\n    - command: ls", true), error);
+    assert_eq!(severities("- command: ls\n  loop: '{{ wrong }}'", true), error);
+    // No host, or left out by an option.
+    assert_eq!(severities("- command: '{{ wrong }}'", false), warning);
+    // A condition, a loop that may be empty, or something that takes the failure.
+    for keyword in
+        ["when: true", "loop: []", "ignore_errors: true", "failed_when: false", "tags: never", "with_first_found: [a]"]
+    {
+        let found = severities(&format!("- command: '{{{{ wrong }}}}'\n  {keyword}"), true);
+        assert!(
+            found.contains(&warning[0].to_owned()) && !found.contains(&error[0].to_owned()),
+            "{keyword}: {found:?}"
+        );
+    }
+    let rescued = "- block:\n    - command: '{{ wrong }}'\n  rescue:\n    - command: ls";
+    assert_eq!(severities(rescued, true), warning);
+    assert_eq!(severities("- meta: end_play\n- command: '{{ wrong }}'", true), warning);
+    assert_eq!(severities("- include_tasks: other.yml\n- command: '{{ wrong }}'", true), warning);
+    assert_eq!(severities("- debug: {var: wrong}", true), warning);
+    // Not all of it may be evaluated.
+    assert_eq!(severities("- command: '{{ true or wrong }}'", true), warning);
+    assert_eq!(severities("- command: '{{ 1 if true else wrong }}'", true), warning);
 }
 
 #[test]

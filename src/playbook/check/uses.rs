@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use indexmap::IndexMap;
 
 use super::CheckInput;
+use super::certain;
 use super::names::Names;
 use super::survey::Survey;
 use crate::diag::{Diagnostic, Span, nearest};
@@ -23,6 +24,8 @@ struct Source {
     expression: bool,
     /// Undefined names in it are no errors (`name`).
     lenient: bool,
+    /// A run certainly renders it, and fails if it cannot.
+    certain: bool,
 }
 
 /// Arguments that hold bare expressions.
@@ -31,17 +34,28 @@ const EXPRESSIONS: &[(&str, &str)] = &[("assert", "that"), ("debug", "var")];
 pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, problems: &mut Vec<Diagnostic>) {
     let names = Names::collect(survey, input);
     let mut sources = Vec::new();
+    let mut reached = HashSet::new();
+    if let Some(runs) = input.runs {
+        for survey in survey.plays.iter().filter(|survey| runs(&survey.play)) {
+            certain::tasks_of(&survey.play, &mut reached);
+        }
+    }
     for context in &survey.contexts {
-        from_keywords(&context.keywords, &mut sources);
+        from_keywords(&context.keywords, false, &mut sources);
     }
     for task in survey.tasks() {
-        from_keywords(&task.keywords, &mut sources);
+        let certain = reached.contains(&task.id);
+        from_keywords(&task.keywords, certain, &mut sources);
         match &task.action {
             Action::Module(module) => {
                 let module_name = module.entry.meta.name;
+                let looped = task.keywords.0.keys().any(|name| *name == "loop" || name.starts_with("with_"));
                 for (arg, (_, node)) in &module.args {
                     let expression = EXPRESSIONS.contains(&(module_name, &**arg));
-                    sources.push(Source { node: node.clone(), expression, lenient: false });
+                    // `debug` shows an undefined variable as such.
+                    let shown = (module_name, &**arg) == ("debug", "var");
+                    let certain = certain && !looped && !shown && certain::evaluates_all(node);
+                    sources.push(Source { node: node.clone(), expression, lenient: false, certain });
                 }
                 sources.extend(module.args_template.iter().map(plain));
             }
@@ -55,7 +69,7 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
                                     applied.0.insert(keyword.name, (key.place(), value.clone()));
                                 }
                             }
-                            from_keywords(&applied, &mut sources);
+                            from_keywords(&applied, false, &mut sources);
                         }
                         _ => sources.push(plain(node)),
                     }
@@ -80,7 +94,7 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
     // Tasks that were left out still reach variables.
     for task in &survey.lost {
         for (name, _) in input.templates.free_names(task, false) {
-            run.used.entry(name).or_default().1 = true;
+            run.used.entry(name).or_default().reached = true;
         }
     }
     run.reach(problems);
@@ -89,10 +103,10 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
 }
 
 fn plain(node: &Node) -> Source {
-    Source { node: node.clone(), expression: false, lenient: false }
+    Source { node: node.clone(), expression: false, lenient: false, certain: false }
 }
 
-fn from_keywords(keywords: &Keywords, sources: &mut Vec<Source>) {
+fn from_keywords(keywords: &Keywords, certain: bool, sources: &mut Vec<Source>) {
     for (name, (_, node)) in &keywords.0 {
         let kind = keywords::find(name).map(|keyword| keyword.kind);
         match *name {
@@ -102,38 +116,52 @@ fn from_keywords(keywords: &Keywords, sources: &mut Vec<Source>) {
             "loop_control" => {
                 for (key, value) in node.as_map().unwrap_or_default() {
                     let expression = key.as_str() == Some("break_when");
-                    sources.push(Source { node: value.clone(), expression, lenient: false });
+                    sources.push(Source { node: value.clone(), expression, lenient: false, certain: false });
                 }
             }
-            "name" | "vars_files" => sources.push(Source { node: node.clone(), expression: false, lenient: true }),
+            "name" | "vars_files" => {
+                sources.push(Source { node: node.clone(), expression: false, lenient: true, certain: false });
+            }
             _ => sources.push(Source {
                 node: node.clone(),
                 expression: kind == Some(KeywordType::Condition),
                 lenient: false,
+                certain: certain && certain::plain_loop(name) && certain::evaluates_all(node),
             }),
         }
     }
+}
+
+/// How a name is used.
+#[derive(Default)]
+struct Used {
+    places: Vec<Span>,
+    /// A task reaches one of the places.
+    reached: bool,
+    /// A run certainly fails if the name is undefined.
+    certain: bool,
 }
 
 struct Run<'a> {
     input: &'a CheckInput<'a>,
     names: &'a Names,
     guarded: HashSet<String>,
-    /// Names that are used: their places, and whether a task reaches one.
-    used: IndexMap<String, (Vec<Span>, bool)>,
+    /// Names that are used.
+    used: IndexMap<String, Used>,
     /// Definitions that were looked at.
     seen: HashSet<Span>,
 }
 
 impl Run<'_> {
     fn source(&mut self, source: &Source, problems: &mut Vec<Diagnostic>) {
-        let Source { node, expression, lenient } = source;
+        let Source { node, expression, lenient, certain } = source;
         problems.extend(self.input.templates.check(node, *expression).into_iter().map(before_run));
         for (name, span) in self.input.templates.free_names(node, *expression) {
-            let (places, reached) = self.used.entry(name).or_default();
-            *reached = true;
+            let used = self.used.entry(name).or_default();
+            used.reached = true;
+            used.certain |= certain;
             if !lenient {
-                places.push(span);
+                used.places.push(span);
             }
         }
     }
@@ -142,14 +170,18 @@ impl Run<'_> {
     fn reach(&mut self, problems: &mut Vec<Diagnostic>) {
         let names = self.names;
         let mut next = 0;
-        while let Some((name, (_, true))) = self.used.get_index(next) {
-            for (_, node) in names.defined.get(name).cloned().unwrap_or_default() {
+        while let Some((name, Used { reached: true, certain, .. })) = self.used.get_index(next) {
+            let definitions = names.defined.get(name).cloned().unwrap_or_default();
+            let sure = *certain && definitions.len() == 1;
+            for (_, node) in definitions {
                 let Some(node) = node.filter(|node| self.seen.insert(node.place())) else { continue };
                 problems.extend(self.input.templates.check(&node, false).into_iter().map(before_run));
+                let certain = sure && certain::evaluates_all(&node);
                 for (name, span) in self.input.templates.free_names(&node, false) {
-                    let (places, reached) = self.used.entry(name).or_default();
-                    places.push(span);
-                    *reached = true;
+                    let used = self.used.entry(name).or_default();
+                    used.places.push(span);
+                    used.reached = true;
+                    used.certain |= certain;
                 }
             }
             next += 1;
@@ -166,7 +198,7 @@ impl Run<'_> {
             });
             problems.extend(broken);
             for (name, span) in self.input.templates.free_names(node, false) {
-                self.used.entry(name).or_default().0.push(span);
+                self.used.entry(name).or_default().places.push(span);
             }
         }
     }
@@ -175,7 +207,7 @@ impl Run<'_> {
         if self.names.open {
             return;
         }
-        for (name, (places, reached)) in &self.used {
+        for (name, Used { places, reached, certain }) in &self.used {
             let mut places = places.clone();
             places.sort();
             places.dedup();
@@ -204,7 +236,8 @@ impl Run<'_> {
                     ));
                 }
             }
-            problems.push(if *reached { problem } else { problem.warning() });
+            let error = if self.input.runs.is_some() { *certain } else { *reached };
+            problems.push(if error { problem } else { problem.warning() });
         }
     }
 
