@@ -252,6 +252,7 @@ impl HostRun {
                     if matches!(state.out, Some(Out::Failed | Out::Unreachable)) {
                         state.out = None;
                     }
+                    state.failing = false;
                 }
             }
             "reset_connection" => engine.targets.reset(&self.host).await,

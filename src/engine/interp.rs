@@ -258,7 +258,11 @@ impl HostRun {
         }
         let name = self.task_name(task, here);
         let full = task.context.role().map_or_else(|| name.clone(), |role| format!("{} : {name}", role.name));
-        let matches = super::conditions::wildcard(wanted, &name) || super::conditions::wildcard(wanted, &full);
+        // A place, as the report names tasks without a name: FILE:LINE.
+        let place = engine.templates.sources().place(task.label_span);
+        let at = |text: &str| place == text || place.rsplit_once(':').is_some_and(|(line, _)| line == text);
+        let matches =
+            super::conditions::wildcard(wanted, &name) || super::conditions::wildcard(wanted, &full) || at(wanted);
         if matches {
             engine.started.store(true, Ordering::SeqCst);
         }

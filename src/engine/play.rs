@@ -14,7 +14,7 @@ use super::scope::{Frames, builtin_layer, role_layers, source};
 use super::state::{HostRecord, Out, lock};
 use crate::diag::{Diagnostic, Result};
 use crate::event::{EventKind, TaskId};
-use crate::playbook::{Block, Item, Play, RoleUse, Task};
+use crate::playbook::{Block, ContextKind, Item, Play, RoleUse, Task};
 use crate::value::Value;
 use crate::vars::{Entry, Layer, Level, Scope};
 use crate::yaml::Node;
@@ -94,6 +94,7 @@ impl PlayRun {
             if state.out == Some(Out::Ended) {
                 state.out = None;
             }
+            state.failing = false;
             state.notified.clear();
             state.roles_done.clear();
             state.roles_ran.clear();
@@ -312,6 +313,8 @@ impl PlayRun {
 
     /// A host failed for good: `max_fail_percentage` may end the play.
     pub(super) fn host_failed(&self, host: &Arc<str>) {
+        lock(&self.engine.states.get(host)).failing = true;
+        *lock(&self.magic_cache) = None;
         let mut failed = lock(&self.failed);
         failed.push(Arc::clone(host));
         let share = self.play.context.keywords.get("max_fail_percentage").and_then(|node| {
@@ -388,8 +391,11 @@ fn flatten_handlers(items: &[Item], out: &mut Vec<Handler>) {
     for item in items {
         match item {
             Item::Task(task) => {
-                // The handlers of each role are a group too.
-                let role = |task: &Task| task.context.role().map(|role| role.path.clone());
+                // The handlers of each use of a role are a group too.
+                let role = |task: &Task| {
+                    let mut chain = task.context.chain();
+                    chain.find(|context| matches!(context.kind, ContextKind::Role(_))).map(std::ptr::from_ref)
+                };
                 if out.last().is_some_and(|last| last.group == group && role(&last.task) != role(task)) {
                     group += 1;
                 }

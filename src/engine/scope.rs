@@ -27,6 +27,7 @@ impl PlayRun {
     ) -> Scope {
         let mut layers: Vec<Layer> = Vec::with_capacity(24);
         layers.push(self.builtin.clone());
+        layers.push(address(host));
         // Static roles of the play export their defaults and variables to the whole play.
         layers.extend(self.role_exports.iter().cloned());
         if let Some(record) = self.record(host) {
@@ -206,7 +207,12 @@ impl PlayRun {
 
     /// The hosts of a list that are still in the run.
     pub(super) fn alive(&self, hosts: &[Arc<str>]) -> Vec<Arc<str>> {
-        hosts.iter().filter(|host| lock(&self.engine.states.get(host)).out.is_none()).cloned().collect()
+        let runs = |host: &&Arc<str>| {
+            let state = self.engine.states.get(host);
+            let state = lock(&state);
+            state.out.is_none() && !state.failing
+        };
+        hosts.iter().filter(runs).cloned().collect()
     }
 
     /// Folder of the play's file.
@@ -350,20 +356,26 @@ impl HostVars for DelegatedVars {
         let own = [("inventory_hostname".into(), Value::Str(Arc::clone(&self.host)))];
         let mut scope = play.host_scope(&self.delegate);
         if scope.get("ansible_host").is_none() {
-            let address = [("ansible_host".into(), Value::Str(Arc::clone(&self.delegate)))];
-            scope = scope.with(Layer::data(Level::Builtin, "hostctl", address));
+            scope = scope.with(address(&self.delegate));
         }
         Some(scope.with(Layer::data(Level::Magic, "hostctl", own)))
     }
 }
 
-/// The layer of a delegated task.
-pub(super) fn delegated(play: &Arc<PlayRun>, host: &Arc<str>, delegate: Arc<str>) -> Layer {
+/// Tasks see where their host is reached, whether or not the inventory says so.
+fn address(host: &Arc<str>) -> Layer {
+    Layer::data(Level::Builtin, "hostctl", [("ansible_host".into(), Value::Str(Arc::clone(host)))])
+}
+
+/// What a delegated task sees beside the rest.
+pub(super) fn delegated(play: &Arc<PlayRun>, host: &Arc<str>, delegate: Arc<str>) -> [Layer; 2] {
+    let address = address(&delegate);
     let vars = DelegatedVars { play: Arc::downgrade(play), delegate, host: Arc::clone(host) };
-    Layer {
+    let vars = Layer {
         origin: Origin { level: Level::Magic, name: "hostctl".into() },
         entries: Arc::new(IndexMap::from([("ansible_delegated_vars".into(), Entry::HostVars(Arc::new(vars)))])),
-    }
+    };
+    [address, vars]
 }
 
 /// `hostvars`: scopes of other hosts, made when asked for.

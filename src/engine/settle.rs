@@ -208,6 +208,16 @@ impl HostRun {
             let own = handler.task.keywords.get("name").map(&text).unwrap_or_default();
             let full = handler.task.context.role().map(|role| format!("{} : {own}", role.name));
             if own == name || full.as_deref() == Some(name) {
+                // The one that came last takes the place of those before it.
+                let state = self.play.engine.states.get(&self.host);
+                let role = handler.task.context.role().map(|role| role.path.clone());
+                for other in &handlers {
+                    let same = other.task.keywords.get("name").map(&text).unwrap_or_default() == own
+                        && other.task.context.role().map(|role| role.path.clone()) == role;
+                    if same && other.task.id != handler.task.id {
+                        lock(&state).notified.shift_remove(&other.task.id);
+                    }
+                }
                 ids.push(handler.task.id);
                 break;
             }

@@ -245,7 +245,8 @@ impl HostRun {
         // Where it is delegated to is known before its condition; a condition may also hold it back.
         let delegated = match self.keyword_value(task, "delegate_to", scope) {
             Ok(Some(host)) => {
-                Some(scope.with(super::scope::delegated(&self.play, &self.host, Arc::from(python_str(&host)))))
+                let [address, vars] = super::scope::delegated(&self.play, &self.host, Arc::from(python_str(&host)));
+                Some(scope.with(address).with(vars))
             }
             Ok(None) | Err(_) => None,
         };
