@@ -75,7 +75,7 @@ pub fn call(call: &Call, name: &str, mut args: Args) -> R<Val> {
         "undef" => {
             let hint = args.text(call, 0, "hint")?;
             args.finish()?;
-            let hint: Arc<str> = hint.unwrap_or_else(|| "mandatory variable has not been overridden".into());
+            let hint: Arc<str> = hint.unwrap_or_else(|| "Mandatory variable has not been overridden".into());
             return Ok(Val::Undef(Rc::new(Undef::hint(&*hint))));
         }
         "cycler" => {

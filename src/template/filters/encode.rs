@@ -89,7 +89,11 @@ fn strftime(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let second = args.take(0, "second").filter(|second| !second.is_none());
     let utc = args.flag(1, "utc", false)?;
     args.finish()?;
-    let second = second.map(|second| super::math::float_of(&second)).transpose()?;
+    let shown = second.as_ref().map(|second| call.text(second)).transpose()?.unwrap_or_default();
+    let second = second.map(|second| super::math::float_of(&second)).transpose();
+    let second = second.map_err(|_| {
+        Fail::said(format!("`{shown}` is no time in seconds"), format!("Invalid value for epoch value ({shown})"))
+    })?;
     // `time.gmtime(1.9)` drops the fraction.
     let at = time::local(second.map(f64::floor), utc)?;
     let text = time::format(&at, &call.text(&value)?.replace("%f", "%%f"), utc);
@@ -109,7 +113,12 @@ fn to_uuid(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let namespace = args.text(call, 0, "namespace")?.unwrap_or_else(|| "361E6D51-FAEC-444A-9079-341386DA8E2E".into());
     args.finish()?;
     let namespace = uuid::Uuid::parse_str(&namespace)
-        .map_err(|_| Fail::msg(format!("the namespace `{namespace}` is not a UUID")))?;
+        .map_err(|_| {
+            Fail::said(
+                format!("the namespace `{namespace}` is not a UUID"),
+                format!("Invalid value '{namespace}' for 'namespace': badly formed hexadecimal UUID string"),
+            )
+        })?;
     Ok(Val::from(uuid::Uuid::new_v5(&namespace, call.text(&value)?.as_bytes()).to_string()))
 }
 
