@@ -326,7 +326,13 @@ impl Job<'_> {
         if self.dest_is_folder || self.cx.probe().is_dir(&self.dest) {
             self.dest.push(&input.basename);
         }
-        self.one(Source::of_entry(entry)?)
+        let cx = self.cx;
+        let mut result = self.one(Source::of_entry(entry)?)?;
+        // Where something was sent, Ansible names its temporary copy; ours has only a name.
+        if cx.changed() && !cx.check_mode() && !result.contains_key(&StrKey("src")) {
+            insert(&mut result, "src", input.basename.as_str());
+        }
+        Ok(result)
     }
 
     /// One file to `self.dest`, the folders above it made if `dest` ended with a slash.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::diag::nearest;
-use crate::value::{Key, Value};
+use crate::value::{Key, StrKey, Value};
 
 use super::args::{Args, Call};
 use super::code::{Arg, At, Bin, Expr, Op};
@@ -210,7 +210,16 @@ impl Ev<'_> {
                     return Ok(value);
                 }
             }
-            Val::Func(Func::Macro(item)) if name == "name" => return Ok(Val::from(item.name())),
+            Val::Func(Func::Module(names, _)) => {
+                if let Some(value) = names.get(&StrKey(name)) {
+                    return Ok(value.clone());
+                }
+            }
+            Val::Func(Func::Macro(item)) => {
+                if let Some(value) = item.attr(name) {
+                    return Ok(value);
+                }
+            }
             Val::Func(Func::Blocks) => return Ok(Val::Func(Func::Method(Box::new(base.clone()), name.into()))),
             Val::V(value) => {
                 if let Some(value) = super::time::attr(value, name) {
@@ -300,6 +309,9 @@ impl Ev<'_> {
                 Val::Map(map) => {
                     map.get_str(self.cx, name).ok().flatten().filter(|value| matches!(value, Val::Func(_)))
                 }
+                Val::Func(Func::Module(names, _)) => {
+                    names.get(&StrKey(name)).filter(|value| matches!(value, Val::Func(_))).cloned()
+                }
                 _ => None,
             };
             let args = self.args(args, locals)?;
@@ -358,7 +370,9 @@ impl Ev<'_> {
                 at.set((at.get() + 1) % items.len().max(1));
                 Ok(item)
             }
-            Func::Macro(_) | Func::Super(..) | Func::Blocks => Err(Fail::msg("`self` can not be called")),
+            Func::Macro(_) | Func::Super(..) | Func::Blocks | Func::Module(..) => {
+                Err(Fail::msg("`self` or a template can not be called"))
+            }
         }
     }
 

@@ -10,7 +10,7 @@ const BUDGET: usize = 256 * 1024 * 1024;
 
 /// True if a complaint of the parser is about a line that starts too far left in a flow collection.
 pub(super) fn is_indentation(info: &str) -> bool {
-    info.contains("invalid indentation in flow construct")
+    info == "invalid indentation" || info == "invalid indentation in flow construct"
 }
 
 /// Gaps that were masked, as byte ranges.

@@ -39,12 +39,12 @@ fn encoded(call: &Call, value: &Val, encoding: &str) -> R<Vec<u8>> {
         Val::V(Value::Bytes(bytes)) => return Ok(bytes.to_vec()),
         other => call.text(other)?,
     };
-    match encoding.to_lowercase().replace('_', "-").as_str() {
-        "utf-8" | "utf8" | "ascii" => Ok(text.as_bytes().to_vec()),
-        "utf-16-le" | "utf-16le" => Ok(text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
-        "utf-16-be" | "utf-16be" => Ok(text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
-        "utf-16" => Ok([0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect()),
-        "latin-1" | "iso-8859-1" => text
+    match codec(encoding).as_str() {
+        "utf8" | "ascii" => Ok(text.as_bytes().to_vec()),
+        "utf16le" => Ok(text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+        "utf16be" => Ok(text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
+        "utf16" => Ok([0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect()),
+        "latin1" => text
             .chars()
             .map(|c| u8::try_from(u32::from(c)).map_err(|_| Fail::msg("the text does not fit latin-1")))
             .collect(),
@@ -52,17 +52,29 @@ fn encoded(call: &Call, value: &Val, encoding: &str) -> R<Vec<u8>> {
     }
 }
 
-fn decoded(bytes: &[u8], encoding: &str) -> R<String> {
+/// Python's name of an encoding without its many spellings.
+fn codec(name: &str) -> String {
+    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    match plain.as_str() {
+        "u8" | "utf" | "utf8sig" => "utf8".to_owned(),
+        "usascii" | "646" => "ascii".to_owned(),
+        "iso88591" | "88591" | "l1" | "latin" | "cp819" | "isoir100" => "latin1".to_owned(),
+        _ => plain,
+    }
+}
+
+/// Text of bytes in an encoding that Python names.
+pub fn decoded(bytes: &[u8], encoding: &str) -> R<String> {
     let wide = |unit: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
         String::from_utf16_lossy(&units)
     };
-    match encoding.to_lowercase().replace('_', "-").as_str() {
-        "utf-8" | "utf8" | "ascii" => Ok(String::from_utf8_lossy(bytes).into_owned()),
-        "utf-16-le" | "utf-16le" => Ok(wide(u16::from_le_bytes)),
-        "utf-16-be" | "utf-16be" => Ok(wide(u16::from_be_bytes)),
-        "utf-16" => Ok(wide(u16::from_le_bytes).trim_start_matches('\u{feff}').to_owned()),
-        "latin-1" | "iso-8859-1" => Ok(bytes.iter().map(|byte| char::from(*byte)).collect()),
+    match codec(encoding).as_str() {
+        "utf8" | "ascii" => Ok(String::from_utf8_lossy(bytes).into_owned()),
+        "utf16le" => Ok(wide(u16::from_le_bytes)),
+        "utf16be" => Ok(wide(u16::from_be_bytes)),
+        "utf16" => Ok(wide(u16::from_le_bytes).trim_start_matches('\u{feff}').to_owned()),
+        "latin1" => Ok(bytes.iter().map(|byte| char::from(*byte)).collect()),
         other => Err(Fail::msg(format!("the encoding `{other}` is not supported"))),
     }
 }

@@ -1,6 +1,7 @@
 //! The lookups of ansible-core, one function each.
 
 mod files;
+mod ini;
 mod items;
 mod password;
 mod tables;
@@ -98,7 +99,7 @@ fn dispatch(call: &Call, name: &str, terms: Vec<Val>, options: Options, with: bo
         "varnames" => varnames(call, &terms),
         "inventory_hostnames" => inventory_hostnames(call, &terms),
         "csvfile" => tables::csvfile(call, &terms, &mut args),
-        "ini" => tables::ini(call, &terms, &mut args),
+        "ini" => ini::ini(call, &terms, &mut args),
         "password" => password::password(call, &terms, &mut args),
         "config" => Err(Fail::msg("the lookup `config` is not supported: hostctl has no Ansible configuration")),
         "url" => Err(Fail::msg("the lookup `url` is not supported")
