@@ -247,7 +247,8 @@ impl Ev<'_> {
         Ok(self.missing(base, name, at))
     }
 
-    fn missing(&self, base: &Val, name: &str, at: At) -> Val {
+    /// The undefined value of a name that a value does not have.
+    pub fn missing(&self, base: &Val, name: &str, at: At) -> Val {
         let has = match base {
             Val::Map(map) => map.keys().iter().map(|key| Rc::from(&*key.text())).collect(),
             Val::List(list) => vec![Rc::from(format!("{} items", list.len()))],

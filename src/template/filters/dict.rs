@@ -8,8 +8,8 @@ use crate::value::{Key, Value};
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
-use super::super::ops;
-use super::super::val::Val;
+use super::super::val::{Func, Val};
+use super::super::{methods, ops};
 use super::Entry;
 use super::list::{fold, sorted};
 
@@ -204,6 +204,17 @@ fn extract(call: &Call, value: Val, mut args: Args) -> R<Val> {
 fn attr(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let name = args.need(0, "name")?;
     args.finish()?;
+    // Attributes only: the keys of a mapping are items.
+    if let Val::Map(_) = &value
+        && let Some(name) = name.as_text()
+    {
+        let method = methods::has(&value, &name);
+        return Ok(if method {
+            Val::Func(Func::Method(Box::new(value), (*name).into()))
+        } else {
+            call.ev.missing(&value, &name, (0, 0))
+        });
+    }
     call.ev.attribute(&value, &name)
 }
 

@@ -8,7 +8,7 @@ use crate::value::Value;
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
-use super::super::time;
+use super::super::{codec, time};
 use super::super::val::Val;
 use super::Entry;
 
@@ -21,7 +21,7 @@ pub const TABLE: &[Entry] = &[
     ("to_uuid", to_uuid),
     ("urldecode", urldecode),
     ("urlencode", urlencode),
-    ("urlize", |_, value, _| Ok(value)),
+    ("urlize", super::urlize::urlize),
     ("urlsplit", urlsplit),
     ("xmlattr", xmlattr),
 ];
@@ -35,47 +35,9 @@ pub fn bytes(call: &Call, value: &Val) -> R<Vec<u8>> {
 }
 
 fn encoded(call: &Call, value: &Val, encoding: &str) -> R<Vec<u8>> {
-    let text = match value {
-        Val::V(Value::Bytes(bytes)) => return Ok(bytes.to_vec()),
-        other => call.text(other)?,
-    };
-    match codec(encoding).as_str() {
-        "utf8" | "ascii" => Ok(text.as_bytes().to_vec()),
-        "utf16le" => Ok(text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
-        "utf16be" => Ok(text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
-        "utf16" => Ok([0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect()),
-        "latin1" => text
-            .chars()
-            .map(|c| u8::try_from(u32::from(c)).map_err(|_| Fail::msg("the text does not fit latin-1")))
-            .collect(),
-        other => Err(Fail::msg(format!("the encoding `{other}` is not supported"))),
-    }
-}
-
-/// Python's name of an encoding without its many spellings.
-fn codec(name: &str) -> String {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
-    match plain.as_str() {
-        "u8" | "utf" | "utf8sig" => "utf8".to_owned(),
-        "usascii" | "646" => "ascii".to_owned(),
-        "iso88591" | "88591" | "l1" | "latin" | "cp819" | "isoir100" => "latin1".to_owned(),
-        _ => plain,
-    }
-}
-
-/// Text of bytes in an encoding that Python names.
-pub fn decoded(bytes: &[u8], encoding: &str) -> R<String> {
-    let wide = |unit: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
-        String::from_utf16_lossy(&units)
-    };
-    match codec(encoding).as_str() {
-        "utf8" | "ascii" => Ok(String::from_utf8_lossy(bytes).into_owned()),
-        "utf16le" => Ok(wide(u16::from_le_bytes)),
-        "utf16be" => Ok(wide(u16::from_be_bytes)),
-        "utf16" => Ok(wide(u16::from_le_bytes).trim_start_matches('\u{feff}').to_owned()),
-        "latin1" => Ok(bytes.iter().map(|byte| char::from(*byte)).collect()),
-        other => Err(Fail::msg(format!("the encoding `{other}` is not supported"))),
+    match value {
+        Val::V(Value::Bytes(bytes)) => Ok(bytes.to_vec()),
+        other => Ok(codec::encode(&call.text(other)?, encoding)?),
     }
 }
 
@@ -94,7 +56,7 @@ fn b64decode(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let text: String = call.text(&value)?.chars().filter(|c| !c.is_whitespace()).collect();
     let found = if url { URL_SAFE.decode(&text) } else { STANDARD.decode(&text) };
     let bytes = found.map_err(|error| Fail::msg(format!("this is not base64: {error}")))?;
-    decoded(&bytes, &encoding).map(Val::from)
+    Ok(Val::from(codec::decode(&bytes, &encoding)?))
 }
 
 fn strftime(call: &Call, value: Val, mut args: Args) -> R<Val> {

@@ -8,9 +8,8 @@ use crate::value::Value;
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
-use super::super::filters::decoded;
-use super::super::regex;
 use super::super::val::Val;
+use super::super::{codec, regex};
 use super::tables::term_options;
 use super::texts;
 
@@ -117,7 +116,7 @@ pub fn ini(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
                 format!("Unable to find '{}' in expected paths.", settings.file),
             )
         })?;
-        let text = decoded(&host.read(&path)?, &settings.encoding)?;
+        let text = codec::decode(&host.read(&path)?, &settings.encoding)?;
         let sections = parse(&text, &settings)?;
         found(&sections, &key, &settings, &mut out)?;
     }
