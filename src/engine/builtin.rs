@@ -65,7 +65,9 @@ impl HostRun {
                 };
                 let value = match value {
                     Ok(value) => value,
-                    Err(diagnostic) if diagnostic.code.starts_with("T01") => Value::from("VARIABLE IS NOT DEFINED!"),
+                    Err(diagnostic) if diagnostic.code.starts_with("T01") => {
+                        Value::from(format!("<< error 1 - {} >>", diagnostic.registered()))
+                    }
                     Err(diagnostic) => return Err(diagnostic),
                 };
                 result.insert(crate::value::Key::Str(Arc::clone(text)), value);
