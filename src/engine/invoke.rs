@@ -27,10 +27,15 @@ impl HostRun {
         };
         let json = match module.entry.spec().coerce(&args, &|_| false) {
             Ok(json) => json,
-            Err(errors) => return Attempt::error(argument_error(module, &errors, &places)),
+            Err(errors) => {
+                let said = crate::modules::ansible_message(module.entry, &module.name, &errors);
+                let failure = Failure::from(argument_error(module, &errors, &places));
+                let result = said.map_or_else(Map::new, |said| crate::map! { "msg" => said });
+                return Attempt::from_failure(Failure { result, ..failure });
+            }
         };
         if module.entry.meta.runs_on == RunsOn::Engine {
-            return self.builtin(task, module, &args, json, scope).await;
+            return self.builtin(task, module, &args, json, scope, no_log).await;
         }
         let call = match self.call(task, module.entry, json, scope, no_log) {
             Ok(call) => call,

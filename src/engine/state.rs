@@ -79,6 +79,8 @@ pub(super) enum Out {
 #[derive(Default)]
 pub(super) struct States {
     hosts: Mutex<BTreeMap<Arc<str>, Arc<Mutex<HostState>>>>,
+    /// Values of `set_stats`, by host; `_run` for the run as a whole.
+    pub custom: Mutex<BTreeMap<String, Map>>,
 }
 
 impl States {

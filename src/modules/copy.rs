@@ -166,7 +166,7 @@ impl Module for Copy {
         exclusive: &[&["src", "content"]],
         one_of: &[&["src", "content"]],
         refused: SELINUX,
-        inputs: &[InputArg::File { arg: "src", unless: Some("remote_src") }],
+        inputs: &[InputArg::File { arg: "src", unless: Some("remote_src"), unless_by_default: false }],
         secret: &["content"],
         reads: &["lsattr"],
         ..Meta::NONE

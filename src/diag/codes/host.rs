@@ -60,6 +60,16 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "Variable names are letters, digits and underscores and do not begin with a digit.",
     },
     CodeEntry {
+        code: "H0026",
+        title: "`set_stats` has nothing to note",
+        text: "`data` of `set_stats` is a mapping of names to values.",
+    },
+    CodeEntry {
+        code: "H0027",
+        title: "a file could not be fetched",
+        text: "`fetch` takes one regular file of the host that the user may read, and writes it on the controller. A file that may be missing: `fail_on_missing: false`.",
+    },
+    CodeEntry {
         code: "H0101",
         title: "a file operation failed on the host",
         text: "The operating system refused to read, write or change a file. The message has the path and the \
