@@ -38,7 +38,7 @@ impl HostRun {
             let diagnostic = Diagnostic::source("P0130", "includes are nested too deeply")
                 .with_label(task.label_span, "the innermost include")
                 .with_hint("does a file include itself? end it with a condition");
-            return self.settle_include(task, Attempt::error(diagnostic), None, here);
+            return self.settle_shared(task, Attempt::error(diagnostic), None, round, here).await;
         }
         let rounds: Vec<Option<Layer>> = match self.loop_layers(task, &scope) {
             Ok(None) => vec![None],
@@ -48,7 +48,7 @@ impl HostRun {
                     Ok(Err(condition)) => Attempt::skipped(condition),
                     _ => Attempt::error(diagnostic),
                 };
-                return self.settle_include(task, attempt, None, here);
+                return self.settle_shared(task, attempt, None, round, here).await;
             }
         };
         let looped = rounds.iter().any(Option::is_some) || rounds.is_empty();
@@ -66,14 +66,18 @@ impl HostRun {
                     skipped.get_or_insert(condition);
                     continue;
                 }
-                Err(diagnostic) => return self.settle_include(task, Attempt::error(diagnostic), None, here),
+                Err(diagnostic) => {
+                    return self.settle_shared(task, Attempt::error(diagnostic), None, round, here).await;
+                }
             }
             match self.load(task, include, &scope) {
                 Ok((name, included)) => {
                     names.push(name);
                     parts.push((included, layer));
                 }
-                Err(diagnostic) => return self.settle_include(task, Attempt::error(diagnostic), None, here),
+                Err(diagnostic) => {
+                    return self.settle_shared(task, Attempt::error(diagnostic), None, round, here).await;
+                }
             }
         }
         let mut attempt = match (parts.is_empty(), skipped) {
@@ -84,7 +88,7 @@ impl HostRun {
             }),
         };
         attempt.seconds = started.elapsed().as_secs_f64();
-        let flow = self.settle_include(task, attempt, looped.then_some(parts.len()), here);
+        let flow = self.settle_shared(task, attempt, looped.then_some(parts.len()), round, here).await;
         if flow != Flow::Next {
             return flow;
         }
@@ -107,6 +111,19 @@ impl HostRun {
             }
         }
         Flow::Next
+    }
+
+    /// The end of an include; with `any_errors_fatal` its failure is that of all hosts.
+    pub(super) async fn settle_shared(
+        &self,
+        task: &Arc<Task>,
+        attempt: Attempt,
+        items: Option<usize>,
+        round: &Round,
+        here: &Here,
+    ) -> Flow {
+        let flow = self.settle_include(task, attempt, items, here);
+        self.share_failure(task, round, here, flow).await
     }
 
     fn settle_include(&self, task: &Arc<Task>, attempt: Attempt, items: Option<usize>, here: &Here) -> Flow {

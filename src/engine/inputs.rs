@@ -94,6 +94,7 @@ impl HostRun {
                 module.args.get("src").map_or(module.name_span, |(_, node)| node.place())
             }
             crate::playbook::Action::Include(include) => include.name_span,
+            crate::playbook::Action::Dynamic(module) => module.text.place(),
         };
         let dirs: Vec<String> = self.search_dirs(task, subfolder).iter().map(|dir| dir.display().to_string()).collect();
         Diagnostic::task("H0020", format!("`{name}` does not exist on the controller"))

@@ -118,13 +118,26 @@ impl PlayRun {
         for role in &play.roles {
             role_layers(&role.role, &mut role_exports);
         }
+        for items in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
+            imported_layers(items, &mut role_exports);
+        }
+        for role in &play.roles {
+            imported_layers(&role.tasks, &mut role_exports);
+        }
+        let order = match keywords.get("order") {
+            Some(node) => {
+                let value = engine.templates.render(node, &early)?;
+                (!crate::template::is_omit(&value)).then(|| crate::value::python_str(&value))
+            }
+            None => None,
+        };
         let mut handlers = Vec::new();
         flatten_handlers(&play.handlers, &mut handlers);
         let run = Arc::new(Self {
             engine: Arc::clone(engine),
             play: Arc::clone(play),
             name,
-            hosts: order_hosts(shown, keywords.get("order")),
+            hosts: order_hosts(shown, order.as_deref()),
             batch: Mutex::default(),
             gate: Mutex::new(Arc::new(Gate::new(true, &[]))),
             builtin: builtin_layer(),
@@ -151,22 +164,30 @@ impl PlayRun {
     async fn batches(self: &Arc<Self>, early: &Scope) -> Result<bool> {
         let keywords = &self.play.context.keywords;
         let sizes = match keywords.get("serial") {
-            Some(node) => serial_sizes(&self.engine.templates.render(node, early)?, self.hosts.len(), node)?,
+            Some(node) => match self.engine.templates.render(node, early)? {
+                value if crate::template::is_omit(&value) || value == Value::Null => Vec::new(),
+                value => serial_sizes(&value, self.hosts.len(), node)?,
+            },
             None => Vec::new(),
         };
-        let linear = match keywords.get("strategy") {
+        let strategy = match keywords.get("strategy") {
             Some(node) => {
-                let name = crate::value::python_str(&self.engine.templates.render(node, early)?);
-                match name.rsplit('.').next().unwrap_or_default() {
-                    "linear" | "debug" => true,
-                    "free" | "host_pinned" => false,
-                    _ => {
-                        return Err(Diagnostic::source("P0140", format!("there is no strategy `{name}`"))
-                            .with_label(node.place(), "unknown")
-                            .with_hint("`linear`, `free` or `host_pinned`"));
-                    }
-                }
+                let value = self.engine.templates.render(node, early)?;
+                (!crate::template::is_omit(&value) && value != Value::Null)
+                    .then(|| (node, crate::value::python_str(&value)))
             }
+            None => None,
+        };
+        let linear = match strategy {
+            Some((node, name)) => match name.rsplit('.').next().unwrap_or_default() {
+                "linear" | "debug" => true,
+                "free" | "host_pinned" => false,
+                _ => {
+                    return Err(Diagnostic::source("P0140", format!("there is no strategy `{name}`"))
+                        .with_label(node.place(), "unknown")
+                        .with_hint("`linear`, `free` or `host_pinned`"));
+                }
+            },
             None => true,
         };
         let mut rest: &[Arc<str>] = &self.hosts;
@@ -334,6 +355,26 @@ fn prompts(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Option
     Ok(Some(Layer::data(Level::PlayPrompt, "vars_prompt", entries)))
 }
 
+/// Defaults and variables of the roles that tasks import: the whole play sees them.
+fn imported_layers(items: &[Item], layers: &mut Vec<Layer>) {
+    for item in items {
+        match item {
+            Item::Task(_) => {}
+            Item::Block(block) => {
+                for part in [&block.body, &block.rescue, &block.always] {
+                    imported_layers(part, layers);
+                }
+            }
+            Item::Role(role) => {
+                if role.public {
+                    role_layers(&role.role, layers);
+                }
+                imported_layers(&role.tasks, layers);
+            }
+        }
+    }
+}
+
 /// A host pattern as text: a list is joined as Ansible does.
 fn pattern_text(value: &Value) -> String {
     match value {
@@ -369,8 +410,8 @@ fn flatten_handlers(items: &[Item], out: &mut Vec<Handler>) {
     }
 }
 
-fn order_hosts(mut hosts: Vec<Arc<str>>, order: Option<&Node>) -> Vec<Arc<str>> {
-    match order.and_then(Node::as_str) {
+fn order_hosts(mut hosts: Vec<Arc<str>>, order: Option<&str>) -> Vec<Arc<str>> {
+    match order {
         Some("sorted") => hosts.sort(),
         Some("reverse_sorted") => {
             hosts.sort();

@@ -62,6 +62,7 @@ impl Attempt {
             insert(&mut result, "unreachable", true);
         } else {
             insert(&mut result, "failed", true);
+            add_exception(&mut result);
         }
         if !result.contains_key(&StrKey("msg")) {
             insert(&mut result, "msg", failure.diagnostic.message.clone());
@@ -155,6 +156,13 @@ fn censor(diagnostic: &Diagnostic) -> Diagnostic {
         label.text.clear();
     }
     shown
+}
+
+/// Failed results have Python's stack with Ansible; playbooks ask whether it is there.
+pub(super) fn add_exception(result: &mut Map) {
+    if !result.contains_key(&StrKey("exception")) {
+        insert(result, "exception", "(traceback unavailable)");
+    }
 }
 
 /// `stdout_lines` and `stderr_lines` beside `stdout` and `stderr`.

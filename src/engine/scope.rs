@@ -183,6 +183,9 @@ impl PlayRun {
         set("ansible_forks", Value::from(self.engine.options.forks));
         set("ansible_verbosity", Value::from(u32::from(self.engine.options.verbosity)));
         set("ansible_version", ansible_version());
+        // Inventories hand it on as `ansible_python_interpreter`; nothing runs it.
+        set("ansible_playbook_python", Value::from("/usr/bin/python3"));
+        set("ansible_config_file", std::env::var("ANSIBLE_CONFIG").ok().map_or(Value::Null, Value::from));
         let tags = |tags: &[String]| Value::from(tags.iter().map(|tag| Value::from(tag.as_str())).collect::<Vec<_>>());
         let run_tags = &self.engine.options.tags;
         set("ansible_run_tags", if run_tags.is_empty() { tags(&["all".to_owned()]) } else { tags(run_tags) });
@@ -328,6 +331,39 @@ pub(super) fn builtin_layer() -> Layer {
     insert(&mut map, "ansible_managed", "Ansible managed");
     insert(&mut map, "ansible_facts", Value::empty_map());
     Layer::data(Level::Builtin, "hostctl", map.into_iter().map(|(key, value)| (key.text(), value)))
+}
+
+/// `ansible_delegated_vars`: the host that a task is delegated to, under the name of the task's own host.
+struct DelegatedVars {
+    play: Weak<PlayRun>,
+    delegate: Arc<str>,
+    host: Arc<str>,
+}
+
+impl HostVars for DelegatedVars {
+    fn hosts(&self) -> Vec<Arc<str>> {
+        vec![Arc::clone(&self.delegate)]
+    }
+
+    fn scope(&self, host: &str) -> Option<Scope> {
+        let play = self.play.upgrade().filter(|_| *host == *self.delegate)?;
+        let own = [("inventory_hostname".into(), Value::Str(Arc::clone(&self.host)))];
+        let mut scope = play.host_scope(&self.delegate);
+        if scope.get("ansible_host").is_none() {
+            let address = [("ansible_host".into(), Value::Str(Arc::clone(&self.delegate)))];
+            scope = scope.with(Layer::data(Level::Builtin, "hostctl", address));
+        }
+        Some(scope.with(Layer::data(Level::Magic, "hostctl", own)))
+    }
+}
+
+/// The layer of a delegated task.
+pub(super) fn delegated(play: &Arc<PlayRun>, host: &Arc<str>, delegate: Arc<str>) -> Layer {
+    let vars = DelegatedVars { play: Arc::downgrade(play), delegate, host: Arc::clone(host) };
+    Layer {
+        origin: Origin { level: Level::Magic, name: "hostctl".into() },
+        entries: Arc::new(IndexMap::from([("ansible_delegated_vars".into(), Entry::HostVars(Arc::new(vars)))])),
+    }
 }
 
 /// `hostvars`: scopes of other hosts, made when asked for.

@@ -308,7 +308,7 @@ impl Inventory {
     }
 
     /// The name under which localhost is run when nobody named it; made on first use.
-    pub(super) fn implicit_localhost(&mut self, name: &str) -> Arc<str> {
+    pub fn implicit_localhost(&mut self, name: &str) -> Arc<str> {
         let host = self.localhost.get_or_insert_with(|| Host {
             name: Arc::from(name),
             origin: Arc::from("implicit localhost"),

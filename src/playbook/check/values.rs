@@ -178,7 +178,8 @@ fn condition(name: &str, node: &Node, key: Span, problems: &mut Vec<Diagnostic>)
 
 fn variable(name: &str, node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
     let text = node.as_str().unwrap_or_default();
-    if keywords::is_variable_name(text) {
+    // A loop's names may be templates; `register` is taken as it is.
+    if keywords::is_variable_name(text) || (name.ends_with("_var") && node.has_template()) {
         return;
     }
     let message = match node.as_str() {
