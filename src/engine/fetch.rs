@@ -65,6 +65,7 @@ impl HostRun {
                 environment: Vec::new(),
                 no_log,
                 timeout: None,
+                detach: None,
                 inputs: Vec::new(),
             };
             // Nothing is told on the way.

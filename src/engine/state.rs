@@ -44,6 +44,8 @@ pub(super) struct HostState {
     pub facts: Arc<Map>,
     /// The layer made of `facts`; made again when they change.
     pub facts_layer: Option<Layer>,
+    /// Names of facts that came without `ansible_`: they are variables under their own names (`getent_passwd`).
+    pub bare_facts: IndexSet<Arc<str>>,
     /// `set_fact`, `register`.
     pub set_facts: Arc<IndexMap<Arc<str>, Entry>>,
     /// `include_vars`.
@@ -119,6 +121,12 @@ impl HostState {
                 Some(short) if key.as_str() != Some("ansible_local") => short.into(),
                 _ => key.text(),
             };
+            let bare = key.as_str().is_some_and(|name| !name.starts_with("ansible_") && name != "module_setup");
+            if bare {
+                self.bare_facts.insert(Arc::clone(&name));
+            } else {
+                self.bare_facts.shift_remove(&name);
+            }
             all.insert(crate::value::Key::Str(name), value.clone());
         }
         self.facts_layer = None;
@@ -134,8 +142,8 @@ impl HostState {
             let mut entries: IndexMap<Arc<str>, Entry> = IndexMap::with_capacity(self.facts.len() + 1);
             for (key, value) in self.facts.iter() {
                 let short = key.text();
-                let name: Arc<str> =
-                    if short.starts_with("ansible_") { short } else { format!("ansible_{short}").into() };
+                let plain = short.starts_with("ansible_") || self.bare_facts.contains(&short);
+                let name: Arc<str> = if plain { short } else { format!("ansible_{short}").into() };
                 if !is_connection_setting(&name) {
                     entries.insert(name, Entry::Data(value.clone(), None));
                 }

@@ -104,6 +104,7 @@ impl Module for BlockInFile {
         exclusive: &[&["insertbefore", "insertafter"]],
         refused: super::attributes::NO_SELINUX,
         reads: &["lsattr"],
+        diff_list: true,
         ..Meta::NONE
     };
 

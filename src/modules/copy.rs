@@ -169,6 +169,7 @@ impl Module for Copy {
         inputs: &[InputArg::File { arg: "src", unless: Some("remote_src"), unless_by_default: false }],
         secret: &["content"],
         reads: &["lsattr"],
+        diff_list: true,
         ..Meta::NONE
     };
 
@@ -223,6 +224,7 @@ impl Module for Template {
         refused: SELINUX,
         inputs: &[InputArg::Template { arg: "src" }],
         reads: &["lsattr"],
+        diff_list: true,
         ..Meta::NONE
     };
 

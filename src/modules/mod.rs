@@ -8,6 +8,7 @@ mod ansible_words;
 mod apt;
 mod apt_names;
 mod assemble;
+mod async_status;
 mod attributes;
 mod blockinfile;
 mod call;
@@ -56,6 +57,7 @@ pub mod volume_grow;
 mod wait_for;
 
 pub use ansible_words::ansible_message;
+pub use async_status::job_result;
 pub use call::{Blob, BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 pub use cx::{Cx, Link};
 pub use reference::reference;

@@ -78,6 +78,8 @@ pub struct Meta {
     pub secret: &'static [&'static str],
     /// Any other argument is taken too, untouched (`set_fact`).
     pub any_argument: bool,
+    /// Ansible's result has `diff` as a list.
+    pub diff_list: bool,
     /// Ansible's words where required arguments are missing, if they are not the usual ones.
     pub missing: Option<&'static str>,
     /// Programs that only read, each as the first words of its argument vector (`systemctl show`):
@@ -103,6 +105,7 @@ impl Meta {
         inputs: &[],
         secret: &[],
         any_argument: false,
+        diff_list: false,
         missing: None,
         reads: &[],
     };
@@ -251,10 +254,12 @@ fn run<M: Module>(mut cx: Cx, args: serde_json::Value) -> Result<Outcome, Failur
     match M::run(&cx, args) {
         Ok(mut result) => {
             add_lines(&mut result);
+            cx.add_diff(&mut result, M::META.diff_list);
             Ok(cx.finish(result))
         }
         Err(mut failure) => {
             add_lines(&mut failure.result);
+            cx.add_diff(&mut failure.result, M::META.diff_list);
             Err(cx.fail(failure))
         }
     }

@@ -17,6 +17,7 @@ table![
     super::apt::Apt,
     super::assemble::Assemble,
     super::engine_args::Assert,
+    super::async_status::AsyncStatus,
     super::blockinfile::BlockInFile,
     super::command::Command,
     super::copy::Copy,

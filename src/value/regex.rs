@@ -82,6 +82,9 @@ impl PythonRegex {
     /// `re.subn(pattern, template, hay)`: the new text and how many places were replaced. Empty matches are
     /// replaced as Python does, also right behind another match.
     pub fn substitute(&self, hay: &str, template: &str) -> Result<(String, usize), String> {
+        // Python reads the template before it searches, so a wrong one is an error without any match too.
+        let names: Vec<Option<String>> = self.regex.capture_names().map(|name| name.map(str::to_owned)).collect();
+        Match { groups: vec![None; self.regex.captures_len()], names, start: 0, end: 0 }.expand(template)?;
         let mut out = String::with_capacity(hay.len());
         let (mut copied, mut from, mut count) = (0, 0, 0);
         while from <= hay.len() {

@@ -163,6 +163,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "apt or dpkg ended with an error. The notes have its command and its last lines.",
     },
     CodeEntry {
+        code: "H0118",
+        title: "a job, or a module of your own, failed",
+        text: "The text is the program's own `msg`. For `async_status`: the job that a task with `async` started has failed, or its result is not on the host (another host, another user, or removed already).",
+    },
+    CodeEntry {
         code: "H0117",
         title: "dpkg was interrupted",
         text: "An earlier installation was cut off, and packages are unpacked but not set up. `dpkg --configure -a` \
