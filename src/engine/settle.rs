@@ -17,6 +17,7 @@ use crate::yaml::Node;
 impl HostRun {
     /// Takes what a result says about the host: facts, set facts, included variables.
     pub(super) fn apply(&self, task: &Task, attempt: &Attempt, delegate_scope: &Scope) {
+        self.note_stats(attempt);
         let Some(Value::Map(facts)) = attempt.result.get(&StrKey("ansible_facts")) else { return };
         let name = match &task.action {
             crate::playbook::Action::Module(module) => module.entry.meta.name,

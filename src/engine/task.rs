@@ -218,7 +218,7 @@ impl HostRun {
                 attempt.failed() && self.keyword_flag(task, "ignore_errors", &scope).ok().flatten() == Some(true);
             self.emit(EventKind::ItemDone { task: task.id, label, done: attempt.done(ignored, no_log) });
             self.warn_all(task, &attempt);
-            if attempt.result.contains_key(&StrKey("ansible_facts")) {
+            if ["ansible_facts", "ansible_stats"].iter().any(|key| attempt.result.contains_key(&StrKey(key))) {
                 self.apply(task, &attempt, &scope);
                 drop(scope);
                 base = Scope::new();
