@@ -101,6 +101,7 @@ impl PlayRun {
         }
         let shown: Vec<Arc<str>> =
             selected.into_iter().filter(|host| lock(&engine.states.get(host)).out.is_none()).collect();
+        let linear = in_step(engine, keywords.get("strategy"), &early)?;
         engine.sink.emit(
             None,
             EventKind::PlayStarted {
@@ -108,6 +109,12 @@ impl PlayRun {
                 of,
                 name: name.clone(),
                 hosts: shown.iter().map(ToString::to_string).collect(),
+                free: !linear,
+                check: match keywords.get("check_mode") {
+                    Some(node) => super::conditions::truth(&engine.templates.render(node, &early)?),
+                    None => None,
+                }
+                .unwrap_or(engine.options.check),
             },
         );
         if shown.is_empty() {
@@ -154,21 +161,7 @@ impl PlayRun {
             Some(node) => serial_sizes(&self.engine.templates.render(node, early)?, self.hosts.len(), node)?,
             None => Vec::new(),
         };
-        let linear = match keywords.get("strategy") {
-            Some(node) => {
-                let name = crate::value::python_str(&self.engine.templates.render(node, early)?);
-                match name.rsplit('.').next().unwrap_or_default() {
-                    "linear" | "debug" => true,
-                    "free" | "host_pinned" => false,
-                    _ => {
-                        return Err(Diagnostic::source("P0140", format!("there is no strategy `{name}`"))
-                            .with_label(node.place(), "unknown")
-                            .with_hint("`linear`, `free` or `host_pinned`"));
-                    }
-                }
-            }
-            None => true,
-        };
+        let linear = in_step(&self.engine, keywords.get("strategy"), early)?;
         let mut rest: &[Arc<str>] = &self.hosts;
         let mut step = 0;
         while !rest.is_empty() && !self.engine.cancel.is_cancelled() {
@@ -301,7 +294,9 @@ impl PlayRun {
         let over =
             share.is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
         if over {
-            self.fatal.store(true, Ordering::SeqCst);
+            if !self.fatal.swap(true, Ordering::SeqCst) {
+                self.engine.sink.emit(None, EventKind::NoHostsLeft);
+            }
             lock(&self.gate).stop();
         }
     }
@@ -332,6 +327,26 @@ fn prompts(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Option
         entries.push((Arc::from(name), value));
     }
     Ok(Some(Layer::data(Level::PlayPrompt, "vars_prompt", entries)))
+}
+
+/// Whether hosts wait for each other at each task: the play's `strategy`, else the run's.
+fn in_step(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<bool> {
+    let name = match node {
+        Some(node) => crate::value::python_str(&engine.templates.render(node, early)?),
+        None => engine.options.strategy.clone(),
+    };
+    match name.rsplit('.').next().unwrap_or_default() {
+        "linear" | "debug" => Ok(true),
+        "free" | "host_pinned" => Ok(false),
+        _ => {
+            let mut wrong = Diagnostic::source("P0140", format!("there is no strategy `{name}`"))
+                .with_hint("`linear`, `free` or `host_pinned`");
+            if let Some(node) = node {
+                wrong = wrong.with_label(node.place(), "unknown");
+            }
+            Err(wrong)
+        }
+    }
 }
 
 /// A host pattern as text: a list is joined as Ansible does.

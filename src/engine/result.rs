@@ -128,6 +128,8 @@ impl Attempt {
             rescued: false,
             verbose: self.verbose,
             seconds: self.seconds,
+            delegate: None,
+            no_log,
         }
     }
 }

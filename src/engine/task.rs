@@ -89,9 +89,13 @@ impl HostRun {
 
     /// Tells that a task starts, once for all hosts of a round.
     pub(super) fn announce(&self, task: &Arc<Task>, round: &Round, here: &Here) {
-        if !round.announce() {
-            return;
+        if round.announce() {
+            self.tell_start(task, round.hosts.clone(), here);
         }
+    }
+
+    /// Tells that a task starts on these hosts.
+    pub(super) fn tell_start(&self, task: &Arc<Task>, hosts: Vec<Arc<str>>, here: &Here) {
         let module = match &task.action {
             crate::playbook::Action::Module(module) => module.name.to_string(),
             crate::playbook::Action::Include(include) => include.name.to_string(),
@@ -105,6 +109,10 @@ impl HostRun {
                 module,
                 place: self.play.engine.templates.sources().place(task.label_span),
                 handler: task.handler,
+                include: matches!(task.action, crate::playbook::Action::Include(_)),
+                check: self.keyword_bool(task, "check_mode", here).unwrap_or(self.play.engine.options.check),
+                span: Some(task.span),
+                hosts,
             },
         );
     }
@@ -196,7 +204,7 @@ impl HostRun {
                 insert(&mut attempt.result, "ansible_loop", info);
             }
             let label = match &looped.label {
-                _ if no_log => "(hidden by no_log)".to_owned(),
+                _ if no_log => "(censored due to no_log)".to_owned(),
                 Some(node) => self
                     .play
                     .engine
@@ -214,7 +222,9 @@ impl HostRun {
             };
             let ignored =
                 attempt.failed() && self.keyword_flag(task, "ignore_errors", &scope).ok().flatten() == Some(true);
-            self.emit(EventKind::ItemDone { task: task.id, label, done: attempt.done(ignored, no_log) });
+            let mut done = attempt.done(ignored, no_log);
+            done.delegate = self.delegate_label(task, &scope);
+            self.emit(EventKind::ItemDone { task: task.id, label, done });
             self.warn_all(task, &attempt);
             if attempt.result.contains_key(&StrKey("ansible_facts")) {
                 self.apply(task, &attempt, &scope);

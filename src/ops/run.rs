@@ -91,6 +91,7 @@ pub async fn run(
                 environments: opened.environments.clone(),
                 check: request.check,
                 command: if request.playbooks.len() == 1 { request.command.clone() } else { String::new() },
+                plays: loaded.plays.len(),
             },
         );
         let cancel = CancellationToken::new();
@@ -183,6 +184,7 @@ async fn play(
         force_handlers: request.force_handlers,
         verbosity: request.verbosity,
         gathering: std::env::var("ANSIBLE_GATHERING").unwrap_or_else(|_| "implicit".to_owned()),
+        strategy: std::env::var("ANSIBLE_STRATEGY").unwrap_or_else(|_| "linear".to_owned()),
         layers: opened.layers.clone(),
         defaults,
         run_info: Value::from(run_info),
