@@ -49,6 +49,8 @@ pub struct ProjectRequest {
     pub roles_path: Vec<PathBuf>,
     /// Folders with collections.
     pub collections_path: Vec<PathBuf>,
+    /// Where records of runs are kept; default: the project's folder, or the working folder.
+    pub state_dir: Option<PathBuf>,
 }
 
 /// Everything that is known before a playbook is read.
@@ -64,6 +66,8 @@ pub(super) struct Opened {
     pub environments: Vec<String>,
     /// Folder of the project, or the working folder.
     pub base: PathBuf,
+    /// Where records of runs are kept.
+    pub state: PathBuf,
     /// The environment's tag file.
     pub tag_file: Option<PathBuf>,
     /// What is wrong with environment and inventory files; may hold errors.
@@ -161,6 +165,7 @@ pub(super) fn open(
         hosts: Arc::new(hosts),
         layers,
         environments,
+        state: request.state_dir.clone().unwrap_or_else(|| base.clone()),
         base,
         tag_file,
         problems,

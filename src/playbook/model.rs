@@ -182,6 +182,16 @@ pub struct Task {
     pub handler: bool,
 }
 
+impl Task {
+    /// The module's or include's name as written.
+    pub fn action_name(&self) -> &str {
+        match &self.action {
+            Action::Module(module) => &module.name,
+            Action::Include(include) => &include.name,
+        }
+    }
+}
+
 /// What a task does.
 #[derive(Debug)]
 pub enum Action {

@@ -226,13 +226,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
 
     fn failure(&mut self, host: &str, task: TaskId, done: &Done, sources: &SourceMap) {
         let Some(view) = self.tasks.get(&task) else { return };
-        let text = if done.no_log {
-            let place = view.span.and_then(|span| message::origin(span, sources)).unwrap_or_default();
-            let place = place.lines().next().unwrap_or_default().to_owned();
-            format!("[ERROR]: Task failed: Module failed: the output has been hidden\n{place}\n\n")
-        } else {
-            message::failure(done, view.span, is_action(short(&view.module)), sources)
-        };
+        let text = message::failure(done, view.span, is_action(short(&view.module)), sources);
         self.tell(host, Piece::Once(text, self.options.failed_stderr));
     }
 

@@ -71,10 +71,15 @@ pub(super) fn diagnostic(lead: &str, diagnostic: &Diagnostic, sources: &SourceMa
 
 /// `[ERROR]: Task failed: ...` of a failed result.
 pub(super) fn failure(done: &Done, task: Option<Span>, action: bool, sources: &SourceMap) -> String {
-    let message = done.result.get(&StrKey("msg")).map(python_str).unwrap_or_default();
+    // Ansible tells the message also of a task with `no_log`; here it stays hidden.
+    let message = if done.no_log {
+        "the output has been hidden due to the fact that 'no_log: true' was specified for this result".to_owned()
+    } else {
+        done.result.get(&StrKey("msg")).map(python_str).unwrap_or_default()
+    };
     let own = done.diagnostic.as_ref();
-    let from_template = message.starts_with("Task failed")
-        || own.is_some_and(|own| matches!(own.kind, Kind::Template | Kind::Source) || own.code.starts_with('T'));
+    let from_template = !done.no_log && (message.starts_with("Task failed")
+        || own.is_some_and(|own| matches!(own.kind, Kind::Template | Kind::Source) || own.code.starts_with('T')));
     let place = task.and_then(|span| origin(span, sources));
     if !from_template {
         let what = if action { "Action" } else { "Module" };

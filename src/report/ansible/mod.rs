@@ -8,9 +8,11 @@ mod default;
 mod diff;
 mod display;
 mod dump;
+mod json;
 mod message;
 mod yaml;
 
 pub use brief::Brief;
 pub use default::AnsibleDefault;
+pub use json::JsonStats;
 pub use display::{AnsibleOptions, ResultFormat};
