@@ -285,11 +285,16 @@ pub enum EventKind {
         task: TaskId,
         /// What, as Ansible puts it.
         message: String,
+        /// Its condition was false: the result's message.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        skipped: Option<String>,
     },
-    /// A handler was notified.
+    /// A handler was notified, or is about to run for that.
     Notified {
-        /// Its name with its role.
+        /// The name it was notified by; its own name with its role if it runs.
         handler: String,
+        /// It is about to run.
+        runs: bool,
     },
     /// So many hosts failed that the play ends (`max_fail_percentage`).
     NoHostsLeft,
@@ -538,7 +543,7 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
                 redact_text(label, redactor);
             }
         }
-        EventKind::Meta { message: text, .. } | EventKind::Notified { handler: text } => redact_text(text, redactor),
+        EventKind::Meta { message: text, .. } | EventKind::Notified { handler: text, .. } => redact_text(text, redactor),
         EventKind::Progress { progress, .. } => match progress {
             Progress::Output { text, .. }
             | Progress::ImageLog { line: text, .. }

@@ -64,6 +64,9 @@ impl HostRun {
             match self.when(task, &scope) {
                 Ok(Ok(())) => {}
                 Ok(Err(condition)) => {
+                    if let Some(layer) = &layer {
+                        self.skipped_item(task, &condition, layer, &scope);
+                    }
                     skipped.get_or_insert(condition);
                     continue;
                 }
@@ -116,6 +119,18 @@ impl HostRun {
             }
         }
         Flow::Next
+    }
+
+    /// An item that includes nothing.
+    fn skipped_item(&self, task: &Task, condition: &Value, layer: &Layer, scope: &Scope) {
+        let mut attempt = Attempt::skipped(condition.clone());
+        for (name, entry) in layer.entries.iter() {
+            if let crate::vars::Entry::Data(value, _) = entry {
+                crate::value::insert(&mut attempt.result, name, value.clone());
+            }
+        }
+        let label = self.item_label(task, scope);
+        self.emit(EventKind::ItemDone { task: task.id, label, done: attempt.done(false, false) });
     }
 
     /// The file that tasks were loaded from.
@@ -229,25 +244,44 @@ impl HostRun {
             },
             None => "noop".to_owned(),
         };
-        // Those that work on one host alone are told for each.
+        // Those that work on one host alone are told for each, in order.
         let alone = matches!(
             action.trim(),
             "noop" | "reset_connection" | "end_host" | "role_complete" | "flush_handlers" | "end_role"
         );
         if alone {
-            self.tell_start(task, vec![Arc::clone(&self.host)], here);
-        } else {
-            self.announce(task, round, here);
+            round.in_order(&self.host).await;
         }
-        match self.when(task, &scope) {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => {
-                self.emit(EventKind::Meta { task: task.id, message: skipped_meta(action.trim(), &self.host) });
-                return Flow::Next;
+        let told = if alone {
+            self.tell_start(task, vec![Arc::clone(&self.host)], here);
+            true
+        } else {
+            let first = round.announce();
+            if first {
+                self.tell_start(task, round.hosts.clone(), here);
             }
+            first
+        };
+        let verdict = self.when(task, &scope);
+        if told && let Ok(verdict) = &verdict {
+            let action = action.trim();
+            if verdict.is_ok() && action == "flush_handlers" {
+                self.tell_notified();
+            }
+            let (message, skipped) = match verdict {
+                Ok(()) => (told_meta(action, task, &self.host), None),
+                Err(_) => (skipped_meta(action, &self.host), Some(skipped_message(action, &self.host))),
+            };
+            self.emit(EventKind::Meta { task: task.id, message, skipped });
+        }
+        if alone {
+            round.pass_on();
+        }
+        match verdict {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Flow::Next,
             Err(diagnostic) => return self.settle_include(task, Attempt::error(diagnostic), None, here),
         }
-        self.emit(EventKind::Meta { task: task.id, message: told_meta(action.trim(), task, &self.host) });
         let engine = &self.play.engine;
         match action.trim() {
             "flush_handlers" => return self.flush(&position.child(0)).await,
@@ -323,6 +357,14 @@ fn told_meta(action: &str, task: &Task, host: &str) -> String {
             format!("ending role {} for {host}", task.context.role().map_or_else(String::new, |role| role.name.to_string()))
         }
         "reset_connection" => "reset connection".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// The message of a skipped `meta` action's result.
+fn skipped_message(action: &str, host: &str) -> String {
+    match action {
+        "end_host" => format!("end_host conditional evaluated to false, continuing execution for {host}"),
         other => other.to_owned(),
     }
 }

@@ -152,6 +152,10 @@ impl HostRun {
         let mut done = attempt.done(ignored, no_log);
         done.rescued = ignored && flow == Flow::Failed;
         done.delegate = self.delegate_label(task, &scope);
+        let mut told = indexmap::IndexSet::new();
+        for name in ended.notify.iter().filter(|name| told.insert(name.as_str())) {
+            self.emit(EventKind::Notified { handler: name.clone(), runs: false });
+        }
         self.emit(EventKind::HostDone { task: task.id, done, items: ended.items });
         if ended.items.is_none() {
             self.warn_all(task, attempt);
@@ -210,7 +214,6 @@ impl HostRun {
             let full = handler.task.context.role().map(|role| format!("{} : {own}", role.name));
             if own == name || full.as_deref() == Some(name) {
                 ids.push(handler.task.id);
-                self.emit(EventKind::Notified { handler: full.unwrap_or(own) });
                 break;
             }
             known.push(own);
@@ -224,11 +227,6 @@ impl HostRun {
             };
             if listens {
                 ids.push(handler.task.id);
-                let own = handler.task.keywords.get("name").map(&text).unwrap_or_default();
-                let role = handler.task.context.role();
-                self.emit(EventKind::Notified {
-                    handler: role.map_or_else(|| own.clone(), |role| format!("{} : {own}", role.name)),
-                });
             }
         }
         if ids.is_empty() {

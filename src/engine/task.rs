@@ -125,7 +125,13 @@ impl HostRun {
         }
         match &task.action {
             crate::playbook::Action::Module(module) => module.name.to_string(),
-            crate::playbook::Action::Include(include) => include.name.to_string(),
+            crate::playbook::Action::Include(include) => {
+                let role = ["name", "role"].iter().find_map(|name| include.args.get(*name));
+                match role.filter(|_| include.kind == crate::playbook::IncludeKind::Role) {
+                    Some((_, role)) => format!("{} : {}", include.name, python_str(&role.to_value())),
+                    None => include.name.to_string(),
+                }
+            }
         }
     }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::project::{Opened, ProjectRequest, open};
 use crate::diag::{Diagnostic, Result, SourceMap};
-use crate::engine::HostList as _;
 use crate::playbook::{Context, Item, Play, RoleUse, Task, selected};
 use crate::value::{Value, python_repr, python_str};
 use crate::vars::Scope;
@@ -28,28 +27,29 @@ pub struct Listing {
     pub skip_tags: Vec<String>,
 }
 
-/// The listing of a playbook, or what is wrong with it.
+/// The listing of a playbook with warnings; without text if there are errors.
 pub fn list(
     request: &ProjectRequest,
     playbook: &Path,
     what: &Listing,
     sources: &Arc<SourceMap>,
-) -> Result<std::result::Result<String, Vec<Diagnostic>>> {
+) -> Result<(Option<String>, Vec<Diagnostic>)> {
     let opened = open(request, playbook, sources, false)?;
     let loaded = opened.loader.load(playbook);
     let problems: Vec<Diagnostic> =
         opened.problems.iter().chain(&loaded.problems).filter(|problem| problem.is_error()).cloned().collect();
     if !problems.is_empty() {
-        return Ok(Err(problems));
+        return Ok((None, problems));
     }
+    let mut warnings = opened.problems.clone();
     let mut out = format!("\nplaybook: {}\n", playbook.display());
     for (index, play) in loaded.playbook.plays.iter().enumerate() {
-        list_play(&mut out, index + 1, play, what, &opened)?;
+        warnings.extend(list_play(&mut out, index + 1, play, what, &opened)?);
     }
-    Ok(Ok(out))
+    Ok((Some(out), warnings))
 }
 
-fn list_play(out: &mut String, number: usize, play: &Play, what: &Listing, opened: &Opened) -> Result<()> {
+fn list_play(out: &mut String, number: usize, play: &Play, what: &Listing, opened: &Opened) -> Result<Vec<Diagnostic>> {
     let keywords = &play.context.keywords;
     let scope = Scope::from_layers(opened.layers.clone());
     let render = |node: &Node| opened.templates.render(node, &scope).unwrap_or_else(|_| node.to_value());
@@ -68,8 +68,10 @@ fn list_play(out: &mut String, number: usize, play: &Play, what: &Listing, opene
         patterns.join(","),
         unique.iter().cloned().collect::<Vec<_>>().join(",")
     );
+    let mut warnings = Vec::new();
     if what.hosts {
-        let hosts = opened.hosts.select(&patterns.join(","))?;
+        let (hosts, found) = opened.hosts.select_with_warnings(&patterns.join(","))?;
+        warnings = found;
         let shown: Vec<Value> = patterns.iter().map(|pattern| Value::from(pattern.as_str())).collect();
         let _ = write!(out, "\n    pattern: {}\n    hosts ({}):", python_repr(&Value::from(shown)), hosts.len());
         for host in hosts {
@@ -78,7 +80,7 @@ fn list_play(out: &mut String, number: usize, play: &Play, what: &Listing, opene
     }
     out.push('\n');
     if !what.tasks && !what.tag_names {
-        return Ok(());
+        return Ok(warnings);
     }
     let mut walk = Walk { what, render: &render, lines: String::new(), all: unique };
     walk.items(&play.pre_tasks);
@@ -94,7 +96,7 @@ fn list_play(out: &mut String, number: usize, play: &Play, what: &Listing, opene
     if what.tag_names {
         let _ = writeln!(out, "      TASK TAGS: [{}]", walk.all.iter().cloned().collect::<Vec<_>>().join(", "));
     }
-    Ok(())
+    Ok(warnings)
 }
 
 struct Walk<'a> {

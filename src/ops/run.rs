@@ -87,6 +87,7 @@ pub async fn run(
         let mut all: Vec<Box<dyn Reporter>> = vec![Box::new(Journal::new(dir.clone()))];
         all.extend(reporters(&dir)?);
         let sink = Sink::new(id.as_str(), Arc::clone(&opened.redactor), Arc::clone(sources), all);
+        opened.hosts.tell(&sink);
         sink.emit(
             None,
             EventKind::RunStarted {

@@ -106,7 +106,7 @@ def printed(text):
         text = pattern.sub(shown, text)
     lines = text.splitlines()
     hidden = ("ansible-playbook [core", "  config file =", "  configured module", "  ansible ", "  executable", "  python version",
-              "  jinja version", "  pyyaml version", "No config file found", "Skipping callback", "Using ")
+              "  jinja version", "  pyyaml version", "No config file found", "Skipping callback", "Using ", "statically imported: ")
     return "\n".join(line for line in lines if not line.startswith(hidden))
 
 

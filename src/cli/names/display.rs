@@ -4,10 +4,10 @@ use std::io::IsTerminal;
 
 use super::super::output::{Output, OutputForm};
 use super::{Program, version};
-use crate::diag::SourceMap;
+use crate::diag::{Diagnostic, SourceMap};
 use crate::event::Reporter;
 use crate::ops::Config;
-use crate::report::{AnsibleDefault, AnsibleOptions, Brief, JsonLines, JsonStats, Paint, ResultFormat};
+use crate::report::{AnsibleDefault, AnsibleOptions, Brief, JsonLines, JsonStats, Paint, ResultFormat, ansible_warning};
 
 /// Output without looking at settings.
 pub(super) fn plain_output() -> Output {
@@ -33,6 +33,16 @@ pub(super) fn configure(output: &mut Output, config: &Config) {
     if config.flag("ANSIBLE_FORCE_COLOR") {
         output.paint.color = true;
         output.error_paint.color = true;
+    }
+}
+
+/// Shows what is wrong: in Ansible's words where it has some for this, with hostctl's frames otherwise.
+pub(super) fn tell(output: &Output, diagnostics: &[Diagnostic]) {
+    for diagnostic in diagnostics {
+        match ansible_warning(diagnostic) {
+            Some(text) => output.note(&text),
+            None => output.show(std::slice::from_ref(diagnostic)),
+        }
     }
 }
 

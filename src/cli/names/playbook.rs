@@ -125,12 +125,11 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
         };
         let mut text = String::new();
         for playbook in &args.playbooks {
-            match ops::list(&project, playbook, &what, &output.sources)? {
-                Ok(listed) => text.push_str(&listed),
-                Err(problems) => {
-                    output.show(&problems);
-                    return Ok(ExitCode::Unreachable);
-                }
+            let (listed, warnings) = ops::list(&project, playbook, &what, &output.sources)?;
+            display::tell(output, &warnings);
+            match listed {
+                Some(listed) => text.push_str(&listed),
+                None => return Ok(ExitCode::Unreachable),
             }
         }
         output.data(&text);

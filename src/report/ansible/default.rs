@@ -43,7 +43,6 @@ enum Piece {
 #[derive(Default)]
 struct Waiting {
     pieces: Vec<Piece>,
-    diffs: Vec<crate::event::Diff>,
     done: bool,
     since: Option<Instant>,
 }
@@ -70,6 +69,7 @@ pub struct AnsibleDefault<O: Write + Send, E: Write + Send> {
     turn: Vec<Arc<str>>,
     waiting: HashMap<String, Waiting>,
     included: Vec<IncludedFile>,
+    nobody_left: bool,
     seen: HashMap<(String, String, Option<String>), usize>,
     /// `set_stats`, by host; `_run` for all.
     custom: BTreeMap<String, Map>,
@@ -89,6 +89,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             turn: Vec::new(),
             waiting: HashMap::new(),
             included: Vec::new(),
+            nobody_left: false,
             seen: HashMap::new(),
             custom: BTreeMap::new(),
         }
@@ -191,6 +192,11 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
         }
         self.waiting.clear();
         self.show_included();
+        if std::mem::take(&mut self.nobody_left) {
+            // Ansible says it once for the limit that was crossed, and once since all hosts count as failed then.
+            self.display.banner("NO MORE HOSTS LEFT");
+            self.display.banner("NO MORE HOSTS LEFT");
+        }
     }
 
     fn show_included(&mut self) {
@@ -218,7 +224,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
 
     fn cleaned(&self, task: TaskId, done: &Done) -> Map {
         let mut result = dump::visible(&done.result, &self.options);
-        if self.is_debug(task) && !done.no_log {
+        if self.is_debug(task) {
             dump::clean_debug(&mut result);
         }
         result
@@ -231,8 +237,12 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
     }
 
     fn item(&mut self, host: &str, task: TaskId, label: &str, done: &Done, sources: &SourceMap) {
-        if self.tasks.get(&task).is_some_and(|view| view.include) {
+        let include = self.tasks.get(&task).is_some_and(|view| view.include);
+        if include && matches!(done.status, Status::Ok | Status::Changed) {
             return;
+        }
+        if truthy(&done.result, "changed") {
+            self.diffs(host, task, &done.diffs);
         }
         let shown = self.host_label(host, done);
         let result = self.cleaned(task, done);
@@ -269,8 +279,14 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
                 self.tell_line(host, &text, Paint256::Error, self.options.failed_stderr);
             }
         }
-        if !done.diffs.is_empty() && truthy(&done.result, "changed") {
-            self.waiting.entry(host.to_owned()).or_default().diffs.extend(done.diffs.iter().cloned());
+    }
+
+    fn diffs(&mut self, host: &str, task: TaskId, diffs: &[crate::event::Diff]) {
+        let text = diff::text(diffs, self.options.diff_context, self.display.colored());
+        if !text.is_empty() {
+            self.tell(host, Piece::Banner(task));
+            let text = self.display.painted(&text, None);
+            self.tell(host, Piece::Text(text, false));
         }
     }
 
@@ -284,15 +300,8 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
         if let Some(Value::Map(stats)) = done.result.get(&StrKey("ansible_stats")) {
             self.take_stats(host, stats);
         }
-        let mut diffs = self.waiting.get_mut(host).map(|waiting| std::mem::take(&mut waiting.diffs)).unwrap_or_default();
         if !looped && truthy(&done.result, "changed") {
-            diffs.extend(done.diffs.iter().cloned());
-        }
-        let text = diff::text(&diffs, self.options.diff_context, self.display.colored());
-        if !text.is_empty() {
-            self.tell(host, Piece::Banner(task));
-            let text = self.display.painted(&text, None);
-            self.tell(host, Piece::Text(text, false));
+            self.diffs(host, task, &done.diffs);
         }
         match done.status {
             Status::Ok | Status::Changed => self.ok(host, task, done, looped, include),
@@ -334,7 +343,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             return;
         }
         self.tell(host, Piece::Banner(task));
-        if looped && done.result.contains_key(&StrKey("results")) {
+        if looped {
             return;
         }
         let (word, paint) = if changed { ("changed", Paint256::Changed) } else { ("ok", Paint256::Ok) };
@@ -376,6 +385,20 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
         if done.ignored && !done.rescued {
             self.tell_line(host, "...ignoring", Paint256::Skipped, false);
         }
+    }
+
+    fn meta(&mut self, host: &str, task: TaskId, message: &str, skipped: Option<&str>) {
+        if self.options.verbosity >= 2 {
+            self.display.line(&format!("META: {message}"), Some(Paint256::Verbose));
+        }
+        let Some(told) = skipped.filter(|_| self.options.skipped_hosts) else { return };
+        self.put(Piece::Banner(task));
+        let mut text = format!("skipping: [{host}]");
+        if self.options.verbosity > 0 {
+            let result = crate::map! { "msg" => told, "skip_reason" => message };
+            let _ = write!(text, " => {}", dump::dump(&result, false, &self.options));
+        }
+        self.display.line(&text, Some(Paint256::Skipped));
     }
 
     fn take_stats(&mut self, host: &str, stats: &Map) {
@@ -527,20 +550,19 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                     self.show_included();
                 }
             }
-            EventKind::Meta { message, .. } => {
-                if self.options.verbosity >= 2 {
-                    self.display.line(&format!("META: {message}"), Some(Paint256::Verbose));
-                }
-            }
-            EventKind::Notified { handler } => {
+            EventKind::Meta { task, message, skipped } => self.meta(host, *task, message, skipped.as_deref()),
+            EventKind::Notified { handler, runs } => {
                 if self.options.verbosity > 1 {
-                    let text = format!("NOTIFIED HANDLER {handler} for {host}");
+                    let text = if *runs {
+                        format!("NOTIFIED HANDLER {handler} for {host}")
+                    } else {
+                        format!("Notification for handler {handler} has been saved.")
+                    };
                     self.tell_line(host, &text, Paint256::Verbose, false);
                 }
             }
             EventKind::NoHostsLeft => {
-                self.flush();
-                self.display.banner("NO MORE HOSTS LEFT");
+                self.nobody_left = true;
             }
             EventKind::Warning { diagnostic } => {
                 if self.options.warnings {

@@ -57,7 +57,10 @@ fn spaced(text: &str) -> String {
 
 /// `[WARNING]: ...` or `[ERROR]: ...` of a diagnostic outside of a result.
 pub(super) fn diagnostic(lead: &str, diagnostic: &Diagnostic, sources: &SourceMap) -> String {
-    let mut text = diagnostic.message.clone();
+    if let Some(text) = ansible_words(diagnostic) {
+        return spaced(&format!("[{lead}]: {text}"));
+    }
+    let mut text = capital(&diagnostic.message);
     let place = diagnostic.span().and_then(|span| origin(span, sources));
     if let Some(place) = &place {
         let _ = write!(text, "\n{place}");
@@ -67,6 +70,32 @@ pub(super) fn diagnostic(lead: &str, diagnostic: &Diagnostic, sources: &SourceMa
         text.push_str(hint);
     }
     spaced(&format!("[{lead}]: {text}"))
+}
+
+/// A warning in Ansible's words, if it has words for it.
+pub fn ansible_warning(diagnostic: &Diagnostic) -> Option<String> {
+    let lead = if diagnostic.is_error() { "ERROR" } else { "WARNING" };
+    ansible_words(diagnostic).map(|text| spaced(&format!("[{lead}]: {text}")))
+}
+
+/// What Ansible says in the same case, where people look for its words.
+fn ansible_words(diagnostic: &Diagnostic) -> Option<String> {
+    let name = diagnostic.message.split('`').nth(1).unwrap_or_default();
+    match &*diagnostic.code {
+        "I0014" => Some(format!("Could not match supplied host pattern, ignoring: {name}")),
+        // The result's own warnings.
+        "H0002" => Some(diagnostic.message.clone()),
+        "R0301" => Some(format!(
+            "No matching task \"{name}\" found. Note: --start-at-task can only follow static includes."
+        )),
+        _ => None,
+    }
+}
+
+/// Ansible's sentences begin with a capital letter.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + chars.as_str())
 }
 
 /// `[ERROR]: Task failed: ...` of a failed result.
@@ -127,6 +156,6 @@ mod tests {
     fn a_warning_of_one_line_has_no_empty_line_behind_it() {
         let map = SourceMap::new();
         let wrong = Diagnostic::local("H0002", "so it is");
-        assert_eq!(diagnostic("WARNING", &wrong, &map), "[WARNING]: so it is\n");
+        assert_eq!(diagnostic("WARNING", &wrong, &map), "[WARNING]: So it is\n");
     }
 }

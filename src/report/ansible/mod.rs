@@ -15,4 +15,5 @@ mod yaml;
 pub use brief::Brief;
 pub use default::AnsibleDefault;
 pub use json::JsonStats;
+pub use message::ansible_warning;
 pub use display::{AnsibleOptions, ResultFormat};
