@@ -456,6 +456,7 @@ fn redact_text(text: &mut String, redactor: &Redactor) {
 
 fn redact_diagnostic(diagnostic: &mut Diagnostic, redactor: &Redactor) {
     redact_text(&mut diagnostic.message, redactor);
+    diagnostic.registered.iter_mut().for_each(|text| redact_text(text, redactor));
     diagnostic.labels.iter_mut().for_each(|label| redact_text(&mut label.text, redactor));
     diagnostic.notes.iter_mut().for_each(|note| redact_text(note, redactor));
     diagnostic.hints.iter_mut().for_each(|hint| redact_text(hint, redactor));

@@ -65,7 +65,9 @@ impl HostRun {
                 };
                 let value = match value {
                     Ok(value) => value,
-                    Err(diagnostic) if diagnostic.code.starts_with("T01") => Value::from("VARIABLE IS NOT DEFINED!"),
+                    Err(diagnostic) if diagnostic.code.starts_with("T01") => {
+                        Value::from(format!("<< error 1 - {} >>", diagnostic.registered()))
+                    }
                     Err(diagnostic) => return Err(diagnostic),
                 };
                 result.insert(crate::value::Key::Str(Arc::clone(text)), value);
@@ -361,7 +363,7 @@ fn set_fact(args: &Map) -> Attempt {
         facts.shift_remove(&StrKey("cacheable")).is_some_and(|value| super::conditions::truth(&value).unwrap_or(false));
     if let Some(key) = facts.keys().find(|key| !is_name(&key.text())) {
         return Attempt::error(
-            Diagnostic::task("H0025", format!("`{}` is not a valid variable name", key.text()))
+            Diagnostic::task("H0025", format!("Invalid variable name '{}'.", key.text()))
                 .with_hint("letters, digits and underscores, not beginning with a digit"),
         );
     }
@@ -378,8 +380,11 @@ fn set_fact(args: &Map) -> Attempt {
     attempt
 }
 
-/// A variable's name as Ansible allows it.
+/// A variable's name as Ansible allows it; the words are those that Jinja keeps for itself.
 fn is_name(name: &str) -> bool {
+    if matches!(name, "true" | "false" | "none" | "True" | "False" | "None" | "not") {
+        return false;
+    }
     let mut chars = name.chars();
     chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')

@@ -81,19 +81,28 @@ impl HostRun {
         };
         if !matches!(connection.as_str(), "ssh" | "local" | "paramiko" | "paramiko_ssh") {
             return Err(Diagnostic::new(
-                "S0101",
-                crate::diag::Kind::Task,
+                "S0115",
+                crate::diag::Kind::Unreachable,
                 format!("there is no connection `{connection}`"),
             )
             .with_hint("`ssh` or `local`"));
         }
-        let connection = if connection.starts_with("paramiko") { "ssh".to_owned() } else { connection };
+        let connection = if connection.starts_with("paramiko") {
+            self.play.engine.warn_once(
+                None,
+                Diagnostic::local("S0118", "`paramiko` is Python's ssh: the ssh program is used in its place")
+                    .with_hint("ansible_connection: ssh"),
+            );
+            "ssh".to_owned()
+        } else {
+            connection
+        };
         let address = get(&["ansible_host", "ansible_ssh_host"])?.unwrap_or_else(|| delegate.to_string());
         let port = setting(&["ansible_port", "ansible_ssh_port"], "port", "port")?;
         let port = port
             .map(|text| {
                 text.trim().parse::<u16>().map_err(|_| {
-                    Diagnostic::new("S0102", crate::diag::Kind::Task, format!("`{text}` is no port number"))
+                    Diagnostic::new("S0117", crate::diag::Kind::Task, format!("`{text}` is no port number"))
                 })
             })
             .transpose()?;
@@ -132,7 +141,7 @@ impl HostRun {
                 method.map_or_else(|| "sudo".to_owned(), |name| name.rsplit('.').next().unwrap_or_default().to_owned());
             if !matches!(method.as_str(), "sudo" | "su") {
                 return Err(Diagnostic::new(
-                    "S0103",
+                    "S0307",
                     crate::diag::Kind::Task,
                     format!("there is no become method `{method}`"),
                 )

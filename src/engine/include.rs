@@ -39,7 +39,7 @@ impl HostRun {
             let diagnostic = Diagnostic::source("P0130", "includes are nested too deeply")
                 .with_label(task.label_span, "the innermost include")
                 .with_hint("does a file include itself? end it with a condition");
-            return self.settle_include(task, Attempt::error(diagnostic), None, here);
+            return self.settle_shared(task, Attempt::error(diagnostic), None, round, here).await;
         }
         let rounds: Vec<Option<Layer>> = match self.loop_layers(task, &scope) {
             Ok(None) => vec![None],
@@ -49,7 +49,7 @@ impl HostRun {
                     Ok(Err(condition)) => Attempt::skipped(condition),
                     _ => Attempt::error(diagnostic),
                 };
-                return self.settle_include(task, attempt, None, here);
+                return self.settle_shared(task, attempt, None, round, here).await;
             }
         };
         let looped = rounds.iter().any(Option::is_some) || rounds.is_empty();
@@ -70,14 +70,18 @@ impl HostRun {
                     skipped.get_or_insert(condition);
                     continue;
                 }
-                Err(diagnostic) => return self.settle_include(task, Attempt::error(diagnostic), None, here),
+                Err(diagnostic) => {
+                    return self.settle_shared(task, Attempt::error(diagnostic), None, round, here).await;
+                }
             }
             match self.load(task, include, &scope) {
                 Ok((name, included)) => {
                     names.push(name);
                     parts.push((included, layer));
                 }
-                Err(diagnostic) => return self.settle_include(task, Attempt::error(diagnostic), None, here),
+                Err(diagnostic) => {
+                    return self.settle_shared(task, Attempt::error(diagnostic), None, round, here).await;
+                }
             }
         }
         let mut attempt = match (parts.is_empty(), skipped) {
@@ -88,7 +92,7 @@ impl HostRun {
             }),
         };
         attempt.seconds = started.elapsed().as_secs_f64();
-        let flow = self.settle_include(task, attempt, looped.then_some(parts.len()), here);
+        let flow = self.settle_shared(task, attempt, looped.then_some(parts.len()), round, here).await;
         if flow != Flow::Next {
             return flow;
         }
@@ -154,6 +158,19 @@ impl HostRun {
         }
         let var = control.and_then(|control| control.get("loop_var")).and_then(crate::yaml::Node::as_str);
         templates.variable(var.unwrap_or("item"), scope).ok().flatten().map_or_else(String::new, |value| python_str(&value))
+    }
+
+    /// The end of an include; with `any_errors_fatal` its failure is that of all hosts.
+    pub(super) async fn settle_shared(
+        &self,
+        task: &Arc<Task>,
+        attempt: Attempt,
+        items: Option<usize>,
+        round: &Round,
+        here: &Here,
+    ) -> Flow {
+        let flow = self.settle_include(task, attempt, items, here);
+        self.share_failure(task, round, here, flow).await
     }
 
     fn settle_include(&self, task: &Arc<Task>, attempt: Attempt, items: Option<usize>, here: &Here) -> Flow {
@@ -312,6 +329,7 @@ impl HostRun {
                     if matches!(state.out, Some(Out::Failed | Out::Unreachable)) {
                         state.out = None;
                     }
+                    state.failing = false;
                 }
             }
             "reset_connection" => engine.targets.reset(&self.host).await,

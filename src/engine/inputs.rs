@@ -86,6 +86,7 @@ impl HostRun {
                 module.args.get("src").map_or(module.name_span, |(_, node)| node.place())
             }
             crate::playbook::Action::Include(include) => include.name_span,
+            crate::playbook::Action::Dynamic(module) => module.text.place(),
         };
         let dirs: Vec<String> = self.search_dirs(task, subfolder).iter().map(|dir| dir.display().to_string()).collect();
         Diagnostic::task("H0020", format!("`{name}` does not exist on the controller"))
@@ -138,13 +139,18 @@ impl HostRun {
         let source = self.play.engine.templates.sources().add(shown.clone(), Some(path), text);
         let scope = scope.with(template_vars(path, &shown, args, &meta));
         let text = self.play.engine.templates.file(&source, &file_options(args), &scope)?;
+        let encoding = args.get("output_encoding").and_then(serde_json::Value::as_str).filter(|name| !name.is_empty());
+        let bytes = match encoding {
+            Some(name) => crate::template::encode(&text, name)?,
+            None => text.into_bytes(),
+        };
         let basename = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Input {
             arg: arg.to_owned(),
             entries: vec![TreeEntry {
                 path: String::new(),
                 mode: meta.permissions().mode() & 0o7777,
-                kind: memory(text.into_bytes()),
+                kind: memory(bytes),
             }],
             is_tree: false,
             basename,

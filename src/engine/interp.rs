@@ -7,10 +7,12 @@ use std::sync::atomic::Ordering;
 
 use super::conditions::selected_by_tags;
 use super::play::PlayRun;
+use super::result::Attempt;
 use super::schedule::{Gate, Position, Round, Turn};
 use super::scope::Frames;
 use super::state::{Out, lock};
-use crate::playbook::{Action, Block, Context, ContextKind, Item, RoleUse, Task};
+use crate::diag::Result;
+use crate::playbook::{Action, Block, Context, ContextKind, DynamicUse, Item, RoleUse, Task};
 
 /// How a list of tasks ended on this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,23 +199,50 @@ impl HostRun {
                 Turn::Fail => return Flow::Failed,
                 Turn::Stop => return Flow::Gone,
             };
-            let flow = match &task.action {
+            let resolved = match &task.action {
+                Action::Dynamic(module) => match self.resolve(task, module, here) {
+                    Ok(task) => Some(task),
+                    Err(diagnostic) => {
+                        self.announce(task, &round, here);
+                        return self.settle_shared(task, Attempt::error(diagnostic), None, &round, here).await;
+                    }
+                },
+                _ => None,
+            };
+            let task = resolved.as_ref().unwrap_or(task);
+            match &task.action {
                 Action::Module(module) if module.entry.meta.name == "meta" => {
                     self.meta(task, module, &round, position, here).await
                 }
-                Action::Module(module) => self.run_module(task, module, &round, here).await,
-                Action::Include(include) => self.include(task, include, &round, position, here).await,
-            };
-            if flow == Flow::Failed && !here.rescuable {
-                self.play.host_failed(&self.host);
-            }
-            match &task.action {
-                Action::Module(module) if module.entry.meta.name != "meta" => {
+                Action::Module(module) => {
+                    let flow = self.run_module(task, module, &round, here).await;
+                    if flow == Flow::Failed && !here.rescuable {
+                        self.play.host_failed(&self.host);
+                    }
                     self.share_failure(task, &round, here, flow).await
                 }
-                _ => flow,
+                Action::Include(include) => self.include(task, include, &round, position, here).await,
+                Action::Dynamic(_) => Flow::Next,
             }
         })
+    }
+
+    /// A task whose module's name is a template, with the module that it names on this host.
+    fn resolve(&self, task: &Arc<Task>, module: &DynamicUse, here: &Here) -> Result<Arc<Task>> {
+        let scope = self.scope(task, here);
+        let engine = &self.play.engine;
+        let text = crate::value::python_str(&engine.templates.render(&module.text, &scope)?);
+        let action = engine.loader.resolve(module, &text, &task.context, &task.file)?;
+        Ok(Arc::new(Task {
+            id: task.id,
+            span: task.span,
+            label_span: task.label_span,
+            file: task.file.clone(),
+            keywords: task.keywords.clone(),
+            action,
+            context: Arc::clone(&task.context),
+            handler: task.handler,
+        }))
     }
 
     /// With `any_errors_fatal` all hosts fail with one, each in its own blocks.
@@ -232,7 +261,11 @@ impl HostRun {
         }
         let name = self.task_name(task, here);
         let full = task.context.role().map_or_else(|| name.clone(), |role| format!("{} : {name}", role.name));
-        let matches = super::conditions::wildcard(wanted, &name) || super::conditions::wildcard(wanted, &full);
+        // A place, as the report names tasks without a name: FILE:LINE.
+        let place = engine.templates.sources().place(task.label_span);
+        let at = |text: &str| place == text || place.rsplit_once(':').is_some_and(|(line, _)| line == text);
+        let matches =
+            super::conditions::wildcard(wanted, &name) || super::conditions::wildcard(wanted, &full) || at(wanted);
         if matches {
             engine.started.store(true, Ordering::SeqCst);
         }

@@ -128,12 +128,22 @@ impl HostRun {
         }
         for (name, (span, node)) in &module.args {
             let name = if name.contains("{{") {
-                Arc::from(python_str(&templates.render(&Node::text(Arc::clone(name), *span), scope)?))
+                match templates.render(&Node::text(Arc::clone(name), *span), scope)? {
+                    Value::Str(name) => name,
+                    other => {
+                        let kind = python_type(&other);
+                        let message = format!("Invalid variable name '{}' of type '{kind}'.", python_str(&other));
+                        return Err(Diagnostic::task("H0025", message).with_label(*span, "rendered to no text"));
+                    }
+                }
             } else {
                 Arc::clone(name)
             };
-            let value =
-                if keeps_expressions(module.entry, &name) { node.to_value() } else { templates.render(node, scope)? };
+            let value = if keeps_expressions(module.entry, &name) {
+                node.to_value()
+            } else {
+                templates.render(node, scope).map_err(|error| finalizing(module.entry, &name, error))?
+            };
             places.insert(Arc::clone(&name), (*span, node.clone()));
             if is_omit(&value) {
                 args.shift_remove(&StrKey(&name));
@@ -160,11 +170,39 @@ impl HostRun {
         Ok(Call { module: entry.meta.name.to_owned(), args, check, diff, environment, no_log, timeout: None, inputs })
     }
 
+    /// One `environment`. What facts are gathered with may name `ansible_env`, which is not known by then: such
+    /// entries are left out, as with Ansible.
+    fn environment_part(&self, task: &Task, node: &Node, scope: &Scope) -> Result<Value> {
+        let templates = &self.play.engine.templates;
+        let gathers = task.action.is_module("setup");
+        let Some(items) = node.as_list().map_or_else(|| Some(std::slice::from_ref(node)), Some).filter(|_| gathers)
+        else {
+            return templates.render(node, scope);
+        };
+        let mut all = Map::new();
+        for item in items {
+            let Some(pairs) = item.as_map() else {
+                if let Value::Map(map) = templates.render(item, scope)? {
+                    all.extend(map.iter().map(|(key, value)| (key.clone(), value.clone())));
+                }
+                continue;
+            };
+            for (key, value) in pairs {
+                match templates.render(value, scope) {
+                    Ok(value) => drop(all.insert(Key::from(python_str(&templates.render(key, scope)?)), value)),
+                    Err(error) if error.message.contains("ansible_env") || error.message.contains("ansible_facts") => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(Value::from(all))
+    }
+
     /// `environment` of the play, its blocks and the task, the inner ones last.
     fn environment(&self, task: &Task, scope: &Scope) -> Result<Vec<(String, String)>> {
         let mut all: IndexMap<String, String> = IndexMap::new();
         for node in stacked(task, "environment") {
-            let value = self.play.engine.templates.render(node, scope)?;
+            let value = self.environment_part(task, node, scope)?;
             let parts = match value {
                 Value::List(parts) => parts.to_vec(),
                 Value::Null => continue,
@@ -178,13 +216,16 @@ impl HostRun {
                         all.extend(set.map(|(key, value)| (key.text().to_string(), python_str(value))));
                     }
                     Value::Null => {}
-                    other => {
-                        return Err(Diagnostic::source(
+                    other if is_omit(&other) => {}
+                    other => self.play.engine.warn_once(
+                        None,
+                        Diagnostic::source(
                             "P0154",
-                            format!("`environment` needs a mapping, found {}", other.type_name()),
+                            format!("`environment` needs a mapping, found {}: it is left out", other.type_name()),
                         )
-                        .with_label(node.place(), "here"));
-                    }
+                        .with_label(node.place(), "here")
+                        .warning(),
+                    ),
                 }
             }
         }
@@ -192,9 +233,30 @@ impl HostRun {
     }
 }
 
+/// What Python calls the type of a value.
+fn python_type(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "NoneType",
+        Value::Bool(_) => "bool",
+        Value::Int(_) => "int",
+        Value::Float(_) => "float",
+        Value::List(_) => "list",
+        Value::Map(_) => "dict",
+        _ => "str",
+    }
+}
+
 /// Arguments that hold bare expressions, which the engine evaluates itself.
 fn keeps_expressions(entry: &ModuleEntry, name: &str) -> bool {
     matches!((entry.meta.name, name), ("assert", "that") | ("debug", "var"))
+}
+
+/// A failure of an argument's template, as registered results tell it.
+fn finalizing(entry: &ModuleEntry, name: &str, error: Diagnostic) -> Diagnostic {
+    let name = if entry.meta.free_form == Some(name) { "_raw_params" } else { name };
+    error
+        .within(&format!("Error while resolving value for '{name}': "))
+        .within(&format!("Finalization of task args for '{}' failed: ", entry.meta.full_name))
 }
 
 /// Sets an argument under its own name, whatever alias was used.

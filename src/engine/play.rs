@@ -14,7 +14,7 @@ use super::scope::{Frames, builtin_layer, role_layers, source};
 use super::state::{HostRecord, Out, lock};
 use crate::diag::{Diagnostic, Result};
 use crate::event::{EventKind, TaskId};
-use crate::playbook::{Block, Item, Play, RoleUse, Task};
+use crate::playbook::{Block, ContextKind, Item, Play, RoleUse, Task};
 use crate::value::Value;
 use crate::vars::{Entry, Layer, Level, Scope};
 use crate::yaml::Node;
@@ -94,6 +94,7 @@ impl PlayRun {
             if state.out == Some(Out::Ended) {
                 state.out = None;
             }
+            state.failing = false;
             state.notified.clear();
             state.roles_done.clear();
             state.roles_ran.clear();
@@ -125,13 +126,26 @@ impl PlayRun {
         for role in &play.roles {
             role_layers(&role.role, &mut role_exports);
         }
+        for items in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
+            imported_layers(items, &mut role_exports);
+        }
+        for role in &play.roles {
+            imported_layers(&role.tasks, &mut role_exports);
+        }
+        let order = match keywords.get("order") {
+            Some(node) => {
+                let value = engine.templates.render(node, &early)?;
+                (!crate::template::is_omit(&value)).then(|| crate::value::python_str(&value))
+            }
+            None => None,
+        };
         let mut handlers = Vec::new();
         flatten_handlers(&play.handlers, &mut handlers);
         let run = Arc::new(Self {
             engine: Arc::clone(engine),
             play: Arc::clone(play),
             name,
-            hosts: order_hosts(shown, keywords.get("order")),
+            hosts: order_hosts(shown, order.as_deref()),
             batch: Mutex::default(),
             gate: Mutex::new(Arc::new(Gate::new(true, &[]))),
             builtin: builtin_layer(),
@@ -158,7 +172,10 @@ impl PlayRun {
     async fn batches(self: &Arc<Self>, early: &Scope) -> Result<bool> {
         let keywords = &self.play.context.keywords;
         let sizes = match keywords.get("serial") {
-            Some(node) => serial_sizes(&self.engine.templates.render(node, early)?, self.hosts.len(), node)?,
+            Some(node) => match self.engine.templates.render(node, early)? {
+                value if crate::template::is_omit(&value) || value == Value::Null => Vec::new(),
+                value => serial_sizes(&value, self.hosts.len(), node)?,
+            },
             None => Vec::new(),
         };
         let linear = in_step(&self.engine, keywords.get("strategy"), early)?;
@@ -284,6 +301,8 @@ impl PlayRun {
 
     /// A host failed for good: `max_fail_percentage` may end the play.
     pub(super) fn host_failed(&self, host: &Arc<str>) {
+        lock(&self.engine.states.get(host)).failing = true;
+        *lock(&self.magic_cache) = None;
         let mut failed = lock(&self.failed);
         failed.push(Arc::clone(host));
         let share = self.play.context.keywords.get("max_fail_percentage").and_then(|node| {
@@ -331,10 +350,14 @@ fn prompts(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Option
 
 /// Whether hosts wait for each other at each task: the play's `strategy`, else the run's.
 fn in_step(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<bool> {
-    let name = match node {
-        Some(node) => crate::value::python_str(&engine.templates.render(node, early)?),
-        None => engine.options.strategy.clone(),
+    let given = match node {
+        Some(node) => {
+            let value = engine.templates.render(node, early)?;
+            (!crate::template::is_omit(&value) && value != Value::Null).then(|| crate::value::python_str(&value))
+        }
+        None => None,
     };
+    let name = given.unwrap_or_else(|| engine.options.strategy.clone());
     match name.rsplit('.').next().unwrap_or_default() {
         "linear" | "debug" => Ok(true),
         "free" | "host_pinned" => Ok(false),
@@ -345,6 +368,26 @@ fn in_step(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<bool> 
                 wrong = wrong.with_label(node.place(), "unknown");
             }
             Err(wrong)
+        }
+    }
+}
+
+/// Defaults and variables of the roles that tasks import: the whole play sees them.
+fn imported_layers(items: &[Item], layers: &mut Vec<Layer>) {
+    for item in items {
+        match item {
+            Item::Task(_) => {}
+            Item::Block(block) => {
+                for part in [&block.body, &block.rescue, &block.always] {
+                    imported_layers(part, layers);
+                }
+            }
+            Item::Role(role) => {
+                if role.public {
+                    role_layers(&role.role, layers);
+                }
+                imported_layers(&role.tasks, layers);
+            }
         }
     }
 }
@@ -362,8 +405,11 @@ fn flatten_handlers(items: &[Item], out: &mut Vec<Handler>) {
     for item in items {
         match item {
             Item::Task(task) => {
-                // The handlers of each role are a group too.
-                let role = |task: &Task| task.context.role().map(|role| role.path.clone());
+                // The handlers of each use of a role are a group too.
+                let role = |task: &Task| {
+                    let mut chain = task.context.chain();
+                    chain.find(|context| matches!(context.kind, ContextKind::Role(_))).map(std::ptr::from_ref)
+                };
                 if out.last().is_some_and(|last| last.group == group && role(&last.task) != role(task)) {
                     group += 1;
                 }
@@ -384,8 +430,8 @@ fn flatten_handlers(items: &[Item], out: &mut Vec<Handler>) {
     }
 }
 
-fn order_hosts(mut hosts: Vec<Arc<str>>, order: Option<&Node>) -> Vec<Arc<str>> {
-    match order.and_then(Node::as_str) {
+fn order_hosts(mut hosts: Vec<Arc<str>>, order: Option<&str>) -> Vec<Arc<str>> {
+    match order {
         Some("sorted") => hosts.sort(),
         Some("reverse_sorted") => {
             hosts.sort();

@@ -53,7 +53,10 @@ impl Attempt {
     }
 
     /// A failure.
-    pub fn from_failure(failure: Failure) -> Self {
+    pub fn from_failure(mut failure: Failure) -> Self {
+        if failure.diagnostic.kind == crate::diag::Kind::Template && failure.diagnostic.registered.is_some() {
+            failure.diagnostic = failure.diagnostic.within("Task failed: ");
+        }
         let unreachable = failure.diagnostic.kind == crate::diag::Kind::Unreachable;
         let mut result = failure.result;
         add_lines(&mut result);
@@ -62,9 +65,14 @@ impl Attempt {
             insert(&mut result, "unreachable", true);
         } else {
             insert(&mut result, "failed", true);
+            add_exception(&mut result);
         }
         if !result.contains_key(&StrKey("msg")) {
-            insert(&mut result, "msg", failure.diagnostic.message.clone());
+            insert(&mut result, "msg", failure.diagnostic.registered());
+        }
+        if !unreachable && !result.contains_key(&StrKey("exception")) {
+            // Ansible has it for each failure; playbooks ask whether it is there.
+            insert(&mut result, "exception", "(traceback unavailable)");
         }
         Self {
             status: if unreachable { Status::Unreachable } else { Status::Failed },
@@ -157,6 +165,13 @@ fn censor(diagnostic: &Diagnostic) -> Diagnostic {
         label.text.clear();
     }
     shown
+}
+
+/// Failed results have Python's stack with Ansible; playbooks ask whether it is there.
+pub(super) fn add_exception(result: &mut Map) {
+    if !result.contains_key(&StrKey("exception")) {
+        insert(result, "exception", "(traceback unavailable)");
+    }
 }
 
 /// `stdout_lines` and `stderr_lines` beside `stdout` and `stderr`.

@@ -14,7 +14,7 @@ use super::state::{HostList, Out, States, lock};
 use super::target::Targets;
 use crate::diag::{Diagnostic, ExitCode, Result};
 use crate::event::{EventKind, Sink, Stats};
-use crate::playbook::{Context, Item, Loader, Playbook, RoleFrom, RoleUse};
+use crate::playbook::{Action, Context, DynamicUse, Item, Loader, Playbook, RoleFrom, RoleUse};
 use crate::secret::Redactor;
 use crate::template::Templates;
 use crate::value::Value;
@@ -27,6 +27,8 @@ pub trait Loads: Send + Sync {
     fn include_tasks(&self, name: &str, context: &Arc<Context>, file: &Path, handler: bool) -> Result<Vec<Item>>;
     /// A role that `include_role` names.
     fn include_role(&self, name: &str, from: &RoleFrom, context: &Arc<Context>, file: &Path) -> Result<RoleUse>;
+    /// What a task does whose module's name was a template, once that was rendered to `text`.
+    fn resolve(&self, found: &DynamicUse, text: &str, context: &Arc<Context>, file: &Path) -> Result<Action>;
     /// A variable file: one mapping.
     fn vars_file(&self, path: &Path) -> Result<Node>;
 }
@@ -38,6 +40,10 @@ impl Loads for Loader {
 
     fn include_role(&self, name: &str, from: &RoleFrom, context: &Arc<Context>, file: &Path) -> Result<RoleUse> {
         Self::include_role(self, name, from, context, file)
+    }
+
+    fn resolve(&self, found: &DynamicUse, text: &str, context: &Arc<Context>, file: &Path) -> Result<Action> {
+        Self::resolve(self, found, text, context, file)
     }
 
     fn vars_file(&self, path: &Path) -> Result<Node> {

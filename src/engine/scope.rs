@@ -27,6 +27,7 @@ impl PlayRun {
     ) -> Scope {
         let mut layers: Vec<Layer> = Vec::with_capacity(24);
         layers.push(self.builtin.clone());
+        layers.push(address(host));
         // Static roles of the play export their defaults and variables to the whole play.
         layers.extend(self.role_exports.iter().cloned());
         if let Some(record) = self.record(host) {
@@ -183,6 +184,9 @@ impl PlayRun {
         set("ansible_forks", Value::from(self.engine.options.forks));
         set("ansible_verbosity", Value::from(u32::from(self.engine.options.verbosity)));
         set("ansible_version", ansible_version());
+        // Inventories hand it on as `ansible_python_interpreter`; nothing runs it.
+        set("ansible_playbook_python", Value::from("/usr/bin/python3"));
+        set("ansible_config_file", std::env::var("ANSIBLE_CONFIG").ok().map_or(Value::Null, Value::from));
         let tags = |tags: &[String]| Value::from(tags.iter().map(|tag| Value::from(tag.as_str())).collect::<Vec<_>>());
         let run_tags = &self.engine.options.tags;
         set("ansible_run_tags", if run_tags.is_empty() { tags(&["all".to_owned()]) } else { tags(run_tags) });
@@ -203,7 +207,12 @@ impl PlayRun {
 
     /// The hosts of a list that are still in the run.
     pub(super) fn alive(&self, hosts: &[Arc<str>]) -> Vec<Arc<str>> {
-        hosts.iter().filter(|host| lock(&self.engine.states.get(host)).out.is_none()).cloned().collect()
+        let runs = |host: &&Arc<str>| {
+            let state = self.engine.states.get(host);
+            let state = lock(&state);
+            state.out.is_none() && !state.failing
+        };
+        hosts.iter().filter(runs).cloned().collect()
     }
 
     /// Folder of the play's file.
@@ -328,6 +337,45 @@ pub(super) fn builtin_layer() -> Layer {
     insert(&mut map, "ansible_managed", "Ansible managed");
     insert(&mut map, "ansible_facts", Value::empty_map());
     Layer::data(Level::Builtin, "hostctl", map.into_iter().map(|(key, value)| (key.text(), value)))
+}
+
+/// `ansible_delegated_vars`: the host that a task is delegated to, under the name of the task's own host.
+struct DelegatedVars {
+    play: Weak<PlayRun>,
+    delegate: Arc<str>,
+    host: Arc<str>,
+}
+
+impl HostVars for DelegatedVars {
+    fn hosts(&self) -> Vec<Arc<str>> {
+        vec![Arc::clone(&self.delegate)]
+    }
+
+    fn scope(&self, host: &str) -> Option<Scope> {
+        let play = self.play.upgrade().filter(|_| *host == *self.delegate)?;
+        let own = [("inventory_hostname".into(), Value::Str(Arc::clone(&self.host)))];
+        let mut scope = play.host_scope(&self.delegate);
+        if scope.get("ansible_host").is_none() {
+            scope = scope.with(address(&self.delegate));
+        }
+        Some(scope.with(Layer::data(Level::Magic, "hostctl", own)))
+    }
+}
+
+/// Tasks see where their host is reached, whether or not the inventory says so.
+fn address(host: &Arc<str>) -> Layer {
+    Layer::data(Level::Builtin, "hostctl", [("ansible_host".into(), Value::Str(Arc::clone(host)))])
+}
+
+/// What a delegated task sees beside the rest.
+pub(super) fn delegated(play: &Arc<PlayRun>, host: &Arc<str>, delegate: Arc<str>) -> [Layer; 2] {
+    let address = address(&delegate);
+    let vars = DelegatedVars { play: Arc::downgrade(play), delegate, host: Arc::clone(host) };
+    let vars = Layer {
+        origin: Origin { level: Level::Magic, name: "hostctl".into() },
+        entries: Arc::new(IndexMap::from([("ansible_delegated_vars".into(), Entry::HostVars(Arc::new(vars)))])),
+    };
+    [address, vars]
 }
 
 /// `hostvars`: scopes of other hosts, made when asked for.

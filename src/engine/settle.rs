@@ -20,7 +20,7 @@ impl HostRun {
         let Some(Value::Map(facts)) = attempt.result.get(&StrKey("ansible_facts")) else { return };
         let name = match &task.action {
             crate::playbook::Action::Module(module) => module.entry.meta.name,
-            crate::playbook::Action::Include(_) => return,
+            crate::playbook::Action::Include(_) | crate::playbook::Action::Dynamic(_) => return,
         };
         let flag = |name| self.keyword_flag(task, name, delegate_scope).ok().flatten() == Some(true);
         let delegate = if keyword(task, "delegate_to").is_some() && flag("delegate_facts") {
@@ -213,6 +213,16 @@ impl HostRun {
             let own = handler.task.keywords.get("name").map(&text).unwrap_or_default();
             let full = handler.task.context.role().map(|role| format!("{} : {own}", role.name));
             if own == name || full.as_deref() == Some(name) {
+                // The one that came last takes the place of those before it.
+                let state = self.play.engine.states.get(&self.host);
+                let role = handler.task.context.role().map(|role| role.path.clone());
+                for other in &handlers {
+                    let same = other.task.keywords.get("name").map(&text).unwrap_or_default() == own
+                        && other.task.context.role().map(|role| role.path.clone()) == role;
+                    if same && other.task.id != handler.task.id {
+                        lock(&state).notified.shift_remove(&other.task.id);
+                    }
+                }
                 ids.push(handler.task.id);
                 break;
             }
@@ -254,17 +264,14 @@ impl HostRun {
 
 /// `ansible_failed_task`: the part of it that playbooks read.
 fn failed_task(name: &str, task: &Task) -> Value {
-    let action = match &task.action {
-        crate::playbook::Action::Module(module) => module.name.to_string(),
-        crate::playbook::Action::Include(include) => include.name.to_string(),
-    };
+    let action = task.action.name().to_string();
     let args: Map = match &task.action {
         crate::playbook::Action::Module(module) => module
             .args
             .iter()
             .map(|(name, (_, node))| (crate::value::Key::Str(Arc::clone(name)), node.to_value()))
             .collect(),
-        crate::playbook::Action::Include(_) => Map::new(),
+        crate::playbook::Action::Include(_) | crate::playbook::Action::Dynamic(_) => Map::new(),
     };
     Value::from(crate::map! { "name" => name, "action" => action, "args" => args })
 }

@@ -42,6 +42,8 @@ pub trait HostList: Send + Sync {
 pub(super) struct HostState {
     /// `ansible_facts`.
     pub facts: Arc<Map>,
+    /// Facts whose names came without `ansible_` (`getent_passwd`): they are variables under that name.
+    pub plain_facts: IndexSet<Arc<str>>,
     /// The layer made of `facts`; made again when they change.
     pub facts_layer: Option<Layer>,
     /// `set_fact`, `register`.
@@ -54,6 +56,8 @@ pub(super) struct HostState {
     pub notified: IndexSet<crate::event::TaskId>,
     /// Counts for the recap.
     pub stats: Stats,
+    /// A task failed for good; the host still runs what `always` and `force_handlers` ask for.
+    pub failing: bool,
     /// Out of the run: failed, unreachable or ended.
     pub out: Option<Out>,
     /// Roles that have run to their end.
@@ -115,7 +119,11 @@ impl HostState {
         for (key, value) in facts {
             let name: Arc<str> = match key.as_str().and_then(|name| name.strip_prefix("ansible_")) {
                 Some(short) if key.as_str() != Some("ansible_local") => short.into(),
-                _ => key.text(),
+                Some(_) => key.text(),
+                None => {
+                    self.plain_facts.insert(key.text());
+                    key.text()
+                }
             };
             all.insert(crate::value::Key::Str(name), value.clone());
         }
@@ -132,8 +140,8 @@ impl HostState {
             let mut entries: IndexMap<Arc<str>, Entry> = IndexMap::with_capacity(self.facts.len() + 1);
             for (key, value) in self.facts.iter() {
                 let short = key.text();
-                let name: Arc<str> =
-                    if short.starts_with("ansible_") { short } else { format!("ansible_{short}").into() };
+                let as_is = short.starts_with("ansible_") || self.plain_facts.contains(&short);
+                let name: Arc<str> = if as_is { short } else { format!("ansible_{short}").into() };
                 if !is_connection_setting(&name) {
                     entries.insert(name, Entry::Data(value.clone(), None));
                 }

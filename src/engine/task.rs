@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::conditions::keyword;
 use super::interp::{Flow, Here, HostRun};
 use super::loops::loop_attempt;
 use super::play::PlayRun;
-use super::result::Attempt;
+use super::result::{Attempt, add_exception};
 use super::schedule::Round;
 use crate::diag::{Diagnostic, Result};
 use crate::event::{EventKind, Status};
@@ -54,7 +55,14 @@ impl HostRun {
             Some((_, few)) => few.acquire().await.ok(),
             None => None,
         };
+        // Hosts start in order, as far as `forks` lets them.
+        if !in_order {
+            round.in_order(&self.host).await;
+        }
         let permit = self.play.engine.forks.acquire().await;
+        if !in_order {
+            round.pass_on();
+        }
         let mut ended = self.execute(task, module, scope, here).await;
         drop(permit);
         ended.attempt.seconds = started.elapsed().as_secs_f64();
@@ -96,10 +104,7 @@ impl HostRun {
 
     /// Tells that a task starts on these hosts.
     pub(super) fn tell_start(&self, task: &Arc<Task>, hosts: Vec<Arc<str>>, here: &Here) {
-        let module = match &task.action {
-            crate::playbook::Action::Module(module) => module.name.to_string(),
-            crate::playbook::Action::Include(include) => include.name.to_string(),
-        };
+        let module = task.action.name().to_string();
         self.play.engine.sink.emit(
             None,
             EventKind::TaskStarted {
@@ -123,16 +128,13 @@ impl HostRun {
         if !name.is_empty() {
             return name;
         }
-        match &task.action {
-            crate::playbook::Action::Module(module) => module.name.to_string(),
-            crate::playbook::Action::Include(include) => {
-                let role = ["name", "role"].iter().find_map(|name| include.args.get(*name));
-                match role.filter(|_| include.kind == crate::playbook::IncludeKind::Role) {
-                    Some((_, role)) => format!("{} : {}", include.name, python_str(&role.to_value())),
-                    None => include.name.to_string(),
-                }
-            }
+        if let crate::playbook::Action::Include(include) = &task.action
+            && include.kind == crate::playbook::IncludeKind::Role
+            && let Some((_, role)) = ["name", "role"].iter().find_map(|name| include.args.get(*name))
+        {
+            return format!("{} : {}", include.name, python_str(&role.to_value()));
         }
+        task.action.name().to_string()
     }
 
     /// The name that a task was given, rendered as far as it renders; empty without one.
@@ -256,6 +258,15 @@ impl HostRun {
         no_log: bool,
         notify: &mut Vec<String>,
     ) -> Attempt {
+        // Where it is delegated to is known before its condition; a condition may also hold it back.
+        let delegated = match self.keyword_value(task, "delegate_to", scope) {
+            Ok(Some(host)) => {
+                let [address, vars] = super::scope::delegated(&self.play, &self.host, Arc::from(python_str(&host)));
+                Some(scope.with(address).with(vars))
+            }
+            Ok(None) | Err(_) => None,
+        };
+        let scope = delegated.as_ref().unwrap_or(scope);
         match self.when(task, scope) {
             Ok(Ok(())) => {}
             Ok(Err(condition)) => return Attempt::skipped(condition),
@@ -366,6 +377,7 @@ impl HostRun {
                         let diagnostic = Diagnostic::task("H0010", "the condition of `failed_when` holds")
                             .with_label(node.place(), "true");
                         attempt.status = Status::Failed;
+                        add_exception(&mut attempt.result);
                         attempt.diagnostic = Some(match attempt.diagnostic.take() {
                             Some(own) => own,
                             None => diagnostic,
@@ -374,6 +386,9 @@ impl HostRun {
                         let changed = attempt.result.get(&StrKey("changed")).is_some_and(Value::truthy);
                         attempt.status = if changed { Status::Changed } else { Status::Ok };
                         attempt.diagnostic = None;
+                        if let Some(trace) = attempt.result.shift_remove(&StrKey("exception")) {
+                            insert(&mut attempt.result, "failed_when_suppressed_exception", trace);
+                        }
                     }
                 }
                 Err(diagnostic) => return fail(attempt, "failed_when_result", diagnostic),
@@ -393,11 +408,9 @@ impl HostRun {
         if attempt.status != Status::Changed {
             return;
         }
-        let Some(node) = task.keywords.get("notify") else { return };
+        let Some(node) = keyword(task, "notify") else { return };
         match self.play.engine.templates.render(node, scope) {
-            Ok(Value::List(items)) => notify.extend(items.iter().map(python_str)),
-            Ok(Value::Null) => {}
-            Ok(value) => notify.push(python_str(&value)),
+            Ok(value) => names_in(&value, notify),
             Err(diagnostic) => self.play.engine.warn_once(Some(&self.host), diagnostic),
         }
     }
@@ -411,6 +424,16 @@ impl HostRun {
                     .with_label(task.label_span, format!("this task, on {}", self.host)),
             );
         }
+    }
+}
+
+/// The names in a list, in lists in it too.
+fn names_in(value: &Value, names: &mut Vec<String>) {
+    match value {
+        Value::List(items) => items.iter().for_each(|item| names_in(item, names)),
+        Value::Null => {}
+        value if crate::template::is_omit(value) => {}
+        value => names.push(python_str(value)),
     }
 }
 

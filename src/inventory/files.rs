@@ -96,6 +96,10 @@ impl Inventory {
         for host in self.hosts.values_mut().chain(self.localhost.as_mut()) {
             host_vars.load(reader, &host.name, hosts, &mut host.files);
         }
+        // A play may name a localhost that no inventory has; its files count then, too.
+        if self.localhost.is_none() && !self.hosts.contains_key("localhost") {
+            host_vars.load(reader, "localhost", hosts, &mut self.localhost_files);
+        }
     }
 }
 

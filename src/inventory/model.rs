@@ -53,6 +53,8 @@ pub struct Inventory {
     pub(super) groups: IndexMap<Arc<str>, Group>,
     /// `localhost` by any of its names, if nobody named it.
     pub(super) localhost: Option<Host>,
+    /// What `host_vars/localhost` says for it.
+    pub(super) localhost_files: Vec<Layer>,
 }
 
 /// The names under which localhost is implicit.
@@ -67,7 +69,12 @@ impl Default for Inventory {
 impl Inventory {
     /// An inventory with nothing but `all` and `ungrouped`.
     pub fn new() -> Self {
-        let mut inventory = Self { hosts: IndexMap::new(), groups: IndexMap::new(), localhost: None };
+        let mut inventory = Self {
+            hosts: IndexMap::new(),
+            groups: IndexMap::new(),
+            localhost: None,
+            localhost_files: Vec::new(),
+        };
         inventory.add_group("all");
         inventory.add_group("ungrouped");
         inventory.link("all", "ungrouped");
@@ -308,11 +315,12 @@ impl Inventory {
     }
 
     /// The name under which localhost is run when nobody named it; made on first use.
-    pub(super) fn implicit_localhost(&mut self, name: &str) -> Arc<str> {
+    pub fn implicit_localhost(&mut self, name: &str) -> Arc<str> {
         let host = self.localhost.get_or_insert_with(|| Host {
             name: Arc::from(name),
             origin: Arc::from("implicit localhost"),
             implicit: true,
+            files: if name == "localhost" { std::mem::take(&mut self.localhost_files) } else { Vec::new() },
             vars: [(Arc::from("ansible_connection"), Entry::Data(Value::from("local"), None))].into_iter().collect(),
             ..Host::default()
         });

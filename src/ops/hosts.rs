@@ -89,7 +89,10 @@ impl HostList for InventoryHosts {
     }
 
     fn host(&self, name: &str) -> Option<HostRecord> {
-        let inventory = self.inventory();
+        let mut inventory = self.inventory();
+        if matches!(name, "localhost" | "127.0.0.1" | "::1") && inventory.host(name).is_none() {
+            inventory.implicit_localhost(name);
+        }
         let host = inventory.host(name)?;
         let mut groups = inventory.group_names(name);
         groups.retain(|group| &**group != "all" && &**group != "ungrouped");

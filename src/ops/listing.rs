@@ -135,7 +135,7 @@ impl Walk<'_> {
             return;
         }
         let own = task.keywords.get("name").filter(|name| !name.is_null());
-        let name = own.map_or_else(|| task.action_name().to_owned(), |node| python_str(&node.to_value()));
+        let name = own.map_or_else(|| task.action.name().to_string(), |node| python_str(&node.to_value()));
         let name = match (task.context.role(), own.is_some()) {
             (Some(role), true) => format!("{} : {name}", role.name),
             _ => name,

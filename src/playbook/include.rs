@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::loader::{Loader, clean, expand_home, first_error};
-use super::model::{Context, ContextKind, Item, Keywords, Playbook, RoleUse};
+use super::model::{Action, Context, ContextKind, DynamicUse, Item, Keywords, Playbook, RoleUse};
 use super::parse::{Here, Parser, RoleRequest, playbook_dir};
 use super::roles::RoleFrom;
 use crate::diag::{Diagnostic, Result};
@@ -99,6 +99,14 @@ impl Loader {
         Part::of(items, parser)
     }
 
+    /// What a task does whose module's name was a template, once that was rendered to `text`.
+    pub fn resolve(&self, found: &DynamicUse, text: &str, context: &Arc<Context>, file: &Path) -> Result<Action> {
+        let mut parser = Parser::new(self);
+        let here = Here { context: Arc::clone(context), file: file.to_path_buf(), handler: false };
+        let action = parser.resolved(found, text, &here);
+        done(Part::of(action, parser))
+    }
+
     /// A role that `include_role` names, with `context` around it and `file` as the place of the
     /// including task. Uses of roles it depends on stand first among its tasks.
     pub fn include_role(&self, name: &str, from: &RoleFrom, context: &Arc<Context>, file: &Path) -> Result<RoleUse> {
@@ -114,6 +122,7 @@ impl Loader {
             span: None,
             from: from.clone(),
             params: Vec::new(),
+            public: false,
             allow_duplicates: Some(true),
             beside: None,
         };

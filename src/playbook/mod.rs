@@ -24,8 +24,8 @@ pub use keywords::{Inherit, KEYWORDS, Keyword, KeywordType, LOOPS, Places};
 pub use kv::parse_kv;
 pub use loader::{Loader, LoaderOptions, Unseal};
 pub use model::{
-    Action, Block, Context, ContextKind, Include, IncludeKind, Item, Keywords, ModuleUse, Play, Playbook, Role,
-    RoleUse, Task,
+    Action, Block, Context, ContextKind, DynamicUse, Include, IncludeKind, Item, Keywords, ModuleUse, Play, Playbook,
+    Role, RoleUse, Task,
 };
 pub use roles::RoleFrom;
 pub use tags::{literal_tags, selected};

@@ -132,6 +132,8 @@ pub struct RoleUse {
     pub tasks: Vec<Item>,
     /// Its handlers.
     pub handlers: Vec<Item>,
+    /// Its defaults and vars are seen by the whole play.
+    pub public: bool,
 }
 
 /// A task or a block.
@@ -182,16 +184,6 @@ pub struct Task {
     pub handler: bool,
 }
 
-impl Task {
-    /// The module's or include's name as written.
-    pub fn action_name(&self) -> &str {
-        match &self.action {
-            Action::Module(module) => &module.name,
-            Action::Include(include) => &include.name,
-        }
-    }
-}
-
 /// What a task does.
 #[derive(Debug)]
 pub enum Action {
@@ -199,10 +191,39 @@ pub enum Action {
     Module(ModuleUse),
     /// Loads tasks, a role or variables at run time.
     Include(Include),
+    /// Calls a module whose name is a template.
+    Dynamic(DynamicUse),
+}
+
+impl Action {
+    /// The module's or include's name as written.
+    pub fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Module(module) => &module.name,
+            Self::Include(include) => &include.name,
+            Self::Dynamic(module) => &module.name,
+        }
+    }
+
+    /// True for the module of this name.
+    pub fn is_module(&self, name: &str) -> bool {
+        matches!(self, Self::Module(module) if module.entry.meta.name == name)
+    }
+}
+
+/// `action: "{{ name }} k=v"` or `action: {module: "{{ name }}", ...}`: resolved for each host.
+#[derive(Clone, Debug)]
+pub struct DynamicUse {
+    /// The name as written.
+    pub name: Arc<str>,
+    /// The name with what stands behind it.
+    pub text: Node,
+    /// Arguments beside `module`, and `args`.
+    pub args: Vec<crate::yaml::Pair>,
 }
 
 /// A module and its arguments as written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ModuleUse {
     /// The name as written.
     pub name: Arc<str>,

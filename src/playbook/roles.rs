@@ -94,6 +94,7 @@ impl Parser<'_> {
             span: Some(node.place()),
             from: RoleFrom::default(),
             params,
+            public: true,
             allow_duplicates: None,
             beside: beside.map(Path::to_path_buf),
         };
@@ -134,6 +135,7 @@ impl Parser<'_> {
             span: args.get("name").map_or(Some(place), |(_, node)| Some(node.place())),
             from,
             params: Vec::new(),
+            public: args.get("public").and_then(|(_, node)| boolean(node)).unwrap_or(true),
             allow_duplicates: Some(allow.unwrap_or(true)),
             beside: None,
         })
@@ -209,7 +211,7 @@ impl Parser<'_> {
         let tasks = self.role_items(&path, "tasks", from.tasks.as_deref(), request, &context, false);
         let handlers = self.role_items(&path, "handlers", from.handlers.as_deref(), request, &context, true);
         std::mem::swap(&mut self.collections, &mut collections);
-        uses.push(RoleUse { role, context, tasks, handlers });
+        uses.push(RoleUse { role, context, tasks, handlers, public: request.public });
         Some(uses)
     }
 

@@ -79,6 +79,7 @@ pub(super) fn brief(task: &Task) -> String {
     let (name, args) = match &task.action {
         Action::Module(module) => (&module.name, &module.args),
         Action::Include(include) => (&include.name, &include.args),
+        Action::Dynamic(_) => unreachable!("tests of dynamic actions look at them directly"),
     };
     let mut out = name.to_string();
     for (key, (_, value)) in args {

@@ -15,6 +15,33 @@ pub struct Lab {
     pub registry: String,
     engine: Child,
     server: Child,
+    /// Removed after the engine has ended.
+    _bridge: Bridge,
+}
+
+/// A bridge of the test's own, with an address that nothing else here has.
+struct Bridge(String);
+
+impl Bridge {
+    fn new(port: u16) -> Result<Self, String> {
+        let name = format!("hct{port}");
+        let [high, low] = port.to_be_bytes();
+        let ip = |args: &[&str]| match Command::new("ip").args(args).output() {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+            Err(error) => Err(format!("`ip` is missing (apt-get install iproute2): {error}")),
+        };
+        ip(&["link", "add", "name", &name, "type", "bridge"])?;
+        let bridge = Self(name);
+        ip(&["address", "add", &format!("10.{}.{low}.1/24", 100 + high % 100), "dev", &bridge.0])?;
+        Ok(bridge)
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["link", "delete", &self.0]).output();
+    }
 }
 
 fn program(name: &str) -> Option<PathBuf> {
@@ -80,16 +107,18 @@ impl Lab {
         let path = |name: &str| root.join(name).display().to_string();
         // Not the machine's own configuration.
         fs::write(root.join("none.json"), "{}").map_err(|e| e.to_string())?;
+        // With `--bridge none` an engine removes `docker0`, which may be another engine's: this one has its own.
+        let bridge = Bridge::new(port)?;
         let engine = Command::new(dockerd)
             .args(["--host", &format!("unix://{}", path("docker.sock")), "--data-root", &path("data")])
             .args(["--exec-root", &path("exec"), "--pidfile", &path("pid"), "--storage-driver", "overlay2"])
-            .args(["--bridge", "none", "--iptables=false", "--ip6tables=false", "--config-file", &path("none.json")])
+            .args(["--bridge", &bridge.0, "--iptables=false", "--ip6tables=false", "--config-file", &path("none.json")])
             .stdin(Stdio::null())
             .stdout(log("dockerd.log")?)
             .stderr(log("dockerd.err")?)
             .spawn()
             .map_err(|e| e.to_string())?;
-        let mut lab = Self { folder, registry: format!("127.0.0.1:{port}"), engine, server };
+        let mut lab = Self { folder, registry: format!("127.0.0.1:{port}"), engine, server, _bridge: bridge };
         let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             let answers = Command::new("docker").args(["-H", &lab.address(), "info"]).output();

@@ -119,6 +119,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "hostctl runs without asking. A variable of `vars_prompt` takes its default, or the value that `-e NAME=VALUE` gives.",
     },
     CodeEntry {
+        code: "P0158",
+        title: "a template that gives no module's name",
+        text: "The name in `action:` or `module:` may be a template; on each host it must give the name of a module, or of a dynamic include. Imports are resolved before the run, and a template is rendered once.",
+    },
+    CodeEntry {
         code: "P0201",
         title: "tasks are a list",
         text: "`tasks`, `handlers`, `block` and task files hold a list: each task starts with `- `.",
@@ -147,11 +152,6 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "P0206",
         title: "arguments in a form that no module takes",
         text: "Arguments are a mapping (`copy: {src: a, dest: b}`), text (`copy: src=a dest=b`) or, for some modules, free text (`command: echo hi`).",
-    },
-    CodeEntry {
-        code: "P0207",
-        title: "the module's name is a template",
-        text: "Which module runs must be known before the run, so that its arguments can be checked. Use `package` or `service`, which choose by the host, or several tasks with `when`.",
     },
     CodeEntry {
         code: "P0208",

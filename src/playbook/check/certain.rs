@@ -43,7 +43,7 @@ impl Walker<'_> {
                 }
                 // A rescue may also end the play.
                 Item::Block(block) => {
-                    self.ended |= [&block.body, &block.rescue, &block.always].iter().any(|items| ends(items))
+                    self.ended |= [&block.body, &block.rescue, &block.always].iter().any(|items| ends(items));
                 }
                 Item::Role(role) => self.role(role),
             }
@@ -53,7 +53,7 @@ impl Walker<'_> {
     fn task(&mut self, task: &Task) {
         match &task.action {
             // What it brings in may end the play, or the role.
-            Action::Include(_) => self.ended = true,
+            Action::Include(_) | Action::Dynamic(_) => self.ended = true,
             Action::Module(module) if module.entry.meta.name == "meta" => self.ended = true,
             Action::Module(_) => {}
         }
@@ -73,7 +73,7 @@ fn caught(keywords: &crate::playbook::model::Keywords) -> bool {
 fn ends(items: &[Item]) -> bool {
     items.iter().any(|item| match item {
         Item::Task(task) => match &task.action {
-            Action::Include(_) => true,
+            Action::Include(_) | Action::Dynamic(_) => true,
             Action::Module(module) => module.entry.meta.name == "meta",
         },
         Item::Block(block) => [&block.body, &block.rescue, &block.always].iter().any(|items| ends(items)),

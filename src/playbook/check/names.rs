@@ -151,6 +151,9 @@ impl Names {
 
     fn task(&mut self, task: &Task, loader: &Loader) {
         self.keywords(&task.keywords);
+        if matches!(task.action, Action::Dynamic(_)) {
+            self.open = true;
+        }
         let Action::Module(module) = &task.action else { return };
         match module.entry.meta.name {
             "set_fact" | "add_host" => self.set_fact(module),

@@ -59,6 +59,10 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
                 }
                 sources.extend(module.args_template.iter().map(plain));
             }
+            Action::Dynamic(module) => {
+                sources.push(plain(&module.text));
+                sources.extend(module.args.iter().map(|(_, node)| plain(node)));
+            }
             Action::Include(include) => {
                 for (arg, (_, node)) in &include.args {
                     match (&**arg, node.as_map()) {

@@ -11,7 +11,7 @@ use crate::diag::{Diagnostic, Span, nearest};
 use crate::modules;
 use crate::playbook::keywords::{self, Places};
 use crate::playbook::kv;
-use crate::playbook::model::{Action, Include, IncludeKind, Keywords, ModuleUse};
+use crate::playbook::model::{Action, DynamicUse, Include, IncludeKind, Keywords, ModuleUse};
 use crate::yaml::{Node, Pair};
 
 /// Arguments by name: the key's place, the value.
@@ -42,6 +42,8 @@ struct Call {
     value: Node,
     /// From `action:`: the arguments are text behind the name, or a mapping with `module` taken out.
     old_style: bool,
+    /// The name is a template: the name with what stands behind it.
+    template: Option<Node>,
 }
 
 impl Parser<'_> {
@@ -83,7 +85,7 @@ impl Parser<'_> {
             let name = key.as_str().unwrap_or_default();
             if modules::find(name).is_some() || special(name).is_some() {
                 let (name, name_span) = (Arc::from(name), key.place());
-                calls.push(Call { name, name_span, value: value.clone(), old_style: false });
+                calls.push(Call { name, name_span, value: value.clone(), old_style: false, template: None });
             } else if here.handler && name == "listen" && place == Places::INCLUDE {
                 // Handlers that include tasks may listen.
                 keywords.0.insert("listen", (key.place(), value.clone()));
@@ -121,7 +123,14 @@ impl Parser<'_> {
         let (name, name_span) = (Arc::clone(name), *name_span);
         let action = match special(&name) {
             Some(special) => self.special(special, &call, args, here)?,
-            None => Kind::Ready(Action::Module(self.module(&call, args)?)),
+            None => match call.template {
+                Some(text) => {
+                    let mut pairs = call.value.as_map().unwrap_or_default().to_vec();
+                    pairs.extend(args.map(|(span, node)| (Node::text("args", span), node)));
+                    Kind::Ready(Action::Dynamic(DynamicUse { name: Arc::clone(&name), text, args: pairs }))
+                }
+                None => Kind::Ready(Action::Module(self.module(&call, args)?)),
+            },
         };
         Some(Found { keywords, name, name_span, action })
     }
@@ -184,14 +193,15 @@ impl Parser<'_> {
         let name = &text[start..end];
         let name_span = node.text_span(start, end);
         if name.contains("{{") || name.contains("{%") {
-            self.problem(
-                Diagnostic::source("P0207", "the name of a module cannot be a template")
-                    .with_label(name_span, "known only on the host")
-                    .with_hint(
-                        "use `package` or `service`, which choose by the host, or one task for each with `when`",
-                    ),
-            );
-            return None;
+            let rest = value.as_map().unwrap_or_default().iter().filter(|(key, _)| key.as_str() != Some("module"));
+            let data = crate::yaml::NodeData::Map(rest.cloned().collect::<Vec<_>>().into());
+            return Some(Call {
+                name: name.into(),
+                name_span,
+                value: Node { data, tag: None, ..value.clone() },
+                old_style: true,
+                template: Some(node.clone()),
+            });
         }
         if modules::find(name).is_none() && special(name).is_none() {
             self.problem(unknown_module(name, name_span, Places::TASK));
@@ -207,7 +217,41 @@ impl Parser<'_> {
             }
             None => behind,
         };
-        Some(Call { name: name.into(), name_span, value, old_style: true })
+        Some(Call { name: name.into(), name_span, value, old_style: true, template: None })
+    }
+
+    /// What a task does whose module's name was a template, once it is known.
+    pub(in crate::playbook) fn resolved(&mut self, found: &DynamicUse, text: &str, here: &Here) -> Option<Action> {
+        let mut pairs = vec![(Node::text("module", found.text.place()), Node::text(text, found.text.place()))];
+        let args = found.args.iter().find(|(key, _)| key.as_str() == Some("args")).map(|(_, node)| node.clone());
+        pairs.extend(found.args.iter().filter(|(key, _)| key.as_str() != Some("args")).cloned());
+        let span = found.text.place();
+        let value =
+            Node { data: crate::yaml::NodeData::Map(pairs.into()), tag: None, alias: None, span: found.text.span };
+        let call = self.old_style(span, &value)?;
+        let args = args.map(|node| (node.place(), node));
+        if call.template.is_some() {
+            self.problem(
+                Diagnostic::source("P0158", "the name of a module is still a template after it was rendered")
+                    .with_label(span, "rendered once")
+                    .with_hint("a template gives the name of a module"),
+            );
+            return None;
+        }
+        match special(&call.name) {
+            Some(special) => match self.special(special, &call, args, here)? {
+                Kind::Ready(action) => Some(action),
+                Kind::ImportTasks(_) | Kind::ImportRole(_) => {
+                    self.problem(
+                        Diagnostic::source("P0158", format!("`{special}` is done before the run"))
+                            .with_label(span, "known only during the run")
+                            .with_hint("use `include_tasks` or `include_role`"),
+                    );
+                    None
+                }
+            },
+            None => self.module(&call, args).map(Action::Module),
+        }
     }
 
     /// `action: {module: copy src=a, dest: b}`: the pairs behind the name.

@@ -311,6 +311,8 @@ pub(in crate::playbook) struct RoleRequest {
     pub(in crate::playbook) from: RoleFrom,
     /// Free keys.
     pub(in crate::playbook) params: Vec<(Arc<str>, Node)>,
+    /// The play sees its defaults and vars.
+    pub(in crate::playbook) public: bool,
     /// Overrides `allow_duplicates` of the role's meta file.
     pub(in crate::playbook) allow_duplicates: Option<bool>,
     /// The folder of the role that depends on it.
