@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use super::output::Output;
 use crate::diag::Result;
-use crate::ops::{Config, PasswordSource, ProjectRequest};
+use crate::ops::{Config, PasswordSource, Policy, ProjectRequest};
 use crate::value::Value;
 
 /// Which project, environment and inventory.
@@ -115,6 +115,8 @@ pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
         ask,
         roles_path: config.paths("DEFAULT_ROLES_PATH"),
         collections_path: config.paths("COLLECTIONS_PATHS"),
+        duplicate_keys: Policy::parse(&config.text("DUPLICATE_YAML_DICT_KEY")),
+        unmatched_pattern: Policy::parse(&config.text("HOST_PATTERN_MISMATCH")),
         ..ProjectRequest::default()
     }
 }

@@ -214,14 +214,16 @@ pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
             OutputForm::Ansible => super::names::reporter(&config, args.verbose, output, None),
         }
     };
-    start(request, output, &shown)
+    start(request, output, &shown, &|found| output.show(found))
 }
 
-/// Runs a request; what `shown` makes tells the user, beside the run's own record.
+/// Runs a request; what `shown` makes tells the user, beside the run's own record;
+/// `problems` shows what is wrong before it.
 pub(super) fn start(
     request: ops::RunRequest,
     output: &Output,
     shown: &dyn Fn() -> Box<dyn Reporter>,
+    problems: &dyn Fn(&[Diagnostic]),
 ) -> Result<ExitCode> {
     let reporters = |dir: &RunDir| -> Result<Vec<Box<dyn Reporter>>> {
         let plain = HumanOptions { color: false, live: false, width: 160, verbosity: 0, diff: true };
@@ -238,7 +240,7 @@ pub(super) fn start(
         .build()
         .map_err(|error| Diagnostic::local("C0104", format!("cannot start the runtime: {error}")))?;
     let ended =
-        runtime.block_on(ops::run(request, &output.sources, &reporters, &|diagnostics| output.show(diagnostics)));
+        runtime.block_on(ops::run(request, &output.sources, &reporters, problems));
     // Blocking work that does not end by itself must not hold the program.
     runtime.shutdown_timeout(Duration::from_secs(2));
     ended

@@ -37,7 +37,7 @@ pub fn list(
     let opened = open(request, playbook, sources, false)?;
     let loaded = opened.loader.load(playbook);
     let problems: Vec<Diagnostic> =
-        opened.problems.iter().chain(&loaded.problems).filter(|problem| problem.is_error()).cloned().collect();
+        opened.problems.iter().chain(&request.settled(loaded.problems)).filter(|problem| problem.is_error()).cloned().collect();
     if !problems.is_empty() {
         return Ok((None, problems));
     }

@@ -14,6 +14,6 @@ pub use check::{Checked, check};
 pub use config::{Config, SettingOrigin};
 pub use env::{environment_list, environment_show};
 pub use listing::{Listing, list};
-pub use project::{PasswordSource, ProjectRequest, state_base};
+pub use project::{PasswordSource, Policy, ProjectRequest, state_base};
 pub use run::{RunRequest, run};
 pub use vault::{VaultPlace, change, init, open_vault, recipients};

@@ -75,6 +75,7 @@ pub async fn run(
         let loaded = opened.loader.load(playbook);
         let runs = |play: &Play| certainly_runs(&request, &opened, play);
         let problems = super::check::problems(&opened, &loaded, Some(&runs));
+        let problems = request.project.settled(problems);
         let found: Vec<Diagnostic> = opened.problems.iter().cloned().chain(problems).map(for_a_run).collect();
         show(&found);
         if found.iter().any(Diagnostic::is_error) {

@@ -39,7 +39,7 @@ pub(super) fn configure(output: &mut Output, config: &Config) {
 /// Shows what is wrong: in Ansible's words where it has some for this, with hostctl's frames otherwise.
 pub(super) fn tell(output: &Output, diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
-        match ansible_warning(diagnostic) {
+        match ansible_warning(diagnostic, &output.sources) {
             Some(text) => output.note(&text),
             None => output.show(std::slice::from_ref(diagnostic)),
         }

@@ -81,10 +81,10 @@ fn run<A: Parser>(
     };
     let mut output = display::plain_output();
     main(args, &mut output).unwrap_or_else(|error| {
-        output.fail(&error);
+        display::tell(&output, std::slice::from_ref(&error));
         match error.kind.exit_code() {
-            // Options that make no sense together.
-            ExitCode::Usage if error.code == "C0113" => ExitCode::Error,
+            // Ansible ends with 4 for what it cannot parse and with 1 for everything else that is wrong before a run.
+            ExitCode::Usage | ExitCode::HostFailed => ExitCode::Error,
             code => code,
         }
     })

@@ -98,7 +98,7 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
     if args.step {
         warnings.push(unsupported("--step"));
     }
-    output.show(&warnings);
+    display::tell(output, &warnings);
     let base = config.number("DEFAULT_VERBOSITY").and_then(|level| u8::try_from(level).ok()).unwrap_or(0);
     let verbosity = args.verbose.saturating_add(base);
     let listing = args.list_tasks || args.list_tags || args.inventory.list_hosts;
@@ -154,13 +154,14 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
         command: String::new(),
     };
     let output = &*output;
-    start(request, output, &|| display::reporter(&config, verbosity, output, Some(Program::Playbook)))
+    let shown = || display::reporter(&config, verbosity, output, Some(Program::Playbook));
+    start(request, output, &shown, &|found| display::tell(output, found))
 }
 
 fn syntax_check(project: &ops::ProjectRequest, playbooks: &[PathBuf], output: &Output) -> Result<ExitCode> {
     for playbook in playbooks {
         let found = ops::check(project, playbook, &output.sources)?;
-        output.show(&found.diagnostics);
+        display::tell(output, &found.diagnostics);
         if found.diagnostics.iter().any(Diagnostic::is_error) {
             return Ok(ExitCode::Unreachable);
         }

@@ -159,8 +159,9 @@ impl Config {
         if setting.here != Here::Unsupported || same {
             return;
         }
-        // Folders of plugins that are not there hold no plugin.
-        if setting.kind == Kind::Paths && value.split(':').all(|path| !Path::new(path).is_dir()) {
+        // A folder without a plugin changes nothing; the use of a filter, test, lookup or module that hostctl
+        // does not have is an error of its own.
+        if setting.kind == Kind::Paths && !value.split(':').any(holds_plugin) {
             return;
         }
         let place = match origin {
@@ -250,6 +251,13 @@ impl Config {
             })
             .collect()
     }
+}
+
+/// True for a folder with a file in Python.
+fn holds_plugin(dir: &str) -> bool {
+    std::fs::read_dir(dir).is_ok_and(|mut list| {
+        list.any(|entry| entry.is_ok_and(|entry| entry.path().extension().is_some_and(|end| end == "py")))
+    })
 }
 
 /// A list as Python writes it.

@@ -57,7 +57,7 @@ fn spaced(text: &str) -> String {
 
 /// `[WARNING]: ...` or `[ERROR]: ...` of a diagnostic outside of a result.
 pub(super) fn diagnostic(lead: &str, diagnostic: &Diagnostic, sources: &SourceMap) -> String {
-    if let Some(text) = ansible_words(diagnostic) {
+    if let Some(text) = ansible_words(diagnostic, sources) {
         return spaced(&format!("[{lead}]: {text}"));
     }
     let mut text = capital(&diagnostic.message);
@@ -73,16 +73,23 @@ pub(super) fn diagnostic(lead: &str, diagnostic: &Diagnostic, sources: &SourceMa
 }
 
 /// A warning in Ansible's words, if it has words for it.
-pub fn ansible_warning(diagnostic: &Diagnostic) -> Option<String> {
+pub fn ansible_warning(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String> {
     let lead = if diagnostic.is_error() { "ERROR" } else { "WARNING" };
-    ansible_words(diagnostic).map(|text| spaced(&format!("[{lead}]: {text}")))
+    ansible_words(diagnostic, sources).map(|text| spaced(&format!("[{lead}]: {text}")))
 }
 
 /// What Ansible says in the same case, where people look for its words.
-fn ansible_words(diagnostic: &Diagnostic) -> Option<String> {
+fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String> {
     let name = diagnostic.message.split('`').nth(1).unwrap_or_default();
     match &*diagnostic.code {
         "I0014" => Some(format!("Could not match supplied host pattern, ignoring: {name}")),
+ "C0113" => Some(diagnostic.message.clone()),
+        "Y0012" => {
+            let text = format!("Found duplicate mapping key '{name}'.");
+            let place = diagnostic.span().and_then(|span| origin(span, sources));
+            let help = if diagnostic.is_error() { "" } else { "\n\nUsing last defined value only." };
+            Some(format!("{text}\n{}{help}", place.unwrap_or_default()))
+        }
         // The result's own warnings.
         "H0002" => Some(diagnostic.message.clone()),
         "R0301" => Some(format!(
