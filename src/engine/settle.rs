@@ -152,6 +152,11 @@ impl HostRun {
         }
         let mut done = attempt.done(ignored, no_log);
         done.rescued = ignored && flow == Flow::Failed;
+        done.delegate = self.delegate_label(task, &scope);
+        let mut told = indexmap::IndexSet::new();
+        for name in ended.notify.iter().filter(|name| told.insert(name.as_str())) {
+            self.emit(EventKind::Notified { handler: name.clone(), runs: false });
+        }
         self.emit(EventKind::HostDone { task: task.id, done, items: ended.items });
         if ended.items.is_none() {
             self.warn_all(task, attempt);

@@ -97,9 +97,13 @@ impl HostRun {
 
     /// Tells that a task starts, once for all hosts of a round.
     pub(super) fn announce(&self, task: &Arc<Task>, round: &Round, here: &Here) {
-        if !round.announce() {
-            return;
+        if round.announce() {
+            self.tell_start(task, round.hosts.clone(), here);
         }
+    }
+
+    /// Tells that a task starts on these hosts.
+    pub(super) fn tell_start(&self, task: &Arc<Task>, hosts: Vec<Arc<str>>, here: &Here) {
         let module = task.action.name().to_string();
         self.play.engine.sink.emit(
             None,
@@ -110,6 +114,10 @@ impl HostRun {
                 module,
                 place: self.play.engine.templates.sources().place(task.label_span),
                 handler: task.handler,
+                include: matches!(task.action, crate::playbook::Action::Include(_)),
+                check: self.keyword_bool(task, "check_mode", here).unwrap_or(self.play.engine.options.check),
+                span: Some(task.span),
+                hosts,
             },
         );
     }
@@ -119,6 +127,12 @@ impl HostRun {
         let name = self.given_name(task, here);
         if !name.is_empty() {
             return name;
+        }
+        if let crate::playbook::Action::Include(include) = &task.action
+            && include.kind == crate::playbook::IncludeKind::Role
+            && let Some((_, role)) = ["name", "role"].iter().find_map(|name| include.args.get(*name))
+        {
+            return format!("{} : {}", include.name, python_str(&role.to_value()));
         }
         task.action.name().to_string()
     }
@@ -198,7 +212,7 @@ impl HostRun {
                 insert(&mut attempt.result, "ansible_loop", info);
             }
             let label = match &looped.label {
-                _ if no_log => "(hidden by no_log)".to_owned(),
+                _ if no_log => "(censored due to no_log)".to_owned(),
                 Some(node) => self
                     .play
                     .engine
@@ -216,7 +230,9 @@ impl HostRun {
             };
             let ignored =
                 attempt.failed() && self.keyword_flag(task, "ignore_errors", &scope).ok().flatten() == Some(true);
-            self.emit(EventKind::ItemDone { task: task.id, label, done: attempt.done(ignored, no_log) });
+            let mut done = attempt.done(ignored, no_log);
+            done.delegate = self.delegate_label(task, &scope);
+            self.emit(EventKind::ItemDone { task: task.id, label, done });
             self.warn_all(task, &attempt);
             if ["ansible_facts", "ansible_stats"].iter().any(|key| attempt.result.contains_key(&StrKey(key))) {
                 self.apply(task, &attempt, &scope);
