@@ -25,10 +25,7 @@ impl HostRun {
         };
         let flag = |name| self.keyword_flag(task, name, delegate_scope).ok().flatten() == Some(true);
         let delegate = if keyword(task, "delegate_to").is_some() && flag("delegate_facts") {
-            self.keyword_value(task, "delegate_to", delegate_scope)
-                .ok()
-                .flatten()
-                .map(|host| Arc::from(python_str(&host)))
+            super::scope::delegate_of(delegate_scope)
         } else {
             None
         };
