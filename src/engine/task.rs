@@ -215,12 +215,19 @@ impl HostRun {
             }
             let label = match &looped.label {
                 _ if no_log => "(censored due to no_log)".to_owned(),
-                Some(node) => self
-                    .play
-                    .engine
-                    .templates
-                    .render(node, &scope)
-                    .map_or_else(|error| error.message.clone(), |value| python_str(&value)),
+                Some(node) => {
+                    let scope = with_register(task, &attempt.result, &scope);
+                    match self.play.engine.templates.render(node, &scope) {
+                        Ok(value) => python_str(&value),
+                        Err(error) => {
+                            let error = label_error(error);
+                            let shown = error.message.clone();
+                            fail(&mut attempt, "failed_when_result", error);
+                            attempt.result.shift_remove(&StrKey("failed_when_result"));
+                            shown
+                        }
+                    }
+                }
                 None => python_str(item),
             };
             let stop = match &looped.break_when {
@@ -430,6 +437,12 @@ impl HostRun {
             );
         }
     }
+}
+
+/// A label that cannot be rendered fails the item.
+fn label_error(mut error: Diagnostic) -> Diagnostic {
+    error.message = format!("Failed to template loop_control.label: {}", error.message);
+    error
 }
 
 /// The names in a list, in lists in it too.
