@@ -441,8 +441,9 @@ impl HostRun {
 
 /// A label that cannot be rendered fails the item.
 fn label_error(mut error: Diagnostic) -> Diagnostic {
-    error.message = format!("Failed to template loop_control.label: {}", error.message);
-    error
+    let words = error.registered().to_owned();
+    error.message = format!("the label cannot be rendered: {}", error.message);
+    error.with_registered(format!("Failed to template loop_control.label: {words}"))
 }
 
 /// The names in a list, in lists in it too.
@@ -457,8 +458,8 @@ fn names_in(value: &Value, names: &mut Vec<String>) {
 
 fn fail(attempt: &mut Attempt, verdict: &str, diagnostic: Diagnostic) {
     insert(&mut attempt.result, "failed", true);
-    insert(&mut attempt.result, verdict, diagnostic.message.clone());
-    insert(&mut attempt.result, "msg", diagnostic.message.clone());
+    insert(&mut attempt.result, verdict, diagnostic.registered());
+    insert(&mut attempt.result, "msg", diagnostic.registered());
     attempt.status = Status::Failed;
     attempt.diagnostic = Some(diagnostic);
 }
