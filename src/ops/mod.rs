@@ -13,7 +13,7 @@ mod vault;
 pub use check::{Checked, check};
 pub use config::{Config, SettingOrigin};
 pub use env::{environment_list, environment_show};
-pub use listing::{Listing, list};
+pub use listing::{Listing, hosts_of, list};
 pub use project::{PasswordSource, Policy, ProjectRequest, state_base};
 pub use run::{RunRequest, run};
 pub use vault::{VaultPlace, change, init, open_vault, recipients};

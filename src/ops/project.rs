@@ -86,6 +86,8 @@ pub struct ProjectRequest {
     pub collections_path: Vec<PathBuf>,
     /// Where records of runs are kept; default: the project's folder, or the working folder.
     pub state_dir: Option<PathBuf>,
+    /// A playbook that stands in no file: the path that means it, its name in messages, its text.
+    pub given: Option<(PathBuf, String, Arc<str>)>,
     /// A key that stands twice in a mapping.
     pub duplicate_keys: Policy,
     /// A host pattern that matches nothing.
@@ -193,6 +195,7 @@ pub(super) fn open(
         project_dir: project.as_ref().map(|project| project.root.clone()),
         roles_path: request.roles_path.clone(),
         collections_path: request.collections_path.clone(),
+        given: request.given.clone(),
         unseal,
         templates: Some(Arc::clone(&templates)),
         scope: Scope::from_layers(layers.clone()),

@@ -3,6 +3,7 @@
 //! A link named `ansible-playbook` (or `ansible`, ...) makes the file answer as that program. What goes
 //! wrong before a run is told with hostctl's own frames also here.
 
+mod adhoc;
 mod display;
 mod options;
 mod playbook;
@@ -24,16 +25,19 @@ pub(super) const CORE_VERSION: &str = "2.19.14";
 pub(super) enum Program {
     /// Runs playbooks.
     Playbook,
+    /// Runs one task.
+    Adhoc,
 }
 
 impl Program {
     /// All programs.
-    pub(super) const ALL: [Self; 1] = [Self::Playbook];
+    pub(super) const ALL: [Self; 2] = [Self::Playbook, Self::Adhoc];
 
     /// The name it is called by.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Playbook => "ansible-playbook",
+            Self::Adhoc => "ansible",
         }
     }
 
@@ -54,6 +58,7 @@ pub(super) fn main(program: Program) -> ExitCode {
     }
     match program {
         Program::Playbook => run::<playbook::PlaybookArgs>(program, &words, playbook::main),
+        Program::Adhoc => run::<adhoc::AdhocArgs>(program, &words, adhoc::main),
     }
 }
 

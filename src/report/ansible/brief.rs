@@ -47,7 +47,6 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
         let raw = RAW.contains(&name.as_str()) && done.result.contains_key(&StrKey("stdout"));
         if !self.oneline && matches!(done.status, Status::Failed | Status::Unreachable) && !done.no_log {
             let text = message::failure(done, span, is_action(&name), sources);
-            let text = if span.is_none() { text } else { without_origin(&text, sources, span) };
             if self.display.first(&text) {
                 self.display.line(&text, Some(Paint256::Error));
             }
@@ -68,32 +67,22 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
                     format!("{host} | {word} | rc={rc} | (stdout) {out} (stderr) {err}")
                 }
             }
-            (true, ..) => format!("{host} | {word} => {}", dump::dump(&result, false, &self.options).replace('\n', "")),
+            (true, _, Status::Unreachable) => format!("{host} | UNREACHABLE!: {}", result_text(&done.result, "msg")),
+            (true, ..) => {
+                let indent = if done.verbose { None } else { Some(0) };
+                let text = dump::dump_indented(&result, done.verbose, indent, &self.options);
+                format!("{host} | {word} => {}", text.replace('\n', ""))
+            }
             (false, true, Status::Ok | Status::Changed | Status::Failed) => {
                 let rc = result_text(&done.result, "rc");
                 let word = if done.status == Status::Failed { "FAILED" } else { word };
-                let mut text = format!("{host} | {word} | rc={rc} >>\n");
-                for key in ["stdout", "stderr", "msg"] {
-                    text.push_str(&result_text(&done.result, key));
-                    if key != "msg" && !result_text(&done.result, key).is_empty() {
-                        text.push('\n');
-                    }
-                }
-                text.trim_end_matches('\n').to_owned() + "\n"
+                // Ansible puts the three one behind the other.
+                let body: String = ["stdout", "stderr", "msg"].iter().map(|key| result_text(&done.result, key)).collect();
+                format!("{host} | {word} | rc={rc} >>\n{body}\n")
             }
             (false, ..) => format!("{host} | {word} => {}", dump::dump(&result, true, &self.options)),
         };
         self.display.line(&text, Some(paint));
-    }
-}
-
-/// An ad hoc task has no place in a file.
-fn without_origin(text: &str, sources: &SourceMap, span: Option<Span>) -> String {
-    let file = span.and_then(|span| sources.file(span.file));
-    if file.is_some_and(|file| file.path.is_none()) {
-        text.lines().next().map_or_else(String::new, |line| format!("{line}\n"))
-    } else {
-        text.to_owned()
     }
 }
 

@@ -17,10 +17,11 @@ pub(super) fn origin(span: Span, sources: &SourceMap) -> Option<String> {
         Some(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
         None => file.name.clone(),
     };
-    let mut text = format!("Origin: {name}:{}:{}", at.line, at.column);
+    // An ad hoc task stands in no line.
     if file.path.is_none() {
-        return Some(text);
+        return Some(format!("Origin: {name}"));
     }
+    let mut text = format!("Origin: {name}:{}:{}", at.line, at.column);
     text.push('\n');
     let width = at.line.to_string().len();
     let room = LINE_WIDTH - width - 1;
@@ -162,7 +163,7 @@ mod tests {
     #[test]
     fn a_warning_of_one_line_has_no_empty_line_behind_it() {
         let map = SourceMap::new();
-        let wrong = Diagnostic::local("H0002", "so it is");
+        let wrong = Diagnostic::local("R0302", "so it is");
         assert_eq!(diagnostic("WARNING", &wrong, &map), "[WARNING]: So it is\n");
     }
 }

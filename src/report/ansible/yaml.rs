@@ -59,8 +59,7 @@ impl Writer {
                             self.block(item, level + self.indent, true);
                         }
                         _ => {
-                            let gap = if self.indent > 2 { " ".repeat(self.indent - 1) } else { " ".to_owned() };
-                            self.out.push_str(&gap);
+                            self.out.push(' ');
                             self.scalar(item, level + self.indent);
                             self.out.push('\n');
                         }
