@@ -224,6 +224,9 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
 
     fn cleaned(&self, task: TaskId, done: &Done) -> Map {
         let mut result = dump::visible(&done.result, &self.options);
+        if let Some(arguments) = done.arguments.as_ref().filter(|_| self.options.verbosity >= 3) {
+            crate::value::insert(&mut result, "invocation", crate::map! { "module_args" => arguments.clone() });
+        }
         if self.is_debug(task) {
             dump::clean_debug(&mut result);
         }
