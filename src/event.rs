@@ -540,17 +540,16 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
         EventKind::PlayStarted { name, .. } => redact_text(name, redactor),
         EventKind::NoHosts { pattern } => redact_text(pattern, redactor),
         EventKind::TaskStarted { name, .. } => redact_text(name, redactor),
-        EventKind::HostStarted { .. }
-        | EventKind::Retry { .. }
-        | EventKind::Recap { .. }
-        | EventKind::NoHostsLeft => {}
+        EventKind::HostStarted { .. } | EventKind::Retry { .. } | EventKind::Recap { .. } | EventKind::NoHostsLeft => {}
         EventKind::Included { name, label, .. } => {
             redact_text(name, redactor);
             if let Some(label) = label {
                 redact_text(label, redactor);
             }
         }
-        EventKind::Meta { message: text, .. } | EventKind::Notified { handler: text, .. } => redact_text(text, redactor),
+        EventKind::Meta { message: text, .. } | EventKind::Notified { handler: text, .. } => {
+            redact_text(text, redactor)
+        }
         EventKind::Progress { progress, .. } => match progress {
             Progress::Output { text, .. }
             | Progress::ImageLog { line: text, .. }

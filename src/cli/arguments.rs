@@ -53,8 +53,7 @@ pub struct VaultKeys {
 impl ProjectArgs {
     /// The request; asks for passwords that are to be typed.
     pub(super) fn request(&self, _output: &Output, config: &Config) -> Result<ProjectRequest> {
-        let inventory =
-            if self.inventory.is_empty() { configured_inventory(config) } else { self.inventory.clone() };
+        let inventory = if self.inventory.is_empty() { configured_inventory(config) } else { self.inventory.clone() };
         Ok(ProjectRequest {
             env: self.env.clone(),
             project: self.project.clone(),
@@ -127,11 +126,9 @@ pub(super) fn configured_inventory(config: &Config) -> Vec<String> {
         // A list of hosts ends with a comma.
         Some(hosts) if hosts.trim_end().ends_with(',') => vec![hosts.to_owned()],
         Some(_) => config.list("DEFAULT_HOST_LIST"),
-        None => config
-            .list("DEFAULT_HOST_LIST")
-            .into_iter()
-            .filter(|path| std::path::Path::new(path).exists())
-            .collect(),
+        None => {
+            config.list("DEFAULT_HOST_LIST").into_iter().filter(|path| std::path::Path::new(path).exists()).collect()
+        }
     }
 }
 

@@ -103,7 +103,8 @@ impl RunArgs {
         set("become_user", self.become_user.clone().map(Into::into));
         set("become_method", self.become_method.clone().map(Into::into));
         super::arguments::connection_defaults(config, &mut defaults);
-        let login = if self.ask_password || config.flag("DEFAULT_ASK_PASS") { Some(ask("SSH password: ")?) } else { None };
+        let login =
+            if self.ask_password || config.flag("DEFAULT_ASK_PASS") { Some(ask("SSH password: ")?) } else { None };
         let r#become = if self.ask_become_password || config.flag("DEFAULT_BECOME_ASK_PASS") {
             let answer =
                 ask(if login.is_some() { "BECOME password[defaults to SSH password]: " } else { "BECOME password: " })?;
@@ -239,8 +240,7 @@ pub(super) fn start(
         .thread_stack_size(64 << 20)
         .build()
         .map_err(|error| Diagnostic::local("C0104", format!("cannot start the runtime: {error}")))?;
-    let ended =
-        runtime.block_on(ops::run(request, &output.sources, &reporters, problems));
+    let ended = runtime.block_on(ops::run(request, &output.sources, &reporters, problems));
     // Blocking work that does not end by itself must not hold the program.
     runtime.shutdown_timeout(Duration::from_secs(2));
     ended

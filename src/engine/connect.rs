@@ -36,7 +36,8 @@ impl HostRun {
                 ..TargetSpec::default()
             });
         }
-        let delegate = match task_delegate(self, task, scope)? {
+        let known = super::scope::delegate_of(scope);
+        let delegate = match known.map_or_else(|| task_delegate(self, task, scope), |host| Ok(Some(host)))? {
             Some(host) => host,
             None => Arc::clone(&self.host),
         };

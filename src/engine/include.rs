@@ -13,8 +13,8 @@ use super::scope::role_layers;
 use super::state::{Out, lock};
 use super::task::Ended;
 use crate::diag::{Diagnostic, Result};
-use crate::map;
 use crate::event::EventKind;
+use crate::map;
 use crate::playbook::{Include, IncludeKind, Item, Keywords, ModuleUse, RoleFrom, Task};
 use crate::value::{Value, python_str};
 use crate::vars::{Layer, Scope};
@@ -154,10 +154,16 @@ impl HostRun {
         let control = task.keywords.get("loop_control");
         let templates = &self.play.engine.templates;
         if let Some(label) = control.and_then(|control| control.get("label")) {
-            return templates.render(label, scope).map_or_else(|error| error.message.clone(), |value| python_str(&value));
+            return templates
+                .render(label, scope)
+                .map_or_else(|error| error.message.clone(), |value| python_str(&value));
         }
         let var = control.and_then(|control| control.get("loop_var")).and_then(crate::yaml::Node::as_str);
-        templates.variable(var.unwrap_or("item"), scope).ok().flatten().map_or_else(String::new, |value| python_str(&value))
+        templates
+            .variable(var.unwrap_or("item"), scope)
+            .ok()
+            .flatten()
+            .map_or_else(String::new, |value| python_str(&value))
     }
 
     /// The end of an include; with `any_errors_fatal` its failure is that of all hosts.
@@ -372,7 +378,10 @@ fn told_meta(action: &str, task: &Task, host: &str) -> String {
         "end_play" => "ending play".to_owned(),
         "end_host" => format!("ending play for {host}"),
         "end_role" => {
-            format!("ending role {} for {host}", task.context.role().map_or_else(String::new, |role| role.name.to_string()))
+            format!(
+                "ending role {} for {host}",
+                task.context.role().map_or_else(String::new, |role| role.name.to_string())
+            )
         }
         "reset_connection" => "reset connection".to_owned(),
         other => other.to_owned(),

@@ -17,6 +17,7 @@ use crate::yaml::Node;
 impl HostRun {
     /// Takes what a result says about the host: facts, set facts, included variables.
     pub(super) fn apply(&self, task: &Task, attempt: &Attempt, delegate_scope: &Scope) {
+        self.note_stats(attempt);
         let Some(Value::Map(facts)) = attempt.result.get(&StrKey("ansible_facts")) else { return };
         let name = match &task.action {
             crate::playbook::Action::Module(module) => module.entry.meta.name,
@@ -24,10 +25,7 @@ impl HostRun {
         };
         let flag = |name| self.keyword_flag(task, name, delegate_scope).ok().flatten() == Some(true);
         let delegate = if keyword(task, "delegate_to").is_some() && flag("delegate_facts") {
-            self.keyword_value(task, "delegate_to", delegate_scope)
-                .ok()
-                .flatten()
-                .map(|host| Arc::from(python_str(&host)))
+            super::scope::delegate_of(delegate_scope)
         } else {
             None
         };

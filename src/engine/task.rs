@@ -172,6 +172,7 @@ impl HostRun {
         };
         let Some(looped) = looped else {
             let mut notify = Vec::new();
+            let scope = self.delegated(task, scope);
             let attempt = self.item(task, module, &scope, no_log, &mut notify).await;
             self.apply(task, &attempt, &scope);
             drop(scope);
@@ -200,6 +201,7 @@ impl HostRun {
             let info = layer.entries.get("ansible_loop").cloned();
             let scope = base.with(layer);
             let started = Instant::now();
+            let scope = self.delegated(task, scope);
             let mut attempt = self.item(task, module, &scope, no_log, &mut notify).await;
             attempt.seconds = started.elapsed().as_secs_f64();
             insert(&mut attempt.result, &looped.var, item.clone());
@@ -234,7 +236,7 @@ impl HostRun {
             done.delegate = self.delegate_label(task, &scope);
             self.emit(EventKind::ItemDone { task: task.id, label, done });
             self.warn_all(task, &attempt);
-            if attempt.result.contains_key(&StrKey("ansible_facts")) {
+            if ["ansible_facts", "ansible_stats"].iter().any(|key| attempt.result.contains_key(&StrKey(key))) {
                 self.apply(task, &attempt, &scope);
                 drop(scope);
                 base = Scope::new();
@@ -249,6 +251,18 @@ impl HostRun {
         Ended { attempt: loop_attempt(&attempts), items: Some(count), notify }
     }
 
+    /// The scope of an item with the host that it is delegated to, if it is; a condition may still hold it back, so
+    /// that a host that cannot be told is no error yet.
+    fn delegated(&self, task: &Task, scope: Scope) -> Scope {
+        match self.keyword_value(task, "delegate_to", &scope) {
+            Ok(Some(host)) => {
+                let [address, vars] = super::scope::delegated(&self.play, &self.host, Arc::from(python_str(&host)));
+                scope.with(address).with(vars)
+            }
+            Ok(None) | Err(_) => scope,
+        }
+    }
+
     /// One call with its conditions, retries and rewritten status.
     async fn item(
         &self,
@@ -258,15 +272,6 @@ impl HostRun {
         no_log: bool,
         notify: &mut Vec<String>,
     ) -> Attempt {
-        // Where it is delegated to is known before its condition; a condition may also hold it back.
-        let delegated = match self.keyword_value(task, "delegate_to", scope) {
-            Ok(Some(host)) => {
-                let [address, vars] = super::scope::delegated(&self.play, &self.host, Arc::from(python_str(&host)));
-                Some(scope.with(address).with(vars))
-            }
-            Ok(None) | Err(_) => None,
-        };
-        let scope = delegated.as_ref().unwrap_or(scope);
         match self.when(task, scope) {
             Ok(Ok(())) => {}
             Ok(Err(condition)) => return Attempt::skipped(condition),

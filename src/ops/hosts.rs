@@ -53,7 +53,14 @@ impl InventoryHosts {
             InventorySource::Path(path) => Some(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
             InventorySource::Hosts(_) => None,
         });
-        Ok(Self { inventory: Mutex::new(inventory), limit, location, sink: OnceLock::new(), policy: Policy::default(), told: Mutex::default() })
+        Ok(Self {
+            inventory: Mutex::new(inventory),
+            limit,
+            location,
+            sink: OnceLock::new(),
+            policy: Policy::default(),
+            told: Mutex::default(),
+        })
     }
 
     /// The hosts of a pattern, and what is to be told about it.

@@ -50,8 +50,13 @@ pub fn list(
 ) -> Result<(Option<String>, Vec<Diagnostic>)> {
     let opened = open(request, playbook, sources, false)?;
     let loaded = opened.loader.load(playbook);
-    let problems: Vec<Diagnostic> =
-        opened.problems.iter().chain(&request.settled(loaded.problems)).filter(|problem| problem.is_error()).cloned().collect();
+    let problems: Vec<Diagnostic> = opened
+        .problems
+        .iter()
+        .chain(&request.settled(loaded.problems))
+        .filter(|problem| problem.is_error())
+        .cloned()
+        .collect();
     if !problems.is_empty() {
         return Ok((None, problems));
     }
@@ -155,11 +160,7 @@ impl Walk<'_> {
             _ => name,
         };
         let tags: BTreeSet<String> = tags.into_iter().collect();
-        let _ = writeln!(
-            self.lines,
-            "      {name}\tTAGS: [{}]",
-            tags.into_iter().collect::<Vec<_>>().join(", ")
-        );
+        let _ = writeln!(self.lines, "      {name}\tTAGS: [{}]", tags.into_iter().collect::<Vec<_>>().join(", "));
     }
 }
 
@@ -176,6 +177,8 @@ fn split(value: &Value, out: &mut Vec<String>) {
     match value {
         Value::List(items) => items.iter().for_each(|item| split(item, out)),
         Value::Null => {}
-        other => out.extend(python_str(other).split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty())),
+        other => {
+            out.extend(python_str(other).split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()))
+        }
     }
 }

@@ -7,7 +7,9 @@ use super::{Program, version};
 use crate::diag::{Diagnostic, SourceMap};
 use crate::event::Reporter;
 use crate::ops::Config;
-use crate::report::{AnsibleDefault, AnsibleOptions, Brief, JsonLines, JsonStats, Paint, ResultFormat, ansible_warning};
+use crate::report::{
+    AnsibleDefault, AnsibleOptions, Brief, JsonLines, JsonStats, Paint, ResultFormat, ansible_warning,
+};
 
 /// Output without looking at settings.
 pub(super) fn plain_output() -> Output {

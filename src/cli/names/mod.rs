@@ -123,7 +123,10 @@ fn found_on_path(name: &str) -> Option<String> {
         return std::path::absolute(name).ok().map(|path| path.display().to_string());
     }
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.is_file()).map(|path| path.display().to_string())
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .find(|path| path.is_file())
+        .map(|path| path.display().to_string())
 }
 
 #[cfg(test)]

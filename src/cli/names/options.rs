@@ -147,12 +147,12 @@ pub(super) fn connecting(
         return Ok(connecting);
     }
     let configured = |name: &str| config.given(name).filter(|path| !path.is_empty()).map(PathBuf::from);
-    connecting.login = match connection.connection_password_file.clone().or_else(|| configured("CONNECTION_PASSWORD_FILE"))
-    {
-        Some(path) => Some(password_file(&path)?),
-        None if connection.ask_pass || config.flag("DEFAULT_ASK_PASS") => Some(ask("SSH password: ")?),
-        None => None,
-    };
+    connecting.login =
+        match connection.connection_password_file.clone().or_else(|| configured("CONNECTION_PASSWORD_FILE")) {
+            Some(path) => Some(password_file(&path)?),
+            None if connection.ask_pass || config.flag("DEFAULT_ASK_PASS") => Some(ask("SSH password: ")?),
+            None => None,
+        };
     connecting.r#become = match r#become.become_password_file.clone().or_else(|| configured("BECOME_PASSWORD_FILE")) {
         Some(path) => Some(password_file(&path)?),
         None if r#become.ask_become_pass || config.flag("DEFAULT_BECOME_ASK_PASS") => {

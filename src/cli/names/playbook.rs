@@ -77,8 +77,12 @@ pub(super) struct PlaybookArgs {
 
 /// An option that is taken and changes nothing.
 fn unsupported(option: &str) -> Diagnostic {
-    Diagnostic::new("C0112", Kind::Usage, format!("the option `{option}` is taken, but not supported: it changes nothing"))
-        .warning()
+    Diagnostic::new(
+        "C0112",
+        Kind::Usage,
+        format!("the option `{option}` is taken, but not supported: it changes nothing"),
+    )
+    .warning()
 }
 
 pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> {
@@ -103,8 +107,7 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
     let verbosity = args.verbose.saturating_add(base);
     let listing = args.list_tasks || args.list_tags || args.inventory.list_hosts;
     let project = options::project(&args.inventory, &args.vault, &args.extra_vars, &config)?;
-    let connecting =
-        options::connecting(&args.connection, &args.r#become, &config, !listing && !args.syntax_check)?;
+    let connecting = options::connecting(&args.connection, &args.r#become, &config, !listing && !args.syntax_check)?;
     let tags = options::tags(&args.tags, &config, "TAGS_RUN");
     let skip_tags = options::tags(&args.skip_tags, &config, "TAGS_SKIP");
     if args.syntax_check {
@@ -172,9 +175,7 @@ fn syntax_check(project: &ops::ProjectRequest, playbooks: &[PathBuf], output: &O
 
 /// Ansible's own words for a playbook that is not there.
 fn exists(path: &Path) -> Result<()> {
-    let wrong = |text: &str| {
-        Diagnostic::new("C0113", Kind::Local, format!("the playbook: {} {text}", path.display()))
-    };
+    let wrong = |text: &str| Diagnostic::new("C0113", Kind::Local, format!("the playbook: {} {text}", path.display()));
     match std::fs::metadata(path) {
         Err(_) => Err(wrong("could not be found")),
         Ok(meta) if meta.is_dir() => Err(wrong("does not appear to be a file")),

@@ -12,9 +12,9 @@ pub(super) fn parse(text: &str) -> Result<Parsed, (usize, String)> {
     let mut open: Option<(String, String)> = None;
     for (index, raw) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         // A comment inside a line needs a space before it.
-        let cut = raw.char_indices().find(|(at, c)| {
-            *c == ';' && (*at == 0 || raw[..*at].ends_with(|c: char| c.is_whitespace()))
-        });
+        let cut = raw
+            .char_indices()
+            .find(|(at, c)| *c == ';' && (*at == 0 || raw[..*at].ends_with(|c: char| c.is_whitespace())));
         let line = cut.map_or(raw, |(at, _)| &raw[..at]);
         let trimmed = line.trim();
         if trimmed.starts_with('#') || cut.is_some() && trimmed.is_empty() {

@@ -97,13 +97,14 @@ impl Config {
             None => HashMap::new(),
         };
         for setting in table::SETTINGS {
-            let from_env =
-                setting.env.iter().rev().find_map(|name| Some((env(name)?, SettingOrigin::Env(name))));
+            let from_env = setting.env.iter().rev().find_map(|name| Some((env(name)?, SettingOrigin::Env(name))));
             let from_file = || {
                 let path = config.file.clone()?;
-                let value = setting.ini.iter().rev().find_map(|(section, key)| {
-                    parsed.get(&((*section).to_owned(), (*key).to_owned()))
-                })?;
+                let value = setting
+                    .ini
+                    .iter()
+                    .rev()
+                    .find_map(|(section, key)| parsed.get(&((*section).to_owned(), (*key).to_owned())))?;
                 Some((unquoted(value).to_owned(), SettingOrigin::File(path)))
             };
             let Some((value, origin)) = from_env.or_else(from_file) else { continue };
@@ -193,7 +194,8 @@ impl Config {
 
     /// `{{ ANSIBLE_HOME ~ "REST" }}` with the folder in its place.
     fn default_text(&self, default: &str) -> String {
-        let Some(rest) = default.strip_prefix("{{ ANSIBLE_HOME ~ \"").and_then(|rest| rest.strip_suffix("\" }}")) else {
+        let Some(rest) = default.strip_prefix("{{ ANSIBLE_HOME ~ \"").and_then(|rest| rest.strip_suffix("\" }}"))
+        else {
             return default.to_owned();
         };
         let home = self.given("ANSIBLE_HOME").map(str::to_owned).unwrap_or_else(|| {

@@ -646,8 +646,21 @@ pub(super) fn short(name: &str) -> &str {
 pub(super) fn is_action(name: &str) -> bool {
     matches!(
         name,
-        "add_host" | "assert" | "debug" | "fail" | "fetch" | "group_by" | "include_vars" | "pause" | "raw" | "reboot"
-            | "script" | "set_fact" | "set_stats" | "validate_argument_spec" | "wait_for_connection"
+        "add_host"
+            | "assert"
+            | "debug"
+            | "fail"
+            | "fetch"
+            | "group_by"
+            | "include_vars"
+            | "pause"
+            | "raw"
+            | "reboot"
+            | "script"
+            | "set_fact"
+            | "set_stats"
+            | "validate_argument_spec"
+            | "wait_for_connection"
     )
 }
 

@@ -45,9 +45,7 @@ pub(super) fn dump_indented(result: &Map, verbose: bool, indent: Option<usize>, 
     };
     let mut result = visible(result, options);
     match options.format {
-        ResultFormat::Json => {
-            to_json_text(&Value::from(result), JsonStyle { indent, sort_keys: true, ascii: false })
-        }
+        ResultFormat::Json => to_json_text(&Value::from(result), JsonStyle { indent, sort_keys: true, ascii: false }),
         ResultFormat::Yaml => {
             let lossy = options.pretty != Some(false);
             if lossy {

@@ -7,8 +7,8 @@ use super::display::{AnsibleOptions, Display, Paint256};
 use super::message;
 use crate::diag::SourceMap;
 use crate::event::{Event, EventKind, Reporter, TaskId};
-use crate::value::{JsonStyle, Map, Value, insert, to_json_text};
 use crate::map;
+use crate::value::{JsonStyle, Map, Value, insert, to_json_text};
 
 /// The `json` stdout callback.
 pub struct JsonStats<O: Write + Send, E: Write + Send> {

@@ -84,7 +84,7 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
     let name = diagnostic.message.split('`').nth(1).unwrap_or_default();
     match &*diagnostic.code {
         "I0014" => Some(format!("Could not match supplied host pattern, ignoring: {name}")),
- "C0113" => Some(diagnostic.message.clone()),
+        "C0113" => Some(diagnostic.message.clone()),
         "Y0012" => {
             let text = format!("Found duplicate mapping key '{name}'.");
             let place = diagnostic.span().and_then(|span| origin(span, sources));
@@ -93,9 +93,9 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
         }
         // The result's own warnings.
         "H0002" => Some(diagnostic.message.clone()),
-        "R0301" => Some(format!(
-            "No matching task \"{name}\" found. Note: --start-at-task can only follow static includes."
-        )),
+        "R0301" => {
+            Some(format!("No matching task \"{name}\" found. Note: --start-at-task can only follow static includes."))
+        }
         _ => None,
     }
 }
@@ -115,8 +115,9 @@ pub(super) fn failure(done: &Done, task: Option<Span>, action: bool, sources: &S
         done.result.get(&StrKey("msg")).map(python_str).unwrap_or_default()
     };
     let own = done.diagnostic.as_ref();
-    let from_template = !done.no_log && (message.starts_with("Task failed")
-        || own.is_some_and(|own| matches!(own.kind, Kind::Template | Kind::Source) || own.code.starts_with('T')));
+    let from_template = !done.no_log
+        && (message.starts_with("Task failed")
+            || own.is_some_and(|own| matches!(own.kind, Kind::Template | Kind::Source) || own.code.starts_with('T')));
     let place = task.and_then(|span| origin(span, sources));
     if !from_template {
         let what = if action { "Action" } else { "Module" };
@@ -127,8 +128,7 @@ pub(super) fn failure(done: &Done, task: Option<Span>, action: bool, sources: &S
         };
         return spaced(&format!("[ERROR]: {text}\n{}", place.unwrap_or_default()));
     }
-    let brief =
-        if message.starts_with("Task failed") { message } else { format!("Task failed: {message}") };
+    let brief = if message.starts_with("Task failed") { message } else { format!("Task failed: {message}") };
     let cause = own.and_then(Diagnostic::span).filter(|span| task.is_none_or(|task| task.start != span.start));
     let Some(cause) = cause.and_then(|span| origin(span, sources)).filter(|cause| Some(cause) != place.as_ref()) else {
         return spaced(&format!("[ERROR]: {brief}\n{}", place.unwrap_or_default()));

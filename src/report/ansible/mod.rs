@@ -14,6 +14,6 @@ mod yaml;
 
 pub use brief::Brief;
 pub use default::AnsibleDefault;
+pub use display::{AnsibleOptions, ResultFormat};
 pub use json::JsonStats;
 pub use message::ansible_warning;
-pub use display::{AnsibleOptions, ResultFormat};

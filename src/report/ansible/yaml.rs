@@ -236,7 +236,9 @@ fn reads_as_other(text: &str) -> bool {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '_' || more.contains(c))
     };
     let int = digits(body, "")
-        || body.strip_prefix("0x").is_some_and(|hex| !hex.is_empty() && hex.chars().all(|c| c.is_ascii_hexdigit() || c == '_'))
+        || body
+            .strip_prefix("0x")
+            .is_some_and(|hex| !hex.is_empty() && hex.chars().all(|c| c.is_ascii_hexdigit() || c == '_'))
         || body.strip_prefix("0b").is_some_and(|bits| !bits.is_empty() && bits.chars().all(|c| "01_".contains(c)))
         || body.contains(':') && body.split(':').all(|part| digits(part, "."));
     let float = body.split_once('.').is_some_and(|(whole, rest)| {
