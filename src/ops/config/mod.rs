@@ -157,7 +157,10 @@ impl Config {
             || value.is_empty()
             || setting.kind == Kind::Bool && truth(value) == truth(setting.default)
             || setting.kind == Kind::List && list(value) == list(setting.default);
-        if setting.here != Here::Unsupported || same {
+        // The callbacks that are here can be named without loss.
+        let known = setting.name == "CALLBACKS_ENABLED"
+            && list(value).iter().all(|name| matches!(name.rsplit('.').next(), Some("default" | "minimal" | "oneline")));
+        if setting.here != Here::Unsupported || same || known {
             return;
         }
         // A folder without a plugin changes nothing; the use of a filter, test, lookup or module that hostctl

@@ -18,7 +18,7 @@ pub struct Brief<O: Write + Send, E: Write + Send> {
     display: Display<O, E>,
     options: AnsibleOptions,
     oneline: bool,
-    tasks: HashMap<TaskId, (String, Option<Span>)>,
+    tasks: HashMap<TaskId, (String, Option<Span>, String)>,
 }
 
 impl<O: Write + Send, E: Write + Send> Brief<O, E> {
@@ -28,7 +28,7 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
     }
 
     fn done(&mut self, host: &str, task: TaskId, done: &Done, sources: &SourceMap) {
-        let (module, span) = self.tasks.get(&task).cloned().unwrap_or_default();
+        let (module, span, place) = self.tasks.get(&task).cloned().unwrap_or_default();
         let name = short(&module).to_owned();
         let changed = done.result.get(&StrKey("changed")).is_some_and(crate::value::Value::truthy);
         let (word, paint) = match done.status {
@@ -46,7 +46,7 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
         }
         let raw = RAW.contains(&name.as_str()) && done.result.contains_key(&StrKey("stdout"));
         if !self.oneline && matches!(done.status, Status::Failed | Status::Unreachable) && !done.no_log {
-            let text = message::failure(done, span, is_action(&name), sources);
+            let text = message::failure(done, span, &place, is_action(&name), sources);
             if self.display.first(&text) {
                 self.display.line(&text, Some(Paint256::Error));
             }
@@ -95,8 +95,8 @@ impl<O: Write + Send, E: Write + Send> Reporter for Brief<O, E> {
                     self.display.line(&line, Some(Paint256::Verbose));
                 }
             }
-            EventKind::TaskStarted { task, module, span, .. } => {
-                self.tasks.insert(*task, (module.clone(), *span));
+            EventKind::TaskStarted { task, module, span, place, .. } => {
+                self.tasks.insert(*task, (module.clone(), *span, place.clone()));
             }
             EventKind::HostDone { task, done, .. } => {
                 self.done(host, *task, done, sources);

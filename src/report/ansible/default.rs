@@ -235,7 +235,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
 
     fn failure(&mut self, host: &str, task: TaskId, done: &Done, sources: &SourceMap) {
         let Some(view) = self.tasks.get(&task) else { return };
-        let text = message::failure(done, view.span, is_action(short(&view.module)), sources);
+        let text = message::failure(done, view.span, &view.place, is_action(short(&view.module)), sources);
         self.tell(host, Piece::Once(text, self.options.failed_stderr));
     }
 

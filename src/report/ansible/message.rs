@@ -91,6 +91,10 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
             let help = if diagnostic.is_error() { "" } else { "\n\nUsing last defined value only." };
             Some(format!("{text}\n{}{help}", place.unwrap_or_default()))
         }
+        "P0209" if diagnostic.message.ends_with("in a handler") => {
+            Some(format!("Cannot execute '{name}' from a handler"))
+        }
+        "P0209" => Some(format!("Cannot execute '{name}' from outside of a role")),
         // The result's own warnings.
         "H0002" => Some(diagnostic.message.clone()),
         "R0301" => {
@@ -106,8 +110,8 @@ fn capital(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + chars.as_str())
 }
 
-/// `[ERROR]: Task failed: ...` of a failed result.
-pub(super) fn failure(done: &Done, task: Option<Span>, action: bool, sources: &SourceMap) -> String {
+/// `[ERROR]: Task failed: ...` of a failed result; `task` and `label` are the places of the task and of its name.
+pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, action: bool, sources: &SourceMap) -> String {
     // Ansible tells the message also of a task with `no_log`; here it stays hidden.
     let message = if done.no_log {
         "the output has been hidden due to the fact that 'no_log: true' was specified for this result".to_owned()
@@ -129,7 +133,10 @@ pub(super) fn failure(done: &Done, task: Option<Span>, action: bool, sources: &S
         return spaced(&format!("[ERROR]: {text}\n{}", place.unwrap_or_default()));
     }
     let brief = if message.starts_with("Task failed") { message } else { format!("Task failed: {message}") };
-    let cause = own.and_then(Diagnostic::span).filter(|span| task.is_none_or(|task| task.start != span.start));
+    // The label of the task itself is no cause.
+    let cause = own
+        .and_then(Diagnostic::span)
+        .filter(|span| task.is_none_or(|task| task.start != span.start) && sources.place(*span) != label);
     let Some(cause) = cause.and_then(|span| origin(span, sources)).filter(|cause| Some(cause) != place.as_ref()) else {
         return spaced(&format!("[ERROR]: {brief}\n{}", place.unwrap_or_default()));
     };
