@@ -4,7 +4,10 @@
 //! wrong before a run is told with hostctl's own frames also here.
 
 mod adhoc;
+mod config;
 mod display;
+mod inventory;
+mod links;
 mod options;
 mod playbook;
 
@@ -15,7 +18,9 @@ use clap::Parser;
 use super::output::Output;
 use crate::diag::{ExitCode, Result};
 
+pub(super) use config::{ConfigArgs, dump};
 pub(super) use display::reporter;
+pub(super) use links::{InstallLinksArgs, install};
 
 /// The version of ansible-core whose behaviour this is.
 pub(super) const CORE_VERSION: &str = "2.19.14";
@@ -27,17 +32,23 @@ pub(super) enum Program {
     Playbook,
     /// Runs one task.
     Adhoc,
+    /// Shows an inventory.
+    Inventory,
+    /// Shows settings.
+    Config,
 }
 
 impl Program {
     /// All programs.
-    pub(super) const ALL: [Self; 2] = [Self::Playbook, Self::Adhoc];
+    pub(super) const ALL: [Self; 4] = [Self::Playbook, Self::Adhoc, Self::Inventory, Self::Config];
 
     /// The name it is called by.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Playbook => "ansible-playbook",
             Self::Adhoc => "ansible",
+            Self::Inventory => "ansible-inventory",
+            Self::Config => "ansible-config",
         }
     }
 
@@ -59,6 +70,8 @@ pub(super) fn main(program: Program) -> ExitCode {
     match program {
         Program::Playbook => run::<playbook::PlaybookArgs>(program, &words, playbook::main),
         Program::Adhoc => run::<adhoc::AdhocArgs>(program, &words, adhoc::main),
+        Program::Inventory => run::<inventory::InventoryArgs>(program, &words, inventory::main),
+        Program::Config => run::<config::ConfigProgramArgs>(program, &words, config::main),
     }
 }
 

@@ -81,6 +81,16 @@ impl Config {
         Self::load_with(&env, &std::env::current_dir().unwrap_or_default())
     }
 
+    /// The settings with this configuration file.
+    pub fn load_file(path: &Path) -> Result<Self> {
+        let path = path.display().to_string();
+        let env = |name: &str| match name {
+            "ANSIBLE_CONFIG" => Some(path.clone()),
+            name => std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
+        };
+        Self::load_with(&env, &std::env::current_dir().unwrap_or_default())
+    }
+
     fn load_with(env: Env<'_>, here: &Path) -> Result<Self> {
         let mut config = Self::default();
         config.find(env, here);
