@@ -1,5 +1,6 @@
 //! What the commands do: a request in, events out; no terminal.
 
+mod ansible_vault;
 mod check;
 mod config;
 mod env;
@@ -11,6 +12,7 @@ mod project;
 mod run;
 mod vault;
 
+pub use ansible_vault::{Passwords, read_passwords, replace, seal, sealed_with, unseal};
 pub use check::{Checked, check};
 pub use config::{Config, SettingOrigin};
 pub use env::{environment_list, environment_show};

@@ -268,7 +268,7 @@ pub(super) fn add_keys(keyring: &mut Keyring, request: &ProjectRequest) -> Resul
 }
 
 /// A password file's text, or what the program of that name prints.
-fn password_file(path: &Path) -> Result<Secret> {
+pub(super) fn password_file(path: &Path) -> Result<Secret> {
     use std::os::unix::fs::PermissionsExt as _;
     let wrong = |text: String| {
         Diagnostic::new("V0002", Kind::Vault, format!("the vault password of `{}`: {text}", path.display()))

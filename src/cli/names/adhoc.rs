@@ -17,7 +17,7 @@ use crate::ops::{self, Config};
 #[command(name = "ansible", infer_long_args = true, disable_version_flag = true, max_term_width = 80)]
 pub(super) struct AdhocArgs {
     /// host pattern
-    #[arg(value_name = "pattern", allow_hyphen_values = true)]
+    #[arg(value_name = "pattern")]
     pattern: String,
     /// Name of the action to execute (default=command)
     #[arg(short, long, value_name = "MODULE_NAME")]

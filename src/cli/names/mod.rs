@@ -10,6 +10,7 @@ mod inventory;
 mod links;
 mod options;
 mod playbook;
+mod vault;
 
 use std::ffi::OsString;
 
@@ -36,11 +37,14 @@ pub(super) enum Program {
     Inventory,
     /// Shows settings.
     Config,
+    /// Seals files.
+    Vault,
 }
 
 impl Program {
     /// All programs.
-    pub(super) const ALL: [Self; 4] = [Self::Playbook, Self::Adhoc, Self::Inventory, Self::Config];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Playbook, Self::Adhoc, Self::Inventory, Self::Config, Self::Vault];
 
     /// The name it is called by.
     pub(super) fn name(self) -> &'static str {
@@ -49,6 +53,7 @@ impl Program {
             Self::Adhoc => "ansible",
             Self::Inventory => "ansible-inventory",
             Self::Config => "ansible-config",
+            Self::Vault => "ansible-vault",
         }
     }
 
@@ -71,6 +76,7 @@ pub(super) fn main(program: Program) -> ExitCode {
         Program::Playbook => run::<playbook::PlaybookArgs>(program, &words, playbook::main),
         Program::Adhoc => run::<adhoc::AdhocArgs>(program, &words, adhoc::main),
         Program::Inventory => run::<inventory::InventoryArgs>(program, &words, inventory::main),
+        Program::Vault => run::<vault::VaultProgramArgs>(program, &words, vault::main),
         Program::Config => run::<config::ConfigProgramArgs>(program, &words, config::main),
     }
 }
@@ -102,6 +108,7 @@ fn run<A: Parser>(
         display::tell(&output, std::slice::from_ref(&error));
         match error.kind.exit_code() {
             // Ansible ends with 4 for what it cannot parse and with 1 for everything else that is wrong before a run.
+            ExitCode::Usage if program == Program::Vault => ExitCode::Usage,
             ExitCode::Usage | ExitCode::HostFailed => ExitCode::Error,
             code => code,
         }
