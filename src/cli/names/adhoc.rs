@@ -108,6 +108,8 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
     let dir = args.playbook_dir.clone().or_else(|| config.given("PLAYBOOK_DIR").map(PathBuf::from));
     let path = dir.unwrap_or_default().join(format!("<adhoc {module}>"));
     let mut project = options::project(&args.inventory, &args.vault, &args.extra_vars, &config)?;
+    // Who names localhost need not be told that only it is there.
+    project.tell_empty.1 &= !matches!(args.pattern.as_str(), "localhost" | "127.0.0.1" | "::1");
     let (hosts, found) = ops::hosts_of(&project, &path, &args.pattern, &output.sources)?;
     display::tell(output, &found);
     if args.inventory.list_hosts {
@@ -122,6 +124,7 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
         output.note("[WARNING]: No hosts matched, nothing to do\n");
         return Ok(ExitCode::Ok);
     }
+    project.tell_empty = (false, false);
     project.given = Some((path.clone(), format!("<adhoc '{module}' task>"), playbook(&args, &module, &text)));
     let connecting = options::connecting(&args.connection, &args.r#become, &config, true)?;
     let request = ops::RunRequest {

@@ -85,6 +85,12 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
     match &*diagnostic.code {
         "I0014" => Some(format!("Could not match supplied host pattern, ignoring: {name}")),
         "C0113" => Some(diagnostic.message.clone()),
+        "I0009" => {
+            let path = std::path::absolute(name).map_or_else(|_| name.to_owned(), |path| path.display().to_string());
+            Some(format!("Unable to parse {path} as an inventory source"))
+        }
+        "I0015" => Some(capital(&diagnostic.message)),
+        "I0016" => Some(diagnostic.message.clone()),
         "Y0012" => {
             let text = format!("Found duplicate mapping key '{name}'.");
             let place = diagnostic.span().and_then(|span| origin(span, sources));
