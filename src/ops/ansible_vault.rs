@@ -31,12 +31,19 @@ pub fn sealing_password<'a>(passwords: &'a Passwords, wanted: Option<&str>) -> R
     let ids = || passwords.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>().join(",");
     match wanted {
         Some(wanted) => passwords.iter().find(|(id, _)| id == wanted).ok_or_else(|| {
-            Diagnostic::new("V0103", Kind::Vault, format!("Did not find a match for --encrypt-vault-id={wanted} in the known vault-ids [{}]", ids()))
+            Diagnostic::new(
+                "V0103",
+                Kind::Vault,
+                format!("Did not find a match for --encrypt-vault-id={wanted} in the known vault-ids [{}]", ids()),
+            )
         }),
         None if passwords.len() > 1 => Err(Diagnostic::new(
             "V0103",
             Kind::Usage,
-            format!("The vault-ids {} are available to encrypt. Specify the vault-id to encrypt with --encrypt-vault-id", ids()),
+            format!(
+                "The vault-ids {} are available to encrypt. Specify the vault-id to encrypt with --encrypt-vault-id",
+                ids()
+            ),
         )),
         None => passwords.first().ok_or_else(|| {
             Diagnostic::new("V0103", Kind::Vault, "A vault password is required to use Ansible's Vault")
@@ -57,7 +64,11 @@ pub fn seal(plain: &[u8], passwords: &Passwords, wanted: Option<&str>) -> Result
 pub fn unseal(text: &[u8], name: &str, passwords: &Passwords) -> Result<Vec<u8>> {
     match std::str::from_utf8(text) {
         Ok(text) if vault::ansible::is_vault(text) => vault::ansible::decrypt(text, passwords),
-        _ => Err(Diagnostic::new("V0110", Kind::Vault, format!("input is not vault encrypted data. {name} is not a vault encrypted file"))),
+        _ => Err(Diagnostic::new(
+            "V0110",
+            Kind::Vault,
+            format!("input is not vault encrypted data. {name} is not a vault encrypted file"),
+        )),
     }
 }
 
@@ -68,9 +79,8 @@ pub fn sealed_with(text: &[u8]) -> Option<String> {
 
 /// Replaces a file's content in one step; owner and mode stay, a new file is its owner's alone.
 pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
-    let wrong = |error: std::io::Error| {
-        Diagnostic::local("V0111", format!("`{}` cannot be written: {error}", path.display()))
-    };
+    let wrong =
+        |error: std::io::Error| Diagnostic::local("V0111", format!("`{}` cannot be written: {error}", path.display()));
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let old = std::fs::metadata(&target).ok();

@@ -55,7 +55,8 @@ impl InventoryView {
 
     fn group_vars(inventory: &Inventory, group: &str) -> Map {
         let mut vars = merged(inventory.group_layers(group).iter());
-        let priority = inventory.groups().find(|known| *known.name == *group).map_or(1, crate::inventory::Group::priority);
+        let priority =
+            inventory.groups().find(|known| *known.name == *group).map_or(1, crate::inventory::Group::priority);
         if priority != 1 {
             insert(&mut vars, "ansible_group_priority", priority);
         }
@@ -75,11 +76,7 @@ impl InventoryView {
                 insert(&mut hostvars, host, Value::from(vars));
             }
         }
-        insert(
-            &mut out,
-            "_meta",
-            Value::from(crate::map! { "hostvars" => hostvars, "profile" => "inventory_legacy" }),
-        );
+        insert(&mut out, "_meta", Value::from(crate::map! { "hostvars" => hostvars, "profile" => "inventory_legacy" }));
         Value::from(out)
     }
 
@@ -160,7 +157,11 @@ impl InventoryView {
                 insert(&mut shown, "vars", Value::from(vars));
             }
         }
-        if shown.is_empty() { shown } else { crate::map! { name => shown } }
+        if shown.is_empty() {
+            shown
+        } else {
+            crate::map! { name => shown }
+        }
     }
 
     /// `--graph`: the tree of groups and hosts below a group as lines; with `vars` their variables.
@@ -183,7 +184,9 @@ impl InventoryView {
         let variables = |map: Map, depth: usize, lines: &mut Vec<String>| {
             let mut all: Vec<(Key, Value)> = map.into_iter().collect();
             all.sort_by(|a, b| a.0.text().cmp(&b.0.text()));
-            lines.extend(all.iter().map(|(name, value)| line(format!("{{{} = {}}}", name.text(), python_str(value)), depth)));
+            lines.extend(
+                all.iter().map(|(name, value)| line(format!("{{{} = {}}}", name.text(), python_str(value)), depth)),
+            );
         };
         lines.push(line(format!("@{name}:"), depth));
         for child in group.children() {

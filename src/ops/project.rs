@@ -221,7 +221,8 @@ pub(super) fn open(
     let mut problems = request.settled(reader.diagnostics);
     if request.tell_empty.0 && unread >= inventories.len() {
         problems.push(
-            Diagnostic::new("I0015", Kind::Usage, "no inventory was parsed, only implicit localhost is available").warning(),
+            Diagnostic::new("I0015", Kind::Usage, "no inventory was parsed, only implicit localhost is available")
+                .warning(),
         );
     }
     if request.tell_empty.1 && hosts.inventory().hosts().next().is_none() {

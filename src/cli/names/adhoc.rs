@@ -83,8 +83,12 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
     let mut warnings = config.warnings.clone();
     if args.tree.is_some() {
         warnings.push(
-            Diagnostic::new("C0112", Kind::Usage, "the option `--tree` is taken, but not supported: it changes nothing")
-                .warning(),
+            Diagnostic::new(
+                "C0112",
+                Kind::Usage,
+                "the option `--tree` is taken, but not supported: it changes nothing",
+            )
+            .warning(),
         );
     }
     let module = args.module_name.clone().unwrap_or_else(|| config.text("DEFAULT_MODULE_NAME"));

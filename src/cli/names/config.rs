@@ -83,9 +83,8 @@ pub(super) fn main(args: ConfigProgramArgs, output: &mut Output) -> Result<ExitC
                 output.note("[ERROR]: Invalid or no config file was supplied\n");
                 return Ok(ExitCode::Usage);
             };
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                Diagnostic::local("C0110", format!("`{}` cannot be read: {error}", path.display()))
-            })?;
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Diagnostic::local("C0110", format!("`{}` cannot be read: {error}", path.display())))?;
             output.data(&text);
             Ok(ExitCode::Ok)
         }

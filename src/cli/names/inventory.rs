@@ -105,9 +105,8 @@ pub(super) fn main(args: InventoryArgs, output: &mut Output) -> Result<ExitCode>
         }
     };
     match &args.output {
-        Some(path) => std::fs::write(path, text.trim_end()).map_err(|error| {
-            Diagnostic::local("C0115", format!("`{}` cannot be written: {error}", path.display()))
-        })?,
+        Some(path) => std::fs::write(path, text.trim_end())
+            .map_err(|error| Diagnostic::local("C0115", format!("`{}` cannot be written: {error}", path.display())))?,
         None => output.data(&text),
     }
     Ok(ExitCode::Ok)

@@ -43,8 +43,7 @@ pub(super) enum Program {
 
 impl Program {
     /// All programs.
-    pub(super) const ALL: [Self; 5] =
-        [Self::Playbook, Self::Adhoc, Self::Inventory, Self::Config, Self::Vault];
+    pub(super) const ALL: [Self; 5] = [Self::Playbook, Self::Adhoc, Self::Inventory, Self::Config, Self::Vault];
 
     /// The name it is called by.
     pub(super) fn name(self) -> &'static str {

@@ -146,10 +146,17 @@ pub(super) fn main(args: VaultProgramArgs, output: &mut Output) -> Result<ExitCo
         Action::Create(args) => {
             let passwords = passwords(&args.common, &config, true)?;
             let [path] = &args.files[..] else {
-                return Err(Diagnostic::new("V0103", Kind::Usage, "ansible-vault create can take only one filename argument"));
+                return Err(Diagnostic::new(
+                    "V0103",
+                    Kind::Usage,
+                    "ansible-vault create can take only one filename argument",
+                ));
             };
             if path.exists() {
-                return Err(Diagnostic::local("V0110", format!("{} exists, please use 'edit' instead", path.display())));
+                return Err(Diagnostic::local(
+                    "V0110",
+                    format!("{} exists, please use 'edit' instead", path.display()),
+                ));
             }
             if !std::io::stdin().is_terminal() && !args.skip_tty_check {
                 return Err(Diagnostic::local("C0103", "not a tty, editor cannot be opened"));
@@ -176,10 +183,8 @@ fn rekey(args: &FilesArgs, config: &Config, output: &Output) -> Result<ExitCode>
     }
     let files = inputs(&args.files);
     // All are opened before the first one is changed.
-    let plain: Vec<Vec<u8>> = files
-        .iter()
-        .map(|path| ops::unseal(&read(path)?, &path.display().to_string(), &old))
-        .collect::<Result<_>>()?;
+    let plain: Vec<Vec<u8>> =
+        files.iter().map(|path| ops::unseal(&read(path)?, &path.display().to_string(), &old)).collect::<Result<_>>()?;
     for (path, plain) in files.iter().zip(plain) {
         ops::replace(path, ops::seal(&plain, &new, None)?.as_bytes())?;
     }
@@ -195,7 +200,9 @@ fn encrypt_string(args: &StringArgs, config: &Config, output: &Output) -> Result
     if args.prompt {
         let name = match args.name.first() {
             Some(name) => Some(name.clone()),
-            None => Some(ask("Variable name (enter for no name): ")?.expose().to_owned()).filter(|name| !name.is_empty()),
+            None => {
+                Some(ask("Variable name (enter for no name): ")?.expose().to_owned()).filter(|name| !name.is_empty())
+            }
         };
         items.push((name, ask("String to encrypt: ")?.expose().to_owned()));
     }
@@ -218,7 +225,11 @@ fn encrypt_string(args: &StringArgs, config: &Config, output: &Output) -> Result
     let mut out = String::new();
     for (name, text) in items {
         if text.is_empty() {
-            return Err(Diagnostic::new("V0103", Kind::Usage, "The plaintext provided from the command line args was empty, not encrypting"));
+            return Err(Diagnostic::new(
+                "V0103",
+                Kind::Usage,
+                "The plaintext provided from the command line args was empty, not encrypting",
+            ));
         }
         let sealed = ops::seal(text.as_bytes(), &passwords, id.as_deref())?;
         let lead = name.map_or_else(String::new, |name| format!("{name}: "));
@@ -243,7 +254,8 @@ fn inputs(files: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    let wrong = |error: std::io::Error| Diagnostic::local("V0111", format!("`{}` cannot be read: {error}", path.display()));
+    let wrong =
+        |error: std::io::Error| Diagnostic::local("V0111", format!("`{}` cannot be read: {error}", path.display()));
     if path == Path::new("-") {
         let mut data = Vec::new();
         std::io::stdin().read_to_end(&mut data).map_err(wrong)?;

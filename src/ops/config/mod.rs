@@ -169,7 +169,9 @@ impl Config {
             || setting.kind == Kind::List && list(value) == list(setting.default);
         // The callbacks that are here can be named without loss.
         let known = setting.name == "CALLBACKS_ENABLED"
-            && list(value).iter().all(|name| matches!(name.rsplit('.').next(), Some("default" | "minimal" | "oneline")));
+            && list(value)
+                .iter()
+                .all(|name| matches!(name.rsplit('.').next(), Some("default" | "minimal" | "oneline")));
         if setting.here != Here::Unsupported || same || known {
             return;
         }

@@ -77,7 +77,8 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
                 let rc = result_text(&done.result, "rc");
                 let word = if done.status == Status::Failed { "FAILED" } else { word };
                 // Ansible puts the three one behind the other.
-                let body: String = ["stdout", "stderr", "msg"].iter().map(|key| result_text(&done.result, key)).collect();
+                let body: String =
+                    ["stdout", "stderr", "msg"].iter().map(|key| result_text(&done.result, key)).collect();
                 format!("{host} | {word} | rc={rc} >>\n{body}\n")
             }
             (false, ..) => format!("{host} | {word} => {}", dump::dump(&result, true, &self.options)),
