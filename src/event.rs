@@ -548,7 +548,7 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
             }
         }
         EventKind::Meta { message: text, .. } | EventKind::Notified { handler: text, .. } => {
-            redact_text(text, redactor)
+            redact_text(text, redactor);
         }
         EventKind::Progress { progress, .. } => match progress {
             Progress::Output { text, .. }

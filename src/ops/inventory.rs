@@ -183,7 +183,7 @@ impl InventoryView {
         };
         let variables = |map: Map, depth: usize, lines: &mut Vec<String>| {
             let mut all: Vec<(Key, Value)> = map.into_iter().collect();
-            all.sort_by(|a, b| a.0.text().cmp(&b.0.text()));
+            all.sort_by_key(|(name, _)| name.text());
             lines.extend(
                 all.iter().map(|(name, value)| line(format!("{{{} = {}}}", name.text(), python_str(value)), depth)),
             );
@@ -237,6 +237,6 @@ fn written(node: &crate::yaml::Node) -> Value {
             Value::from(map)
         }
         crate::yaml::NodeData::List(items) => Value::from(items.iter().map(written).collect::<Vec<_>>()),
-        _ => node.to_value(),
+        crate::yaml::NodeData::Scalar(_) => node.to_value(),
     }
 }

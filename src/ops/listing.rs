@@ -178,7 +178,7 @@ fn split(value: &Value, out: &mut Vec<String>) {
         Value::List(items) => items.iter().for_each(|item| split(item, out)),
         Value::Null => {}
         other => {
-            out.extend(python_str(other).split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()))
+            out.extend(python_str(other).split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()));
         }
     }
 }

@@ -213,10 +213,9 @@ impl Config {
         else {
             return default.to_owned();
         };
-        let home = self.given("ANSIBLE_HOME").map(str::to_owned).unwrap_or_else(|| {
-            let home = std::env::var("HOME").unwrap_or_else(|_| "/root".to_owned());
-            format!("{home}/.ansible")
-        });
+        let home = self
+            .given("ANSIBLE_HOME")
+            .map_or_else(|| std::env::var("HOME").unwrap_or_else(|_| "/root".to_owned()) + "/.ansible", str::to_owned);
         format!("{home}{rest}")
     }
 

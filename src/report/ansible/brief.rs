@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use super::default::{is_action, result_text, short};
-use super::display::{AnsibleOptions, Display, Paint256};
+use super::display::{AnsibleOptions, Display, Tone};
 use super::{diff, dump, message};
 use crate::diag::{SourceMap, Span};
 use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId};
@@ -32,11 +32,11 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
         let name = short(&module).to_owned();
         let changed = done.result.get(&StrKey("changed")).is_some_and(crate::value::Value::truthy);
         let (word, paint) = match done.status {
-            Status::Failed => ("FAILED!", Paint256::Error),
-            Status::Unreachable => ("UNREACHABLE!", Paint256::Unreachable),
-            Status::Skipped => ("SKIPPED", Paint256::Skipped),
-            _ if changed => ("CHANGED", Paint256::Changed),
-            _ => ("SUCCESS", Paint256::Ok),
+            Status::Failed => ("FAILED!", Tone::Error),
+            Status::Unreachable => ("UNREACHABLE!", Tone::Unreachable),
+            Status::Skipped => ("SKIPPED", Tone::Skipped),
+            _ if changed => ("CHANGED", Tone::Changed),
+            _ => ("SUCCESS", Tone::Ok),
         };
         if !self.oneline && !done.diffs.is_empty() && changed {
             let text = diff::text(&done.diffs, self.options.diff_context, self.display.colored());
@@ -48,7 +48,7 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
         if !self.oneline && matches!(done.status, Status::Failed | Status::Unreachable) && !done.no_log {
             let text = message::failure(done, span, &place, is_action(&name), sources);
             if self.display.first(&text) {
-                self.display.line(&text, Some(Paint256::Error));
+                self.display.line(&text, Some(Tone::Error));
             }
         }
         let mut result = dump::visible(&done.result, &self.options);
@@ -93,7 +93,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for Brief<O, E> {
         match &event.kind {
             EventKind::RunStarted { .. } => {
                 for line in std::mem::take(&mut self.options.preamble) {
-                    self.display.line(&line, Some(Paint256::Verbose));
+                    self.display.line(&line, Some(Tone::Verbose));
                 }
             }
             EventKind::TaskStarted { task, module, span, place, .. } => {
@@ -106,13 +106,13 @@ impl<O: Write + Send, E: Write + Send> Reporter for Brief<O, E> {
             EventKind::Warning { diagnostic } if self.options.warnings => {
                 let text = message::diagnostic("WARNING", diagnostic, sources);
                 if self.display.first(&text) {
-                    let text = self.display.painted(&text, Some(Paint256::Warning));
+                    let text = self.display.painted(&text, Some(Tone::Warning));
                     self.display.write_err(&text);
                 }
             }
             EventKind::Error { diagnostic } => {
                 let text = message::diagnostic("ERROR", diagnostic, sources);
-                let text = self.display.painted(&text, Some(Paint256::Error));
+                let text = self.display.painted(&text, Some(Tone::Error));
                 self.display.write_err(&text);
             }
             EventKind::RunEnded { .. } => self.display.flush(),

@@ -10,6 +10,7 @@ mod display;
 mod dump;
 mod json;
 mod message;
+mod recap;
 mod yaml;
 
 pub use brief::Brief;
