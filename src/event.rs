@@ -351,6 +351,9 @@ pub struct Done {
     /// The host that it was delegated to, with its address where that differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegate: Option<String>,
+    /// The module's arguments, for `-vvv`.
+    #[serde(skip)]
+    pub arguments: Option<Map>,
     /// The result is censored.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_log: bool,
@@ -504,6 +507,9 @@ pub fn redact_map(map: &mut Map, redactor: &Redactor) {
 
 fn redact_done(done: &mut Done, redactor: &Redactor) {
     redact_map(&mut done.result, redactor);
+    if let Some(arguments) = &mut done.arguments {
+        redact_map(arguments, redactor);
+    }
     done.changes.iter_mut().for_each(|text| redact_text(text, redactor));
     if let Some(reason) = &mut done.reason {
         redact_text(reason, redactor);
@@ -542,7 +548,7 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
             }
         }
         EventKind::Meta { message: text, .. } | EventKind::Notified { handler: text, .. } => {
-            redact_text(text, redactor)
+            redact_text(text, redactor);
         }
         EventKind::Progress { progress, .. } => match progress {
             Progress::Output { text, .. }

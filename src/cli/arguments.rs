@@ -115,6 +115,7 @@ pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
         roles_path: config.paths("DEFAULT_ROLES_PATH"),
         collections_path: config.paths("COLLECTIONS_PATHS"),
         duplicate_keys: Policy::parse(&config.text("DUPLICATE_YAML_DICT_KEY")),
+        unparsed_inventory: Policy::Error,
         unmatched_pattern: Policy::parse(&config.text("HOST_PATTERN_MISMATCH")),
         ..ProjectRequest::default()
     }

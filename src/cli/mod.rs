@@ -37,6 +37,8 @@ enum Command {
     Log(log::LogArgs),
     Doc(doc::DocArgs),
     Explain(doc::ExplainArgs),
+    Config(names::ConfigArgs),
+    InstallLinks(names::InstallLinksArgs),
 }
 
 /// Runs the program with this process's arguments.
@@ -73,6 +75,8 @@ pub fn main() -> ExitCode {
         Command::Log(args) => log::main(&args, &output),
         Command::Doc(args) => doc::main(&args, &output),
         Command::Explain(args) => doc::explain(&args, &output),
+        Command::Config(args) => names::dump(&args, &output),
+        Command::InstallLinks(args) => names::install(&args, &output),
     };
     ended.unwrap_or_else(|error| output.fail(&error))
 }

@@ -100,6 +100,13 @@ impl Output {
         let _ = out.flush();
     }
 
+    /// Data that may be no text.
+    pub fn data_bytes(&self, data: &[u8]) {
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(data);
+        let _ = out.flush();
+    }
+
     /// Everything else to stderr.
     pub fn note(&self, text: &str) {
         let _ = std::io::stderr().lock().write_all(text.as_bytes());

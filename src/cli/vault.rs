@@ -129,7 +129,7 @@ fn new_passphrase() -> Result<crate::secret::Secret> {
 }
 
 /// Opens a private file in the user's editor and reads it back.
-fn edit(clear: &str) -> Result<String> {
+pub(super) fn edit(clear: &str) -> Result<String> {
     let wrong = |what: &str, error: &std::io::Error| {
         Diagnostic::local("C0108", format!("{what}: {error}")).with_hint("nothing was changed")
     };

@@ -37,6 +37,7 @@ impl HostRun {
         if module.entry.meta.runs_on == RunsOn::Engine {
             return self.builtin(task, module, &args, json, scope, no_log).await;
         }
+        let arguments = (self.play.engine.options.verbosity >= 3).then(|| shown_arguments(module.entry, &json));
         let call = match self.call(task, module.entry, json, scope, no_log) {
             Ok(call) => call,
             Err(diagnostic) => return Attempt::error(diagnostic),
@@ -81,7 +82,7 @@ impl HostRun {
             lines.take(progress);
         }
         lines.flush();
-        match ended {
+        let mut attempt = match ended {
             Ok(outcome) => Attempt::from_outcome(outcome),
             Err(failure) => {
                 if failure.diagnostic.kind == crate::diag::Kind::Unreachable {
@@ -89,7 +90,9 @@ impl HostRun {
                 }
                 Attempt::from_failure(failure)
             }
-        }
+        };
+        attempt.arguments = arguments;
+        attempt
     }
 
     /// The arguments by name with the places they come from; `module_defaults` below them.
@@ -259,6 +262,22 @@ fn python_type(value: &Value) -> &'static str {
         Value::Map(_) => "dict",
         _ => "str",
     }
+}
+
+/// A call's arguments as they are shown: secret ones by Ansible's word for them.
+fn shown_arguments(entry: &ModuleEntry, json: &serde_json::Value) -> Map {
+    let serde_json::Value::Object(args) = json else { return Map::new() };
+    args.iter()
+        .map(|(name, value)| {
+            let secret = entry.spec().arg(name).is_some_and(|arg| arg.secret);
+            let value = if secret && !value.is_null() {
+                Value::from("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER")
+            } else {
+                crate::value::from_json(value.clone())
+            };
+            (Key::from(name.clone()), value)
+        })
+        .collect()
 }
 
 /// Arguments that hold bare expressions, which the engine evaluates itself.

@@ -20,6 +20,8 @@ pub(super) struct Attempt {
     pub warnings: Vec<String>,
     pub verbose: bool,
     pub seconds: f64,
+    /// The arguments of the call, kept for `-vvv`.
+    pub arguments: Option<Map>,
 }
 
 impl Attempt {
@@ -49,6 +51,7 @@ impl Attempt {
             warnings: outcome.warnings,
             verbose: false,
             seconds: 0.0,
+            arguments: None,
         }
     }
 
@@ -84,6 +87,7 @@ impl Attempt {
             warnings: failure.warnings,
             verbose: false,
             seconds: 0.0,
+            arguments: None,
         }
     }
 
@@ -111,6 +115,7 @@ impl Attempt {
             warnings: Vec::new(),
             verbose: false,
             seconds: 0.0,
+            arguments: None,
         }
     }
 
@@ -137,6 +142,7 @@ impl Attempt {
             verbose: self.verbose && !no_log,
             seconds: self.seconds,
             delegate: None,
+            arguments: if no_log { None } else { self.arguments.clone() },
             no_log,
         }
     }

@@ -86,7 +86,8 @@ impl InventoryHosts {
         Ok((selected.hosts, selected.warnings))
     }
 
-    fn inventory(&self) -> MutexGuard<'_, Inventory> {
+    /// The inventory itself.
+    pub fn inventory(&self) -> MutexGuard<'_, Inventory> {
         self.inventory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

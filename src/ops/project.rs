@@ -50,7 +50,7 @@ impl Policy {
     pub(super) fn apply(self, mut diagnostic: Diagnostic) -> Option<Diagnostic> {
         match self {
             Self::Ignore => None,
-            Self::Warn => Some(diagnostic),
+            Self::Warn => Some(diagnostic.warning()),
             Self::Error => {
                 diagnostic.severity = crate::diag::Severity::Error;
                 Some(diagnostic)
@@ -86,10 +86,16 @@ pub struct ProjectRequest {
     pub collections_path: Vec<PathBuf>,
     /// Where records of runs are kept; default: the project's folder, or the working folder.
     pub state_dir: Option<PathBuf>,
+    /// A playbook that stands in no file: the path that means it, its name in messages, its text.
+    pub given: Option<(PathBuf, String, Arc<str>)>,
     /// A key that stands twice in a mapping.
     pub duplicate_keys: Policy,
     /// A host pattern that matches nothing.
     pub unmatched_pattern: Policy,
+    /// An inventory source that is not there or cannot be read as one.
+    pub unparsed_inventory: Policy,
+    /// Tell that no inventory was read, and that it has no host.
+    pub tell_empty: (bool, bool),
 }
 
 impl ProjectRequest {
@@ -99,6 +105,7 @@ impl ProjectRequest {
             .into_iter()
             .filter_map(|diagnostic| match &*diagnostic.code {
                 "Y0012" if !diagnostic.is_error() => self.duplicate_keys.apply(diagnostic),
+                "I0009" => self.unparsed_inventory.apply(diagnostic),
                 "I0014" if !diagnostic.is_error() => self.unmatched_pattern.apply(diagnostic),
                 _ => Some(diagnostic),
             })
@@ -193,6 +200,7 @@ pub(super) fn open(
         project_dir: project.as_ref().map(|project| project.root.clone()),
         roles_path: request.roles_path.clone(),
         collections_path: request.collections_path.clone(),
+        given: request.given.clone(),
         unseal,
         templates: Some(Arc::clone(&templates)),
         scope: Scope::from_layers(layers.clone()),
@@ -209,7 +217,19 @@ pub(super) fn open(
         (None, true) => Vec::new(),
     };
     let mut hosts = InventoryHosts::load(&inventories, playbook_dir, request.limit.as_deref(), &mut reader)?;
+    let unread = reader.diagnostics.iter().filter(|problem| problem.code == "I0009").count();
     let mut problems = request.settled(reader.diagnostics);
+    if request.tell_empty.0 && unread >= inventories.len() {
+        problems.push(
+            Diagnostic::new("I0015", Kind::Usage, "no inventory was parsed, only implicit localhost is available")
+                .warning(),
+        );
+    }
+    if request.tell_empty.1 && hosts.inventory().hosts().next().is_none() {
+        let text = "provided hosts list is empty, only localhost is available. \
+                    Note that the implicit localhost does not match 'all'";
+        problems.push(Diagnostic::new("I0016", Kind::Usage, text).warning());
+    }
     problems.dedup_by(|a, b| a.message == b.message && a.labels == b.labels);
     hosts.set_policy(request.unmatched_pattern);
     hosts.set_files(sources, &keyring);
@@ -266,7 +286,7 @@ pub(super) fn add_keys(keyring: &mut Keyring, request: &ProjectRequest) -> Resul
 }
 
 /// A password file's text, or what the program of that name prints.
-fn password_file(path: &Path) -> Result<Secret> {
+pub(super) fn password_file(path: &Path) -> Result<Secret> {
     use std::os::unix::fs::PermissionsExt as _;
     let wrong = |text: String| {
         Diagnostic::new("V0002", Kind::Vault, format!("the vault password of `{}`: {text}", path.display()))

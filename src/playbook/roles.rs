@@ -249,10 +249,13 @@ impl Parser<'_> {
                 None
             }
             (Some(name), Some(path)) if !inside(path, role) => {
-                self.problem(
-                    Diagnostic::source("P0504", format!("`{name}` lies outside of the role `{}`", request.name))
-                        .with_label_opt(request.span, "asked for here"),
+                // Ansible's words: playbooks and scripts look for them.
+                let message = format!(
+                    "failed loading `{name}` for role (`{}`) as it is not inside the expected role path: `{}`",
+                    request.name,
+                    clean(&role.join(folder)).display()
                 );
+                self.problem(Diagnostic::source("P0504", message).with_label_opt(request.span, "asked for here"));
                 None
             }
             _ => found,

@@ -10,7 +10,7 @@ mod layout;
 mod lines;
 mod live;
 
-pub use ansible::{AnsibleDefault, AnsibleOptions, Brief, JsonStats, ResultFormat, ansible_warning};
+pub use ansible::{AnsibleDefault, AnsibleOptions, Brief, JsonStats, ResultFormat, ansible_warning, yaml_text};
 pub use frame::{frame, frames};
 pub use human::{Human, HumanOptions};
 pub use jsonl::{JsonLines, event_json};

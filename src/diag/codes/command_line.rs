@@ -68,4 +68,9 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "links cannot be made",
         text: "`hostctl install-links DIR` makes links named `ansible-playbook`, `ansible`, `ansible-inventory`, `ansible-vault`, `ansible-config` and `ansible-doc` to the hostctl binary. A file of such a name that is no link to hostctl is left alone; `--force` replaces it.",
     },
+    CodeEntry {
+        code: "C0115",
+        title: "a file cannot be written",
+        text: "The file that `--output` names cannot be written. Check the folder and its permissions.",
+    },
 ];

@@ -88,4 +88,14 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "no vault password",
         text: "A file or value is sealed by ansible-vault. Give its password with `--vault-password-file FILE` or `--vault-id LABEL@FILE`.",
     },
+    CodeEntry {
+        code: "V0110",
+        title: "nothing that `ansible-vault` can work on",
+        text: "`encrypt` takes a file that is not sealed yet, `decrypt`, `view`, `edit` and `rekey` one that is, and `create` one that does not exist.",
+    },
+    CodeEntry {
+        code: "V0111",
+        title: "a file of `ansible-vault` cannot be read or written",
+        text: "The file or its folder refuses it. Nothing was changed: new content replaces the old in one step.",
+    },
 ];

@@ -73,7 +73,7 @@ impl Default for AnsibleOptions {
 
 /// Ansible's colours by what they stand for (its defaults).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Paint256 {
+pub enum Tone {
     /// Green.
     Ok,
     /// Yellow.
@@ -92,7 +92,7 @@ pub enum Paint256 {
     Debug,
 }
 
-impl Paint256 {
+impl Tone {
     fn code(self) -> &'static str {
         match self {
             Self::Ok => "0;32",
@@ -130,7 +130,7 @@ impl<O: Write + Send, E: Write + Send> Display<O, E> {
     }
 
     /// Text with its line break, painted.
-    pub(super) fn painted(&self, text: &str, paint: Option<Paint256>) -> String {
+    pub(super) fn painted(&self, text: &str, paint: Option<Tone>) -> String {
         // The break that ends the text stays outside of the colour.
         let (body, end) = match text.strip_suffix('\n') {
             Some(body) => (body, "\n"),
@@ -156,7 +156,7 @@ impl<O: Write + Send, E: Write + Send> Display<O, E> {
     }
 
     /// A line on stdout.
-    pub(super) fn line(&mut self, text: &str, paint: Option<Paint256>) {
+    pub(super) fn line(&mut self, text: &str, paint: Option<Tone>) {
         let text = self.painted(text, paint);
         self.write(&text);
     }
@@ -196,6 +196,6 @@ mod tests {
 
     #[test]
     fn every_line_has_its_own_colour() {
-        assert_eq!(Paint256::Ok.apply("a\nb", true), "\u{1b}[0;32ma\u{1b}[0m\n\u{1b}[0;32mb\u{1b}[0m");
+        assert_eq!(Tone::Ok.apply("a\nb", true), "\u{1b}[0;32ma\u{1b}[0m\n\u{1b}[0;32mb\u{1b}[0m");
     }
 }
