@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::value::{Value, python_str};
+use crate::value::Value;
 use crate::vars::{Layer, Level};
 
 use super::super::args::{Args, Call};
@@ -84,6 +84,7 @@ pub fn template(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
         }
         _ => std::rc::Rc::clone(&call.ev.env),
     };
+    let host = call.cx().templates.host();
     let mut out = Vec::new();
     for term in texts(call, terms)? {
         let _deeper = call.cx().deeper()?;
@@ -92,12 +93,17 @@ pub fn template(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             Fail::said(format!("the template `{term}` was not found"), words)
                 .with_hint("templates are searched in `templates/` of the role and beside the playbook")
         })?;
+        let known = file.path.as_deref().map(|path| host.template_vars(path, &env.scope)).unwrap_or_default();
+        let own = match known.is_empty() {
+            true => std::rc::Rc::clone(&env),
+            false => super::super::cx::Env::new(&env.scope.with(Layer::data(Level::Magic, "template", known))),
+        };
         let value = stacker::maybe_grow(128 * 1024, 2 * 1024 * 1024, || {
-            call.cx().templates.file_value(call.cx(), &file, &options, &env)
+            call.cx().templates.file_value(call.cx(), &file, &options, &own)
         })?;
         out.push(match value {
             value if value.is_none() => Val::from(""),
-            value => Val::from(python_str(&call.value(&value)?)),
+            value => value,
         });
     }
     Ok(out)
