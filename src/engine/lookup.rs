@@ -31,6 +31,10 @@ impl LookupHost for ControllerFiles {
         if path.is_absolute() {
             return path.exists().then_some(path);
         }
+        self.folders(subfolder, scope).into_iter().map(|dir| dir.join(&path)).find(|path| path.exists())
+    }
+
+    fn folders(&self, subfolder: &str, scope: &Scope) -> Vec<PathBuf> {
         let dir = |name: &str| match scope.get(name) {
             Some((Entry::Data(value, _), _)) => value.as_str().map(PathBuf::from),
             _ => None,
@@ -39,8 +43,7 @@ impl LookupHost for ControllerFiles {
             .into_iter()
             .flatten()
             .flat_map(|dir| [dir.join(subfolder), dir])
-            .map(|dir| dir.join(&path))
-            .find(|path| path.exists())
+            .collect()
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>> {

@@ -23,6 +23,10 @@ use super::{check, condition, header, lookups};
 pub trait LookupHost: Send + Sync {
     /// Finds a file as Ansible's search path does (`files/`, `templates/`, role, playbook).
     fn find(&self, subfolder: &str, name: &str, scope: &Scope) -> Option<PathBuf>;
+    /// The folders that such names are searched in, in order.
+    fn folders(&self, _subfolder: &str, _scope: &Scope) -> Vec<PathBuf> {
+        Vec::new()
+    }
     /// Reads a controller file.
     fn read(&self, path: &Path) -> Result<Vec<u8>>;
     /// A variable of hostctl's own process.

@@ -61,6 +61,9 @@ impl Undef {
     pub fn registered(&self) -> String {
         match &self.what {
             What::Name(name, _) => format!("'{name}' is undefined"),
+            What::Attr { name, python, .. } if name.parse::<i128>().is_ok() => {
+                format!("object of type '{python}' has no attribute {name}")
+            }
             What::Attr { name, python, .. } => format!("object of type '{python}' has no attribute '{name}'"),
             What::Hint(text) => text.to_string(),
             What::Soft => "the inline if-expression evaluated to false and no else section was defined.".to_owned(),
@@ -155,8 +158,12 @@ impl Fail {
 
     /// Says that rendering failed, where nothing more exact was said.
     pub fn rendering(self) -> Self {
+        const SAID: [&str; 5] =
+            ["The filter plugin ", "The test plugin ", "The lookup plugin ", "Error rendering", "Syntax error"];
         match self {
-            Self::Diag(diag) if diag.registered.is_none() => Self::Diag(diag.within("Error rendering template: ")),
+            Self::Diag(diag) if diag.code == "T0103" && !SAID.iter().any(|said| diag.registered().starts_with(said)) => {
+                Self::Diag(diag.within("Error rendering template: "))
+            }
             other => other,
         }
     }

@@ -102,26 +102,29 @@ pub fn template(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             call.cx().templates.file_value(call.cx(), &file, &options, &own)
         })?;
         out.push(match value {
-            value if value.is_none() => Val::from(""),
             value => value,
         });
     }
     Ok(out)
 }
 
-/// Files that fit a pattern.
+/// Files that fit a pattern: in the folder that it names, else in the first where any fits.
 pub fn fileglob(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
     let mut out = Vec::new();
     for term in texts(call, terms)? {
-        let (folder, pattern) = term.rsplit_once('/').map_or(("", &*term), |(folder, pattern)| (folder, pattern));
-        let base = if term.starts_with('/') {
-            Some(PathBuf::from(if folder.is_empty() { "/" } else { folder }))
-        } else {
-            find(call, "files", if folder.is_empty() { "." } else { folder })
-                .or_else(|| find(call, "", if folder.is_empty() { "." } else { folder }))
+        let bases = match term.rsplit_once('/') {
+            Some(("", _)) => vec![PathBuf::from("/")],
+            Some((folder, _)) if term.starts_with('/') => vec![PathBuf::from(folder)],
+            Some((folder, _)) => find(call, "files", folder).into_iter().collect(),
+            None => call.cx().templates.host().folders("files", &call.ev.env.scope),
         };
-        if let Some(base) = base {
-            out.extend(filters::glob(&base.join(pattern).display().to_string())?.into_iter().map(Val::from));
+        let pattern = term.rsplit_once('/').map_or(&*term, |(_, pattern)| pattern);
+        for base in bases {
+            let found = filters::glob(&base.join(pattern).display().to_string())?;
+            if !found.is_empty() {
+                out.extend(found.into_iter().map(Val::from));
+                break;
+            }
         }
     }
     Ok(out)

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use super::super::args::{Args, Call};
@@ -124,7 +124,8 @@ fn one(call: &Call, wanted: &Wanted) -> R<String> {
     }
     if keep && changed {
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(local)?;
+            // Only the owner looks into folders that are made for passwords.
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(local)?;
         }
         let text = match &kept_salt {
             Some(salt) => format!("{plain} salt={salt}\n"),
