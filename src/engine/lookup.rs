@@ -42,6 +42,7 @@ impl LookupHost for ControllerFiles {
         [dir("role_path"), dir("playbook_dir"), Some(self.base.clone())]
             .into_iter()
             .flatten()
+            .map(|dir| std::path::absolute(&dir).unwrap_or(dir))
             .flat_map(|dir| [dir.join(subfolder), dir])
             .collect()
     }

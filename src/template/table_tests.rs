@@ -52,6 +52,46 @@ pub(super) fn node(templates: &Templates, text: &str) -> Node {
     Node::text(text, Span::new(file.id, 0, u32::try_from(text.len()).unwrap()))
 }
 
+/// Lookups that are known and refused when they are called: the name and the reason.
+const REFUSED: &[(&str, &str)] = &[
+    ("ansible.builtin.config", "hostctl has no Ansible configuration to look up"),
+    ("ansible.builtin.url", "a template does not reach the network; a task with `uri` does, and its place is known"),
+];
+
+#[test]
+fn every_filter_test_and_lookup_of_ansible_is_known() {
+    let all: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/data/plugins.json")).expect("the list is JSON");
+    let mut missing = Vec::new();
+    let mut count = 0;
+    for kind in ["filter", "test", "lookup"] {
+        for name in all[kind].as_array().unwrap() {
+            let name = name.as_str().unwrap();
+            let short = super::eval::short(name);
+            count += 1;
+            let known = match kind {
+                "filter" => super::filters::find(short).is_some(),
+                "test" => super::tests::find(short).is_some(),
+                _ => super::lookups::known(short),
+            };
+            if !known {
+                missing.push(format!("{kind} {name}"));
+            }
+        }
+    }
+    assert!(count >= 240);
+    assert!(missing.is_empty(), "missing: {missing:?}");
+    // What is refused says so, and nothing else does.
+    let (templates, scope, _) = setup("{}");
+    for name in all["lookup"].as_array().unwrap().iter().filter_map(|name| name.as_str()) {
+        let text = format!("{{{{ lookup('{name}', 'X') }}}}");
+        let refused = templates
+            .render(&node(&templates, &text), &scope)
+            .is_err_and(|diag| diag.message.contains("is not supported"));
+        assert_eq!(refused, REFUSED.iter().any(|(known, _)| *known == name), "{name}");
+    }
+}
+
 #[test]
 fn gives_what_ansible_gives() {
     let table: serde_json::Value =

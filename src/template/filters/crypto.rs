@@ -155,7 +155,7 @@ fn password_hash(call: &Call, value: Val, mut args: Args) -> R<Val> {
 /// Label of what the filters seal if a playbook gives none.
 const VAULT_ID: &str = "filter_default";
 
-/// Password and label; the redactor learns the password.
+/// Password and label.
 fn vault_secret(call: &Call, args: &mut Args, id_at: usize) -> R<(Secret, String)> {
     let secret = args.need(0, "secret")?.defined()?;
     let Some(password) = secret.as_text() else {
@@ -164,7 +164,6 @@ fn vault_secret(call: &Call, args: &mut Args, id_at: usize) -> R<(Secret, String
             format!("Secret passed is required to be a string, instead we got <class '{}'>.", secret.type_name()),
         ));
     };
-    call.cx().templates.host().learn(&password);
     let old = args.text(call, usize::MAX, "vaultid")?;
     let id = args.text(call, id_at, "vault_id")?.or(old).map_or_else(|| VAULT_ID.to_owned(), |id| id.to_string());
     Ok((Secret::new(&*password), id))

@@ -275,7 +275,7 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             (None, Some(0)) => {
                 continue;
             }
-            (None, Some(count)) => start + count * stride - stride,
+            (None, Some(count)) => start + count * stride - 1,
             (None, None) => {
                 return Err(Fail::said(
                     "`sequence` needs `count` or `end`",

@@ -32,7 +32,7 @@ pub fn password(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
         let mut wanted = Wanted {
             path: String::new(),
             length: length.and_then(|length| usize::try_from(length).ok()).unwrap_or(20),
-            encrypt: encrypt.as_ref().map(ToString::to_string),
+            encrypt: encrypt.as_ref().map(ToString::to_string).filter(|name| !name.is_empty()),
             chars: Vec::new(),
             seed: seed.clone(),
         };
@@ -50,7 +50,7 @@ pub fn password(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
                 Some(("length", value)) => {
                     wanted.length = value.parse().map_err(|_| Fail::msg(format!("`{value}` is no length")))?;
                 }
-                Some(("encrypt", value)) => wanted.encrypt = Some(value.to_owned()),
+                Some(("encrypt", value)) => wanted.encrypt = Some(value.to_owned()).filter(|value| !value.is_empty()),
                 Some(("chars", value)) => {
                     sets.extend(value.replace(",,", "\0").split(',').map(|set| set.replace('\0', ",")));
                 }
