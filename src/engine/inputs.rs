@@ -27,14 +27,22 @@ impl HostRun {
         let mut inputs = Vec::new();
         for input in entry.meta.inputs {
             match input {
-                InputArg::File { arg, unless } => {
-                    if unless.is_some_and(|name| flag(args, name)) {
+                InputArg::File { arg, unless, unless_by_default } => {
+                    let given = |name| if args.get(name).is_some() { flag(args, name) } else { *unless_by_default };
+                    if unless.is_some_and(given) {
                         continue;
                     }
                     let Some(name) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };
                     let path = self.search(task, "files", name).ok_or_else(|| self.not_found(task, "files", name))?;
                     let decrypt = args.get("decrypt").is_none_or(|_| flag(args, "decrypt"));
                     inputs.push(self.file_input(arg, &path, name.ends_with('/'), decrypt)?);
+                }
+                InputArg::Command { arg } => {
+                    let Some(line) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };
+                    let Some(name) = crate::modules::first_word(line) else { continue };
+                    let path = self.search(task, "files", &name).ok_or_else(|| self.not_found(task, "files", &name))?;
+                    let decrypt = args.get("decrypt").is_none_or(|_| flag(args, "decrypt"));
+                    inputs.push(self.file_input(arg, &path, false, decrypt)?);
                 }
                 InputArg::Template { arg } => {
                     let Some(name) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };

@@ -1,5 +1,6 @@
 //! Arguments of modules, as far as they are literal: names, kinds, choices, groups.
 
+use super::certain::{caught_tasks, takes_failure};
 use super::survey::Survey;
 use crate::diag::{Diagnostic, Span};
 use crate::modules::{ArgError, ModuleEntry, PathPart};
@@ -8,9 +9,14 @@ use crate::value::{Key, Map};
 use crate::yaml::{Node, NodeData, Tag};
 
 pub(super) fn check(survey: &Survey, problems: &mut Vec<Diagnostic>) {
+    let mut caught = std::collections::HashSet::new();
+    survey.plays.iter().for_each(|play| caught_tasks(&play.play, &mut caught));
     for task in survey.tasks() {
         if let Action::Module(module) = &task.action {
-            problems.extend(module_use(task, module));
+            // Whoever catches the failure may want it.
+            let meant = caught.contains(&task.id) || takes_failure(task);
+            let found = module_use(task, module).into_iter();
+            problems.extend(found.map(|problem| if meant { problem.warning() } else { problem }));
         }
     }
 }

@@ -71,7 +71,7 @@ impl Walker<'_> {
                 }
                 // A rescue may also end the play.
                 Item::Block(block) => {
-                    self.ended |= [&block.body, &block.rescue, &block.always].iter().any(|items| ends(items))
+                    self.ended |= [&block.body, &block.rescue, &block.always].iter().any(|items| ends(items));
                 }
                 Item::Role(role) => self.role(role),
             }
@@ -91,6 +91,39 @@ impl Walker<'_> {
             self.found.insert(task.id);
         }
     }
+}
+
+/// Tasks whose failure the play itself takes: `ignore_errors`, `failed_when`, or a `rescue` of a block around.
+pub(super) fn caught_tasks(play: &Play, found: &mut HashSet<TaskId>) {
+    let all = caught(&play.context.keywords);
+    for items in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
+        caught_items(items, all, found);
+    }
+    play.roles.iter().for_each(|role| caught_items(&role.tasks, all, found));
+}
+
+fn caught_items(items: &[Item], outer: bool, found: &mut HashSet<TaskId>) {
+    for item in items {
+        match item {
+            Item::Task(task) => {
+                let around = task.context.chain().map(|context| &context.keywords).chain([&task.keywords]);
+                if outer || around.into_iter().any(caught) {
+                    found.insert(task.id);
+                }
+            }
+            Item::Block(block) => {
+                caught_items(&block.body, outer || !block.rescue.is_empty(), found);
+                caught_items(&block.rescue, outer, found);
+                caught_items(&block.always, outer, found);
+            }
+            Item::Role(role) => caught_items(&role.tasks, outer, found),
+        }
+    }
+}
+
+/// True if the keywords of a task that an include brought in take its failure.
+pub(super) fn takes_failure(task: &Task) -> bool {
+    task.context.chain().map(|context| &context.keywords).chain([&task.keywords]).any(caught)
 }
 
 /// True if a failure is not the end.

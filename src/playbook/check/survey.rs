@@ -232,7 +232,8 @@ impl Walker<'_> {
             };
             self.stack.pop();
             for problem in problems {
-                let missing = problem.labels.is_empty();
+                // No file, or a module of another system.
+                let missing = problem.labels.is_empty() || matches!(&*problem.code, "P0202" | "P0210");
                 let problem = at(problem, node.place());
                 // What a condition may keep from being reached need not be there.
                 self.survey.problems.push(if missing && conditional(task) { problem.warning() } else { problem });
