@@ -22,34 +22,6 @@ pub(super) fn tasks_of(play: &Play, found: &mut HashSet<TaskId>) {
     walker.items(&play.post_tasks);
 }
 
-/// Tasks whose failure a run gets over: ignored, judged by `failed_when`, or rescued.
-pub(super) fn caught_tasks(play: &Play, found: &mut HashSet<TaskId>) {
-    let all = caught(&play.context.keywords);
-    for items in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
-        gather(items, all, found);
-    }
-    play.roles.iter().for_each(|role| gather(&role.tasks, all, found));
-}
-
-fn gather(items: &[Item], all: bool, found: &mut HashSet<TaskId>) {
-    for item in items {
-        match item {
-            Item::Task(task) => {
-                let around = || task.context.chain().map(|context| &context.keywords).chain([&task.keywords]);
-                if all || around().any(caught) {
-                    found.insert(task.id);
-                }
-            }
-            Item::Block(block) => {
-                gather(&block.body, all || !block.rescue.is_empty(), found);
-                gather(&block.rescue, all, found);
-                gather(&block.always, all, found);
-            }
-            Item::Role(role) => gather(&role.tasks, all, found),
-        }
-    }
-}
-
 struct Walker<'a> {
     found: &'a mut HashSet<TaskId>,
     /// Something before may have ended the play in order.

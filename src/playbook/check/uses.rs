@@ -26,8 +26,6 @@ struct Source {
     lenient: bool,
     /// A run certainly renders it, and fails if it cannot.
     certain: bool,
-    /// A run goes on where it cannot be rendered: its task's failure is ignored or rescued.
-    caught: bool,
 }
 
 /// Arguments that hold bare expressions.
@@ -42,18 +40,11 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
             certain::tasks_of(&survey.play, &mut reached);
         }
     }
-    let mut caught = HashSet::new();
-    if input.runs.is_some() {
-        for survey in &survey.plays {
-            certain::caught_tasks(&survey.play, &mut caught);
-        }
-    }
     for context in &survey.contexts {
         from_keywords(&context.keywords, false, &mut sources);
     }
     for task in survey.tasks() {
         let certain = reached.contains(&task.id);
-        let first = sources.len();
         from_keywords(&task.keywords, certain, &mut sources);
         match &task.action {
             Action::Module(module) => {
@@ -64,7 +55,7 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
                     // `debug` shows an undefined variable as such.
                     let shown = (module_name, &**arg) == ("debug", "var");
                     let certain = certain && !looped && !shown && certain::evaluates_all(node);
-                    sources.push(Source { node: node.clone(), expression, lenient: false, certain, caught: false });
+                    sources.push(Source { node: node.clone(), expression, lenient: false, certain });
                 }
                 sources.extend(module.args_template.iter().map(plain));
             }
@@ -88,9 +79,6 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
                     }
                 }
             }
-        }
-        if caught.contains(&task.id) {
-            sources[first..].iter_mut().for_each(|source| source.caught = true);
         }
     }
     sources.extend(files.iter().map(plain));
@@ -119,7 +107,7 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
 }
 
 fn plain(node: &Node) -> Source {
-    Source { node: node.clone(), expression: false, lenient: false, certain: false, caught: false }
+    Source { node: node.clone(), expression: false, lenient: false, certain: false }
 }
 
 fn from_keywords(keywords: &Keywords, certain: bool, sources: &mut Vec<Source>) {
@@ -132,18 +120,17 @@ fn from_keywords(keywords: &Keywords, certain: bool, sources: &mut Vec<Source>) 
             "loop_control" => {
                 for (key, value) in node.as_map().unwrap_or_default() {
                     let expression = key.as_str() == Some("break_when");
-                    sources.push(Source { node: value.clone(), expression, lenient: false, certain: false, caught: false });
+                    sources.push(Source { node: value.clone(), expression, lenient: false, certain: false });
                 }
             }
             "name" | "vars_files" => {
-                sources.push(Source { node: node.clone(), expression: false, lenient: true, certain: false, caught: false });
+                sources.push(Source { node: node.clone(), expression: false, lenient: true, certain: false });
             }
             _ => sources.push(Source {
                 node: node.clone(),
                 expression: kind == Some(KeywordType::Condition),
                 lenient: false,
                 certain: certain && certain::plain_loop(name) && certain::evaluates_all(node),
-                caught: false,
             }),
         }
     }
@@ -171,9 +158,8 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn source(&mut self, source: &Source, problems: &mut Vec<Diagnostic>) {
-        let Source { node, expression, lenient, certain, caught } = source;
-        let broken = self.input.templates.check(node, *expression).into_iter().map(before_run);
-        problems.extend(broken.map(|problem| if *caught { problem.warning() } else { problem }));
+        let Source { node, expression, lenient, certain } = source;
+        problems.extend(self.input.templates.check(node, *expression).into_iter().map(before_run));
         for (name, span) in self.input.templates.free_names(node, *expression) {
             let used = self.used.entry(name).or_default();
             used.reached = true;
