@@ -93,6 +93,29 @@ fn every_filter_test_and_lookup_of_ansible_is_known() {
 }
 
 #[test]
+fn addresses_are_what_ansible_utils_gives() {
+    let rows: Vec<(String, serde_json::Value, serde_json::Value, String)> =
+        serde_json::from_str(include_str!("../../tests/data/addresses.json")).expect("the table is JSON");
+    let (templates, _, _) = setup("{}");
+    let mut wrong = Vec::new();
+    for (filter, value, args, expected) in &rows {
+        let data = |json: &serde_json::Value| crate::value::from_json(json.clone());
+        let names = [(Arc::from("value"), data(value)), (Arc::from("args"), data(args))];
+        let scope = Scope::from_layers(vec![Layer::data(Level::PlayVars, "vars", names)]);
+        let text = format!("{{{{ value | {filter}(*args) }}}}");
+        let found = match templates.render(&node(&templates, &text), &scope) {
+            Ok(value) => python_repr(&value),
+            Err(_) => "error".to_owned(),
+        };
+        if found != *expected {
+            wrong.push(format!("{value} | {filter}{args}\n   ansible: {expected}\n   hostctl: {found}"));
+        }
+    }
+    assert!(rows.len() >= 1500);
+    assert!(wrong.is_empty(), "{} of {} differ\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+}
+
+#[test]
 fn gives_what_ansible_gives() {
     let table: serde_json::Value =
         serde_json::from_str(include_str!("../../tests/data/templates.json")).expect("the table is JSON");

@@ -13,7 +13,7 @@ DOC = pathlib.Path(sys.executable).parent / "ansible-doc"
 # Of collections that playbooks use as if they were part of ansible-core.
 MORE = {
     "filter": ["ansible.utils.ipaddr", "ansible.utils.ipv4", "ansible.utils.ipv6", "ansible.utils.ipwrap",
-               "ansible.utils.ipsubnet", "ansible.utils.ipmath", "ansible.utils.ip4_hex", "ansible.utils.ip6_form",
+               "ansible.utils.ipsubnet", "ansible.utils.ipmath", "ansible.utils.ip4_hex", "ansible.utils.ipv6form",
                "ansible.utils.cidr_merge", "ansible.utils.network_in_network", "ansible.utils.network_in_usable",
                "ansible.utils.next_nth_usable", "ansible.utils.nthhost", "ansible.utils.previous_nth_usable",
                "ansible.utils.reduce_on_network", "ansible.utils.slaac", "ansible.utils.hwaddr", "ansible.utils.macaddr",

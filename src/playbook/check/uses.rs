@@ -26,6 +26,8 @@ struct Source {
     lenient: bool,
     /// A run certainly renders it, and fails if it cannot.
     certain: bool,
+    /// A run goes on where it cannot be rendered: its task's failure is ignored or rescued.
+    caught: bool,
 }
 
 /// Arguments that hold bare expressions.
@@ -40,11 +42,18 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
             certain::tasks_of(&survey.play, &mut reached);
         }
     }
+    let mut caught = HashSet::new();
+    if input.runs.is_some() {
+        for survey in &survey.plays {
+            certain::caught_tasks(&survey.play, &mut caught);
+        }
+    }
     for context in &survey.contexts {
         from_keywords(&context.keywords, false, &mut sources);
     }
     for task in survey.tasks() {
         let certain = reached.contains(&task.id);
+        let first = sources.len();
         from_keywords(&task.keywords, certain, &mut sources);
         match &task.action {
             Action::Module(module) => {
@@ -55,7 +64,7 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
                     // `debug` shows an undefined variable as such.
                     let shown = (module_name, &**arg) == ("debug", "var");
                     let certain = certain && !looped && !shown && certain::evaluates_all(node);
-                    sources.push(Source { node: node.clone(), expression, lenient: false, certain });
+                    sources.push(Source { node: node.clone(), expression, lenient: false, certain, caught: false });
                 }
                 sources.extend(module.args_template.iter().map(plain));
             }
@@ -79,6 +88,9 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
                     }
                 }
             }
+        }
+        if caught.contains(&task.id) {
+            sources[first..].iter_mut().for_each(|source| source.caught = true);
         }
     }
     sources.extend(files.iter().map(plain));
@@ -107,7 +119,7 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
 }
 
 fn plain(node: &Node) -> Source {
-    Source { node: node.clone(), expression: false, lenient: false, certain: false }
+    Source { node: node.clone(), expression: false, lenient: false, certain: false, caught: false }
 }
 
 fn from_keywords(keywords: &Keywords, certain: bool, sources: &mut Vec<Source>) {
@@ -120,17 +132,18 @@ fn from_keywords(keywords: &Keywords, certain: bool, sources: &mut Vec<Source>) 
             "loop_control" => {
                 for (key, value) in node.as_map().unwrap_or_default() {
                     let expression = key.as_str() == Some("break_when");
-                    sources.push(Source { node: value.clone(), expression, lenient: false, certain: false });
+                    sources.push(Source { node: value.clone(), expression, lenient: false, certain: false, caught: false });
                 }
             }
             "name" | "vars_files" => {
-                sources.push(Source { node: node.clone(), expression: false, lenient: true, certain: false });
+                sources.push(Source { node: node.clone(), expression: false, lenient: true, certain: false, caught: false });
             }
             _ => sources.push(Source {
                 node: node.clone(),
                 expression: kind == Some(KeywordType::Condition),
                 lenient: false,
                 certain: certain && certain::plain_loop(name) && certain::evaluates_all(node),
+                caught: false,
             }),
         }
     }
@@ -158,8 +171,11 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn source(&mut self, source: &Source, problems: &mut Vec<Diagnostic>) {
-        let Source { node, expression, lenient, certain } = source;
-        problems.extend(self.input.templates.check(node, *expression).into_iter().map(before_run));
+        let Source { node, expression, lenient, certain, caught } = source;
+        let broken = self.input.templates.check(node, *expression).into_iter().map(before_run);
+        problems.extend(broken.map(|problem| if *caught { problem.warning() } else { problem }));
+        // `set_fact` defines what it renders: once is enough.
+        self.seen.insert(node.place());
         for (name, span) in self.input.templates.free_names(node, *expression) {
             let used = self.used.entry(name).or_default();
             used.reached = true;

@@ -211,7 +211,7 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             given.push((name.to_owned(), call.text(&value)?.to_string()));
         }
     }
-    let terms = if terms.is_empty() { vec![Val::from("")] } else { terms.to_vec() };
+    let terms = if terms.is_empty() && !given.is_empty() { vec![Val::from("")] } else { terms.to_vec() };
     for term in terms {
         let term = call.text(&term)?;
         let mut pairs = given.clone();

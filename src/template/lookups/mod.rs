@@ -163,7 +163,7 @@ fn vars(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             (Some(Val::Undef(_)) | None, Some(default)) => default.clone(),
             (Some(value), _) => value,
             (None, None) => {
-                let what = super::fail::What::Name((*name).into(), std::rc::Rc::clone(&call.ev.env));
+                let what = super::fail::What::Var((*name).into(), std::rc::Rc::clone(&call.ev.env));
                 let undef = super::fail::Undef { what, span: None, trail: Vec::new() };
                 return Err(Fail::Undef(std::rc::Rc::new(undef)));
             }
