@@ -336,6 +336,7 @@ impl HostRun {
                         state.out = None;
                     }
                     state.failing = false;
+                    state.cleared = true;
                 }
             }
             "reset_connection" => engine.targets.reset(&self.host).await,

@@ -160,7 +160,10 @@ impl HostRun {
         if block.always.is_empty() || flow == Flow::Gone {
             return flow;
         }
+        let state = self.play.engine.states.get(&self.host);
+        lock(&state).cleared = false;
         match self.items(&block.always, &position.child(2), here).await {
+            Flow::Next if flow == Flow::Failed && lock(&state).cleared => Flow::Next,
             Flow::Next => flow,
             other => other,
         }

@@ -215,12 +215,19 @@ impl HostRun {
             }
             let label = match &looped.label {
                 _ if no_log => "(censored due to no_log)".to_owned(),
-                Some(node) => self
-                    .play
-                    .engine
-                    .templates
-                    .render(node, &scope)
-                    .map_or_else(|error| error.message.clone(), |value| python_str(&value)),
+                Some(node) => {
+                    let scope = with_register(task, &attempt.result, &scope);
+                    match self.play.engine.templates.render(node, &scope) {
+                        Ok(value) => python_str(&value),
+                        Err(error) => {
+                            let error = label_error(error);
+                            let shown = error.message.clone();
+                            fail(&mut attempt, "failed_when_result", error);
+                            attempt.result.shift_remove(&StrKey("failed_when_result"));
+                            shown
+                        }
+                    }
+                }
                 None => python_str(item),
             };
             let stop = match &looped.break_when {
@@ -432,6 +439,13 @@ impl HostRun {
     }
 }
 
+/// A label that cannot be rendered fails the item.
+fn label_error(mut error: Diagnostic) -> Diagnostic {
+    let words = error.registered().to_owned();
+    error.message = format!("the label cannot be rendered: {}", error.message);
+    error.with_registered(format!("Failed to template loop_control.label: {words}"))
+}
+
 /// The names in a list, in lists in it too.
 fn names_in(value: &Value, names: &mut Vec<String>) {
     match value {
@@ -444,8 +458,8 @@ fn names_in(value: &Value, names: &mut Vec<String>) {
 
 fn fail(attempt: &mut Attempt, verdict: &str, diagnostic: Diagnostic) {
     insert(&mut attempt.result, "failed", true);
-    insert(&mut attempt.result, verdict, diagnostic.message.clone());
-    insert(&mut attempt.result, "msg", diagnostic.message.clone());
+    insert(&mut attempt.result, verdict, diagnostic.registered());
+    insert(&mut attempt.result, "msg", diagnostic.registered());
     attempt.status = Status::Failed;
     attempt.diagnostic = Some(diagnostic);
 }

@@ -26,7 +26,7 @@ struct Source {
     lenient: bool,
     /// A run certainly renders it, and fails if it cannot.
     certain: bool,
-    /// A run goes on where it cannot be rendered: its task's failure is ignored or rescued.
+    /// Something takes a failure to render it.
     caught: bool,
 }
 
@@ -42,18 +42,12 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
             certain::tasks_of(&survey.play, &mut reached);
         }
     }
-    let mut caught = HashSet::new();
-    if input.runs.is_some() {
-        for survey in &survey.plays {
-            certain::caught_tasks(&survey.play, &mut caught);
-        }
-    }
     for context in &survey.contexts {
         from_keywords(&context.keywords, false, &mut sources);
     }
     for task in survey.tasks() {
         let certain = reached.contains(&task.id);
-        let first = sources.len();
+        let caught = survey.caught.contains(&task.id);
         from_keywords(&task.keywords, certain, &mut sources);
         match &task.action {
             Action::Module(module) => {
@@ -64,7 +58,7 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
                     // `debug` shows an undefined variable as such.
                     let shown = (module_name, &**arg) == ("debug", "var");
                     let certain = certain && !looped && !shown && certain::evaluates_all(node);
-                    sources.push(Source { node: node.clone(), expression, lenient: false, certain, caught: false });
+                    sources.push(Source { node: node.clone(), expression, lenient: false, certain, caught });
                 }
                 sources.extend(module.args_template.iter().map(plain));
             }
@@ -88,9 +82,6 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
                     }
                 }
             }
-        }
-        if caught.contains(&task.id) {
-            sources[first..].iter_mut().for_each(|source| source.caught = true);
         }
     }
     sources.extend(files.iter().map(plain));
@@ -132,11 +123,23 @@ fn from_keywords(keywords: &Keywords, certain: bool, sources: &mut Vec<Source>) 
             "loop_control" => {
                 for (key, value) in node.as_map().unwrap_or_default() {
                     let expression = key.as_str() == Some("break_when");
-                    sources.push(Source { node: value.clone(), expression, lenient: false, certain: false, caught: false });
+                    sources.push(Source {
+                        node: value.clone(),
+                        expression,
+                        lenient: false,
+                        certain: false,
+                        caught: false,
+                    });
                 }
             }
             "name" | "vars_files" => {
-                sources.push(Source { node: node.clone(), expression: false, lenient: true, certain: false, caught: false });
+                sources.push(Source {
+                    node: node.clone(),
+                    expression: false,
+                    lenient: true,
+                    certain: false,
+                    caught: false,
+                });
             }
             _ => sources.push(Source {
                 node: node.clone(),
@@ -172,8 +175,9 @@ struct Run<'a> {
 impl Run<'_> {
     fn source(&mut self, source: &Source, problems: &mut Vec<Diagnostic>) {
         let Source { node, expression, lenient, certain, caught } = source;
-        let broken = self.input.templates.check(node, *expression).into_iter().map(before_run);
-        problems.extend(broken.map(|problem| if *caught { problem.warning() } else { problem }));
+        let meant = *caught;
+        let found = self.input.templates.check(node, *expression).into_iter().map(before_run);
+        problems.extend(found.map(|problem| if meant { problem.warning() } else { problem }));
         // `set_fact` defines what it renders: once is enough.
         self.seen.insert(node.place());
         for (name, span) in self.input.templates.free_names(node, *expression) {
