@@ -155,7 +155,7 @@ impl Fail {
                 }
                 Self::Diag(diag.within(&format!("The {kind} plugin '{name}' failed: ")))
             }
-            other => other,
+            other @ Self::Undef(_) => other,
         }
     }
 
@@ -164,7 +164,9 @@ impl Fail {
         const SAID: [&str; 5] =
             ["The filter plugin ", "The test plugin ", "The lookup plugin ", "Error rendering", "Syntax error"];
         match self {
-            Self::Diag(diag) if diag.code == "T0103" && !SAID.iter().any(|said| diag.registered().starts_with(said)) => {
+            Self::Diag(diag)
+                if diag.code == "T0103" && !SAID.iter().any(|said| diag.registered().starts_with(said)) =>
+            {
                 Self::Diag(diag.within("Error rendering template: "))
             }
             other => other,

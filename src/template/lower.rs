@@ -332,7 +332,11 @@ impl Lower<'_> {
     fn expr(&mut self, expr: &ast::Expr<'_>) -> Out<Expr> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(SyntaxError { message: "the expression is nested too deep".to_owned(), words: None, at: at(expr.span()) });
+            return Err(SyntaxError {
+                message: "the expression is nested too deep".to_owned(),
+                words: None,
+                at: at(expr.span()),
+            });
         }
         let out = stacker::maybe_grow(64 * 1024, 1024 * 1024, || self.expr_inner(expr));
         self.depth -= 1;

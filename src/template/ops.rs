@@ -262,7 +262,7 @@ pub fn order(cx: &Cx, a: &Val, b: &Val) -> R<Ordering> {
             format!("{} and {} can not be compared by order", a.kind(), b.kind()),
             format!("'<' not supported between instances of '{}' and '{}'", a.type_name(), b.type_name()),
         )
-            .with_hint("convert one of them, for example with `| int`")),
+        .with_hint("convert one of them, for example with `| int`")),
     }
 }
 

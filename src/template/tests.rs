@@ -221,7 +221,7 @@ fn result<'v>(value: &'v Val, name: &str) -> R<&'v super::val::MapCell> {
             format!("the test `{name}` expects a result (a mapping), not {}", other.kind()),
             format!("The '{name}' test expects a dictionary"),
         )
-            .with_hint("name the registered variable itself")),
+        .with_hint("name the registered variable itself")),
     }
 }
 

@@ -18,15 +18,11 @@ pub fn compare(kind: &str, a: &str, b: &str) -> R<Ordering> {
         "strict" => Ok(strict(a)?.cmp(&strict(b)?)),
         "semver" | "semantic" => semantic(a, b),
         "pep440" => Ok(pep440(a)?.cmp(&pep440(b)?)),
-        other => {
-            Err(Fail::said(
-                format!("there is no version type `{other}`"),
-                format!(
-                    "Invalid version type ({other}). Must be one of 'loose', 'strict', 'semver', 'semantic', 'pep440'"
-                ),
-            )
-                .with_hint("it is loose, strict, semver or pep440"))
-        }
+        other => Err(Fail::said(
+            format!("there is no version type `{other}`"),
+            format!("Invalid version type ({other}). Must be one of 'loose', 'strict', 'semver', 'semantic', 'pep440'"),
+        )
+        .with_hint("it is loose, strict, semver or pep440")),
     }
 }
 
@@ -73,7 +69,7 @@ fn loose(a: &str, b: &str) -> R<Ordering> {
                     format!("the versions `{a}` and `{b}` can not be compared"),
                     "Version comparison failed: '<' not supported between instances of 'str' and 'int'",
                 )
-                    .with_hint("try `version_type='pep440'` or `version_type='semver'`"));
+                .with_hint("try `version_type='pep440'` or `version_type='semver'`"));
             }
         };
         if order != Ordering::Equal {

@@ -85,13 +85,13 @@ fn from_json(call: &Call, value: Val, mut args: Args) -> R<Val> {
             format!("the JSON object must be str, bytes or bytearray, not {}", value.type_name()),
         ));
     };
-    let json: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| {
-            let before = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
-            let (line, column) = (error.line(), error.column());
-            let words = format!("Expecting value: line {line} column {column} (char {})", before + column.saturating_sub(1));
-            Fail::said(format!("this is not JSON: {error}"), words)
-        })?;
+    let json: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
+        let before = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
+        let (line, column) = (error.line(), error.column());
+        let words =
+            format!("Expecting value: line {line} column {column} (char {})", before + column.saturating_sub(1));
+        Fail::said(format!("this is not JSON: {error}"), words)
+    })?;
     Ok(Val::from(crate::value::from_json(json)))
 }
 

@@ -38,7 +38,9 @@ fn only_number(value: &Val, function: &str) -> R<f64> {
         let found = value.type_name();
         let words = match function {
             "human_readable" => {
-                format!("human_readable() failed on bad input: '>=' not supported between instances of '{found}' and 'int'")
+                format!(
+                    "human_readable() failed on bad input: '>=' not supported between instances of '{found}' and 'int'"
+                )
             }
             "round" => format!("type {found} doesn't define __round__ method"),
             _ => format!("{function}() can only be used on numbers: must be real number, not {found}"),

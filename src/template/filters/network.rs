@@ -213,15 +213,15 @@ fn position_or_network(found: &Read, query: &str) -> R<Val> {
     match Net::parse(query) {
         Some(outer) if outer.contains(net) => Ok(Val::from(found.text.as_str())),
         Some(_) => Ok(Val::NONE),
-        None => Err(Fail::said(
-            format!("`ipaddr` has no query `{query}`"),
-            format!("ipaddr: unknown filter type: {query}"),
-        )),
+        None => {
+            Err(Fail::said(format!("`ipaddr` has no query `{query}`"), format!("ipaddr: unknown filter type: {query}")))
+        }
     }
 }
 
 fn beside(net: &Net, first: u128, last: u128, ip: Option<u128>) -> R<Val> {
-    let ip = ip.filter(|ip| *ip <= net.max()).ok_or_else(|| Fail::msg(format!("there is no address beside `{net}`")))?;
+    let ip =
+        ip.filter(|ip| *ip <= net.max()).ok_or_else(|| Fail::msg(format!("there is no address beside `{net}`")))?;
     Ok(if (first..=last).contains(&ip) { Val::from(net.text_of(ip)) } else { Val::NONE })
 }
 

@@ -35,10 +35,7 @@ pub const TABLE: &[Entry] = &[
 ];
 
 fn invalid(text: &str) -> Fail {
-    Fail::said(
-        format!("`{text}` is no address"),
-        format!("You must pass a valid IP address; {text} is invalid"),
-    )
+    Fail::said(format!("`{text}` is no address"), format!("You must pass a valid IP address; {text} is invalid"))
 }
 
 /// What counts: the address itself, or the network if the address is its own.
@@ -132,11 +129,8 @@ fn ipmath(call: &Call, value: Val, mut args: Args) -> R<Val> {
     args.finish()?;
     let text = call.text(&value)?;
     let net = Net::parse(&text).ok_or_else(|| invalid(&text))?;
-    let moved = if amount < 0 {
-        net.ip.checked_sub(amount.unsigned_abs())
-    } else {
-        net.ip.checked_add(amount.unsigned_abs())
-    };
+    let moved =
+        if amount < 0 { net.ip.checked_sub(amount.unsigned_abs()) } else { net.ip.checked_add(amount.unsigned_abs()) };
     let moved = moved.filter(|ip| *ip <= net.max()).ok_or_else(|| {
         Fail::said(format!("`{text}` and {amount} give no address"), "result outside valid IP address boundary!")
     })?;
@@ -291,11 +285,8 @@ fn nth_usable(call: &Call, value: Val, mut args: Args, back: bool) -> R<Val> {
     let Some(net) = normal(call, &value)? else { return Ok(NO) };
     let Some((first, last)) = net.usable() else { return Ok(Val::NONE) };
     let offset = if back { offset.checked_neg().unwrap_or(0) } else { offset };
-    let ip = if offset < 0 {
-        net.ip.checked_sub(offset.unsigned_abs())
-    } else {
-        net.ip.checked_add(offset.unsigned_abs())
-    };
+    let ip =
+        if offset < 0 { net.ip.checked_sub(offset.unsigned_abs()) } else { net.ip.checked_add(offset.unsigned_abs()) };
     Ok(match ip {
         Some(ip) if (first..=last).contains(&ip) => Val::from(net.text_of(ip)),
         _ => Val::NONE,
@@ -330,9 +321,7 @@ fn hardware(text: &str) -> Option<u64> {
     if parts.len() != groups || !parts.iter().all(good) {
         return None;
     }
-    parts.iter().try_fold(0_u64, |all, part| {
-        Some((all << (4 * width)) | u64::from_str_radix(part, 16).ok()?)
-    })
+    parts.iter().try_fold(0_u64, |all, part| Some((all << (4 * width)) | u64::from_str_radix(part, 16).ok()?))
 }
 
 fn hwaddr(call: &Call, value: Val, mut args: Args, alias: &str) -> R<Val> {

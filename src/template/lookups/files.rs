@@ -94,16 +94,15 @@ pub fn template(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
                 .with_hint("templates are searched in `templates/` of the role and beside the playbook")
         })?;
         let known = file.path.as_deref().map(|path| host.template_vars(path, &env.scope)).unwrap_or_default();
-        let own = match known.is_empty() {
-            true => std::rc::Rc::clone(&env),
-            false => super::super::cx::Env::new(&env.scope.with(Layer::data(Level::Magic, "template", known))),
+        let own = if known.is_empty() {
+            std::rc::Rc::clone(&env)
+        } else {
+            super::super::cx::Env::new(&env.scope.with(Layer::data(Level::Magic, "template", known)))
         };
         let value = stacker::maybe_grow(128 * 1024, 2 * 1024 * 1024, || {
             call.cx().templates.file_value(call.cx(), &file, &options, &own)
         })?;
-        out.push(match value {
-            value => value,
-        });
+        out.push(value);
     }
     Ok(out)
 }
