@@ -68,7 +68,7 @@ impl HostRun {
                 };
                 let value = match value {
                     Ok(value) => value,
-                    Err(diagnostic) if diagnostic.code.starts_with("T01") => {
+                    Err(diagnostic) if diagnostic.code == "T0101" => {
                         Value::from(format!("<< error 1 - {} >>", diagnostic.registered()))
                     }
                     Err(diagnostic) => return Err(diagnostic),
