@@ -4,13 +4,13 @@
 //! times them, and hands them to the reporters (terminal, JSON Lines, journal) in that order.
 //! Events carry no display policy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::diag::{Diagnostic, SourceMap};
-use crate::secret::Redactor;
+use crate::secret::{LineRedactor, Redactor};
 use crate::value::{Map, Value};
 
 /// What became of a task on a host.
@@ -330,9 +330,61 @@ pub trait Reporter: Send {
     fn tick(&mut self) {}
 }
 
+/// Whose output: host, task, and the image or the stream.
+type OutputKey = (Option<Arc<str>>, TaskId, String);
+
 struct Inner {
     seq: u64,
     reporters: Vec<Box<dyn Reporter>>,
+    /// Output under way: a secret may be wrapped over lines that come one by one.
+    output: HashMap<OutputKey, LineRedactor>,
+}
+
+impl Inner {
+    fn deliver(&mut self, sink: &Sink, host: Option<&Arc<str>>, kind: EventKind) {
+        self.seq += 1;
+        let event = Event {
+            v: EVENT_VERSION,
+            run: Arc::clone(&sink.run),
+            seq: self.seq,
+            time: now_rfc3339(),
+            host: host.cloned(),
+            kind,
+        };
+        for reporter in &mut self.reporters {
+            reporter.event(&event, &sink.sources);
+        }
+    }
+
+    /// Delivers masked output as events of its own kind.
+    fn deliver_output(&mut self, sink: &Sink, key: &OutputKey, text: String) {
+        let (host, task, of) = key;
+        let told: Vec<Progress> = match of.as_str() {
+            _ if text.is_empty() => Vec::new(),
+            "stdout" => vec![Progress::Output { stream: Stream::Stdout, text }],
+            "stderr" => vec![Progress::Output { stream: Stream::Stderr, text }],
+            image => text
+                .split_terminator('\n')
+                .map(|line| Progress::ImageLog { image: image.trim_start_matches('/').to_owned(), line: line.to_owned() })
+                .collect(),
+        };
+        for progress in told {
+            self.deliver(sink, host.as_ref(), EventKind::Progress { task: *task, progress });
+        }
+    }
+
+    /// Gives away what is held of a task on a host; of all tasks without one.
+    fn release(&mut self, sink: &Sink, ended: Option<(Option<&Arc<str>>, TaskId)>) {
+        let of = |key: &OutputKey| ended.is_none_or(|(host, task)| key.0.as_ref() == host && key.1 == task);
+        let mut keys: Vec<OutputKey> = self.output.keys().filter(|key| of(key)).cloned().collect();
+        keys.sort();
+        for key in keys {
+            if let Some(mut lines) = self.output.remove(&key) {
+                let text = lines.flush();
+                self.deliver_output(sink, &key, text);
+            }
+        }
+    }
 }
 
 /// The one place that orders events. Cheap to clone.
@@ -352,7 +404,7 @@ impl Sink {
         sources: Arc<SourceMap>,
         reporters: Vec<Box<dyn Reporter>>,
     ) -> Self {
-        Self { run: run.into(), redactor, sources, inner: Arc::new(Mutex::new(Inner { seq: 0, reporters })) }
+        Self { run: run.into(), redactor, sources, inner: Arc::new(Mutex::new(Inner { seq: 0, reporters, output: HashMap::new() })) }
     }
 
     /// The run's id.
@@ -360,27 +412,61 @@ impl Sink {
         &self.run
     }
 
-    /// Redacts, numbers and delivers one event.
+    /// Redacts, numbers and delivers one event. The last line of a program's output is held back
+    /// while it may be the beginning of a secret, at most until the second tick.
     pub fn emit(&self, host: Option<&Arc<str>>, mut kind: EventKind) {
-        redact_kind(&mut kind, &self.redactor);
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.seq += 1;
-        let event = Event {
-            v: EVENT_VERSION,
-            run: Arc::clone(&self.run),
-            seq: inner.seq,
-            time: now_rfc3339(),
-            host: host.cloned(),
-            kind,
-        };
-        for reporter in &mut inner.reporters {
-            reporter.event(&event, &self.sources);
+        let streamed =
+            matches!(&kind, EventKind::Progress { progress: Progress::Output { .. } | Progress::ImageLog { .. }, .. });
+        if !streamed {
+            redact_kind(&mut kind, &self.redactor);
         }
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        match &kind {
+            EventKind::Progress { task, progress } if !self.redactor.is_empty() => {
+                let (of, text) = match progress {
+                    Progress::Output { stream: Stream::Stdout, text } => ("stdout".to_owned(), text.clone()),
+                    Progress::Output { stream: Stream::Stderr, text } => ("stderr".to_owned(), text.clone()),
+                    Progress::ImageLog { image, line } => (format!("/{image}"), format!("{line}\n")),
+                    Progress::Image { image, .. } | Progress::ImageStep { image, .. } => {
+                        // What an image's log still holds comes before its next state.
+                        (format!("/{image}"), String::new())
+                    }
+                };
+                // What the other stream holds came before.
+                if let Progress::Output { stream, .. } = progress {
+                    let other = if *stream == Stream::Stdout { "stderr" } else { "stdout" };
+                    let other = (host.cloned(), *task, other.to_owned());
+                    let held = inner.output.get_mut(&other).map(LineRedactor::flush).unwrap_or_default();
+                    inner.deliver_output(self, &other, held);
+                }
+                let key = (host.cloned(), *task, of);
+                if text.is_empty() {
+                    let held = inner.output.get_mut(&key).map(LineRedactor::flush).unwrap_or_default();
+                    inner.deliver_output(self, &key, held);
+                } else {
+                    let lines =
+                        inner.output.entry(key.clone()).or_insert_with(|| LineRedactor::new(Arc::clone(&self.redactor)));
+                    let shown = lines.push(&text);
+                    return inner.deliver_output(self, &key, shown);
+                }
+            }
+            EventKind::ItemDone { task, .. } | EventKind::HostDone { task, .. } | EventKind::Retry { task, .. } => {
+                inner.release(self, Some((host, *task)));
+            }
+            EventKind::Recap { .. } | EventKind::RunEnded { .. } => inner.release(self, None),
+            _ => {}
+        }
+        inner.deliver(self, host, kind);
     }
 
-    /// Lets live lines move.
+    /// Lets live lines move, and shows the last line of a program that waits.
     pub fn tick(&self) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let held: Vec<(OutputKey, String)> =
+            inner.output.iter_mut().map(|(key, lines)| (key.clone(), lines.tick())).collect();
+        for (key, text) in held {
+            inner.deliver_output(self, &key, text);
+        }
         for reporter in &mut inner.reporters {
             reporter.tick();
         }
@@ -422,7 +508,16 @@ pub fn redact_value(value: &mut Value, redactor: &Redactor) {
             }
         }
         Value::List(items) => {
-            Arc::make_mut(items).iter_mut().for_each(|item| redact_value(item, redactor));
+            let items = Arc::make_mut(items);
+            // `stdout_lines`: a secret that was wrapped runs over several of them.
+            if items.len() > 1 && items.iter().all(|item| item.as_str().is_some()) {
+                let lines: Vec<&str> = items.iter().filter_map(|item| item.as_str()).collect();
+                if let Some(clean) = redactor.redact_lines(&lines) {
+                    *items = clean.into_iter().map(Value::from).collect();
+                }
+            } else {
+                items.iter_mut().for_each(|item| redact_value(item, redactor));
+            }
         }
         Value::Map(map) => redact_map(Arc::make_mut(map), redactor),
         Value::Int(_) | Value::BigInt(_) | Value::Float(_) => {
@@ -498,5 +593,56 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
         EventKind::HostDone { done, .. } => redact_done(done, redactor),
         EventKind::Warning { diagnostic } | EventKind::Error { diagnostic } => redact_diagnostic(diagnostic, redactor),
         EventKind::RunEnded { notes, .. } => notes.iter_mut().for_each(|(_, text)| redact_text(text, redactor)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Seen(Arc<Mutex<Vec<EventKind>>>);
+
+    impl Reporter for Seen {
+        fn event(&mut self, event: &Event, _sources: &SourceMap) {
+            self.0.lock().unwrap().push(event.kind.clone());
+        }
+    }
+
+    #[test]
+    fn a_secret_over_several_lines_of_output_is_masked() {
+        let redactor = Arc::new(Redactor::default());
+        redactor.learn("correct horse battery staple");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sink = Sink::new("r", redactor, SourceMap::new(), vec![Box::new(Seen(Arc::clone(&seen)))]);
+        let host: Arc<str> = "one".into();
+        let tell = |progress| sink.emit(Some(&host), EventKind::Progress { task: TaskId(1), progress });
+        let log = |line: &str| tell(Progress::ImageLog { image: "base".into(), line: line.into() });
+        tell(Progress::Output { stream: Stream::Stdout, text: "it is correct\n".into() });
+        log("step: correct horse");
+        tell(Progress::Output { stream: Stream::Stdout, text: "  horse battery\n".into() });
+        log("battery staple");
+        tell(Progress::Output { stream: Stream::Stdout, text: "staple\n".into() });
+        sink.emit(Some(&host), EventKind::Retry { task: TaskId(1), attempt: 2, of: 3 });
+        let mut lines = Vec::new();
+        for kind in seen.lock().unwrap().iter() {
+            match kind {
+                EventKind::Progress { progress: Progress::Output { text, .. }, .. } => lines.push(text.clone()),
+                EventKind::Progress { progress: Progress::ImageLog { image, line }, .. } => {
+                    lines.push(format!("{image}: {line}"));
+                }
+                EventKind::Retry { .. } => lines.push("retry".to_owned()),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(lines, ["base: step: ********", "it is ********\n", "retry"]);
+    }
+
+    #[test]
+    fn a_list_of_lines_is_masked_as_one_text() {
+        let redactor = Redactor::default();
+        redactor.learn("correct horse battery staple");
+        let mut value = Value::from(vec![Value::from("x correct horse"), Value::from("battery staple y")]);
+        redact_value(&mut value, &redactor);
+        assert_eq!(crate::value::python_str(&value), "['x ********', '******** y']");
     }
 }

@@ -114,7 +114,15 @@ pub async fn run(
 /// Opens every sealed value once, so that all of them are masked from the first line on, also
 /// those that only a host would print; and a wrong key ends the run before any host is contacted.
 /// Without a key nothing is opened: the playbook may not need one.
+/// Login and become passwords that stand in clear in the inventory are secrets too.
 fn learn_secrets(opened: &Opened) -> Result<()> {
+    let mut passwords = opened.hosts.passwords();
+    passwords.extend(opened.layers.iter().flat_map(crate::vars::Layer::passwords));
+    passwords.sort();
+    passwords.dedup();
+    for password in passwords {
+        opened.redactor.learn(&password);
+    }
     if !opened.keyring.has_identities() {
         return Ok(());
     }
