@@ -3,6 +3,7 @@
 mod arguments;
 mod check;
 mod doc;
+mod editor;
 mod env;
 mod log;
 mod output;

@@ -140,7 +140,7 @@ fn secrets_stay_sealed_until_they_are_used() {
     let mut keyring = Keyring::new(Arc::clone(&redactor));
     keyring.add_identities("id", &identity).unwrap();
     let path = folder.path().join("environments/e/secrets.yml");
-    let mut vault = Vault::init(&path, &[public], None).unwrap();
+    let mut vault = Vault::init(&SourceMap::new(), &path, &[public], None).unwrap();
     vault.set(&keyring, "password", &Value::from("hunter2-value")).unwrap();
     vault.set(&keyring, "nested.token", &Value::from("tok-en-value")).unwrap();
 

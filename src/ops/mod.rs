@@ -10,6 +10,6 @@ mod vault;
 
 pub use check::{Checked, check};
 pub use env::{environment_list, environment_show};
-pub use project::{PasswordSource, ProjectRequest, state_base};
+pub use project::{PasswordSource, ProjectRequest, passphrase_file, state_base};
 pub use run::{RunRequest, run};
-pub use vault::{VaultPlace, change, init, open_vault, recipients};
+pub use vault::{Edited, Made, VaultPlace, edit, init, open_vault, recipients};

@@ -123,7 +123,7 @@ fn learn_secrets(opened: &Opened) -> Result<()> {
     for password in passwords {
         opened.redactor.learn(&password);
     }
-    if !opened.keyring.has_identities() {
+    if !opened.keyring.opens_silently() {
         return Ok(());
     }
     for entry in opened.layers.iter().flat_map(|layer| layer.entries.values()) {
