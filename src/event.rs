@@ -328,6 +328,29 @@ pub trait Reporter: Send {
     fn event(&mut self, event: &Event, sources: &SourceMap);
     /// Called a few times a second on a terminal, to move live lines.
     fn tick(&mut self) {}
+    /// What could not be written: told once, when it happens.
+    fn trouble(&mut self) -> Option<Trouble> {
+        None
+    }
+}
+
+/// Why a reporter's output is not whole.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// What to tell the user.
+    pub diagnostic: Diagnostic,
+    /// The other reporters can tell it; standard output cannot.
+    pub tell: bool,
+}
+
+impl Trouble {
+    /// A file of the run's record is not whole.
+    pub fn record(file: &str, error: &std::io::Error) -> Self {
+        let diagnostic = Diagnostic::local("R0102", format!("the record of this run is incomplete: `{file}`: {error}"))
+            .warning()
+            .with_hint("free some space, or set HOSTCTL_STATE_DIR to another folder");
+        Self { diagnostic, tell: true }
+    }
 }
 
 /// Whose output: host, task, and the image or the stream.
@@ -338,6 +361,10 @@ struct Inner {
     reporters: Vec<Box<dyn Reporter>>,
     /// Output under way: a secret may be wrapped over lines that come one by one.
     output: HashMap<OutputKey, LineRedactor>,
+    /// What was not told as a warning yet.
+    untold: Vec<Diagnostic>,
+    /// Something was not written.
+    incomplete: bool,
 }
 
 impl Inner {
@@ -351,8 +378,22 @@ impl Inner {
             host: host.cloned(),
             kind,
         };
+        let ended = matches!(event.kind, EventKind::RunEnded { .. });
+        let mut tell = None;
         for reporter in &mut self.reporters {
             reporter.event(&event, &sink.sources);
+            if let Some(trouble) = reporter.trouble() {
+                // Several files of a full disk have one cause, and after the end nobody listens.
+                if trouble.tell && !ended {
+                    tell = tell.or((!self.incomplete).then_some(trouble.diagnostic));
+                } else if !trouble.tell || !self.incomplete {
+                    self.untold.push(trouble.diagnostic);
+                }
+                self.incomplete |= trouble.tell;
+            }
+        }
+        if let Some(diagnostic) = tell {
+            self.deliver(sink, None, EventKind::Warning { diagnostic });
         }
     }
 
@@ -365,7 +406,10 @@ impl Inner {
             "stderr" => vec![Progress::Output { stream: Stream::Stderr, text }],
             image => text
                 .split_terminator('\n')
-                .map(|line| Progress::ImageLog { image: image.trim_start_matches('/').to_owned(), line: line.to_owned() })
+                .map(|line| Progress::ImageLog {
+                    image: image.trim_start_matches('/').to_owned(),
+                    line: line.to_owned(),
+                })
                 .collect(),
         };
         for progress in told {
@@ -404,7 +448,18 @@ impl Sink {
         sources: Arc<SourceMap>,
         reporters: Vec<Box<dyn Reporter>>,
     ) -> Self {
-        Self { run: run.into(), redactor, sources, inner: Arc::new(Mutex::new(Inner { seq: 0, reporters, output: HashMap::new() })) }
+        Self {
+            run: run.into(),
+            redactor,
+            sources,
+            inner: Arc::new(Mutex::new(Inner {
+                seq: 0,
+                reporters,
+                output: HashMap::new(),
+                untold: Vec::new(),
+                incomplete: false,
+            })),
+        }
     }
 
     /// The run's id.
@@ -444,8 +499,10 @@ impl Sink {
                     let held = inner.output.get_mut(&key).map(LineRedactor::flush).unwrap_or_default();
                     inner.deliver_output(self, &key, held);
                 } else {
-                    let lines =
-                        inner.output.entry(key.clone()).or_insert_with(|| LineRedactor::new(Arc::clone(&self.redactor)));
+                    let lines = inner
+                        .output
+                        .entry(key.clone())
+                        .or_insert_with(|| LineRedactor::new(Arc::clone(&self.redactor)));
                     let shown = lines.push(&text);
                     return inner.deliver_output(self, &key, shown);
                 }
@@ -457,6 +514,17 @@ impl Sink {
             _ => {}
         }
         inner.deliver(self, host, kind);
+    }
+
+    /// True if the record of the run or its output is not whole.
+    pub fn incomplete(&self) -> bool {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.incomplete || !inner.untold.is_empty()
+    }
+
+    /// What could not be told as a warning of the run, once.
+    pub fn take_untold(&self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner).untold)
     }
 
     /// Lets live lines move, and shows the last line of a program that waits.

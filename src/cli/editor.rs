@@ -30,7 +30,6 @@ fn wrong(what: &str, error: &std::io::Error) -> Diagnostic {
 /// Lets the user edit until the vault takes the text, twice at most; false if nothing changed.
 pub(super) fn session(vault: &mut Vault, keyring: &Keyring, output: &Output) -> Result<bool> {
     let base = base();
-    sweep(&base);
     let mut from: Option<String> = None;
     loop {
         let again = from.is_some();
@@ -103,14 +102,20 @@ fn keep(base: &Path, error: Diagnostic, text: &str) -> Diagnostic {
     }
 }
 
-/// Removes the folders of edits whose hostctl was killed: nobody holds their lock any more.
-pub(super) fn sweep(base: &Path) {
+/// Removes the folders of edits whose hostctl was killed.
+pub(super) fn sweep_left() {
+    sweep(&base());
+}
+
+/// Nobody holds the lock of such a folder any more.
+fn sweep(base: &Path) {
     let own = rustix::process::geteuid().as_raw();
     for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
         let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
         let Ok(meta) = std::fs::symlink_metadata(entry.path()) else { continue };
         // One that was made just now may not be locked yet.
-        let fresh = meta.modified().ok().and_then(|at| at.elapsed().ok()).is_none_or(|age| age < Duration::from_secs(5));
+        let fresh =
+            meta.modified().ok().and_then(|at| at.elapsed().ok()).is_none_or(|age| age < Duration::from_secs(5));
         if !ours || !meta.is_dir() || meta.uid() != own || fresh {
             continue;
         }
@@ -208,4 +213,43 @@ fn family(pid: i32) -> Vec<i32> {
         at += 1;
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_folders_that_nobody_uses_are_swept() {
+        let base = tempfile::tempdir().unwrap();
+        let old = std::fs::FileTimes::new().set_modified(std::time::SystemTime::now() - Duration::from_secs(60));
+        let make = |name: &str| {
+            let path = base.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            std::fs::write(path.join("secrets.yml"), "a: clear\n").unwrap();
+            let folder = File::open(&path).unwrap();
+            folder.set_times(old).unwrap();
+            (path, folder)
+        };
+        let (stale, _) = make("hostctl-vault-dead00");
+        let (used, lock) = make("hostctl-vault-alive0");
+        lock.try_lock().unwrap();
+        let (other, _) = make("hostctl-kept-abc000");
+        sweep(base.path());
+        assert!(!stale.exists() && used.exists() && other.exists());
+    }
+
+    #[test]
+    fn the_clear_text_is_private() {
+        let base = tempfile::tempdir().unwrap();
+        let dir = private(base.path(), PREFIX).unwrap();
+        write(&dir.path().join("secrets.yml"), "a: b\n").unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(dir.path()), mode(&dir.path().join("secrets.yml"))), (0o700, 0o600));
+        let error = keep(base.path(), Diagnostic::local("V0011", "refused"), "a: 'b\n");
+        let note = error.notes.iter().find(|note| note.contains("is kept")).unwrap();
+        let path = Path::new(note.rsplit(' ').next().unwrap());
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "a: 'b\n");
+        assert_eq!(mode(path), 0o600);
+    }
 }

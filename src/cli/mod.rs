@@ -10,6 +10,7 @@ mod output;
 mod run;
 mod vault;
 
+use std::io::Write as _;
 use std::path::Path;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -55,10 +56,14 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let wrong = error.use_stderr();
-            // Help and version go to stdout, mistakes to stderr; a closed pipe is no concern.
-            let _ = error.print();
-            return if wrong { ExitCode::Usage } else { ExitCode::Ok };
+            // Help and version go to stdout, mistakes to stderr.
+            let output = output::Output::plain();
+            let printed = error.print();
+            if error.use_stderr() {
+                return ExitCode::Usage;
+            }
+            output.wrote(printed.and_then(|()| std::io::stdout().flush()));
+            return output.end(ExitCode::Ok);
         }
     };
     let output = cli.output.resolve();
@@ -71,5 +76,5 @@ pub fn main() -> ExitCode {
         Command::Doc(args) => doc::main(&args, &output),
         Command::Explain(args) => doc::explain(&args, &output),
     };
-    ended.unwrap_or_else(|error| output.fail(&error))
+    output.end(ended.unwrap_or_else(|error| output.fail(&error)))
 }

@@ -67,6 +67,7 @@ enum VaultCommand {
 }
 
 pub(super) fn main(args: &VaultArgs, output: &Output) -> Result<ExitCode> {
+    editor::sweep_left();
     let request = args.project.request(output)?;
     let place = ops::VaultPlace::find(&request, args.file.as_deref(), &output.sources)?;
     match &args.command {

@@ -172,7 +172,17 @@ impl HostRun {
         let diff = self.keyword_flag(task, "diff", scope)?.unwrap_or(self.play.engine.options.diff);
         let environment = self.environment(task, scope)?;
         let inputs = self.inputs(task, entry, &args, scope)?;
-        Ok(Call { module: entry.meta.name.to_owned(), args, check, diff, environment, no_log, timeout: None, detach: None, inputs })
+        Ok(Call {
+            module: entry.meta.name.to_owned(),
+            args,
+            check,
+            diff,
+            environment,
+            no_log,
+            timeout: None,
+            detach: None,
+            inputs,
+        })
     }
 
     /// One `environment`. What facts are gathered with may name `ansible_env`, which is not known by then: such

@@ -97,13 +97,21 @@ pub async fn run(
         let watch = watch_signals(&cancel, &sink);
         let ended = play(&request, &opened, &sink, &cancel, &loaded, &time, &id).await;
         watch.abort();
-        let (code, mut notes) = ended;
+        let (mut code, mut notes) = ended;
+        if code == ExitCode::Ok && sink.incomplete() {
+            code = ExitCode::Error;
+        }
         exit = code;
         notes.push(("logs".to_owned(), shown(dir.path())));
         if code != ExitCode::Ok && code != ExitCode::Interrupted {
             notes.push(("failed".to_owned(), format!("hostctl log {id} --failed")));
         }
         sink.emit(None, EventKind::RunEnded { exit_code: code as u8, notes, seconds: started.elapsed().as_secs_f64() });
+        let untold = sink.take_untold();
+        if !untold.is_empty() {
+            show(&untold);
+            exit = if exit == ExitCode::Ok { ExitCode::Error } else { exit };
+        }
         if exit != ExitCode::Ok {
             break;
         }

@@ -97,12 +97,15 @@ pub fn init(
     let vault = Vault::init(&place.sources, &place.path, &all, passphrase)?;
     if passphrase.is_none() && !vault.opens(&keyring) {
         let path = place.path.display();
-        let warning = Diagnostic::new("V0016", Kind::Vault, format!("you cannot open `{path}`: none of its recipients is you"))
-            .warning()
-            .with_note(format!("it is sealed for {}", all.join(", ")));
+        let warning =
+            Diagnostic::new("V0016", Kind::Vault, format!("you cannot open `{path}`: none of its recipients is you"))
+                .warning()
+                .with_note(format!("it is sealed for {}", all.join(", ")));
         made.warnings.push(match keyring.public_keys().first() {
             Some(own) => warning.with_hint(format!("to be one of them, remove the file and add `--recipient {own}`")),
-            None => warning.with_hint("only they can set values; name your identity with `--identity FILE` if you are one of them"),
+            None => warning.with_hint(
+                "only they can set values; name your identity with `--identity FILE` if you are one of them",
+            ),
         });
     }
     Ok(made)

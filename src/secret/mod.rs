@@ -231,7 +231,8 @@ mod tests {
 
     #[test]
     fn wrapped_encodings_are_masked() {
-        let secret = "Zq9-hunter2-and a rather long tail, so that its base64 needs three lines of text: 0123456789 abcdefghij";
+        let secret =
+            "Zq9-hunter2-and a rather long tail, so that its base64 needs three lines of text: 0123456789 abcdefghij";
         let redactor = knows(&[secret]);
         let wrap = |text: &str, width: usize, lead: &str, end: &str| {
             let lines: Vec<String> =

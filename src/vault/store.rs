@@ -550,7 +550,10 @@ mod tests {
         let sealed = setup.line("one");
         vault.change_recipients(&setup.keyring, &[setup.public.clone(), other_public.clone()], &[]).unwrap();
         assert_eq!(setup.line("one"), sealed);
-        assert_eq!(Vault::open(&SourceMap::new(), &setup.path()).unwrap().get(&ring(&other), "one").unwrap(), Value::from("first"));
+        assert_eq!(
+            Vault::open(&SourceMap::new(), &setup.path()).unwrap().get(&ring(&other), "one").unwrap(),
+            Value::from("first")
+        );
         vault.change_recipients(&setup.keyring, &[], std::slice::from_ref(&other_public)).unwrap();
         assert_ne!(setup.line("one"), sealed);
         let vault = Vault::open(&SourceMap::new(), &setup.path()).unwrap();
@@ -569,7 +572,9 @@ mod tests {
     fn a_passphrase_opens_beside_recipients() {
         let setup = Setup::new();
         let passphrase = Secret::new("correct horse");
-        let mut vault = Vault::init(&SourceMap::new(), &setup.path(), std::slice::from_ref(&setup.public), Some(&passphrase)).unwrap();
+        let mut vault =
+            Vault::init(&SourceMap::new(), &setup.path(), std::slice::from_ref(&setup.public), Some(&passphrase))
+                .unwrap();
         vault.set(&setup.keyring, "one", &Value::from("first")).unwrap();
         let with = |text: &'static str| {
             let mut keyring = Keyring::new(Arc::new(Redactor::default()));
@@ -585,7 +590,10 @@ mod tests {
     fn nothing_is_overwritten_by_accident() {
         let setup = Setup::new();
         let mut vault = setup.vault();
-        assert_eq!(Vault::init(&SourceMap::new(), &setup.path(), std::slice::from_ref(&setup.public), None).unwrap_err().code, "V0013");
+        assert_eq!(
+            Vault::init(&SourceMap::new(), &setup.path(), std::slice::from_ref(&setup.public), None).unwrap_err().code,
+            "V0013"
+        );
         std::fs::write(setup.path(), setup.text() + "# someone else\n").unwrap();
         let before = setup.text();
         assert_eq!(vault.apply(&setup.keyring, "a: bbbb\n").unwrap_err().code, "V0011");
@@ -624,7 +632,10 @@ mod tests {
         // Keys that are damaged in every byte: an error, never a panic, never a value.
         let sealed = format!("{good}a: sealed1.AAAA\n");
         std::fs::write(setup.path(), &sealed).unwrap();
-        assert_eq!(Vault::open(&SourceMap::new(), &setup.path()).unwrap().get(&setup.keyring, "a").unwrap_err().code, "V0007");
+        assert_eq!(
+            Vault::open(&SourceMap::new(), &setup.path()).unwrap().get(&setup.keyring, "a").unwrap_err().code,
+            "V0007"
+        );
         let start = good.find("-----BEGIN").unwrap();
         for at in (start..good.len()).step_by(11) {
             let mut bytes = sealed.clone().into_bytes();
