@@ -97,16 +97,14 @@ pub async fn run(
         let watch = watch_signals(&cancel, &sink);
         let ended = play(&request, &opened, &sink, &cancel, &loaded, &time, &id).await;
         watch.abort();
-        let (mut code, mut notes) = ended;
-        if code == ExitCode::Ok && sink.incomplete() {
-            code = ExitCode::Error;
-        }
-        exit = code;
+        let (code, mut notes) = ended;
+        // A record that is not whole must not pass for a success.
+        exit = if code == ExitCode::Ok && sink.incomplete() { ExitCode::Error } else { code };
         notes.push(("logs".to_owned(), shown(dir.path())));
         if code != ExitCode::Ok && code != ExitCode::Interrupted {
             notes.push(("failed".to_owned(), format!("hostctl log {id} --failed")));
         }
-        sink.emit(None, EventKind::RunEnded { exit_code: code as u8, notes, seconds: started.elapsed().as_secs_f64() });
+        sink.emit(None, EventKind::RunEnded { exit_code: exit as u8, notes, seconds: started.elapsed().as_secs_f64() });
         let untold = sink.take_untold();
         if !untold.is_empty() {
             show(&untold);

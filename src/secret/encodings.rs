@@ -109,20 +109,22 @@ fn derived(secret: &str, needles: &mut Needles) {
         needles.add(first.to_uppercase().chain(rest.to_lowercase().chars()).collect::<String>());
     }
     needles.add(secret.chars().rev().collect::<String>());
-    for inner in inner_base64(secret.as_bytes()) {
-        base64(inner.as_bytes(), needles);
+    needles.add_encoded(STANDARD.encode(STANDARD.encode(secret)));
+    for shift in 0..3 {
+        let inner = decided_base64(secret.as_bytes(), shift);
+        for shift in 0..3 {
+            needles.add_encoded(decided_base64(inner.as_bytes(), shift));
+        }
     }
 }
 
-/// The part of a base64 text that a secret alone decides, at the three alignments.
-fn inner_base64(secret: &[u8]) -> impl Iterator<Item = String> {
-    (0..3).map(move |shift| {
-        let mut bytes = vec![0; shift];
-        bytes.extend_from_slice(secret);
-        let first = (shift * 8).div_ceil(6);
-        let last = bytes.len() * 8 / 6;
-        STANDARD.encode(&bytes)[first.min(last)..last].to_owned()
-    })
+/// The part of a base64 text that a secret alone decides, whatever stands around it.
+fn decided_base64(secret: &[u8], shift: usize) -> String {
+    let mut bytes = vec![0; shift];
+    bytes.extend_from_slice(secret);
+    let first = (shift * 8).div_ceil(6);
+    let last = bytes.len() * 8 / 6;
+    STANDARD.encode(&bytes)[first.min(last)..last].to_owned()
 }
 
 /// Base64 as it looks inside a longer text: at the three alignments, with and without the end.
