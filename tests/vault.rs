@@ -287,7 +287,7 @@ fn a_full_disk_is_no_success() {
         let output = place.command(arguments).stdout(full).output().unwrap();
         let shown = text(&output);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {shown}");
-        assert_eq!(shown.matches("C0110").count(), 1, "{arguments:?}: {shown}");
+        assert_eq!(shown.matches("C0116").count(), 1, "{arguments:?}: {shown}");
     }
     // A reader that left is no error.
     let (reader, writer) = std::io::pipe().unwrap();

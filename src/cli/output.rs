@@ -28,6 +28,8 @@ pub enum OutputForm {
     Human,
     /// One JSON object a line on stdout; everything else on stderr.
     Jsonl,
+    /// What Ansible's stdout callback writes (`default`, or the configured one).
+    Ansible,
 }
 
 /// Options of every command.
@@ -57,7 +59,7 @@ pub struct Output {
     /// Where spans point.
     pub sources: Arc<SourceMap>,
     /// Why standard output did not take everything.
-    unwritten: Arc<Mutex<Option<Diagnostic>>>,
+    pub(super) unwritten: Arc<Mutex<Option<Diagnostic>>>,
 }
 
 impl OutputArgs {

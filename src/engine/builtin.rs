@@ -284,12 +284,12 @@ impl HostRun {
             .collect();
         let (name, port) = match name.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') && port.parse::<u16>().is_ok() => {
-                (host.to_owned(), Some(port.to_owned()))
+                (host.to_owned(), port.parse::<u16>().ok())
             }
             _ => (name, None),
         };
         if let Some(port) = port {
-            insert(&mut vars, "ansible_ssh_port", port);
+            insert(&mut vars, "ansible_ssh_port", u32::from(port));
         }
         for (_, password) in vars.iter().filter(|(key, _)| crate::secret::names_password(&key.text())) {
             self.play.engine.redactor.learn(&python_str(password));

@@ -10,7 +10,7 @@ use super::interp::HostRun;
 use super::invoke::flag;
 use crate::diag::{Diagnostic, Result};
 use crate::modules::{BlobSource, Input, InputArg, InputKind, ModuleEntry, TreeEntry};
-use crate::playbook::{ContextKind, Task};
+use crate::playbook::{ContextKind, Task, clean_path};
 use crate::template::FileOptions;
 use crate::value::Value;
 use crate::vars::{Layer, Level, Scope};
@@ -85,7 +85,7 @@ impl HostRun {
         if path.is_absolute() {
             return path.exists().then_some(path);
         }
-        self.search_dirs(task, subfolder).into_iter().map(|dir| dir.join(&path)).find(|path| path.exists())
+        self.search_dirs(task, subfolder).into_iter().map(|dir| clean_path(&dir.join(&path))).find(|path| path.exists())
     }
 
     fn not_found(&self, task: &Task, subfolder: &str, name: &str) -> Diagnostic {

@@ -23,24 +23,38 @@ impl<W: Write + Send> Written<W> {
 
     /// Writes whole lines.
     pub fn write(&mut self, text: &str) {
+        self.put(text);
+        self.flush();
+    }
+
+    /// Writes without giving it away yet.
+    pub fn put(&mut self, text: &str) {
         let mut write = || {
             if self.torn {
                 self.out.write_all(b"\n")?;
             }
-            self.out.write_all(text.as_bytes())?;
-            self.out.flush()
+            self.out.write_all(text.as_bytes())
         };
-        match write() {
-            Ok(()) => self.torn = false,
+        let written = write();
+        self.torn = written.is_err();
+        self.note(written);
+    }
+
+    /// Gives away what was put.
+    pub fn flush(&mut self) {
+        let flushed = self.out.flush();
+        self.torn |= flushed.is_err();
+        self.note(flushed);
+    }
+
+    fn note(&mut self, outcome: std::io::Result<()>) {
+        match outcome {
             // A closed pipe ends nothing: the run goes on, as with any reader that leaves.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe && self.file.is_none() => {}
-            Err(error) => {
-                self.torn = true;
-                if !self.told {
-                    self.told = true;
-                    self.trouble = Some(trouble(self.file.as_deref(), &error));
-                }
+            Err(error) if !self.told && (self.file.is_some() || error.kind() != ErrorKind::BrokenPipe) => {
+                self.told = true;
+                self.trouble = Some(trouble(self.file.as_deref(), &error));
             }
+            _ => {}
         }
     }
 
@@ -59,7 +73,7 @@ fn trouble(file: Option<&str>, error: &std::io::Error) -> Trouble {
 
 /// The error of a standard output that takes nothing.
 pub fn unwritten(error: &std::io::Error) -> Diagnostic {
-    Diagnostic::local("C0110", format!("standard output cannot be written: {error}"))
+    Diagnostic::local("C0116", format!("standard output cannot be written: {error}"))
         .with_hint("look at the free space of the place that it is redirected to")
 }
 
@@ -89,7 +103,7 @@ mod tests {
         assert!(full.trouble().is_none());
         let mut stdout = Written::new(Broken(ErrorKind::StorageFull), None);
         stdout.write("a\n");
-        assert!(stdout.trouble().is_some_and(|trouble| !trouble.tell && trouble.diagnostic.code == "C0110"));
+        assert!(stdout.trouble().is_some_and(|trouble| !trouble.tell && trouble.diagnostic.code == "C0116"));
         let mut closed = Written::new(Broken(ErrorKind::BrokenPipe), None);
         closed.write("a\n");
         assert!(closed.trouble().is_none());
