@@ -291,6 +291,9 @@ impl HostRun {
         if let Some(port) = port {
             insert(&mut vars, "ansible_ssh_port", u32::from(port));
         }
+        for (_, password) in vars.iter().filter(|(key, _)| crate::secret::names_password(&key.text())) {
+            self.play.engine.redactor.learn(&python_str(password));
+        }
         let changed = self.play.engine.hosts.add_host(&name, &groups, &vars)?;
         self.hosts_changed();
         let group_values: Vec<Value> = groups.iter().map(|group| Value::from(group.as_str())).collect();

@@ -107,6 +107,9 @@ impl PlayRun {
             return Some(Arc::clone(record));
         }
         let record = Arc::new(self.engine.hosts.host(host)?);
+        for password in record.layers.iter().flat_map(Layer::passwords) {
+            self.engine.redactor.learn(&password);
+        }
         records.insert(Arc::clone(host), Arc::clone(&record));
         Some(record)
     }

@@ -106,6 +106,19 @@ impl InventoryHosts {
     }
 }
 
+impl InventoryHosts {
+    /// The login and become passwords that the inventory holds as they are.
+    pub fn passwords(&self) -> Vec<String> {
+        let inventory = self.inventory();
+        let hosts: Vec<Arc<str>> = inventory.hosts().map(|host| Arc::clone(&host.name)).collect();
+        hosts
+            .iter()
+            .flat_map(|host| inventory.layers(host))
+            .flat_map(|layer| layer.passwords().collect::<Vec<_>>())
+            .collect()
+    }
+}
+
 impl HostList for InventoryHosts {
     fn select(&self, pattern: &str) -> Result<Vec<Arc<str>>> {
         let selected = self.inventory().select(pattern, self.limit.as_deref(), None)?;

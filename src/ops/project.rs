@@ -78,6 +78,8 @@ pub struct ProjectRequest {
     pub config_dir: Option<PathBuf>,
     /// Passwords of Ansible's vault by id.
     pub passwords: Vec<(String, PasswordSource)>,
+    /// A file with the passphrase of `secrets.yml`.
+    pub passphrase_file: Option<PathBuf>,
     /// Asks for a passphrase.
     pub ask: Option<Ask>,
     /// Folders with roles, from `ANSIBLE_ROLES_PATH` and the usual places.
@@ -272,7 +274,9 @@ pub(super) fn add_keys(keyring: &mut Keyring, request: &ProjectRequest) -> Resul
             }
         }
     }
-    if let Some(ask) = &request.ask {
+    if let Some(path) = &request.passphrase_file {
+        keyring.add_passphrase(passphrase_file(path)?);
+    } else if let Some(ask) = &request.ask {
         keyring.set_passphrase(Arc::clone(ask));
     }
     for (id, source) in &request.passwords {
@@ -283,6 +287,27 @@ pub(super) fn add_keys(keyring: &mut Keyring, request: &ProjectRequest) -> Resul
         keyring.add_password(id, &password);
     }
     Ok(())
+}
+
+/// The passphrase that a file holds, without its last line break. Only its owner may read the file.
+pub fn passphrase_file(path: &Path) -> Result<Secret> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let wrong = |text: String| {
+        Diagnostic::new("V0015", Kind::Vault, format!("the passphrase file `{}` {text}", path.display()))
+    };
+    let unread = |error: std::io::Error| {
+        wrong(format!("cannot be read: {error}")).with_hint("name another with `--passphrase-file FILE`")
+    };
+    let meta = std::fs::metadata(path).map_err(unread)?;
+    if meta.is_file() && meta.permissions().mode() & 0o077 != 0 {
+        return Err(wrong("can be read by others".to_owned()).with_hint(format!("chmod 600 {}", path.display())));
+    }
+    let text = std::fs::read_to_string(path).map_err(unread)?;
+    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    if text.is_empty() {
+        return Err(wrong("is empty".to_owned()).with_hint("write the passphrase into its first line"));
+    }
+    Ok(Secret::new(text))
 }
 
 /// A password file's text, or what the program of that name prints.

@@ -160,6 +160,11 @@ impl<'t> Cx<'t> {
                 }
             }
         };
+        if crate::secret::names_password(name)
+            && let Some(password) = value.as_str()
+        {
+            self.templates.host().learn(password);
+        }
         env.memo.borrow_mut().insert(name.into(), value.clone());
         Ok(Some(value))
     }

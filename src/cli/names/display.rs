@@ -23,6 +23,7 @@ pub(super) fn plain_output() -> Output {
         terminal,
         width: columns.max(79),
         sources: SourceMap::new(),
+        unwritten: std::sync::Arc::default(),
     }
 }
 

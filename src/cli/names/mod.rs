@@ -69,7 +69,7 @@ pub(super) fn main(program: Program) -> ExitCode {
     if words.iter().skip(1).any(|word| word == "--version") {
         let output = display::plain_output();
         output.data(&version(program));
-        return ExitCode::Ok;
+        return output.end(ExitCode::Ok);
     }
     match program {
         Program::Playbook => run::<playbook::PlaybookArgs>(program, &words, playbook::main),
@@ -103,7 +103,7 @@ fn run<A: Parser>(
         }
     };
     let mut output = display::plain_output();
-    main(args, &mut output).unwrap_or_else(|error| {
+    let ended = main(args, &mut output).unwrap_or_else(|error| {
         display::tell(&output, std::slice::from_ref(&error));
         match error.kind.exit_code() {
             // Ansible ends with 4 for what it cannot parse and with 1 for everything else that is wrong before a run.
@@ -111,7 +111,8 @@ fn run<A: Parser>(
             ExitCode::Usage | ExitCode::HostFailed => ExitCode::Error,
             code => code,
         }
-    })
+    });
+    output.end(ended)
 }
 
 /// What `--version` prints: the first line is what scripts look for.

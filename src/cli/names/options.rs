@@ -47,6 +47,7 @@ impl VaultOptions {
     pub(super) fn keys(&self) -> VaultKeys {
         VaultKeys {
             identity: std::env::var_os("HOSTCTL_IDENTITY").map(PathBuf::from),
+            passphrase_file: std::env::var_os("HOSTCTL_VAULT_PASSPHRASE_FILE").map(PathBuf::from),
             vault_id: self.vault_id.clone(),
             vault_password_file: self.vault_password_file.clone(),
             ask_vault_password: self.ask_vault_password,

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::super::output::Output;
 use super::super::run::ask;
-use super::super::vault::edit;
+use super::super::editor;
 use super::display;
 use super::options::VaultOptions;
 use crate::diag::{Diagnostic, ExitCode, Kind, Result};
@@ -134,7 +134,7 @@ pub(super) fn main(args: VaultProgramArgs, output: &mut Output) -> Result<ExitCo
                 let text = String::from_utf8(plain).map_err(|_| {
                     Diagnostic::new("V0110", Kind::Vault, format!("`{}` holds no text to edit", path.display()))
                 })?;
-                let edited = edit(&text)?;
+                let edited = editor::once(&text)?;
                 if edited != text {
                     let id = encrypt_id(&args.common, &config).or_else(|| ops::sealed_with(&sealed));
                     let id = id.filter(|id| passwords.iter().any(|(known, _)| known == id));
@@ -161,7 +161,7 @@ pub(super) fn main(args: VaultProgramArgs, output: &mut Output) -> Result<ExitCo
             if !std::io::stdin().is_terminal() && !args.skip_tty_check {
                 return Err(Diagnostic::local("C0103", "not a tty, editor cannot be opened"));
             }
-            let text = edit("")?;
+            let text = editor::once("")?;
             let id = encrypt_id(&args.common, &config);
             ops::replace(path, ops::seal(text.as_bytes(), &passwords, id.as_deref())?.as_bytes())?;
             Ok(ExitCode::Ok)

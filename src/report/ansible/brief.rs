@@ -7,7 +7,7 @@ use super::default::{is_action, result_text, short};
 use super::display::{AnsibleOptions, Display, Tone};
 use super::{diff, dump, message};
 use crate::diag::{SourceMap, Span};
-use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId};
+use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId, Trouble};
 use crate::value::StrKey;
 
 /// Modules whose output is shown as it is.
@@ -122,5 +122,9 @@ impl<O: Write + Send, E: Write + Send> Reporter for Brief<O, E> {
 
     fn tick(&mut self) {
         self.display.flush();
+    }
+
+    fn trouble(&mut self) -> Option<Trouble> {
+        self.display.trouble()
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::display::{AnsibleOptions, Display, Tone};
 use super::{diff, dump, message};
 use crate::diag::{Diagnostic, SourceMap, Span};
-use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId};
+use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId, Trouble};
 use crate::value::{Map, StrKey, Value, python_str};
 
 /// So long a host waits for those before it.
@@ -546,6 +546,10 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
             self.turn.retain(|other| *other != host);
         }
         self.display.flush();
+    }
+
+    fn trouble(&mut self) -> Option<Trouble> {
+        self.display.trouble()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Ansible's display: colours, banners, warnings once, stdout and stderr.
 
+use super::super::written::Written;
+use crate::event::Trouble;
 use std::collections::HashSet;
 use std::io::Write;
 
@@ -117,7 +119,7 @@ impl Tone {
 
 /// Writes to stdout and stderr as Ansible does.
 pub(super) struct Display<O: Write + Send, E: Write + Send> {
-    out: O,
+    out: Written<O>,
     err: E,
     color: bool,
     width: usize,
@@ -126,7 +128,7 @@ pub(super) struct Display<O: Write + Send, E: Write + Send> {
 
 impl<O: Write + Send, E: Write + Send> Display<O, E> {
     pub(super) fn new(out: O, err: E, options: &AnsibleOptions) -> Self {
-        Self { out, err, color: options.color, width: options.width, told: HashSet::new() }
+        Self { out: Written::new(out, None), err, color: options.color, width: options.width, told: HashSet::new() }
     }
 
     /// Text with its line break, painted.
@@ -142,7 +144,7 @@ impl<O: Write + Send, E: Write + Send> Display<O, E> {
 
     /// A closed pipe ends the output, not the run.
     pub(super) fn write(&mut self, text: &str) {
-        let _ = self.out.write_all(text.as_bytes());
+        self.out.put(text);
     }
 
     pub(super) fn write_err(&mut self, text: &str) {
@@ -152,7 +154,12 @@ impl<O: Write + Send, E: Write + Send> Display<O, E> {
     }
 
     pub(super) fn flush(&mut self) {
-        let _ = self.out.flush();
+        self.out.flush();
+    }
+
+    /// The first error of stdout, once.
+    pub(super) fn trouble(&mut self) -> Option<Trouble> {
+        self.out.trouble()
     }
 
     /// A line on stdout.

@@ -6,7 +6,7 @@ use std::io::Write;
 use super::display::{AnsibleOptions, Display, Tone};
 use super::message;
 use crate::diag::SourceMap;
-use crate::event::{Event, EventKind, Reporter, TaskId};
+use crate::event::{Event, EventKind, Reporter, TaskId, Trouble};
 use crate::map;
 use crate::value::{JsonStyle, Map, Value, insert, to_json_text};
 
@@ -120,5 +120,9 @@ impl<O: Write + Send, E: Write + Send> Reporter for JsonStats<O, E> {
             }
             _ => {}
         }
+    }
+
+    fn trouble(&mut self) -> Option<Trouble> {
+        self.display.trouble()
     }
 }
