@@ -37,7 +37,14 @@ impl HostRun {
         if module.entry.meta.runs_on == RunsOn::Engine {
             return self.builtin(task, module, &args, json, scope, no_log).await;
         }
-        let call = match self.call(task, module.entry, json, scope, no_log) {
+        let call = self.call(task, module.entry, json, scope, no_log).and_then(|mut call| {
+            if let Some(program) = &module.program {
+                call.inputs.push(self.file_input("module", program, false, false)?);
+                call.args = serde_json::json!({ "name": &*module.name, "args": call.args });
+            }
+            Ok(call)
+        });
+        let call = match call {
             Ok(call) => call,
             Err(diagnostic) => return Attempt::error(diagnostic),
         };

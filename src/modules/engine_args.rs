@@ -140,6 +140,21 @@ engine_module!(
     any_argument: true,
 );
 
+/// The name of the entry that stands for every module of ansible-core that hostctl does not have.
+pub const ABSENT: &str = "hostctl.core.absent";
+
+/// A module of ansible-core that is not here, in a task that a condition may keep from being run.
+#[derive(Deserialize, JsonSchema)]
+pub struct AbsentArgs {}
+engine_module!(
+    /// What is not here.
+    Absent(AbsentArgs), "hostctl.core.absent", "hostctl.core.absent", "A module that hostctl does not have",
+    any_argument: true,
+);
+
+/// The line of [`ABSENT`], outside of the table.
+pub static ABSENT_ENTRY: super::spec::ModuleEntry = super::spec::entry::<Absent>();
+
 /// Notes values for the end of the run, for one host or for the run as a whole.
 ///
 /// ```yaml

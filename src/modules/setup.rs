@@ -112,6 +112,13 @@ fn local(cx: &Cx, folder: &Path, timeout: u64) -> Result<Map, Failure> {
         else {
             continue;
         };
+        if let Err(error) = std::fs::metadata(&path) {
+            let reason = crate::system::fs::python_error(&error, &path);
+            let message = format!("Could not stat fact ({}): {reason}", shown(&path));
+            cx.warn(message.clone());
+            insert(&mut facts, name, message);
+            continue;
+        }
         let runs = cx.probe().access(&path, rustix::fs::Access::EXEC_OK);
         let text = if runs {
             // A fact program is the host's own and is run in check mode too, as Ansible does.

@@ -66,6 +66,9 @@ table![
 
 /// The module of a short or full name.
 pub fn find(name: &str) -> Option<&'static ModuleEntry> {
+    if name == super::CUSTOM {
+        return Some(&super::CUSTOM_ENTRY);
+    }
     MODULES
         .iter()
         .find(|entry| entry.meta.name == name || entry.meta.full_name == name || entry.meta.also.contains(&name))

@@ -70,6 +70,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "`fetch` takes one regular file of the host that the user may read, and writes it on the controller. A file that may be missing: `fail_on_missing: false`.",
     },
     CodeEntry {
+        code: "H0028",
+        title: "a module that hostctl does not have was reached",
+        text: "The playbook names a module of ansible-core that hostctl lacks. Its task has a condition, so the run began; the condition was true on this host.",
+    },
+    CodeEntry {
         code: "H0101",
         title: "a file operation failed on the host",
         text: "The operating system refused to read, write or change a file. The message has the path and the \
@@ -166,6 +171,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "H0118",
         title: "a job, or a module of your own, failed",
         text: "The text is the program's own `msg`. For `async_status`: the job that a task with `async` started has failed, or its result is not on the host (another host, another user, or removed already).",
+    },
+    CodeEntry {
+        code: "H0119",
+        title: "a module of your own printed no JSON",
+        text: "A program of `library/` prints one JSON object: `changed`, `failed` with `msg`, and whatever it has to tell. Arguments come in a file that its first argument names: JSON for binary programs and for scripts that hold the word WANT_JSON, `key=value` words for others.",
     },
     CodeEntry {
         code: "H0117",

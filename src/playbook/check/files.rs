@@ -28,6 +28,7 @@ pub(super) fn check(survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnos
                     }
                     (*arg, "files", false)
                 }
+                InputArg::Program { .. } => continue,
                 InputArg::Command { arg } => (*arg, "files", false),
                 InputArg::Template { arg } => (*arg, "templates", true),
             };
