@@ -5,6 +5,7 @@
 //! `<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>` in a script is replaced by the JSON text.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -17,6 +18,7 @@ use super::refusal::refused_with;
 use super::spec::{InputArg, Meta, Module, ModuleEntry, entry};
 use crate::diag::Diagnostic;
 use crate::map;
+use crate::system::Probe;
 use crate::system::fs::Content;
 use crate::system::process::{Output, Program, quote};
 use crate::value::{Map, Value, from_json, insert, python_str};
@@ -36,6 +38,9 @@ pub struct Args {
     /// Its arguments.
     #[schemars(skip)]
     args: Json<String, JsonValue>,
+    /// What runs it, in the place of its first line (`ansible_perl_interpreter`).
+    #[schemars(skip)]
+    interpreter: Option<String>,
 }
 
 /// The module.
@@ -89,7 +94,8 @@ impl Module for Custom {
                 Style::Inside => (Cow::Owned(replaced(&program, json.as_bytes())), None),
             };
             host.program_file(&path, Content::Bytes(&program))?;
-            let mut command = Program::new([path]);
+            let mut command = Program::new(started(host.probe(), &program, args.interpreter.as_deref()));
+            command = command.arg(path);
             if let Some(text) = text {
                 host.program_file(&arguments, Content::Bytes(text.as_bytes()))?;
                 command = command.arg(arguments);
@@ -98,6 +104,28 @@ impl Module for Custom {
         })?;
         result(cx, &output)
     }
+}
+
+/// The words before the program's path: none for what starts itself.
+fn started(probe: &Probe, program: &[u8], chosen: Option<&str>) -> Vec<String> {
+    let Some(line) = program.strip_prefix(b"#!").and_then(|rest| rest.split(|byte| *byte == b'\n').next()) else {
+        return Vec::new();
+    };
+    let line = String::from_utf8_lossy(line).into_owned();
+    let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    let Some(first) = words.first_mut() else { return Vec::new() };
+    if let Some(chosen) = chosen {
+        chosen.clone_into(first);
+    } else if !Path::new(first.as_str()).exists() {
+        // Hosts have their Python in different places, as Ansible's discovery knows.
+        let name = first.rsplit('/').next().unwrap_or_default().to_owned();
+        let python = name.starts_with("python").then_some("python3");
+        let found = [Some(name.as_str()), python].into_iter().flatten().find_map(|name| probe.which(name));
+        if let Some(found) = found {
+            *first = found.to_string_lossy().into_owned();
+        }
+    }
+    words
 }
 
 /// The table line, found by [`CUSTOM`] alone: nobody can write it in a playbook.

@@ -75,6 +75,7 @@ impl Module for Group {
         full_name: "ansible.builtin.group",
         also: &["ansible.legacy.group"],
         summary: "Create and remove groups",
+        exclusive: &[&["non_unique", "local"], &["gid_min", "local"], &["gid_max", "local"]],
         required_if: &[("non_unique", "true", &["gid"])],
         ..Meta::NONE
     };

@@ -9,6 +9,7 @@ use super::attributes::{StateDiff, apply, with_file_args};
 use super::call::Failure;
 use super::cx::Cx;
 use super::place::{Place, content_diff};
+use super::refusal::refused_with;
 use super::spec::{Meta, Module};
 use super::types::HostPath;
 use crate::diag::{Diagnostic, Result};
@@ -106,8 +107,7 @@ impl Module for LineInFile {
             cx.warn("an empty pattern matches every line of the file; `^` says so without this warning");
         }
         if cx.probe().is_dir(&path) {
-            let error = Diagnostic::task("H0107", format!("path {} is a directory", shown(&path)));
-            return Err(Failure::with_result(error, map! { "rc" => 256 }));
+            return Err(refused_with("H0107", format!("Path {} is a directory !", shown(&path)), map! { "rc" => 256 }));
         }
         match args.state {
             State::Present => present(cx, &args, &path),
@@ -270,9 +270,10 @@ fn present(cx: &Cx, args: &Args, path: &Path) -> Result<Map, Failure> {
     let probe = cx.probe();
     let exists = probe.exists(path);
     if !exists && !args.create {
-        let error = Diagnostic::task("H0107", format!("destination {} does not exist", shown(path)))
-            .with_hint("`create: true` creates it");
-        return Err(Failure::with_result(error, map! { "rc" => 257 }));
+        let text = format!("Destination {} does not exist !", shown(path));
+        let mut failure = refused_with("H0107", text, map! { "rc" => 257 });
+        failure.diagnostic.hints.push("`create: true` creates it".to_owned());
+        return Err(failure);
     }
     let before = if exists { probe.read(path)? } else { Vec::new() };
     let after = args.insertafter.as_deref().or(if args.insertbefore.is_none() { Some("EOF") } else { None });

@@ -15,6 +15,7 @@ mod call;
 mod coerce;
 mod command;
 mod copy;
+mod cron;
 mod custom;
 mod cx;
 mod derive;
@@ -22,13 +23,17 @@ pub mod engine_args;
 mod file;
 mod file_times;
 mod find;
+mod get_url;
 mod getent;
 mod group;
+mod hostname;
 mod image_build;
 mod image_tag;
 mod image_tags;
+mod known_hosts;
 mod lineinfile;
 pub mod mirror_proxy;
+mod multipart;
 pub mod network_bridge;
 #[cfg(test)]
 mod oracle;
@@ -52,10 +57,12 @@ mod tempfile;
 #[cfg(test)]
 mod testing;
 mod types;
+mod uri;
 mod user;
 mod user_key;
 pub mod volume_grow;
 mod wait_for;
+mod web;
 
 pub use ansible_words::ansible_message;
 pub use async_status::job_result;

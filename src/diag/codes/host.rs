@@ -184,4 +184,29 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
                finishes it. hostctl does not do so by itself, since it runs the scripts of packages that the \
                playbook does not name.",
     },
+    CodeEntry {
+        code: "H0120",
+        title: "a web service did not answer as expected",
+        text: "`uri` compares the status with `status_code` (200 unless given). A status of -1 means that there was no answer: the name is unknown, nobody listens, the certificate is not trusted, or the time was up.",
+    },
+    CodeEntry {
+        code: "H0121",
+        title: "a download failed",
+        text: "The server did not send the file, or what it sent does not have the digest of `checksum`. What was at `dest` is untouched.",
+    },
+    CodeEntry {
+        code: "H0122",
+        title: "a crontab cannot be changed as asked",
+        text: "The arguments of `cron` contradict each other, or the program `crontab` refused the new table; its words are below the message.",
+    },
+    CodeEntry {
+        code: "H0123",
+        title: "a host name is refused",
+        text: "systemd takes names of at most 64 characters.",
+    },
+    CodeEntry {
+        code: "H0124",
+        title: "a key does not fit its host",
+        text: "`key` of `known_hosts` is a whole line: names, kind of key, key. `name` must be one of its names.",
+    },
 ];
