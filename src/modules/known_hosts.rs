@@ -103,17 +103,21 @@ impl Module for KnownHosts {
         let lines: Vec<&str> = before.split_inclusive('\n').collect();
         let after: String = match (&found, &key, present) {
             // Nothing of that name, or not with this key.
-            (Found::No, _, false) | (Found::Other(_) | Found::Name(_), Some(_), false) => return Ok(result),
+            (Found::No, _, false) | (Found::Other(_) | Found::Name(_), Some(_), false) => before.clone(),
             // All lines of the name.
             (Found::Name(numbers), None, false) => kept(&lines, numbers),
             (Found::Same(number), _, false) => kept(&lines, &[*number]),
-            (Found::Same(_), _, true) => return Ok(result),
+            (Found::Same(_), _, true) => before.clone(),
             (Found::Other(Some(number)), Some(key), true) => with_end(&kept(&lines, &[*number])) + key,
             (_, Some(key), true) => with_end(&before) + key,
-            (_, None, _) => return Ok(result),
+            (_, None, _) => before.clone(),
         };
         let name = shown(&path);
-        cx.diff(content_diff(&name, &name, Some(before.as_bytes()), after.as_bytes()));
+        let header = if cx.probe().exists(&path) { name.as_str() } else { "/dev/null" };
+        cx.diff(content_diff(header, &name, Some(before.as_bytes()), after.as_bytes()));
+        if after == before {
+            return Ok(result);
+        }
         let what = format!("key of {host} in {name}");
         let exists = cx.probe().exists(&path);
         cx.change(what, |hand| {

@@ -7,6 +7,7 @@
 mod ansible_words;
 mod apt;
 mod apt_names;
+pub mod argspec;
 mod assemble;
 mod async_status;
 mod attributes;

@@ -64,6 +64,7 @@ table![
     super::tempfile::TempFile,
     super::copy::Template,
     super::uri::UriModule,
+    super::engine_args::ValidateArgumentSpec,
     super::user::User,
     super::volume_grow::VolumeGrow,
     super::wait_for::WaitFor,

@@ -75,6 +75,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "The playbook names a module of ansible-core that hostctl lacks. Its task has a condition, so the run began; the condition was true on this host.",
     },
     CodeEntry {
+        code: "H0029",
+        title: "arguments do not fit their spec",
+        text: "`meta/argument_specs.yml` of a role, or `argument_spec` of `validate_argument_spec`, says which names there are, of which type, and which are required. Each value that differs has a line below the message.",
+    },
+    CodeEntry {
         code: "H0101",
         title: "a file operation failed on the host",
         text: "The operating system refused to read, write or change a file. The message has the path and the \
