@@ -41,9 +41,11 @@ impl HostRun {
             "add_host" => self.add_host(args).map_err(Failure::from),
             "group_by" => self.group_by(&json).map_err(Failure::from),
             "pause" => self.pause(&json).await.map_err(Failure::from),
-            crate::modules::ABSENT => Err(Diagnostic::task("H0028", format!("hostctl does not have the module `{}`", module.name))
-                .with_label(module.name_span, "a module of ansible-core that is not here")
-                .into()),
+            crate::modules::ABSENT => {
+                Err(Diagnostic::task("H0028", format!("hostctl does not have the module `{}`", module.name))
+                    .with_label(module.name_span, "a module of ansible-core that is not here")
+                    .into())
+            }
             name => Err(Diagnostic::internal(format!("the engine does not run `{name}`")).into()),
         };
         ended.unwrap_or_else(Attempt::from_failure)

@@ -89,7 +89,11 @@ mod tests {
         check(Value::Int(10), Value::Int(15), Value::Int(25));
         check("a".into(), "b".into(), "ab".into());
         check("a".into(), Value::Int(1), "a".into());
-        check(Value::from(vec![Value::Int(1)]), Value::from(vec![Value::Int(2)]), Value::from(vec![Value::Int(1), Value::Int(2)]));
+        check(
+            Value::from(vec![Value::Int(1)]),
+            Value::from(vec![Value::Int(2)]),
+            Value::from(vec![Value::Int(1), Value::Int(2)]),
+        );
         check(map! { "a" => 1 }.into(), map! { "b" => 2 }.into(), map! { "a" => 1, "b" => 2 }.into());
     }
 
@@ -99,9 +103,15 @@ mod tests {
             let failure = set_stats(&args).expect_err("refused");
             failure.result.get(&StrKey("msg")).and_then(Value::as_str).map(str::to_owned).unwrap_or_default()
         };
-        assert_eq!(msg(map! { "data" => Value::from(Vec::<Value>::new()) }), "The 'data' option needs to be a dictionary/hash");
+        assert_eq!(
+            msg(map! { "data" => Value::from(Vec::<Value>::new()) }),
+            "The 'data' option needs to be a dictionary/hash"
+        );
         assert_eq!(msg(map! { "data" => map! { ".bad" => 1 } }), "Invalid variable name '.bad'.");
         let attempt = set_stats(&map! { "data" => Map::new(), "aggregate" => "x" }).expect("taken");
-        assert_eq!(attempt.result.get(&StrKey("ansible_stats")).and_then(|stats| stats.get("aggregate")), Some(&false.into()));
+        assert_eq!(
+            attempt.result.get(&StrKey("ansible_stats")).and_then(|stats| stats.get("aggregate")),
+            Some(&false.into())
+        );
     }
 }

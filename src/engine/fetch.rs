@@ -37,7 +37,13 @@ fn text<'a>(result: &'a Map, key: &str) -> &'a str {
 
 impl HostRun {
     /// Runs the task.
-    pub(super) async fn fetch(&self, task: &Task, json: &Json, scope: &Scope, no_log: bool) -> Result<Attempt, Failure> {
+    pub(super) async fn fetch(
+        &self,
+        task: &Task,
+        json: &Json,
+        scope: &Scope,
+        no_log: bool,
+    ) -> Result<Attempt, Failure> {
         let check = self.keyword_flag(task, "check_mode", scope)?.unwrap_or(self.play.engine.options.check);
         if check {
             let result = map! { "msg" => "check mode not (yet) supported for this module" };
@@ -159,7 +165,8 @@ impl HostRun {
         }
         if !dest.ends_with('/') {
             if here(dest).is_dir() {
-                let message = "dest is an existing directory, use a trailing slash if you want to fetch src into that directory";
+                let message =
+                    "dest is an existing directory, use a trailing slash if you want to fetch src into that directory";
                 return Err(refused(message, Map::new()));
             }
             return Ok(here(dest));

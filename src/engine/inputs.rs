@@ -29,7 +29,9 @@ impl HostRun {
             match input {
                 InputArg::File { arg, unless, unless_by_default } => {
                     let given = |name| if args.get(name).is_some() { flag(args, name) } else { *unless_by_default };
-                    if unless.is_some_and(given) {
+                    // `copy: false` is the old form of `remote_src: true`.
+                    let old = entry.spec().arg("copy").is_some() && args.get("copy").is_some() && !flag(args, "copy");
+                    if old || unless.is_some_and(given) {
                         continue;
                     }
                     let Some(name) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };

@@ -41,8 +41,7 @@ impl HostRun {
             if let Some(program) = &module.program {
                 call.inputs.push(self.file_input("module", program, false, false)?);
                 let interpreter = self.interpreter(program, scope)?;
-                call.args =
-                    serde_json::json!({ "name": &*module.name, "args": call.args, "interpreter": interpreter });
+                call.args = serde_json::json!({ "name": &*module.name, "args": call.args, "interpreter": interpreter });
             }
             Ok(call)
         });
@@ -109,7 +108,10 @@ impl HostRun {
         let line = String::from_utf8_lossy(&head[..count]).lines().next().unwrap_or_default().to_owned();
         let Some(line) = line.strip_prefix("#!") else { return Ok(None) };
         let mut words = line.split_whitespace().map(|word| word.rsplit('/').next().unwrap_or_default());
-        let name = words.find(|word| *word != "env").unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let name = words
+            .find(|word| *word != "env")
+            .unwrap_or_default()
+            .trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
         let name = format!("ansible_{name}_interpreter");
         if scope.get(&name).is_none() {
             return Ok(None);
@@ -195,7 +197,17 @@ impl HostRun {
         let diff = self.keyword_flag(task, "diff", scope)?.unwrap_or(self.play.engine.options.diff);
         let environment = self.environment(task, scope)?;
         let inputs = self.inputs(task, entry, &args, scope)?;
-        Ok(Call { module: entry.meta.name.to_owned(), args, check, diff, environment, no_log, timeout: None, detach: None, inputs })
+        Ok(Call {
+            module: entry.meta.name.to_owned(),
+            args,
+            check,
+            diff,
+            environment,
+            no_log,
+            timeout: None,
+            detach: None,
+            inputs,
+        })
     }
 
     /// One `environment`. What facts are gathered with may name `ansible_env`, which is not known by then: such

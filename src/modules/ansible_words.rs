@@ -115,7 +115,11 @@ mod tests {
         check("replace", Map::new(), "missing required arguments: path, regexp");
         check("script", Map::new(), "one of the following is required: _raw_params, cmd");
         check("fetch", Map::new(), "src and dest are required");
-        check("ping", map! { "x" => 1, "a" => 1 }, "Unsupported parameters for (ping) module: a, x. Supported parameters include: data.");
+        check(
+            "ping",
+            map! { "x" => 1, "a" => 1 },
+            "Unsupported parameters for (ping) module: a, x. Supported parameters include: data.",
+        );
         check(
             "lineinfile",
             map! { "path" => "/x", "insertafter" => "a", "insertbefore" => "b" },

@@ -54,7 +54,8 @@ fn groups(spec: Option<&Value>, name: &str) -> Vec<Vec<String>> {
 impl Check {
     fn unsupported(&mut self, spec: &Map, values: &Map, context: &[String]) {
         let known = |name: &str| {
-            spec.iter().any(|(key, attributes)| *key.text() == *name || aliases(attributes).iter().any(|alias| alias == name))
+            spec.iter()
+                .any(|(key, attributes)| *key.text() == *name || aliases(attributes).iter().any(|alias| alias == name))
         };
         let unknown: Vec<String> =
             values.keys().map(|key| key.text().to_string()).filter(|name| !known(name)).collect();
@@ -69,9 +70,11 @@ impl Check {
         if !others.is_empty() {
             self.supported.push_str(&format!(" ({})", others.join(", ")));
         }
-        self.unsupported.extend(unknown.into_iter().map(|name| {
-            context.iter().map(String::as_str).chain([name.as_str()]).collect::<Vec<_>>().join(".")
-        }));
+        self.unsupported.extend(
+            unknown
+                .into_iter()
+                .map(|name| context.iter().map(String::as_str).chain([name.as_str()]).collect::<Vec<_>>().join(".")),
+        );
     }
 
     /// One level of values; `of` holds the rules among them.
@@ -114,12 +117,14 @@ impl Check {
         for group in groups(of, "required_together") {
             let count = group.iter().filter(|name| given(values, name)).count();
             if count > 0 && count < group.len() {
-                self.errors.push(format!("parameters are required together: {}", group.join(", ")) + &found_in(context));
+                self.errors
+                    .push(format!("parameters are required together: {}", group.join(", ")) + &found_in(context));
             }
         }
         for group in groups(of, "required_one_of") {
             if !group.iter().any(|name| given(values, name)) {
-                self.errors.push(format!("one of the following is required: {}", group.join(", ")) + &found_in(context));
+                self.errors
+                    .push(format!("one of the following is required: {}", group.join(", ")) + &found_in(context));
             }
         }
         self.required_if(of, values, context);
@@ -343,7 +348,9 @@ mod tests {
         check(
             nested,
             json!({"list": [{"name": "a", "n": ["x"]}]}),
-            &["Elements value for option 'n' found in 'list' is of type str and we were unable to convert to int: invalid literal for int() with base 10: 'x'"],
+            &[
+                "Elements value for option 'n' found in 'list' is of type str and we were unable to convert to int: invalid literal for int() with base 10: 'x'",
+            ],
         );
         let rules = json!({"d": {"type": "dict", "mutually_exclusive": [["a", "b"]], "required_one_of": [["a", "b"]],
             "options": {"a": {}, "b": {}}}});

@@ -234,7 +234,9 @@ fn unescape(text: &[u8]) -> Vec<u8> {
             b'\\' | b'\'' | b'"' => out.push(*code),
             b'0'..=b'7' => {
                 let digits = text[at - 1..].iter().take(3).take_while(|digit| (b'0'..=b'7').contains(*digit)).count();
-                let value = text[at - 1..at - 1 + digits].iter().fold(0_u32, |value, digit| value * 8 + u32::from(digit - b'0'));
+                let value = text[at - 1..at - 1 + digits]
+                    .iter()
+                    .fold(0_u32, |value, digit| value * 8 + u32::from(digit - b'0'));
                 out.push(u8::try_from(value & 0xff).unwrap_or_default());
                 at += digits - 1;
             }

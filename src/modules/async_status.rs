@@ -174,14 +174,19 @@ mod tests {
     fn states_of_jobs() {
         let folder = tempfile::tempdir().expect("folder");
         let dir = folder.path().to_string_lossy().into_owned();
-        let ask = |jid: &str, mode: &str| module("async_status", map! { "jid" => jid, "mode" => mode }).env("ANSIBLE_ASYNC_DIR", &dir);
+        let ask = |jid: &str, mode: &str| {
+            module("async_status", map! { "jid" => jid, "mode" => mode }).env("ANSIBLE_ASYNC_DIR", &dir)
+        };
         let write = |jid: &str, text: &str| std::fs::write(folder.path().join(jid), text).expect("write");
         write("j1.2", r#"{"started": true, "finished": false, "ansible_job_id": "j1.2"}"#);
         let outcome = ask("j1.2", "status").ok();
         assert_eq!((get(&outcome, "finished"), outcome.changed), (json!(false), false));
         write("j1.2", r#"{"rc": 0, "changed": true, "stdout": "x", "warnings": ["w"]}"#);
         let outcome = ask("j1.2", "status").ok();
-        assert_eq!((get(&outcome, "finished"), get(&outcome, "stdout"), outcome.changed), (json!(true), json!("x"), true));
+        assert_eq!(
+            (get(&outcome, "finished"), get(&outcome, "stdout"), outcome.changed),
+            (json!(true), json!("x"), true)
+        );
         assert_eq!(outcome.warnings, ["w"]);
         write("j1.2", r#"{"failed": true, "msg": "no"}"#);
         assert_eq!(ask("j1.2", "status").fails().diagnostic.message, "no");

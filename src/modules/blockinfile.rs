@@ -271,7 +271,8 @@ fn new_place(all: &[Vec<u8>], original: &[u8], before: Option<&str>, after: Opti
         .map_err(|reason| Diagnostic::task("H0110", format!("`{name}` is no valid pattern: {reason}")))?;
     let limit = |reason: String| Diagnostic::task("H0110", format!("the pattern took too long: {reason}"));
     // A pattern that begins with `(?m)` is looked for in the whole text.
-    let flags: String = pattern.strip_prefix("(?").unwrap_or_default().chars().take_while(char::is_ascii_alphabetic).collect();
+    let flags: String =
+        pattern.strip_prefix("(?").unwrap_or_default().chars().take_while(char::is_ascii_alphabetic).collect();
     let mut found = None;
     if flags.contains('m') && pattern[2 + flags.len()..].starts_with(')') {
         if let Some(hit) = regex.search_bytes(original).map_err(limit)? {
@@ -335,8 +336,16 @@ mod tests {
         check("a\n", &[x(), ("insertbefore", s("^zz"))], "a\n# BEGIN\nx\n# END\n");
         check("a\nb\nc\n", &[x(), ("insertafter", s("(?m)^a\\nb"))], "a\nb\n# BEGIN\nx\n# END\nc\n");
         check("a\r\nb\r\n", &[x()], "a\r\nb\r\n# BEGIN\nx\n# END\n");
-        check("a\n", &[x(), ("prepend_newline", true.into()), ("append_newline", true.into())], "a\n\n# BEGIN\nx\n# END\n");
-        check("a\nb\n", &[x(), ("append_newline", true.into()), ("insertafter", s("a"))], "a\n# BEGIN\nx\n# END\n\nb\n");
+        check(
+            "a\n",
+            &[x(), ("prepend_newline", true.into()), ("append_newline", true.into())],
+            "a\n\n# BEGIN\nx\n# END\n",
+        );
+        check(
+            "a\nb\n",
+            &[x(), ("append_newline", true.into()), ("insertafter", s("a"))],
+            "a\n# BEGIN\nx\n# END\n\nb\n",
+        );
     }
 
     #[test]
@@ -350,7 +359,8 @@ mod tests {
         assert_eq!((get(&planned, "msg"), planned.changed), (json!("File created"), true));
         let outcome = module("blockinfile", args).ok();
         assert!(get(&outcome, "msg").as_str().is_some_and(|text| text.starts_with("File created")));
-        let outcome = module("blockinfile", map! { "path" => path.clone(), "state" => "absent", "backup" => true }).ok();
+        let outcome =
+            module("blockinfile", map! { "path" => path.clone(), "state" => "absent", "backup" => true }).ok();
         assert_eq!(get(&outcome, "msg"), json!("Block removed"));
         assert!(get(&outcome, "backup_file").is_string());
         assert_eq!(std::fs::read(path).expect("read"), b"");

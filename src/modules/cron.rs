@@ -218,7 +218,10 @@ fn diff(place: &Place, before: &str, after: &str, after_header: &str) -> Diff {
 enum Place {
     File(PathBuf),
     /// A user's crontab; the name only if it is not one's own.
-    User { named: Option<String>, other: Option<String> },
+    User {
+        named: Option<String>,
+        other: Option<String>,
+    },
 }
 
 impl Place {
@@ -228,7 +231,10 @@ impl Place {
             return Ok(Self::File(if file.is_absolute() { file } else { Path::new("/etc/cron.d").join(file) }));
         }
         if cx.probe().which("crontab").is_none() {
-            return Err(refused("H0103", "Failed to find required executable \"crontab\" in paths: /bin:/usr/bin:/sbin:/usr/sbin"));
+            return Err(refused(
+                "H0103",
+                "Failed to find required executable \"crontab\" in paths: /bin:/usr/bin:/sbin:/usr/sbin",
+            ));
         }
         let own = accounts::account_of_uid(rustix::process::geteuid().as_raw()).map(|account| account.name);
         let other = args.user.clone().filter(|user| Some(user) != own.as_ref());
@@ -435,10 +441,9 @@ fn line(args: &Args, command: &str) -> String {
     };
     match args.special_time {
         Some(special) => format!("{off}@{} {user}{command}", special.name()),
-        None => format!(
-            "{off}{} {} {} {} {} {user}{command}",
-            args.minute, args.hour, args.day, args.month, args.weekday
-        ),
+        None => {
+            format!("{off}{} {} {} {} {} {user}{command}", args.minute, args.hour, args.day, args.month, args.weekday)
+        }
     }
 }
 
@@ -484,13 +489,21 @@ mod tests {
     fn refusals_are_ansibles() {
         let msg = |args: Map| {
             let failure = module("cron", args).fails();
-            failure.result.get(&crate::value::StrKey("msg")).and_then(Value::as_str).map(str::to_owned).unwrap_or_default()
+            failure
+                .result
+                .get(&crate::value::StrKey("msg"))
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+                .unwrap_or_default()
         };
         assert_eq!(
             msg(map! { "name" => "x", "job" => "y", "cron_file" => "/no/x" }),
             "To use cron_file=... parameter you must specify user=... as well"
         );
         assert!(msg(map! { "name" => "x", "cron_file" => "/etc/crontab" }).starts_with("Will not manage"));
-        assert!(msg(map! { "name" => "x", "cron_file" => "y", "user" => "root", "special_time" => "daily", "hour" => "1" }).contains("combine"));
+        assert!(
+            msg(map! { "name" => "x", "cron_file" => "y", "user" => "root", "special_time" => "daily", "hour" => "1" })
+                .contains("combine")
+        );
     }
 }

@@ -254,7 +254,8 @@ mod tests {
 
     #[test]
     fn what_they_print_is_the_result() {
-        let outcome = custom("#!/bin/sh\necho hello; echo '{\"x\": [1]}'; echo behind; echo err >&2\n", Map::new()).ok();
+        let outcome =
+            custom("#!/bin/sh\necho hello; echo '{\"x\": [1]}'; echo behind; echo err >&2\n", Map::new()).ok();
         assert_eq!((get(&outcome, "x"), get(&outcome, "stderr")), (json!([1]), json!("err\n")));
         assert_eq!((outcome.changed, outcome.warnings.len()), (false, 1));
         let failure = custom("#!/bin/sh\necho '{\"failed\": true, \"msg\": \"no room\"}'\n", Map::new()).fails();

@@ -214,7 +214,9 @@ fn compile(name: &str, pattern: &str) -> Result<PythonRegex> {
 
 /// `re.match`: the first match of a search is at the beginning if there is one there.
 fn begins_with(pattern: &PythonRegex, text: &str) -> Result<bool> {
-    let found = pattern.search(text).map_err(|reason| Diagnostic::task("H0110", format!("a pattern took too long: {reason}")))?;
+    let found = pattern
+        .search(text)
+        .map_err(|reason| Diagnostic::task("H0110", format!("a pattern took too long: {reason}")))?;
     Ok(found.is_some_and(|found| found.start == 0))
 }
 
@@ -450,7 +452,8 @@ impl<'a> Search<'a> {
             let path = shown(path);
             Stop::Here(format!("Failed to read the file {path} due to an encoding error. current encoding: {name}"))
         };
-        let text = codec.decode(&bytes, Stray::Refuse).ok_or_else(unreadable)?.replace("\r\n", "\n").replace('\r', "\n");
+        let text =
+            codec.decode(&bytes, Stray::Refuse).ok_or_else(unreadable)?.replace("\r\n", "\n").replace('\r', "\n");
         if self.args.read_whole_file {
             let found = pattern.search(&text).map_err(|reason| Diagnostic::task("H0110", reason))?;
             return Ok(found.is_some());
@@ -510,7 +513,8 @@ mod tests {
     fn tree() -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("folder");
         std::fs::create_dir_all(folder.path().join("d/e")).expect("folder");
-        for (name, text) in [("a.txt", "one\nOK\n"), ("b.log", "x"), (".h", ""), ("d/c.txt", "OK\n"), ("d/e/f.txt", "")] {
+        for (name, text) in [("a.txt", "one\nOK\n"), ("b.log", "x"), (".h", ""), ("d/c.txt", "OK\n"), ("d/e/f.txt", "")]
+        {
             std::fs::write(folder.path().join(name), text).expect("write");
         }
         std::os::unix::fs::symlink("d", folder.path().join("l")).expect("link");
@@ -530,7 +534,9 @@ mod tests {
             .as_array()
             .expect("list")
             .iter()
-            .map(|file| file["path"].as_str().expect("path").trim_start_matches(&root).trim_start_matches('/').to_owned())
+            .map(|file| {
+                file["path"].as_str().expect("path").trim_start_matches(&root).trim_start_matches('/').to_owned()
+            })
             .collect();
         names.sort();
         assert_eq!(names, expected, "{args:?}");
@@ -576,7 +582,9 @@ mod tests {
         let args = |encoding: &str| map! { "paths" => root.clone(), "patterns" => "g", "contains" => "你", "encoding" => encoding };
         assert_eq!(get(&module("find", args("gbk")).ok(), "matched"), json!(1));
         let outcome = module("find", args("utf-8")).ok();
-        assert!(get(&outcome, "skipped_paths")[&root].as_str().is_some_and(|text| text.contains("current encoding: utf-8")));
+        assert!(
+            get(&outcome, "skipped_paths")[&root].as_str().is_some_and(|text| text.contains("current encoding: utf-8"))
+        );
         assert_eq!(get(&module("find", args("none")).ok(), "skipped_paths")[&root], json!("unknown encoding: none"));
     }
 }

@@ -345,8 +345,8 @@ impl Job<'_> {
             bytes = self.cx.probe().read(Path::new(path))?;
             (200, String::new())
         } else {
-            let (answer, body) =
-                into_memory(self.cx, &self.request(url, "GET"), 16 << 20).map_err(|NoAnswer(words)| self.fail(words))?;
+            let (answer, body) = into_memory(self.cx, &self.request(url, "GET"), 16 << 20)
+                .map_err(|NoAnswer(words)| self.fail(words))?;
             bytes.extend(body);
             (answer.status, answer.reason)
         };
@@ -359,9 +359,8 @@ impl Job<'_> {
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let name = url_name(&self.args.url);
-        digest_of(&text, &name).ok_or_else(|| {
-            self.fail(format!("Unable to find a checksum for file '{name}' in '{}'", mask_url(url)))
-        })
+        digest_of(&text, &name)
+            .ok_or_else(|| self.fail(format!("Unable to find a checksum for file '{name}' in '{}'", mask_url(url))))
     }
 }
 
@@ -480,7 +479,10 @@ mod tests {
         module("get_url", args(&format!("sha256:{url}/sums"))).ok();
         let outcome = module("get_url", args(&format!("sha256:{SHA256_OF_CONTENT}"))).ok();
         assert_eq!(get(&outcome, "msg"), json!("file already exists"));
-        assert_eq!(msg(&module("get_url", args("sha256")).fails()), "The checksum parameter has to be in format <algorithm>:<checksum>");
+        assert_eq!(
+            msg(&module("get_url", args("sha256")).fails()),
+            "The checksum parameter has to be in format <algorithm>:<checksum>"
+        );
         assert_eq!(msg(&module("get_url", args("sha256:xyz")).fails()), "The checksum format is invalid");
         let failure = module("get_url", map! { "url" => format!("{url}/none"), "dest" => shown(&dest) }).fails();
         assert_eq!(msg(&failure), "Request failed");

@@ -75,7 +75,12 @@ impl Module for Hostname {
                 .map(|value| value.trim().trim_matches('"').to_owned())
                 .unwrap_or_default(),
             // As `hostnamectl --static` reads it, without comments.
-            _ => whole.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default().to_owned(),
+            _ => whole
+                .lines()
+                .map(str::trim)
+                .find(|line| !line.is_empty() && !line.starts_with('#'))
+                .unwrap_or_default()
+                .to_owned(),
         };
         let (now, later) = (*name != current, *name != permanent);
         if strategy == Strategy::Systemd {

@@ -75,7 +75,10 @@ impl Module for KnownHosts {
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         if cx.probe().which("ssh-keygen").is_none() {
-            return Err(refused("H0103", "Failed to find required executable \"ssh-keygen\" in paths: /bin:/usr/bin:/sbin:/usr/sbin"));
+            return Err(refused(
+                "H0103",
+                "Failed to find required executable \"ssh-keygen\" in paths: /bin:/usr/bin:/sbin:/usr/sbin",
+            ));
         }
         let path = args.path.expand(cx.environment());
         let host = args.name.to_lowercase();
@@ -171,7 +174,11 @@ fn fits(cx: &Cx, host: &str, key: &str) -> Result<(), Failure> {
             names.starts_with("|1|") || names.split(',').any(|name| name.to_lowercase() == host || name.contains('*'))
         }
     };
-    if known { Ok(()) } else { Err(refused("H0124", "Host parameter does not match hashed host field in supplied key")) }
+    if known {
+        Ok(())
+    } else {
+        Err(refused("H0124", "Host parameter does not match hashed host field in supplied key"))
+    }
 }
 
 fn lookup(cx: &Cx, host: &str, path: &Path) -> Result<String, Failure> {
@@ -196,9 +203,10 @@ fn search(cx: &Cx, host: &str, key: Option<&str>, path: &Path) -> Result<Found, 
     let mut any = false;
     for line in text.lines().filter(|line| !line.is_empty()) {
         if line.starts_with('#') {
-            numbers.extend(line.rsplit_once("found: line ").and_then(|(_, rest)| {
-                rest.split_whitespace().next()?.parse::<usize>().ok()
-            }));
+            numbers.extend(
+                line.rsplit_once("found: line ")
+                    .and_then(|(_, rest)| rest.split_whitespace().next()?.parse::<usize>().ok()),
+            );
             continue;
         }
         any = true;

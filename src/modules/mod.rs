@@ -58,6 +58,7 @@ mod tempfile;
 #[cfg(test)]
 mod testing;
 mod types;
+mod unarchive;
 mod uri;
 mod user;
 mod user_key;

@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn output_is_left_as_it_is_and_the_environment_stays_out() {
-        let outcome = module("raw", map! { "free_form" => "echo \"[$GREETING]\"; echo err >&2" }).env("GREETING", "hi").ok();
+        let outcome =
+            module("raw", map! { "free_form" => "echo \"[$GREETING]\"; echo err >&2" }).env("GREETING", "hi").ok();
         assert_eq!((get(&outcome, "stdout"), get(&outcome, "stderr")), (json!("[]\n"), json!("err\n")));
         assert_eq!((get(&outcome, "rc"), outcome.changed, outcome.warnings.len()), (json!(0), true, 1));
         let outcome = module("raw", map! { "free_form" => "echo $0", "executable" => "/bin/bash" }).ok();

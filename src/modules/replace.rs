@@ -80,8 +80,8 @@ impl Module for Replace {
         if !cx.probe().exists(&path) {
             return Err(refused_with("H0107", format!("Path {name} does not exist !"), map! { "rc" => 257 }));
         }
-        let codec =
-            Codec::of(&args.encoding).ok_or_else(|| refused("H0107", format!("unknown encoding: {}", args.encoding)))?;
+        let codec = Codec::of(&args.encoding)
+            .ok_or_else(|| refused("H0107", format!("unknown encoding: {}", args.encoding)))?;
         let bytes = cx.probe().read(&path)?;
         let contents = codec
             .decode(&bytes, Stray::Keep)
@@ -96,7 +96,8 @@ impl Module for Replace {
         let (from, to) = match &section {
             None => (0, contents.len()),
             Some(pattern) => {
-                let regex = PythonRegex::text(&format!("(?s){pattern}")).map_err(|reason| no_pattern("after`/`before", &reason))?;
+                let regex = PythonRegex::text(&format!("(?s){pattern}"))
+                    .map_err(|reason| no_pattern("after`/`before", &reason))?;
                 match regex.group_range(&contents, "subsection").map_err(too_long)? {
                     Some(range) => range,
                     None => {
@@ -117,9 +118,9 @@ impl Module for Replace {
         let file = args.file_args();
         if changed {
             let whole = [&contents[..from], &new, &contents[to..]].concat();
-            let after = codec
-                .encode(&whole)
-                .ok_or_else(|| refused("H0107", format!("the new text has no form in the encoding {}", args.encoding)))?;
+            let after = codec.encode(&whole).ok_or_else(|| {
+                refused("H0107", format!("the new text has no form in the encoding {}", args.encoding))
+            })?;
             message = format!("{count} replacements made");
             cx.diff(content_diff(&name, &name, Some(&bytes), &after));
             let place = Place {
@@ -184,13 +185,23 @@ mod tests {
         check(b"a1\na2\n", &[("regexp", r"^a(\d)$"), ("replace", r"b\1")], b"b1\nb2\n", "2 replacements made");
         check(b"x\n", &[("regexp", "y")], b"x\n", "");
         check(b"x\n", &[("regexp", "x"), ("replace", "x")], b"x\n", "");
-        check(b"k A k B k", &[("regexp", "k"), ("replace", "-"), ("after", "A"), ("before", "B")], b"k A - B k", "1 replacements made");
+        check(
+            b"k A k B k",
+            &[("regexp", "k"), ("replace", "-"), ("after", "A"), ("before", "B")],
+            b"k A - B k",
+            "1 replacements made",
+        );
         check(b"k\nA\nk\n", &[("regexp", "k"), ("after", "A")], b"k\nA\n\n", "1 replacements made");
         check(b"k A k", &[("regexp", "k"), ("replace", "-"), ("before", "A")], b"- A k", "1 replacements made");
         let msg = "Pattern for before/after params did not match the given file: Z(?P<subsection>.*)";
         check(b"k\n", &[("regexp", "k"), ("after", "Z")], b"k\n", msg);
         check(b"\xff caf\xe9\n", &[("regexp", "caf"), ("replace", "é")], b"\xff \xc3\xa9\xe9\n", "1 replacements made");
-        check(b"\xe9\n", &[("regexp", "é"), ("replace", "è"), ("encoding", "latin-1")], b"\xe8\n", "1 replacements made");
+        check(
+            b"\xe9\n",
+            &[("regexp", "é"), ("replace", "è"), ("encoding", "latin-1")],
+            b"\xe8\n",
+            "1 replacements made",
+        );
     }
 
     #[test]
@@ -203,6 +214,9 @@ mod tests {
         assert_eq!(msg(map! { "path" => "/no", "regexp" => "x" }), "Path /no does not exist !");
         let text = msg(map! { "path" => "/etc/passwd", "regexp" => "root", "replace" => "\\x" });
         assert!(text.starts_with("Unable to process replace due to error: "), "{text}");
-        assert_eq!(msg(map! { "path" => "/etc/passwd", "regexp" => "x", "encoding" => "none" }), "unknown encoding: none");
+        assert_eq!(
+            msg(map! { "path" => "/etc/passwd", "regexp" => "x", "encoding" => "none" }),
+            "unknown encoding: none"
+        );
     }
 }

@@ -153,7 +153,8 @@ mod tests {
     #[test]
     fn runs_with_arguments_and_leaves_nothing() {
         let text = "#!/bin/sh\necho \"$1|$2|$GREETING\"\necho $0 >&2\npwd\n";
-        let outcome = script(text, map! { "cmd" => "'run me.sh' 'a b' $GREETING", "chdir" => "/usr" }).env("GREETING", "hi").ok();
+        let outcome =
+            script(text, map! { "cmd" => "'run me.sh' 'a b' $GREETING", "chdir" => "/usr" }).env("GREETING", "hi").ok();
         assert_eq!(get(&outcome, "stdout"), json!("a b|hi|hi\n/usr\n"));
         let place = get(&outcome, "stderr");
         assert!(!std::path::Path::new(place.as_str().expect("text").trim()).exists());

@@ -63,6 +63,7 @@ table![
     super::service::Sysvinit,
     super::tempfile::TempFile,
     super::copy::Template,
+    super::unarchive::Unarchive,
     super::uri::UriModule,
     super::engine_args::ValidateArgumentSpec,
     super::user::User,

@@ -245,7 +245,8 @@ impl Module for UriModule {
             format!("HTTP Error {}: {}", answer.status, answer.reason)
         };
         let cookies: Vec<String> = answer.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let jar: Map = answer.cookies.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
+        let jar: Map =
+            answer.cookies.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
         result.extend(map! {
             "redirected" => answer.url != masked && answer.status < 400, "url" => if answer.status < 400 { answer.url.clone() } else { masked.clone() },
             "status" => u32::from(answer.status), "elapsed" => clock.elapsed().as_secs(), "msg" => words.clone(),
@@ -468,7 +469,11 @@ mod tests {
 
     fn answers(path: &str, headers: &str) -> String {
         match path {
-            "/json" => answer("200 OK", "Content-Type: application/json\r\nX-Some-Thing: 1\r\nSet-Cookie: a=b; path=/\r\n", "{\"k\": [1]}"),
+            "/json" => answer(
+                "200 OK",
+                "Content-Type: application/json\r\nX-Some-Thing: 1\r\nSet-Cookie: a=b; path=/\r\n",
+                "{\"k\": [1]}",
+            ),
             "/move" => answer("302 Found", "Location: /json\r\n", ""),
             "/auth" if headers.contains("authorization: basic dtpw") => answer("200 OK", "", "in"),
             "/auth" => answer("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", "no"),
@@ -486,16 +491,21 @@ mod tests {
         assert_eq!((get(&outcome, "json"), get(&outcome, "x_some_thing")), (json!({"k": [1]}), json!("1")));
         assert_eq!((get(&outcome, "cookies"), get(&outcome, "cookies_string")), (json!({"a": "b"}), json!("a=b")));
         assert_eq!((get(&outcome, "msg"), outcome.changed), (json!("OK (10 bytes)"), false));
-        let outcome = module("uri", map! { "url" => at("/move"), "follow_redirects" => "none", "status_code" => 302 }).ok();
+        let outcome =
+            module("uri", map! { "url" => at("/move"), "follow_redirects" => "none", "status_code" => 302 }).ok();
         assert_eq!(get(&outcome, "location"), json!(at("/json")));
         let failure = module("uri", map! { "url" => at("/none"), "return_content" => true }).fails();
         let result = Value::from(failure.result);
         assert_eq!(result.get("msg"), Some(&"Status code was 404 and not [200]: HTTP Error 404: Not Found".into()));
         assert_eq!(result.get("content"), Some(&"gone".into()));
         module("uri", map! { "url" => at("/auth"), "user" => "u", "password" => "pw" }).ok();
-        module("uri", map! { "url" => at("/auth"), "user" => "v", "password" => "pw", "status_code" => "200,401" }).ok();
+        module("uri", map! { "url" => at("/auth"), "user" => "v", "password" => "pw", "status_code" => "200,401" })
+            .ok();
         let seen = seen.lock().expect("lock");
-        assert!(seen.iter().any(|(first, headers, _)| first.starts_with("GET /auth") && headers.contains("authorization: basic")));
+        assert!(
+            seen.iter()
+                .any(|(first, headers, _)| first.starts_with("GET /auth") && headers.contains("authorization: basic"))
+        );
         assert!(seen.iter().all(|(_, headers, _)| headers.contains("user-agent: ansible-httpget")));
     }
 
@@ -512,7 +522,10 @@ mod tests {
         let (first, headers, body) = send("json", map! { "a" => 1 }.into());
         assert_eq!((first.as_str(), body.as_str()), ("POST /made HTTP/1.1", "{\"a\": 1}"));
         assert!(headers.contains("content-type: application/json"));
-        let (_, _, body) = send("form-urlencoded", map! { "a" => "x y&", "b" => Value::from(vec![Value::Int(1), Value::Int(2)]) }.into());
+        let (_, _, body) = send(
+            "form-urlencoded",
+            map! { "a" => "x y&", "b" => Value::from(vec![Value::Int(1), Value::Int(2)]) }.into(),
+        );
         assert_eq!(body, "a=x+y%26&b=1&b=2");
         let (_, headers, body) = send("form-multipart", map! { "a" => "text", "f" => map! { "content" => "c", "filename" => "n.txt", "mime_type" => "text/plain" } }.into());
         assert!(headers.contains("multipart/form-data; boundary="), "{headers}");
@@ -530,7 +543,8 @@ mod tests {
         assert!(module("uri", args).ok().changed);
         assert_eq!(std::fs::read_to_string(folder.path().join("json")).expect("read"), "{\"k\": [1]}");
         let failure = module("uri", map! { "url" => "http://127.0.0.1:1/", "timeout" => 5 }).fails();
-        let message = "Status code was -1 and not [200]: Request failed: <urlopen error [Errno 111] Connection refused>";
+        let message =
+            "Status code was -1 and not [200]: Request failed: <urlopen error [Errno 111] Connection refused>";
         assert_eq!(failure.result.get(&crate::value::StrKey("msg")), Some(&message.into()));
     }
 }

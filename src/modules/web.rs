@@ -157,12 +157,17 @@ pub(super) mod server {
                     }
                     headers.push_str(&line.to_lowercase());
                 }
-                let length = headers.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
+                let length =
+                    headers.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
                 let mut body = vec![0; length.unwrap_or(0)];
                 let _ = reader.read_exact(&mut body);
                 let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
                 let text = answer(&path, &headers);
-                known.lock().expect("lock").push((first.trim().to_owned(), headers, String::from_utf8_lossy(&body).into_owned()));
+                known.lock().expect("lock").push((
+                    first.trim().to_owned(),
+                    headers,
+                    String::from_utf8_lossy(&body).into_owned(),
+                ));
                 let mut stream = stream;
                 let _ = stream.write_all(text.as_bytes());
             }

@@ -40,7 +40,8 @@ pub(super) fn find(folders: &[PathBuf], name: &str) -> Option<PathBuf> {
         if exact.is_file() {
             return runs_alone(&exact).then_some(exact);
         }
-        let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        let mut paths: Vec<PathBuf> =
+            std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
         paths.sort();
         let fits = |path: &PathBuf| {
             let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
@@ -60,7 +61,12 @@ pub(super) fn runs_alone(path: &Path) -> bool {
         return true;
     }
     let text = String::from_utf8_lossy(&bytes);
-    let needs = ["ansible.module_utils", "ansible_collections.", "<<INCLUDE_ANSIBLE_MODULE_COMMON>>", "#Requires -Module Ansible"];
+    let needs = [
+        "ansible.module_utils",
+        "ansible_collections.",
+        "<<INCLUDE_ANSIBLE_MODULE_COMMON>>",
+        "#Requires -Module Ansible",
+    ];
     text.starts_with("#!") && !needs.iter().any(|word| text.contains(word))
 }
 

@@ -137,9 +137,10 @@ fn unquoted(text: &str) -> String {
 pub async fn fetch(request: &WebRequest, out: &mut (dyn Write + Send)) -> Result<WebAnswer, NoAnswer> {
     let tls = tls(request)?;
     let (url, in_url) = split_user(&request.url);
-    let user = request.user.clone().or_else(|| {
-        in_url.map(|(user, password)| (unquoted(&user), unquoted(&password.unwrap_or_default())))
-    });
+    let user = request
+        .user
+        .clone()
+        .or_else(|| in_url.map(|(user, password)| (unquoted(&user), unquoted(&password.unwrap_or_default()))));
     let mut hop = Hop {
         url: url.split('#').next().unwrap_or_default().replace(' ', "%20"),
         method: request.method.clone(),
@@ -162,7 +163,9 @@ pub async fn fetch(request: &WebRequest, out: &mut (dyn Write + Send)) -> Result
         {
             redirects += 1;
             if redirects > REDIRECTS {
-                return Err(request_failed("The HTTP server returned a redirect error that would lead to an infinite loop"));
+                return Err(request_failed(
+                    "The HTTP server returned a redirect error that would lead to an infinite loop",
+                ));
             }
             hop = next;
             continue;
@@ -211,7 +214,8 @@ impl Hop {
         let body = self.body.clone().map(Bytes::from).unwrap_or_default();
         let mut built = Request::builder().method(method).uri(uri);
         let mut given: Vec<(String, String)> = self.headers.clone();
-        let has = |given: &[(String, String)], name: &str| given.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+        let has =
+            |given: &[(String, String)], name: &str| given.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
         if let Some((user, password)) = user.filter(|_| self.authorize && self.first) {
             let token = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
             given.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
@@ -233,15 +237,18 @@ impl Hop {
             if name == "content-length" {
                 continue;
             }
-            let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| NoAnswer(format!("{name}: {error}")))?;
+            let value =
+                HeaderValue::from_bytes(value.as_bytes()).map_err(|error| NoAnswer(format!("{name}: {error}")))?;
             built = built.header(name, value);
         }
         let whole = built.body(Full::new(body)).map_err(|error| NoAnswer(error.to_string()))?;
         let mut connector = HttpConnector::new_with_resolver(Names);
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(request.timeout));
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(connector);
-        let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(https);
+        let https =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(connector);
+        let client: Client<_, Full<Bytes>> =
+            Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(https);
         match tokio::time::timeout(request.timeout, client.request(whole)).await {
             Err(_) => Err(NoAnswer("Connection failure: The read operation timed out".to_owned())),
             Ok(Ok(response)) => Ok(response),
@@ -470,7 +477,12 @@ impl rustls::client::danger::ServerCertVerifier for Unverified {
         certificate: &CertificateDer<'_>,
         signature: &rustls::DigitallySignedStruct,
     ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        rustls::crypto::verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -479,7 +491,12 @@ impl rustls::client::danger::ServerCertVerifier for Unverified {
         certificate: &CertificateDer<'_>,
         signature: &rustls::DigitallySignedStruct,
     ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        rustls::crypto::verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {

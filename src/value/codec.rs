@@ -76,7 +76,8 @@ impl Codec {
                     all => (big, all),
                 };
                 let (pairs, []) = bytes.as_chunks::<2>() else { return None };
-                let units = pairs.iter().map(|pair| if big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) });
+                let units =
+                    pairs.iter().map(|pair| if big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) });
                 char::decode_utf16(units).collect::<Result<String, _>>().ok()
             }
             Kind::Other(encoding) => {

@@ -204,14 +204,15 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "a crontab cannot be changed as asked",
         text: "The arguments of `cron` contradict each other, or the program `crontab` refused the new table; its words are below the message.",
     },
-    CodeEntry {
-        code: "H0123",
-        title: "a host name is refused",
-        text: "systemd takes names of at most 64 characters.",
-    },
+    CodeEntry { code: "H0123", title: "a host name is refused", text: "systemd takes names of at most 64 characters." },
     CodeEntry {
         code: "H0124",
         title: "a key does not fit its host",
         text: "`key` of `known_hosts` is a whole line: names, kind of key, key. `name` must be one of its names.",
+    },
+    CodeEntry {
+        code: "H0125",
+        title: "an archive could not be laid out",
+        text: "The file is no archive that the host's `tar` or `unzip` reads, cannot be had, or its folder is not there; what the program said is below the message.",
     },
 ];
