@@ -37,7 +37,8 @@ pub struct Args {
     name: String,
     /// Its arguments.
     #[schemars(skip)]
-    args: Json<String, JsonValue>,
+    #[serde(rename = "args")]
+    given: Json<String, JsonValue>,
     /// What runs it, in the place of its first line (`ansible_perl_interpreter`).
     #[schemars(skip)]
     interpreter: Option<String>,
@@ -70,7 +71,7 @@ impl Module for Custom {
             cx.skip();
             return Ok(map! { "msg" => format!("remote module ({name}) does not support check mode") });
         }
-        let mut all = args.args;
+        let mut all = args.given;
         all.extend([
             ("_ansible_check_mode".to_owned(), cx.check_mode().into()),
             ("_ansible_diff".to_owned(), cx.diff_mode().into()),

@@ -17,7 +17,7 @@ use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::fs::{Content, WriteOptions, shown};
 use crate::system::process::Program;
-use crate::value::Map;
+use crate::value::{Map, insert};
 
 /// Keeps the key of a host in a file of known hosts.
 ///
@@ -117,6 +117,12 @@ impl Module for KnownHosts {
         };
         let name = shown(&path);
         let header = if cx.probe().exists(&path) { name.as_str() } else { "/dev/null" };
+        // Ansible's result has it in every mode.
+        let diff = map! {
+            "before_header" => header, "after_header" => name.as_str(),
+            "before" => before.as_str(), "after" => after.as_str(),
+        };
+        insert(&mut result, "diff", diff);
         cx.diff(content_diff(header, &name, Some(before.as_bytes()), after.as_bytes()));
         if after == before {
             return Ok(result);

@@ -104,7 +104,15 @@ impl Module for LineInFile {
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         let path = args.path.expand(cx.environment());
         if args.regexp.as_deref() == Some("") || args.search_string.as_deref() == Some("") {
-            cx.warn("an empty pattern matches every line of the file; `^` says so without this warning");
+            let regexp = args.regexp.as_deref() == Some("");
+            let name = if regexp { "regular expression" } else { "search string" };
+            let mut text = format!(
+                "The {name} is an empty string, which will match every line in the file. This may have unintended consequences, such as replacing the last line in the file rather than appending."
+            );
+            if regexp {
+                text.push_str(" If this is desired, use '^' to match every line in the file and avoid this warning.");
+            }
+            cx.warn(text);
         }
         if cx.probe().is_dir(&path) {
             return Err(refused_with("H0107", format!("Path {} is a directory !", shown(&path)), map! { "rc" => 256 }));

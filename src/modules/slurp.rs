@@ -74,7 +74,7 @@ impl Module for Slurp {
         let part = args.part;
         match found {
             // A file stands where a folder should: Ansible's words, braces and all.
-            None if path.ancestors().skip(1).any(|above| above.is_file()) => {
+            None if path.ancestors().skip(1).any(std::path::Path::is_file) => {
                 return Err(refuse("Unable to slurp file: {source}".to_owned()));
             }
             None => return Err(refuse(format!("File not found: {}", shown(&path)))),

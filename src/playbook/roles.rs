@@ -250,8 +250,12 @@ impl Parser<'_> {
         }
         let options = spec.get("options").cloned().unwrap_or_else(|| map(Vec::new()));
         let given = request.params.iter().map(|(key, value)| (text(key), value.clone())).collect();
-        let about =
-            [("type", "role"), ("name", name), ("argument_spec_name", entry), ("path", &path.display().to_string())];
+        let about = [
+            ("type", "role"),
+            ("name", name),
+            ("argument_spec_name", entry),
+            ("path", &std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()),
+        ];
         let args = map(vec![
             (text("argument_spec"), options),
             (text("provided_arguments"), map(given)),

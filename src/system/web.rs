@@ -278,9 +278,9 @@ impl Hop {
             let name = name.to_ascii_lowercase();
             let body = matches!(name.as_str(), "content-length" | "content-type" | "transfer-encoding");
             let secret = matches!(name.as_str(), "authorization" | "cookie");
-            (keep || !body)
-                && !(elsewhere && secret)
-                && !request.unredirected.iter().any(|left| left.eq_ignore_ascii_case(&name))
+            let left = request.unredirected.iter().any(|left| left.eq_ignore_ascii_case(&name));
+            let dropped = left || (elsewhere && secret) || (body && !keep);
+            !dropped
         });
         let method = match (status, self.method.as_str()) {
             (302 | 303, method) if method != "HEAD" => "GET",

@@ -43,7 +43,7 @@ impl Walker<'_> {
                 }
                 // A rescue may also end the play.
                 Item::Block(block) => {
-                    self.ended |= [&block.body, &block.rescue, &block.always].iter().any(|items| ends(items))
+                    self.ended |= [&block.body, &block.rescue, &block.always].iter().any(|items| ends(items));
                 }
                 Item::Role(role) => self.role(role),
             }
