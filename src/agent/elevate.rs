@@ -21,7 +21,7 @@ pub(super) fn elevation(wanted: Option<&Become>, nonce: &str) -> Result<Elevatio
     if wanted.user.is_empty() || wanted.user.starts_with('-') || wanted.user.contains(['\0', '\n']) {
         return Err(Diagnostic::new(
             "S0308",
-            Kind::Unreachable,
+            Kind::Task,
             format!("`{}` is no user that can be become", wanted.user.escape_debug()),
         ));
     }
@@ -61,7 +61,7 @@ pub(super) fn elevation(wanted: Option<&Become>, nonce: &str) -> Result<Elevatio
             let exec = format!(r#"exec {exe} {flags} {user} -s /bin/sh -c "exec \"$f\" agent $N""#);
             Ok(Elevation { exec: unless_root(exec), prompt: with_password.then(|| "assword: ".to_owned()) })
         }
-        other => Err(Diagnostic::new("S0307", Kind::Unreachable, format!("`become_method: {other}` is not supported"))
+        other => Err(Diagnostic::new("S0307", Kind::Task, format!("`become_method: {other}` is not supported"))
             .with_nearest(other, ["sudo", "su"])
             .with_hint("use `sudo` (or `su`)")),
     }
@@ -71,7 +71,7 @@ pub(super) fn elevation(wanted: Option<&Become>, nonce: &str) -> Result<Elevatio
 pub(super) fn wrong_password(host: &str, wanted: &Become) -> Diagnostic {
     Diagnostic::new(
         "S0302",
-        Kind::Unreachable,
+        Kind::Task,
         format!("`{}` on `{host}` refused the password to become `{}`", wanted.method, wanted.user),
     )
     .with_hint("check `ansible_become_password` (sudo asks for the login user's password, su for the other's)")
@@ -83,7 +83,7 @@ pub(super) fn diagnose(host: &str, wanted: &Become, status: Option<i32>, stderr:
     let has = |text: &str| lower.contains(text);
     let (method, user) = (&wanted.method, &wanted.user);
     let exe = wanted.exe.as_deref().unwrap_or(method);
-    let error = |code, text: String| Some(Diagnostic::new(code, Kind::Unreachable, text));
+    let error = |code, text: String| Some(Diagnostic::new(code, Kind::Task, text));
     if status == Some(127)
         && (has(&format!("{exe}: not found"))
             || has(&format!("{exe}: command not found"))
@@ -119,7 +119,7 @@ pub(super) fn diagnose(host: &str, wanted: &Become, status: Option<i32>, stderr:
     }
     (has("sudo:") || has("su:")).then(|| {
         let message = format!("`{method}` on `{host}` could not become `{user}`");
-        with_words(Diagnostic::new("S0305", Kind::Unreachable, message), stderr)
+        with_words(Diagnostic::new("S0305", Kind::Task, message), stderr)
     })
 }
 

@@ -104,6 +104,9 @@ pub struct DiagnosticBody {
     pub notes: Vec<String>,
     /// `hint:` lines: what to type or change.
     pub hints: Vec<String>,
+    /// What a registered result has as `msg`, where playbooks know Ansible's own words for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered: Option<String>,
 }
 
 /// An error or a warning, with places, notes and hints. Cheap to move, crosses the agent's wire.
@@ -135,6 +138,7 @@ impl Diagnostic {
             labels: Vec::new(),
             notes: Vec::new(),
             hints: Vec::new(),
+            registered: None,
         }))
     }
 
@@ -203,6 +207,25 @@ impl Diagnostic {
             Some(name) => self.with_hint(format!("did you mean `{name}`?")),
             None => self,
         }
+    }
+
+    /// Sets what a registered result has as `msg`.
+    #[must_use]
+    pub fn with_registered(mut self, text: impl Into<String>) -> Self {
+        self.registered = Some(text.into());
+        self
+    }
+
+    /// Puts words before what a registered result has as `msg`.
+    #[must_use]
+    pub fn within(mut self, words: &str) -> Self {
+        self.registered = Some(format!("{words}{}", self.registered()));
+        self
+    }
+
+    /// What a registered result has as `msg`: Ansible's words where they are known, else ours.
+    pub fn registered(&self) -> &str {
+        self.registered.as_deref().unwrap_or(&self.message)
     }
 
     /// The main place, if there is one.

@@ -74,7 +74,9 @@ impl HostRun {
                 };
                 let value = match value {
                     Ok(value) => value,
-                    Err(diagnostic) if diagnostic.code.starts_with("T01") => Value::from("VARIABLE IS NOT DEFINED!"),
+                    Err(diagnostic) if diagnostic.code.starts_with("T01") => {
+                        Value::from(format!("<< error 1 - {} >>", diagnostic.registered()))
+                    }
                     Err(diagnostic) => return Err(diagnostic),
                 };
                 result.insert(crate::value::Key::Str(Arc::clone(text)), value);
@@ -291,8 +293,8 @@ impl HostRun {
                 if ignored.contains(&name) || matching.as_ref().is_some_and(|regex| !regex.is_match(&name)) {
                     continue;
                 }
-                let known =
-                    path.extension().is_some_and(|found| extensions.iter().any(|known| found == known.as_str()));
+                let extension = path.extension().map(|found| found.to_string_lossy()).unwrap_or_default();
+                let known = extensions.iter().any(|known| *extension == *known.trim_start_matches('.'));
                 if known {
                     files.push(path);
                 } else if !unknown_ok && matching.is_none() {
@@ -335,12 +337,12 @@ impl HostRun {
             .collect();
         let (name, port) = match name.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') && port.parse::<u16>().is_ok() => {
-                (host.to_owned(), Some(port.to_owned()))
+                (host.to_owned(), port.parse::<u16>().ok())
             }
             _ => (name, None),
         };
         if let Some(port) = port {
-            insert(&mut vars, "ansible_ssh_port", port);
+            insert(&mut vars, "ansible_ssh_port", u32::from(port));
         }
         let changed = self.play.engine.hosts.add_host(&name, &groups, &vars)?;
         self.hosts_changed();

@@ -62,9 +62,15 @@ pub(super) fn wildcard(pattern: &str, text: &str) -> bool {
 impl HostRun {
     /// An inherited keyword, rendered.
     pub(super) fn keyword_value(&self, task: &Task, name: &str, scope: &Scope) -> Result<Option<Value>> {
-        let Some(node) = keyword(task, name) else { return Ok(None) };
-        let value = self.play.engine.templates.render(node, scope)?;
-        Ok(if crate::template::is_omit(&value) || value == Value::Null { None } else { Some(value) })
+        let own = task.keywords.get(name);
+        for node in own.into_iter().chain(task.context.chain().filter_map(|context| context.keywords.get(name))) {
+            let value = self.play.engine.templates.render(node, scope)?;
+            // What is omitted here is inherited.
+            if !crate::template::is_omit(&value) {
+                return Ok((value != Value::Null).then_some(value));
+            }
+        }
+        Ok(None)
     }
 
     /// An inherited boolean keyword, rendered with a scope.

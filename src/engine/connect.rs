@@ -13,6 +13,19 @@ use crate::value::{Value, python_str};
 use crate::vars::Scope;
 
 impl HostRun {
+    /// The host that a task is delegated to, as people are told; with its address where that differs.
+    pub(super) fn delegate_label(&self, task: &Task, scope: &Scope) -> Option<String> {
+        super::conditions::keyword(task, "delegate_to")?;
+        let host = task_delegate(self, task, scope).ok().flatten().filter(|host| *host != self.host)?;
+        let vars = self.play.host_scope(&host);
+        let address = ["ansible_host", "ansible_ssh_host"]
+            .iter()
+            .find_map(|name| self.play.engine.templates.variable(name, &vars).ok().flatten())
+            .map(|value| python_str(&value))
+            .filter(|address| **address != *host);
+        Some(address.map_or_else(|| host.to_string(), |address| format!("{host}({address})")))
+    }
+
     /// The target of a task: its host, or the one it is delegated to.
     pub(super) fn target_spec(&self, task: &Task, scope: &Scope, runs_on: RunsOn) -> Result<TargetSpec> {
         if runs_on == RunsOn::Controller {
@@ -23,7 +36,8 @@ impl HostRun {
                 ..TargetSpec::default()
             });
         }
-        let delegate = match task_delegate(self, task, scope)? {
+        let known = super::scope::delegate_of(scope);
+        let delegate = match known.map_or_else(|| task_delegate(self, task, scope), |host| Ok(Some(host)))? {
             Some(host) => host,
             None => Arc::clone(&self.host),
         };
@@ -68,19 +82,28 @@ impl HostRun {
         };
         if !matches!(connection.as_str(), "ssh" | "local" | "paramiko" | "paramiko_ssh") {
             return Err(Diagnostic::new(
-                "S0101",
-                crate::diag::Kind::Task,
+                "S0115",
+                crate::diag::Kind::Unreachable,
                 format!("there is no connection `{connection}`"),
             )
             .with_hint("`ssh` or `local`"));
         }
-        let connection = if connection.starts_with("paramiko") { "ssh".to_owned() } else { connection };
+        let connection = if connection.starts_with("paramiko") {
+            self.play.engine.warn_once(
+                None,
+                Diagnostic::local("S0118", "`paramiko` is Python's ssh: the ssh program is used in its place")
+                    .with_hint("ansible_connection: ssh"),
+            );
+            "ssh".to_owned()
+        } else {
+            connection
+        };
         let address = get(&["ansible_host", "ansible_ssh_host"])?.unwrap_or_else(|| delegate.to_string());
         let port = setting(&["ansible_port", "ansible_ssh_port"], "port", "port")?;
         let port = port
             .map(|text| {
                 text.trim().parse::<u16>().map_err(|_| {
-                    Diagnostic::new("S0102", crate::diag::Kind::Task, format!("`{text}` is no port number"))
+                    Diagnostic::new("S0117", crate::diag::Kind::Task, format!("`{text}` is no port number"))
                 })
             })
             .transpose()?;
@@ -119,7 +142,7 @@ impl HostRun {
                 method.map_or_else(|| "sudo".to_owned(), |name| name.rsplit('.').next().unwrap_or_default().to_owned());
             if !matches!(method.as_str(), "sudo" | "su") {
                 return Err(Diagnostic::new(
-                    "S0103",
+                    "S0307",
                     crate::diag::Kind::Task,
                     format!("there is no become method `{method}`"),
                 )

@@ -10,7 +10,7 @@ use super::interp::HostRun;
 use super::invoke::flag;
 use crate::diag::{Diagnostic, Result};
 use crate::modules::{BlobSource, Input, InputArg, InputKind, ModuleEntry, TreeEntry};
-use crate::playbook::{ContextKind, Task};
+use crate::playbook::{ContextKind, Task, clean_path};
 use crate::template::FileOptions;
 use crate::value::Value;
 use crate::vars::{Layer, Level, Scope};
@@ -89,7 +89,7 @@ impl HostRun {
         if path.is_absolute() {
             return path.exists().then_some(path);
         }
-        self.search_dirs(task, subfolder).into_iter().map(|dir| dir.join(&path)).find(|path| path.exists())
+        self.search_dirs(task, subfolder).into_iter().map(|dir| clean_path(&dir.join(&path))).find(|path| path.exists())
     }
 
     fn not_found(&self, task: &Task, subfolder: &str, name: &str) -> Diagnostic {
@@ -151,13 +151,18 @@ impl HostRun {
         let source = self.play.engine.templates.sources().add(shown.clone(), Some(path), text);
         let scope = scope.with(template_vars(path, &shown, args, &meta));
         let text = self.play.engine.templates.file(&source, &file_options(args), &scope)?;
+        let encoding = args.get("output_encoding").and_then(serde_json::Value::as_str).filter(|name| !name.is_empty());
+        let bytes = match encoding {
+            Some(name) => crate::template::encode(&text, name)?,
+            None => text.into_bytes(),
+        };
         let basename = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Ok(Input {
             arg: arg.to_owned(),
             entries: vec![TreeEntry {
                 path: String::new(),
                 mode: meta.permissions().mode() & 0o7777,
-                kind: memory(text.into_bytes()),
+                kind: memory(bytes),
             }],
             is_tree: false,
             basename,

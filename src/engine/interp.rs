@@ -101,6 +101,9 @@ impl HostRun {
 
     /// Flushes handlers at the end of a section; after a failure only with `force_handlers`.
     async fn section_end(&self, flow: Flow, position: u32) -> Option<Flow> {
+        if matches!(flow, Flow::Next | Flow::EndRole) || self.force_handlers() {
+            self.tell_notified();
+        }
         match flow {
             Flow::Next | Flow::EndRole => match self.flush(&Position(vec![position])).await {
                 Flow::Next => None,
@@ -115,14 +118,9 @@ impl HostRun {
     }
 
     fn force_handlers(&self) -> bool {
-        self.play.engine.options.force_handlers
-            || self
-                .play
-                .play
-                .context
-                .keywords
-                .get("force_handlers")
-                .is_some_and(|node| super::conditions::truth(&node.to_value()) == Some(true))
+        let own = self.play.play.context.keywords.get("force_handlers");
+        own.and_then(|node| super::conditions::truth(&node.to_value()))
+            .unwrap_or(self.play.engine.options.force_handlers)
     }
 
     /// The host is out of the run.
@@ -157,7 +155,10 @@ impl HostRun {
         if block.always.is_empty() || flow == Flow::Gone {
             return flow;
         }
+        let state = self.play.engine.states.get(&self.host);
+        lock(&state).cleared = false;
         match self.items(&block.always, &position.child(2), here).await {
+            Flow::Next if flow == Flow::Failed && lock(&state).cleared => Flow::Next,
             Flow::Next => flow,
             other => other,
         }
@@ -258,11 +259,27 @@ impl HostRun {
         }
         let name = self.task_name(task, here);
         let full = task.context.role().map_or_else(|| name.clone(), |role| format!("{} : {name}", role.name));
-        let matches = super::conditions::wildcard(wanted, &name) || super::conditions::wildcard(wanted, &full);
+        // A place, as the report names tasks without a name: FILE:LINE.
+        let place = engine.templates.sources().place(task.label_span);
+        let at = |text: &str| place == text || place.rsplit_once(':').is_some_and(|(line, _)| line == text);
+        let matches =
+            super::conditions::wildcard(wanted, &name) || super::conditions::wildcard(wanted, &full) || at(wanted);
         if matches {
             engine.started.store(true, Ordering::SeqCst);
         }
         matches
+    }
+
+    /// Tells which handlers are about to run.
+    pub(super) fn tell_notified(&self) {
+        let handlers = lock(&self.play.handlers).clone();
+        let state = self.play.engine.states.get(&self.host);
+        let notified = lock(&state).notified.clone();
+        for handler in handlers.iter().filter(|handler| notified.contains(&handler.task.id)) {
+            let name = self.task_name(&handler.task, &Here::default());
+            let role = handler.task.context.role().map(|role| format!("{} : {name}", role.name));
+            self.emit(crate::event::EventKind::Notified { handler: role.unwrap_or(name), runs: true });
+        }
     }
 
     /// Runs notified handlers in the order of their definition.

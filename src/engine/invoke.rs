@@ -172,8 +172,11 @@ impl HostRun {
             } else {
                 Arc::clone(name)
             };
-            let value =
-                if keeps_expressions(module.entry, &name) { node.to_value() } else { templates.render(node, scope)? };
+            let value = if keeps_expressions(module.entry, &name) {
+                node.to_value()
+            } else {
+                templates.render(node, scope).map_err(|error| finalizing(module.entry, &name, error))?
+            };
             places.insert(Arc::clone(&name), (*span, node.clone()));
             if is_omit(&value) {
                 args.shift_remove(&StrKey(&name));
@@ -289,6 +292,14 @@ fn python_type(value: &Value) -> &'static str {
 /// Arguments that hold bare expressions, which the engine evaluates itself.
 fn keeps_expressions(entry: &ModuleEntry, name: &str) -> bool {
     matches!((entry.meta.name, name), ("assert", "that") | ("debug", "var"))
+}
+
+/// A failure of an argument's template, as registered results tell it.
+fn finalizing(entry: &ModuleEntry, name: &str, error: Diagnostic) -> Diagnostic {
+    let name = if entry.meta.free_form == Some(name) { "_raw_params" } else { name };
+    error
+        .within(&format!("Error while resolving value for '{name}': "))
+        .within(&format!("Finalization of task args for '{}' failed: ", entry.meta.full_name))
 }
 
 /// Sets an argument under its own name, whatever alias was used.

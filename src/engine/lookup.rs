@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diag::{Diagnostic, Result};
+use crate::inventory::Inventory;
 use crate::template::LookupHost;
+use crate::value::Value;
 use crate::vars::{Entry, Scope};
 
 /// Opens ansible-vault text; the redactor learns it on the way.
@@ -29,15 +31,19 @@ impl LookupHost for ControllerFiles {
         if path.is_absolute() {
             return path.exists().then_some(path);
         }
-        let dir = |name: &str| match scope.get(name) {
-            Some((Entry::Data(value, _), _)) => value.as_str().map(PathBuf::from),
-            _ => None,
+        let mut dirs: Vec<PathBuf> = match scope.get("ansible_search_path") {
+            Some((Entry::Data(Value::List(dirs), _), _)) => {
+                dirs.iter().filter_map(Value::as_str).map(PathBuf::from).collect()
+            }
+            _ => Vec::new(),
         };
-        [dir("role_path"), dir("playbook_dir"), Some(self.base.clone())]
-            .into_iter()
-            .flatten()
+        if let Some((Entry::Data(Value::Str(dir), _), _)) = scope.get("playbook_dir") {
+            dirs.push(PathBuf::from(&**dir));
+        }
+        dirs.push(self.base.clone());
+        dirs.into_iter()
             .flat_map(|dir| [dir.join(subfolder), dir])
-            .map(|dir| dir.join(&path))
+            .map(|dir| crate::playbook::clean_path(&dir.join(&path)))
             .find(|path| path.exists())
     }
 
@@ -67,10 +73,27 @@ impl LookupHost for ControllerFiles {
             .output()
             .map_err(|error| Diagnostic::local("T0201", format!("cannot run `{command}`: {error}")))?;
         if !output.status.success() {
+            let code = output.status.code().unwrap_or(-1);
             return Err(Diagnostic::local("T0201", format!("`{command}` failed: {}", output.status))
+                .with_registered(format!("lookup_plugin.pipe({command}) returned {code}"))
                 .with_note(format!("stderr: {}", String::from_utf8_lossy(&output.stderr).trim())));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn hosts(&self, pattern: &str, groups: &Value) -> Result<Vec<String>> {
+        let Value::Map(groups) = groups else { return Ok(Vec::new()) };
+        let mut inventory = Inventory::new();
+        for (group, hosts) in groups.iter() {
+            let name = group.text();
+            if let Value::List(hosts) = hosts {
+                for host in hosts.iter().filter_map(Value::as_str) {
+                    inventory.add_dynamic_host(host, &[name.to_string()], []);
+                }
+            }
+        }
+        let selected = inventory.select(pattern, None, None)?;
+        Ok(selected.hosts.iter().map(ToString::to_string).collect())
     }
 
     fn unseal(&self, text: &str) -> Result<String> {

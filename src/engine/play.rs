@@ -14,7 +14,7 @@ use super::scope::{Frames, builtin_layer, role_layers, source};
 use super::state::{HostRecord, Out, lock};
 use crate::diag::{Diagnostic, Result};
 use crate::event::{EventKind, TaskId};
-use crate::playbook::{Block, Item, Play, RoleUse, Task};
+use crate::playbook::{Block, ContextKind, Item, Play, RoleUse, Task};
 use crate::value::Value;
 use crate::vars::{Entry, Layer, Level, Scope};
 use crate::yaml::Node;
@@ -94,6 +94,7 @@ impl PlayRun {
             if state.out == Some(Out::Ended) {
                 state.out = None;
             }
+            state.failing = false;
             state.notified.clear();
             state.roles_done.clear();
             state.roles_ran.clear();
@@ -101,6 +102,7 @@ impl PlayRun {
         }
         let shown: Vec<Arc<str>> =
             selected.into_iter().filter(|host| lock(&engine.states.get(host)).out.is_none()).collect();
+        let linear = in_step(engine, keywords.get("strategy"), &early)?;
         engine.sink.emit(
             None,
             EventKind::PlayStarted {
@@ -108,6 +110,12 @@ impl PlayRun {
                 of,
                 name: name.clone(),
                 hosts: shown.iter().map(ToString::to_string).collect(),
+                free: !linear,
+                check: match keywords.get("check_mode") {
+                    Some(node) => super::conditions::truth(&engine.templates.render(node, &early)?),
+                    None => None,
+                }
+                .unwrap_or(engine.options.check),
             },
         );
         if shown.is_empty() {
@@ -170,26 +178,7 @@ impl PlayRun {
             },
             None => Vec::new(),
         };
-        let strategy = match keywords.get("strategy") {
-            Some(node) => {
-                let value = self.engine.templates.render(node, early)?;
-                (!crate::template::is_omit(&value) && value != Value::Null)
-                    .then(|| (node, crate::value::python_str(&value)))
-            }
-            None => None,
-        };
-        let linear = match strategy {
-            Some((node, name)) => match name.rsplit('.').next().unwrap_or_default() {
-                "linear" | "debug" => true,
-                "free" | "host_pinned" => false,
-                _ => {
-                    return Err(Diagnostic::source("P0140", format!("there is no strategy `{name}`"))
-                        .with_label(node.place(), "unknown")
-                        .with_hint("`linear`, `free` or `host_pinned`"));
-                }
-            },
-            None => true,
-        };
+        let linear = in_step(&self.engine, keywords.get("strategy"), early)?;
         let mut rest: &[Arc<str>] = &self.hosts;
         let mut step = 0;
         while !rest.is_empty() && !self.engine.cancel.is_cancelled() {
@@ -312,6 +301,8 @@ impl PlayRun {
 
     /// A host failed for good: `max_fail_percentage` may end the play.
     pub(super) fn host_failed(&self, host: &Arc<str>) {
+        lock(&self.engine.states.get(host)).failing = true;
+        *lock(&self.magic_cache) = None;
         let mut failed = lock(&self.failed);
         failed.push(Arc::clone(host));
         let share = self.play.context.keywords.get("max_fail_percentage").and_then(|node| {
@@ -322,7 +313,9 @@ impl PlayRun {
         let over =
             share.is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
         if over {
-            self.fatal.store(true, Ordering::SeqCst);
+            if !self.fatal.swap(true, Ordering::SeqCst) {
+                self.engine.sink.emit(None, EventKind::NoHostsLeft);
+            }
             lock(&self.gate).stop();
         }
     }
@@ -353,6 +346,30 @@ fn prompts(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Option
         entries.push((Arc::from(name), value));
     }
     Ok(Some(Layer::data(Level::PlayPrompt, "vars_prompt", entries)))
+}
+
+/// Whether hosts wait for each other at each task: the play's `strategy`, else the run's.
+fn in_step(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<bool> {
+    let given = match node {
+        Some(node) => {
+            let value = engine.templates.render(node, early)?;
+            (!crate::template::is_omit(&value) && value != Value::Null).then(|| crate::value::python_str(&value))
+        }
+        None => None,
+    };
+    let name = given.unwrap_or_else(|| engine.options.strategy.clone());
+    match name.rsplit('.').next().unwrap_or_default() {
+        "linear" | "debug" => Ok(true),
+        "free" | "host_pinned" => Ok(false),
+        _ => {
+            let mut wrong = Diagnostic::source("P0140", format!("there is no strategy `{name}`"))
+                .with_hint("`linear`, `free` or `host_pinned`");
+            if let Some(node) = node {
+                wrong = wrong.with_label(node.place(), "unknown");
+            }
+            Err(wrong)
+        }
+    }
 }
 
 /// Defaults and variables of the roles that tasks import: the whole play sees them.
@@ -388,8 +405,11 @@ fn flatten_handlers(items: &[Item], out: &mut Vec<Handler>) {
     for item in items {
         match item {
             Item::Task(task) => {
-                // The handlers of each role are a group too.
-                let role = |task: &Task| task.context.role().map(|role| role.path.clone());
+                // The handlers of each use of a role are a group too.
+                let role = |task: &Task| {
+                    let mut chain = task.context.chain();
+                    chain.find(|context| matches!(context.kind, ContextKind::Role(_))).map(std::ptr::from_ref)
+                };
                 if out.last().is_some_and(|last| last.group == group && role(&last.task) != role(task)) {
                     group += 1;
                 }

@@ -54,7 +54,10 @@ impl Attempt {
     }
 
     /// A failure.
-    pub fn from_failure(failure: Failure) -> Self {
+    pub fn from_failure(mut failure: Failure) -> Self {
+        if failure.diagnostic.kind == crate::diag::Kind::Template && failure.diagnostic.registered.is_some() {
+            failure.diagnostic = failure.diagnostic.within("Task failed: ");
+        }
         let unreachable = failure.diagnostic.kind == crate::diag::Kind::Unreachable;
         let mut result = failure.result;
         add_lines(&mut result);
@@ -67,7 +70,11 @@ impl Attempt {
             add_exception(&mut result);
         }
         if !result.contains_key(&StrKey("msg")) {
-            insert(&mut result, "msg", failure.diagnostic.message.clone());
+            insert(&mut result, "msg", failure.diagnostic.registered());
+        }
+        if !unreachable && !result.contains_key(&StrKey("exception")) {
+            // Ansible has it for each failure; playbooks ask whether it is there.
+            insert(&mut result, "exception", "(traceback unavailable)");
         }
         Self {
             status: if unreachable { Status::Unreachable } else { Status::Failed },
@@ -129,8 +136,10 @@ impl Attempt {
                 .map(|diagnostic| if no_log { censor(diagnostic) } else { diagnostic.clone() }),
             ignored,
             rescued: false,
-            verbose: self.verbose,
+            verbose: self.verbose && !no_log,
             seconds: self.seconds,
+            delegate: None,
+            no_log,
         }
     }
 }

@@ -74,6 +74,8 @@ pub struct Options {
     pub verbosity: u8,
     /// Facts are gathered: `implicit`, `explicit` or `smart`.
     pub gathering: String,
+    /// The strategy of plays that name none.
+    pub strategy: String,
     /// Variables from `-e`, and the environment's, ready as layers.
     pub layers: Vec<Layer>,
     /// Connection settings of the command line, below variables: `connection`, `remote_user`,
@@ -98,6 +100,7 @@ impl Default for Options {
             force_handlers: false,
             verbosity: 0,
             gathering: "implicit".to_owned(),
+            strategy: "linear".to_owned(),
             layers: Vec::new(),
             defaults: IndexMap::new(),
             run_info: Value::empty_map(),

@@ -27,6 +27,7 @@ impl PlayRun {
     ) -> Scope {
         let mut layers: Vec<Layer> = Vec::with_capacity(24);
         layers.push(self.builtin.clone());
+        layers.push(address(host));
         // Static roles of the play export their defaults and variables to the whole play.
         layers.extend(self.role_exports.iter().cloned());
         if let Some(record) = self.record(host) {
@@ -46,7 +47,24 @@ impl PlayRun {
         layers.extend(frames.0.iter().cloned());
         layers.extend(self.engine.options.layers.iter().cloned());
         layers.push(self.magic(host, context));
+        if let Some(task) = task {
+            layers.push(Layer::data(Level::Magic, "hostctl", [("ansible_search_path".into(), self.search_path(task))]));
+        }
         Scope::from_layers(layers)
+    }
+
+    /// The folders that files of a task are searched in, before `files/`, `templates/` and the like are added.
+    fn search_path(&self, task: &Task) -> Value {
+        let mut dirs: IndexSet<std::path::PathBuf> = IndexSet::new();
+        let absolute = |path: &std::path::Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        for context in task.context.chain() {
+            if let ContextKind::Role(role) = &context.kind {
+                dirs.insert(absolute(&role.path));
+            }
+        }
+        dirs.extend(task.file.parent().map(absolute));
+        dirs.insert(self.playbook_dir());
+        Value::from(dirs.iter().map(|dir| Value::from(dir.display().to_string())).collect::<Vec<_>>())
     }
 
     /// What other hosts see of a host, and what a delegated task connects with: its inventory, facts and set
@@ -117,13 +135,18 @@ impl PlayRun {
             // Roles that import or include this one; those that depend on it are not its parents.
             let mut inner = role;
             let mut parents: Vec<Value> = Vec::new();
+            let mut paths: Vec<Value> = Vec::new();
             for outer in context.into_iter().flat_map(parents_of) {
                 if !outer.dependencies.iter().any(|dependency| dependency.path == inner.path) {
                     parents.push(Value::Str(Arc::clone(&outer.name)));
+                    paths.push(Value::from(outer.path.display().to_string()));
                 }
                 inner = outer;
             }
-            set("ansible_parent_role_names", Value::from(parents));
+            if !parents.is_empty() {
+                set("ansible_parent_role_names", Value::from(parents));
+                set("ansible_parent_role_paths", Value::from(paths));
+            }
         }
         Layer { origin: Origin { level: Level::Magic, name: "hostctl".into() }, entries: Arc::new(entries) }
     }
@@ -206,7 +229,12 @@ impl PlayRun {
 
     /// The hosts of a list that are still in the run.
     pub(super) fn alive(&self, hosts: &[Arc<str>]) -> Vec<Arc<str>> {
-        hosts.iter().filter(|host| lock(&self.engine.states.get(host)).out.is_none()).cloned().collect()
+        let runs = |host: &&Arc<str>| {
+            let state = self.engine.states.get(host);
+            let state = lock(&state);
+            state.out.is_none() && !state.failing
+        };
+        hosts.iter().filter(runs).cloned().collect()
     }
 
     /// Folder of the play's file.
@@ -350,20 +378,35 @@ impl HostVars for DelegatedVars {
         let own = [("inventory_hostname".into(), Value::Str(Arc::clone(&self.host)))];
         let mut scope = play.host_scope(&self.delegate);
         if scope.get("ansible_host").is_none() {
-            let address = [("ansible_host".into(), Value::Str(Arc::clone(&self.delegate)))];
-            scope = scope.with(Layer::data(Level::Builtin, "hostctl", address));
+            scope = scope.with(address(&self.delegate));
         }
         Some(scope.with(Layer::data(Level::Magic, "hostctl", own)))
     }
 }
 
-/// The layer of a delegated task.
-pub(super) fn delegated(play: &Arc<PlayRun>, host: &Arc<str>, delegate: Arc<str>) -> Layer {
+/// The host that a task's scope is delegated to: rendered once for each item, since a template may give another
+/// host each time.
+pub(super) fn delegate_of(scope: &Scope) -> Option<Arc<str>> {
+    match scope.get("ansible_delegated_vars") {
+        Some((Entry::HostVars(vars), _)) => vars.hosts().first().cloned(),
+        _ => None,
+    }
+}
+
+/// Tasks see where their host is reached, whether or not the inventory says so.
+fn address(host: &Arc<str>) -> Layer {
+    Layer::data(Level::Builtin, "hostctl", [("ansible_host".into(), Value::Str(Arc::clone(host)))])
+}
+
+/// What a delegated task sees beside the rest.
+pub(super) fn delegated(play: &Arc<PlayRun>, host: &Arc<str>, delegate: Arc<str>) -> [Layer; 2] {
+    let address = address(&delegate);
     let vars = DelegatedVars { play: Arc::downgrade(play), delegate, host: Arc::clone(host) };
-    Layer {
+    let vars = Layer {
         origin: Origin { level: Level::Magic, name: "hostctl".into() },
         entries: Arc::new(IndexMap::from([("ansible_delegated_vars".into(), Entry::HostVars(Arc::new(vars)))])),
-    }
+    };
+    [address, vars]
 }
 
 /// `hostvars`: scopes of other hosts, made when asked for.

@@ -25,10 +25,7 @@ impl HostRun {
         };
         let flag = |name| self.keyword_flag(task, name, delegate_scope).ok().flatten() == Some(true);
         let delegate = if keyword(task, "delegate_to").is_some() && flag("delegate_facts") {
-            self.keyword_value(task, "delegate_to", delegate_scope)
-                .ok()
-                .flatten()
-                .map(|host| Arc::from(python_str(&host)))
+            super::scope::delegate_of(delegate_scope)
         } else {
             None
         };
@@ -77,7 +74,12 @@ impl HostRun {
         let engine = &self.play.engine;
         let scope = self.scope(task, here);
         let no_log = self.keyword_flag(task, "no_log", &scope).ok().flatten().unwrap_or(false);
-        let flag = |name| self.keyword_flag(task, name, &scope).ok().flatten().unwrap_or(false);
+        let flag = |name| match (ended.ignored, name) {
+            (Some((errors, _)), "ignore_errors") => errors,
+            (Some((_, unreachable)), "ignore_unreachable") => unreachable,
+            _ => self.keyword_flag(task, name, &scope).ok().flatten().unwrap_or(false),
+        };
+        let (ignore_errors, ignore_unreachable) = (flag("ignore_errors"), flag("ignore_unreachable"));
         drop_engine_keys(&mut ended.attempt.result);
         let attempt = &mut ended.attempt;
         if let Some(diagnostic) = attempt.diagnostic.take() {
@@ -104,7 +106,7 @@ impl HostRun {
                 state.roles_ran.insert(role.path.clone());
             }
             match attempt.status {
-                Status::Unreachable if flag("ignore_unreachable") => {
+                Status::Unreachable if ignore_unreachable => {
                     state.stats.ok += 1;
                     state.stats.ignored += 1;
                     (Flow::Next, true)
@@ -114,7 +116,7 @@ impl HostRun {
                     state.out = Some(Out::Unreachable);
                     (Flow::Gone, false)
                 }
-                Status::Failed if flag("ignore_errors") => {
+                Status::Failed if ignore_errors => {
                     state.stats.ok += 1;
                     state.stats.ignored += 1;
                     state.stats.changed += u32::from(changed);
@@ -152,6 +154,11 @@ impl HostRun {
         }
         let mut done = attempt.done(ignored, no_log);
         done.rescued = ignored && flow == Flow::Failed;
+        done.delegate = self.delegate_label(task, &scope);
+        let mut told = indexmap::IndexSet::new();
+        for name in ended.notify.iter().filter(|name| told.insert(name.as_str())) {
+            self.emit(EventKind::Notified { handler: name.clone(), runs: false });
+        }
         self.emit(EventKind::HostDone { task: task.id, done, items: ended.items });
         if ended.items.is_none() {
             self.warn_all(task, attempt);
@@ -209,6 +216,16 @@ impl HostRun {
             let own = handler.task.keywords.get("name").map(&text).unwrap_or_default();
             let full = handler.task.context.role().map(|role| format!("{} : {own}", role.name));
             if own == name || full.as_deref() == Some(name) {
+                // The one that came last takes the place of those before it.
+                let state = self.play.engine.states.get(&self.host);
+                let role = handler.task.context.role().map(|role| role.path.clone());
+                for other in &handlers {
+                    let same = other.task.keywords.get("name").map(&text).unwrap_or_default() == own
+                        && other.task.context.role().map(|role| role.path.clone()) == role;
+                    if same && other.task.id != handler.task.id {
+                        lock(&state).notified.shift_remove(&other.task.id);
+                    }
+                }
                 ids.push(handler.task.id);
                 break;
             }

@@ -56,6 +56,10 @@ pub(super) struct HostState {
     pub notified: IndexSet<crate::event::TaskId>,
     /// Counts for the recap.
     pub stats: Stats,
+    /// A task failed for good; the host still runs what `always` and `force_handlers` ask for.
+    pub failing: bool,
+    /// `meta: clear_host_errors` took a failure back that is still on its way out.
+    pub cleared: bool,
     /// Out of the run: failed, unreachable or ended.
     pub out: Option<Out>,
     /// Roles that have run to their end.

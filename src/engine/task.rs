@@ -23,6 +23,8 @@ pub(super) struct Ended {
     pub items: Option<usize>,
     /// Handlers to notify.
     pub notify: Vec<String>,
+    /// Of a loop: whether all items that failed, and all that were unreachable, are ignored.
+    pub ignored: Option<(bool, bool)>,
 }
 
 impl HostRun {
@@ -46,7 +48,20 @@ impl HostRun {
         self.emit(EventKind::HostStarted { task: task.id });
         let started = Instant::now();
         // Groups list their hosts in the order in which they were added, and one at a time means in order.
-        let throttle = self.throttle(task, &scope);
+        let throttle = match self.throttle(task, &scope) {
+            Ok(throttle) => throttle,
+            Err(diagnostic) => {
+                let ended =
+                    Ended { attempt: Attempt::error(diagnostic), items: None, notify: Vec::new(), ignored: None };
+                let flow = self.settle(task, ended, shared, here);
+                if run_once {
+                    round.finish(flow == Flow::Failed);
+                }
+                round.in_order(&self.host).await;
+                round.pass_on();
+                return flow;
+            }
+        };
         let in_order = module.entry.meta.name == "group_by" || throttle.as_ref().is_some_and(|few| few.0 == 1);
         if in_order {
             round.in_order(&self.host).await;
@@ -77,13 +92,21 @@ impl HostRun {
         flow
     }
 
-    /// The task's own limit of hosts at a time (`throttle`); what cannot be read as a number is no limit.
-    fn throttle(&self, task: &Task, scope: &Scope) -> Option<(usize, Arc<tokio::sync::Semaphore>)> {
-        let value = self.keyword_value(task, "throttle", scope).ok().flatten()?;
-        let limit = python_str(&value).trim().parse::<usize>().ok().filter(|limit| *limit > 0)?;
+    /// The task's own limit of hosts at a time (`throttle`).
+    fn throttle(&self, task: &Task, scope: &Scope) -> Result<Option<(usize, Arc<tokio::sync::Semaphore>)>> {
+        let Some(value) = self.keyword_value(task, "throttle", scope)? else { return Ok(None) };
+        let text = python_str(&value);
+        let limit = text.trim().parse::<i64>().map_err(|_| {
+            Diagnostic::source("P0111", format!("`throttle` must be a number, found `{text}`"))
+                .with_registered(format!(
+                    "Failed to convert the throttle value to an integer: invalid literal for int() with base 10: '{text}'"
+                ))
+                .with_label_opt(keyword(task, "throttle").map(Node::place), "not a number")
+        })?;
+        let Some(limit) = usize::try_from(limit).ok().filter(|limit| *limit > 0) else { return Ok(None) };
         let mut all = super::state::lock(&self.play.throttles);
         let few = all.entry(task.id).or_insert_with(|| Arc::new(tokio::sync::Semaphore::new(limit)));
-        Some((limit, Arc::clone(few)))
+        Ok(Some((limit, Arc::clone(few))))
     }
 
     /// The scope of a task here.
@@ -97,9 +120,13 @@ impl HostRun {
 
     /// Tells that a task starts, once for all hosts of a round.
     pub(super) fn announce(&self, task: &Arc<Task>, round: &Round, here: &Here) {
-        if !round.announce() {
-            return;
+        if round.announce() {
+            self.tell_start(task, round.hosts.clone(), here);
         }
+    }
+
+    /// Tells that a task starts on these hosts.
+    pub(super) fn tell_start(&self, task: &Arc<Task>, hosts: Vec<Arc<str>>, here: &Here) {
         let module = task.action.name().to_string();
         self.play.engine.sink.emit(
             None,
@@ -110,6 +137,10 @@ impl HostRun {
                 module,
                 place: self.play.engine.templates.sources().place(task.label_span),
                 handler: task.handler,
+                include: matches!(task.action, crate::playbook::Action::Include(_)),
+                check: self.keyword_bool(task, "check_mode", here).unwrap_or(self.play.engine.options.check),
+                span: Some(task.span),
+                hosts,
             },
         );
     }
@@ -119,6 +150,12 @@ impl HostRun {
         let name = self.given_name(task, here);
         if !name.is_empty() {
             return name;
+        }
+        if let crate::playbook::Action::Include(include) = &task.action
+            && include.kind == crate::playbook::IncludeKind::Role
+            && let Some((_, role)) = ["name", "role"].iter().find_map(|name| include.args.get(*name))
+        {
+            return format!("{} : {}", include.name, python_str(&role.to_value()));
         }
         task.action.name().to_string()
     }
@@ -153,20 +190,22 @@ impl HostRun {
                     Ok(Err(condition)) => Attempt::skipped(condition),
                     _ => Attempt::error(diagnostic),
                 };
-                return Ended { attempt, items: None, notify: Vec::new() };
+                return Ended { attempt, items: None, notify: Vec::new(), ignored: None };
             }
         };
         let Some(looped) = looped else {
             let mut notify = Vec::new();
+            let scope = self.delegated(task, scope);
             let attempt = self.item(task, module, &scope, no_log, &mut notify).await;
             self.apply(task, &attempt, &scope);
             drop(scope);
-            return Ended { attempt, items: None, notify };
+            return Ended { attempt, items: None, notify, ignored: None };
         };
         let count = looped.items.len();
         let mut notify = Vec::new();
         let mut attempts: Vec<Attempt> = Vec::with_capacity(count);
         let mut base = scope;
+        let mut all_ignored = (true, true);
         for (index, item) in looped.items.iter().enumerate() {
             if index > 0 && looped.pause > 0.0 {
                 tokio::time::sleep(Duration::from_secs_f64(looped.pause)).await;
@@ -186,6 +225,7 @@ impl HostRun {
             let info = layer.entries.get("ansible_loop").cloned();
             let scope = base.with(layer);
             let started = Instant::now();
+            let scope = self.delegated(task, scope);
             let mut attempt = self.item(task, module, &scope, no_log, &mut notify).await;
             attempt.seconds = started.elapsed().as_secs_f64();
             insert(&mut attempt.result, &looped.var, item.clone());
@@ -198,13 +238,20 @@ impl HostRun {
                 insert(&mut attempt.result, "ansible_loop", info);
             }
             let label = match &looped.label {
-                _ if no_log => "(hidden by no_log)".to_owned(),
-                Some(node) => self
-                    .play
-                    .engine
-                    .templates
-                    .render(node, &scope)
-                    .map_or_else(|error| error.message.clone(), |value| python_str(&value)),
+                _ if no_log => "(censored due to no_log)".to_owned(),
+                Some(node) => {
+                    let scope = with_register(task, &attempt.result, &scope);
+                    match self.play.engine.templates.render(node, &scope) {
+                        Ok(value) => python_str(&value),
+                        Err(error) => {
+                            let error = label_error(error);
+                            let shown = error.message.clone();
+                            fail(&mut attempt, "failed_when_result", error);
+                            attempt.result.shift_remove(&StrKey("failed_when_result"));
+                            shown
+                        }
+                    }
+                }
                 None => python_str(item),
             };
             let stop = match &looped.break_when {
@@ -214,9 +261,14 @@ impl HostRun {
                 }
                 None => false,
             };
-            let ignored =
-                attempt.failed() && self.keyword_flag(task, "ignore_errors", &scope).ok().flatten() == Some(true);
-            self.emit(EventKind::ItemDone { task: task.id, label, done: attempt.done(ignored, no_log) });
+            let takes = |name: &str| self.keyword_flag(task, name, &scope).ok().flatten() == Some(true);
+            let gone = attempt.status == Status::Unreachable;
+            let ignored = (attempt.failed() && takes("ignore_errors")) || (gone && takes("ignore_unreachable"));
+            all_ignored.0 &= ignored || !attempt.failed();
+            all_ignored.1 &= ignored || !gone;
+            let mut done = attempt.done(ignored, no_log);
+            done.delegate = self.delegate_label(task, &scope);
+            self.emit(EventKind::ItemDone { task: task.id, label, done });
             self.warn_all(task, &attempt);
             if ["ansible_facts", "ansible_stats"].iter().any(|key| attempt.result.contains_key(&StrKey(key))) {
                 self.apply(task, &attempt, &scope);
@@ -224,13 +276,26 @@ impl HostRun {
                 base = Scope::new();
                 base.clone_from(&self.scope(task, here));
             }
-            let gone = attempt.status == Status::Unreachable;
+            // Where items may be ignored, those behind them are tried too, as with Ansible.
+            let gone = gone && keyword(task, "ignore_unreachable").is_none();
             attempts.push(attempt);
             if stop || gone || self.play.engine.cancel.is_cancelled() {
                 break;
             }
         }
-        Ended { attempt: loop_attempt(&attempts), items: Some(count), notify }
+        Ended { attempt: loop_attempt(&attempts), items: Some(count), notify, ignored: Some(all_ignored) }
+    }
+
+    /// The scope of an item with the host that it is delegated to, if it is; a condition may still hold it back, so
+    /// that a host that cannot be told is no error yet.
+    fn delegated(&self, task: &Task, scope: Scope) -> Scope {
+        match self.keyword_value(task, "delegate_to", &scope) {
+            Ok(Some(host)) => {
+                let [address, vars] = super::scope::delegated(&self.play, &self.host, Arc::from(python_str(&host)));
+                scope.with(address).with(vars)
+            }
+            Ok(None) | Err(_) => scope,
+        }
     }
 
     /// One call with its conditions, retries and rewritten status.
@@ -242,14 +307,6 @@ impl HostRun {
         no_log: bool,
         notify: &mut Vec<String>,
     ) -> Attempt {
-        // Where it is delegated to is known before its condition; a condition may also hold it back.
-        let delegated = match self.keyword_value(task, "delegate_to", scope) {
-            Ok(Some(host)) => {
-                Some(scope.with(super::scope::delegated(&self.play, &self.host, Arc::from(python_str(&host)))))
-            }
-            Ok(None) | Err(_) => None,
-        };
-        let scope = delegated.as_ref().unwrap_or(scope);
         match self.when(task, scope) {
             Ok(Ok(())) => {}
             Ok(Err(condition)) => return Attempt::skipped(condition),
@@ -410,6 +467,13 @@ impl HostRun {
     }
 }
 
+/// A label that cannot be rendered fails the item.
+fn label_error(mut error: Diagnostic) -> Diagnostic {
+    let words = error.registered().to_owned();
+    error.message = format!("the label cannot be rendered: {}", error.message);
+    error.with_registered(format!("Failed to template loop_control.label: {words}"))
+}
+
 /// The names in a list, in lists in it too.
 fn names_in(value: &Value, names: &mut Vec<String>) {
     match value {
@@ -422,8 +486,8 @@ fn names_in(value: &Value, names: &mut Vec<String>) {
 
 fn fail(attempt: &mut Attempt, verdict: &str, diagnostic: Diagnostic) {
     insert(&mut attempt.result, "failed", true);
-    insert(&mut attempt.result, verdict, diagnostic.message.clone());
-    insert(&mut attempt.result, "msg", diagnostic.message.clone());
+    insert(&mut attempt.result, verdict, diagnostic.registered());
+    insert(&mut attempt.result, "msg", diagnostic.registered());
     attempt.status = Status::Failed;
     attempt.diagnostic = Some(diagnostic);
 }

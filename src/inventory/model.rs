@@ -53,6 +53,10 @@ pub struct Inventory {
     pub(super) groups: IndexMap<Arc<str>, Group>,
     /// `localhost` by any of its names, if nobody named it.
     pub(super) localhost: Option<Host>,
+    /// What `host_vars/localhost` says for it.
+    pub(super) localhost_files: Vec<Layer>,
+    /// Folders with `group_vars/` and `host_vars/`, for what is added during a run.
+    pub(super) folders: Vec<(std::path::PathBuf, super::files::Beside)>,
 }
 
 /// The names under which localhost is implicit.
@@ -67,7 +71,13 @@ impl Default for Inventory {
 impl Inventory {
     /// An inventory with nothing but `all` and `ungrouped`.
     pub fn new() -> Self {
-        let mut inventory = Self { hosts: IndexMap::new(), groups: IndexMap::new(), localhost: None };
+        let mut inventory = Self {
+            hosts: IndexMap::new(),
+            groups: IndexMap::new(),
+            localhost: None,
+            localhost_files: Vec::new(),
+            folders: Vec::new(),
+        };
         inventory.add_group("all");
         inventory.add_group("ungrouped");
         inventory.link("all", "ungrouped");
@@ -313,6 +323,7 @@ impl Inventory {
             name: Arc::from(name),
             origin: Arc::from("implicit localhost"),
             implicit: true,
+            files: if name == "localhost" { std::mem::take(&mut self.localhost_files) } else { Vec::new() },
             vars: [(Arc::from("ansible_connection"), Entry::Data(Value::from("local"), None))].into_iter().collect(),
             ..Host::default()
         });

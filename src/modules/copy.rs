@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::attributes::{FileArgs, StateDiff, add_path_info, apply, with_file_args};
@@ -121,22 +121,14 @@ with_file_args! {
         /// Remove white space before a block that begins a line.
         #[serde(default)]
         lstrip_blocks: bool,
-        /// How the result is encoded.
+        /// How the result is encoded: `utf-8`, `latin-1`, `windows-1252`, `utf-16` and the like.
         #[serde(default)]
-        output_encoding: Encoding,
+        output_encoding: String,
     }
 }
 
 fn newline() -> String {
     "\\n".to_owned()
-}
-
-/// Encodings of a rendered template.
-#[derive(Deserialize, Serialize, JsonSchema, Default, Clone, Copy)]
-enum Encoding {
-    #[default]
-    #[serde(rename = "utf-8")]
-    Utf8,
 }
 
 fn yes() -> bool {
@@ -328,7 +320,13 @@ impl Job<'_> {
         if self.dest_is_folder || self.cx.probe().is_dir(&self.dest) {
             self.dest.push(&input.basename);
         }
-        self.one(Source::of_entry(entry)?)
+        let cx = self.cx;
+        let mut result = self.one(Source::of_entry(entry)?)?;
+        // Where something was sent, Ansible names its temporary copy; ours has only a name.
+        if cx.changed() && !cx.check_mode() && !result.contains_key(&StrKey("src")) {
+            insert(&mut result, "src", input.basename.as_str());
+        }
+        Ok(result)
     }
 
     /// One file to `self.dest`, the folders above it made if `dest` ended with a slash.

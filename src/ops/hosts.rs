@@ -1,23 +1,57 @@
 //! The inventory as the engine asks for it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use indexmap::IndexMap;
 
-use crate::diag::Result;
+use super::project::Policy;
+use crate::diag::{Diagnostic, Kind, Result, SourceMap};
 use crate::engine::{HostList, HostRecord};
+use crate::event::{EventKind, Sink};
 use crate::inventory::{Beside, Inventory, InventorySource, Reader, read_limit};
 use crate::value::Map;
+use crate::vault::Keyring;
 
 /// The inventories of a run, limited.
 pub(super) struct InventoryHosts {
     inventory: Mutex<Inventory>,
     limit: Option<Vec<String>>,
     location: Option<PathBuf>,
+    /// Tells of patterns that match nothing, each once.
+    sink: OnceLock<Sink>,
+    policy: Policy,
+    told: Mutex<HashSet<String>>,
+    /// For files of hosts and groups that are added during the run.
+    files: Option<(Arc<SourceMap>, Arc<Keyring>)>,
 }
 
 impl InventoryHosts {
+    /// What becomes of patterns that match nothing.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
+    /// From now on files of hosts and groups that are added are read.
+    pub fn set_files(&mut self, sources: &Arc<SourceMap>, keyring: &Arc<Keyring>) {
+        self.files = Some((Arc::clone(sources), Arc::clone(keyring)));
+    }
+
+    /// Reads the files of what was added; the first error is the task's.
+    fn read_files(&self, host: Option<&str>, groups: &[&str]) -> Result<()> {
+        let Some((sources, keyring)) = &self.files else { return Ok(()) };
+        let mut reader = Reader::new(sources, Some(keyring));
+        self.inventory().load_files_of(&mut reader, host, groups);
+        reader.diagnostics.into_iter().find(Diagnostic::is_error).map_or(Ok(()), Err)
+    }
+
+    /// From now on patterns that match nothing are told.
+    pub fn tell(&self, sink: &Sink) {
+        // A second run of the same inventory goes on with the first one's sink.
+        let _ = self.sink.set(sink.clone());
+    }
+
     /// Reads all sources, then the variable folders beside the playbook.
     pub fn load(
         sources: &[InventorySource],
@@ -35,7 +69,21 @@ impl InventoryHosts {
             InventorySource::Path(path) => Some(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
             InventorySource::Hosts(_) => None,
         });
-        Ok(Self { inventory: Mutex::new(inventory), limit, location })
+        Ok(Self {
+            inventory: Mutex::new(inventory),
+            limit,
+            location,
+            sink: OnceLock::new(),
+            policy: Policy::default(),
+            told: Mutex::default(),
+            files: None,
+        })
+    }
+
+    /// The hosts of a pattern, and what is to be told about it.
+    pub fn select_with_warnings(&self, pattern: &str) -> Result<(Vec<Arc<str>>, Vec<Diagnostic>)> {
+        let selected = self.inventory().select(pattern, self.limit.as_deref(), None)?;
+        Ok((selected.hosts, selected.warnings))
     }
 
     fn inventory(&self) -> MutexGuard<'_, Inventory> {
@@ -60,6 +108,19 @@ impl InventoryHosts {
 impl HostList for InventoryHosts {
     fn select(&self, pattern: &str) -> Result<Vec<Arc<str>>> {
         let selected = self.inventory().select(pattern, self.limit.as_deref(), None)?;
+        for diagnostic in selected.warnings {
+            let Some(mut diagnostic) = self.policy.apply(diagnostic) else { continue };
+            if diagnostic.is_error() {
+                diagnostic.kind = Kind::Local;
+                return Err(diagnostic);
+            }
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(sink) = self.sink.get()
+                && told.insert(diagnostic.message.clone())
+            {
+                sink.emit(None, EventKind::Warning { diagnostic });
+            }
+        }
         Ok(selected.hosts)
     }
 
@@ -85,6 +146,7 @@ impl HostList for InventoryHosts {
         let mut inventory = self.inventory();
         inventory.add_dynamic_host(name, groups, vars.iter().map(|(key, value)| (key.text(), value.clone())));
         drop(inventory);
+        self.read_files(Some(name), &groups.iter().map(String::as_str).collect::<Vec<_>>())?;
         let Some(before) = before else { return Ok(true) };
         let after = self.host(name);
         Ok(after.is_some_and(|after| {
@@ -100,6 +162,9 @@ impl HostList for InventoryHosts {
         let mut inventory = self.inventory();
         let before = inventory.group_names(host).iter().any(|name| &**name == group);
         inventory.add_to_group(host, group, parents)?;
+        drop(inventory);
+        let parents = parents.iter().map(String::as_str);
+        self.read_files(None, &std::iter::once(group).chain(parents).collect::<Vec<_>>())?;
         Ok(!before)
     }
 

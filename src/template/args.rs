@@ -101,7 +101,10 @@ impl Args {
             Some(Val::V(Value::Int(int))) => Ok(Some(int)),
             Some(Val::V(Value::Bool(flag))) => Ok(Some(i128::from(flag))),
             Some(Val::Undef(undef)) => Err(Fail::Undef(undef)),
-            Some(other) => Err(Fail::msg(format!("`{name}` must be an integer, not {}", other.kind()))),
+            Some(other) => Err(Fail::said(
+                format!("`{name}` must be an integer, not {}", other.kind()),
+                format!("{name} must be an integer"),
+            )),
         }
     }
 

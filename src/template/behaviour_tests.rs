@@ -199,6 +199,7 @@ fn files_include_import_and_extend_each_other() {
     };
     write("templates/inc.j2", "inc {{ x }}{{ item | default('') }}\n");
     write("templates/macros.j2", "{% macro m(a) %}<{{ a }}{{ x }}>{% endmacro %}{% set v = 7 %}");
+    write("templates/bare.j2", "{% macro m() %}{{ x | default('none') }}!{% endmacro %}text");
     write("templates/base.j2", "begin\n{% block body %}default{% endblock %}\nend\n");
     write("files/table.csv", "a,1\nb,2\n");
     write("files/c.ini", "[s]\nk = v\n");
@@ -216,8 +217,10 @@ fn files_include_import_and_extend_each_other() {
     check("{% for item in [1, 2] %}{% include 'inc.j2' %},{% endfor %}", "inc 11,inc 12,");
     check("{% include 'nope.j2' ignore missing %}x", "x");
     check("{% include ['nope.j2', 'inc.j2'] %}", "inc 1");
-    check("{% import 'macros.j2' as m %}{{ m.m(5) }}{{ m.v }}", "<51>7");
-    check("{% from 'macros.j2' import m as n, v %}{{ n(v) }}", "<71>");
+    check("{% import 'macros.j2' as m with context %}{{ m.m(5) }}{{ m.v }}|{{ m }}", "<51>7|");
+    check("{% from 'macros.j2' import m as n, v with context %}{{ n(v) }}", "<71>");
+    check("{% import 'bare.j2' as m %}{{ m.m() }}{{ m }}{{ m.m.arguments }}", "none!text[]");
+    check("{% for i in [1] %}{% include 'bare.j2' without context %}{% endfor %}", "text");
     check("{% extends 'base.j2' %}{% block body %}{{ super() }}+{{ x }}{% endblock %}", "begin\ndefault+1end");
     check("{{ 'a\\tb' }}\n", "a\tb\n");
     check("#jinja2: trim_blocks: False, newline_sequence: '\\r\\n'\n{% if x %}\na\n{% endif %}\n", "\r\na\r\n");

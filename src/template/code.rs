@@ -141,6 +141,8 @@ pub struct MacroDef {
     pub varargs: bool,
     /// True if the body names `kwargs`.
     pub kwargs: bool,
+    /// True if the body names `caller`.
+    pub caller: bool,
 }
 
 /// A statement.
@@ -169,11 +171,11 @@ pub enum Stmt {
     /// `extends`
     Extends(Expr),
     /// `include`
-    Include(Expr, bool),
-    /// `import x as y`
-    Import(Expr, Target),
-    /// `from x import a as b`
-    From(Expr, Vec<(Arc<str>, Arc<str>, At)>),
+    Include { name: Expr, ignore_missing: bool, context: bool },
+    /// `import x as y`; true for `with context`.
+    Import(Expr, Target, bool),
+    /// `from x import a as b`; true for `with context`.
+    From(Expr, Vec<(Arc<str>, Arc<str>, At)>, bool),
     /// `macro`
     Macro(Arc<MacroDef>),
     /// `call`

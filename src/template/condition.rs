@@ -25,15 +25,15 @@ pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
             }
             Ok(Ok(()))
         }
-        NodeData::Map(_) => Err(broken("a condition must be an expression, not a mapping", node, "a mapping")),
+        NodeData::Map(_) => Err(broken("a condition must be an expression, not a mapping", node, "a mapping", STRINGS)),
         NodeData::Scalar(scalar) => {
             let result = match &scalar.value {
                 Value::Bool(flag) => Val::from(*flag),
-                Value::Null => return Err(broken("the condition is empty", node, "empty")),
+                Value::Null => return Err(broken("the condition is empty", node, "empty", EMPTY)),
                 Value::Str(text) => text_value(cx, text, node, env, 0)?,
                 other => {
                     let message = format!("a condition must be an expression, not {}", other.type_name());
-                    return Err(broken(&message, node, other.type_name()));
+                    return Err(broken(&message, node, other.type_name(), STRINGS));
                 }
             };
             match result.defined()? {
@@ -41,7 +41,13 @@ pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
                 Val::V(Value::Bool(false)) => Ok(Err(scalar.text.trim().to_owned())),
                 other => {
                     let message = format!("the condition is {}, not a boolean", other.kind());
-                    let fail = broken(&message, node, other.kind());
+                    let truth = if other.truthy()? { "True" } else { "False" };
+                    let place = cx.templates.sources().place(node.place());
+                    let words = format!(
+                        "Conditional result ({truth}) was derived from value of type '{}' at '{place}'. Conditionals must have a boolean result.",
+                        other.type_name()
+                    );
+                    let fail = broken(&message, node, other.kind(), &words);
                     let text = scalar.text.trim();
                     Err(match &other {
                         Val::V(Value::Str(_)) => fail
@@ -59,17 +65,22 @@ pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
     }
 }
 
-fn broken(message: &str, node: &Node, label: &str) -> Fail {
-    Fail::Diag(Diagnostic::new("T0106", Kind::Template, message).with_label(node.place(), label))
+const STRINGS: &str = "Conditional expressions must be strings.";
+const EMPTY: &str = "Empty conditional expressions are not allowed.";
+const DATA: &str = "Encountered untrusted template or expression.";
+
+/// `words`: what registered results say.
+fn broken(message: &str, node: &Node, label: &str, words: &str) -> Fail {
+    Fail::Diag(Diagnostic::new("T0106", Kind::Template, message).with_registered(words).with_label(node.place(), label))
 }
 
 fn text_value(cx: &Cx, text: &Arc<str>, node: &Node, env: &Rc<Env>, depth: usize) -> R<Val> {
     let trimmed = text.trim();
     if trimmed.is_empty() {
-        return Err(broken("the condition is empty", node, "empty"));
+        return Err(broken("the condition is empty", node, "empty", EMPTY));
     }
     if node.tag == Some(Tag::Unsafe) || depth > 20 {
-        return Err(broken("data can not be a condition", node, "data"));
+        return Err(broken("data can not be a condition", node, "data", DATA));
     }
     let starts = ["{{", "{%", "{#"].iter().any(|start| trimmed.starts_with(start));
     let ends = ["}}", "%}", "#}"].iter().any(|end| trimmed.ends_with(end));
@@ -91,7 +102,7 @@ fn text_value(cx: &Cx, text: &Arc<str>, node: &Node, env: &Rc<Env>, depth: usize
     }
     let value = exec::render(cx, &code, Rc::new(Place::Node(node.clone())), env)?;
     if let Val::V(Value::Str(_)) = value {
-        return Err(broken("the template in the condition gives a string", node, "a string")
+        return Err(broken("the template in the condition gives a string", node, "a string", DATA)
             .with_hint("a condition is an expression already: leave out the braces"));
     }
     Ok(value)

@@ -29,6 +29,10 @@ pub trait LookupHost: Send + Sync {
     fn env(&self, name: &str) -> Option<String>;
     /// Runs a command for the `pipe` and `lines` lookups; its standard output.
     fn pipe(&self, command: &str) -> Result<String>;
+    /// The hosts that a pattern selects of some groups (a mapping of names to lists of hosts).
+    fn hosts(&self, _pattern: &str, _groups: &Value) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
     /// Opens ansible-vault text (`!vault` values, vaulted files); the redactor learns it.
     fn unseal(&self, text: &str) -> Result<String>;
     /// A secret that was made or read by a lookup (`password`): it must not be shown from now on.
@@ -146,7 +150,22 @@ impl Templates {
     /// them (all must hold). On false the text of the condition that was false.
     pub fn condition(&self, node: &Node, scope: &Scope) -> Result<std::result::Result<(), String>> {
         let cx = Cx::new(self);
-        condition::holds(&cx, node, &Env::new(scope)).map_err(|fail| Self::finish(&cx, fail, node.place()))
+        condition::holds(&cx, node, &Env::new(scope)).map_err(|fail| {
+            let undefined = matches!(fail, Fail::Undef(_));
+            let mut diag = Self::finish(&cx, fail, node.place());
+            if undefined {
+                diag = diag.within("Error while evaluating conditional: ");
+            }
+            if let Some(words) = &mut diag.registered {
+                for start in ["Error rendering", "Syntax error in"] {
+                    if let Some(rest) = words.strip_prefix(&format!("{start} template")) {
+                        *words = format!("{start} expression{rest}");
+                        break;
+                    }
+                }
+            }
+            diag
+        })
     }
 
     /// The value of a bare expression.
@@ -334,7 +353,8 @@ fn has_header(node: &Node) -> bool {
 
 /// A syntax error as a failure with its place.
 pub(super) fn syntax(error: &SyntaxError, place: &Place) -> Fail {
-    let diag = Diagnostic::new("T0100", Kind::Template, error.message.clone());
+    let said = format!("Syntax error in template: {}", error.message.replace('`', "'"));
+    let diag = Diagnostic::new("T0100", Kind::Template, error.message.clone()).with_registered(said);
     Fail::Diag(diag.with_label_opt(place.span(error.at), "here"))
 }
 

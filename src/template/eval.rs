@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::diag::nearest;
-use crate::value::{Key, Value};
+use crate::value::{Key, StrKey, Value};
 
 use super::args::{Args, Call};
 use super::code::{Arg, At, Bin, Expr, Op};
@@ -27,6 +27,11 @@ pub fn short(name: &str) -> &str {
         "community.general.",
     ];
     OURS.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
+}
+
+/// The full name of a plugin in messages.
+fn full_name(name: &str) -> String {
+    format!("ansible.builtin.{name}")
 }
 
 /// An undefined value that a call met is its result, so `default` after it works.
@@ -50,7 +55,7 @@ impl Ev<'_> {
     }
 
     fn eval_op(&self, expr: &Expr, locals: &Rc<Locals>) -> R<Val> {
-        let here = |fail: Fail| fail.at(self.span(expr.at), "");
+        let here = |fail: Fail| fail.rendering().at(self.span(expr.at), "");
         Ok(match &expr.op {
             Op::Const(value) => Val::from(value.clone()),
             Op::Name(name) => self.name(name, expr.at, locals)?,
@@ -205,7 +210,16 @@ impl Ev<'_> {
                     return Ok(value);
                 }
             }
-            Val::Func(Func::Macro(item)) if name == "name" => return Ok(Val::from(item.name())),
+            Val::Func(Func::Module(names, _)) => {
+                if let Some(value) = names.get(&StrKey(name)) {
+                    return Ok(value.clone());
+                }
+            }
+            Val::Func(Func::Macro(item)) => {
+                if let Some(value) = item.attr(name) {
+                    return Ok(value);
+                }
+            }
             Val::Func(Func::Blocks) => return Ok(Val::Func(Func::Method(Box::new(base.clone()), name.into()))),
             Val::V(value) => {
                 if let Some(value) = super::time::attr(value, name) {
@@ -233,7 +247,8 @@ impl Ev<'_> {
         Ok(self.missing(base, name, at))
     }
 
-    fn missing(&self, base: &Val, name: &str, at: At) -> Val {
+    /// The undefined value of a name that a value does not have.
+    pub fn missing(&self, base: &Val, name: &str, at: At) -> Val {
         let has = match base {
             Val::Map(map) => map.keys().iter().map(|key| Rc::from(&*key.text())).collect(),
             Val::List(list) => vec![Rc::from(format!("{} items", list.len()))],
@@ -242,7 +257,7 @@ impl Ev<'_> {
         let len = u32::try_from(name.len()).unwrap_or(0);
         let exact = (at.1.saturating_sub(len).max(at.0), at.1);
         Val::Undef(Rc::new(Undef {
-            what: What::Attr { name: name.into(), kind: base.kind(), has },
+            what: What::Attr { name: name.into(), kind: base.kind(), python: base.type_name(), has },
             span: self.span(exact),
             trail: Vec::new(),
         }))
@@ -285,7 +300,7 @@ impl Ev<'_> {
     /// A call expression, with the caller of a call block.
     pub fn call_with(&self, expr: &Expr, locals: &Rc<Locals>, caller: Option<Val>) -> R<Val> {
         let Op::Call(callee, args) = &expr.op else { return Err(Fail::msg("only a call can stand here")) };
-        let here = |fail: Fail| fail.at(self.span(expr.at), "");
+        let here = |fail: Fail| fail.rendering().at(self.span(expr.at), "");
         if let Op::Attr(base, name) = &callee.op {
             let object = self.eval(base, locals)?;
             if let Val::Undef(_) = object {
@@ -294,6 +309,9 @@ impl Ev<'_> {
             let entry = match &object {
                 Val::Map(map) => {
                     map.get_str(self.cx, name).ok().flatten().filter(|value| matches!(value, Val::Func(_)))
+                }
+                Val::Func(Func::Module(names, _)) => {
+                    names.get(&StrKey(name)).filter(|value| matches!(value, Val::Func(_))).cloned()
                 }
                 _ => None,
             };
@@ -353,7 +371,9 @@ impl Ev<'_> {
                 at.set((at.get() + 1) % items.len().max(1));
                 Ok(item)
             }
-            Func::Macro(_) | Func::Super(..) | Func::Blocks => Err(Fail::msg("`self` can not be called")),
+            Func::Macro(_) | Func::Super(..) | Func::Blocks | Func::Module(..) => {
+                Err(Fail::msg("`self` or a template can not be called"))
+            }
         }
     }
 
@@ -382,7 +402,8 @@ impl Ev<'_> {
                 "T0104",
                 crate::diag::Kind::Template,
                 format!("there is no filter `{name}`"),
-            ));
+            ))
+            .with_words(format!("Syntax error in template: No filter named '{name}'."));
             return Err(match near {
                 Some(near) => fail.with_hint(format!("did you mean `{near}`?")),
                 None => fail,
@@ -397,7 +418,7 @@ impl Ev<'_> {
             }
         }
         let call = Call { ev: self, locals };
-        catch(filter(&call, value, args))
+        catch(filter(&call, value, args).map_err(|fail| fail.in_plugin("filter", &full_name(name))))
     }
 
     /// Applies a test by name.
@@ -409,7 +430,8 @@ impl Ev<'_> {
                 "T0105",
                 crate::diag::Kind::Template,
                 format!("there is no test `{name}`"),
-            ));
+            ))
+            .with_words(format!("Syntax error in template: No test named '{name}'."));
             return Err(match near {
                 Some(near) => fail.with_hint(format!("did you mean `{near}`?")),
                 None => fail,
@@ -423,7 +445,7 @@ impl Ev<'_> {
                 return Err(Fail::Undef(undef));
             }
         }
-        test(&Call { ev: self, locals }, value, args)
+        test(&Call { ev: self, locals }, value, args).map_err(|fail| fail.in_plugin("test", &full_name(name)))
     }
 
     /// The attribute of `map(attribute=...)`, `sort(attribute=...)`: `a.b.0`, or an integer.
@@ -462,9 +484,9 @@ impl Ev<'_> {
         }
         let value = self.attr(base, name, (0, 0))?;
         if let Val::Undef(undef) = &value
-            && let What::Attr { name, kind, has } = &undef.what
+            && let What::Attr { name, kind, python, has } = &undef.what
         {
-            let what = What::Attr { name: Rc::clone(name), kind, has: has.clone() };
+            let what = What::Attr { name: Rc::clone(name), kind, python, has: has.clone() };
             return Ok(Val::Undef(Rc::new(Undef { what, span: None, trail: Vec::new() })));
         }
         Ok(value)

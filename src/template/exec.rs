@@ -73,6 +73,18 @@ impl Macro {
     pub fn name(&self) -> &str {
         &self.def.name
     }
+
+    /// `name`, `arguments`, `catch_kwargs`, `catch_varargs`, `caller`.
+    pub fn attr(&self, name: &str) -> Option<Val> {
+        Some(match name {
+            "name" => Val::from(self.name()),
+            "arguments" => Val::list(self.def.params.iter().map(|(name, _)| Val::from(Arc::clone(name))).collect()),
+            "catch_kwargs" => Val::from(self.def.kwargs),
+            "catch_varargs" => Val::from(self.def.varargs),
+            "caller" => Val::from(self.def.caller),
+            _ => return None,
+        })
+    }
 }
 
 /// `loop`.
@@ -332,7 +344,7 @@ impl<'c> Ev<'c> {
                 let parent = self.load(&name).map_err(|fail| fail.at(self.span(expr.at), ""))?;
                 *self.parent.borrow_mut() = Some(parent);
             }
-            Stmt::Include(expr, ignore_missing) => {
+            Stmt::Include { name: expr, ignore_missing, context } => {
                 let name = self.eval(expr, locals)?.defined()?;
                 let names = match &name {
                     Val::List(list) => list.items(self.cx)?,
@@ -348,8 +360,7 @@ impl<'c> Ev<'c> {
                 }
                 match found {
                     Some((code, place)) => {
-                        let ev = self.with_code(&code, &place, false);
-                        let inner = Locals::inside(locals);
+                        let (ev, inner) = self.other(&code, &place, locals, *context);
                         let pieces = stacker::maybe_grow(128 * 1024, 2 * 1024 * 1024, || ev.run(&inner))?;
                         out.0.extend(pieces.0);
                     }
@@ -357,12 +368,12 @@ impl<'c> Ev<'c> {
                     None => return Err(Self::not_found(&names).at(self.span(expr.at), "not found")),
                 }
             }
-            Stmt::Import(expr, target) => {
-                let module = self.module(expr, locals)?;
-                self.assign(target, Val::map(module), locals)?;
+            Stmt::Import(expr, target, context) => {
+                let (module, text) = self.module(expr, locals, *context)?;
+                self.assign(target, Val::Func(Func::Module(Rc::new(module), text)), locals)?;
             }
-            Stmt::From(expr, names) => {
-                let module = self.module(expr, locals)?;
+            Stmt::From(expr, names, context) => {
+                let (module, _) = self.module(expr, locals, *context)?;
                 for (name, alias, at) in names {
                     let Some(value) = module.get(&Key::Str(Arc::clone(name))) else {
                         return Err(Fail::msg(format!("the template has no `{name}`")).at(self.span(*at), ""));
@@ -384,13 +395,24 @@ impl<'c> Ev<'c> {
         }
     }
 
-    fn module(&self, expr: &super::code::Expr, locals: &Rc<Locals>) -> R<IndexMap<Key, Val>> {
+    /// What runs another template, with this one's names or with none at all.
+    fn other(&self, code: &Arc<Code>, place: &Rc<Place>, locals: &Rc<Locals>, context: bool) -> (Self, Rc<Locals>) {
+        let mut ev = self.with_code(code, place, false);
+        if context {
+            return (ev, Locals::inside(locals));
+        }
+        ev.env = Env::new(&crate::vars::Scope::new());
+        (ev, Rc::new(Locals::default()))
+    }
+
+    fn module(&self, expr: &super::code::Expr, locals: &Rc<Locals>, context: bool) -> R<(IndexMap<Key, Val>, Rc<str>)> {
         let name = self.eval(expr, locals)?.defined()?;
         let (code, place) = self.load(&name).map_err(|fail| fail.at(self.span(expr.at), "not found"))?;
         let _deeper = self.cx.deeper()?;
-        let inner = Rc::new(Locals::default());
-        self.with_code(&code, &place, false).run(&inner)?;
-        Ok(inner.exports())
+        let (ev, inner) = self.other(&code, &place, locals, context);
+        let text = ev.run(&inner)?.finish(self.cx)?;
+        let text = if text.is_none() { Rc::from("") } else { super::text::str_of(self.cx, &text)?.into() };
+        Ok((inner.exports(), text))
     }
 
     fn not_found(names: &[Val]) -> Fail {

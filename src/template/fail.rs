@@ -22,8 +22,8 @@ pub enum Fail {
 pub enum What {
     /// A name, with the variables that were in reach.
     Name(Rc<str>, Rc<Env>),
-    /// An attribute or item: its name, the type of the value, and what the value has.
-    Attr { name: Rc<str>, kind: &'static str, has: Vec<Rc<str>> },
+    /// An attribute or item: its name, the type of the value (ours and Python's), and what the value has.
+    Attr { name: Rc<str>, kind: &'static str, python: &'static str, has: Vec<Rc<str>> },
     /// `undef(hint=...)`, an empty sequence's `first`.
     Hint(Rc<str>),
     /// An inline `if` without `else`: false, and empty inside a text.
@@ -57,7 +57,17 @@ impl Undef {
         Self { what: What::Hint(text.into()), span: None, trail: Vec::new() }
     }
 
-    /// The short message, as Ansible words it.
+    /// The message as Ansible words it, which registered results have.
+    pub fn registered(&self) -> String {
+        match &self.what {
+            What::Name(name, _) => format!("'{name}' is undefined"),
+            What::Attr { name, python, .. } => format!("object of type '{python}' has no attribute '{name}'"),
+            What::Hint(text) => text.to_string(),
+            What::Soft => "the inline if-expression evaluated to false and no else section was defined.".to_owned(),
+        }
+    }
+
+    /// The short message.
     pub fn message(&self) -> String {
         match &self.what {
             What::Name(name, _) => format!("`{name}` is not defined"),
@@ -68,7 +78,7 @@ impl Undef {
     }
 
     fn diagnostic(&self, place: impl Fn(Span) -> String) -> Diagnostic {
-        let mut diag = Diagnostic::new("T0101", Kind::Template, self.message());
+        let mut diag = Diagnostic::new("T0101", Kind::Template, self.message()).with_registered(self.registered());
         match &self.what {
             What::Name(name, env) => {
                 diag = diag.with_label_opt(self.span, "not defined");
@@ -114,6 +124,41 @@ impl Fail {
     /// An error without a place; the evaluator adds the place of the filter, test or call.
     pub fn msg(message: impl Into<String>) -> Self {
         Self::Diag(Diagnostic::new("T0103", Kind::Template, message))
+    }
+
+    /// Like [`Fail::msg`], with the words that a registered result has.
+    pub fn said(message: impl Into<String>, registered: impl Into<String>) -> Self {
+        Self::Diag(Diagnostic::new("T0103", Kind::Template, message).with_registered(registered))
+    }
+
+    /// Sets the words that a registered result has.
+    pub fn with_words(self, registered: impl Into<String>) -> Self {
+        match self {
+            Self::Diag(diag) => Self::Diag(diag.with_registered(registered)),
+            other @ Self::Undef(_) => other,
+        }
+    }
+
+    /// Puts the plugin's name before what a registered result has; the innermost plugin counts.
+    pub fn in_plugin(self, kind: &str, name: &str) -> Self {
+        match self {
+            Self::Diag(diag) => {
+                let plugins = ["The filter plugin ", "The test plugin ", "The lookup plugin "];
+                if plugins.iter().any(|words| diag.registered().starts_with(words)) {
+                    return Self::Diag(diag);
+                }
+                Self::Diag(diag.within(&format!("The {kind} plugin '{name}' failed: ")))
+            }
+            other => other,
+        }
+    }
+
+    /// Says that rendering failed, where nothing more exact was said.
+    pub fn rendering(self) -> Self {
+        match self {
+            Self::Diag(diag) if diag.registered.is_none() => Self::Diag(diag.within("Error rendering template: ")),
+            other => other,
+        }
     }
 
     /// Adds a place if there is none yet.

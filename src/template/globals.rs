@@ -13,7 +13,8 @@ use super::fail::{Fail, R, Undef};
 use super::val::{Func, Val};
 use super::{lookups, time};
 
-const NAMES: &[&str] = &["range", "dict", "lookup", "query", "q", "now", "undef", "namespace", "cycler", "joiner"];
+const NAMES: &[&str] =
+    &["range", "dict", "lookup", "query", "q", "now", "undef", "namespace", "cycler", "joiner", "lipsum"];
 
 /// Longest range.
 const MAX_RANGE: i128 = 10_000_000;
@@ -75,7 +76,7 @@ pub fn call(call: &Call, name: &str, mut args: Args) -> R<Val> {
         "undef" => {
             let hint = args.text(call, 0, "hint")?;
             args.finish()?;
-            let hint: Arc<str> = hint.unwrap_or_else(|| "mandatory variable has not been overridden".into());
+            let hint: Arc<str> = hint.unwrap_or_else(|| "Mandatory variable has not been overridden".into());
             return Ok(Val::Undef(Rc::new(Undef::hint(&*hint))));
         }
         "cycler" => {
@@ -89,11 +90,63 @@ pub fn call(call: &Call, name: &str, mut args: Args) -> R<Val> {
             let sep = args.text(call, 0, "sep")?.unwrap_or_else(|| ", ".into());
             Val::Func(Func::Joiner((*sep).into(), Rc::default()))
         }
+        "lipsum" => lipsum(call, &mut args)?,
         "lookup" | "query" | "q" => return lookup(call, name, args),
         _ => return Err(Fail::msg(format!("there is no function `{name}`"))),
     };
     args.finish()?;
     Ok(result)
+}
+
+/// Random words to fill a page with.
+fn lipsum(call: &Call, args: &mut Args) -> R<Val> {
+    const WORDS: [&str; 24] = [
+        "lorem",
+        "ipsum",
+        "dolor",
+        "sit",
+        "amet",
+        "consectetuer",
+        "adipiscing",
+        "elit",
+        "sed",
+        "diam",
+        "nonummy",
+        "nibh",
+        "euismod",
+        "tincidunt",
+        "ut",
+        "laoreet",
+        "dolore",
+        "magna",
+        "aliquam",
+        "erat",
+        "volutpat",
+        "enim",
+        "minim",
+        "veniam",
+    ];
+    let count = args.int(0, "n")?.unwrap_or(5).clamp(0, 1000);
+    let html = args.flag(1, "html", true)?;
+    let least = args.int(2, "min")?.unwrap_or(20).clamp(1, 10_000);
+    let most = args.int(3, "max")?.unwrap_or(100).clamp(least + 1, 20_000);
+    let mut rng = super::random::Rng::new(call, None)?;
+    let mut below = |end: i128| rng.below(u64::try_from(end).unwrap_or(1));
+    let mut parts = Vec::new();
+    for _ in 0..count {
+        let length = least + i128::from(below(most - least));
+        let mut text = String::new();
+        let mut start = true;
+        for index in 0..length {
+            let word = WORDS[usize::try_from(below(24)).unwrap_or(0)];
+            text.push_str(if index == 0 { "" } else { " " });
+            text.push_str(&if start { super::methods::capitalize(word) } else { word.to_owned() });
+            start = index + 1 == length || below(12) == 0;
+            text.push_str(if start { "." } else { "" });
+        }
+        parts.push(if html { format!("<p>{text}</p>") } else { text });
+    }
+    Ok(Val::from(parts.join(if html { "\n" } else { "\n\n" })))
 }
 
 fn lookup(call: &Call, function: &str, mut args: Args) -> R<Val> {

@@ -218,7 +218,10 @@ impl Lower<'_> {
                 self.blocks.insert(Arc::clone(&name), Arc::new(body));
                 Stmt::Block(name, item.required, at(item.span()))
             }
-            ast::Stmt::Import(item) => Stmt::Import(self.expr(&item.expr)?, self.target(&item.name)?),
+            ast::Stmt::Import(item) => {
+                let context = self.context(item.span()).unwrap_or(false);
+                Stmt::Import(self.expr(&item.expr)?, self.target(&item.name)?, context)
+            }
             ast::Stmt::FromImport(item) => {
                 let mut names = Vec::new();
                 for (name, alias) in &item.names {
@@ -230,10 +233,14 @@ impl Lower<'_> {
                         names.push((var.id.into(), alias.into(), at(var.span())));
                     }
                 }
-                Stmt::From(self.expr(&item.expr)?, names)
+                Stmt::From(self.expr(&item.expr)?, names, self.context(item.span()).unwrap_or(false))
             }
             ast::Stmt::Extends(item) => Stmt::Extends(self.expr(&item.name)?),
-            ast::Stmt::Include(item) => Stmt::Include(self.expr(&item.name)?, item.ignore_missing),
+            ast::Stmt::Include(item) => Stmt::Include {
+                name: self.expr(&item.name)?,
+                ignore_missing: item.ignore_missing,
+                context: self.context(item.span()).unwrap_or(true),
+            },
             ast::Stmt::Macro(item) => Stmt::Macro(self.macro_def(item)?),
             ast::Stmt::CallBlock(item) => {
                 let call = self.call(&item.call)?;
@@ -243,6 +250,17 @@ impl Lower<'_> {
             ast::Stmt::Break(_) => Stmt::Break,
             ast::Stmt::Do(item) => Stmt::Do(self.call(&item.call)?),
         })
+    }
+
+    /// What `with context` or `without context` at the end of a statement says.
+    fn context(&self, span: Span) -> Option<bool> {
+        let text = self.text.get(span.start_offset as usize..span.end_offset as usize)?;
+        let mut words = text.split_whitespace().rev();
+        match (words.next(), words.next()) {
+            (Some("context"), Some("with")) => Some(true),
+            (Some("context"), Some("without")) => Some(false),
+            _ => None,
+        }
     }
 
     fn macro_def(&mut self, item: &ast::Macro<'_>) -> Out<Arc<MacroDef>> {
@@ -263,6 +281,7 @@ impl Lower<'_> {
             body,
             varargs: names.contains("varargs"),
             kwargs: names.contains("kwargs"),
+            caller: names.contains("caller"),
         }))
     }
 

@@ -1,11 +1,12 @@
-//! Masks what minijinja's lexer reads differently than Jinja2's: backslashes in strings.
+//! Masks what minijinja's lexer reads differently than Jinja2's: backslashes in strings, a `+` as
+//! sign, spaces beyond ASCII.
 //! The masked text has the same length, so places do not move.
 
 use super::engine::FileOptions;
 
 /// The text with every backslash and the byte after it replaced inside strings of tags.
 pub fn mask(text: &str, options: &FileOptions) -> String {
-    if !text.contains('\\') {
+    if !text.contains(['\\', '+']) && (text.is_ascii() || !text.chars().any(wide_space)) {
         return text.to_owned();
     }
     let mut out = text.as_bytes().to_vec();
@@ -36,8 +37,28 @@ pub fn mask(text: &str, options: &FileOptions) -> String {
             continue;
         };
         let mut depth = 0_usize;
+        // The last byte that was no blank; a `+` after an operator or an opening bracket is a sign.
+        let mut before = b'(';
         while index < bytes.len() {
             match bytes[index] {
+                b'+' if b"([{,:=<>+-*/%~".contains(&before) && !text[index + 1..].starts_with(end) => {
+                    // Behind the tag's own sign (`{%+`) nothing stands yet.
+                    if bytes.get(index.wrapping_sub(1)).is_some_and(|byte| !b"%{".contains(byte)) {
+                        out[index] = b' ';
+                    }
+                    index += 1;
+                    continue;
+                }
+                byte if byte.is_ascii_whitespace() => {
+                    index += 1;
+                    continue;
+                }
+                byte if !byte.is_ascii() && text.get(index..).is_some_and(|rest| rest.starts_with(wide_space)) => {
+                    let len = text[index..].chars().next().map_or(1, char::len_utf8);
+                    out[index..index + len].fill(b' ');
+                    index += len;
+                    continue;
+                }
                 quote @ (b'\'' | b'"') => {
                     index += 1;
                     while index < bytes.len() && bytes[index] != quote {
@@ -56,8 +77,10 @@ pub fn mask(text: &str, options: &FileOptions) -> String {
                     index += 1;
                 }
                 b'(' | b'[' | b'{' => {
+                    before = bytes[index];
                     depth += 1;
                     index += 1;
+                    continue;
                 }
                 b')' | b']' | b'}' if depth > 0 => {
                     depth -= 1;
@@ -69,6 +92,7 @@ pub fn mask(text: &str, options: &FileOptions) -> String {
                 }
                 _ => index += 1,
             }
+            before = bytes.get(index.saturating_sub(1)).copied().unwrap_or(b'(');
         }
         while index < bytes.len() && !text.is_char_boundary(index) {
             index += 1;
@@ -76,6 +100,11 @@ pub fn mask(text: &str, options: &FileOptions) -> String {
     }
     // Only whole ASCII bytes were replaced by ASCII bytes.
     String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
+}
+
+/// A space that Python's `\s` knows and ASCII does not.
+fn wide_space(c: char) -> bool {
+    !c.is_ascii() && c.is_whitespace()
 }
 
 fn find(text: &str, from: usize, what: &str) -> usize {
@@ -185,6 +214,9 @@ mod tests {
         check(r"a\b {{ 'c\'d' }}", r"a\b {{ 'c__d' }}");
         check(r"{% raw %}{{ 'a\b' }}{% endraw %}{{ '\d' }}", r"{% raw %}{{ 'a\b' }}{% endraw %}{{ '__' }}");
         check(r"{# '\ #}{{ '\\' }}", r"{# '\ #}{{ '__' }}");
+        check("{{ [-1, +2, 1 + 2, 1 - +x] }}", "{{ [-1,  2, 1 + 2, 1 -  x] }}");
+        check("{%+ if a + 1 +%} + 1", "{%+ if a + 1 +%} + 1");
+        check("\u{a0}{{\u{2003}x\u{a0}~ '\u{a0}' ~ \u{e9} }}", "\u{a0}{{   x  ~ '\u{a0}' ~ \u{e9} }}");
     }
 
     #[test]

@@ -120,7 +120,11 @@ pub fn call(call: &Call, object: &Val, name: &str, args: Args) -> R<Val> {
         Val::Loop(state) => loop_method(call, state, name, args),
         Val::V(Value::Bytes(bytes)) => match name {
             "hex" => Ok(Val::from(hex::encode(bytes))),
-            _ => Ok(Val::from(String::from_utf8_lossy(bytes).into_owned())),
+            _ => {
+                let mut args = args;
+                let encoding = args.text(call, 0, "encoding")?.unwrap_or_else(|| "utf-8".into());
+                Ok(Val::from(super::codec::decode(bytes, &encoding)?))
+            }
         },
         Val::V(Value::Float(float)) => Ok(Val::from(float.fract() == 0.0)),
         Val::V(Value::Int(int)) => Ok(Val::from(match name {
@@ -412,8 +416,31 @@ fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val
             let fill = |count: usize| std::iter::repeat_n(fill, count).collect::<String>();
             Val::from(format!("{}{text}{}", fill(left), fill(missing - left)))
         }
-        "expandtabs" => Val::from(text.replace('\t', &" ".repeat(8))),
-        "encode" => Val::V(Value::Bytes(text.as_bytes().into())),
+        "expandtabs" => {
+            let size = usize::try_from(args.int(0, "tabsize")?.unwrap_or(8).clamp(0, 1000)).unwrap_or(8);
+            let mut out = String::new();
+            let mut column = 0;
+            for c in text.chars() {
+                match c {
+                    '\t' if size == 0 => {}
+                    '\t' => {
+                        let missing = size - column % size;
+                        out.push_str(&" ".repeat(missing));
+                        column += missing;
+                    }
+                    c => {
+                        out.push(c);
+                        column = if matches!(c, '\n' | '\r') { 0 } else { column + 1 };
+                    }
+                }
+            }
+            Val::from(out)
+        }
+        "encode" => {
+            let encoding = args.text(call, 0, "encoding")?.unwrap_or_else(|| "utf-8".into());
+            let _ = args.take(1, "errors");
+            Val::V(Value::Bytes(super::codec::encode(text, &encoding)?.into()))
+        }
         "isalnum" => all(char::is_alphanumeric),
         "isalpha" => all(char::is_alphabetic),
         "isascii" => Val::from(text.is_ascii()),

@@ -10,6 +10,7 @@ mod args;
 mod behaviour_tests;
 mod check;
 mod code;
+mod codec;
 mod condition;
 mod cx;
 mod engine;
@@ -39,6 +40,7 @@ mod versions;
 mod walk;
 mod yaml_out;
 
+pub use codec::encode;
 pub use engine::{FileOptions, LookupHost, Templates, is_omit};
 
 /// How `omit` looks as plain data.

@@ -20,5 +20,13 @@ pub(super) const KNOWN: &[(&str, &str)] = &[
     ("{{ query('varnames', '^lazy_(one|two)$') | sort }}", "the bare Templar has no names there"),
     ("{{ vars['one'] }}", "set by the engine there"),
     ("{{ vars.text }}", "set by the engine there"),
+    (
+        "{% set d = {'a': [1]} %}{{ d.setdefault('a', []).append(2) }}{{ d.setdefault('b', 3) }}{{ d }}",
+        "each look at the literal gives a new list there",
+    ),
+    (
+        "{{ range(3) | list }} {{ range(1, 10, 3) }} {{ lipsum is defined }} {{ cycler('a', 'b').next() }} {{ joiner is defined }}",
+        "a range is a list here, so its text is one",
+    ),
     ("{{ one,two }}", "a tuple without parentheses is a syntax error here"),
 ];

@@ -34,6 +34,7 @@ fn write(cx: &Cx, out: &mut String, val: &Val) -> R<()> {
         Val::Func(Func::Macro(item)) => {
             let _ = write!(out, "<Macro '{}'>", item.name());
         }
+        Val::Func(Func::Module(_, text)) => out.push_str(text),
         Val::Func(Func::Global(name)) => {
             let _ = write!(out, "<function {name}>");
         }

@@ -50,6 +50,8 @@ pub enum Func {
     Super(Rc<str>, usize),
     /// `self`: its attributes are the blocks.
     Blocks,
+    /// What `import ... as` gives: the names of another template, and its text.
+    Module(Rc<IndexMap<Key, Val>>, Rc<str>),
     /// `joiner(sep)`.
     Joiner(Rc<str>, Rc<std::cell::Cell<bool>>),
     /// `cycler(...)`.
@@ -218,6 +220,7 @@ impl Val {
             Self::Undef(_) => "UndefinedMarker",
             Self::Omit => "Omit",
             Self::Func(Func::Macro(_)) => "Macro",
+            Self::Func(Func::Module(..)) => "TemplateModule",
             Self::Func(_) => "function",
             Self::Loop(_) => "LoopContext",
         }
@@ -244,6 +247,7 @@ impl Val {
             Self::Map(map) => Value::Map(map.value(cx)?),
             Self::Undef(undef) => return Err(Fail::Undef(Rc::clone(undef))),
             Self::Omit => Value::from(super::OMIT),
+            Self::Func(Func::Module(_, text)) => Value::from(&**text),
             Self::Func(func) => {
                 let name = match func {
                     Func::Method(_, name) => format!("the method `{name}`"),

@@ -180,7 +180,9 @@ impl Walk<'_> {
     fn stmt(&mut self, stmt: &Stmt, code: &Code) {
         match stmt {
             Stmt::Text(_) | Stmt::Break | Stmt::Continue => {}
-            Stmt::Emit(expr) | Stmt::Do(expr) | Stmt::Extends(expr) | Stmt::Include(expr, _) => self.expr(expr),
+            Stmt::Emit(expr) | Stmt::Do(expr) | Stmt::Extends(expr) | Stmt::Include { name: expr, .. } => {
+                self.expr(expr)
+            }
             Stmt::For(item) => {
                 self.expr(&item.iter);
                 self.scope(|walk| {
@@ -229,11 +231,11 @@ impl Walk<'_> {
                     });
                 }
             }
-            Stmt::Import(expr, target) => {
+            Stmt::Import(expr, target, _) => {
                 self.expr(expr);
                 self.target(target);
             }
-            Stmt::From(expr, names) => {
+            Stmt::From(expr, names, _) => {
                 self.expr(expr);
                 for (_, alias, _) in names {
                     self.bind(alias);

@@ -24,6 +24,10 @@ pub struct Style {
     pub explicit_end: bool,
     /// Do not escape what is beyond ASCII.
     pub unicode: bool,
+    /// How scalars are written where that can be: `"`, `'`, `|` or `>`.
+    pub scalar: Option<char>,
+    /// Tags and quotes everywhere, flow style, an entry a line.
+    pub canonical: bool,
 }
 
 struct Emitter {
@@ -45,6 +49,7 @@ struct Analysis {
     flow_plain: bool,
     block_plain: bool,
     single: bool,
+    block: bool,
 }
 
 /// The text of a value.
@@ -60,8 +65,11 @@ pub fn dump(value: &Value, style: Style) -> String {
         mapping: false,
         simple_key: false,
     };
-    if style.explicit_start {
+    if style.explicit_start || style.canonical {
         emitter.indicator("---", true, false, false);
+        if style.canonical {
+            emitter.write_indent();
+        }
     }
     emitter.node(value, false, false);
     emitter.write_indent();
@@ -105,10 +113,19 @@ impl Emitter {
     fn node(&mut self, value: &Value, mapping: bool, simple_key: bool) {
         self.mapping = mapping;
         self.simple_key = simple_key;
-        let plain = |value: &Value| !matches!(value, Value::List(_) | Value::Map(_) | Value::Bytes(_));
+        // Only plain scalars make a short collection (PyYAML's `best_style`).
+        let styled = self.style.scalar.is_some();
+        let plain = |value: &Value| !styled && !matches!(value, Value::List(_) | Value::Map(_) | Value::Bytes(_));
+        if self.style.canonical {
+            self.tag(value);
+        }
         match value {
             Value::List(items) => {
-                if self.flow_level > 0 || items.is_empty() || self.flow_of(items.iter().map(plain)) {
+                if self.flow_level > 0
+                    || self.style.canonical
+                    || items.is_empty()
+                    || self.flow_of(items.iter().map(plain))
+                {
                     self.flow_list(items);
                 } else {
                     self.block_list(items);
@@ -122,7 +139,11 @@ impl Emitter {
                         (a, b) => python_str(a).cmp(&python_str(b)),
                     });
                 }
-                if self.flow_level > 0 || pairs.is_empty() || self.flow_of(map.values().map(plain)) {
+                if self.flow_level > 0
+                    || self.style.canonical
+                    || pairs.is_empty()
+                    || self.flow_of(map.values().map(plain))
+                {
                     self.flow_map(&pairs);
                 } else {
                     self.block_map(&pairs);
@@ -148,9 +169,33 @@ impl Emitter {
             }
             other => {
                 let text = scalar_text(other).unwrap_or_default();
-                self.plain(&text, false);
+                if self.style.scalar.is_none() && !self.style.canonical {
+                    return self.plain(&text, false);
+                }
+                if !self.style.canonical {
+                    // What would be read as the same without quotes needs no name of its type.
+                    self.indicator("!", true, false, false);
+                }
+                let old = self.push_indent(true, false);
+                self.text(&text);
+                self.indent = old;
             }
         }
+    }
+
+    fn tag(&mut self, value: &Value) {
+        let tag = match value {
+            Value::Null => "!!null",
+            Value::Bool(_) => "!!bool",
+            Value::Int(_) | Value::BigInt(_) => "!!int",
+            Value::Float(_) => "!!float",
+            Value::Date(_) | Value::DateTime(..) => "!!timestamp",
+            Value::List(_) => "!!seq",
+            Value::Map(_) => "!!map",
+            Value::Str(_) => "!!str",
+            Value::Bytes(_) => return,
+        };
+        self.indicator(tag, true, false, false);
     }
 
     fn push_indent(&mut self, flow: bool, indentless: bool) -> Option<usize> {
@@ -200,13 +245,14 @@ impl Emitter {
             if index > 0 {
                 self.indicator(",", false, false, false);
             }
-            if self.column > self.style.width {
+            if self.style.canonical || self.column > self.style.width {
                 self.write_indent();
             }
             self.node(item, false, false);
         }
         self.indent = old;
         self.flow_level -= 1;
+        self.last_entry(items.is_empty());
         self.indicator("]", false, false, false);
     }
 
@@ -218,16 +264,16 @@ impl Emitter {
             if index > 0 {
                 self.indicator(",", false, false, false);
             }
-            if self.column > self.style.width {
+            if self.style.canonical || self.column > self.style.width {
                 self.write_indent();
             }
-            if Self::is_simple(key) {
+            if !self.style.canonical && Self::is_simple(key) {
                 self.node(key, true, true);
                 self.indicator(":", false, false, false);
             } else {
                 self.indicator("?", true, false, false);
                 self.node(key, true, false);
-                if self.column > self.style.width {
+                if self.style.canonical || self.column > self.style.width {
                     self.write_indent();
                 }
                 self.indicator(":", true, false, false);
@@ -236,7 +282,15 @@ impl Emitter {
         }
         self.indent = old;
         self.flow_level -= 1;
+        self.last_entry(pairs.is_empty());
         self.indicator("}", false, false, false);
+    }
+
+    fn last_entry(&mut self, empty: bool) {
+        if self.style.canonical && !empty {
+            self.indicator(",", false, false, false);
+            self.write_indent();
+        }
     }
 
     fn is_simple(key: &Value) -> bool {
@@ -250,9 +304,24 @@ impl Emitter {
         let analysis = self.analyze(text);
         let fits = if self.flow_level > 0 { analysis.flow_plain } else { analysis.block_plain };
         let split = !self.simple_key;
-        if reads_as_text(text) && fits && !(self.simple_key && (analysis.empty || analysis.multiline)) {
+        let wanted = if self.style.canonical { Some('"') } else { self.style.scalar };
+        if wanted == Some('"') {
+            return self.double(text, split);
+        }
+        if let Some(kind @ ('|' | '>')) = wanted
+            && self.flow_level == 0
+            && !self.simple_key
+            && analysis.block
+        {
+            return if kind == '|' { self.literal(text) } else { self.folded(text) };
+        }
+        if wanted.is_none()
+            && reads_as_text(text)
+            && fits
+            && !(self.simple_key && (analysis.empty || analysis.multiline))
+        {
             self.plain(text, split);
-        } else if analysis.single && !(self.simple_key && analysis.multiline) {
+        } else if !matches!(wanted, Some('|' | '>')) && analysis.single && !(self.simple_key && analysis.multiline) {
             self.single(text, split);
         } else {
             self.double(text, split);
@@ -323,6 +392,7 @@ impl Emitter {
             flow_plain: plain && !flow_indicators,
             block_plain: plain && !block_indicators,
             single: !(break_space || space_break || special),
+            block: !(space_break || special || chars.last() == Some(&' ')),
         }
     }
 
@@ -411,6 +481,95 @@ impl Emitter {
         self.indicator("'", false, false, false);
     }
 
+    /// The `2`, `-` or `+` behind `|` and `>`.
+    fn block_hints(&self, text: &str) -> String {
+        let mut hints = String::new();
+        if text.starts_with(|c| c == ' ' || is_break(c)) {
+            hints.push_str(&self.style.indent.to_string());
+        }
+        let mut last = text.chars().rev();
+        match (last.next(), last.next()) {
+            (Some(last), _) if !is_break(last) => hints.push('-'),
+            (Some(_), None) => hints.push('+'),
+            (Some(_), Some(before)) if is_break(before) => hints.push('+'),
+            _ => {}
+        }
+        hints
+    }
+
+    fn breaks(&mut self, text: &str) {
+        for c in text.chars() {
+            if c == '\n' {
+                self.line_break();
+            } else {
+                self.out.push(c);
+                self.column = 0;
+            }
+        }
+    }
+
+    fn literal(&mut self, text: &str) {
+        let hints = self.block_hints(text);
+        self.indicator(&format!("|{hints}"), true, false, false);
+        self.line_break();
+        let mut fresh = true;
+        for part in words_by_line(text) {
+            if part.starts_with(is_break) {
+                // The break after a text line was written with it.
+                self.breaks(part);
+                fresh = true;
+            } else {
+                if fresh {
+                    self.write_indent();
+                }
+                self.put(part);
+                self.whitespace = false;
+                self.indention = false;
+                fresh = false;
+            }
+        }
+        if !fresh {
+            self.line_break();
+        }
+    }
+
+    fn folded(&mut self, text: &str) {
+        let hints = self.block_hints(text);
+        self.indicator(&format!(">{hints}"), true, false, false);
+        self.line_break();
+        let parts = words(text);
+        let mut leading_space = true;
+        for (index, part) in parts.iter().enumerate() {
+            let next = parts.get(index + 1);
+            if part.starts_with(is_break) {
+                let starts_with_space = next.is_some_and(|next| next.starts_with(' '));
+                if !leading_space && next.is_some() && !starts_with_space && part.starts_with('\n') {
+                    self.line_break();
+                }
+                leading_space = starts_with_space;
+                self.breaks(part);
+                if next.is_some() {
+                    self.write_indent();
+                }
+            } else {
+                if index == 0 {
+                    leading_space = part.starts_with(' ');
+                    self.write_indent();
+                }
+                if *part == " " && self.column > self.style.width && next.is_some() {
+                    self.write_indent();
+                } else {
+                    self.put(part);
+                    self.whitespace = false;
+                    self.indention = false;
+                }
+                if next.is_none() {
+                    self.line_break();
+                }
+            }
+        }
+    }
+
     fn double(&mut self, text: &str, split: bool) {
         self.indicator("\"", true, false, false);
         let chars: Vec<char> = text.chars().collect();
@@ -484,6 +643,24 @@ impl Emitter {
 
 fn key_value(key: &Key) -> Value {
     key.to_value()
+}
+
+/// The text in runs of line breaks and of the rest.
+fn words_by_line(text: &str) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut start = 0;
+    let mut last = None;
+    for (at, c) in text.char_indices() {
+        if last.is_some_and(|last| last != is_break(c)) {
+            out.push(&text[start..at]);
+            start = at;
+        }
+        last = Some(is_break(c));
+    }
+    if start < text.len() {
+        out.push(&text[start..]);
+    }
+    out
 }
 
 /// The text in runs of spaces, of line breaks, and of the rest.

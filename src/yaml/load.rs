@@ -12,7 +12,7 @@ use super::mapping::{Entries, finish_mapping};
 use super::position::{self, Offsets};
 use super::resolve::resolve;
 use super::tags::{Kept, apply_tag, classify};
-use super::{Node, NodeData, Scalar, Style, Tag, syntax};
+use super::{Node, NodeData, Scalar, Style, Tag, flow, syntax};
 use crate::diag::{Diagnostic, FileId, Result, SourceFile, SourceMap, Span};
 use crate::value::Value;
 
@@ -80,24 +80,55 @@ impl Loaded {
 
 /// Reads a text as YAML 1.1.
 pub fn load(_sources: &SourceMap, file: &SourceFile, options: &LoadOptions) -> Loaded {
-    let mut loader = Loader {
-        text: &file.text,
-        offsets: Offsets::new(&file.text),
-        file: file.id,
-        options,
-        anchors: HashMap::new(),
-        open: Vec::new(),
-        expanded: 0,
-        out: Loaded::default(),
-    };
     if file.text.len() >= u32::MAX as usize {
-        loader.out.diagnostics.push(Diagnostic::source("Y0015", "the file is too large to be YAML"));
+        let error = Diagnostic::source("Y0015", "the file is too large to be YAML");
+        return Loaded { diagnostics: vec![error], ..Loaded::default() };
+    }
+    let mut parsed = std::borrow::Cow::Borrowed(&*file.text);
+    let mut masked = flow::Masked::default();
+    loop {
+        let mut loader = Loader {
+            text: &file.text,
+            offsets: Offsets::new(&file.text),
+            file: file.id,
+            options,
+            anchors: HashMap::new(),
+            open: Vec::new(),
+            expanded: 0,
+            out: Loaded::default(),
+        };
+        let stop = loader.run(&parsed);
+        let Err(stop) = stop else { return loader.out };
+        let error = match stop {
+            Stop::Told(error) => error,
+            Stop::Parser(at, info) => {
+                let again = flow::is_indentation(&info)
+                    .then(|| syntax::unclosed_bracket(&file.text, at as usize))
+                    .flatten()
+                    .and_then(|open| masked.again(&file.text, open, at as usize));
+                if let Some(text) = again {
+                    parsed = text.into();
+                    continue;
+                }
+                syntax::explain(&file.text, file.id, at, &info)
+            }
+        };
+        loader.out.diagnostics.push(error);
         return loader.out;
     }
-    if let Err(error) = loader.run() {
-        loader.out.diagnostics.push(error);
+}
+
+/// Why reading ended early.
+enum Stop {
+    Told(Diagnostic),
+    /// The parser's complaint with its byte.
+    Parser(u32, String),
+}
+
+impl From<Diagnostic> for Stop {
+    fn from(error: Diagnostic) -> Self {
+        Self::Told(error)
     }
-    loader.out
 }
 
 /// A finished node with what its budgets need.
@@ -145,13 +176,13 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn run(&mut self) -> Result<()> {
-        let text = self.text;
-        let mut parser = Parser::new_from_str(text);
+    /// Reads `parsed`, which is the text or the text with other line breaks.
+    fn run(&mut self, parsed: &str) -> std::result::Result<(), Stop> {
+        let mut parser = Parser::new_from_str(parsed);
         while let Some(event) = parser.next_event() {
             let (event, span) = event.map_err(|error| {
                 let at = self.offsets.byte(*error.marker());
-                syntax::explain(text, self.file, at, error.info())
+                Stop::Parser(at, error.info().to_owned())
             })?;
             let (start, end) = (self.offsets.byte(span.start), self.offsets.byte(span.end));
             match event {

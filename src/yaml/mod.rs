@@ -7,6 +7,7 @@
 mod edit;
 mod emit;
 mod fields;
+mod flow;
 mod load;
 mod mapping;
 mod node;

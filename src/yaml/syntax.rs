@@ -221,7 +221,7 @@ fn previous_line(text: &str, mut line: usize) -> Option<(usize, &str)> {
 }
 
 /// The last bracket before `at` that is still open.
-fn unclosed_bracket(text: &str, at: usize) -> Option<usize> {
+pub(super) fn unclosed_bracket(text: &str, at: usize) -> Option<usize> {
     let mut open = Vec::new();
     let mut quote = None;
     let mut before = '\n';

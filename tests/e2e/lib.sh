@@ -5,7 +5,7 @@
 E2E_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 REPO=$(cd "$E2E_SRC/../.." && pwd)
 LAB=$REPO/tests/lab/lab
-HOSTCTL=${HOSTCTL_BIN:-$REPO/target/x86_64-unknown-linux-gnu/fast/hostctl}
+HOSTCTL=${HOSTCTL_BIN:-$REPO/target/e2e/hostctl}
 TIER=${0##*/}
 passed=0 failed=0
 readonly E2E_SRC REPO LAB HOSTCTL TIER
@@ -16,7 +16,7 @@ die() {
     exit 1
 }
 
-[[ -x $HOSTCTL ]] || die "no program at $HOSTCTL; build it with: cargo build --profile fast --bin hostctl"
+[[ -x $HOSTCTL ]] || die "no program at $HOSTCTL; tests/run builds it"
 
 # Everything a test writes; kept with E2E_KEEP=1.
 WORK=$(mktemp -d "${TMPDIR:-/var/tmp}/hostctl-e2e.XXXXXX")

@@ -534,6 +534,150 @@ a{{ omit }}b
 {{ {'a': 1} | to_nice_yaml(explicit_start=true, explicit_end=true) }}
 {{ ['word ' * 3] * 12 | to_yaml }}
 {{ (['some words'] * 12) | to_yaml }}
+{{ text | to_yaml(default_style='|') }}
+{{ [text, multi, 5, 1.5, none, true, '', ' lead\nx', 'a\n', 'a\n\n', '\n'] | to_nice_yaml(default_style='|') }}
+{{ [text, multi, 5, 1.5, none, true, '', ' lead\nx', 'a\n', 'a\n\n', 'x\n  y\nz', 'word ' * 30 ~ 'end'] | to_nice_yaml(default_style='>') }}
+{{ {'a': multi, 'b': ['x y', 1.5], 'c': {}} | to_nice_yaml(default_style='"') }}
+{{ {'a': multi, 'b': ['x y', 1.5], 'c': {}} | to_nice_yaml(default_style="'") }}
+{{ {'a': multi, 'b': ['x y', 1.5], 'c': {}} | to_yaml(default_style='|') }}
+{{ {'a': multi, 'b': ['x y', 1.5], 'c': {}, 'd': []} | to_yaml(canonical=true) }}
+{{ text | to_yaml(canonical=true) }}
+{{ [+one, -one, one - +one, [+1, +pi]] }}
+{{ +one }}
+{{ {'a': +one} }}
+{{ users | map(attribute='nope') | list }}
+{{ users | map(attribute='home.path', default='-') | list }}
+{{ [{'name': 'a'}] | subelements('groups') }}
+{{ lookup('subelements', users, 'groups') }}
+{{ query('subelements', users, 'home.list', {'skip_missing': true}) }}
+{{ 'a' | regex_search('(?P<x>a)', '\\g<x>') }}
+{{ 2 ** 3 ** 2 }}
+{{ -2 ** 2 }}
+{{ [1, 2, 3][::-1] }}
+{{ 'hello'[1:-1:2] }}
+{{ '%s-%d-%05.2f' % ('a', 3, pi) }}
+{{ '%(a)s' % {'a': 1} }}
+{{ '{0}-{x!r:>5}'.format(1, x='é') }}
+{{ '{:,}'.format(1234567) }}
+{{ '{:>{w}}'.format('a', w=4) }}
+{{ 'a,b'.split(',') + ['c'] }}
+{{ {'a': 1}.items() | list }}
+{{ [1, 2].index(2) }}
+{{ dict(a=1).get('b', 'z') }}
+{% set l = [1] %}{{ l.append(2) }}{{ l }}
+{% set d = {} %}{% if d.update({'a': 1}) %}{% endif %}{{ d }}
+{% set d = {'a': [1]} %}{{ d.setdefault('a', []).append(2) }}{{ d.setdefault('b', 3) }}{{ d }}
+{% set l = [3, 1] %}{{ l.sort() }}{{ l.pop() }}{{ l }}
+{% set l = [1] %}{{ l.extend([2, 3]) }}{{ l.insert(0, 'x') }}{{ l.remove(2) }}{{ l }}
+{% set ns = namespace(n=0) %}{% for i in nums %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}
+{% macro m(a, b=2) %}{{ a }}{{ b }}{{ varargs }}{{ kwargs }}{% endmacro %}{{ m(1) }}{{ m(1, 3, 4, x=5) }}
+{% macro m(a) %}[{{ caller(a) }}]{% endmacro %}{% call(x) m(7) %}{{ x }}{% endcall %}
+{% macro m(a) %}{{ a }}{% endmacro %}{{ m.name }}{{ m.arguments }}{{ m.catch_kwargs }}{{ m.caller }}
+{% raw %}{{ one }}{% endraw %}
+{%- if one -%} x {%- endif -%} y
+a {{- one -}} b
+{%+ if one %}y{% endif %}
+{% for k, v in {'a': 1}.items() recursive %}{{ loop.depth }}{{ k }}{{ v }}{% endfor %}
+{% for i in nums if i > 1 %}{{ loop.index }}:{{ i }}{{ ',' if not loop.last }}{% else %}none{% endfor %}
+{% with a = 1, b = 2 %}{{ a + b }}{% endwith %}
+{% filter upper | replace('A', 'x') %}abc{% endfilter %}
+{% set x | upper %}abc{% endset %}{{ x }}
+{% block a %}in block{% endblock %}{{ self.a() }}
+{{ one + 1 }}
+{{ one }}
+{{ text | ansible.builtin.upper }}
+{{ one is ansible.builtin.version('1', '>=') }}
+{{ names | map('ansible.builtin.upper') | list }}
+{{ names | select('ansible.builtin.match', '[a-b]') | list }}
+{{ lookup('ansible.builtin.items', [1, [2]], wantlist=true) }}
+{{ lookup('file', '/nonexistent/x', errors='ignore') }}
+{{ query('file', '/nonexistent/x', errors='ignore') }}
+{{ lookup('file', '/nonexistent/x', errors='ignore', wantlist=true) }}
+{{ now().year > 2000 }}
+{{ now(utc=true, fmt='%Y') | int > 2000 }}
+{{ undef('no') | default('d') }}
+{{ undef(hint='no') is defined }}
+{{ (1 | combine(2)) | default('caught') }}
+{{ (1 | combine(2)) is defined }}
+{{ [true, none, 1.0, 'x', {'a': none}] }}
+text {{ [true, none, 1.0, 'x', {'a': none}] }}
+text {{ true }} {{ none }} {{ 1.0 }} {{ 1e20 }} {{ 1e-5 }} {{ day }} {{ moment }}
+text {{ 'it''s' }} {{ ["it's"] }} {{ ['a"b'] }} {{ ['\n'] }} {{ ['é'] }}
+{{ 10 // 3 }} {{ -10 // 3 }} {{ -10 % 3 }} {{ 10 / 4 }} {{ 2 ** -1 }} {{ 7 % -3 }}
+{{ 1 < 2 < 3 }} {{ 1 < 2 > 3 }} {{ 'a' < 'b' }} {{ [1, 2] < [1, 3] }}
+{{ 'a' ~ 1 ~ none ~ [1] }}
+{{ 'x' * 3 }}{{ [1] * 2 }}
+{{ not one }} {{ one and 'x' }} {{ zero or 'y' }}
+{{ 'b' in 'abc' }} {{ 2 in [1, 2] }} {{ 'a' in {'a': 1} }} {{ 3 not in [1] }}
+{{ 'yes' if one }}
+[{{ 'yes' if zero }}]
+{{ 0x1f }} {{ 0b11 }} {{ 0o17 }} {{ 1_000 }}
+{{ (1, 2) }} {{ (1,) }} {{ () }}
+{{ 'a' 'b' }}
+{{ {'a': 1, 2: 'b'} }}
+{{ users[0].name }}{{ users[0]['name'] }}{{ users.0.name }}{{ users | first | attr('name') }}
+{{ 'abc' | list }} {{ {'a': 1} | list }}
+{{ [1, [2]] | flatten }} {{ nested | flatten(levels=1) }}
+{{ 'ab' | batch(1) | list }} {{ [1, 2, 3] | slice(2) | list }}
+{{ 'x' | center(5) }}|{{ 'a b' | wordwrap(1) }}
+{{ '<a href="x">t</a>' | striptags }} {{ '<' | e }} {{ 'http://a.b c' | urlize }}
+{{ 'www.example.org and foo@example.org, https://x.y/z?q=1.' | urlize }}
+{{ 'https://example.org/a-long-path' | urlize(10, true, target='_blank') }}
+{{ 1234567 | filesizeformat }} {{ 1234567 | filesizeformat(true) }}
+{{ {'a': 1, 'b': none} | xmlattr }}
+{{ [3, 1, 2] | sort(reverse=true) }} {{ names | sort(case_sensitive=true) }}
+{{ users | groupby('admin') }}
+{{ users | sum(attribute='uid') }} {{ users | map(attribute='uid') | max }}
+{{ names | unique }} {{ names | unique(case_sensitive=false) }}
+{{ 'abc' | reverse }} {{ [1, 2] | reverse | list }}
+{{ 3.7 | round }} {{ 3.75 | round(1) }} {{ 3.2 | round(0, 'ceil') }} {{ 3 | round }}
+{{ '3.9' | int }} {{ 'x' | int(5) }} {{ '0x1f' | int(base=16) }} {{ 'x' | float(1.5) }}
+{{ 'a b c' | title }} {{ 'it is a-b' | title }} {{ 'HELLO' | capitalize }}
+{{ 'foo bar baz' | truncate(8) }} {{ 'foo bar baz' | truncate(8, true, '') }}
+{{ 'a\nb' | indent(2, true) }}
+{{ [1, 2] | pprint }} {{ {'a': 'x'} | pprint }}
+{{ [1, 2] | random(seed='x') in [1, 2] }}
+{{ 'x' | hash('md5') }} {{ 'x' | checksum }} {{ 'x' | md5 }}
+{{ 'a' | to_uuid }} {{ 'b' | to_uuid(namespace='11111111-2222-3333-4444-555555555555') }}
+{{ '2024-01-02 03:04:05' | to_datetime }} {{ ('2024-01-02' | to_datetime('%Y-%m-%d')).day }}
+{{ (('2024-01-03 00:00:00' | to_datetime) - ('2024-01-02 12:00:00' | to_datetime)).total_seconds() }}
+{{ '%j %U %a %B %y %I %p' | strftime(1700000000, utc=true) }}
+{{ 1 | human_readable }} {{ 1048576 | human_readable(isbits=true, unit='K') }} {{ '1.5 GB' | human_to_bytes }}
+{{ 'https://u:p@h.org:80/p?q#f' | urlsplit }} {{ 'https://h/p' | urlsplit('hostname') }}
+{{ {'a': 1, 'b': 'x y'} | urlencode }} {{ 'a b/c' | urlencode }} {{ 'a%20b+c' | urldecode }}
+{{ '/a/b.tar.gz' | splitext }} {{ '/a/../b' | normpath }} {{ ['/a/b', '/a/c'] | commonpath }} {{ '/a/b' | relpath('/a') }}
+{{ 'C:\\x\\y.txt' | win_basename }} {{ 'C:\\x\\y.txt' | win_splitdrive }}
+{{ [1, 2] | zip([3, 4], [5, 6]) | list }} {{ [1] | zip_longest([2, 3], fillvalue='x') | list }}
+{{ [1, 2] | product([3]) | list }} {{ [1, 2, 3] | combinations(2) | list }} {{ [1, 2] | permutations | list }}
+{{ [1, 2, 2] | union([3]) | sort }} {{ [1, 2] | symmetric_difference([2, 3]) | sort }} {{ [1, 2] | difference([2]) }}
+{{ 8 | log(2) }} {{ 2 | pow(5) }} {{ 27 | root(3) }}
+{{ [{'k': 'a', 'v': 1}] | items2dict('k', 'v') }} {{ {'a': 1} | dict2items('k', 'v') }}
+{{ [{'n': 'a', 'x': 1}] | rekey_on_member('n') }}
+{{ 'x' | ternary('a', 'b') }} {{ none | ternary(1, 2, 3) }}
+{{ 'a.b' | regex_escape }} {{ 'aXbX' | regex_replace('X', '-', count=1) }} {{ 'a1b22' | regex_findall('\\d+') }}
+{{ 'x' | comment('c') }} {{ 'a\nb' | comment('xml') }}
+{{ "a'b c" | quote }} {{ '' | quote }}
+{{ [1, 'a', none] | to_json }} {{ {'b': 1, 'a': 2} | to_nice_json(indent=2) }} {{ '{"a": [1, null]}' | from_json }}
+{{ 'a: [1, yes]' | from_yaml }} {{ '--- 1\n--- 2' | from_yaml_all | list }}
+{{ 'abc' is match('b') }} {{ 'abc' is search('b') }} {{ 'abc' is regex('^a', multiline=true) }}
+{{ [1, 2] is contains(1) }} {{ [1] is subset([1, 2]) }} {{ [1, 2] is superset([1]) }} {{ [true, false] is any }} {{ [true] is all }}
+{{ '1.2.3' is version('1.10', '<') }} {{ '1.0.0-rc1' is version('1.0.0', 'lt', version_type='semver') }} {{ '1.0' is version('1.0', strict=true) }}
+{{ result_ok is changed }} {{ result_ok is failed }} {{ result_ok is success }} {{ result_ok is skipped }}
+{{ 'http://a.b/c' is url }} {{ 'urn:isbn:1' is urn }} {{ 'x' is uri }}
+{{ 3 is divisibleby(3) }} {{ 3 is odd }} {{ 'x' is string }} {{ 1.5 is float }} {{ {} is mapping }} {{ [] is sequence }} {{ 'a' is lower }}
+{{ 1 is eq(1) }} {{ 2 is gt(1) }} {{ 'upper' is filter }} {{ 'odd' is test }} {{ 1 is in([1]) }} {{ true is true }} {{ none is none }}
+{{ '/etc' is directory }} {{ '/etc/passwd' is file }} {{ '/nonexistent' is exists }} {{ '/x' is abs }}
+{{ 0 is falsy }} {{ 'yes' is truthy(convert_bool=true) }} {{ nan_not_there is undefined }}
+{{ '\u00e9'.upper() }} {{ 'ß'.upper() }} {{ 'x y'.title() }} {{ 'aXb'.swapcase() }} {{ 'ab'.zfill(5) }} {{ 'a\tb'.expandtabs(4) }}
+{{ 'abcabc'.rfind('b') }} {{ 'abc'.find('z') }} {{ 'a.b.c'.rsplit('.', 1) }} {{ 'a.b'.partition('.') }} {{ 'xxaxx'.strip('x') }}
+{{ 'a b'.split() }} {{ 'a\nb'.splitlines() }} {{ '-'.join(['a', 'b']) }} {{ 'abc'.startswith(('x', 'a')) }} {{ 'abc'.removeprefix('a') }}
+{{ 'abc'.isalpha() }} {{ '12'.isdigit() }} {{ 'a b'.isidentifier() }} {{ 'abc'.count('b') }} {{ 'a'.encode('utf-8').decode() }}
+{{ {'a': 1}.keys() | list }} {{ {'a': 1}.values() | list }} {{ {'a': 1}.pop('a') }} {{ {'a': 1, 'b': 2}.popitem() }} {{ {'a': 1}.copy() }}
+{{ (5).bit_length() }} {{ 2.0.is_integer() }}
+{{ 'a' if 1 else 'b' if 2 else 'c' }}
+{{ [1, 2, 3] | map('pow', 2) | list }} {{ ['a'] | map('regex_replace', 'a', 'b') | list }}
+{{ [[1, 2], [3]] | map('sum') | list }} {{ [1, 2] | map('string') | join('-') }}
+{{ range(3) | list }} {{ range(1, 10, 3) }} {{ lipsum is defined }} {{ cycler('a', 'b').next() }} {{ joiner is defined }}
 {{ path | basename }}
 {{ path | dirname }}
 {{ '/a/b/' | basename }}

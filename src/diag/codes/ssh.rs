@@ -77,6 +77,12 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
          passwords and run commands as the host. Pin the keys in the inventory instead: `hostctl_host_key`.",
     ),
     code("S0115", "the connection is not supported", "`ansible_connection` is `ssh` or `local`."),
+    code("S0117", "the port is no number", "`ansible_port` is a number from 1 to 65535."),
+    code(
+        "S0118",
+        "another program in the place of Python's ssh",
+        "`paramiko` is an ssh client in Python. hostctl connects with the ssh program and its configuration instead.",
+    ),
     code(
         "S0116",
         "the server refused a channel",

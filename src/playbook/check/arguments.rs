@@ -1,6 +1,5 @@
 //! Arguments of modules, as far as they are literal: names, kinds, choices, groups.
 
-use super::certain::{caught_tasks, takes_failure};
 use super::survey::Survey;
 use crate::diag::{Diagnostic, Span};
 use crate::modules::{ArgError, ModuleEntry, PathPart};
@@ -8,13 +7,14 @@ use crate::playbook::model::{Action, ModuleUse, Task};
 use crate::value::{Key, Map};
 use crate::yaml::{Node, NodeData, Tag};
 
+/// Free text of modules that take none, where the parser lets it pass.
+const RAW: &str = "_raw_params";
+
+/// Wrong arguments of a task whose failure is taken are warnings: that may be what it is for.
 pub(super) fn check(survey: &Survey, problems: &mut Vec<Diagnostic>) {
-    let mut caught = std::collections::HashSet::new();
-    survey.plays.iter().for_each(|play| caught_tasks(&play.play, &mut caught));
     for task in survey.tasks() {
         if let Action::Module(module) = &task.action {
-            // Whoever catches the failure may want it.
-            let meant = caught.contains(&task.id) || takes_failure(task);
+            let meant = survey.caught.contains(&task.id);
             let found = module_use(task, module).into_iter();
             problems.extend(found.map(|problem| if meant { problem.warning() } else { problem }));
         }
@@ -35,6 +35,13 @@ fn module_use(task: &Task, module: &ModuleUse) -> Vec<Diagnostic> {
     }
     let map: Map = args.iter().map(|(name, _, node)| (Key::from(*name), node.to_value())).collect();
     let templated = |path: &[PathPart]| follow(&args, path).is_some_and(unknown);
+    if let Some((span, _)) = module.args.get(RAW).filter(|_| module.entry.spec().arg(RAW).is_none()) {
+        return vec![
+            Diagnostic::source("P0213", format!("`{}` takes no free text", module.name))
+                .with_label(*span, "expected `name=value` here")
+                .with_hint("write the arguments as `name: value` lines below the module"),
+        ];
+    }
     let Err(errors) = module.entry.spec().coerce(&map, &templated) else { return Vec::new() };
     errors
         .into_iter()

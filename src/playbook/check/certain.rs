@@ -65,42 +65,10 @@ impl Walker<'_> {
     }
 }
 
-/// Tasks whose failure the play itself takes: `ignore_errors`, `failed_when`, or a `rescue` of a block around.
-pub(super) fn caught_tasks(play: &Play, found: &mut HashSet<TaskId>) {
-    let all = caught(&play.context.keywords);
-    for items in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
-        caught_items(items, all, found);
-    }
-    play.roles.iter().for_each(|role| caught_items(&role.tasks, all, found));
-}
-
-fn caught_items(items: &[Item], outer: bool, found: &mut HashSet<TaskId>) {
-    for item in items {
-        match item {
-            Item::Task(task) => {
-                let around = task.context.chain().map(|context| &context.keywords).chain([&task.keywords]);
-                if outer || around.into_iter().any(caught) {
-                    found.insert(task.id);
-                }
-            }
-            Item::Block(block) => {
-                caught_items(&block.body, outer || !block.rescue.is_empty(), found);
-                caught_items(&block.rescue, outer, found);
-                caught_items(&block.always, outer, found);
-            }
-            Item::Role(role) => caught_items(&role.tasks, outer, found),
-        }
-    }
-}
-
-/// True if the keywords of a task that an include brought in take its failure.
-pub(super) fn takes_failure(task: &Task) -> bool {
-    task.context.chain().map(|context| &context.keywords).chain([&task.keywords]).any(caught)
-}
-
 /// True if a failure is not the end.
-fn caught(keywords: &crate::playbook::model::Keywords) -> bool {
-    ["ignore_errors", "failed_when"].iter().any(|name| keywords.get(name).is_some())
+pub(super) fn caught(keywords: &crate::playbook::model::Keywords) -> bool {
+    keywords.get("failed_when").is_some()
+        || keywords.get("ignore_errors").is_some_and(|node| crate::playbook::roles::boolean(node) != Some(false))
 }
 
 fn ends(items: &[Item]) -> bool {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::certain::caught;
 use crate::diag::{Diagnostic, Span};
 use crate::playbook::loader::Loader;
 use crate::playbook::model::{
@@ -32,6 +33,8 @@ pub(super) struct Survey {
     /// Includes that were not followed: (task, name).
     pub(super) unfollowed: Vec<(Arc<Task>, Node)>,
     pub(super) problems: Vec<Diagnostic>,
+    /// Tasks whose failure something takes: `ignore_errors`, `failed_when`, a `rescue`.
+    pub(super) caught: HashSet<crate::event::TaskId>,
     /// Tasks that are left out because of a mistake.
     pub(super) lost: Vec<Node>,
     /// A file or role could not be read.
@@ -45,6 +48,20 @@ impl Survey {
     }
 }
 
+/// A file or role with the way it is taken.
+type Followed = (PathBuf, String, bool);
+
+/// An include that is being followed.
+struct Frame {
+    key: Followed,
+    name: String,
+    place: Span,
+    /// Nothing keeps it from being run.
+    certain: bool,
+    /// Something in it may end it.
+    ends: bool,
+}
+
 struct Walker<'a> {
     loader: &'a Loader,
     survey: Survey,
@@ -54,8 +71,12 @@ struct Walker<'a> {
     handlers: Vec<Arc<Task>>,
     seen: HashSet<crate::event::TaskId>,
     /// Files and roles that were followed in this play.
-    followed: HashSet<(PathBuf, String, bool)>,
+    followed: HashSet<Followed>,
+    /// What is followed at the moment.
+    stack: Vec<Frame>,
     open: bool,
+    /// How many blocks with a rescue are around.
+    rescued: usize,
 }
 
 pub(super) fn survey(playbook: &Playbook, loader: &Loader) -> Survey {
@@ -68,7 +89,9 @@ pub(super) fn survey(playbook: &Playbook, loader: &Loader) -> Survey {
         handlers: Vec::new(),
         seen: HashSet::new(),
         followed: HashSet::new(),
+        stack: Vec::new(),
         open: false,
+        rescued: 0,
     };
     for play in &playbook.plays {
         walker.followed.clear();
@@ -120,7 +143,10 @@ impl Walker<'_> {
                 Item::Task(task) => self.task(task),
                 Item::Block(block) => {
                     self.context(&block.context);
+                    let rescued = usize::from(!block.rescue.is_empty());
+                    self.rescued += rescued;
                     self.items(&block.body);
+                    self.rescued -= rescued;
                     self.items(&block.rescue);
                     self.items(&block.always);
                 }
@@ -134,6 +160,10 @@ impl Walker<'_> {
             return;
         }
         self.context(&task.context);
+        let mut around = task.context.chain().map(|context| &context.keywords).chain([&task.keywords]);
+        if self.rescued > 0 || around.any(caught) {
+            self.survey.caught.insert(task.id);
+        }
         let list = if task.handler { &mut self.handlers } else { &mut self.tasks };
         list.push(Arc::clone(task));
         if let Action::Include(include) = &task.action {
@@ -174,13 +204,31 @@ impl Walker<'_> {
                     (PathBuf::from(&name), options.iter().copied().map(text).collect::<Vec<_>>().join("\n"), false)
                 }
             };
-            if !self.followed.insert(key) {
+            let looped = task.keywords.0.keys().any(|name| *name == "loop" || name.starts_with("with_"));
+            let certain = !looped && !conditional(task);
+            if let Some(first) = self.stack.iter().position(|frame| frame.key == key) {
+                let ring = &self.stack[first + 1..];
+                let ends = self.stack[first..].iter().any(|frame| frame.ends);
+                if certain && !ends && ring.iter().all(|frame| frame.certain) {
+                    let problem = endless(&name, node.place(), ring, self.loader);
+                    self.survey.problems.push(problem);
+                }
+            }
+            if !self.followed.insert(key.clone()) {
                 continue;
             }
+            self.stack.push(Frame { key, name: name.clone(), place: node.place(), certain, ends: false });
             let problems = match include.kind {
                 IncludeKind::Tasks => {
                     let part = self.loader.tasks_of(&name, &context, &task.file, task.handler);
-                    self.items(&part.value.unwrap_or_default());
+                    let items = part.value.unwrap_or_default();
+                    // `meta` may end it.
+                    if items.iter().any(ends)
+                        && let Some(frame) = self.stack.last_mut()
+                    {
+                        frame.ends = true;
+                    }
+                    self.items(&items);
                     self.survey.lost.extend(part.lost);
                     part.problems
                 }
@@ -201,6 +249,7 @@ impl Walker<'_> {
                     part.problems
                 }
             };
+            self.stack.pop();
             for problem in problems {
                 // No file, or a module of another system.
                 let missing = problem.labels.is_empty() || matches!(&*problem.code, "P0202" | "P0210");
@@ -210,6 +259,30 @@ impl Walker<'_> {
             }
         }
     }
+}
+
+fn ends(item: &Item) -> bool {
+    match item {
+        Item::Task(task) => task.action.is_module("meta"),
+        Item::Block(block) => [&block.body, &block.rescue, &block.always].iter().any(|items| items.iter().any(ends)),
+        Item::Role(role) => role.tasks.iter().any(ends),
+    }
+}
+
+/// Dynamic includes that lead back to each other with nothing that would end it.
+fn endless(name: &str, place: Span, ring: &[Frame], loader: &Loader) -> Diagnostic {
+    let sources = loader.sources();
+    let mut diagnostic = Diagnostic::source("P0403", format!("`{name}` includes itself"))
+        .with_label(place, format!("leads back to `{name}`"));
+    let mut chain = vec![format!("`{name}`")];
+    for frame in ring {
+        diagnostic = diagnostic.with_label(frame.place, format!("brings in `{}`", frame.name));
+        chain.push(format!("`{}` ({})", frame.name, sources.place(frame.place)));
+    }
+    chain.push(format!("`{name}` ({})", sources.place(place)));
+    diagnostic
+        .with_note(format!("the chain: {}", chain.join(" -> ")))
+        .with_hint("end it with a condition: `when` beside the include")
 }
 
 /// Keywords that reach what a task includes.

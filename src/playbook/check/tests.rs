@@ -262,6 +262,7 @@ fn dynamic_includes_are_followed_or_named() {
             "warning P0305 what `include_tasks` brings in here was not checked | 6:23 `{{ ansible_os }}.yml`",
             "warning P0501 the role `missing` does not exist | 7:28 `missing`",
             "P0202 there is no module `comand` | 1:3 `comand` | hint: did you mean `command`?",
+            "P0403 `a.yml` includes itself | 2:18 `a.yml` | hint: end it with a condition: `when` beside the include",
             "P0101 a task has no keyword `whne` | 2:3 `whne` | hint: did you mean `when`?",
         ]
     );

@@ -54,6 +54,8 @@ fn value(name: &str, kind: KeywordType, node: &Node, key: Span, problems: &mut V
         KeywordType::Str => {
             if node.as_scalar().is_none() {
                 fail("text", &format!("write `{name}: TEXT`"));
+            } else if name == "connection" {
+                connection(node, key, problems);
             }
         }
         KeywordType::Bool => {
@@ -105,6 +107,21 @@ fn value(name: &str, kind: KeywordType, node: &Node, key: Span, problems: &mut V
             }
         }
         KeywordType::Tasks | KeywordType::Roles | KeywordType::Variable | KeywordType::Any => {}
+    }
+}
+
+/// A literal `connection` that hostctl does not have.
+fn connection(node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
+    let Some(text) = node.as_str().filter(|_| !node.has_template()) else { return };
+    let name = text.rsplit('.').next().unwrap_or_default();
+    if !matches!(name, "ssh" | "local" | "smart" | "paramiko" | "paramiko_ssh") {
+        problems.push(
+            Diagnostic::source("S0115", format!("there is no connection `{text}`"))
+                .with_label(node.place(), "not supported")
+                .with_label(key, "")
+                .with_nearest(name, ["ssh", "local"])
+                .with_hint("`ssh` or `local`"),
+        );
     }
 }
 

@@ -31,7 +31,7 @@ fn digest(data: &[u8], kind: &str) -> R<String> {
         "sha384" => hex::encode(Sha384::digest(data)),
         "sha512" => hex::encode(Sha512::digest(data)),
         other => {
-            return Err(Fail::msg(format!("there is no hash `{other}`"))
+            return Err(Fail::said(format!("there is no hash `{other}`"), format!("unsupported hash type {other}"))
                 .with_hint("it is md5, sha1, sha224, sha256, sha384 or sha512"));
         }
     })
@@ -47,6 +47,11 @@ fn hash(call: &Call, value: Val, mut args: Args) -> R<Val> {
     args.finish()?;
     digest(&bytes(call, &value)?, &kind).map(Val::from)
 }
+
+/// Rounds that ansible-core asks for where a playbook names none.
+pub const SHA512_ROUNDS: u32 = 656_000;
+/// The same for SHA-256.
+pub const SHA256_ROUNDS: u32 = 535_000;
 
 const SALT: &str = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -122,19 +127,23 @@ fn password_hash(call: &Call, value: Val, mut args: Args) -> R<Val> {
         None => salt(size, call)?,
     };
     let rounds = match rounds {
-        None => None,
+        None => Some(if kind.starts_with("sha256") { SHA256_ROUNDS } else { SHA512_ROUNDS }),
         Some(rounds) => Some(
             u32::try_from(rounds)
                 .ok()
                 .filter(|rounds| (1000..=999_999_999).contains(rounds))
-                .ok_or_else(|| Fail::msg("`rounds` is between 1000 and 999999999"))?,
+                .ok_or_else(|| Fail::said("`rounds` is between 1000 and 999999999", "Could not hash the secret."))?,
         ),
     };
     let password = call.text(&value)?;
     match &*kind {
         "sha512" | "sha512_crypt" => sha512_crypt(&password, &salt, rounds).map(Val::from),
         "sha256" | "sha256_crypt" => sha256_crypt(&password, &salt, rounds).map(Val::from),
-        other => Err(Fail::msg(format!("`password_hash` can not make `{other}`")).with_hint("use sha512 or sha256")),
+        other => Err(Fail::said(
+            format!("`password_hash` can not make `{other}`"),
+            format!("{other} is not in the list of supported passlib algorithms: md5, blowfish, sha256, sha512"),
+        )
+        .with_hint("use sha512 or sha256")),
     }
 }
 

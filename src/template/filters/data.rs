@@ -131,10 +131,10 @@ fn to_yaml(call: &Call, value: Val, mut args: Args, indent: usize, flow: Option<
         explicit_start: args.flag(usize::MAX, "explicit_start", false)?,
         explicit_end: args.flag(usize::MAX, "explicit_end", false)?,
         unicode: args.flag(usize::MAX, "allow_unicode", true)?,
+        scalar: args.text(call, usize::MAX, "default_style")?.and_then(|style| style.chars().next()),
+        canonical: args.flag(usize::MAX, "canonical", false)?,
     };
-    for ignored in
-        ["vault_to_text", "dump_vault_tags", "encoding", "version", "tags", "canonical", "line_break", "default_style"]
-    {
+    for ignored in ["vault_to_text", "dump_vault_tags", "encoding", "version", "tags", "line_break"] {
         let _ = args.take_kw(ignored);
     }
     let _ = args.rest();

@@ -8,8 +8,8 @@ use crate::value::{Key, Value};
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
-use super::super::ops;
-use super::super::val::Val;
+use super::super::val::{Func, Val};
+use super::super::{methods, ops};
 use super::Entry;
 use super::list::{fold, sorted};
 
@@ -31,7 +31,12 @@ fn combine(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let how = args.take_kw("list_merge").and_then(|value| value.as_text()).unwrap_or_else(|| "replace".into());
     let mut terms = vec![value];
     terms.extend(args.rest());
-    args.finish()?;
+    if !args.rest_kw().is_empty() {
+        return Err(Fail::said(
+            "`combine` takes the named arguments `recursive` and `list_merge` only",
+            "'recursive' and 'list_merge' are the only valid keyword arguments",
+        ));
+    }
     if !matches!(&*how, "replace" | "keep" | "append" | "prepend" | "append_rp" | "prepend_rp") {
         return Err(Fail::msg(format!("there is no list_merge `{how}`"))
             .with_hint("it is replace, keep, append, prepend, append_rp or prepend_rp"));
@@ -40,8 +45,15 @@ fn combine(call: &Call, value: Val, mut args: Args) -> R<Val> {
     super::list::flatten_into(call.cx(), terms, Some(1), true, &mut maps)?;
     let mut result: Option<Val> = None;
     for map in maps.into_iter().rev() {
+        if let Val::Undef(_) = map {
+            return Ok(map);
+        }
         if !matches!(map, Val::Map(_)) {
-            return Err(Fail::msg(format!("`combine` wants mappings, found {}", map.kind())));
+            let other = result.as_ref().map_or("dict", Val::type_name);
+            return Err(Fail::said(
+                format!("`combine` wants mappings, found {}", map.kind()),
+                format!("failed to combine variables, expected dicts but got a '{}' and a '{other}'.", map.type_name()),
+            ));
         }
         result = Some(match result {
             None => map,
@@ -101,7 +113,10 @@ fn dict2items(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let value_name = args.text(call, 1, "value_name")?.unwrap_or_else(|| "value".into());
     args.finish()?;
     let Val::Map(map) = &value else {
-        return Err(Fail::msg(format!("`dict2items` wants a mapping, not {}", value.kind())));
+        return Err(Fail::said(
+            format!("`dict2items` wants a mapping, not {}", value.kind()),
+            format!("dict2items requires a dictionary, got <class '{}'> instead.", value.type_name()),
+        ));
     };
     let pair = |(key, value): (Key, Val)| Val::pairs([(&*key_name, Val::from(key.to_value())), (&*value_name, value)]);
     Ok(Val::list(map.items(call.cx())?.into_iter().map(pair).collect()))
@@ -112,14 +127,27 @@ fn items2dict(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let value_name = args.text(call, 1, "value_name")?.unwrap_or_else(|| "value".into());
     args.finish()?;
     if !matches!(value, Val::List(_)) {
-        return Err(Fail::msg(format!("`items2dict` wants a list, not {}", value.kind())));
+        return Err(Fail::said(
+            format!("`items2dict` wants a list, not {}", value.kind()),
+            format!("items2dict requires a list, got <class '{}'> instead.", value.type_name()),
+        ));
     }
     let mut out = IndexMap::new();
     for item in call.items(&value)? {
         let Val::Map(map) = &item else {
-            return Err(Fail::msg(format!("`items2dict` wants a list of mappings, found {}", item.kind())));
+            return Err(Fail::said(
+                format!("`items2dict` wants a list of mappings, found {}", item.kind()),
+                format!("items2dict requires a list of dictionaries, got {} instead.", call.text(&value)?),
+            ));
         };
-        let missing = || Fail::msg(format!("each mapping needs the keys `{key_name}` and `{value_name}`"));
+        let missing = || {
+            Fail::said(
+                format!("each mapping needs the keys `{key_name}` and `{value_name}`"),
+                format!(
+                    "items2dict requires each dictionary in the list to contain the keys '{key_name}' and '{value_name}'."
+                ),
+            )
+        };
         let key = map.get_str(call.cx(), &key_name)?.ok_or_else(missing)?.defined()?.key()?;
         out.insert(key, map.get_str(call.cx(), &value_name)?.ok_or_else(missing)?);
     }
@@ -178,6 +206,17 @@ fn extract(call: &Call, value: Val, mut args: Args) -> R<Val> {
 fn attr(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let name = args.need(0, "name")?;
     args.finish()?;
+    // Attributes only: the keys of a mapping are items.
+    if let Val::Map(_) = &value
+        && let Some(name) = name.as_text()
+    {
+        let method = methods::has(&value, &name);
+        return Ok(if method {
+            Val::Func(Func::Method(Box::new(value), (*name).into()))
+        } else {
+            call.ev.missing(&value, &name, (0, 0))
+        });
+    }
     call.ev.attribute(&value, &name)
 }
 
@@ -186,23 +225,39 @@ fn rekey_on_member(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let duplicates = args.text(call, 1, "duplicates")?.unwrap_or_else(|| "error".into());
     args.finish()?;
     if !matches!(&*duplicates, "error" | "overwrite") {
-        return Err(Fail::msg("`duplicates` is `error` or `overwrite`"));
+        return Err(Fail::said(
+            "`duplicates` is `error` or `overwrite`",
+            format!("duplicates parameter to rekey_on_member has unknown value '{duplicates}'"),
+        ));
     }
     let list = match &value {
         Val::Map(map) => map.items(call.cx())?.into_iter().map(|(_, value)| value).collect(),
         Val::List(_) => call.items(&value)?,
-        other => return Err(Fail::msg(format!("a list or a mapping is expected, not {}", other.kind()))),
+        other => {
+            return Err(Fail::said(
+                format!("a list or a mapping is expected, not {}", other.kind()),
+                "Type is not a valid list, set, or dict",
+            ));
+        }
     };
     let mut out: IndexMap<Key, Val> = IndexMap::new();
     for item in list {
         if !matches!(item, Val::Map(_)) {
-            return Err(Fail::msg(format!("each item must be a mapping, found {}", item.kind())));
+            return Err(Fail::said(
+                format!("each item must be a mapping, found {}", item.kind()),
+                "List item is not a valid dict",
+            ));
         }
-        let found = ops::item(call.cx(), &item, &key)?
-            .ok_or_else(|| Fail::msg(format!("an item has no key `{}`", key.as_str().unwrap_or("?"))))?;
+        let found = ops::item(call.cx(), &item, &key)?.ok_or_else(|| {
+            let name = key.as_str().unwrap_or("?");
+            Fail::said(format!("an item has no key `{name}`"), format!("Key '{name}' was not found."))
+        })?;
         let name = found.key()?;
         if &*duplicates == "error" && out.contains_key(&name) {
-            return Err(Fail::msg(format!("the key `{}` is not unique", name.text())));
+            return Err(Fail::said(
+                format!("the key `{}` is not unique", name.text()),
+                format!("Key '{}' is not unique, cannot convert to dict.", name.text()),
+            ));
         }
         out.insert(name, item);
     }

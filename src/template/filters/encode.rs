@@ -8,8 +8,8 @@ use crate::value::Value;
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
-use super::super::time;
 use super::super::val::Val;
+use super::super::{codec, time};
 use super::Entry;
 
 /// The table of this file.
@@ -21,7 +21,7 @@ pub const TABLE: &[Entry] = &[
     ("to_uuid", to_uuid),
     ("urldecode", urldecode),
     ("urlencode", urlencode),
-    ("urlize", |_, value, _| Ok(value)),
+    ("urlize", super::urlize::urlize),
     ("urlsplit", urlsplit),
     ("xmlattr", xmlattr),
 ];
@@ -35,35 +35,9 @@ pub fn bytes(call: &Call, value: &Val) -> R<Vec<u8>> {
 }
 
 fn encoded(call: &Call, value: &Val, encoding: &str) -> R<Vec<u8>> {
-    let text = match value {
-        Val::V(Value::Bytes(bytes)) => return Ok(bytes.to_vec()),
-        other => call.text(other)?,
-    };
-    match encoding.to_lowercase().replace('_', "-").as_str() {
-        "utf-8" | "utf8" | "ascii" => Ok(text.as_bytes().to_vec()),
-        "utf-16-le" | "utf-16le" => Ok(text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
-        "utf-16-be" | "utf-16be" => Ok(text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
-        "utf-16" => Ok([0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect()),
-        "latin-1" | "iso-8859-1" => text
-            .chars()
-            .map(|c| u8::try_from(u32::from(c)).map_err(|_| Fail::msg("the text does not fit latin-1")))
-            .collect(),
-        other => Err(Fail::msg(format!("the encoding `{other}` is not supported"))),
-    }
-}
-
-fn decoded(bytes: &[u8], encoding: &str) -> R<String> {
-    let wide = |unit: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
-        String::from_utf16_lossy(&units)
-    };
-    match encoding.to_lowercase().replace('_', "-").as_str() {
-        "utf-8" | "utf8" | "ascii" => Ok(String::from_utf8_lossy(bytes).into_owned()),
-        "utf-16-le" | "utf-16le" => Ok(wide(u16::from_le_bytes)),
-        "utf-16-be" | "utf-16be" => Ok(wide(u16::from_be_bytes)),
-        "utf-16" => Ok(wide(u16::from_le_bytes).trim_start_matches('\u{feff}').to_owned()),
-        "latin-1" | "iso-8859-1" => Ok(bytes.iter().map(|byte| char::from(*byte)).collect()),
-        other => Err(Fail::msg(format!("the encoding `{other}` is not supported"))),
+    match value {
+        Val::V(Value::Bytes(bytes)) => Ok(bytes.to_vec()),
+        other => Ok(codec::encode(&call.text(other)?, encoding)?),
     }
 }
 
@@ -82,14 +56,18 @@ fn b64decode(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let text: String = call.text(&value)?.chars().filter(|c| !c.is_whitespace()).collect();
     let found = if url { URL_SAFE.decode(&text) } else { STANDARD.decode(&text) };
     let bytes = found.map_err(|error| Fail::msg(format!("this is not base64: {error}")))?;
-    decoded(&bytes, &encoding).map(Val::from)
+    Ok(Val::from(codec::decode(&bytes, &encoding)?))
 }
 
 fn strftime(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let second = args.take(0, "second").filter(|second| !second.is_none());
     let utc = args.flag(1, "utc", false)?;
     args.finish()?;
-    let second = second.map(|second| super::math::float_of(&second)).transpose()?;
+    let shown = second.as_ref().map(|second| call.text(second)).transpose()?.unwrap_or_default();
+    let second = second.map(|second| super::math::float_of(&second)).transpose();
+    let second = second.map_err(|_| {
+        Fail::said(format!("`{shown}` is no time in seconds"), format!("Invalid value for epoch value ({shown})"))
+    })?;
     // `time.gmtime(1.9)` drops the fraction.
     let at = time::local(second.map(f64::floor), utc)?;
     let text = time::format(&at, &call.text(&value)?.replace("%f", "%%f"), utc);
@@ -108,8 +86,12 @@ fn to_datetime(call: &Call, value: Val, mut args: Args) -> R<Val> {
 fn to_uuid(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let namespace = args.text(call, 0, "namespace")?.unwrap_or_else(|| "361E6D51-FAEC-444A-9079-341386DA8E2E".into());
     args.finish()?;
-    let namespace = uuid::Uuid::parse_str(&namespace)
-        .map_err(|_| Fail::msg(format!("the namespace `{namespace}` is not a UUID")))?;
+    let namespace = uuid::Uuid::parse_str(&namespace).map_err(|_| {
+        Fail::said(
+            format!("the namespace `{namespace}` is not a UUID"),
+            format!("Invalid value '{namespace}' for 'namespace': badly formed hexadecimal UUID string"),
+        )
+    })?;
     Ok(Val::from(uuid::Uuid::new_v5(&namespace, call.text(&value)?.as_bytes()).to_string()))
 }
 

@@ -386,9 +386,18 @@ fn random(call: &Call, value: Val, mut args: Args) -> R<Val> {
         return Ok(Val::from(start + step * i128::from(rng.below(count))));
     }
     if start.is_some() || step.is_some() {
-        return Err(Fail::msg("`start` and `step` of `random` are for integers only"));
+        return Err(Fail::said(
+            "`start` and `step` of `random` are for integers only",
+            "start and step can only be used with integer values",
+        ));
     }
-    let items = call.items(&value)?;
+    let not_a_list = |_| {
+        Fail::said(
+            format!("`random` wants a list or an integer, not {}", value.kind()),
+            "random can only be used on sequences and integers",
+        )
+    };
+    let items = call.items(&value).map_err(not_a_list)?;
     if items.is_empty() {
         return Err(Fail::msg("`random` needs an item to choose"));
     }
@@ -399,7 +408,7 @@ fn random(call: &Call, value: Val, mut args: Args) -> R<Val> {
 fn shuffle(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let seed = args.take(0, "seed").filter(|seed| seed.truthy().unwrap_or(false));
     args.finish()?;
-    let mut items = call.items(&value)?;
+    let Ok(mut items) = call.items(&value) else { return Ok(value) };
     let mut rng = super::super::random::Rng::new(call, seed.as_ref())?;
     for index in (1..items.len()).rev() {
         let other = rng.below(index as u64 + 1);
@@ -415,11 +424,21 @@ fn subelements(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let elements = match &value {
         Val::Map(map) => map.items(call.cx())?.into_iter().map(|(_, value)| value).collect(),
         Val::List(_) => call.items(&value)?,
-        other => return Err(Fail::msg(format!("`subelements` wants a list or a mapping, not {}", other.kind()))),
+        other => {
+            return Err(Fail::said(
+                format!("`subelements` wants a list or a mapping, not {}", other.kind()),
+                "obj must be a list of dicts or a nested dict",
+            ));
+        }
     };
     let path: Vec<Val> = match &path {
         Val::V(Value::Str(text)) => text.split('.').map(Val::from).collect(),
-        other => call.items(other)?,
+        other => call.items(other).map_err(|_| {
+            Fail::said(
+                format!("the path must be text or a list, not {}", other.kind()),
+                "subelements must be a list or a string",
+            )
+        })?,
     };
     let mut out = Vec::new();
     for element in elements {
@@ -427,7 +446,10 @@ fn subelements(call: &Call, value: Val, mut args: Args) -> R<Val> {
         for key in &path {
             if !matches!(values, Val::Map(_)) {
                 let name = call.text(key)?;
-                return Err(Fail::msg(format!("`{name}` should be looked up in a mapping, not {}", values.kind())));
+                return Err(Fail::said(
+                    format!("`{name}` should be looked up in a mapping, not {}", values.kind()),
+                    format!("the key {name} should point to a dictionary, got '{}'", call.text(&values)?),
+                ));
             }
             values = match ops::item(call.cx(), &values, key)? {
                 Some(value) => value,
@@ -435,11 +457,25 @@ fn subelements(call: &Call, value: Val, mut args: Args) -> R<Val> {
                     values = Val::list(Vec::new());
                     break;
                 }
-                None => return Err(Fail::msg(format!("an item has no `{}`", call.text(key)?))),
+                None => {
+                    let name = call.text(key)?;
+                    return Err(Fail::said(
+                        format!("an item has no `{name}`"),
+                        format!(
+                            "could not find '{name}' key in iterated item {}",
+                            super::super::text::repr_of(call.cx(), &values)?
+                        ),
+                    ));
+                }
             };
         }
         let Val::List(values) = values else {
-            return Err(Fail::msg("the subelement should be a list"));
+            let last = path.last().map_or(Ok("".into()), |key| call.text(key))?;
+            let found = super::super::text::repr_of(call.cx(), &values)?;
+            return Err(Fail::said(
+                format!("`{last}` should be a list, not {}", values.kind()),
+                format!("the key '{last}' should point to a list, got {found}"),
+            ));
         };
         for item in values.items(call.cx())? {
             out.push(Val::tuple(vec![element.clone(), item]));

@@ -12,6 +12,7 @@ mod regexes;
 mod select;
 mod sets;
 mod text;
+mod urlize;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -20,7 +21,7 @@ use super::args::{Args, Call};
 use super::fail::R;
 use super::val::Val;
 
-pub use crypto::{salt, sha256_crypt, sha512_crypt};
+pub use crypto::{SHA256_ROUNDS, SHA512_ROUNDS, salt, sha256_crypt, sha512_crypt};
 pub use encode::url_parts;
 pub use paths::glob;
 

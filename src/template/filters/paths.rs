@@ -95,12 +95,24 @@ fn path_join(call: &Call, value: Val, args: Args) -> R<Val> {
     if value.as_str().is_some() {
         return Ok(value);
     }
+    if !matches!(value, Val::List(_)) {
+        return Err(Fail::said(
+            format!("`path_join` wants a string or a list, not {}", value.kind()),
+            format!("|path_join expects string or sequence, got <class '{}'> instead.", value.type_name()),
+        ));
+    }
     let parts = texts(call, &value)?;
     Ok(Val::from(join(parts.iter().map(|part| &**part))))
 }
 
 fn commonpath(call: &Call, value: Val, args: Args) -> R<Val> {
     args.finish()?;
+    if !matches!(value, Val::List(_)) {
+        return Err(Fail::said(
+            format!("`commonpath` wants a list, not {}", value.kind()),
+            format!("|commonpath expects sequence, got <class '{}'> instead.", value.type_name()),
+        ));
+    }
     let paths = texts(call, &value)?;
     let Some(first) = paths.first() else { return Err(Fail::msg("`commonpath` needs a path")) };
     let absolute = first.starts_with('/');

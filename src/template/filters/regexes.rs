@@ -33,7 +33,11 @@ fn regex_replace(call: &Call, value: Val, mut args: Args) -> R<Val> {
     args.finish()?;
     let (out, done) = regex::replace(&regex, &call.text(&value)?, &replacement, count)?;
     if mandatory > 0 && mandatory != done {
-        return Err(Fail::msg(format!("`{text}` should match {mandatory} times, but matches {done} times")));
+        let subject = call.text(&value)?;
+        return Err(Fail::said(
+            format!("`{text}` should match {mandatory} times, but matches {done} times"),
+            format!("'{text}' should match {mandatory} times, but matches {done} times in '{subject}'"),
+        ));
     }
     Ok(Val::from(out))
 }
@@ -54,7 +58,10 @@ fn regex_search(call: &Call, value: Val, mut args: Args) -> R<Val> {
         let number = name.strip_prefix('\\').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
         let inner = name.strip_prefix("\\g<").and_then(|rest| rest.strip_suffix('>')).or(number);
         let Some(inner) = inner else {
-            return Err(Fail::msg(format!("`{name}` is not a group: write `\\\\1` or `\\\\g<name>`")));
+            return Err(Fail::said(
+                format!("`{name}` is not a group: write `\\\\1` or `\\\\g<name>`"),
+                "Unknown argument",
+            ));
         };
         groups.push(inner.to_owned());
     }
@@ -110,6 +117,12 @@ fn regex_escape(call: &Call, value: Val, mut args: Args) -> R<Val> {
             }
             Ok(Val::from(out))
         }
-        other => Err(Fail::msg(format!("there is no re_type `{other}`")).with_hint("it is python or posix_basic")),
+        other => {
+            let words = match other {
+                "posix_extended" => format!("Regex type ({other}) not yet implemented"),
+                _ => format!("Invalid regex type ({other})"),
+            };
+            Err(Fail::said(format!("there is no re_type `{other}`"), words).with_hint("it is python or posix_basic"))
+        }
     }
 }

@@ -45,13 +45,16 @@ fn mandatory(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let message = args.text(call, 0, "msg")?;
     args.finish()?;
     let Val::Undef(undef) = &value else { return Ok(value) };
-    Err(Fail::msg(match (message, &undef.what) {
-        (Some(message), _) => message.to_string(),
-        (None, What::Name(name, _) | What::Attr { name, .. }) => {
-            format!("the mandatory variable `{name}` is not defined")
+    Err(match (message, &undef.what) {
+        (Some(message), _) => Fail::said(message.to_string(), message.to_string()),
+        (None, What::Name(name, _) | What::Attr { name, .. }) => Fail::said(
+            format!("the mandatory variable `{name}` is not defined"),
+            format!("Mandatory variable '{name}' not defined."),
+        ),
+        (None, What::Hint(_) | What::Soft) => {
+            Fail::said("a mandatory variable is not defined", "Mandatory variable not defined.")
         }
-        (None, What::Hint(_) | What::Soft) => "a mandatory variable is not defined".to_owned(),
-    }))
+    })
 }
 
 fn ternary(_: &Call, value: Val, mut args: Args) -> R<Val> {

@@ -278,8 +278,11 @@ fn comment(call: &Call, value: Val, mut args: Args) -> R<Val> {
         "cblock" => ("/*", " * ", " */"),
         "xml" => ("<!--", " - ", "-->"),
         other => {
-            return Err(Fail::msg(format!("there is no comment style `{other}`"))
-                .with_hint("the styles are plain, erlang, c, cblock, xml"));
+            return Err(Fail::said(
+                format!("there is no comment style `{other}`"),
+                format!("Invalid style '{other}'. Available styles: plain, erlang, c, cblock, xml"),
+            )
+            .with_hint("the styles are plain, erlang, c, cblock, xml"));
         }
     };
     let mut given = |name: &str| args.text(call, usize::MAX, name);

@@ -18,7 +18,8 @@ fn find(call: &Call, folder: &str, name: &str) -> Option<PathBuf> {
 
 fn needed(call: &Call, folder: &str, name: &str) -> R<PathBuf> {
     find(call, folder, name).ok_or_else(|| {
-        Fail::msg(format!("the file `{name}` was not found"))
+        let words = format!("Unable to access the file '{name}': File not found. Use -vvvvv to see paths searched.");
+        Fail::said(format!("the file `{name}` was not found"), words)
             .with_hint(format!("files are searched in `{folder}/` of the role and beside the playbook"))
     })
 }
@@ -87,7 +88,8 @@ pub fn template(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
     for term in texts(call, terms)? {
         let _deeper = call.cx().deeper()?;
         let file = call.cx().templates.template_file(call.cx(), &term, &env.scope)?.ok_or_else(|| {
-            Fail::msg(format!("the template `{term}` was not found"))
+            let words = format!("the template file {term} could not be found for the lookup");
+            Fail::said(format!("the template `{term}` was not found"), words)
                 .with_hint("templates are searched in `templates/` of the role and beside the playbook")
         })?;
         let value = stacker::maybe_grow(128 * 1024, 2 * 1024 * 1024, || {
@@ -181,6 +183,7 @@ pub fn first_found(call: &Call, terms: &[Val], args: &mut Args, with: bool) -> R
         return Ok(Vec::new());
     }
     let shown: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    Err(Fail::msg(format!("none of these files was found: {}", shown.join(", ")))
+    let words = "No file was found when using first_found.";
+    Err(Fail::said(format!("none of these files was found: {}", shown.join(", ")), words)
         .with_hint("add `skip: true` if that is fine"))
 }

@@ -1,13 +1,14 @@
 //! Lookups over their own terms.
 
-use crate::value::Value;
+use indexmap::IndexMap;
+
+use crate::value::{Key, Value};
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
-use super::super::filters;
 use super::super::filters::list::flatten_into;
 use super::super::random::Rng;
-use super::super::val::Val;
+use super::super::val::{MapCell, Val};
 
 /// One level of lists is flattened.
 pub fn items(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
@@ -33,7 +34,14 @@ pub fn dict(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
     let mut out = Vec::new();
     for term in items(call, terms)? {
         let Val::Map(map) = &term else {
-            return Err(Fail::msg(format!("the lookup `dict` expects a mapping, not {}", term.kind())));
+            return Err(Fail::said(
+                format!("the lookup `dict` expects a mapping, not {}", term.kind()),
+                format!(
+                    "the 'dict' lookup plugin expects a dictionary, got '{}' of type <class '{}'>)",
+                    call.text(&term)?,
+                    term.type_name()
+                ),
+            ));
         };
         for (key, value) in map.items(call.cx())? {
             out.push(Val::pairs([("key", Val::from(key.to_value())), ("value", value)]));
@@ -52,7 +60,10 @@ pub fn indexed_items(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
 pub fn together(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
     let lists = terms.iter().map(|term| call.items(term)).collect::<R<Vec<_>>>()?;
     if lists.is_empty() {
-        return Err(Fail::msg("`together` needs at least one list"));
+        return Err(Fail::said(
+            "`together` needs at least one list",
+            "with_together requires at least one element in each list",
+        ));
     }
     let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
     Ok((0..longest)
@@ -64,7 +75,10 @@ pub fn together(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
 pub fn nested(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
     let mut rows: Vec<Vec<Val>> = vec![Vec::new()];
     if terms.is_empty() {
-        return Err(Fail::msg("`nested` needs at least one list"));
+        return Err(Fail::said(
+            "`nested` needs at least one list",
+            "with_nested requires at least one element in the nested list",
+        ));
     }
     for term in terms {
         let list = match term {
@@ -89,19 +103,103 @@ pub fn nested(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
     Ok(rows.into_iter().map(Val::list).collect())
 }
 
-/// Pairs of an element and each item of a list in it.
+/// Pairs of an element and each item of a list in it. The element in the pair has that list no more.
 pub fn subelements(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
-    let (Some(list), Some(path)) = (terms.first(), terms.get(1)) else {
-        return Err(Fail::msg("`subelements` needs a list and a key"));
+    let wrong = |ours: &str, words: &str| {
+        let words = format!("subelements lookup expects a list of two or three items, {words}");
+        Fail::said(format!("`subelements` takes {ours}"), words)
     };
-    let mut skip = Val::from(false);
-    if let Some(Val::Map(flags)) = terms.get(2) {
-        skip = flags.get_str(call.cx(), "skip_missing")?.unwrap_or(skip);
+    let what = "a list or a mapping, then the path of a key";
+    let ((2..=3), Some(list), Some(path)) = (terms.len(), terms.first(), terms.get(1)) else {
+        return Err(wrong(what, ""));
+    };
+    let first = "first a dict or a list, second a string pointing to the subkey";
+    let path = path.as_text().ok_or_else(|| wrong(what, first))?;
+    let skipped = |map: &MapCell| -> R<bool> {
+        Ok(!matches!(map.get_str(call.cx(), "skipped")?, None | Some(Val::V(Value::Bool(false)))))
+    };
+    let elements = match list {
+        Val::Map(map) if skipped(map)? => return Ok(Vec::new()),
+        Val::Map(map) => map.items(call.cx())?.into_iter().map(|(_, value)| value).collect(),
+        Val::List(list) => list.items(call.cx())?,
+        _ => return Err(wrong(what, first)),
+    };
+    let mut skip = false;
+    match terms.get(2) {
+        None => {}
+        Some(Val::Map(flags)) => {
+            let flag = flags.get_str(call.cx(), "skip_missing")?.unwrap_or_else(|| Val::from(false));
+            skip = match &flag {
+                Val::V(Value::Str(text)) => {
+                    matches!(text.to_lowercase().as_str(), "y" | "yes" | "on" | "1" | "true" | "t" | "1.0")
+                }
+                other => other.truthy()?,
+            };
+        }
+        Some(_) => {
+            let words = "the optional third item must be a dict with flags ('skip_missing',)";
+            return Err(wrong("as third a mapping like `skip_missing: true`", words));
+        }
     }
-    let skip = matches!(skip, Val::V(Value::Bool(true))) || skip.as_str().is_some_and(|text| text == "yes");
-    let filter = filters::find("subelements").ok_or_else(|| Fail::msg("there is no filter `subelements`"))?;
-    let found = filter(call, list.clone(), Args::of(vec![path.clone(), Val::from(skip)]))?;
-    call.items(&found)
+    let keys: Vec<&str> = path.split('.').collect();
+    let mut out = Vec::new();
+    for element in elements {
+        let Val::Map(map) = &element.clone().defined()? else {
+            return Err(Fail::said(
+                format!("`subelements` wants mappings, found {}", element.kind()),
+                format!("subelements lookup expects a dictionary, got '{}'", call.text(&element)?),
+            ));
+        };
+        if skipped(map)? {
+            continue;
+        }
+        let Some((items, rest)) = pick(call, &element, &keys, skip)? else { continue };
+        for item in items {
+            out.push(Val::tuple(vec![rest.clone(), item]));
+        }
+    }
+    Ok(out)
+}
+
+/// The list at a path, and the element without it; `None` if a key is missing and that is allowed.
+fn pick(call: &Call, element: &Val, keys: &[&str], skip: bool) -> R<Option<(Vec<Val>, Val)>> {
+    let ([key, deeper @ ..], Val::Map(map)) = (keys, element) else { return Ok(None) };
+    let shown = |value: &Val| call.text(value);
+    let Some(found) = map.get_str(call.cx(), key)? else {
+        if skip {
+            // Ansible looks for the next key in the same mapping then.
+            return if deeper.is_empty() { Ok(None) } else { pick(call, element, deeper, skip) };
+        }
+        return Err(Fail::said(
+            format!("an item has no `{key}`"),
+            format!("could not find '{key}' key in iterated item '{}'", shown(element)?),
+        ));
+    };
+    let found = found.defined()?;
+    let mut rest: IndexMap<Key, Val> = map.items(call.cx())?.into_iter().collect();
+    let name = Key::from(*key);
+    if deeper.is_empty() {
+        let Val::List(list) = &found else {
+            return Err(Fail::said(
+                format!("`{key}` should be a list, not {}", found.kind()),
+                format!("the key {key} should point to a list, got '{}'", shown(&found)?),
+            ));
+        };
+        rest.shift_remove(&name);
+        return Ok(Some((list.items(call.cx())?, Val::map(rest))));
+    }
+    if !matches!(found, Val::Map(_)) {
+        if skip {
+            return pick(call, element, deeper, skip);
+        }
+        return Err(Fail::said(
+            format!("`{key}` should be a mapping, not {}", found.kind()),
+            format!("the key {key} should point to a dictionary, got '{}'", shown(&found)?),
+        ));
+    }
+    let Some((items, inner)) = pick(call, &found, deeper, skip)? else { return Ok(None) };
+    rest.insert(name, inner);
+    Ok(Some((items, Val::map(rest))))
 }
 
 /// `start=0 end=10 stride=2 format=...`, `count=5`, `1-5/2:format`.
@@ -157,22 +255,38 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
         let start = number("start")?.unwrap_or(1);
         let mut stride = number("stride")?.unwrap_or(1);
         let end = match (number("end")?, number("count")?) {
-            (Some(_), Some(_)) => return Err(Fail::msg("`sequence` takes `count` or `end`, not both")),
+            (Some(_), Some(_)) => {
+                return Err(Fail::said(
+                    "`sequence` takes `count` or `end`, not both",
+                    "can't specify both count and end in with_sequence",
+                ));
+            }
             (Some(end), None) => end,
             (None, Some(0)) => {
                 continue;
             }
             (None, Some(count)) => start + count * stride - stride,
-            (None, None) => return Err(Fail::msg("`sequence` needs `count` or `end`")),
+            (None, None) => {
+                return Err(Fail::said(
+                    "`sequence` needs `count` or `end`",
+                    "must specify count or end in with_sequence",
+                ));
+            }
         };
         if stride == 0 {
             return Ok(out);
         }
         if stride > 0 && end < start {
-            return Err(Fail::msg("to count backwards make `stride` negative"));
+            return Err(Fail::said(
+                "to count backwards make `stride` negative",
+                "to count backwards make stride negative",
+            ));
         }
         if stride < 0 && end > start {
-            return Err(Fail::msg("to count forwards make `stride` positive"));
+            return Err(Fail::said(
+                "to count forwards make `stride` positive",
+                "to count forward don't make stride negative",
+            ));
         }
         if (end - start) / stride > 1_000_000 {
             return Err(Fail::msg("the sequence is too long"));

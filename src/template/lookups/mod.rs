@@ -1,6 +1,7 @@
 //! The lookups of ansible-core, one function each.
 
 mod files;
+mod ini;
 mod items;
 mod password;
 mod tables;
@@ -55,6 +56,18 @@ pub fn known(name: &str) -> bool {
 /// Runs a lookup. `with`: for a `with_NAME` loop.
 pub fn run(call: &Call, name: &str, terms: Vec<Val>, options: Options, with: bool) -> R<Vec<Val>> {
     let name = super::eval::short(name);
+    if !known(name) {
+        let fail = Fail::Diag(Diagnostic::new("T0107", Kind::Template, format!("there is no lookup `{name}`")))
+            .with_words(format!("The lookup plugin '{name}' was not found."));
+        return Err(match crate::diag::nearest(name, NAMES.iter().copied()) {
+            Some(near) => fail.with_hint(format!("did you mean `{near}`?")),
+            None => fail,
+        });
+    }
+    dispatch(call, name, terms, options, with).map_err(|fail| fail.in_plugin("lookup", name))
+}
+
+fn dispatch(call: &Call, name: &str, terms: Vec<Val>, options: Options, with: bool) -> R<Vec<Val>> {
     let mut args = Args::new(Vec::new(), options);
     let found = match name {
         "items" => items::items(call, &terms),
@@ -84,22 +97,14 @@ pub fn run(call: &Call, name: &str, terms: Vec<Val>, options: Options, with: boo
         "env" => env(call, &terms, &mut args),
         "vars" => vars(call, &terms, &mut args),
         "varnames" => varnames(call, &terms),
-        "inventory_hostnames" => Err(Fail::msg("the lookup `inventory_hostnames` is not supported")
-            .with_hint("use `groups['NAME']`, or `groups['a'] | union(groups['b'])`")),
+        "inventory_hostnames" => inventory_hostnames(call, &terms),
         "csvfile" => tables::csvfile(call, &terms, &mut args),
-        "ini" => tables::ini(call, &terms, &mut args),
+        "ini" => ini::ini(call, &terms, &mut args),
         "password" => password::password(call, &terms, &mut args),
         "config" => Err(Fail::msg("the lookup `config` is not supported: hostctl has no Ansible configuration")),
         "url" => Err(Fail::msg("the lookup `url` is not supported")
             .with_hint("fetch it with a task: `uri` or `get_url`, and `register` the result")),
-        other => {
-            let near = crate::diag::nearest(other, NAMES.iter().copied());
-            let fail = Fail::Diag(Diagnostic::new("T0107", Kind::Template, format!("there is no lookup `{other}`")));
-            Err(match near {
-                Some(near) => fail.with_hint(format!("did you mean `{near}`?")),
-                None => fail,
-            })
-        }
+        other => Err(Fail::msg(format!("there is no lookup `{other}`"))),
     }?;
     args.finish()?;
     Ok(found)
@@ -113,6 +118,16 @@ pub fn texts(call: &Call, terms: &[Val]) -> R<Vec<Arc<str>>> {
 fn pipe(call: &Call, command: &str) -> R<Val> {
     let text = call.cx().templates.host().pipe(command)?;
     Ok(Val::from(text.trim_end()))
+}
+
+/// The hosts of a pattern, of the groups that the host sees.
+fn inventory_hostnames(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
+    let groups = call.cx().variable("groups", &call.ev.env, None)?.unwrap_or_else(|| Val::pairs([]));
+    let groups = call.value(&groups)?;
+    let pattern = texts(call, terms)?.join(",");
+    let hosts = call.cx().templates.host().hosts(&pattern, &groups);
+    // A pattern that is wrong finds nothing there, too.
+    Ok(hosts.unwrap_or_default().into_iter().map(Val::from).collect())
 }
 
 fn env(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
@@ -134,7 +149,10 @@ fn vars(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
     let mut out = Vec::new();
     for term in terms {
         let Some(name) = term.as_text() else {
-            return Err(Fail::msg(format!("the name of a variable must be a string, not {}", term.kind())));
+            return Err(Fail::said(
+                format!("the name of a variable must be a string, not {}", term.kind()),
+                format!("Variable name must be 'str' not '{}'.", term.type_name()),
+            ));
         };
         let found = match call.locals.get(&name) {
             Some(value) => Some(value),

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
-use super::super::filters::{salt, sha256_crypt, sha512_crypt};
+use super::super::filters::{SHA256_ROUNDS, SHA512_ROUNDS, salt, sha256_crypt, sha512_crypt};
 use super::super::random::{self, Rng};
 use super::super::val::Val;
 use super::texts;
@@ -136,8 +136,8 @@ fn one(call: &Call, wanted: &Wanted) -> R<String> {
     }
     match (wanted.encrypt.as_deref(), kept_salt) {
         (None, _) => Ok(plain),
-        (Some("sha512" | "sha512_crypt"), Some(salt)) => sha512_crypt(&plain, &salt, None),
-        (Some("sha256" | "sha256_crypt"), Some(salt)) => sha256_crypt(&plain, &salt, None),
+        (Some("sha512" | "sha512_crypt"), Some(salt)) => sha512_crypt(&plain, &salt, Some(SHA512_ROUNDS)),
+        (Some("sha256" | "sha256_crypt"), Some(salt)) => sha256_crypt(&plain, &salt, Some(SHA256_ROUNDS)),
         (Some(other), _) => {
             Err(Fail::msg(format!("`encrypt` can not make `{other}`")).with_hint("use sha512_crypt or sha256_crypt"))
         }

@@ -1,0 +1,114 @@
+//! Lines inside `[` and `{` may start anywhere for PyYAML; saphyr wants them indented.
+//!
+//! The line breaks before such lines are masked by spaces in the text that is parsed: the number
+//! of characters stays, so places stay true. Values are not looked at.
+
+use super::position::line_start;
+
+/// Bytes that may be parsed again in all for one file.
+const BUDGET: usize = 256 * 1024 * 1024;
+
+/// True if a complaint of the parser is about a line that starts too far left in a flow collection.
+pub(super) fn is_indentation(info: &str) -> bool {
+    info == "invalid indentation" || info == "invalid indentation in flow construct"
+}
+
+/// Gaps that were masked, as byte ranges.
+#[derive(Default)]
+pub(super) struct Masked {
+    gaps: Vec<(usize, usize)>,
+    tries: usize,
+}
+
+impl Masked {
+    /// The text again, where the lines of the collection that opens at `open` may start at the
+    /// column of `at`. None if there is nothing (more) to mask. As many characters as before.
+    pub(super) fn again(&mut self, text: &str, open: usize, at: usize) -> Option<String> {
+        self.tries += 1;
+        if self.tries.saturating_mul(text.len()) > BUDGET {
+            return None;
+        }
+        let found = gaps(text, open, at - line_start(text, at));
+        let known = self.gaps.len();
+        for gap in found {
+            if !self.gaps.contains(&gap) {
+                self.gaps.push(gap);
+            }
+        }
+        if self.gaps.len() == known {
+            return None;
+        }
+        self.gaps.sort_unstable();
+        let mut out = String::with_capacity(text.len());
+        let mut done = 0;
+        for (start, end) in &self.gaps {
+            out.push_str(text.get(done..*start)?);
+            out.extend(text.get(*start..*end)?.chars().map(|_| ' '));
+            done = *end;
+        }
+        out.push_str(text.get(done..)?);
+        Some(out)
+    }
+}
+
+/// Blanks, comments and line breaks before the lines that start at `limit` or before it.
+fn gaps(text: &str, open: usize, limit: usize) -> Vec<(usize, usize)> {
+    let bytes = text.as_bytes();
+    let mut found = Vec::new();
+    let (mut index, mut depth, mut quote) = (open, 0_usize, None);
+    let mut gap = None;
+    while index < bytes.len() {
+        let byte = bytes[index];
+        let blank_before = index > 0 && bytes[index - 1].is_ascii_whitespace();
+        match (quote, byte) {
+            (Some(b'"'), b'\\') => index += 1,
+            (Some(open), _) if byte == open => quote = None,
+            (Some(_), _) => {}
+            (None, b'#') if blank_before => {
+                gap.get_or_insert(index);
+                while index + 1 < bytes.len() && bytes[index + 1] != b'\n' {
+                    index += 1;
+                }
+            }
+            (None, b' ' | b'\t' | b'\r' | b'\n') => {
+                gap.get_or_insert(index);
+            }
+            (None, _) => {
+                if let Some(start) = gap.take()
+                    && bytes[start..index].contains(&b'\n')
+                    && index - line_start(text, index) <= limit
+                {
+                    found.push((start, index));
+                }
+                match byte {
+                    b'"' | b'\'' if !bytes[index - 1].is_ascii_alphanumeric() => quote = Some(byte),
+                    b'[' | b'{' => depth += 1,
+                    b']' | b'}' => {
+                        depth = depth.saturating_sub(1);
+                        if depth == 0 {
+                            break;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        index += 1;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joins_lines_that_start_too_far_left_and_keeps_the_number_of_characters() {
+        let text = "a: {\n  b: 1, # \u{e9}n\n}\nc: 2\n";
+        let mut masked = Masked::default();
+        let at = text.find("}\n").unwrap();
+        assert_eq!(masked.again(text, 3, at).unwrap(), "a: {\n  b: 1,      }\nc: 2\n");
+        assert!(masked.again(text, 3, at).is_none());
+        assert!(Masked::default().again("a: [\"\n\"]", 3, 6).is_none());
+    }
+}
