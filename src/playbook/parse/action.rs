@@ -271,7 +271,7 @@ impl Parser<'_> {
 
     /// `action: {module: copy src=a, dest: b}`: the pairs behind the name.
     fn behind_module(&mut self, name: &str, text: &Node) -> Vec<Pair> {
-        let free_form = self.find(name).and_then(|(entry, _)| entry.meta.free_form);
+        let free_form = self.find(name).and_then(|(entry, _)| free_form(entry));
         let taken = self.arguments(name, text.span, text, free_form, None, true).unwrap_or_default();
         taken.args.into_iter().map(|(key, (span, value))| (Node::text(key, span), value)).collect()
     }
