@@ -29,7 +29,9 @@ impl HostRun {
             match input {
                 InputArg::File { arg, unless, unless_by_default } => {
                     let given = |name| if args.get(name).is_some() { flag(args, name) } else { *unless_by_default };
-                    if unless.is_some_and(given) {
+                    // `copy: false` is the old form of `remote_src: true`.
+                    let old = entry.spec().arg("copy").is_some() && args.get("copy").is_some() && !flag(args, "copy");
+                    if old || unless.is_some_and(given) {
                         continue;
                     }
                     let Some(name) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };
@@ -37,6 +39,8 @@ impl HostRun {
                     let decrypt = args.get("decrypt").is_none_or(|_| flag(args, "decrypt"));
                     inputs.push(self.file_input(arg, &path, name.ends_with('/'), decrypt)?);
                 }
+                // The task has it: `invoke` adds it.
+                InputArg::Program { .. } => {}
                 InputArg::Command { arg } => {
                     let Some(line) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };
                     let Some(name) = crate::modules::first_word(line) else { continue };
@@ -103,7 +107,7 @@ impl HostRun {
             .with_hint("if the file is on the host already, add `remote_src: true`")
     }
 
-    fn file_input(&self, arg: &str, path: &Path, contents_only: bool, decrypt: bool) -> Result<Input> {
+    pub(super) fn file_input(&self, arg: &str, path: &Path, contents_only: bool, decrypt: bool) -> Result<Input> {
         let meta = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
         let basename = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let mut entries = Vec::new();

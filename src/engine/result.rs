@@ -30,6 +30,7 @@ impl Attempt {
         let mut result = outcome.result;
         add_lines(&mut result);
         insert(&mut result, "changed", outcome.changed);
+        add_warnings(&mut result, &outcome.warnings);
         if outcome.skipped {
             insert(&mut result, "skipped", true);
         }
@@ -64,6 +65,7 @@ impl Attempt {
         let mut result = failure.result;
         add_lines(&mut result);
         insert(&mut result, "changed", failure.changed);
+        add_warnings(&mut result, &failure.warnings);
         if unreachable {
             insert(&mut result, "unreachable", true);
         } else {
@@ -177,6 +179,14 @@ fn censor(diagnostic: &Diagnostic) -> Diagnostic {
 pub(super) fn add_exception(result: &mut Map) {
     if !result.contains_key(&StrKey("exception")) {
         insert(result, "exception", "(traceback unavailable)");
+    }
+}
+
+/// A module's warnings, as Ansible registers them.
+fn add_warnings(result: &mut Map, warnings: &[String]) {
+    if !warnings.is_empty() {
+        let texts: Vec<Value> = warnings.iter().map(|text| Value::from(text.as_str())).collect();
+        insert(result, "warnings", texts);
     }
 }
 
