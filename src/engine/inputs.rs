@@ -145,7 +145,8 @@ impl HostRun {
         };
         let shown = shown_path(path);
         let source = self.play.engine.templates.sources().add(shown.clone(), Some(path), text);
-        let scope = scope.with(template_vars(path, &shown, args, &meta));
+        let dest = args.get("dest").and_then(serde_json::Value::as_str);
+        let scope = scope.with(Layer::data(Level::Magic, "template", template_values(path, &shown, dest, &meta)));
         let text = self.play.engine.templates.file(&source, &file_options(args), &scope)?;
         let encoding = args.get("output_encoding").and_then(serde_json::Value::as_str).filter(|name| !name.is_empty());
         let bytes = match encoding {
@@ -177,7 +178,13 @@ pub(super) fn shown_path(path: &Path) -> String {
         .to_string()
 }
 
-fn template_vars(path: &Path, shown: &str, args: &serde_json::Value, meta: &std::fs::Metadata) -> Layer {
+/// What a template file knows of itself. `dest`: where it goes, if it is known.
+pub(super) fn template_values(
+    path: &Path,
+    shown: &str,
+    dest: Option<&str>,
+    meta: &std::fs::Metadata,
+) -> Vec<(Arc<str>, Value)> {
     use std::os::unix::fs::MetadataExt as _;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let uid = meta.uid();
@@ -197,18 +204,17 @@ fn template_vars(path: &Path, shown: &str, args: &serde_json::Value, meta: &std:
             .map(|at| at.to_zoned(jiff::tz::TimeZone::system()).datetime())
             .map_or(Value::Null, |at| Value::DateTime(at, None))
     };
-    let dest = args.get("dest").and_then(serde_json::Value::as_str).unwrap_or_default();
     let now = jiff::Timestamp::now().as_second();
-    let values: Vec<(Arc<str>, Value)> = vec![
+    let mut values: Vec<(Arc<str>, Value)> = vec![
         ("template_host".into(), Value::from(host.trim())),
         ("template_path".into(), Value::from(shown)),
         ("template_fullpath".into(), Value::from(path.display().to_string())),
-        ("template_destpath".into(), Value::from(dest)),
         ("template_uid".into(), Value::from(owner)),
         ("template_mtime".into(), time(meta.mtime())),
         ("template_run_date".into(), time(now)),
     ];
-    Layer::data(Level::Magic, "template", values)
+    values.extend(dest.map(|dest| (Arc::from("template_destpath"), Value::from(dest))));
+    values
 }
 
 /// The `template` module's options.

@@ -211,7 +211,7 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             given.push((name.to_owned(), call.text(&value)?.to_string()));
         }
     }
-    let terms = if terms.is_empty() { vec![Val::from("")] } else { terms.to_vec() };
+    let terms = if terms.is_empty() && !given.is_empty() { vec![Val::from("")] } else { terms.to_vec() };
     for term in terms {
         let term = call.text(&term)?;
         let mut pairs = given.clone();
@@ -219,7 +219,10 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             for part in term.split_whitespace() {
                 let (name, value) = part.split_once('=').ok_or_else(|| wrong(&term))?;
                 if !matches!(name, "start" | "end" | "count" | "stride" | "format") {
-                    return Err(Fail::msg(format!("`sequence` has no option `{name}`")));
+                    return Err(Fail::said(
+                        format!("`sequence` has no option `{name}`"),
+                        format!("unrecognized arguments to with_sequence: ['{name}']"),
+                    ));
                 }
                 pairs.push((name.to_owned(), value.trim_matches(['"', '\'']).to_owned()));
             }
@@ -248,7 +251,14 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
                         Some(hex) => i128::from_str_radix(hex, 16),
                         None => text.parse(),
                     };
-                    parsed.map_err(|_| Fail::msg(format!("`{name}` of `sequence` must be an integer, not `{text}`")))
+                    parsed.map_err(|_| {
+                        Fail::said(
+                            format!("`{name}` of `sequence` must be an integer, not `{text}`"),
+                            format!(
+                                "Config '{name}' for 'sequence' lookup plugin from 'Direct' has an invalid value: Invalid value provided for 'integer': '{text}'"
+                            ),
+                        )
+                    })
                 })
                 .transpose()
         };
@@ -265,7 +275,7 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             (None, Some(0)) => {
                 continue;
             }
-            (None, Some(count)) => start + count * stride - stride,
+            (None, Some(count)) => start + count * stride - 1,
             (None, None) => {
                 return Err(Fail::said(
                     "`sequence` needs `count` or `end`",
@@ -292,6 +302,12 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             return Err(Fail::msg("the sequence is too long"));
         }
         let format = text("format").unwrap_or("%d");
+        if format.matches('%').count() != 1 {
+            return Err(Fail::said(
+                format!("`{format}` is no format for one number"),
+                format!("bad formatting string: {format}"),
+            ));
+        }
         let mut at = start;
         while if stride > 0 { at <= end } else { at >= end } {
             out.push(Val::from(super::super::printf::percent(call.cx(), format, &Val::from(at))?));
