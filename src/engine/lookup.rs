@@ -44,7 +44,7 @@ impl LookupHost for ControllerFiles {
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        let bytes = std::fs::read(path).map_err(|error| {
+        let bytes = crate::diag::read::read_source(path).map_err(|error| {
             Diagnostic::local("H0022", format!("cannot read `{}` on the controller: {error}", path.display()))
                 .with_hint("check that the file exists and that you may read it")
         })?;

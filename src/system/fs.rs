@@ -10,8 +10,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 use super::digest::{Digest, Hasher};
 use super::{Mutate, Probe};
+use crate::diag::read::{open_plain, read_capped};
 use crate::diag::{Diagnostic, Result};
 
 /// What stands at a path, as Ansible's `file` module names it.
@@ -141,14 +144,14 @@ impl Probe {
         })
     }
 
-    /// A file's content.
+    /// A file's content; regular files only, of at most a GiB.
     pub fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        std::fs::read(path).map_err(|error| file_error("read", path, &error))
+        read_capped(path, 1 << 30).map_err(|error| file_error("read", path, &error))
     }
 
     /// A small file's text, empty if there is none; for facts.
     pub fn text(&self, path: impl AsRef<Path>) -> Option<String> {
-        std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        read_capped(path.as_ref(), 1 << 30).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// A link's target.
@@ -175,7 +178,7 @@ impl Probe {
 
     /// A file's digest in hex.
     pub fn digest(&self, path: &Path, digest: Digest) -> Result<String> {
-        let mut file = File::open(path).map_err(|error| file_error("read", path, &error))?;
+        let mut file = open_plain(path).map_err(|error| file_error("read", path, &error))?;
         let mut hasher = Hasher::new(digest);
         let mut buffer = vec![0; 1 << 16];
         loop {
@@ -228,6 +231,13 @@ impl Mutate {
     /// A new folder with the default mode.
     pub fn create_dir(&self, path: &Path) -> Result<()> {
         std::fs::create_dir(path).map_err(|error| file_error("create", path, &error))
+    }
+
+    /// A new folder with this mode from its first moment on.
+    pub fn create_dir_with(&self, path: &Path, mode: u32) -> Result<()> {
+        std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), mode)
+            .create(path)
+            .map_err(|error| file_error("create", path, &error))
     }
 
     /// A folder and those above it; fine if it exists.
@@ -286,10 +296,27 @@ impl Mutate {
         std::fs::rename(from, to).map_err(|error| file_error("rename", from, &error))
     }
 
-    /// Sets permission bits; not for links.
+    /// Sets permission bits; a link, also one that was just put there, is refused and not followed.
     pub fn chmod(&self, path: &Path, mode: u32) -> Result<()> {
-        std::fs::set_permissions(path, Permissions::from_mode(mode))
-            .map_err(|error| file_error("change the mode of", path, &error))
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let set = || -> std::io::Result<()> {
+            let found = rustix::fs::open(path, flags, rustix::fs::Mode::empty())?;
+            // A handle of a link itself has no mode to set: the kernel refuses it there.
+            let handle = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&found));
+            if rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode) == rustix::fs::FileType::Symlink {
+                return Err(rustix::io::Errno::LOOP.into());
+            }
+            match std::fs::set_permissions(handle, Permissions::from_mode(mode)) {
+                // A chroot without /proc.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                    File::from(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?)
+                        .set_permissions(Permissions::from_mode(mode))
+                }
+                other => other,
+            }
+        };
+        set().map_err(|error| file_error("change the mode of", path, &error))
     }
 
     /// Sets owner and group of the path itself.
@@ -428,7 +455,7 @@ fn fill(file: &mut File, content: Content<'_>) -> Result<()> {
     let written = match content {
         Content::Bytes(bytes) => file.write_all(bytes),
         Content::File(source) => {
-            let mut source_file = File::open(source).map_err(|error| file_error("read", source, &error))?;
+            let mut source_file = open_plain(source).map_err(|error| file_error("read", source, &error))?;
             std::io::copy(&mut source_file, file).map(|_| ())
         }
     };
@@ -503,6 +530,34 @@ mod tests {
         hand().write(&path, Content::Bytes(b"new"), WriteOptions::default()).expect("write");
         assert_eq!(std::fs::read(&victim).expect("read"), b"safe");
         assert!(std::fs::symlink_metadata(&path).expect("stat").is_file());
+    }
+
+    #[test]
+    fn the_mode_of_a_link_is_not_its_targets() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (victim, path) = (folder.path().join("victim"), folder.path().join("a"));
+        std::fs::write(&victim, "safe").expect("write");
+        hand().chmod(&victim, 0o600).expect("mode of a file");
+        std::os::unix::fs::symlink(&victim, &path).expect("link");
+        hand().chmod(&path, 0o666).expect_err("a link");
+        assert_eq!(std::fs::metadata(&victim).expect("stat").mode() & 0o7777, 0o600);
+        hand().create_dir_with(&folder.path().join("d"), 0o700).expect("folder");
+        assert_eq!(std::fs::metadata(folder.path().join("d")).expect("stat").mode() & 0o7777, 0o700);
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let folder = tempfile::tempdir().expect("folder");
+        let fifo = folder.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("fifo");
+        let probe = Probe::new(Vec::new());
+        assert!(probe.read(&fifo).expect_err("fifo").message.ends_with("it is a fifo, not a file"));
+        probe.digest(&fifo, Digest::Sha1).expect_err("fifo");
+        probe.digest(Path::new("/dev/zero"), Digest::Sha1).expect_err("device");
+        assert_eq!(probe.text(&fifo), None);
+        let copy = folder.path().join("copy");
+        hand().write(&copy, Content::File(Path::new("/dev/zero")), WriteOptions::default()).expect_err("device");
+        assert!(!copy.exists());
     }
 
     #[test]

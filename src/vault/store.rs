@@ -45,7 +45,7 @@ impl Vault {
 
     /// Reads a vault. Needs no key.
     pub fn open(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = crate::diag::read::read_source_text(path).map_err(|error| {
             Diagnostic::new("V0001", Kind::Vault, format!("`{}` could not be read: {}", path.display(), reason(&error)))
                 .with_hint("make a vault with `hostctl vault init`")
         })?;

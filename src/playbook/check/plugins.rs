@@ -115,7 +115,7 @@ fn python_files(dir: &Path, folder: &'static str, plugins: &mut Vec<Plugin>) {
         let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
         if path.extension().is_some_and(|ending| ending == "py") {
             let text =
-                std::fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+                crate::diag::read::read_source(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
             plugins.push(Plugin { name: name.to_owned(), text, folder });
         }
     }
