@@ -42,7 +42,8 @@ pub fn open_plain(path: &Path) -> Result<File> {
 
 /// A descriptor that the process was given.
 fn inherited(path: &Path) -> bool {
-    path == Path::new("/dev/stdin") || ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.parent() == Some(Path::new(folder)))
+    path == Path::new("/dev/stdin")
+        || ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.parent() == Some(Path::new(folder)))
 }
 
 fn refused(what: &str) -> Error {

@@ -69,12 +69,8 @@ impl Default for Inventory {
 impl Inventory {
     /// An inventory with nothing but `all` and `ungrouped`.
     pub fn new() -> Self {
-        let mut inventory = Self {
-            hosts: IndexMap::new(),
-            groups: IndexMap::new(),
-            localhost: None,
-            localhost_files: Vec::new(),
-        };
+        let mut inventory =
+            Self { hosts: IndexMap::new(), groups: IndexMap::new(), localhost: None, localhost_files: Vec::new() };
         inventory.add_group("all");
         inventory.add_group("ungrouped");
         inventory.link("all", "ungrouped");

@@ -90,6 +90,25 @@ pub fn file_error(doing: &str, path: &Path, error: &std::io::Error) -> Diagnosti
     }
 }
 
+/// A folder that is held open: paths through it lead to this very folder, whatever its name leads to by then.
+pub struct HeldFolder {
+    handle: std::os::fd::OwnedFd,
+    uid: u32,
+}
+
+impl HeldFolder {
+    /// The user that the folder belongs to.
+    pub fn owner(&self) -> u32 {
+        self.uid
+    }
+
+    /// The path through the handle of the entry that has this path's last name.
+    pub fn path(&self, entry: &Path) -> PathBuf {
+        let folder = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&self.handle));
+        entry.file_name().map_or_else(|| PathBuf::from(&folder), |name| Path::new(&folder).join(name))
+    }
+}
+
 fn absent(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
@@ -126,6 +145,17 @@ impl Probe {
     /// Exists, links followed.
     pub fn exists(&self, path: &Path) -> bool {
         path.exists()
+    }
+
+    /// Opens a folder to hold it; links are followed.
+    pub fn hold_folder(&self, path: &Path) -> Result<HeldFolder> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let hold = || -> std::io::Result<HeldFolder> {
+            let handle = rustix::fs::open(path, flags, rustix::fs::Mode::empty())?;
+            let uid = rustix::fs::fstat(&handle)?.st_uid;
+            Ok(HeldFolder { handle, uid })
+        };
+        hold().map_err(|error| file_error("open", path, &error))
     }
 
     /// Is a folder, links followed.
@@ -303,7 +333,8 @@ impl Mutate {
             let found = rustix::fs::open(path, flags, rustix::fs::Mode::empty())?;
             // A handle of a link itself has no mode to set: the kernel refuses it there.
             let handle = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&found));
-            if rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode) == rustix::fs::FileType::Symlink {
+            if rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode) == rustix::fs::FileType::Symlink
+            {
                 return Err(rustix::io::Errno::LOOP.into());
             }
             match std::fs::set_permissions(handle, Permissions::from_mode(mode)) {
@@ -370,6 +401,16 @@ impl Mutate {
             Some(nanos(metadata.mtime(), metadata.mtime_nsec())),
         )?;
         Ok(copy)
+    }
+
+    /// A private temporary folder; removed when dropped.
+    pub fn scratch_dir(&self) -> Result<tempfile::TempDir> {
+        let folder = std::env::temp_dir();
+        tempfile::Builder::new()
+            .prefix(".hostctl-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in(&folder)
+            .map_err(|error| file_error("create a temporary folder in", &folder, &error))
     }
 
     /// A private temporary file with this content; removed when dropped.

@@ -71,9 +71,7 @@ const DATA: &str = "Encountered untrusted template or expression.";
 
 /// `words`: what registered results say.
 fn broken(message: &str, node: &Node, label: &str, words: &str) -> Fail {
-    Fail::Diag(
-        Diagnostic::new("T0106", Kind::Template, message).with_registered(words).with_label(node.place(), label),
-    )
+    Fail::Diag(Diagnostic::new("T0106", Kind::Template, message).with_registered(words).with_label(node.place(), label))
 }
 
 fn text_value(cx: &Cx, text: &Arc<str>, node: &Node, env: &Rc<Env>, depth: usize) -> R<Val> {

@@ -252,9 +252,7 @@ impl<'t> Cx<'t> {
 fn with_step(undef: &Rc<Undef>, step: Step) -> Rc<Undef> {
     let what = match &undef.what {
         What::Name(name, env) => What::Name(Rc::clone(name), Rc::clone(env)),
-        What::Attr { name, kind, python, has } => {
-            What::Attr { name: Rc::clone(name), kind, python, has: has.clone() }
-        }
+        What::Attr { name, kind, python, has } => What::Attr { name: Rc::clone(name), kind, python, has: has.clone() },
         What::Hint(text) => What::Hint(Rc::clone(text)),
         What::Soft => What::Soft,
     };

@@ -98,8 +98,29 @@ pub fn call(call: &Call, name: &str, mut args: Args) -> R<Val> {
 /// Random words to fill a page with.
 fn lipsum(call: &Call, args: &mut Args) -> R<Val> {
     const WORDS: [&str; 24] = [
-        "lorem", "ipsum", "dolor", "sit", "amet", "consectetuer", "adipiscing", "elit", "sed", "diam", "nonummy", "nibh",
-        "euismod", "tincidunt", "ut", "laoreet", "dolore", "magna", "aliquam", "erat", "volutpat", "enim", "minim",
+        "lorem",
+        "ipsum",
+        "dolor",
+        "sit",
+        "amet",
+        "consectetuer",
+        "adipiscing",
+        "elit",
+        "sed",
+        "diam",
+        "nonummy",
+        "nibh",
+        "euismod",
+        "tincidunt",
+        "ut",
+        "laoreet",
+        "dolore",
+        "magna",
+        "aliquam",
+        "erat",
+        "volutpat",
+        "enim",
+        "minim",
         "veniam",
     ];
     let count = args.int(0, "n")?.unwrap_or(5).clamp(0, 1000);

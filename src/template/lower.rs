@@ -62,7 +62,8 @@ pub fn template(text: &str, options: &FileOptions, escape: bool) -> Out<Code> {
     };
     let masked = mask(text, options);
     super::limits::check_operators(&masked, options)?;
-    let tree = super::limits::deep(|| parse(&masked, "", syntax)).map_err(|error| syntax_error(&error, text, options))?;
+    let tree =
+        super::limits::deep(|| parse(&masked, "", syntax)).map_err(|error| syntax_error(&error, text, options))?;
     let mut lower = Lower {
         text,
         masked: &masked,
@@ -92,7 +93,8 @@ pub fn expression(text: &str, escape: bool) -> Out<Code> {
     };
     let masked = mask(&wrapped, &options);
     super::limits::check_operators(&masked, &options).map_err(shift)?;
-    let tree = super::limits::deep(|| parse(&masked, "", SyntaxConfig::default())).map_err(|error| shift(syntax_error(&error, &wrapped, &options)))?;
+    let tree = super::limits::deep(|| parse(&masked, "", SyntaxConfig::default()))
+        .map_err(|error| shift(syntax_error(&error, &wrapped, &options)))?;
     let ast::Stmt::Template(template) = &tree else {
         return Err(SyntaxError { message: "expected an expression".to_owned(), at: (0, 0) });
     };

@@ -180,7 +180,9 @@ impl Walk<'_> {
     fn stmt(&mut self, stmt: &Stmt, code: &Code) {
         match stmt {
             Stmt::Text(_) | Stmt::Break | Stmt::Continue => {}
-            Stmt::Emit(expr) | Stmt::Do(expr) | Stmt::Extends(expr) | Stmt::Include { name: expr, .. } => self.expr(expr),
+            Stmt::Emit(expr) | Stmt::Do(expr) | Stmt::Extends(expr) | Stmt::Include { name: expr, .. } => {
+                self.expr(expr)
+            }
             Stmt::For(item) => {
                 self.expr(&item.iter);
                 self.scope(|walk| {

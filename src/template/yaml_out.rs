@@ -121,7 +121,11 @@ impl Emitter {
         }
         match value {
             Value::List(items) => {
-                if self.flow_level > 0 || self.style.canonical || items.is_empty() || self.flow_of(items.iter().map(plain)) {
+                if self.flow_level > 0
+                    || self.style.canonical
+                    || items.is_empty()
+                    || self.flow_of(items.iter().map(plain))
+                {
                     self.flow_list(items);
                 } else {
                     self.block_list(items);
@@ -135,7 +139,11 @@ impl Emitter {
                         (a, b) => python_str(a).cmp(&python_str(b)),
                     });
                 }
-                if self.flow_level > 0 || self.style.canonical || pairs.is_empty() || self.flow_of(map.values().map(plain)) {
+                if self.flow_level > 0
+                    || self.style.canonical
+                    || pairs.is_empty()
+                    || self.flow_of(map.values().map(plain))
+                {
                     self.flow_map(&pairs);
                 } else {
                     self.block_map(&pairs);
@@ -307,7 +315,11 @@ impl Emitter {
         {
             return if kind == '|' { self.literal(text) } else { self.folded(text) };
         }
-        if wanted.is_none() && reads_as_text(text) && fits && !(self.simple_key && (analysis.empty || analysis.multiline)) {
+        if wanted.is_none()
+            && reads_as_text(text)
+            && fits
+            && !(self.simple_key && (analysis.empty || analysis.multiline))
+        {
             self.plain(text, split);
         } else if !matches!(wanted, Some('|' | '>')) && analysis.single && !(self.simple_key && analysis.multiline) {
             self.single(text, split);

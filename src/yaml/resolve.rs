@@ -273,3 +273,18 @@ pub(super) fn timestamp(text: &str) -> Option<Value> {
     .ok()?;
     Some(Value::DateTime(DateTime::from_parts(date, time), offset))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endless_numbers_are_text() {
+        for start in ["", "-", "0x", "0b", "0"] {
+            let text = format!("{start}{}", "1".repeat(300_000));
+            assert_eq!(resolve(&text), Value::Str(text.as_str().into()), "{start}");
+        }
+        assert!(matches!(resolve(&"1".repeat(4000)), Value::BigInt(_)));
+        assert!(matches!(resolve(&format!("{}:00", "1".repeat(300_000))), Value::Str(_)));
+    }
+}

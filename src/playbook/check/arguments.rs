@@ -11,6 +11,10 @@ pub(super) fn check(survey: &Survey, problems: &mut Vec<Diagnostic>) {
     for task in survey.tasks() {
         if let Action::Module(module) = &task.action {
             problems.extend(module_use(task, module));
+            if module.entry.meta.name == "set_fact" {
+                let names = module.args.iter().filter(|(name, _)| !name.contains("{{"));
+                names.for_each(|(name, (span, _))| super::values::variable_name(name, *span, problems));
+            }
         }
     }
 }

@@ -114,8 +114,9 @@ fn python_files(dir: &Path, folder: &'static str, plugins: &mut Vec<Plugin>) {
     for path in paths {
         let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
         if path.extension().is_some_and(|ending| ending == "py") {
-            let text =
-                crate::diag::read::read_source(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+            let text = crate::diag::read::read_source(&path)
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                .unwrap_or_default();
             plugins.push(Plugin { name: name.to_owned(), text, folder });
         }
     }

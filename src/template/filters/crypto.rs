@@ -135,9 +135,7 @@ fn password_hash(call: &Call, value: Val, mut args: Args) -> R<Val> {
             u32::try_from(rounds)
                 .ok()
                 .filter(|rounds| (1000..=999_999_999).contains(rounds))
-                .ok_or_else(|| {
-                    Fail::said("`rounds` is between 1000 and 999999999", "Could not hash the secret.")
-                })?,
+                .ok_or_else(|| Fail::said("`rounds` is between 1000 and 999999999", "Could not hash the secret."))?,
         ),
     };
     let password = call.text(&value)?;

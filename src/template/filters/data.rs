@@ -58,7 +58,8 @@ fn to_json(call: &Call, value: Val, mut args: Args, indent: Option<i128>, sort: 
 /// Bytes that indents and separators take: for each entry `indent` times its depth, and `each`.
 fn spread(value: &Value, depth: usize, indent: usize, each: usize) -> usize {
     let one = depth.saturating_mul(indent).saturating_add(each);
-    let sum = |total: usize, item: &Value| total.saturating_add(one).saturating_add(spread(item, depth + 1, indent, each));
+    let sum =
+        |total: usize, item: &Value| total.saturating_add(one).saturating_add(spread(item, depth + 1, indent, each));
     match value {
         Value::List(items) => items.iter().fold(one, sum),
         Value::Map(map) => map.values().fold(one, sum),

@@ -143,7 +143,9 @@ fn items2dict(call: &Call, value: Val, mut args: Args) -> R<Val> {
         let missing = || {
             Fail::said(
                 format!("each mapping needs the keys `{key_name}` and `{value_name}`"),
-                format!("items2dict requires each dictionary in the list to contain the keys '{key_name}' and '{value_name}'."),
+                format!(
+                    "items2dict requires each dictionary in the list to contain the keys '{key_name}' and '{value_name}'."
+                ),
             )
         };
         let key = map.get_str(call.cx(), &key_name)?.ok_or_else(missing)?.defined()?.key()?;
@@ -246,11 +248,10 @@ fn rekey_on_member(call: &Call, value: Val, mut args: Args) -> R<Val> {
                 "List item is not a valid dict",
             ));
         }
-        let found = ops::item(call.cx(), &item, &key)?
-            .ok_or_else(|| {
-                let name = key.as_str().unwrap_or("?");
-                Fail::said(format!("an item has no key `{name}`"), format!("Key '{name}' was not found."))
-            })?;
+        let found = ops::item(call.cx(), &item, &key)?.ok_or_else(|| {
+            let name = key.as_str().unwrap_or("?");
+            Fail::said(format!("an item has no key `{name}`"), format!("Key '{name}' was not found."))
+        })?;
         let name = found.key()?;
         if &*duplicates == "error" && out.contains_key(&name) {
             return Err(Fail::said(

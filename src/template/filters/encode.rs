@@ -8,8 +8,8 @@ use crate::value::Value;
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
-use super::super::{codec, time};
 use super::super::val::Val;
+use super::super::{codec, time};
 use super::Entry;
 
 /// The table of this file.
@@ -86,13 +86,12 @@ fn to_datetime(call: &Call, value: Val, mut args: Args) -> R<Val> {
 fn to_uuid(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let namespace = args.text(call, 0, "namespace")?.unwrap_or_else(|| "361E6D51-FAEC-444A-9079-341386DA8E2E".into());
     args.finish()?;
-    let namespace = uuid::Uuid::parse_str(&namespace)
-        .map_err(|_| {
-            Fail::said(
-                format!("the namespace `{namespace}` is not a UUID"),
-                format!("Invalid value '{namespace}' for 'namespace': badly formed hexadecimal UUID string"),
-            )
-        })?;
+    let namespace = uuid::Uuid::parse_str(&namespace).map_err(|_| {
+        Fail::said(
+            format!("the namespace `{namespace}` is not a UUID"),
+            format!("Invalid value '{namespace}' for 'namespace': badly formed hexadecimal UUID string"),
+        )
+    })?;
     Ok(Val::from(uuid::Uuid::new_v5(&namespace, call.text(&value)?.as_bytes()).to_string()))
 }
 

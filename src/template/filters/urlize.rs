@@ -14,11 +14,7 @@ const HTTP: &str = concat!(
 const MAIL: &str = r"^\S+@\w[\w.-]*\.\w+$";
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('\'', "&#39;")
-        .replace('"', "&#34;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#39;").replace('"', "&#34;")
 }
 
 /// The text with links.

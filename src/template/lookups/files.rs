@@ -115,6 +115,8 @@ pub fn fileglob(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
                 .or_else(|| find(call, "", if folder.is_empty() { "." } else { folder }))
         };
         if let Some(base) = base {
+            // A pattern without a folder was looked for as `.`, which its results do not show.
+            let base = if folder.is_empty() { base.components().collect() } else { base };
             out.extend(filters::glob(&base.join(pattern).display().to_string())?.into_iter().map(Val::from));
         }
     }
