@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::diag::{Diagnostic, SourceMap};
+use crate::diag::{Diagnostic, SourceMap, Span};
 use crate::secret::Redactor;
 use crate::value::{Map, Value};
 
@@ -178,6 +178,9 @@ pub enum EventKind {
         /// The command line of this run, to which `--start-at-task NAME` can be added; empty if unknown.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         command: String,
+        /// How many plays the playbook has.
+        #[serde(default)]
+        plays: usize,
     },
     /// A play begins.
     PlayStarted {
@@ -189,6 +192,12 @@ pub enum EventKind {
         name: String,
         /// Hosts of the play.
         hosts: Vec<String>,
+        /// Hosts do not wait for each other (`free`, `host_pinned`).
+        #[serde(default)]
+        free: bool,
+        /// Its tasks run in check mode.
+        #[serde(default)]
+        check: bool,
     },
     /// A play's pattern matched no host.
     NoHosts {
@@ -209,6 +218,18 @@ pub enum EventKind {
         place: String,
         /// A handler.
         handler: bool,
+        /// It brings in tasks or a role.
+        #[serde(default)]
+        include: bool,
+        /// It runs in check mode.
+        #[serde(default)]
+        check: bool,
+        /// The task's mapping.
+        #[serde(skip)]
+        span: Option<Span>,
+        /// The hosts that run it together, in their order.
+        #[serde(skip)]
+        hosts: Vec<Arc<str>>,
     },
     /// A host begins a task.
     HostStarted {
@@ -249,6 +270,34 @@ pub enum EventKind {
         /// It was a loop with so many items.
         items: Option<usize>,
     },
+    /// An include found what it names, for one item.
+    Included {
+        /// The task.
+        task: TaskId,
+        /// The file, or the role's name.
+        name: String,
+        /// The item's label.
+        label: Option<String>,
+    },
+    /// A `meta` task did something, or was skipped.
+    Meta {
+        /// The task.
+        task: TaskId,
+        /// What, as Ansible puts it.
+        message: String,
+        /// Its condition was false: the result's message.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        skipped: Option<String>,
+    },
+    /// A handler was notified, or is about to run for that.
+    Notified {
+        /// The name it was notified by; its own name with its role if it runs.
+        handler: String,
+        /// It is about to run.
+        runs: bool,
+    },
+    /// So many hosts failed that the play ends (`max_fail_percentage`).
+    NoHostsLeft,
     /// A warning; each is shown once.
     Warning {
         /// The warning.
@@ -299,6 +348,12 @@ pub struct Done {
     pub verbose: bool,
     /// Seconds it took.
     pub seconds: f64,
+    /// The host that it was delegated to, with its address where that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegate: Option<String>,
+    /// The result is censored.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_log: bool,
 }
 
 /// One event with its place in the order.
@@ -479,7 +534,16 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
         EventKind::PlayStarted { name, .. } => redact_text(name, redactor),
         EventKind::NoHosts { pattern } => redact_text(pattern, redactor),
         EventKind::TaskStarted { name, .. } => redact_text(name, redactor),
-        EventKind::HostStarted { .. } | EventKind::Retry { .. } | EventKind::Recap { .. } => {}
+        EventKind::HostStarted { .. } | EventKind::Retry { .. } | EventKind::Recap { .. } | EventKind::NoHostsLeft => {}
+        EventKind::Included { name, label, .. } => {
+            redact_text(name, redactor);
+            if let Some(label) = label {
+                redact_text(label, redactor);
+            }
+        }
+        EventKind::Meta { message: text, .. } | EventKind::Notified { handler: text, .. } => {
+            redact_text(text, redactor)
+        }
         EventKind::Progress { progress, .. } => match progress {
             Progress::Output { text, .. }
             | Progress::ImageLog { line: text, .. }

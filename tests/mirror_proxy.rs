@@ -39,6 +39,7 @@ fn call(runtime: &tokio::runtime::Runtime, args: &serde_json::Value, check: bool
         environment: Vec::new(),
         no_log: false,
         timeout: None,
+        detach: None,
         inputs: Vec::new(),
     };
     let entry = find("mirror_proxy").expect("in the table");

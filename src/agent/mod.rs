@@ -9,6 +9,7 @@ mod bootstrap;
 mod client;
 mod elevate;
 mod in_process;
+mod job;
 mod launch;
 mod payload;
 mod pool;

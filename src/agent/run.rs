@@ -51,6 +51,11 @@ pub(super) async fn run_call(
     let Some(entry) = find(&call.module) else {
         return Err(Diagnostic::internal(format!("the agent has no module `{}`", call.module)).into());
     };
+    if call.detach.is_some() {
+        let started = tokio::task::spawn_blocking(move || super::job::start(call, &*link)).await;
+        return started
+            .unwrap_or_else(|error| Err(Diagnostic::internal(format!("the job did not start: {error}")).into()));
+    }
     let args = call.args.take();
     let seconds = call.timeout;
     let name = call.module.clone();

@@ -32,6 +32,9 @@ pub(super) fn ready_line(nonce: &str) -> String {
 
 /// `hostctl agent NONCE`: serves frames on standard input and output until the input ends.
 pub fn main(nonce: &str) -> ExitCode {
+    if let Some(folder) = nonce.strip_prefix(super::job::ROLE) {
+        return super::job::main(modules::find, std::path::Path::new(folder));
+    }
     lifetime::own_session();
     let Ok(stdio) = lifetime::take_stdio() else { return ExitCode::Internal };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();

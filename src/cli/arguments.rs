@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use indexmap::IndexMap;
+
 use super::output::Output;
 use crate::diag::Result;
-use crate::ops::{PasswordSource, ProjectRequest};
+use crate::ops::{Config, PasswordSource, Policy, ProjectRequest};
+use crate::value::Value;
 
 /// Which project, environment and inventory.
 #[derive(Clone, Debug, Default, Args)]
@@ -49,11 +52,31 @@ pub struct VaultKeys {
 
 impl ProjectArgs {
     /// The request; asks for passwords that are to be typed.
-    pub(super) fn request(&self, _output: &Output) -> Result<ProjectRequest> {
+    pub(super) fn request(&self, _output: &Output, config: &Config) -> Result<ProjectRequest> {
+        let inventory = if self.inventory.is_empty() { configured_inventory(config) } else { self.inventory.clone() };
+        Ok(ProjectRequest {
+            env: self.env.clone(),
+            project: self.project.clone(),
+            // An environment names its own inventories.
+            inventory: if self.env.is_some() { self.inventory.clone() } else { inventory },
+            limit: self.limit.clone(),
+            extra_vars: self.extra_vars.clone(),
+            passwords: self.vault.passwords(config)?,
+            identity: self.vault.identity.clone(),
+            ..project_defaults(config)
+        })
+    }
+}
+
+impl VaultKeys {
+    /// The passwords of Ansible's vault by id: those of the configuration, then those of the command line.
+    pub(super) fn passwords(&self, config: &Config) -> Result<Vec<(String, PasswordSource)>> {
         let mut passwords = Vec::new();
-        let ids = self.vault.vault_id.iter().map(|id| match id.split_once('@') {
+        let default = config.text("DEFAULT_VAULT_IDENTITY");
+        let configured = config.list("DEFAULT_VAULT_IDENTITY_LIST");
+        let ids = configured.iter().chain(&self.vault_id).map(|id| match id.split_once('@') {
             Some((label, source)) => (label.to_owned(), source.to_owned()),
-            None => ("default".to_owned(), id.clone()),
+            None => (default.clone(), id.clone()),
         });
         for (label, source) in ids {
             let source = if matches!(source.as_str(), "prompt" | "prompt_ask_vault_pass") {
@@ -63,48 +86,81 @@ impl ProjectArgs {
             };
             passwords.push((label, source));
         }
-        let files = self.vault.vault_password_file.iter().cloned();
-        let by_environment = std::env::var_os("ANSIBLE_VAULT_PASSWORD_FILE").map(PathBuf::from);
-        for path in files.chain(by_environment) {
-            passwords.push(("default".to_owned(), PasswordSource::File(path)));
+        let files = self.vault_password_file.iter().cloned();
+        let by_config = config.given("DEFAULT_VAULT_PASSWORD_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
+        for path in files.chain(by_config) {
+            passwords.push((default.clone(), PasswordSource::File(path)));
         }
-        if self.vault.ask_vault_password {
+        if self.ask_vault_password || config.flag("DEFAULT_ASK_VAULT_PASS") {
             let password = super::run::ask("Vault password: ")?;
-            passwords.push(("default".to_owned(), PasswordSource::Given(password)));
+            passwords.push((default, PasswordSource::Given(password)));
         }
-        let home = std::env::var_os("HOME").map(PathBuf::from);
-        let config = std::env::var_os("XDG_CONFIG_HOME")
-            .map(PathBuf::from)
-            .or_else(|| home.as_ref().map(|home| home.join(".config")))
-            .map(|dir| dir.join("hostctl"));
-        let ask: Option<crate::vault::Ask> = console::Term::stderr()
-            .is_term()
-            .then(|| std::sync::Arc::new(|what: &str| super::run::ask(&format!("Passphrase for {what}: "))) as _);
-        Ok(ProjectRequest {
-            env: self.env.clone(),
-            project: self.project.clone(),
-            inventory: self.inventory.clone(),
-            limit: self.limit.clone(),
-            extra_vars: self.extra_vars.clone(),
-            identity: self.vault.identity.clone(),
-            config_dir: config,
-            passwords,
-            ask,
-            roles_path: search_path("ANSIBLE_ROLES_PATH", home.as_deref(), "roles"),
-            collections_path: search_path("ANSIBLE_COLLECTIONS_PATH", home.as_deref(), "collections"),
-        })
+        Ok(passwords)
     }
 }
 
-/// Ansible's search paths: from the environment, else the usual three.
-fn search_path(variable: &str, home: Option<&std::path::Path>, name: &str) -> Vec<PathBuf> {
-    if let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) {
-        return std::env::split_paths(&path).collect();
+/// What a request has apart from its options: the user's own folders and the configured search paths.
+pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let config_dir = std::env::var_os("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| home.as_ref().map(|home| home.join(".config")))
+        .map(|dir| dir.join("hostctl"));
+    let ask: Option<crate::vault::Ask> = console::Term::stderr()
+        .is_term()
+        .then(|| std::sync::Arc::new(|what: &str| super::run::ask(&format!("Passphrase for {what}: "))) as _);
+    ProjectRequest {
+        config_dir,
+        ask,
+        roles_path: config.paths("DEFAULT_ROLES_PATH"),
+        collections_path: config.paths("COLLECTIONS_PATHS"),
+        duplicate_keys: Policy::parse(&config.text("DUPLICATE_YAML_DICT_KEY")),
+        unmatched_pattern: Policy::parse(&config.text("HOST_PATTERN_MISMATCH")),
+        ..ProjectRequest::default()
     }
-    let mut dirs: Vec<PathBuf> = home.map(|home| home.join(".ansible").join(name)).into_iter().collect();
-    dirs.push(PathBuf::from("/usr/share/ansible").join(name));
-    if name == "roles" {
-        dirs.push(PathBuf::from("/etc/ansible/roles"));
+}
+
+/// The inventories of the configuration; `/etc/ansible/hosts` only if it is there.
+pub(super) fn configured_inventory(config: &Config) -> Vec<String> {
+    match config.given("DEFAULT_HOST_LIST") {
+        // A list of hosts ends with a comma.
+        Some(hosts) if hosts.trim_end().ends_with(',') => vec![hosts.to_owned()],
+        Some(_) => config.list("DEFAULT_HOST_LIST"),
+        None => {
+            config.list("DEFAULT_HOST_LIST").into_iter().filter(|path| std::path::Path::new(path).exists()).collect()
+        }
     }
-    dirs
+}
+
+/// Fills in what the configuration says about connections where the command line says nothing.
+pub(super) fn connection_defaults(config: &Config, defaults: &mut IndexMap<String, Value>) {
+    for (name, setting) in [
+        ("remote_user", "DEFAULT_REMOTE_USER"),
+        ("private_key_file", "DEFAULT_PRIVATE_KEY_FILE"),
+        ("connection", "DEFAULT_TRANSPORT"),
+        ("timeout", "DEFAULT_TIMEOUT"),
+        ("port", "DEFAULT_REMOTE_PORT"),
+        ("become_user", "DEFAULT_BECOME_USER"),
+        ("become_method", "DEFAULT_BECOME_METHOD"),
+        ("become_exe", "DEFAULT_BECOME_EXE"),
+        ("become_flags", "DEFAULT_BECOME_FLAGS"),
+        ("ssh_common_args", "SSH_COMMON_ARGS"),
+        ("ssh_extra_args", "SSH_EXTRA_ARGS"),
+    ] {
+        if let Some(value) = config.given(setting).filter(|value| !value.is_empty()) {
+            defaults.entry(name.to_owned()).or_insert_with(|| Value::from(value));
+        }
+    }
+    if let Some(args) = config.given("SSH_ARGS").filter(|args| !args.is_empty()) {
+        let common = defaults.get("ssh_common_args").map(crate::value::python_str).unwrap_or_default();
+        defaults.insert("ssh_common_args".to_owned(), Value::from(format!("{args} {common}").trim().to_owned()));
+    }
+    if config.flag("DEFAULT_BECOME") {
+        defaults.entry("become".to_owned()).or_insert(Value::Bool(true));
+    }
+    for setting in ["SSH_HOST_KEY_CHECKING", "HOST_KEY_CHECKING"] {
+        if let Some(flag) = config.optional_flag(setting) {
+            defaults.entry("host_key_checking".to_owned()).or_insert(Value::Bool(flag));
+        }
+    }
 }

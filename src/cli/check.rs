@@ -20,7 +20,7 @@ pub struct CheckArgs {
 }
 
 pub(super) fn main(args: &CheckArgs, output: &Output) -> Result<ExitCode> {
-    run(&args.project.request(output)?, &args.playbooks, output)
+    run(&args.project.request(output, &ops::Config::load()?)?, &args.playbooks, output)
 }
 
 pub(super) fn run(project: &ops::ProjectRequest, playbooks: &[PathBuf], output: &Output) -> Result<ExitCode> {

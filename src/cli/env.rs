@@ -56,7 +56,7 @@ pub(super) fn main(args: &EnvArgs, output: &Output) -> Result<ExitCode> {
     match &args.command {
         EnvCommand::List { project } => list(project.as_deref(), output),
         EnvCommand::Show { name, host, var, project } => {
-            let mut request = project.request(output)?;
+            let mut request = project.request(output, &crate::ops::Config::load()?)?;
             request.env = Some(name.clone());
             let (shown, problems) = ops::environment_show(&request, host.as_deref(), var.as_deref(), &output.sources)?;
             output.show(&problems);

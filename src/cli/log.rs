@@ -60,7 +60,7 @@ pub(super) fn main(args: &LogArgs, output: &Output) -> Result<ExitCode> {
     let path = match (image, output.form) {
         (Some(image), _) => dir.join("logs").join(format!("{image}.log")),
         (None, OutputForm::Jsonl) => dir.join("events.jsonl"),
-        (None, OutputForm::Human) => dir.join("journal"),
+        (None, OutputForm::Human | OutputForm::Ansible) => dir.join("journal"),
     };
     follow(&path, &dir, args.follow, output)
 }

@@ -5,6 +5,7 @@ mod check;
 mod doc;
 mod env;
 mod log;
+mod names;
 mod output;
 mod run;
 mod vault;
@@ -44,6 +45,9 @@ pub fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     if let Some(socket) = std::env::var_os(connection::ASKPASS_VARIABLE) {
         return connection::askpass(Path::new(&socket), arguments.first().map_or("", String::as_str));
+    }
+    if let Some(program) = std::env::args_os().next().as_ref().and_then(names::Program::of) {
+        return names::main(program);
     }
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["agent", nonce] => return agent::server::main(nonce),

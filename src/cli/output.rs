@@ -28,6 +28,8 @@ pub enum OutputForm {
     Human,
     /// One JSON object a line on stdout; everything else on stderr.
     Jsonl,
+    /// What Ansible's stdout callback writes (`default`, or the configured one).
+    Ansible,
 }
 
 /// Options of every command.

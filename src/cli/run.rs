@@ -40,9 +40,9 @@ pub struct RunArgs {
     /// Run handlers even on hosts that failed.
     #[arg(long)]
     force_handlers: bool,
-    /// Hosts worked on at the same time.
-    #[arg(short, long, value_name = "N", default_value_t = 5)]
-    forks: usize,
+    /// Hosts worked on at the same time; default: 5.
+    #[arg(short, long, value_name = "N")]
+    forks: Option<usize>,
     /// More detail: -v results, -vv arguments, -vvv the connection.
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -85,7 +85,7 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
-    fn request(&self, output: &Output) -> Result<ops::RunRequest> {
+    fn request(&self, output: &Output, config: &ops::Config) -> Result<ops::RunRequest> {
         let mut defaults = indexmap::IndexMap::new();
         let mut set = |name: &str, value: Option<crate::value::Value>| {
             if let Some(value) = value {
@@ -102,8 +102,10 @@ impl RunArgs {
         set("become", self.r#become.then_some(true.into()));
         set("become_user", self.become_user.clone().map(Into::into));
         set("become_method", self.become_method.clone().map(Into::into));
-        let login = if self.ask_password { Some(ask("SSH password: ")?) } else { None };
-        let r#become = if self.ask_become_password {
+        super::arguments::connection_defaults(config, &mut defaults);
+        let login =
+            if self.ask_password || config.flag("DEFAULT_ASK_PASS") { Some(ask("SSH password: ")?) } else { None };
+        let r#become = if self.ask_become_password || config.flag("DEFAULT_BECOME_ASK_PASS") {
             let answer =
                 ask(if login.is_some() { "BECOME password[defaults to SSH password]: " } else { "BECOME password: " })?;
             match (&login, answer.expose().is_empty()) {
@@ -113,17 +115,20 @@ impl RunArgs {
         } else {
             None
         };
+        let (configured_tags, configured_skips) = (config.list("TAGS_RUN"), config.list("TAGS_SKIP"));
         Ok(ops::RunRequest {
-            project: self.project.request(output)?,
+            project: self.project.request(output, config)?,
             playbooks: self.playbooks.clone(),
             check: self.check,
-            diff: self.diff,
-            tags: split(&self.tags),
-            skip_tags: split(&self.skip_tags),
+            diff: self.diff || config.flag("DIFF_ALWAYS"),
+            tags: split(if self.tags.is_empty() { &configured_tags } else { &self.tags }),
+            skip_tags: split(if self.skip_tags.is_empty() { &configured_skips } else { &self.skip_tags }),
             start_at_task: self.start_at_task.clone(),
-            force_handlers: self.force_handlers,
-            forks: self.forks,
+            force_handlers: self.force_handlers || config.flag("DEFAULT_FORCE_HANDLERS"),
+            forks: self.forks.unwrap_or_else(|| configured_forks(config)),
             verbosity: self.verbose,
+            gathering: config.text("DEFAULT_GATHERING"),
+            strategy: config.text("DEFAULT_STRATEGY"),
             defaults,
             login_password: login,
             become_password: r#become,
@@ -164,7 +169,7 @@ fn looks_secret(word: &str) -> bool {
 }
 
 /// Tags are given several times, or with commas.
-fn split(tags: &[String]) -> Vec<String> {
+pub(super) fn split(tags: &[String]) -> Vec<String> {
     tags.iter()
         .flat_map(|tags| tags.split(','))
         .map(|tag| tag.trim().to_owned())
@@ -184,26 +189,49 @@ pub(super) fn ask(prompt: &str) -> Result<Secret> {
         .map_err(|error| Diagnostic::new("C0103", Kind::Usage, format!("cannot read the password: {error}")))
 }
 
+/// `forks` of the configuration.
+pub(super) fn configured_forks(config: &ops::Config) -> usize {
+    config.number("DEFAULT_FORKS").and_then(|forks| usize::try_from(forks).ok()).filter(|forks| *forks > 0).unwrap_or(5)
+}
+
 pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
+    let config = ops::Config::load()?;
+    output.show(&config.warnings);
+    let request = args.request(output, &config)?;
     if args.syntax_check {
-        let request = args.request(output)?;
         return super::check::run(&request.project, &request.playbooks, output);
     }
-    let request = args.request(output)?;
-    let verbosity = args.verbose;
-    let diff = args.diff;
-    let reporters = |dir: &RunDir| -> Result<Vec<Box<dyn Reporter>>> {
-        let human =
-            HumanOptions { color: output.paint.color, live: output.terminal, width: output.width, verbosity, diff };
-        let shown: Box<dyn Reporter> = match output.form {
+    let human = HumanOptions {
+        color: output.paint.color,
+        live: output.terminal,
+        width: output.width,
+        verbosity: args.verbose,
+        diff: request.diff,
+    };
+    let shown = || -> Box<dyn Reporter> {
+        match output.form {
             OutputForm::Human => Box::new(Human::new(std::io::stdout(), human)),
             OutputForm::Jsonl => Box::new(JsonLines::new(std::io::stdout())),
-        };
+            OutputForm::Ansible => super::names::reporter(&config, args.verbose, output, None),
+        }
+    };
+    start(request, output, &shown, &|found| output.show(found))
+}
+
+/// Runs a request; what `shown` makes tells the user, beside the run's own record;
+/// `problems` shows what is wrong before it.
+pub(super) fn start(
+    request: ops::RunRequest,
+    output: &Output,
+    shown: &dyn Fn() -> Box<dyn Reporter>,
+    problems: &dyn Fn(&[Diagnostic]),
+) -> Result<ExitCode> {
+    let reporters = |dir: &RunDir| -> Result<Vec<Box<dyn Reporter>>> {
         let plain = HumanOptions { color: false, live: false, width: 160, verbosity: 0, diff: true };
         Ok(vec![
             Box::new(JsonLines::new(std::io::BufWriter::new(dir.file("events.jsonl")?))),
             Box::new(Human::new(dir.file("journal")?, plain)),
-            shown,
+            shown(),
         ])
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -212,8 +240,7 @@ pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
         .thread_stack_size(64 << 20)
         .build()
         .map_err(|error| Diagnostic::local("C0104", format!("cannot start the runtime: {error}")))?;
-    let ended =
-        runtime.block_on(ops::run(request, &output.sources, &reporters, &|diagnostics| output.show(diagnostics)));
+    let ended = runtime.block_on(ops::run(request, &output.sources, &reporters, problems));
     // Blocking work that does not end by itself must not hold the program.
     runtime.shutdown_timeout(Duration::from_secs(2));
     ended

@@ -61,7 +61,7 @@ enum VaultCommand {
 }
 
 pub(super) fn main(args: &VaultArgs, output: &Output) -> Result<ExitCode> {
-    let request = args.project.request(output)?;
+    let request = args.project.request(output, &ops::Config::load()?)?;
     let place = ops::VaultPlace::find(&request, args.file.as_deref(), &output.sources)?;
     match &args.command {
         VaultCommand::Init { recipient, passphrase } => {

@@ -27,12 +27,15 @@ impl HostRun {
         args: &Map,
         json: Json,
         scope: &Scope,
+        no_log: bool,
     ) -> Attempt {
         let ended: Result<Attempt, Failure> = match module.entry.meta.name {
             "debug" => self.debug(module, args, scope).map_err(Failure::from),
             "assert" => self.assert(module, &json, scope),
             "fail" => Err(fail(&json)),
             "set_fact" => Ok(set_fact(args)),
+            "set_stats" => super::custom_stats::set_stats(args),
+            "fetch" => self.fetch(task, &json, scope, no_log).await,
             "include_vars" => self.include_vars(task, module, &json, scope).map_err(Failure::from),
             "add_host" => self.add_host(args).map_err(Failure::from),
             "group_by" => self.group_by(&json).map_err(Failure::from),
@@ -281,12 +284,12 @@ impl HostRun {
             .collect();
         let (name, port) = match name.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') && port.parse::<u16>().is_ok() => {
-                (host.to_owned(), Some(port.to_owned()))
+                (host.to_owned(), port.parse::<u16>().ok())
             }
             _ => (name, None),
         };
         if let Some(port) = port {
-            insert(&mut vars, "ansible_ssh_port", port);
+            insert(&mut vars, "ansible_ssh_port", u32::from(port));
         }
         let changed = self.play.engine.hosts.add_host(&name, &groups, &vars)?;
         self.hosts_changed();
@@ -381,7 +384,7 @@ fn set_fact(args: &Map) -> Attempt {
 }
 
 /// A variable's name as Ansible allows it; the words are those that Jinja keeps for itself.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     if matches!(name, "true" | "false" | "none" | "True" | "False" | "None" | "not") {
         return false;
     }

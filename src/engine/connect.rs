@@ -13,6 +13,19 @@ use crate::value::{Value, python_str};
 use crate::vars::Scope;
 
 impl HostRun {
+    /// The host that a task is delegated to, as people are told; with its address where that differs.
+    pub(super) fn delegate_label(&self, task: &Task, scope: &Scope) -> Option<String> {
+        super::conditions::keyword(task, "delegate_to")?;
+        let host = task_delegate(self, task, scope).ok().flatten().filter(|host| *host != self.host)?;
+        let vars = self.play.host_scope(&host);
+        let address = ["ansible_host", "ansible_ssh_host"]
+            .iter()
+            .find_map(|name| self.play.engine.templates.variable(name, &vars).ok().flatten())
+            .map(|value| python_str(&value))
+            .filter(|address| **address != *host);
+        Some(address.map_or_else(|| host.to_string(), |address| format!("{host}({address})")))
+    }
+
     /// The target of a task: its host, or the one it is delegated to.
     pub(super) fn target_spec(&self, task: &Task, scope: &Scope, runs_on: RunsOn) -> Result<TargetSpec> {
         if runs_on == RunsOn::Controller {
@@ -23,7 +36,8 @@ impl HostRun {
                 ..TargetSpec::default()
             });
         }
-        let delegate = match task_delegate(self, task, scope)? {
+        let known = super::scope::delegate_of(scope);
+        let delegate = match known.map_or_else(|| task_delegate(self, task, scope), |host| Ok(Some(host)))? {
             Some(host) => host,
             None => Arc::clone(&self.host),
         };

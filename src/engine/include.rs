@@ -13,8 +13,9 @@ use super::scope::role_layers;
 use super::state::{Out, lock};
 use super::task::Ended;
 use crate::diag::{Diagnostic, Result};
+use crate::event::EventKind;
 use crate::map;
-use crate::playbook::{Include, IncludeKind, Keywords, ModuleUse, RoleFrom, Task};
+use crate::playbook::{Include, IncludeKind, Item, Keywords, ModuleUse, RoleFrom, Task};
 use crate::value::{Value, python_str};
 use crate::vars::{Layer, Scope};
 
@@ -63,6 +64,9 @@ impl HostRun {
             match self.when(task, &scope) {
                 Ok(Ok(())) => {}
                 Ok(Err(condition)) => {
+                    if let Some(layer) = &layer {
+                        self.skipped_item(task, &condition, layer, &scope);
+                    }
                     skipped.get_or_insert(condition);
                     continue;
                 }
@@ -92,6 +96,14 @@ impl HostRun {
         if flow != Flow::Next {
             return flow;
         }
+        for (included, layer) in &parts {
+            let label = layer.as_ref().map(|layer| self.item_label(task, &scope.with(layer.clone())));
+            let name = match included {
+                Included::Tasks(items) => self.file_of(items),
+                Included::Role(role) => Some(role.role.name.to_string()),
+            };
+            self.emit(EventKind::Included { task: task.id, name: name.unwrap_or_else(|| names.join(", ")), label });
+        }
         // Each item that includes something counts.
         let more = u32::try_from(parts.len().saturating_sub(1)).unwrap_or(u32::MAX);
         lock(&self.play.engine.states.get(&self.host)).stats.ok += more;
@@ -111,6 +123,47 @@ impl HostRun {
             }
         }
         Flow::Next
+    }
+
+    /// An item that includes nothing.
+    fn skipped_item(&self, task: &Task, condition: &Value, layer: &Layer, scope: &Scope) {
+        let mut attempt = Attempt::skipped(condition.clone());
+        for (name, entry) in layer.entries.iter() {
+            if let crate::vars::Entry::Data(value, _) = entry {
+                crate::value::insert(&mut attempt.result, name, value.clone());
+            }
+        }
+        let label = self.item_label(task, scope);
+        self.emit(EventKind::ItemDone { task: task.id, label, done: attempt.done(false, false) });
+    }
+
+    /// The file that tasks were loaded from.
+    fn file_of(&self, items: &[Item]) -> Option<String> {
+        let span = match items.first()? {
+            Item::Task(task) => task.span,
+            Item::Block(block) => block.span,
+            Item::Role(_) => return None,
+        };
+        let file = self.play.engine.templates.sources().file(span.file)?;
+        let path = file.path.as_ref()?;
+        Some(std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string())
+    }
+
+    /// An item's label as people are told it.
+    fn item_label(&self, task: &Task, scope: &Scope) -> String {
+        let control = task.keywords.get("loop_control");
+        let templates = &self.play.engine.templates;
+        if let Some(label) = control.and_then(|control| control.get("label")) {
+            return templates
+                .render(label, scope)
+                .map_or_else(|error| error.message.clone(), |value| python_str(&value));
+        }
+        let var = control.and_then(|control| control.get("loop_var")).and_then(crate::yaml::Node::as_str);
+        templates
+            .variable(var.unwrap_or("item"), scope)
+            .ok()
+            .flatten()
+            .map_or_else(String::new, |value| python_str(&value))
     }
 
     /// The end of an include; with `any_errors_fatal` its failure is that of all hosts.
@@ -204,14 +257,6 @@ impl HostRun {
         here: &Here,
     ) -> Flow {
         let scope = self.scope(task, here);
-        match self.when(task, &scope) {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Flow::Next,
-            Err(diagnostic) => {
-                self.announce(task, round, here);
-                return self.settle_include(task, Attempt::error(diagnostic), None, here);
-            }
-        }
         let action = match module.args.values().next() {
             Some((_, node)) => match self.play.engine.templates.render(node, &scope) {
                 Ok(value) => python_str(&value),
@@ -222,6 +267,44 @@ impl HostRun {
             },
             None => "noop".to_owned(),
         };
+        // Those that work on one host alone are told for each, in order.
+        let alone = matches!(
+            action.trim(),
+            "noop" | "reset_connection" | "end_host" | "role_complete" | "flush_handlers" | "end_role"
+        );
+        if alone {
+            round.in_order(&self.host).await;
+        }
+        let told = if alone {
+            self.tell_start(task, vec![Arc::clone(&self.host)], here);
+            true
+        } else {
+            let first = round.announce();
+            if first {
+                self.tell_start(task, round.hosts.clone(), here);
+            }
+            first
+        };
+        let verdict = self.when(task, &scope);
+        if told && let Ok(verdict) = &verdict {
+            let action = action.trim();
+            if verdict.is_ok() && action == "flush_handlers" {
+                self.tell_notified();
+            }
+            let (message, skipped) = match verdict {
+                Ok(()) => (told_meta(action, task, &self.host), None),
+                Err(_) => (skipped_meta(action, &self.host), Some(skipped_message(action, &self.host))),
+            };
+            self.emit(EventKind::Meta { task: task.id, message, skipped });
+        }
+        if alone {
+            round.pass_on();
+        }
+        match verdict {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Flow::Next,
+            Err(diagnostic) => return self.settle_include(task, Attempt::error(diagnostic), None, here),
+        }
         let engine = &self.play.engine;
         match action.trim() {
             "flush_handlers" => return self.flush(&position.child(0)).await,
@@ -253,6 +336,7 @@ impl HostRun {
                         state.out = None;
                     }
                     state.failing = false;
+                    state.cleared = true;
                 }
             }
             "reset_connection" => engine.targets.reset(&self.host).await,
@@ -282,6 +366,50 @@ impl HostRun {
         }
         Flow::Next
     }
+}
+
+/// What a `meta` action tells, in Ansible's words.
+fn told_meta(action: &str, task: &Task, host: &str) -> String {
+    match action {
+        "flush_handlers" => format!("triggered running handlers for {host}"),
+        "refresh_inventory" => "inventory successfully refreshed".to_owned(),
+        "clear_facts" => "facts cleared".to_owned(),
+        "clear_host_errors" => "cleared host errors".to_owned(),
+        "end_batch" => "ending batch".to_owned(),
+        "end_play" => "ending play".to_owned(),
+        "end_host" => format!("ending play for {host}"),
+        "end_role" => {
+            format!(
+                "ending role {} for {host}",
+                task.context.role().map_or_else(String::new, |role| role.name.to_string())
+            )
+        }
+        "reset_connection" => "reset connection".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// The message of a skipped `meta` action's result.
+fn skipped_message(action: &str, host: &str) -> String {
+    match action {
+        "end_host" => format!("end_host conditional evaluated to false, continuing execution for {host}"),
+        other => other.to_owned(),
+    }
+}
+
+/// What a `meta` action tells whose condition is false.
+fn skipped_meta(action: &str, host: &str) -> String {
+    let rest = match action {
+        "flush_handlers" => format!(", not running handlers for {host}"),
+        "clear_facts" => format!(", not clearing facts and fact cache for {host}"),
+        "clear_host_errors" => format!(", not clearing host error state for {host}"),
+        "end_batch" => ", continuing current batch".to_owned(),
+        "end_play" => ", continuing play".to_owned(),
+        "end_host" => format!(", continuing execution for {host}"),
+        "end_role" => format!("continuing role for {host}"),
+        _ => String::new(),
+    };
+    format!("{action} conditional evaluated to False{rest}")
 }
 
 /// The keywords that an include hands on: its `vars`, and what stands under `apply`.

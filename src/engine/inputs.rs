@@ -10,7 +10,7 @@ use super::interp::HostRun;
 use super::invoke::flag;
 use crate::diag::{Diagnostic, Result, read};
 use crate::modules::{BlobSource, Input, InputArg, InputKind, ModuleEntry, TreeEntry};
-use crate::playbook::{ContextKind, Task};
+use crate::playbook::{ContextKind, Task, clean_path};
 use crate::template::FileOptions;
 use crate::value::Value;
 use crate::vars::{Layer, Level, Scope};
@@ -27,14 +27,22 @@ impl HostRun {
         let mut inputs = Vec::new();
         for input in entry.meta.inputs {
             match input {
-                InputArg::File { arg, unless } => {
-                    if unless.is_some_and(|name| flag(args, name)) {
+                InputArg::File { arg, unless, unless_by_default } => {
+                    let given = |name| if args.get(name).is_some() { flag(args, name) } else { *unless_by_default };
+                    if unless.is_some_and(given) {
                         continue;
                     }
                     let Some(name) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };
                     let path = self.search(task, "files", name).ok_or_else(|| self.not_found(task, "files", name))?;
                     let decrypt = args.get("decrypt").is_none_or(|_| flag(args, "decrypt"));
                     inputs.push(self.file_input(arg, &path, name.ends_with('/'), decrypt)?);
+                }
+                InputArg::Command { arg } => {
+                    let Some(line) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };
+                    let Some(name) = crate::modules::first_word(line) else { continue };
+                    let path = self.search(task, "files", &name).ok_or_else(|| self.not_found(task, "files", &name))?;
+                    let decrypt = args.get("decrypt").is_none_or(|_| flag(args, "decrypt"));
+                    inputs.push(self.file_input(arg, &path, false, decrypt)?);
                 }
                 InputArg::Template { arg } => {
                     let Some(name) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };
@@ -77,7 +85,7 @@ impl HostRun {
         if path.is_absolute() {
             return path.exists().then_some(path);
         }
-        self.search_dirs(task, subfolder).into_iter().map(|dir| dir.join(&path)).find(|path| path.exists())
+        self.search_dirs(task, subfolder).into_iter().map(|dir| clean_path(&dir.join(&path))).find(|path| path.exists())
     }
 
     fn not_found(&self, task: &Task, subfolder: &str, name: &str) -> Diagnostic {

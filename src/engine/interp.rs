@@ -101,6 +101,9 @@ impl HostRun {
 
     /// Flushes handlers at the end of a section; after a failure only with `force_handlers`.
     async fn section_end(&self, flow: Flow, position: u32) -> Option<Flow> {
+        if matches!(flow, Flow::Next | Flow::EndRole) || self.force_handlers() {
+            self.tell_notified();
+        }
         match flow {
             Flow::Next | Flow::EndRole => match self.flush(&Position(vec![position])).await {
                 Flow::Next => None,
@@ -157,7 +160,10 @@ impl HostRun {
         if block.always.is_empty() || flow == Flow::Gone {
             return flow;
         }
+        let state = self.play.engine.states.get(&self.host);
+        lock(&state).cleared = false;
         match self.items(&block.always, &position.child(2), here).await {
+            Flow::Next if flow == Flow::Failed && lock(&state).cleared => Flow::Next,
             Flow::Next => flow,
             other => other,
         }
@@ -267,6 +273,18 @@ impl HostRun {
             engine.started.store(true, Ordering::SeqCst);
         }
         matches
+    }
+
+    /// Tells which handlers are about to run.
+    pub(super) fn tell_notified(&self) {
+        let handlers = lock(&self.play.handlers).clone();
+        let state = self.play.engine.states.get(&self.host);
+        let notified = lock(&state).notified.clone();
+        for handler in handlers.iter().filter(|handler| notified.contains(&handler.task.id)) {
+            let name = self.task_name(&handler.task, &Here::default());
+            let role = handler.task.context.role().map(|role| format!("{} : {name}", role.name));
+            self.emit(crate::event::EventKind::Notified { handler: role.unwrap_or(name), runs: true });
+        }
     }
 
     /// Runs notified handlers in the order of their definition.

@@ -27,10 +27,15 @@ impl HostRun {
         };
         let json = match module.entry.spec().coerce(&args, &|_| false) {
             Ok(json) => json,
-            Err(errors) => return Attempt::error(argument_error(module, &errors, &places)),
+            Err(errors) => {
+                let said = crate::modules::ansible_message(module.entry, &module.name, &errors);
+                let failure = Failure::from(argument_error(module, &errors, &places));
+                let result = said.map_or_else(Map::new, |said| crate::map! { "msg" => said });
+                return Attempt::from_failure(Failure { result, ..failure });
+            }
         };
         if module.entry.meta.runs_on == RunsOn::Engine {
-            return self.builtin(task, module, &args, json, scope).await;
+            return self.builtin(task, module, &args, json, scope, no_log).await;
         }
         let call = match self.call(task, module.entry, json, scope, no_log) {
             Ok(call) => call,
@@ -182,7 +187,17 @@ impl HostRun {
         let diff = self.keyword_flag(task, "diff", scope)?.unwrap_or(self.play.engine.options.diff);
         let environment = self.environment(task, scope)?;
         let inputs = self.inputs(task, entry, &args, scope)?;
-        Ok(Call { module: entry.meta.name.to_owned(), args, check, diff, environment, no_log, timeout: None, inputs })
+        Ok(Call {
+            module: entry.meta.name.to_owned(),
+            args,
+            check,
+            diff,
+            environment,
+            no_log,
+            timeout: None,
+            detach: None,
+            inputs,
+        })
     }
 
     /// One `environment`. What facts are gathered with may name `ansible_env`, which is not known by then: such

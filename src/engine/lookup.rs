@@ -63,15 +63,19 @@ impl LookupHost for ControllerFiles {
         if path.is_absolute() {
             return path.exists().then_some(path);
         }
-        let dir = |name: &str| match scope.get(name) {
-            Some((Entry::Data(value, _), _)) => value.as_str().map(PathBuf::from),
-            _ => None,
+        let mut dirs: Vec<PathBuf> = match scope.get("ansible_search_path") {
+            Some((Entry::Data(Value::List(dirs), _), _)) => {
+                dirs.iter().filter_map(Value::as_str).map(PathBuf::from).collect()
+            }
+            _ => Vec::new(),
         };
-        [dir("role_path"), dir("playbook_dir"), Some(self.base.clone())]
-            .into_iter()
-            .flatten()
+        if let Some((Entry::Data(Value::Str(dir), _), _)) = scope.get("playbook_dir") {
+            dirs.push(PathBuf::from(&**dir));
+        }
+        dirs.push(self.base.clone());
+        dirs.into_iter()
             .flat_map(|dir| [dir.join(subfolder), dir])
-            .map(|dir| dir.join(&path))
+            .map(|dir| crate::playbook::clean_path(&dir.join(&path)))
             .find(|path| path.exists())
     }
 

@@ -7,7 +7,9 @@
 mod builtin;
 mod conditions;
 mod connect;
+mod custom_stats;
 mod facts;
+mod fetch;
 mod include;
 mod inputs;
 mod interp;

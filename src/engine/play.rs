@@ -102,6 +102,7 @@ impl PlayRun {
         }
         let shown: Vec<Arc<str>> =
             selected.into_iter().filter(|host| lock(&engine.states.get(host)).out.is_none()).collect();
+        let linear = in_step(engine, keywords.get("strategy"), &early)?;
         engine.sink.emit(
             None,
             EventKind::PlayStarted {
@@ -109,6 +110,12 @@ impl PlayRun {
                 of,
                 name: name.clone(),
                 hosts: shown.iter().map(ToString::to_string).collect(),
+                free: !linear,
+                check: match keywords.get("check_mode") {
+                    Some(node) => super::conditions::truth(&engine.templates.render(node, &early)?),
+                    None => None,
+                }
+                .unwrap_or(engine.options.check),
             },
         );
         if shown.is_empty() {
@@ -171,26 +178,7 @@ impl PlayRun {
             },
             None => Vec::new(),
         };
-        let strategy = match keywords.get("strategy") {
-            Some(node) => {
-                let value = self.engine.templates.render(node, early)?;
-                (!crate::template::is_omit(&value) && value != Value::Null)
-                    .then(|| (node, crate::value::python_str(&value)))
-            }
-            None => None,
-        };
-        let linear = match strategy {
-            Some((node, name)) => match name.rsplit('.').next().unwrap_or_default() {
-                "linear" | "debug" => true,
-                "free" | "host_pinned" => false,
-                _ => {
-                    return Err(Diagnostic::source("P0140", format!("there is no strategy `{name}`"))
-                        .with_label(node.place(), "unknown")
-                        .with_hint("`linear`, `free` or `host_pinned`"));
-                }
-            },
-            None => true,
-        };
+        let linear = in_step(&self.engine, keywords.get("strategy"), early)?;
         let mut rest: &[Arc<str>] = &self.hosts;
         let mut step = 0;
         while !rest.is_empty() && !self.engine.cancel.is_cancelled() {
@@ -325,7 +313,9 @@ impl PlayRun {
         let over =
             share.is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
         if over {
-            self.fatal.store(true, Ordering::SeqCst);
+            if !self.fatal.swap(true, Ordering::SeqCst) {
+                self.engine.sink.emit(None, EventKind::NoHostsLeft);
+            }
             lock(&self.gate).stop();
         }
     }
@@ -356,6 +346,30 @@ fn prompts(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Option
         entries.push((Arc::from(name), value));
     }
     Ok(Some(Layer::data(Level::PlayPrompt, "vars_prompt", entries)))
+}
+
+/// Whether hosts wait for each other at each task: the play's `strategy`, else the run's.
+fn in_step(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<bool> {
+    let given = match node {
+        Some(node) => {
+            let value = engine.templates.render(node, early)?;
+            (!crate::template::is_omit(&value) && value != Value::Null).then(|| crate::value::python_str(&value))
+        }
+        None => None,
+    };
+    let name = given.unwrap_or_else(|| engine.options.strategy.clone());
+    match name.rsplit('.').next().unwrap_or_default() {
+        "linear" | "debug" => Ok(true),
+        "free" | "host_pinned" => Ok(false),
+        _ => {
+            let mut wrong = Diagnostic::source("P0140", format!("there is no strategy `{name}`"))
+                .with_hint("`linear`, `free` or `host_pinned`");
+            if let Some(node) = node {
+                wrong = wrong.with_label(node.place(), "unknown");
+            }
+            Err(wrong)
+        }
+    }
 }
 
 /// Defaults and variables of the roles that tasks import: the whole play sees them.

@@ -134,8 +134,10 @@ impl Attempt {
                 .map(|diagnostic| if no_log { censor(diagnostic) } else { diagnostic.clone() }),
             ignored,
             rescued: false,
-            verbose: self.verbose,
+            verbose: self.verbose && !no_log,
             seconds: self.seconds,
+            delegate: None,
+            no_log,
         }
     }
 }

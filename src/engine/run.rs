@@ -74,6 +74,8 @@ pub struct Options {
     pub verbosity: u8,
     /// Facts are gathered: `implicit`, `explicit` or `smart`.
     pub gathering: String,
+    /// The strategy of plays that name none.
+    pub strategy: String,
     /// Variables from `-e`, and the environment's, ready as layers.
     pub layers: Vec<Layer>,
     /// Connection settings of the command line, below variables: `connection`, `remote_user`,
@@ -98,6 +100,7 @@ impl Default for Options {
             force_handlers: false,
             verbosity: 0,
             gathering: "implicit".to_owned(),
+            strategy: "linear".to_owned(),
             layers: Vec::new(),
             defaults: IndexMap::new(),
             run_info: Value::empty_map(),
@@ -115,6 +118,8 @@ pub struct Summary {
     pub stats: BTreeMap<String, Stats>,
     /// Lines of the closing block, from results (`tag`, `recorded`).
     pub notes: Vec<(String, String)>,
+    /// Values of `set_stats` by host; `_run` for the run as a whole.
+    pub custom_stats: BTreeMap<String, crate::value::Map>,
     /// Hosts to go on with: the content of a retry file.
     pub failed_hosts: Vec<String>,
 }
@@ -235,7 +240,8 @@ impl Engine {
             .filter(|(_, host)| host.failed > 0 || host.unreachable > 0)
             .map(|(name, _)| name.clone())
             .collect();
-        Summary { exit, stats, notes: lock(&self.notes).clone(), failed_hosts }
+        let custom_stats = lock(&self.states.custom).clone();
+        Summary { exit, stats, custom_stats, notes: lock(&self.notes).clone(), failed_hosts }
     }
 
     /// Emits a warning; the same text is told once.

@@ -47,7 +47,24 @@ impl PlayRun {
         layers.extend(frames.0.iter().cloned());
         layers.extend(self.engine.options.layers.iter().cloned());
         layers.push(self.magic(host, context));
+        if let Some(task) = task {
+            layers.push(Layer::data(Level::Magic, "hostctl", [("ansible_search_path".into(), self.search_path(task))]));
+        }
         Scope::from_layers(layers)
+    }
+
+    /// The folders that files of a task are searched in, before `files/`, `templates/` and the like are added.
+    fn search_path(&self, task: &Task) -> Value {
+        let mut dirs: IndexSet<std::path::PathBuf> = IndexSet::new();
+        let absolute = |path: &std::path::Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        for context in task.context.chain() {
+            if let ContextKind::Role(role) = &context.kind {
+                dirs.insert(absolute(&role.path));
+            }
+        }
+        dirs.extend(task.file.parent().map(absolute));
+        dirs.insert(self.playbook_dir());
+        Value::from(dirs.iter().map(|dir| Value::from(dir.display().to_string())).collect::<Vec<_>>())
     }
 
     /// What other hosts see of a host, and what a delegated task connects with: its inventory, facts and set
@@ -363,6 +380,15 @@ impl HostVars for DelegatedVars {
             scope = scope.with(address(&self.delegate));
         }
         Some(scope.with(Layer::data(Level::Magic, "hostctl", own)))
+    }
+}
+
+/// The host that a task's scope is delegated to: rendered once for each item, since a template may give another
+/// host each time.
+pub(super) fn delegate_of(scope: &Scope) -> Option<Arc<str>> {
+    match scope.get("ansible_delegated_vars") {
+        Some((Entry::HostVars(vars), _)) => vars.hosts().first().cloned(),
+        _ => None,
     }
 }
 

@@ -17,6 +17,7 @@ use crate::yaml::Node;
 impl HostRun {
     /// Takes what a result says about the host: facts, set facts, included variables.
     pub(super) fn apply(&self, task: &Task, attempt: &Attempt, delegate_scope: &Scope) {
+        self.note_stats(attempt);
         let Some(Value::Map(facts)) = attempt.result.get(&StrKey("ansible_facts")) else { return };
         let name = match &task.action {
             crate::playbook::Action::Module(module) => module.entry.meta.name,
@@ -24,10 +25,7 @@ impl HostRun {
         };
         let flag = |name| self.keyword_flag(task, name, delegate_scope).ok().flatten() == Some(true);
         let delegate = if keyword(task, "delegate_to").is_some() && flag("delegate_facts") {
-            self.keyword_value(task, "delegate_to", delegate_scope)
-                .ok()
-                .flatten()
-                .map(|host| Arc::from(python_str(&host)))
+            super::scope::delegate_of(delegate_scope)
         } else {
             None
         };
@@ -151,6 +149,11 @@ impl HostRun {
         }
         let mut done = attempt.done(ignored, no_log);
         done.rescued = ignored && flow == Flow::Failed;
+        done.delegate = self.delegate_label(task, &scope);
+        let mut told = indexmap::IndexSet::new();
+        for name in ended.notify.iter().filter(|name| told.insert(name.as_str())) {
+            self.emit(EventKind::Notified { handler: name.clone(), runs: false });
+        }
         self.emit(EventKind::HostDone { task: task.id, done, items: ended.items });
         if ended.items.is_none() {
             self.warn_all(task, attempt);

@@ -44,10 +44,10 @@ pub trait HostList: Send + Sync {
 pub(super) struct HostState {
     /// `ansible_facts`.
     pub facts: Arc<Map>,
-    /// Facts whose names came without `ansible_` (`getent_passwd`): they are variables under that name.
-    pub plain_facts: IndexSet<Arc<str>>,
     /// The layer made of `facts`; made again when they change.
     pub facts_layer: Option<Layer>,
+    /// Names of facts that came without `ansible_`: they are variables under their own names (`getent_passwd`).
+    pub bare_facts: IndexSet<Arc<str>>,
     /// `set_fact`, `register`.
     pub set_facts: Arc<IndexMap<Arc<str>, Entry>>,
     /// `include_vars`.
@@ -60,6 +60,8 @@ pub(super) struct HostState {
     pub stats: Stats,
     /// A task failed for good; the host still runs what `always` and `force_handlers` ask for.
     pub failing: bool,
+    /// `meta: clear_host_errors` took a failure back that is still on its way out.
+    pub cleared: bool,
     /// Out of the run: failed, unreachable or ended.
     pub out: Option<Out>,
     /// Roles that have run to their end.
@@ -85,6 +87,8 @@ pub(super) enum Out {
 #[derive(Default)]
 pub(super) struct States {
     hosts: Mutex<BTreeMap<Arc<str>, Arc<Mutex<HostState>>>>,
+    /// Values of `set_stats`, by host; `_run` for the run as a whole.
+    pub custom: Mutex<BTreeMap<String, Map>>,
 }
 
 impl States {
@@ -121,12 +125,14 @@ impl HostState {
         for (key, value) in facts {
             let name: Arc<str> = match key.as_str().and_then(|name| name.strip_prefix("ansible_")) {
                 Some(short) if key.as_str() != Some("ansible_local") => short.into(),
-                Some(_) => key.text(),
-                None => {
-                    self.plain_facts.insert(key.text());
-                    key.text()
-                }
+                _ => key.text(),
             };
+            let bare = key.as_str().is_some_and(|name| !name.starts_with("ansible_") && name != "module_setup");
+            if bare {
+                self.bare_facts.insert(Arc::clone(&name));
+            } else {
+                self.bare_facts.shift_remove(&name);
+            }
             all.insert(crate::value::Key::Str(name), value.clone());
         }
         self.facts_layer = None;
@@ -142,8 +148,8 @@ impl HostState {
             let mut entries: IndexMap<Arc<str>, Entry> = IndexMap::with_capacity(self.facts.len() + 1);
             for (key, value) in self.facts.iter() {
                 let short = key.text();
-                let as_is = short.starts_with("ansible_") || self.plain_facts.contains(&short);
-                let name: Arc<str> = if as_is { short } else { format!("ansible_{short}").into() };
+                let plain = short.starts_with("ansible_") || self.bare_facts.contains(&short);
+                let name: Arc<str> = if plain { short } else { format!("ansible_{short}").into() };
                 if !is_connection_setting(&name) {
                     entries.insert(name, Entry::Data(value.clone(), None));
                 }

@@ -97,9 +97,13 @@ impl HostRun {
 
     /// Tells that a task starts, once for all hosts of a round.
     pub(super) fn announce(&self, task: &Arc<Task>, round: &Round, here: &Here) {
-        if !round.announce() {
-            return;
+        if round.announce() {
+            self.tell_start(task, round.hosts.clone(), here);
         }
+    }
+
+    /// Tells that a task starts on these hosts.
+    pub(super) fn tell_start(&self, task: &Arc<Task>, hosts: Vec<Arc<str>>, here: &Here) {
         let module = task.action.name().to_string();
         self.play.engine.sink.emit(
             None,
@@ -110,6 +114,10 @@ impl HostRun {
                 module,
                 place: self.play.engine.templates.sources().place(task.label_span),
                 handler: task.handler,
+                include: matches!(task.action, crate::playbook::Action::Include(_)),
+                check: self.keyword_bool(task, "check_mode", here).unwrap_or(self.play.engine.options.check),
+                span: Some(task.span),
+                hosts,
             },
         );
     }
@@ -119,6 +127,12 @@ impl HostRun {
         let name = self.given_name(task, here);
         if !name.is_empty() {
             return name;
+        }
+        if let crate::playbook::Action::Include(include) = &task.action
+            && include.kind == crate::playbook::IncludeKind::Role
+            && let Some((_, role)) = ["name", "role"].iter().find_map(|name| include.args.get(*name))
+        {
+            return format!("{} : {}", include.name, python_str(&role.to_value()));
         }
         task.action.name().to_string()
     }
@@ -158,6 +172,7 @@ impl HostRun {
         };
         let Some(looped) = looped else {
             let mut notify = Vec::new();
+            let scope = self.delegated(task, scope);
             let attempt = self.item(task, module, &scope, no_log, &mut notify).await;
             self.apply(task, &attempt, &scope);
             drop(scope);
@@ -186,6 +201,7 @@ impl HostRun {
             let info = layer.entries.get("ansible_loop").cloned();
             let scope = base.with(layer);
             let started = Instant::now();
+            let scope = self.delegated(task, scope);
             let mut attempt = self.item(task, module, &scope, no_log, &mut notify).await;
             attempt.seconds = started.elapsed().as_secs_f64();
             insert(&mut attempt.result, &looped.var, item.clone());
@@ -198,13 +214,20 @@ impl HostRun {
                 insert(&mut attempt.result, "ansible_loop", info);
             }
             let label = match &looped.label {
-                _ if no_log => "(hidden by no_log)".to_owned(),
-                Some(node) => self
-                    .play
-                    .engine
-                    .templates
-                    .render(node, &scope)
-                    .map_or_else(|error| error.message.clone(), |value| python_str(&value)),
+                _ if no_log => "(censored due to no_log)".to_owned(),
+                Some(node) => {
+                    let scope = with_register(task, &attempt.result, &scope);
+                    match self.play.engine.templates.render(node, &scope) {
+                        Ok(value) => python_str(&value),
+                        Err(error) => {
+                            let error = label_error(error);
+                            let shown = error.message.clone();
+                            fail(&mut attempt, "failed_when_result", error);
+                            attempt.result.shift_remove(&StrKey("failed_when_result"));
+                            shown
+                        }
+                    }
+                }
                 None => python_str(item),
             };
             let stop = match &looped.break_when {
@@ -216,9 +239,11 @@ impl HostRun {
             };
             let ignored =
                 attempt.failed() && self.keyword_flag(task, "ignore_errors", &scope).ok().flatten() == Some(true);
-            self.emit(EventKind::ItemDone { task: task.id, label, done: attempt.done(ignored, no_log) });
+            let mut done = attempt.done(ignored, no_log);
+            done.delegate = self.delegate_label(task, &scope);
+            self.emit(EventKind::ItemDone { task: task.id, label, done });
             self.warn_all(task, &attempt);
-            if attempt.result.contains_key(&StrKey("ansible_facts")) {
+            if ["ansible_facts", "ansible_stats"].iter().any(|key| attempt.result.contains_key(&StrKey(key))) {
                 self.apply(task, &attempt, &scope);
                 drop(scope);
                 base = Scope::new();
@@ -233,6 +258,18 @@ impl HostRun {
         Ended { attempt: loop_attempt(&attempts), items: Some(count), notify }
     }
 
+    /// The scope of an item with the host that it is delegated to, if it is; a condition may still hold it back, so
+    /// that a host that cannot be told is no error yet.
+    fn delegated(&self, task: &Task, scope: Scope) -> Scope {
+        match self.keyword_value(task, "delegate_to", &scope) {
+            Ok(Some(host)) => {
+                let [address, vars] = super::scope::delegated(&self.play, &self.host, Arc::from(python_str(&host)));
+                scope.with(address).with(vars)
+            }
+            Ok(None) | Err(_) => scope,
+        }
+    }
+
     /// One call with its conditions, retries and rewritten status.
     async fn item(
         &self,
@@ -242,15 +279,6 @@ impl HostRun {
         no_log: bool,
         notify: &mut Vec<String>,
     ) -> Attempt {
-        // Where it is delegated to is known before its condition; a condition may also hold it back.
-        let delegated = match self.keyword_value(task, "delegate_to", scope) {
-            Ok(Some(host)) => {
-                let [address, vars] = super::scope::delegated(&self.play, &self.host, Arc::from(python_str(&host)));
-                Some(scope.with(address).with(vars))
-            }
-            Ok(None) | Err(_) => None,
-        };
-        let scope = delegated.as_ref().unwrap_or(scope);
         match self.when(task, scope) {
             Ok(Ok(())) => {}
             Ok(Err(condition)) => return Attempt::skipped(condition),
@@ -411,6 +439,13 @@ impl HostRun {
     }
 }
 
+/// A label that cannot be rendered fails the item.
+fn label_error(mut error: Diagnostic) -> Diagnostic {
+    let words = error.registered().to_owned();
+    error.message = format!("the label cannot be rendered: {}", error.message);
+    error.with_registered(format!("Failed to template loop_control.label: {words}"))
+}
+
 /// The names in a list, in lists in it too.
 fn names_in(value: &Value, names: &mut Vec<String>) {
     match value {
@@ -423,8 +458,8 @@ fn names_in(value: &Value, names: &mut Vec<String>) {
 
 fn fail(attempt: &mut Attempt, verdict: &str, diagnostic: Diagnostic) {
     insert(&mut attempt.result, "failed", true);
-    insert(&mut attempt.result, verdict, diagnostic.message.clone());
-    insert(&mut attempt.result, "msg", diagnostic.message.clone());
+    insert(&mut attempt.result, verdict, diagnostic.registered());
+    insert(&mut attempt.result, "msg", diagnostic.registered());
     attempt.status = Status::Failed;
     attempt.diagnostic = Some(diagnostic);
 }

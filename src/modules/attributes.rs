@@ -17,6 +17,10 @@ use crate::value::{Map, insert};
 /// Why SELinux arguments are refused.
 pub(super) const SELINUX: &str = "hostctl keeps a file's SELinux label and does not set one";
 
+/// The SELinux arguments, for [`super::Meta::refused`].
+pub(super) const NO_SELINUX: &[(&str, &str)] =
+    &[("selevel", SELINUX), ("serole", SELINUX), ("setype", SELINUX), ("seuser", SELINUX)];
+
 /// What the shared arguments ask for.
 #[derive(Clone, Debug, Default)]
 pub struct FileArgs {

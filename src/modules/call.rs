@@ -26,6 +26,11 @@ pub struct Call {
     pub no_log: bool,
     /// Seconds until the task is ended (task keyword `timeout`).
     pub timeout: Option<u64>,
+    /// Run on as a job of its own for at most so many seconds (task keyword `async`), and answer at once with
+    /// `ansible_job_id`. Its result goes to a file that `async_status` reads, in the folder that the variable
+    /// `ANSIBLE_ASYNC_DIR` of `environment` names, else `~/.ansible_async`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detach: Option<u64>,
     /// Files of the controller that the module needs, by the argument's name.
     pub inputs: Vec<Input>,
 }

@@ -75,7 +75,15 @@ impl Work<'_> {
     }
 
     fn error(&mut self, code: &'static str, path: Vec<PathPart>, message: String, label: &str, hint: Option<String>) {
-        self.errors.push(ArgError { code, path, on_key: false, message, label: label.to_owned(), hint });
+        let (label, ansible) = (label.to_owned(), String::new());
+        self.errors.push(ArgError { code, path, on_key: false, message, label, hint, ansible });
+    }
+
+    /// Ansible's words for the last error.
+    fn said(&mut self, ansible: String) {
+        if let Some(last) = self.errors.last_mut() {
+            last.ansible = ansible;
+        }
     }
 
     fn take(&mut self, key: &Key, value: &Value, out: &mut serde_json::Map<String, Json>) {
@@ -93,6 +101,7 @@ impl Work<'_> {
                 }
                 let message = format!("hostctl's `{module}` does not take `{name}`: {reason}");
                 self.error("M0010", path, message, "not supported", None);
+                self.said(name.to_string());
                 if let Some(last) = self.errors.last_mut() {
                     last.on_key = true;
                 }
@@ -115,6 +124,7 @@ impl Work<'_> {
                 self.given.insert(arg.name.clone(), (name.to_string(), true));
                 let message = format!("`{name}` of `{module}` must have a value, found null");
                 self.error("M0004", path, message, "null", None);
+                self.said(format!("missing required arguments: {}", arg.name));
             }
             return;
         }
@@ -144,6 +154,7 @@ impl Work<'_> {
             message: format!("`{module}` has no argument `{name}`"),
             label: "unknown".to_owned(),
             hint,
+            ansible: name.to_owned(),
         });
     }
 
@@ -167,6 +178,7 @@ impl Work<'_> {
         };
         let message = format!("`{name}` must be {expected}, found {found}");
         self.error("M0004", path.to_vec(), message, &format!("expected {expected}"), None);
+        self.said(super::ansible_words::wrong_type(&name, expected, value));
     }
 
     fn is_secret(&self, path: &[PathPart]) -> bool {
@@ -249,6 +261,8 @@ impl Work<'_> {
                 let message = format!("`{}` must be one of {}, found `{text}`", arg.name, listed(&choices, "or"));
                 let hint = nearest(&text, choices.iter().copied()).map(|near| format!("`{near}`"));
                 self.error("M0005", path.to_vec(), message, "not one of the choices", hint);
+                let many = if matches!(arg.ty, ArgType::List(_)) { "one or more of" } else { "one of" };
+                self.said(format!("value of {} must be {many}: {}, got: {text}", arg.name, choices.join(", ")));
                 return None;
             }
         }
@@ -300,6 +314,7 @@ impl Work<'_> {
         for name in missing {
             let hint = self.spec.args.get(&name).map(example);
             self.error("M0003", Vec::new(), format!("`{module}` needs the argument `{name}`"), "this task", hint);
+            self.said(name);
         }
     }
 
@@ -315,6 +330,7 @@ impl Work<'_> {
                 let key = given(self, second).map_or_else(|| (*second).to_owned(), |(name, _)| name);
                 let message = format!("{} of `{module}` exclude each other", listed(&sure, "and"));
                 self.error("M0006", vec![PathPart::Key(key)], message, "one of these has to go", None);
+                self.said(format!("parameters are mutually exclusive: {}", group.join("|")));
                 if let Some(last) = self.errors.last_mut() {
                     last.on_key = true;
                 }
@@ -324,6 +340,7 @@ impl Work<'_> {
             if group.iter().all(|name| given(self, name).is_none() && !self.misspelt(name)) {
                 let message = format!("`{module}` needs one of {}", listed(group, "and"));
                 self.error("M0007", Vec::new(), message, "this task", None);
+                self.said(format!("one of the following is required: {}", group.join(", ")));
             }
         }
         for group in meta.together {
@@ -333,6 +350,7 @@ impl Work<'_> {
                 let message = format!("{} of `{module}` are needed together", listed(group, "and"));
                 let hint = format!("add {}", listed(&absent, "and"));
                 self.error("M0008", Vec::new(), message, "this task", Some(hint));
+                self.said(format!("parameters are required together: {}", group.join(", ")));
             }
         }
         for (name, value, needed) in meta.required_if {
@@ -351,6 +369,8 @@ impl Work<'_> {
             if holds && !absent.is_empty() {
                 let message = format!("`{module}` with `{name}: {value}` needs {}", listed(&absent, "and"));
                 self.error("M0009", Vec::new(), message, "this task", None);
+                let absent = absent.join(", ");
+                self.said(format!("{name} is {value} but all of the following are missing: {absent}"));
             }
         }
     }

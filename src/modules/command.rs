@@ -295,6 +295,31 @@ fn run(cx: &Cx, job: Job) -> Result<Map, Failure> {
     Ok(result)
 }
 
+/// What `raw` and `script` share: runs it, always a change, output untouched.
+pub(super) fn run_script_line(cx: &Cx, shown: &str, program: Program<'_>) -> Result<Map, Failure> {
+    let what = if cx.no_log() { "run a command".to_owned() } else { format!("run {shown}") };
+    let silent = cx.no_log();
+    let mut tell = |stream: Stream, text: &str| {
+        if !silent {
+            cx.progress(Progress::Output { stream, text: text.to_owned() });
+        }
+    };
+    let clock = std::time::Instant::now();
+    let output = cx.change(what, |host| host.run(program.on_output(&mut tell)))?.unwrap_or_default();
+    let mut result = map! { "rc" => output.rc, "stdout" => output.out(), "stderr" => output.err() };
+    if output.dropped > 0 {
+        cx.warn(format!(
+            "the output was longer than hostctl keeps: {} bytes in its middle are missing",
+            output.dropped
+        ));
+    }
+    if !output.success() {
+        insert(&mut result, "msg", "non-zero return code");
+        return Err(Failure::with_result(ended_badly(cx, shown, &output, clock.elapsed()), result));
+    }
+    Ok(result)
+}
+
 fn fill(result: &mut Map, output: &Output, strip: bool) {
     let end = |text: String| if strip { text.trim_end_matches(['\r', '\n']).to_owned() } else { text };
     insert(result, "stdout", end(output.out()));

@@ -158,9 +158,10 @@ impl Module for Copy {
         exclusive: &[&["src", "content"]],
         one_of: &[&["src", "content"]],
         refused: SELINUX,
-        inputs: &[InputArg::File { arg: "src", unless: Some("remote_src") }],
+        inputs: &[InputArg::File { arg: "src", unless: Some("remote_src"), unless_by_default: false }],
         secret: &["content"],
         reads: &["lsattr"],
+        diff_list: true,
         ..Meta::NONE
     };
 
@@ -215,6 +216,7 @@ impl Module for Template {
         refused: SELINUX,
         inputs: &[InputArg::Template { arg: "src" }],
         reads: &["lsattr"],
+        diff_list: true,
         ..Meta::NONE
     };
 

@@ -8,7 +8,7 @@ use super::call::{Blob, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 use crate::diag::{Diagnostic, Result};
 use crate::event::{Diff, Progress};
 use crate::system::{Control, Mutate, Probe};
-use crate::value::Map;
+use crate::value::{Map, Value, insert};
 
 /// The way back to the engine while a module runs.
 pub trait Link: Send + Sync {
@@ -125,6 +125,45 @@ impl Cx {
     pub fn diff(&self, diff: Diff) {
         if self.call.diff {
             self.diffs.borrow_mut().push(diff);
+        }
+    }
+
+    /// What was reported with [`Cx::diff`], as `diff` of the registered result.
+    pub(super) fn add_diff(&self, result: &mut Map, list: bool) {
+        let diffs = self.diffs.borrow();
+        let mut shown: Vec<Value> = diffs
+            .iter()
+            .map(|diff| {
+                Value::from(match &diff.prepared {
+                    Some(text) => crate::map! { "prepared" => text.as_str() },
+                    None => crate::map! {
+                        "before_header" => diff.before_header.as_str(), "after_header" => diff.after_header.as_str(),
+                        "before" => diff.before.as_str(), "after" => diff.after.as_str(),
+                    },
+                })
+            })
+            .collect();
+        if result.contains_key(&crate::value::StrKey("diff")) {
+            return;
+        }
+        let value = match (shown.pop(), shown.is_empty()) {
+            (None, _) => return,
+            (Some(only), true) if !list => only,
+            (Some(last), _) => {
+                shown.push(last);
+                Value::from(shown)
+            }
+        };
+        insert(result, "diff", value);
+    }
+
+    /// What a program that is a module of its own said of itself (custom executables, jobs that ran before).
+    pub(super) fn adopt(&self, changed: bool, skipped: bool) {
+        if changed {
+            self.changed.set(true);
+        }
+        if skipped {
+            self.skipped.set(true);
         }
     }
 

@@ -140,6 +140,62 @@ engine_module!(
     any_argument: true,
 );
 
+/// Notes values for the end of the run, for one host or for the run as a whole.
+///
+/// ```yaml
+/// - set_stats:
+///     data:
+///       images_built: "{{ built | length }}"
+/// ```
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetStatsArgs {
+    /// The values by name.
+    pub data: Json,
+    /// Note them for each host.
+    #[serde(default)]
+    pub per_host: Json,
+    /// Add to a value that is there, instead of replacing it.
+    #[serde(default)]
+    pub aggregate: Json,
+}
+engine_module!(
+    /// `set_stats`
+    SetStats(SetStatsArgs), "set_stats", "ansible.builtin.set_stats", "Note values for the end of the run",
+);
+
+/// Copies a file of the host to the controller.
+///
+/// It goes to `DEST/HOST/PATH`, or to `dest` itself with `flat`. In check mode nothing is done.
+///
+/// ```yaml
+/// - fetch:
+///     src: /var/log/build.log
+///     dest: logs/
+/// ```
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FetchArgs {
+    /// The file on the host.
+    pub src: Json,
+    /// The folder on the controller, relative to the playbook's; the file itself with `flat` and no slash at the end.
+    pub dest: Json,
+    /// A file that is not there or cannot be read is a failure.
+    #[serde(default = "yes")]
+    pub fail_on_missing: bool,
+    /// Compare checksums after the copy.
+    #[serde(default = "yes")]
+    pub validate_checksum: bool,
+    /// Do not add the host's name and the file's path to `dest`.
+    #[serde(default)]
+    pub flat: bool,
+}
+engine_module!(
+    /// `fetch`
+    Fetch(FetchArgs), "fetch", "ansible.builtin.fetch", "Copy a file of the host to the controller",
+    missing: Some("src and dest are required"),
+);
+
 #[derive(Deserialize, Serialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 /// How a mapping joins one of the same name.

@@ -179,7 +179,7 @@ impl Module for ImageBuild {
         name: "image_build",
         full_name: "hostctl.core.image_build",
         summary: "Build container images from a tree of Dockerfiles and push them",
-        inputs: &[InputArg::File { arg: "path", unless: Some("remote_src") }],
+        inputs: &[InputArg::File { arg: "path", unless: Some("remote_src"), unless_by_default: false }],
         secret: &["registry_password", "secrets"],
         together: &[&["registry_username", "registry_password"]],
         required_if: &[("push", "true", &["registry"]), ("forbid_mirror_in_image", "true", &["mirror_names"])],

@@ -97,6 +97,7 @@ impl Module for LineInFile {
             ("seuser", super::attributes::SELINUX),
         ],
         reads: &["lsattr"],
+        diff_list: true,
         ..Meta::NONE
     };
 

@@ -4,9 +4,13 @@
 //! place that lists them: names, argument checks, `hostctl doc`, schema and completion
 //! come from it. To add a module: one file, one line here (see CONTRIBUTING.md).
 
+mod ansible_words;
 mod apt;
 mod apt_names;
+mod assemble;
+mod async_status;
 mod attributes;
+mod blockinfile;
 mod call;
 mod coerce;
 mod command;
@@ -16,6 +20,7 @@ mod derive;
 pub mod engine_args;
 mod file;
 mod file_times;
+mod find;
 mod getent;
 mod group;
 mod image_build;
@@ -29,7 +34,11 @@ mod oracle;
 mod package;
 mod ping;
 mod place;
+mod raw;
 mod reference;
+mod refusal;
+mod replace;
+mod script;
 mod service;
 mod setup;
 mod shlex;
@@ -47,9 +56,12 @@ mod user_key;
 pub mod volume_grow;
 mod wait_for;
 
+pub use ansible_words::ansible_message;
+pub use async_status::job_result;
 pub use call::{Blob, BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 pub use cx::{Cx, Link};
 pub use reference::reference;
+pub use shlex::first_word;
 pub use spec::{ArgError, ArgSpec, ArgType, InputArg, Meta, Module, ModuleEntry, PathPart, RunsOn, Spec, entry};
 pub use table::{MODULES, find};
 pub use types::{HostPath, Mode};

@@ -50,7 +50,8 @@ impl Module for Ping {
 
     fn run(_cx: &Cx, args: Args) -> Result<Map, Failure> {
         if args.data == "crash" {
-            return Err(Diagnostic::task("S0490", "boom").with_note("`data: crash` asks for this failure").into());
+            let error = Diagnostic::task("S0490", "boom").with_note("`data: crash` asks for this failure");
+            return Err(Failure::with_result(error, map! { "msg" => "Task failed: Module failed: boom" }));
         }
         Ok(map! { "ping" => args.data })
     }

@@ -41,6 +41,11 @@ pub fn split(text: &str) -> Result<Vec<String>, &'static str> {
     Ok(words)
 }
 
+/// The first word of a command line, if it has one.
+pub fn first_word(text: &str) -> Option<String> {
+    split(text).ok()?.into_iter().next()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

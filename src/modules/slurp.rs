@@ -6,12 +6,13 @@ use serde::Deserialize;
 
 use super::call::Failure;
 use super::cx::Cx;
+use super::refusal::refused;
 use super::spec::{Meta, Module};
 use super::types::HostPath;
-use crate::diag::Diagnostic;
 use crate::map;
+use crate::system::digest::Digest;
 use crate::system::fs::shown;
-use crate::value::Map;
+use crate::value::{Map, insert};
 
 /// What is read at most: the result goes through memory a few times.
 const LIMIT: u64 = 64 << 20;
@@ -31,6 +32,19 @@ const LIMIT: u64 = 64 << 20;
 pub struct Args {
     /// The file.
     src: HostPath,
+    /// Only a part, for `fetch`; no argument of playbooks.
+    #[schemars(skip)]
+    part: Option<Part>,
+}
+
+/// A part of a file, as the engine asks for it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Part {
+    offset: u64,
+    size: u64,
+    /// Give the whole file's SHA-1 too.
+    digest: bool,
 }
 
 /// The module.
@@ -49,21 +63,43 @@ impl Module for Slurp {
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         let path = args.src.expand(cx.environment());
-        let found = cx.probe().stat(&path)?;
-        let refuse = |reason: String| Failure::from(Diagnostic::task("H0107", reason));
+        let unreadable = || refused("H0107", format!("File is not readable: {}", shown(&path)));
+        let found = match cx.probe().stat(&path) {
+            Ok(found) => found,
+            Err(error) if error.message.ends_with("permission denied") => return Err(unreadable()),
+            Err(error) => return Err(error.into()),
+        };
+        let refuse = |reason: String| refused("H0107", reason);
+        let size = found.as_ref().map_or(0, std::fs::Metadata::len);
+        let part = args.part;
         match found {
-            None => return Err(refuse(format!("file not found: {}", shown(&path)))),
+            None => return Err(refuse(format!("File not found: {}", shown(&path)))),
             Some(found) if found.is_dir() => {
-                return Err(refuse(format!("source is a directory and must be a file: {}", shown(&path))));
+                return Err(refuse(format!("Source is a directory and must be a file: {}", shown(&path))));
             }
-            Some(found) if found.len() > LIMIT => {
+            Some(found) if found.len() > LIMIT && part.is_none() => {
                 return Err(refuse(format!("`{}` is larger than 64 MiB, which `slurp` does not read", shown(&path))));
             }
             Some(_) => {}
         }
-        let bytes = cx.probe().read(&path)?;
+        let bytes = match &part {
+            None => cx.probe().read(&path),
+            Some(part) => cx.probe().read_part(&path, part.offset, part.size.min(LIMIT)),
+        };
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(error) if error.message.ends_with("permission denied") => return Err(unreadable()),
+            Err(error) => return Err(error.into()),
+        };
         let content = base64::engine::general_purpose::STANDARD.encode(bytes);
-        Ok(map! { "content" => content, "source" => shown(&path), "encoding" => "base64" })
+        let mut result = map! { "content" => content, "source" => shown(&path), "encoding" => "base64" };
+        if let Some(part) = part {
+            insert(&mut result, "size", size);
+            if part.digest {
+                insert(&mut result, "sha1", cx.probe().digest(&path, Digest::Sha1)?);
+            }
+        }
+        Ok(result)
     }
 }
 

@@ -30,6 +30,13 @@ pub enum InputArg {
         arg: &'static str,
         /// A boolean argument that means "already on the host".
         unless: Option<&'static str>,
+        /// What `unless` is where it is not given.
+        unless_by_default: bool,
+    },
+    /// A program and its arguments in one text; its first word is the file, searched in `files/`.
+    Command {
+        /// The argument.
+        arg: &'static str,
     },
     /// A template file, searched in `templates/`, rendered on the controller.
     Template {
@@ -71,6 +78,10 @@ pub struct Meta {
     pub secret: &'static [&'static str],
     /// Any other argument is taken too, untouched (`set_fact`).
     pub any_argument: bool,
+    /// Ansible's result has `diff` as a list.
+    pub diff_list: bool,
+    /// Ansible's words where required arguments are missing, if they are not the usual ones.
+    pub missing: Option<&'static str>,
     /// Programs that only read, each as the first words of its argument vector (`systemctl show`):
     /// what `Probe::run` may start for this module.
     pub reads: &'static [&'static str],
@@ -94,6 +105,8 @@ impl Meta {
         inputs: &[],
         secret: &[],
         any_argument: false,
+        diff_list: false,
+        missing: None,
         reads: &[],
     };
 }
@@ -189,6 +202,8 @@ pub struct ArgError {
     pub label: String,
     /// What to type.
     pub hint: Option<String>,
+    /// What Ansible says of it, for the registered `msg`; what is missing has its names only.
+    pub ansible: String,
 }
 
 impl Spec {
@@ -239,10 +254,12 @@ fn run<M: Module>(mut cx: Cx, args: serde_json::Value) -> Result<Outcome, Failur
     match M::run(&cx, args) {
         Ok(mut result) => {
             add_lines(&mut result);
+            cx.add_diff(&mut result, M::META.diff_list);
             Ok(cx.finish(result))
         }
         Err(mut failure) => {
             add_lines(&mut failure.result);
+            cx.add_diff(&mut failure.result, M::META.diff_list);
             Err(cx.fail(failure))
         }
     }

@@ -55,9 +55,10 @@ fn yes() -> bool {
     true
 }
 
+/// Digests that Ansible offers.
 #[derive(Clone, Copy, Deserialize, Serialize, JsonSchema, Default)]
 #[serde(rename_all = "lowercase")]
-enum Algorithm {
+pub(super) enum Algorithm {
     Md5,
     #[default]
     Sha1,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::attributes::add_path_info;
 use super::call::Failure;
 use super::cx::Cx;
+use super::refusal::refused;
 use super::spec::{Meta, Module};
 use super::types::HostPath;
 use crate::map;
@@ -63,6 +64,11 @@ impl Module for TempFile {
     };
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
+        for (name, value) in [("prefix", &args.prefix), ("suffix", &args.suffix)] {
+            if value.contains('/') {
+                return Err(refused("H0107", format!("{name} must be a valid file name component")));
+            }
+        }
         let folder = args.path.map_or_else(std::env::temp_dir, |path| path.expand(cx.environment()));
         let word = if matches!(args.state, State::Directory) { "folder" } else { "file" };
         let made = cx.change(format!("create a temporary {word}"), |host| {

@@ -50,6 +50,7 @@ pub fn module(name: &str, args: Map) -> Try {
         environment: Vec::new(),
         no_log: false,
         timeout: None,
+        detach: None,
         inputs: Vec::new(),
     };
     Try { call, args, blobs: Vec::new() }

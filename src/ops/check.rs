@@ -21,7 +21,7 @@ pub fn check(request: &ProjectRequest, playbook: &Path, sources: &Arc<SourceMap>
     let opened = open(request, playbook, sources, false)?;
     let loaded = opened.loader.load(playbook);
     let mut diagnostics = opened.problems.clone();
-    diagnostics.extend(problems(&opened, &loaded, None));
+    diagnostics.extend(request.settled(problems(&opened, &loaded, None)));
     Ok(Checked { diagnostics })
 }
 

@@ -1,12 +1,15 @@
 //! The inventory as the engine asks for it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use indexmap::IndexMap;
 
-use crate::diag::Result;
+use super::project::Policy;
+use crate::diag::{Diagnostic, Kind, Result};
 use crate::engine::{HostList, HostRecord};
+use crate::event::{EventKind, Sink};
 use crate::inventory::{Beside, Inventory, InventorySource, Reader, read_limit};
 use crate::value::Map;
 
@@ -15,9 +18,24 @@ pub(super) struct InventoryHosts {
     inventory: Mutex<Inventory>,
     limit: Option<Vec<String>>,
     location: Option<PathBuf>,
+    /// Tells of patterns that match nothing, each once.
+    sink: OnceLock<Sink>,
+    policy: Policy,
+    told: Mutex<HashSet<String>>,
 }
 
 impl InventoryHosts {
+    /// What becomes of patterns that match nothing.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
+    /// From now on patterns that match nothing are told.
+    pub fn tell(&self, sink: &Sink) {
+        // A second run of the same inventory goes on with the first one's sink.
+        let _ = self.sink.set(sink.clone());
+    }
+
     /// Reads all sources, then the variable folders beside the playbook.
     pub fn load(
         sources: &[InventorySource],
@@ -35,7 +53,20 @@ impl InventoryHosts {
             InventorySource::Path(path) => Some(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
             InventorySource::Hosts(_) => None,
         });
-        Ok(Self { inventory: Mutex::new(inventory), limit, location })
+        Ok(Self {
+            inventory: Mutex::new(inventory),
+            limit,
+            location,
+            sink: OnceLock::new(),
+            policy: Policy::default(),
+            told: Mutex::default(),
+        })
+    }
+
+    /// The hosts of a pattern, and what is to be told about it.
+    pub fn select_with_warnings(&self, pattern: &str) -> Result<(Vec<Arc<str>>, Vec<Diagnostic>)> {
+        let selected = self.inventory().select(pattern, self.limit.as_deref(), None)?;
+        Ok((selected.hosts, selected.warnings))
     }
 
     fn inventory(&self) -> MutexGuard<'_, Inventory> {
@@ -60,6 +91,19 @@ impl InventoryHosts {
 impl HostList for InventoryHosts {
     fn select(&self, pattern: &str) -> Result<Vec<Arc<str>>> {
         let selected = self.inventory().select(pattern, self.limit.as_deref(), None)?;
+        for diagnostic in selected.warnings {
+            let Some(mut diagnostic) = self.policy.apply(diagnostic) else { continue };
+            if diagnostic.is_error() {
+                diagnostic.kind = Kind::Local;
+                return Err(diagnostic);
+            }
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(sink) = self.sink.get()
+                && told.insert(diagnostic.message.clone())
+            {
+                sink.emit(None, EventKind::Warning { diagnostic });
+            }
+        }
         Ok(selected.hosts)
     }
 

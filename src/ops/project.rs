@@ -25,6 +25,41 @@ pub enum PasswordSource {
     Given(Secret),
 }
 
+/// What becomes of something questionable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// Nothing is said.
+    Ignore,
+    /// A warning.
+    #[default]
+    Warn,
+    /// An error.
+    Error,
+}
+
+impl Policy {
+    /// As settings spell it.
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "ignore" => Self::Ignore,
+            "error" => Self::Error,
+            _ => Self::Warn,
+        }
+    }
+
+    /// The warning as this has it, if anything is to be said.
+    pub(super) fn apply(self, mut diagnostic: Diagnostic) -> Option<Diagnostic> {
+        match self {
+            Self::Ignore => None,
+            Self::Warn => Some(diagnostic),
+            Self::Error => {
+                diagnostic.severity = crate::diag::Severity::Error;
+                Some(diagnostic)
+            }
+        }
+    }
+}
+
 /// Which project, environment, inventory and keys.
 #[derive(Clone, Default)]
 pub struct ProjectRequest {
@@ -50,6 +85,26 @@ pub struct ProjectRequest {
     pub roles_path: Vec<PathBuf>,
     /// Folders with collections.
     pub collections_path: Vec<PathBuf>,
+    /// Where records of runs are kept; default: the project's folder, or the working folder.
+    pub state_dir: Option<PathBuf>,
+    /// A key that stands twice in a mapping.
+    pub duplicate_keys: Policy,
+    /// A host pattern that matches nothing.
+    pub unmatched_pattern: Policy,
+}
+
+impl ProjectRequest {
+    /// Warnings as the request wants them.
+    pub(super) fn settled(&self, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        diagnostics
+            .into_iter()
+            .filter_map(|diagnostic| match &*diagnostic.code {
+                "Y0012" if !diagnostic.is_error() => self.duplicate_keys.apply(diagnostic),
+                "I0014" if !diagnostic.is_error() => self.unmatched_pattern.apply(diagnostic),
+                _ => Some(diagnostic),
+            })
+            .collect()
+    }
 }
 
 /// Everything that is known before a playbook is read.
@@ -65,6 +120,8 @@ pub(super) struct Opened {
     pub environments: Vec<String>,
     /// Folder of the project, or the working folder.
     pub base: PathBuf,
+    /// Where records of runs are kept.
+    pub state: PathBuf,
     /// The environment's tag file.
     pub tag_file: Option<PathBuf>,
     /// What is wrong with environment and inventory files; may hold errors.
@@ -152,8 +209,10 @@ pub(super) fn open(
         // As Ansible: only the implicit localhost is there then.
         (None, true) => Vec::new(),
     };
-    let hosts = InventoryHosts::load(&inventories, playbook_dir, request.limit.as_deref(), &mut reader)?;
-    let problems = reader.diagnostics;
+    let mut hosts = InventoryHosts::load(&inventories, playbook_dir, request.limit.as_deref(), &mut reader)?;
+    let mut problems = request.settled(reader.diagnostics);
+    problems.dedup_by(|a, b| a.message == b.message && a.labels == b.labels);
+    hosts.set_policy(request.unmatched_pattern);
     Ok(Opened {
         redactor,
         keyring,
@@ -162,6 +221,7 @@ pub(super) fn open(
         hosts: Arc::new(hosts),
         layers,
         environments,
+        state: request.state_dir.clone().unwrap_or_else(|| base.clone()),
         base,
         tag_file,
         problems,

@@ -42,6 +42,10 @@ pub struct RunRequest {
     pub forks: usize,
     /// `-v` count.
     pub verbosity: u8,
+    /// Whether plays gather facts: `implicit`, `explicit` or `smart`.
+    pub gathering: String,
+    /// The strategy of plays that name none.
+    pub strategy: String,
     /// Connection settings of the command line.
     pub defaults: IndexMap<String, Value>,
     /// `--ask-password`
@@ -72,6 +76,7 @@ pub async fn run(
         let loaded = opened.loader.load(playbook);
         let runs = |play: &Play| certainly_runs(&request, &opened, play);
         let problems = super::check::problems(&opened, &loaded, Some(&runs));
+        let problems = request.project.settled(problems);
         let found: Vec<Diagnostic> = opened.problems.iter().cloned().chain(problems).map(for_a_run).collect();
         show(&found);
         if found.iter().any(Diagnostic::is_error) {
@@ -80,10 +85,11 @@ pub async fn run(
         let loaded = loaded.playbook;
         learn_secrets(&opened)?;
         let id = if request.playbooks.len() == 1 { run_id.clone() } else { new_run_id(&time) };
-        let dir = RunDir::create(&opened.base, &id)?;
+        let dir = RunDir::create(&opened.state, &id)?;
         let mut all: Vec<Box<dyn Reporter>> = vec![Box::new(Journal::new(dir.clone()))];
         all.extend(reporters(&dir)?);
         let sink = Sink::new(id.as_str(), Arc::clone(&opened.redactor), Arc::clone(sources), all);
+        opened.hosts.tell(&sink);
         sink.emit(
             None,
             EventKind::RunStarted {
@@ -92,6 +98,7 @@ pub async fn run(
                 environments: opened.environments.clone(),
                 check: request.check,
                 command: if request.playbooks.len() == 1 { request.command.clone() } else { String::new() },
+                plays: loaded.plays.len(),
             },
         );
         let cancel = CancellationToken::new();
@@ -170,7 +177,7 @@ async fn play(
         "environment" => opened.environments.last().map(|name| Value::from(name.as_str())).unwrap_or_default(),
         "environments" => names,
         "tag_file" => opened.tag_file.as_ref().map(|path| path.display().to_string()),
-        "dir" => crate::journal::runs_dir(&opened.base).join(id).display().to_string(),
+        "dir" => crate::journal::runs_dir(&opened.state).join(id).display().to_string(),
         "project" => opened.base.display().to_string(),
     };
     let options = Options {
@@ -183,7 +190,8 @@ async fn play(
         start_at_task: request.start_at_task.clone(),
         force_handlers: request.force_handlers,
         verbosity: request.verbosity,
-        gathering: std::env::var("ANSIBLE_GATHERING").unwrap_or_else(|_| "implicit".to_owned()),
+        gathering: request.gathering.clone(),
+        strategy: request.strategy.clone(),
         layers: opened.layers.clone(),
         defaults,
         run_info: Value::from(run_info),

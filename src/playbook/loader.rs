@@ -251,7 +251,7 @@ pub(super) fn reason(error: &std::io::Error) -> String {
 }
 
 /// A path without `.` and, where that is safe to say, without `x/..`: for people only.
-pub(super) fn clean(path: &Path) -> PathBuf {
+pub fn clean(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {

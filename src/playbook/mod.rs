@@ -22,7 +22,7 @@ pub use check::{CheckInput, TemplateCheck, check};
 pub use include::Loaded;
 pub use keywords::{Inherit, KEYWORDS, Keyword, KeywordType, LOOPS, Places};
 pub use kv::parse_kv;
-pub use loader::{Loader, LoaderOptions, Unseal};
+pub use loader::{Loader, LoaderOptions, Unseal, clean as clean_path};
 pub use model::{
     Action, Block, Context, ContextKind, DynamicUse, Include, IncludeKind, Item, Keywords, ModuleUse, Play, Playbook,
     Role, RoleUse, Task,

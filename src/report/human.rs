@@ -319,7 +319,7 @@ impl<W: Write + Send> Reporter for Human<W> {
     fn event(&mut self, event: &Event, sources: &SourceMap) {
         let host = event.host.as_deref().unwrap_or_default();
         match &event.kind {
-            EventKind::RunStarted { version, playbook, environments, check, command } => {
+            EventKind::RunStarted { version, playbook, environments, check, command, .. } => {
                 self.command.clone_from(command);
                 let mut text = format!("{}   {playbook}", self.paint.bold(&format!("hostctl {version}")));
                 if let Some(name) = environments.last() {
@@ -334,7 +334,7 @@ impl<W: Write + Send> Reporter for Human<W> {
                 }
                 self.print(&format!("{text}\n"));
             }
-            EventKind::PlayStarted { index, of, name, hosts } => {
+            EventKind::PlayStarted { index, of, name, hosts, .. } => {
                 self.flush_all(sources);
                 self.hosts = hosts.len();
                 let longest = hosts.iter().map(|host| console::measure_text_width(host)).max().unwrap_or(0);
@@ -382,6 +382,11 @@ impl<W: Write + Send> Reporter for Human<W> {
                 }
                 self.print(&text);
             }
+            // The tasks' own lines tell.
+            EventKind::Included { .. }
+            | EventKind::Meta { .. }
+            | EventKind::Notified { .. }
+            | EventKind::NoHostsLeft => {}
             EventKind::Recap { stats } => {
                 self.flush_all(sources);
                 self.recap(stats);

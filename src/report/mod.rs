@@ -2,6 +2,7 @@
 //!
 //! Knows events and diagnostics only; decides nothing about a run.
 
+mod ansible;
 mod frame;
 mod human;
 mod jsonl;
@@ -9,6 +10,7 @@ mod layout;
 mod lines;
 mod live;
 
+pub use ansible::{AnsibleDefault, AnsibleOptions, Brief, JsonStats, ResultFormat, ansible_warning};
 pub use frame::{frame, frames};
 pub use human::{Human, HumanOptions};
 pub use jsonl::{JsonLines, event_json};

@@ -109,6 +109,16 @@ impl HeldFolder {
     }
 }
 
+/// An error of the system as Python words it: `[Errno 13] Permission denied: '/root'`.
+pub fn python_error(error: &std::io::Error, path: &Path) -> String {
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    match error.raw_os_error() {
+        Some(code) => format!("[Errno {code}] {words}: '{}'", path.display()),
+        None => text,
+    }
+}
+
 fn absent(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
@@ -179,6 +189,19 @@ impl Probe {
         read_capped(path, 1 << 30).map_err(|error| file_error("read", path, &error))
     }
 
+    /// At most `size` bytes of a file from `offset` on.
+    pub fn read_part(&self, path: &Path, offset: u64, size: u64) -> Result<Vec<u8>> {
+        use std::io::Seek as _;
+        let mut bytes = Vec::new();
+        open_plain(path)
+            .and_then(|mut file| {
+                file.seek(std::io::SeekFrom::Start(offset))?;
+                file.take(size).read_to_end(&mut bytes)
+            })
+            .map_err(|error| file_error("read", path, &error))?;
+        Ok(bytes)
+    }
+
     /// A small file's text, empty if there is none; for facts.
     pub fn text(&self, path: impl AsRef<Path>) -> Option<String> {
         read_capped(path.as_ref(), 1 << 30).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -198,6 +221,19 @@ impl Probe {
         }
         paths.sort();
         Ok(paths)
+    }
+
+    /// What is in a folder and whether each is a folder too (links followed), in the folder's own order; the
+    /// error as Python words it.
+    pub fn entries(&self, path: &Path) -> std::result::Result<Vec<(PathBuf, bool)>, String> {
+        let worded = |error: std::io::Error| python_error(&error, path);
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(worded)? {
+            let entry = entry.map_err(worded)?.path();
+            let is_dir = entry.is_dir();
+            found.push((entry, is_dir));
+        }
+        Ok(found)
     }
 
     /// The path without links, as far as it exists.

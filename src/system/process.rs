@@ -38,6 +38,7 @@ pub struct Program<'a> {
     removed: Vec<OsString>,
     timeout: Option<Duration>,
     on_output: Option<OnOutput<'a>>,
+    bare: bool,
 }
 
 /// How a program ended.
@@ -88,6 +89,7 @@ impl Program<'_> {
             removed: Vec::new(),
             timeout: None,
             on_output: None,
+            bare: false,
         }
     }
 
@@ -127,6 +129,12 @@ impl Program<'_> {
         self.env("LANG", locale).env("LC_ALL", locale).env("LC_MESSAGES", locale)
     }
 
+    /// Leaves out the variables of the task's `environment`.
+    pub fn without_task_environment(mut self) -> Self {
+        self.bare = true;
+        self
+    }
+
     /// An end for the program alone, besides the task's.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -144,6 +152,7 @@ impl Program<'_> {
             removed: self.removed,
             timeout: self.timeout,
             on_output: Some(on_output),
+            bare: self.bare,
         }
     }
 
@@ -273,7 +282,9 @@ fn execute(program: Program<'_>, probe: &Probe) -> Result<Output> {
     };
     let mut command = std::process::Command::new(&resolved);
     command.args(&program.argv[1..]).arg0(program.argv0.as_deref().unwrap_or(first)).process_group(0);
-    command.envs(probe.environment().iter().map(|(key, value)| (key, value)));
+    if !program.bare {
+        command.envs(probe.environment().iter().map(|(key, value)| (key, value)));
+    }
     command.envs(program.variables.iter().map(|(key, value)| (key, value)));
     for name in &program.removed {
         command.env_remove(name);

@@ -7,7 +7,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
+use super::fs::{Content, WriteOptions, file_error};
 use super::{Mutate, Probe};
+use crate::diag::{Diagnostic, Result as Checked};
 
 /// What a [`TreeItem`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +146,41 @@ impl Mutate {
             fs::set_permissions(folder.path().join(&item.path), fs::Permissions::from_mode(mode))?;
         }
         Ok(folder)
+    }
+
+    /// A private folder (0700) whose mount lets programs be run; removed when dropped.
+    pub fn program_folder(&self) -> Checked<tempfile::TempDir> {
+        let home = self.probe().variable("HOME").map(|home| PathBuf::from(home).join(".cache"));
+        let places = ["/var/tmp", "/tmp"].map(PathBuf::from).into_iter().chain(home);
+        let places = places.chain(["/dev/shm", "/run"].map(PathBuf::from));
+        let mut refused = None;
+        for place in places {
+            let noexec = rustix::fs::statvfs(&place)
+                .is_ok_and(|mount| mount.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC));
+            if noexec || !place.is_dir() {
+                continue;
+            }
+            let folder = tempfile::Builder::new()
+                .prefix("hostctl-")
+                .permissions(fs::Permissions::from_mode(0o700))
+                .tempdir_in(&place);
+            match folder {
+                Ok(folder) => return Ok(folder),
+                Err(error) => refused = refused.or(Some((place, error))),
+            }
+        }
+        Err(match refused {
+            Some((place, error)) => file_error("make a folder for a program in", &place, &error),
+            None => Diagnostic::task("H0101", "no folder of this host lets programs be run from it")
+                .with_note("looked at /var/tmp, /tmp, ~/.cache, /dev/shm and /run")
+                .with_hint("mount one of them without `noexec`"),
+        })
+    }
+
+    /// A new file that its owner may run.
+    pub fn program_file(&self, path: &Path, content: Content<'_>) -> Checked<()> {
+        let options = WriteOptions { mode: Some(0o700), ignore_present: true, ..WriteOptions::default() };
+        self.write(path, content, options)
     }
 
     /// Creates or empties a log file that only its owner reads, with its folder.

@@ -3,6 +3,7 @@
 //! A [`Value`] can not be rendered as a template: host output, facts and registered results
 //! are values, and only source text (`yaml::Node`) goes into the template engine.
 
+mod codec;
 mod json;
 mod python;
 mod regex;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use indexmap::{Equivalent, IndexMap};
 pub use jiff::civil::{Date, DateTime};
 
+pub use codec::{Codec, Stray};
 pub use json::{JsonStyle, from_json, to_json, to_json_text};
 pub use python::{python_float, python_repr, python_str};
 pub use regex::{Match, PythonRegex};

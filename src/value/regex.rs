@@ -79,6 +79,39 @@ impl PythonRegex {
         }
     }
 
+    /// `re.subn(pattern, template, hay)`: the new text and how many places were replaced. Empty matches are
+    /// replaced as Python does, also right behind another match.
+    pub fn substitute(&self, hay: &str, template: &str) -> Result<(String, usize), String> {
+        // Python reads the template before it searches, so a wrong one is an error without any match too.
+        let names: Vec<Option<String>> = self.regex.capture_names().map(|name| name.map(str::to_owned)).collect();
+        Match { groups: vec![None; self.regex.captures_len()], names, start: 0, end: 0 }.expand(template)?;
+        let mut out = String::with_capacity(hay.len());
+        let (mut copied, mut from, mut count) = (0, 0, 0);
+        while from <= hay.len() {
+            let captures = self.regex.captures_from_pos(hay, from).map_err(|error| error.to_string())?;
+            let Some(captures) = captures else { break };
+            let found = self.found(&captures);
+            out.push_str(&hay[copied..found.start]);
+            out.push_str(&found.expand(template)?);
+            copied = found.end;
+            count += 1;
+            // Behind an empty match the search goes on one character later.
+            from = if found.end > found.start {
+                found.end
+            } else {
+                found.end + hay[found.end..].chars().next().map_or(1, char::len_utf8)
+            };
+        }
+        out.push_str(&hay[copied..]);
+        Ok((out, count))
+    }
+
+    /// Where a named group of the first match lies, in bytes of the text.
+    pub fn group_range(&self, hay: &str, name: &str) -> Result<Option<(usize, usize)>, String> {
+        let captures = self.regex.captures(hay).map_err(|error| error.to_string())?;
+        Ok(captures.map(|captures| captures.name(name).map_or((0, 0), |group| (group.start(), group.end()))))
+    }
+
     /// `match.expand(template)` for a bytes match; the template is text.
     pub fn expand_bytes(&self, found: &Match, template: &str) -> Result<Vec<u8>, String> {
         debug_assert!(self.bytes, "a bytes pattern");
@@ -373,5 +406,19 @@ mod tests {
         assert_eq!(regex.expand_bytes(&found, r"\g<key>: \2\n\\é").expect("template"), "port: 22\n\\é".as_bytes());
         assert!(regex.expand_bytes(&found, r"\3").is_err());
         assert!(PythonRegex::text("(").is_err());
+    }
+
+    #[test]
+    fn substitutions_count_as_pythons_do() {
+        let check = |pattern: &str, hay: &str, template: &str, expected: &str, count: usize| {
+            let regex = PythonRegex::text(pattern).expect(pattern);
+            assert_eq!(regex.substitute(hay, template), Ok((expected.to_owned(), count)), "{pattern} in {hay}");
+        };
+        check("x*", "abxd", "-", "-a-b--d-", 5);
+        check("(?m)^(.*)$", "é\nb", r"<\1>", "<é>\n<b>", 2);
+        check("(?P<k>a)(b)?", "aab", r"\g<k>\2.", "a.ab.", 2);
+        check("z", "a", "b", "a", 0);
+        let section = PythonRegex::text("(?s)<(?P<subsection>.*?)>").expect("pattern");
+        assert_eq!(section.group_range("é<b\n>", "subsection"), Ok(Some((3, 5))));
     }
 }

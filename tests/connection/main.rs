@@ -34,6 +34,7 @@ fn call(module: &str, args: serde_json::Value) -> Call {
         environment: Vec::new(),
         no_log: false,
         timeout: None,
+        detach: None,
         inputs: Vec::new(),
     }
 }

@@ -61,6 +61,7 @@ fn run(module: &str, args: Json, inputs: Vec<Input>, watch: &Arc<Watch>) -> Resu
         environment: Vec::new(),
         no_log: false,
         timeout: None,
+        detach: None,
         inputs,
     };
     let cx = Cx::new(call, Arc::clone(watch) as Arc<dyn Link>, runtime.handle().clone());

@@ -43,4 +43,29 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "the editor failed",
         text: "`hostctl vault edit` starts $VISUAL or $EDITOR (else `vi`) on a private copy in memory. If the editor ends with an error, nothing is changed.",
     },
+    CodeEntry {
+        code: "C0110",
+        title: "`ansible.cfg` cannot be read",
+        text: "The configuration file is an INI file: `[section]` lines, `key = value` below them, comments that begin with `#` or `;`. It is the first of $ANSIBLE_CONFIG, `./ansible.cfg` (not in a folder that all may write), `~/.ansible.cfg` and `/etc/ansible/ansible.cfg`.",
+    },
+    CodeEntry {
+        code: "C0111",
+        title: "an `ansible.cfg` is passed over",
+        text: "The working folder may be written by everyone, so a file in it is not trusted, as in Ansible. Name it with ANSIBLE_CONFIG if it is yours.",
+    },
+    CodeEntry {
+        code: "C0112",
+        title: "a setting is not supported",
+        text: "A setting of `ansible.cfg`, an ANSIBLE_ variable or an option of ansible-playbook was read, and hostctl does nothing with it. `hostctl config dump` shows every setting with its origin.",
+    },
+    CodeEntry {
+        code: "C0113",
+        title: "a playbook cannot be found",
+        text: "The file named on the command line does not exist, or is no file.",
+    },
+    CodeEntry {
+        code: "C0114",
+        title: "links cannot be made",
+        text: "`hostctl install-links DIR` makes links named `ansible-playbook`, `ansible`, `ansible-inventory`, `ansible-vault`, `ansible-config` and `ansible-doc` to the hostctl binary. A file of such a name that is no link to hostctl is left alone; `--force` replaces it.",
+    },
 ];

@@ -60,6 +60,16 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "Variable names are letters, digits and underscores and do not begin with a digit.",
     },
     CodeEntry {
+        code: "H0026",
+        title: "`set_stats` has nothing to note",
+        text: "`data` of `set_stats` is a mapping of names to values.",
+    },
+    CodeEntry {
+        code: "H0027",
+        title: "a file could not be fetched",
+        text: "`fetch` takes one regular file of the host that the user may read, and writes it on the controller. A file that may be missing: `fail_on_missing: false`.",
+    },
+    CodeEntry {
         code: "H0101",
         title: "a file operation failed on the host",
         text: "The operating system refused to read, write or change a file. The message has the path and the \
@@ -151,6 +161,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "H0116",
         title: "the package manager failed",
         text: "apt or dpkg ended with an error. The notes have its command and its last lines.",
+    },
+    CodeEntry {
+        code: "H0118",
+        title: "a job, or a module of your own, failed",
+        text: "The text is the program's own `msg`. For `async_status`: the job that a task with `async` started has failed, or its result is not on the host (another host, another user, or removed already).",
     },
     CodeEntry {
         code: "H0117",

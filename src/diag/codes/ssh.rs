@@ -169,6 +169,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         "The file could not be read, or its content changed while the run went on.",
     ),
     code("S0406", "no room for a file on the host", "Large files are kept in a private temporary folder on the host."),
+    code(
+        "S0410",
+        "a job of its own could not be started",
+        "A task with `async` runs in a process of its own, which is laid out in a private folder of /var/tmp, /tmp or /dev/shm and leaves its result in `~/.ansible_async`. One of them cannot be written, or programs cannot be run there.",
+    ),
     code("S0490", "ping was asked to fail", "`ping` with `data: crash` fails, to show what a failure looks like."),
     code(
         "S0501",

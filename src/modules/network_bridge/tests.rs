@@ -121,6 +121,7 @@ fn run(runtime: &tokio::runtime::Runtime, args: serde_json::Value, check: bool) 
         environment: vec![("SSH_CONNECTION".to_owned(), "10.77.0.2 50000 10.77.0.1 22".to_owned())],
         no_log: false,
         timeout: None,
+        detach: None,
         inputs: Vec::new(),
     };
     let entry = crate::modules::find("network_bridge").expect("in the table");

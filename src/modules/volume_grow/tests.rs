@@ -326,6 +326,7 @@ fn run(runtime: &tokio::runtime::Runtime, volumes: serde_json::Value, check: boo
         environment: Vec::new(),
         no_log: false,
         timeout: None,
+        detach: None,
         inputs: Vec::new(),
     };
     let entry = crate::modules::find("volume_grow").expect("in the table");

@@ -7,14 +7,20 @@ use crate::playbook::model::{Action, ModuleUse, Task};
 use crate::value::{Key, Map};
 use crate::yaml::{Node, NodeData, Tag};
 
+/// Free text of modules that take none, where the parser lets it pass.
+const RAW: &str = "_raw_params";
+
+/// Wrong arguments of a task whose failure is taken are warnings: that may be what it is for.
 pub(super) fn check(survey: &Survey, problems: &mut Vec<Diagnostic>) {
     for task in survey.tasks() {
         if let Action::Module(module) = &task.action {
-            problems.extend(module_use(task, module));
+            let meant = survey.caught.contains(&task.id);
+            let mut found = module_use(task, module);
             if module.entry.meta.name == "set_fact" {
                 let names = module.args.iter().filter(|(name, _)| !name.contains("{{"));
-                names.for_each(|(name, (span, _))| super::values::variable_name(name, *span, problems));
+                names.for_each(|(name, (span, _))| super::values::variable_name(name, *span, &mut found));
             }
+            problems.extend(found.into_iter().map(|problem| if meant { problem.warning() } else { problem }));
         }
     }
 }
@@ -33,6 +39,13 @@ fn module_use(task: &Task, module: &ModuleUse) -> Vec<Diagnostic> {
     }
     let map: Map = args.iter().map(|(name, _, node)| (Key::from(*name), node.to_value())).collect();
     let templated = |path: &[PathPart]| follow(&args, path).is_some_and(unknown);
+    if let Some((span, _)) = module.args.get(RAW).filter(|_| module.entry.spec().arg(RAW).is_none()) {
+        return vec![
+            Diagnostic::source("P0213", format!("`{}` takes no free text", module.name))
+                .with_label(*span, "expected `name=value` here")
+                .with_hint("write the arguments as `name: value` lines below the module"),
+        ];
+    }
     let Err(errors) = module.entry.spec().coerce(&map, &templated) else { return Vec::new() };
     errors
         .into_iter()

@@ -66,8 +66,9 @@ impl Walker<'_> {
 }
 
 /// True if a failure is not the end.
-fn caught(keywords: &crate::playbook::model::Keywords) -> bool {
-    ["ignore_errors", "failed_when"].iter().any(|name| keywords.get(name).is_some())
+pub(super) fn caught(keywords: &crate::playbook::model::Keywords) -> bool {
+    keywords.get("failed_when").is_some()
+        || keywords.get("ignore_errors").is_some_and(|node| crate::playbook::roles::boolean(node) != Some(false))
 }
 
 fn ends(items: &[Item]) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::survey::{Survey, conditional};
 use crate::diag::{Diagnostic, Span};
-use crate::modules::InputArg;
+use crate::modules::{InputArg, first_word};
 use crate::playbook::include::{join, not_found};
 use crate::playbook::loader::{Loader, read_text};
 use crate::playbook::model::{Action, ContextKind, ModuleUse, Task};
@@ -21,17 +21,26 @@ pub(super) fn check(survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnos
         let Action::Module(module) = &task.action else { continue };
         for input in module.entry.meta.inputs {
             let (arg, folder, is_template) = match input {
-                InputArg::File { arg, unless } => {
+                InputArg::File { arg, unless, unless_by_default } => {
                     let on_host = unless.and_then(|name| module.args.get(name)).map(|(_, node)| node);
-                    if on_host.is_some_and(|node| boolean(node) != Some(false)) {
+                    if on_host.map_or(*unless_by_default && unless.is_some(), |node| boolean(node) != Some(false)) {
                         continue;
                     }
                     (*arg, "files", false)
                 }
+                InputArg::Command { arg } => (*arg, "files", false),
                 InputArg::Template { arg } => (*arg, "templates", true),
             };
             let Some(node) = literal(module, arg) else { continue };
-            let name = node.as_str().unwrap_or_default();
+            let text = node.as_str().unwrap_or_default();
+            let name = match input {
+                InputArg::Command { .. } => match first_word(text) {
+                    Some(word) => word,
+                    None => continue,
+                },
+                _ => text.to_owned(),
+            };
+            let name = name.as_str();
             let tried = candidates(task, folder, name);
             match tried.iter().find(|path| path.exists()) {
                 Some(path) if is_template => {
@@ -43,7 +52,7 @@ pub(super) fn check(survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnos
                 Some(_) => {}
                 None => {
                     let problem = not_found("P0302", "file", name, &tried).with_label(node.place(), "no such file");
-                    let problem = if is_template {
+                    let problem = if is_template || matches!(input, InputArg::Command { .. }) {
                         problem
                     } else {
                         problem.with_hint("if it is on the host already, add `remote_src: true`")

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::certain::caught;
 use crate::diag::{Diagnostic, Span};
 use crate::playbook::loader::Loader;
 use crate::playbook::model::{
@@ -32,6 +33,8 @@ pub(super) struct Survey {
     /// Includes that were not followed: (task, name).
     pub(super) unfollowed: Vec<(Arc<Task>, Node)>,
     pub(super) problems: Vec<Diagnostic>,
+    /// Tasks whose failure something takes: `ignore_errors`, `failed_when`, a `rescue`.
+    pub(super) caught: HashSet<crate::event::TaskId>,
     /// Tasks that are left out because of a mistake.
     pub(super) lost: Vec<Node>,
     /// A file or role could not be read.
@@ -72,6 +75,8 @@ struct Walker<'a> {
     /// What is followed at the moment.
     stack: Vec<Frame>,
     open: bool,
+    /// How many blocks with a rescue are around.
+    rescued: usize,
 }
 
 pub(super) fn survey(playbook: &Playbook, loader: &Loader) -> Survey {
@@ -86,6 +91,7 @@ pub(super) fn survey(playbook: &Playbook, loader: &Loader) -> Survey {
         followed: HashSet::new(),
         stack: Vec::new(),
         open: false,
+        rescued: 0,
     };
     for play in &playbook.plays {
         walker.followed.clear();
@@ -137,7 +143,10 @@ impl Walker<'_> {
                 Item::Task(task) => self.task(task),
                 Item::Block(block) => {
                     self.context(&block.context);
+                    let rescued = usize::from(!block.rescue.is_empty());
+                    self.rescued += rescued;
                     self.items(&block.body);
+                    self.rescued -= rescued;
                     self.items(&block.rescue);
                     self.items(&block.always);
                 }
@@ -151,6 +160,10 @@ impl Walker<'_> {
             return;
         }
         self.context(&task.context);
+        let mut around = task.context.chain().map(|context| &context.keywords).chain([&task.keywords]);
+        if self.rescued > 0 || around.any(caught) {
+            self.survey.caught.insert(task.id);
+        }
         let list = if task.handler { &mut self.handlers } else { &mut self.tasks };
         list.push(Arc::clone(task));
         if let Action::Include(include) = &task.action {
@@ -232,7 +245,8 @@ impl Walker<'_> {
             };
             self.stack.pop();
             for problem in problems {
-                let missing = problem.labels.is_empty();
+                // No file, or a module of another system.
+                let missing = problem.labels.is_empty() || matches!(&*problem.code, "P0202" | "P0210");
                 let problem = at(problem, node.place());
                 // What a condition may keep from being reached need not be there.
                 self.survey.problems.push(if missing && conditional(task) { problem.warning() } else { problem });

@@ -26,6 +26,8 @@ struct Source {
     lenient: bool,
     /// A run certainly renders it, and fails if it cannot.
     certain: bool,
+    /// Something takes a failure to render it.
+    caught: bool,
 }
 
 /// Arguments that hold bare expressions.
@@ -45,6 +47,7 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
     }
     for task in survey.tasks() {
         let certain = reached.contains(&task.id);
+        let caught = survey.caught.contains(&task.id);
         from_keywords(&task.keywords, certain, &mut sources);
         match &task.action {
             Action::Module(module) => {
@@ -55,7 +58,7 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
                     // `debug` shows an undefined variable as such.
                     let shown = (module_name, &**arg) == ("debug", "var");
                     let certain = certain && !looped && !shown && certain::evaluates_all(node);
-                    sources.push(Source { node: node.clone(), expression, lenient: false, certain });
+                    sources.push(Source { node: node.clone(), expression, lenient: false, certain, caught });
                 }
                 sources.extend(module.args_template.iter().map(plain));
             }
@@ -107,7 +110,7 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
 }
 
 fn plain(node: &Node) -> Source {
-    Source { node: node.clone(), expression: false, lenient: false, certain: false }
+    Source { node: node.clone(), expression: false, lenient: false, certain: false, caught: false }
 }
 
 fn from_keywords(keywords: &Keywords, certain: bool, sources: &mut Vec<Source>) {
@@ -120,17 +123,30 @@ fn from_keywords(keywords: &Keywords, certain: bool, sources: &mut Vec<Source>) 
             "loop_control" => {
                 for (key, value) in node.as_map().unwrap_or_default() {
                     let expression = key.as_str() == Some("break_when");
-                    sources.push(Source { node: value.clone(), expression, lenient: false, certain: false });
+                    sources.push(Source {
+                        node: value.clone(),
+                        expression,
+                        lenient: false,
+                        certain: false,
+                        caught: false,
+                    });
                 }
             }
             "name" | "vars_files" => {
-                sources.push(Source { node: node.clone(), expression: false, lenient: true, certain: false });
+                sources.push(Source {
+                    node: node.clone(),
+                    expression: false,
+                    lenient: true,
+                    certain: false,
+                    caught: false,
+                });
             }
             _ => sources.push(Source {
                 node: node.clone(),
                 expression: kind == Some(KeywordType::Condition),
                 lenient: false,
                 certain: certain && certain::plain_loop(name) && certain::evaluates_all(node),
+                caught: false,
             }),
         }
     }
@@ -158,8 +174,10 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn source(&mut self, source: &Source, problems: &mut Vec<Diagnostic>) {
-        let Source { node, expression, lenient, certain } = source;
-        problems.extend(self.input.templates.check(node, *expression).into_iter().map(before_run));
+        let Source { node, expression, lenient, certain, caught } = source;
+        let meant = *caught;
+        let found = self.input.templates.check(node, *expression).into_iter().map(before_run);
+        problems.extend(found.map(|problem| if meant { problem.warning() } else { problem }));
         for (name, span) in self.input.templates.free_names(node, *expression) {
             let used = self.used.entry(name).or_default();
             used.reached = true;

@@ -263,8 +263,7 @@ impl Parser<'_> {
 
     fn module(&mut self, call: &Call, extra: Option<(Span, Node)>) -> Option<ModuleUse> {
         let entry = modules::find(&call.name)?;
-        let taken =
-            self.arguments(&call.name, call.name_span, &call.value, entry.meta.free_form, extra, call.old_style)?;
+        let taken = self.arguments(&call.name, call.name_span, &call.value, free_form(entry), extra, call.old_style)?;
         Some(ModuleUse {
             name: Arc::clone(&call.name),
             name_span: call.name_span,
@@ -425,4 +424,10 @@ fn unknown_module(name: &str, span: Span, place: Places) -> Diagnostic {
         Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),
         None => diagnostic.with_hint("`hostctl doc` lists the modules"),
     }
+}
+
+/// The argument that free text goes to. Ansible lets it pass where these modules would refuse it when they run.
+fn free_form(entry: &modules::ModuleEntry) -> Option<&'static str> {
+    let late = matches!(entry.meta.name, "add_host" | "group_by" | "set_fact");
+    entry.meta.free_form.or(late.then_some("_raw_params"))
 }

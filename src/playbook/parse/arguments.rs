@@ -140,8 +140,8 @@ impl Parser<'_> {
         let Some(raw) = parsed.raw.filter(|raw| !raw.text.trim().is_empty()) else { return };
         let node = raw.to_node(value);
         match free_form {
+            None | Some("_raw_params") if is_one_template(&node) => taken.template = Some(node),
             Some(free) => self.insert(free, node.span, node, taken),
-            None if is_one_template(&node) => taken.template = Some(node),
             None => {
                 self.problem(
                     Diagnostic::source("P0213", format!("`{module}` takes no free text"))

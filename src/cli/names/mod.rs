@@ -1,0 +1,137 @@
+//! hostctl under the names of Ansible's programs: their command lines, exit codes and output.
+//!
+//! A link named `ansible-playbook` (or `ansible`, ...) makes the file answer as that program. What goes
+//! wrong before a run is told with hostctl's own frames also here.
+
+mod display;
+mod options;
+mod playbook;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+use super::output::Output;
+use crate::diag::{ExitCode, Result};
+
+pub(super) use display::reporter;
+
+/// The version of ansible-core whose behaviour this is.
+pub(super) const CORE_VERSION: &str = "2.19.14";
+
+/// Ansible's programs that this file can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    /// Runs playbooks.
+    Playbook,
+}
+
+impl Program {
+    /// All programs.
+    pub(super) const ALL: [Self; 1] = [Self::Playbook];
+
+    /// The name it is called by.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Playbook => "ansible-playbook",
+        }
+    }
+
+    /// The program that a file's name stands for.
+    pub(super) fn of(argv0: &OsString) -> Option<Self> {
+        let name = std::path::Path::new(argv0).file_name()?.to_str()?.to_owned();
+        Self::ALL.into_iter().find(|program| program.name() == name)
+    }
+}
+
+/// Runs the program that this process was called as.
+pub(super) fn main(program: Program) -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if words.iter().skip(1).any(|word| word == "--version") {
+        let output = display::plain_output();
+        output.data(&version(program));
+        return ExitCode::Ok;
+    }
+    match program {
+        Program::Playbook => run::<playbook::PlaybookArgs>(program, &words, playbook::main),
+    }
+}
+
+/// Reads the command line and runs; wrong arguments end with 2, as argparse does.
+fn run<A: Parser>(
+    program: Program,
+    words: &[OsString],
+    main: impl FnOnce(A, &mut Output) -> Result<ExitCode>,
+) -> ExitCode {
+    let args = match A::try_parse_from(words) {
+        Ok(args) => args,
+        Err(error) => {
+            if !error.use_stderr() {
+                // Help; a closed pipe is no concern.
+                let _ = error.print();
+                return ExitCode::Ok;
+            }
+            let text = error.render().to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text);
+            let text = text.split("\n\nFor more information").next().unwrap_or(text);
+            let usage = format!("usage: {} [-h] [--version] ...\n", program.name());
+            display::plain_output().note(&format!("{usage}{}: error: {}\n", program.name(), text.trim_end()));
+            return ExitCode::HostFailed;
+        }
+    };
+    let mut output = display::plain_output();
+    main(args, &mut output).unwrap_or_else(|error| {
+        display::tell(&output, std::slice::from_ref(&error));
+        match error.kind.exit_code() {
+            // Ansible ends with 4 for what it cannot parse and with 1 for everything else that is wrong before a run.
+            ExitCode::Usage | ExitCode::HostFailed => ExitCode::Error,
+            code => code,
+        }
+    })
+}
+
+/// What `--version` prints: the first line is what scripts look for.
+pub(super) fn version(program: Program) -> String {
+    let config = crate::ops::Config::load().unwrap_or_default();
+    let paths = |name: &str| {
+        let paths: Vec<String> = config.paths(name).iter().map(|path| path.display().to_string()).collect();
+        paths
+    };
+    let file = config.file.as_ref().map_or_else(|| "None".to_owned(), |path| path.display().to_string());
+    let modules: Vec<String> = paths("DEFAULT_MODULE_PATH").iter().map(|path| format!("'{path}'")).collect();
+    let exe = std::env::args_os().next().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+    let exe = found_on_path(&exe).unwrap_or(exe);
+    format!(
+        "{} [core {CORE_VERSION}]\n  config file = {file}\n  configured module search path = [{}]\n  ansible python module \
+         location = None\n  ansible collection location = {}\n  executable location = {exe}\n  python version = None (hostctl \
+         {})\n  jinja version = None\n  pyyaml version = None\n",
+        program.name(),
+        modules.join(", "),
+        paths("COLLECTIONS_PATHS").join(":"),
+        env!("CARGO_PKG_VERSION"),
+    )
+}
+
+/// The whole path of a program that was called by its name alone.
+fn found_on_path(name: &str) -> Option<String> {
+    if name.contains('/') {
+        return std::path::absolute(name).ok().map(|path| path.display().to_string());
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .find(|path| path.is_file())
+        .map(|path| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_links_name_says_which_program_it_is() {
+        assert_eq!(Program::of(&"/usr/bin/ansible-playbook".into()), Some(Program::Playbook));
+        assert_eq!(Program::of(&"hostctl".into()), None);
+        assert!(version(Program::Playbook).starts_with("ansible-playbook [core 2.19"));
+    }
+}

@@ -1,0 +1,184 @@
+//! `ansible-playbook`: its options, and what it does with them.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use super::super::output::Output;
+use super::super::run::{configured_forks, start};
+use super::options::{self, BecomeOptions, ConnectionOptions, InventoryOptions, VaultOptions};
+use super::{Program, display};
+use crate::diag::{Diagnostic, ExitCode, Kind, Result};
+use crate::ops::{self, Config};
+
+/// Runs Ansible playbooks, executing the defined tasks on the targeted hosts.
+#[derive(Debug, Parser)]
+#[command(name = "ansible-playbook", infer_long_args = true, disable_version_flag = true, max_term_width = 80)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of ansible-playbook")]
+pub(super) struct PlaybookArgs {
+    /// Playbook(s)
+    #[arg(required = true, value_name = "playbook", value_hint = clap::ValueHint::FilePath)]
+    playbooks: Vec<PathBuf>,
+    /// show program's version number, config file location and exit
+    #[arg(long)]
+    version: bool,
+    /// Causes Ansible to print more debug messages. Adding multiple -v will increase the verbosity.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// don't make any changes; instead, try to predict some of the changes that may occur
+    #[arg(short = 'C', long)]
+    check: bool,
+    /// when changing (small) files and templates, show the differences in those files; works great with --check
+    #[arg(short = 'D', long)]
+    diff: bool,
+    /// set additional variables as key=value or YAML/JSON, if filename prepend with @. This argument may be specified
+    /// multiple times.
+    #[arg(short, long, value_name = "EXTRA_VARS", allow_hyphen_values = true)]
+    extra_vars: Vec<String>,
+    /// specify number of parallel processes to use (default=5)
+    #[arg(short, long, value_name = "FORKS")]
+    forks: Option<usize>,
+    /// prepend colon-separated path(s) to module library
+    #[arg(short = 'M', long, value_name = "MODULE_PATH")]
+    module_path: Vec<String>,
+    /// only run plays and tasks tagged with these values. This argument may be specified multiple times.
+    #[arg(short, long, value_name = "TAGS", allow_hyphen_values = true)]
+    tags: Vec<String>,
+    /// only run plays and tasks whose tags do not match these values. This argument may be specified multiple times.
+    #[arg(long, value_name = "SKIP_TAGS", allow_hyphen_values = true)]
+    skip_tags: Vec<String>,
+    /// run handlers even if a task fails
+    #[arg(long)]
+    force_handlers: bool,
+    /// perform a syntax check on the playbook, but do not execute it
+    #[arg(long)]
+    syntax_check: bool,
+    /// list all tasks that would be executed
+    #[arg(long)]
+    list_tasks: bool,
+    /// list all available tags
+    #[arg(long)]
+    list_tags: bool,
+    /// one-step-at-a-time: confirm each task before running
+    #[arg(long)]
+    step: bool,
+    /// start the playbook at the task matching this name
+    #[arg(long, value_name = "START_AT_TASK")]
+    start_at_task: Option<String>,
+    #[command(flatten)]
+    inventory: InventoryOptions,
+    #[command(flatten)]
+    vault: VaultOptions,
+    #[command(flatten)]
+    connection: ConnectionOptions,
+    #[command(flatten)]
+    r#become: BecomeOptions,
+}
+
+/// An option that is taken and changes nothing.
+fn unsupported(option: &str) -> Diagnostic {
+    Diagnostic::new(
+        "C0112",
+        Kind::Usage,
+        format!("the option `{option}` is taken, but not supported: it changes nothing"),
+    )
+    .warning()
+}
+
+pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> {
+    let config = Config::load()?;
+    display::configure(output, &config);
+    if args.forks == Some(0) {
+        output.note("usage: ansible-playbook [-h] [--version] ...\nansible-playbook: error: The number of processes (--forks) must be >= 1\n");
+        return Ok(ExitCode::HostFailed);
+    }
+    for path in &args.playbooks {
+        exists(path)?;
+    }
+    let mut warnings = config.warnings.clone();
+    if !args.module_path.is_empty() {
+        warnings.push(unsupported("--module-path"));
+    }
+    if args.step {
+        warnings.push(unsupported("--step"));
+    }
+    display::tell(output, &warnings);
+    let base = config.number("DEFAULT_VERBOSITY").and_then(|level| u8::try_from(level).ok()).unwrap_or(0);
+    let verbosity = args.verbose.saturating_add(base);
+    let listing = args.list_tasks || args.list_tags || args.inventory.list_hosts;
+    let project = options::project(&args.inventory, &args.vault, &args.extra_vars, &config)?;
+    let connecting = options::connecting(&args.connection, &args.r#become, &config, !listing && !args.syntax_check)?;
+    let tags = options::tags(&args.tags, &config, "TAGS_RUN");
+    let skip_tags = options::tags(&args.skip_tags, &config, "TAGS_SKIP");
+    if args.syntax_check {
+        return syntax_check(&project, &args.playbooks, output);
+    }
+    if listing {
+        let what = ops::Listing {
+            hosts: args.inventory.list_hosts,
+            tasks: args.list_tasks,
+            tag_names: args.list_tags,
+            // Listing tags shows those of `never`, too, unless tags are given.
+            tags: if args.list_tags && tags.is_empty() && skip_tags.is_empty() {
+                vec!["never".to_owned(), "all".to_owned()]
+            } else {
+                tags
+            },
+            skip_tags,
+        };
+        let mut text = String::new();
+        for playbook in &args.playbooks {
+            let (listed, warnings) = ops::list(&project, playbook, &what, &output.sources)?;
+            display::tell(output, &warnings);
+            match listed {
+                Some(listed) => text.push_str(&listed),
+                None => return Ok(ExitCode::Unreachable),
+            }
+        }
+        output.data(&text);
+        return Ok(ExitCode::Ok);
+    }
+    let request = ops::RunRequest {
+        project,
+        playbooks: args.playbooks,
+        check: args.check,
+        diff: args.diff || config.flag("DIFF_ALWAYS"),
+        tags,
+        skip_tags,
+        start_at_task: args.start_at_task,
+        force_handlers: args.force_handlers || config.flag("DEFAULT_FORCE_HANDLERS"),
+        forks: args.forks.unwrap_or_else(|| configured_forks(&config)),
+        verbosity,
+        gathering: config.text("DEFAULT_GATHERING"),
+        strategy: config.text("DEFAULT_STRATEGY"),
+        defaults: connecting.defaults,
+        login_password: connecting.login,
+        become_password: connecting.r#become,
+        command: String::new(),
+    };
+    let output = &*output;
+    let shown = || display::reporter(&config, verbosity, output, Some(Program::Playbook));
+    start(request, output, &shown, &|found| display::tell(output, found))
+}
+
+fn syntax_check(project: &ops::ProjectRequest, playbooks: &[PathBuf], output: &Output) -> Result<ExitCode> {
+    for playbook in playbooks {
+        let found = ops::check(project, playbook, &output.sources)?;
+        display::tell(output, &found.diagnostics);
+        if found.diagnostics.iter().any(Diagnostic::is_error) {
+            return Ok(ExitCode::Unreachable);
+        }
+        output.data(&format!("\nplaybook: {}\n", playbook.display()));
+    }
+    Ok(ExitCode::Ok)
+}
+
+/// Ansible's own words for a playbook that is not there.
+fn exists(path: &Path) -> Result<()> {
+    let wrong = |text: &str| Diagnostic::new("C0113", Kind::Local, format!("the playbook: {} {text}", path.display()));
+    match std::fs::metadata(path) {
+        Err(_) => Err(wrong("could not be found")),
+        Ok(meta) if meta.is_dir() => Err(wrong("does not appear to be a file")),
+        Ok(_) => Ok(()),
+    }
+}

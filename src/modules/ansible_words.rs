@@ -1,0 +1,133 @@
+//! What Ansible says of wrong arguments: the `msg` that playbooks register and test.
+
+use super::spec::{ArgError, ModuleEntry};
+use crate::value::{Value, python_repr, python_str};
+
+/// The `msg` of a call whose arguments were refused: Ansible tells the first error, in the order of its own checks.
+pub fn ansible_message(entry: &ModuleEntry, called: &str, errors: &[ArgError]) -> Option<String> {
+    let has = |code: &str| errors.iter().find(|error| error.code == code && !error.ansible.is_empty());
+    let missing: Vec<&str> =
+        errors.iter().filter(|error| error.code == "M0003").map(|error| error.ansible.as_str()).collect();
+    if let (Some(words), true) = (entry.meta.missing, !missing.is_empty() || has("M0007").is_some()) {
+        return Some(words.to_owned());
+    }
+    if let Some(error) = has("M0006") {
+        return Some(error.ansible.clone());
+    }
+    if !missing.is_empty() {
+        let mut names = missing;
+        names.sort_unstable();
+        return Some(format!("missing required arguments: {}", names.join(", ")));
+    }
+    if let Some(error) = ["M0004", "M0005", "M0008", "M0007", "M0009"].iter().find_map(|code| has(code)) {
+        return Some(error.ansible.clone());
+    }
+    let mut unknown: Vec<&str> = errors
+        .iter()
+        .filter(|error| matches!(error.code, "M0002" | "M0010"))
+        .map(|error| error.ansible.as_str())
+        .collect();
+    if unknown.is_empty() {
+        return None;
+    }
+    unknown.sort_unstable();
+    let mut known: Vec<String> = entry
+        .spec()
+        .args
+        .values()
+        .map(|arg| match arg.aliases.as_slice() {
+            [] => arg.name.clone(),
+            aliases => {
+                let mut aliases = aliases.to_vec();
+                aliases.sort_unstable();
+                format!("{} ({})", arg.name, aliases.join(", "))
+            }
+        })
+        .chain(entry.meta.refused.iter().map(|(name, _)| (*name).to_owned()))
+        .collect();
+    known.sort_unstable();
+    Some(format!(
+        "Unsupported parameters for ({called}) module: {}. Supported parameters include: {}.",
+        unknown.join(", "),
+        known.join(", ")
+    ))
+}
+
+/// `argument 'x' is of type str and we were unable to convert to int: ...`
+pub(super) fn wrong_type(name: &str, expected: &str, value: &Value) -> String {
+    let kind = match value {
+        Value::Null => "NoneType",
+        Value::Bool(_) => "bool",
+        Value::Int(_) | Value::BigInt(_) => "int",
+        Value::Float(_) => "float",
+        Value::Str(_) => "str",
+        Value::List(_) => "list",
+        Value::Map(_) => "dict",
+        _ => "str",
+    };
+    let wanted = match expected {
+        "a boolean" => "bool",
+        "an integer" => "int",
+        "a number" => "float",
+        "a mapping" => "dict",
+        "a list" => "list",
+        _ => "str",
+    };
+    let why = match wanted {
+        "bool" => {
+            let shown = if kind == "str" { python_repr(value) } else { python_str(value) };
+            let shown = if kind == "str" { shown } else { format!("'{shown}'") };
+            format!(
+                "The value {shown} is not a valid boolean. Valid booleans include: 0, 1, '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'"
+            )
+        }
+        "int" if kind == "str" => format!("invalid literal for int() with base 10: {}", python_repr(value)),
+        "int" => format!("\"<class '{kind}'> cannot be converted to an int\""),
+        "float" if kind == "str" => format!("could not convert string to float: {}", python_repr(value)),
+        "dict" if kind == "str" => "dictionary requested, could not parse JSON or key=value".to_owned(),
+        "list" => format!("<class '{kind}'> cannot be converted to a list"),
+        "dict" => format!("<class '{kind}'> cannot be converted to a dict"),
+        _ => format!("<class '{kind}'> cannot be converted to a {wanted}"),
+    };
+    format!("argument '{name}' is of type {kind} and we were unable to convert to {wanted}: {why}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::map;
+    use crate::value::Map;
+
+    fn check(module: &str, args: Map, expected: &str) {
+        let entry = super::super::find(module).expect(module);
+        let errors = entry.spec().coerce(&args, &|_| false).expect_err("refused");
+        assert_eq!(ansible_message(entry, module, &errors).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn the_words_are_ansibles() {
+        check("replace", Map::new(), "missing required arguments: path, regexp");
+        check("script", Map::new(), "one of the following is required: _raw_params, cmd");
+        check("fetch", Map::new(), "src and dest are required");
+        check(
+            "ping",
+            map! { "x" => 1, "a" => 1 },
+            "Unsupported parameters for (ping) module: a, x. Supported parameters include: data.",
+        );
+        check(
+            "lineinfile",
+            map! { "path" => "/x", "insertafter" => "a", "insertbefore" => "b" },
+            "parameters are mutually exclusive: insertbefore|insertafter",
+        );
+        check(
+            "blockinfile",
+            map! { "path" => "/x", "state" => "gone" },
+            "value of state must be one of: absent, present, got: gone",
+        );
+        check(
+            "find",
+            map! { "paths" => "/x", "depth" => "deep" },
+            "argument 'depth' is of type str and we were unable to convert to int: invalid literal for int() with base 10: 'deep'",
+        );
+    }
+}

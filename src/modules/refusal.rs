@@ -1,0 +1,32 @@
+//! Failures with the text that Ansible registers as `msg`, beside hostctl's own words for people.
+
+use super::call::Failure;
+use crate::diag::Diagnostic;
+use crate::map;
+use crate::value::Map;
+
+/// A failure whose registered `msg` is Ansible's, word for word. People see the same, as hostctl writes messages.
+pub(super) fn refused(code: &'static str, message: impl Into<String>) -> Failure {
+    refused_with(code, message, Map::new())
+}
+
+/// [`refused`] with more result keys.
+pub(super) fn refused_with(code: &'static str, message: impl Into<String>, mut result: Map) -> Failure {
+    let message = message.into();
+    let diagnostic = Diagnostic::task(code, ours(&message));
+    result.extend(map! { "msg" => message });
+    Failure::with_result(diagnostic, result)
+}
+
+/// The same words as hostctl writes messages: lower case start, no period or exclamation mark at the end.
+fn ours(message: &str) -> String {
+    let text = message.trim_end_matches(['.', '!', ' ', '\n']);
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        // Not `I/O error` and the like.
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().collect::<String>() + &text[first.len_utf8()..]
+        }
+        _ => text.to_owned(),
+    }
+}

@@ -1,0 +1,170 @@
+//! `--list-hosts`, `--list-tasks`, `--list-tags`: what a playbook would do, as Ansible prints it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::project::{Opened, ProjectRequest, open};
+use crate::diag::{Diagnostic, Result, SourceMap};
+use crate::playbook::{Context, Item, Play, RoleUse, Task, selected};
+use crate::value::{Value, python_repr, python_str};
+use crate::vars::Scope;
+use crate::yaml::Node;
+
+/// What to list.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// The hosts of each play.
+    pub hosts: bool,
+    /// The tasks of each play.
+    pub tasks: bool,
+    /// The tags of each play.
+    pub tag_names: bool,
+    /// `--tags`
+    pub tags: Vec<String>,
+    /// `--skip-tags`
+    pub skip_tags: Vec<String>,
+}
+
+/// The listing of a playbook with warnings; without text if there are errors.
+pub fn list(
+    request: &ProjectRequest,
+    playbook: &Path,
+    what: &Listing,
+    sources: &Arc<SourceMap>,
+) -> Result<(Option<String>, Vec<Diagnostic>)> {
+    let opened = open(request, playbook, sources, false)?;
+    let loaded = opened.loader.load(playbook);
+    let problems: Vec<Diagnostic> = opened
+        .problems
+        .iter()
+        .chain(&request.settled(loaded.problems))
+        .filter(|problem| problem.is_error())
+        .cloned()
+        .collect();
+    if !problems.is_empty() {
+        return Ok((None, problems));
+    }
+    let mut warnings = opened.problems.clone();
+    let mut out = format!("\nplaybook: {}\n", playbook.display());
+    for (index, play) in loaded.playbook.plays.iter().enumerate() {
+        warnings.extend(list_play(&mut out, index + 1, play, what, &opened)?);
+    }
+    Ok((Some(out), warnings))
+}
+
+fn list_play(out: &mut String, number: usize, play: &Play, what: &Listing, opened: &Opened) -> Result<Vec<Diagnostic>> {
+    let keywords = &play.context.keywords;
+    let scope = Scope::from_layers(opened.layers.clone());
+    let render = |node: &Node| opened.templates.render(node, &scope).unwrap_or_else(|_| node.to_value());
+    let patterns: Vec<String> = match keywords.get("hosts").map(render) {
+        Some(Value::List(items)) => items.iter().map(python_str).collect(),
+        Some(value) => vec![python_str(&value)],
+        None => Vec::new(),
+    };
+    let name = keywords.get("name").map_or_else(|| patterns.join(","), |node| python_str(&render(node)));
+    let mut play_tags = Vec::new();
+    tags_of(&play.context, &render, &mut play_tags);
+    let unique: BTreeSet<String> = play_tags.iter().cloned().collect();
+    let _ = write!(
+        out,
+        "\n  play #{number} ({}): {name}\tTAGS: [{}]",
+        patterns.join(","),
+        unique.iter().cloned().collect::<Vec<_>>().join(",")
+    );
+    let mut warnings = Vec::new();
+    if what.hosts {
+        let (hosts, found) = opened.hosts.select_with_warnings(&patterns.join(","))?;
+        warnings = found;
+        let shown: Vec<Value> = patterns.iter().map(|pattern| Value::from(pattern.as_str())).collect();
+        let _ = write!(out, "\n    pattern: {}\n    hosts ({}):", python_repr(&Value::from(shown)), hosts.len());
+        for host in hosts {
+            let _ = write!(out, "\n      {host}");
+        }
+    }
+    out.push('\n');
+    if !what.tasks && !what.tag_names {
+        return Ok(warnings);
+    }
+    let mut walk = Walk { what, render: &render, lines: String::new(), all: unique };
+    walk.items(&play.pre_tasks);
+    for role in &play.roles {
+        walk.role(role);
+    }
+    walk.items(&play.tasks);
+    walk.items(&play.post_tasks);
+    if what.tasks {
+        out.push_str("    tasks:\n");
+        out.push_str(&walk.lines);
+    }
+    if what.tag_names {
+        let _ = writeln!(out, "      TASK TAGS: [{}]", walk.all.iter().cloned().collect::<Vec<_>>().join(", "));
+    }
+    Ok(warnings)
+}
+
+struct Walk<'a> {
+    what: &'a Listing,
+    render: &'a dyn Fn(&Node) -> Value,
+    lines: String,
+    all: BTreeSet<String>,
+}
+
+impl Walk<'_> {
+    fn items(&mut self, items: &[Item]) {
+        for item in items {
+            match item {
+                Item::Task(task) => self.task(task),
+                Item::Block(block) => self.items(&block.body),
+                Item::Role(role) => self.role(role),
+            }
+        }
+    }
+
+    fn role(&mut self, role: &RoleUse) {
+        self.items(&role.tasks);
+    }
+
+    fn task(&mut self, task: &Task) {
+        let mut tags = Vec::new();
+        tags_of(&task.context, self.render, &mut tags);
+        if let Some(node) = task.keywords.get("tags") {
+            split(&(self.render)(node), &mut tags);
+        }
+        if !selected(&tags, &self.what.tags, &self.what.skip_tags) {
+            return;
+        }
+        self.all.extend(tags.iter().cloned());
+        if !self.what.tasks {
+            return;
+        }
+        let own = task.keywords.get("name").filter(|name| !name.is_null());
+        let name = own.map_or_else(|| task.action.name().to_string(), |node| python_str(&node.to_value()));
+        let name = match (task.context.role(), own.is_some()) {
+            (Some(role), true) => format!("{} : {name}", role.name),
+            _ => name,
+        };
+        let tags: BTreeSet<String> = tags.into_iter().collect();
+        let _ = writeln!(self.lines, "      {name}\tTAGS: [{}]", tags.into_iter().collect::<Vec<_>>().join(", "));
+    }
+}
+
+/// The tags that a context hands on.
+fn tags_of(context: &Context, render: &dyn Fn(&Node) -> Value, out: &mut Vec<String>) {
+    for context in context.chain() {
+        if let Some(node) = context.keywords.get("tags") {
+            split(&render(node), out);
+        }
+    }
+}
+
+fn split(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::List(items) => items.iter().for_each(|item| split(item, out)),
+        Value::Null => {}
+        other => {
+            out.extend(python_str(other).split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()))
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Ansible's `minimal` and `oneline` callbacks: one block or line for each result, nothing around.
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use super::default::{is_action, result_text, short};
+use super::display::{AnsibleOptions, Display, Paint256};
+use super::{diff, dump, message};
+use crate::diag::{SourceMap, Span};
+use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId};
+use crate::value::StrKey;
+
+/// Modules whose output is shown as it is.
+const RAW: [&str; 5] = ["command", "shell", "raw", "script", "win_shell"];
+
+/// `minimal`, or `oneline`.
+pub struct Brief<O: Write + Send, E: Write + Send> {
+    display: Display<O, E>,
+    options: AnsibleOptions,
+    oneline: bool,
+    tasks: HashMap<TaskId, (String, Option<Span>)>,
+}
+
+impl<O: Write + Send, E: Write + Send> Brief<O, E> {
+    /// Onto stdout and stderr.
+    pub fn new(out: O, err: E, options: AnsibleOptions, oneline: bool) -> Self {
+        Self { display: Display::new(out, err, &options), options, oneline, tasks: HashMap::new() }
+    }
+
+    fn done(&mut self, host: &str, task: TaskId, done: &Done, sources: &SourceMap) {
+        let (module, span) = self.tasks.get(&task).cloned().unwrap_or_default();
+        let name = short(&module).to_owned();
+        let changed = done.result.get(&StrKey("changed")).is_some_and(crate::value::Value::truthy);
+        let (word, paint) = match done.status {
+            Status::Failed => ("FAILED!", Paint256::Error),
+            Status::Unreachable => ("UNREACHABLE!", Paint256::Unreachable),
+            Status::Skipped => ("SKIPPED", Paint256::Skipped),
+            _ if changed => ("CHANGED", Paint256::Changed),
+            _ => ("SUCCESS", Paint256::Ok),
+        };
+        if !self.oneline && !done.diffs.is_empty() && changed {
+            let text = diff::text(&done.diffs, self.options.diff_context, self.display.colored());
+            if !text.is_empty() {
+                self.display.line(&text, None);
+            }
+        }
+        let raw = RAW.contains(&name.as_str()) && done.result.contains_key(&StrKey("stdout"));
+        if !self.oneline && matches!(done.status, Status::Failed | Status::Unreachable) && !done.no_log {
+            let text = message::failure(done, span, is_action(&name), sources);
+            let text = if span.is_none() { text } else { without_origin(&text, sources, span) };
+            if self.display.first(&text) {
+                self.display.line(&text, Some(Paint256::Error));
+            }
+        }
+        let mut result = dump::visible(&done.result, &self.options);
+        if name == "debug" {
+            dump::clean_debug(&mut result);
+        }
+        let text = match (self.oneline, raw, done.status) {
+            (_, _, Status::Skipped) => format!("{host} | SKIPPED"),
+            (true, true, Status::Ok | Status::Changed | Status::Failed) => {
+                let rc = result_text(&done.result, "rc");
+                let out = result_text(&done.result, "stdout").replace('\n', "\\n").replace('\r', "\\r");
+                let err = result_text(&done.result, "stderr").replace('\n', "\\n").replace('\r', "\\r");
+                if err.is_empty() {
+                    format!("{host} | {word} | rc={rc} | (stdout) {out}")
+                } else {
+                    format!("{host} | {word} | rc={rc} | (stdout) {out} (stderr) {err}")
+                }
+            }
+            (true, ..) => format!("{host} | {word} => {}", dump::dump(&result, false, &self.options).replace('\n', "")),
+            (false, true, Status::Ok | Status::Changed | Status::Failed) => {
+                let rc = result_text(&done.result, "rc");
+                let word = if done.status == Status::Failed { "FAILED" } else { word };
+                let mut text = format!("{host} | {word} | rc={rc} >>\n");
+                for key in ["stdout", "stderr", "msg"] {
+                    text.push_str(&result_text(&done.result, key));
+                    if key != "msg" && !result_text(&done.result, key).is_empty() {
+                        text.push('\n');
+                    }
+                }
+                text.trim_end_matches('\n').to_owned() + "\n"
+            }
+            (false, ..) => format!("{host} | {word} => {}", dump::dump(&result, true, &self.options)),
+        };
+        self.display.line(&text, Some(paint));
+    }
+}
+
+/// An ad hoc task has no place in a file.
+fn without_origin(text: &str, sources: &SourceMap, span: Option<Span>) -> String {
+    let file = span.and_then(|span| sources.file(span.file));
+    if file.is_some_and(|file| file.path.is_none()) {
+        text.lines().next().map_or_else(String::new, |line| format!("{line}\n"))
+    } else {
+        text.to_owned()
+    }
+}
+
+impl<O: Write + Send, E: Write + Send> Reporter for Brief<O, E> {
+    fn event(&mut self, event: &Event, sources: &SourceMap) {
+        let host = event.host.as_deref().unwrap_or_default();
+        match &event.kind {
+            EventKind::RunStarted { .. } => {
+                for line in std::mem::take(&mut self.options.preamble) {
+                    self.display.line(&line, Some(Paint256::Verbose));
+                }
+            }
+            EventKind::TaskStarted { task, module, span, .. } => {
+                self.tasks.insert(*task, (module.clone(), *span));
+            }
+            EventKind::HostDone { task, done, .. } => {
+                self.done(host, *task, done, sources);
+                self.display.flush();
+            }
+            EventKind::Warning { diagnostic } if self.options.warnings => {
+                let text = message::diagnostic("WARNING", diagnostic, sources);
+                if self.display.first(&text) {
+                    let text = self.display.painted(&text, Some(Paint256::Warning));
+                    self.display.write_err(&text);
+                }
+            }
+            EventKind::Error { diagnostic } => {
+                let text = message::diagnostic("ERROR", diagnostic, sources);
+                let text = self.display.painted(&text, Some(Paint256::Error));
+                self.display.write_err(&text);
+            }
+            EventKind::RunEnded { .. } => self.display.flush(),
+            _ => {}
+        }
+    }
+
+    fn tick(&mut self) {
+        self.display.flush();
+    }
+}

@@ -1,0 +1,667 @@
+//! Ansible's `default` stdout callback: banners, a line for each host and item, the recap.
+//!
+//! Hosts that run a task together are shown in their order as long as none is late; what a quick
+//! host has to tell waits a moment for those before it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::display::{AnsibleOptions, Display, Paint256};
+use super::{diff, dump, message};
+use crate::diag::{Diagnostic, SourceMap, Span};
+use crate::event::{Done, Event, EventKind, Reporter, Stats, Status, TaskId};
+use crate::value::{Map, StrKey, Value, python_str};
+
+/// So long a host waits for those before it.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// What is known of a task.
+struct View {
+    name: String,
+    module: String,
+    place: String,
+    span: Option<Span>,
+    handler: bool,
+    include: bool,
+    check: bool,
+}
+
+/// A piece of output that waits for its turn.
+enum Piece {
+    /// Text for stdout, or for stderr.
+    Text(String, bool),
+    /// Text that is told once in a run.
+    Once(String, bool),
+    /// The banner must stand above what follows.
+    Banner(TaskId),
+}
+
+/// What a host has to tell about the running task.
+#[derive(Default)]
+struct Waiting {
+    pieces: Vec<Piece>,
+    done: bool,
+    since: Option<Instant>,
+}
+
+/// An include's files with the hosts that include them.
+struct IncludedFile {
+    task: TaskId,
+    name: String,
+    label: Option<String>,
+    hosts: Vec<String>,
+}
+
+/// The `default` stdout callback.
+pub struct AnsibleDefault<O: Write + Send, E: Write + Send> {
+    display: Display<O, E>,
+    options: AnsibleOptions,
+    check: bool,
+    free: bool,
+    /// The hosts of the play, by their order.
+    order: HashMap<String, usize>,
+    tasks: HashMap<TaskId, View>,
+    banner: Option<TaskId>,
+    /// Hosts of the running task that have not been shown whole, in order.
+    turn: Vec<Arc<str>>,
+    waiting: HashMap<String, Waiting>,
+    included: Vec<IncludedFile>,
+    nobody_left: bool,
+    seen: HashMap<(String, String, Option<String>), usize>,
+    /// `set_stats`, by host; `_run` for all.
+    custom: BTreeMap<String, Map>,
+}
+
+impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
+    /// Onto stdout and stderr.
+    pub fn new(out: O, err: E, options: AnsibleOptions) -> Self {
+        Self {
+            display: Display::new(out, err, &options),
+            options,
+            check: false,
+            free: false,
+            order: HashMap::new(),
+            tasks: HashMap::new(),
+            banner: None,
+            turn: Vec::new(),
+            waiting: HashMap::new(),
+            included: Vec::new(),
+            nobody_left: false,
+            seen: HashMap::new(),
+            custom: BTreeMap::new(),
+        }
+    }
+
+    fn marker(&self, check: bool) -> &'static str {
+        if check && self.options.check_markers { " [CHECK MODE]" } else { "" }
+    }
+
+    fn print_banner(&mut self, task: TaskId) {
+        self.banner = Some(task);
+        let Some(view) = self.tasks.get(&task) else { return };
+        let prefix = if view.handler { "RUNNING HANDLER" } else { "TASK" };
+        let text = format!("{prefix} [{}]{}", view.name.trim(), self.marker(view.check));
+        let path = (self.options.verbosity >= 2).then(|| task_path(&view.place));
+        self.display.banner(&text);
+        if let Some(path) = path {
+            self.display.line(&path, Some(Paint256::Debug));
+        }
+    }
+
+    fn put(&mut self, piece: Piece) {
+        match piece {
+            Piece::Banner(task) => {
+                if self.banner != Some(task) {
+                    self.print_banner(task);
+                }
+            }
+            Piece::Text(text, err) => self.put_text(&text, err),
+            Piece::Once(text, err) => {
+                if self.display.first(&text) {
+                    let text = self.display.painted(&text, Some(Paint256::Error));
+                    self.put_text(&text, err);
+                }
+            }
+        }
+    }
+
+    fn put_text(&mut self, text: &str, err: bool) {
+        if err {
+            self.display.write_err(text);
+        } else {
+            self.display.write(text);
+        }
+    }
+
+    /// Shows a piece now, or when its host's turn comes.
+    fn tell(&mut self, host: &str, piece: Piece) {
+        let waits = !self.free && self.turn.first().is_some_and(|first| **first != *host);
+        if waits && self.turn.iter().any(|other| **other == *host) {
+            let waiting = self.waiting.entry(host.to_owned()).or_default();
+            waiting.since.get_or_insert_with(Instant::now);
+            waiting.pieces.push(piece);
+        } else {
+            self.put(piece);
+        }
+    }
+
+    fn tell_line(&mut self, host: &str, text: &str, paint: Paint256, err: bool) {
+        let text = self.display.painted(text, Some(paint));
+        self.tell(host, Piece::Text(text, err));
+    }
+
+    /// The host has ended its task: the next ones may be shown.
+    fn ended(&mut self, host: &str) {
+        if let Some(waiting) = self.waiting.get_mut(host) {
+            waiting.done = true;
+        }
+        if self.turn.first().is_some_and(|first| **first == *host) {
+            self.turn.remove(0);
+            self.advance();
+        } else if self.waiting.get(host).is_none_or(|waiting| waiting.pieces.is_empty()) {
+            self.turn.retain(|other| **other != *host);
+        }
+    }
+
+    fn advance(&mut self) {
+        while let Some(next) = self.turn.first().cloned() {
+            let Some(waiting) = self.waiting.get_mut(&*next) else { return };
+            let pieces = std::mem::take(&mut waiting.pieces);
+            let done = waiting.done;
+            for piece in pieces {
+                self.put(piece);
+            }
+            if !done {
+                return;
+            }
+            self.turn.remove(0);
+        }
+    }
+
+    /// Shows everything that still waits.
+    fn flush(&mut self) {
+        for host in std::mem::take(&mut self.turn) {
+            if let Some(waiting) = self.waiting.remove(&*host) {
+                for piece in waiting.pieces {
+                    self.put(piece);
+                }
+            }
+        }
+        self.waiting.clear();
+        self.show_included();
+        if std::mem::take(&mut self.nobody_left) {
+            // Ansible says it once for the limit that was crossed, and once since all hosts count as failed then.
+            self.display.banner("NO MORE HOSTS LEFT");
+            self.display.banner("NO MORE HOSTS LEFT");
+        }
+    }
+
+    fn show_included(&mut self) {
+        for mut file in std::mem::take(&mut self.included) {
+            file.hosts.sort_by_key(|host| self.order.get(host).copied().unwrap_or(usize::MAX));
+            self.put(Piece::Banner(file.task));
+            let mut text = format!("included: {} for {}", file.name, file.hosts.join(", "));
+            if let Some(label) = file.label.filter(|label| !label.is_empty()) {
+                let _ = write!(text, " => (item={label})");
+            }
+            self.display.line(&text, Some(Paint256::Skipped));
+        }
+        self.seen.clear();
+    }
+
+    fn is_debug(&self, task: TaskId) -> bool {
+        self.tasks.get(&task).is_some_and(|view| short(&view.module) == "debug")
+    }
+
+    /// Whether a result stands behind its line.
+    fn verbose(&self, task: TaskId, done: &Done) -> bool {
+        let facts = self.tasks.get(&task).is_some_and(|view| matches!(short(&view.module), "setup" | "gather_facts"));
+        (self.options.verbosity > 0 || done.verbose) && !facts
+    }
+
+    fn cleaned(&self, task: TaskId, done: &Done) -> Map {
+        let mut result = dump::visible(&done.result, &self.options);
+        if self.is_debug(task) {
+            dump::clean_debug(&mut result);
+        }
+        result
+    }
+
+    fn failure(&mut self, host: &str, task: TaskId, done: &Done, sources: &SourceMap) {
+        let Some(view) = self.tasks.get(&task) else { return };
+        let text = message::failure(done, view.span, is_action(short(&view.module)), sources);
+        self.tell(host, Piece::Once(text, self.options.failed_stderr));
+    }
+
+    fn item(&mut self, host: &str, task: TaskId, label: &str, done: &Done, sources: &SourceMap) {
+        let include = self.tasks.get(&task).is_some_and(|view| view.include);
+        if include && matches!(done.status, Status::Ok | Status::Changed) {
+            return;
+        }
+        if truthy(&done.result, "changed") {
+            self.diffs(host, task, &done.diffs);
+        }
+        let shown = self.host_label(host, done);
+        let result = self.cleaned(task, done);
+        let dumped = |this: &Self| dump::dump(&result, done.verbose, &this.options);
+        match done.status {
+            Status::Ok | Status::Changed => {
+                let changed = truthy(&done.result, "changed");
+                if !changed && !self.options.ok_hosts {
+                    return;
+                }
+                self.tell(host, Piece::Banner(task));
+                let (word, paint) = if changed { ("changed", Paint256::Changed) } else { ("ok", Paint256::Ok) };
+                let mut text = format!("{word}: [{shown}] => (item={label})");
+                if self.verbose(task, done) {
+                    let _ = write!(text, " => {}", dumped(self));
+                }
+                self.tell_line(host, &text, paint, false);
+            }
+            Status::Skipped => {
+                if !self.options.skipped_hosts {
+                    return;
+                }
+                self.tell(host, Piece::Banner(task));
+                let mut text = format!("skipping: [{host}] => (item={label}) ");
+                if self.verbose(task, done) {
+                    let _ = write!(text, " => {}", dumped(self));
+                }
+                self.tell_line(host, &text, Paint256::Skipped, false);
+            }
+            Status::Failed | Status::Unreachable => {
+                self.tell(host, Piece::Banner(task));
+                self.failure(host, task, done, sources);
+                let text = format!("failed: [{shown}] (item={label}) => {}", dumped(self));
+                self.tell_line(host, &text, Paint256::Error, self.options.failed_stderr);
+            }
+        }
+    }
+
+    fn diffs(&mut self, host: &str, task: TaskId, diffs: &[crate::event::Diff]) {
+        let text = diff::text(diffs, self.options.diff_context, self.display.colored());
+        if !text.is_empty() {
+            self.tell(host, Piece::Banner(task));
+            let text = self.display.painted(&text, None);
+            self.tell(host, Piece::Text(text, false));
+        }
+    }
+
+    fn host_label(&self, host: &str, done: &Done) -> String {
+        done.delegate.as_ref().map_or_else(|| host.to_owned(), |delegate| format!("{host} -> {delegate}"))
+    }
+
+    fn host_done(&mut self, host: &str, task: TaskId, done: &Done, items: Option<usize>, sources: &SourceMap) {
+        let looped = items.is_some();
+        let include = self.tasks.get(&task).is_some_and(|view| view.include);
+        if let Some(Value::Map(stats)) = done.result.get(&StrKey("ansible_stats")) {
+            self.take_stats(host, stats);
+        }
+        if !looped && truthy(&done.result, "changed") {
+            self.diffs(host, task, &done.diffs);
+        }
+        match done.status {
+            Status::Ok | Status::Changed => self.ok(host, task, done, looped, include),
+            Status::Skipped => {
+                if self.options.skipped_hosts {
+                    self.tell(host, Piece::Banner(task));
+                    let mut text = format!("skipping: [{host}]");
+                    if self.verbose(task, done) {
+                        let mut result = self.cleaned(task, done);
+                        result.shift_remove(&StrKey("results"));
+                        let _ = write!(text, " => {}", dump::dump(&result, done.verbose, &self.options));
+                    }
+                    self.tell_line(host, &text, Paint256::Skipped, false);
+                }
+            }
+            Status::Failed => self.failed(host, task, done, looped, sources),
+            Status::Unreachable => {
+                self.tell(host, Piece::Banner(task));
+                self.failure(host, task, done, sources);
+                let shown = self.host_label(host, done);
+                let text = format!(
+                    "fatal: [{shown}]: UNREACHABLE! => {}",
+                    dump::dump(&done.result, done.verbose, &self.options)
+                );
+                self.tell_line(host, &text, Paint256::Unreachable, self.options.failed_stderr);
+                self.ignoring(host, done);
+            }
+        }
+        self.ended(host);
+    }
+
+    fn ok(&mut self, host: &str, task: TaskId, done: &Done, looped: bool, include: bool) {
+        if include {
+            self.tell(host, Piece::Banner(task));
+            return;
+        }
+        let changed = truthy(&done.result, "changed");
+        if !changed && !self.options.ok_hosts {
+            return;
+        }
+        self.tell(host, Piece::Banner(task));
+        if looped {
+            return;
+        }
+        let (word, paint) = if changed { ("changed", Paint256::Changed) } else { ("ok", Paint256::Ok) };
+        let mut text = format!("{word}: [{}]", self.host_label(host, done));
+        if self.verbose(task, done) {
+            let result = self.cleaned(task, done);
+            let _ = write!(text, " => {}", dump::dump(&result, done.verbose, &self.options));
+        }
+        self.tell_line(host, &text, paint, false);
+    }
+
+    fn failed(&mut self, host: &str, task: TaskId, done: &Done, looped: bool, sources: &SourceMap) {
+        self.tell(host, Piece::Banner(task));
+        if !looped {
+            self.failure(host, task, done, sources);
+        }
+        let result = self.cleaned(task, done);
+        if !looped || !result.contains_key(&StrKey("results")) {
+            if self.options.verbosity < 2
+                && self.options.path_on_failure
+                && let Some(view) = self.tasks.get(&task)
+            {
+                let path = task_path(&view.place);
+                self.tell_line(host, &path, Paint256::Debug, false);
+            }
+            let view = self.tasks.get(&task);
+            let verbose = !looped && (done.verbose || view.is_some_and(|view| short(&view.module) == "assert"));
+            let text = format!(
+                "fatal: [{}]: FAILED! => {}",
+                self.host_label(host, done),
+                dump::dump(&result, verbose, &self.options)
+            );
+            self.tell_line(host, &text, Paint256::Error, self.options.failed_stderr);
+        }
+        self.ignoring(host, done);
+    }
+
+    fn ignoring(&mut self, host: &str, done: &Done) {
+        if done.ignored && !done.rescued {
+            self.tell_line(host, "...ignoring", Paint256::Skipped, false);
+        }
+    }
+
+    fn meta(&mut self, host: &str, task: TaskId, message: &str, skipped: Option<&str>) {
+        if self.options.verbosity >= 2 {
+            self.display.line(&format!("META: {message}"), Some(Paint256::Verbose));
+        }
+        let Some(told) = skipped.filter(|_| self.options.skipped_hosts) else { return };
+        self.put(Piece::Banner(task));
+        let mut text = format!("skipping: [{host}]");
+        if self.options.verbosity > 0 {
+            let result = crate::map! { "msg" => told, "skip_reason" => message };
+            let _ = write!(text, " => {}", dump::dump(&result, false, &self.options));
+        }
+        self.display.line(&text, Some(Paint256::Skipped));
+    }
+
+    fn take_stats(&mut self, host: &str, stats: &Map) {
+        let Some(Value::Map(data)) = stats.get(&StrKey("data")) else { return };
+        let name = if truthy(stats, "per_host") { host } else { "_run" };
+        let aggregate = stats.get(&StrKey("aggregate")).is_none_or(Value::truthy);
+        let known = self.custom.entry(name.to_owned()).or_default();
+        for (key, value) in data.iter() {
+            let sum = match (known.get(key), value) {
+                (Some(Value::Int(old)), Value::Int(new)) if aggregate => Value::Int(old + new),
+                (Some(Value::List(old)), Value::List(new)) if aggregate => {
+                    Value::from(old.iter().chain(new.iter()).cloned().collect::<Vec<_>>())
+                }
+                (Some(Value::Map(old)), Value::Map(new)) if aggregate => {
+                    let mut all = Map::clone(old);
+                    all.extend(new.iter().map(|(key, value)| (key.clone(), value.clone())));
+                    Value::from(all)
+                }
+                _ => value.clone(),
+            };
+            known.insert(key.clone(), sum);
+        }
+    }
+
+    fn recap(&mut self, stats: &BTreeMap<String, Stats>) {
+        self.display.banner("PLAY RECAP");
+        for (host, stats) in stats {
+            let line = recap_line(host, stats, self.display.colored());
+            self.display.write(&line);
+        }
+        self.display.write("\n");
+        if self.options.custom_stats && !self.custom.is_empty() {
+            self.display.banner("CUSTOM STATS: ");
+            let custom = std::mem::take(&mut self.custom);
+            let one_line =
+                |this: &Self, map: &Map| dump::dump_indented(map, false, Some(1), &this.options).replace('\n', "");
+            for (host, map) in custom.iter().filter(|(host, _)| *host != "_run") {
+                let text = format!("\t{host}: {}", one_line(self, map));
+                self.display.line(&text, None);
+            }
+            if let Some(map) = custom.get("_run") {
+                self.display.write("\n");
+                let text = format!("\tRUN: {}", one_line(self, map));
+                self.display.line(&text, None);
+            }
+            self.display.write("\n");
+        }
+        if self.check && self.options.check_markers {
+            self.display.banner("DRY RUN");
+        }
+        self.display.flush();
+    }
+
+    fn run_started(&mut self, playbook: &str, check: bool, plays: usize) {
+        self.check = check;
+        for line in std::mem::take(&mut self.options.preamble) {
+            self.display.line(&line, Some(Paint256::Verbose));
+        }
+        if self.options.verbosity > 1 {
+            let name = playbook.rsplit('/').next().unwrap_or(playbook);
+            self.display.banner(&format!("PLAYBOOK: {name}"));
+        }
+        if check && self.options.check_markers {
+            self.display.banner("DRY RUN");
+        }
+        if self.options.verbosity > 1 {
+            self.display.line(&format!("{plays} plays in {playbook}"), Some(Paint256::Verbose));
+        }
+    }
+
+    fn told(&mut self, lead: &str, wrong: &Diagnostic, sources: &SourceMap) {
+        let text = message::diagnostic(lead, wrong, sources);
+        if !self.display.first(&text) {
+            return;
+        }
+        let paint = if lead == "ERROR" { Paint256::Error } else { Paint256::Warning };
+        let text = self.display.painted(&text, Some(paint));
+        self.display.write_err(&text);
+    }
+}
+
+impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
+    fn event(&mut self, event: &Event, sources: &SourceMap) {
+        let host = event.host.as_deref().unwrap_or_default();
+        match &event.kind {
+            EventKind::RunStarted { playbook, check, plays, .. } => self.run_started(playbook, *check, *plays),
+            EventKind::PlayStarted { name, hosts, free, check, .. } => {
+                self.flush();
+                self.free = *free;
+                self.order = hosts.iter().enumerate().map(|(index, host)| (host.clone(), index)).collect();
+                let text = match name.trim() {
+                    "" => format!("PLAY{}", self.marker(*check)),
+                    name => format!("PLAY [{name}]{}", self.marker(*check)),
+                };
+                self.display.banner(&text);
+                self.banner = None;
+            }
+            EventKind::NoHosts { .. } => self.display.line("skipping: no hosts matched", Some(Paint256::Skipped)),
+            EventKind::TaskStarted { task, name, role, module, place, handler, include, check, span, hosts } => {
+                if !self.free {
+                    self.flush();
+                    self.turn.clone_from(hosts);
+                    self.banner = None;
+                }
+                let name = role.as_ref().map_or_else(|| name.clone(), |role| format!("{role} : {name}"));
+                let view = View {
+                    name,
+                    module: module.clone(),
+                    place: place.clone(),
+                    span: *span,
+                    handler: *handler,
+                    include: *include,
+                    check: *check,
+                };
+                self.tasks.insert(*task, view);
+                if !self.free && self.options.ok_hosts && self.options.skipped_hosts {
+                    self.print_banner(*task);
+                }
+                self.display.flush();
+            }
+            EventKind::HostStarted { task } => {
+                if self.options.per_host_start
+                    && let Some(view) = self.tasks.get(task)
+                {
+                    let text = format!(" [started TASK: {} on {host}]", view.name);
+                    self.display.line(&text, Some(Paint256::Ok));
+                }
+            }
+            EventKind::ItemDone { task, label, done } => self.item(host, *task, label, done, sources),
+            EventKind::Retry { task, attempt, of } => {
+                let name = self.tasks.get(task).map_or_else(String::new, |view| view.name.clone());
+                let left = (of + 1).saturating_sub(*attempt);
+                let text = format!("FAILED - RETRYING: [{host}]: {name} ({left} retries left).");
+                self.tell_line(host, &text, Paint256::Debug, false);
+            }
+            EventKind::HostDone { task, done, items } => self.host_done(host, *task, done, *items, sources),
+            EventKind::Included { task, name, label } => {
+                let times = self.seen.entry((host.to_owned(), name.clone(), label.clone())).or_default();
+                *times += 1;
+                let nth = *times;
+                let same = |file: &&mut IncludedFile| file.task == *task && file.name == *name && file.label == *label;
+                if let Some(file) = self.included.iter_mut().filter(same).nth(nth - 1) {
+                    file.hosts.push(host.to_owned());
+                } else {
+                    let hosts = vec![host.to_owned()];
+                    self.included.push(IncludedFile { task: *task, name: name.clone(), label: label.clone(), hosts });
+                }
+                if self.free {
+                    self.show_included();
+                }
+            }
+            EventKind::Meta { task, message, skipped } => self.meta(host, *task, message, skipped.as_deref()),
+            EventKind::Notified { handler, runs } => {
+                if self.options.verbosity > 1 {
+                    let text = if *runs {
+                        format!("NOTIFIED HANDLER {handler} for {host}")
+                    } else {
+                        format!("Notification for handler {handler} has been saved.")
+                    };
+                    self.tell_line(host, &text, Paint256::Verbose, false);
+                }
+            }
+            EventKind::NoHostsLeft => {
+                self.nobody_left = true;
+            }
+            EventKind::Warning { diagnostic } => {
+                if self.options.warnings {
+                    self.told("WARNING", diagnostic, sources);
+                }
+            }
+            EventKind::Error { diagnostic } => self.told("ERROR", diagnostic, sources),
+            EventKind::Recap { stats } => {
+                self.flush();
+                self.recap(stats);
+            }
+            EventKind::Progress { .. } => {}
+            EventKind::RunEnded { .. } => self.display.flush(),
+        }
+    }
+
+    fn tick(&mut self) {
+        let late = |waiting: &Waiting| {
+            waiting.done && waiting.since.is_some_and(|since| since.elapsed() >= PATIENCE) && !waiting.pieces.is_empty()
+        };
+        let hosts: Vec<Arc<str>> =
+            self.turn.iter().filter(|host| self.waiting.get(&***host).is_some_and(late)).cloned().collect();
+        for host in hosts {
+            if let Some(waiting) = self.waiting.remove(&*host) {
+                for piece in waiting.pieces {
+                    self.put(piece);
+                }
+            }
+            self.turn.retain(|other| *other != host);
+        }
+        self.display.flush();
+    }
+}
+
+/// `task path: FILE:LINE`
+fn task_path(place: &str) -> String {
+    let line = place.rsplit_once(':').map_or(place, |(line, _)| line);
+    let path = std::path::absolute(line).map_or_else(|_| line.to_owned(), |path| path.display().to_string());
+    format!("task path: {path}")
+}
+
+/// One line of the recap, in Ansible's columns.
+fn recap_line(host: &str, stats: &Stats, color: bool) -> String {
+    let paint = if stats.failed > 0 || stats.unreachable > 0 {
+        Paint256::Error
+    } else if stats.changed > 0 {
+        Paint256::Changed
+    } else {
+        Paint256::Ok
+    };
+    let name = if color { format!("{:<37}", paint.apply(host, true)) } else { format!("{host:<26}") };
+    let count = |word: &str, number: u32, paint: Paint256| {
+        let text = format!("{word}={number:<4}");
+        if number > 0 { paint.apply(&text, color) } else { text }
+    };
+    format!(
+        "{name} : {} {} {} {} {} {} {}\n",
+        count("ok", stats.ok, Paint256::Ok),
+        count("changed", stats.changed, Paint256::Changed),
+        count("unreachable", stats.unreachable, Paint256::Unreachable),
+        count("failed", stats.failed, Paint256::Error),
+        count("skipped", stats.skipped, Paint256::Skipped),
+        count("rescued", stats.rescued, Paint256::Ok),
+        count("ignored", stats.ignored, Paint256::Warning),
+    )
+}
+
+fn truthy(map: &Map, key: &str) -> bool {
+    map.get(&StrKey(key)).is_some_and(Value::truthy)
+}
+
+/// A module's name without its collection.
+pub(super) fn short(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+/// True for what fails on the controller: Ansible says "Action failed" there.
+pub(super) fn is_action(name: &str) -> bool {
+    matches!(
+        name,
+        "add_host"
+            | "assert"
+            | "debug"
+            | "fail"
+            | "fetch"
+            | "group_by"
+            | "include_vars"
+            | "pause"
+            | "raw"
+            | "reboot"
+            | "script"
+            | "set_fact"
+            | "set_stats"
+            | "validate_argument_spec"
+            | "wait_for_connection"
+    )
+}
+
+/// The text of a result's message.
+pub(super) fn result_text(result: &Map, key: &str) -> String {
+    result.get(&StrKey(key)).map(python_str).unwrap_or_default()
+}

@@ -1,0 +1,201 @@
+//! Ansible's display: colours, banners, warnings once, stdout and stderr.
+
+use std::collections::HashSet;
+use std::io::Write;
+
+/// The form of dumped results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResultFormat {
+    /// JSON.
+    #[default]
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+/// How a run is shown: the settings of Ansible's stdout callbacks.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own in Ansible")]
+pub struct AnsibleOptions {
+    /// Colours.
+    pub color: bool,
+    /// Columns of a banner.
+    pub width: usize,
+    /// `-v` count.
+    pub verbosity: u8,
+    /// Show diffs of tasks that made one.
+    pub diff_context: usize,
+    /// `display_ok_hosts`
+    pub ok_hosts: bool,
+    /// `display_skipped_hosts`
+    pub skipped_hosts: bool,
+    /// `display_failed_stderr`
+    pub failed_stderr: bool,
+    /// `check_mode_markers`
+    pub check_markers: bool,
+    /// `show_per_host_start`
+    pub per_host_start: bool,
+    /// `show_task_path_on_failure`
+    pub path_on_failure: bool,
+    /// `show_custom_stats`
+    pub custom_stats: bool,
+    /// `result_format`
+    pub format: ResultFormat,
+    /// `pretty_results`
+    pub pretty: Option<bool>,
+    /// `deprecation_warnings`, `system_warnings` aside: warnings are shown.
+    pub warnings: bool,
+    /// Lines for `-v` before the run.
+    pub preamble: Vec<String>,
+}
+
+impl Default for AnsibleOptions {
+    fn default() -> Self {
+        Self {
+            color: false,
+            width: 79,
+            verbosity: 0,
+            diff_context: 3,
+            ok_hosts: true,
+            skipped_hosts: true,
+            failed_stderr: false,
+            check_markers: false,
+            per_host_start: false,
+            path_on_failure: false,
+            custom_stats: false,
+            format: ResultFormat::Json,
+            pretty: None,
+            warnings: true,
+            preamble: Vec::new(),
+        }
+    }
+}
+
+/// Ansible's colours by what they stand for (its defaults).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paint256 {
+    /// Green.
+    Ok,
+    /// Yellow.
+    Changed,
+    /// Cyan.
+    Skipped,
+    /// Red.
+    Error,
+    /// Bright red.
+    Unreachable,
+    /// Bright purple.
+    Warning,
+    /// Blue.
+    Verbose,
+    /// Dark gray.
+    Debug,
+}
+
+impl Paint256 {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Ok => "0;32",
+            Self::Changed => "0;33",
+            Self::Skipped => "0;36",
+            Self::Error => "0;31",
+            Self::Unreachable => "1;31",
+            Self::Warning => "1;35",
+            Self::Verbose => "0;34",
+            Self::Debug => "1;30",
+        }
+    }
+
+    /// Each line in its colour.
+    pub(super) fn apply(self, text: &str, color: bool) -> String {
+        if !color {
+            return text.to_owned();
+        }
+        text.split('\n').map(|line| format!("\u{1b}[{}m{line}\u{1b}[0m", self.code())).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Writes to stdout and stderr as Ansible does.
+pub(super) struct Display<O: Write + Send, E: Write + Send> {
+    out: O,
+    err: E,
+    color: bool,
+    width: usize,
+    told: HashSet<String>,
+}
+
+impl<O: Write + Send, E: Write + Send> Display<O, E> {
+    pub(super) fn new(out: O, err: E, options: &AnsibleOptions) -> Self {
+        Self { out, err, color: options.color, width: options.width, told: HashSet::new() }
+    }
+
+    /// Text with its line break, painted.
+    pub(super) fn painted(&self, text: &str, paint: Option<Paint256>) -> String {
+        // The break that ends the text stays outside of the colour.
+        let (body, end) = match text.strip_suffix('\n') {
+            Some(body) => (body, "\n"),
+            None => (text, ""),
+        };
+        let shown = paint.map_or_else(|| body.to_owned(), |paint| paint.apply(body, self.color));
+        if end.is_empty() { format!("{shown}\n") } else { format!("{shown}{end}") }
+    }
+
+    /// A closed pipe ends the output, not the run.
+    pub(super) fn write(&mut self, text: &str) {
+        let _ = self.out.write_all(text.as_bytes());
+    }
+
+    pub(super) fn write_err(&mut self, text: &str) {
+        self.flush();
+        let _ = self.err.write_all(text.as_bytes());
+        let _ = self.err.flush();
+    }
+
+    pub(super) fn flush(&mut self) {
+        let _ = self.out.flush();
+    }
+
+    /// A line on stdout.
+    pub(super) fn line(&mut self, text: &str, paint: Option<Paint256>) {
+        let text = self.painted(text, paint);
+        self.write(&text);
+    }
+
+    /// `text ****`, after an empty line.
+    pub(super) fn banner(&mut self, text: &str) {
+        let text = banner(text, self.width);
+        self.write(&text);
+    }
+
+    /// False if this text was told before.
+    pub(super) fn first(&mut self, text: &str) -> bool {
+        self.told.insert(text.to_owned())
+    }
+
+    pub(super) fn colored(&self) -> bool {
+        self.color
+    }
+}
+
+/// A banner's text with its stars.
+pub(super) fn banner(text: &str, width: usize) -> String {
+    let text = text.trim();
+    let stars = width.saturating_sub(console::measure_text_width(text)).max(3);
+    format!("\n{text} {}\n", "*".repeat(stars))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_banner_fills_the_line_and_has_three_stars_at_least() {
+        assert_eq!(banner("PLAY [a]", 20), "\nPLAY [a] ************\n");
+        assert_eq!(banner(&"x".repeat(30), 20), format!("\n{} ***\n", "x".repeat(30)));
+    }
+
+    #[test]
+    fn every_line_has_its_own_colour() {
+        assert_eq!(Paint256::Ok.apply("a\nb", true), "\u{1b}[0;32ma\u{1b}[0m\n\u{1b}[0;32mb\u{1b}[0m");
+    }
+}

@@ -1,0 +1,168 @@
+//! Warnings and errors in Ansible's words: the text, `Origin:` with the source lines, causes.
+
+use std::fmt::Write as _;
+
+use crate::diag::{Diagnostic, Kind, SourceMap, Span};
+use crate::event::Done;
+use crate::value::{StrKey, python_str};
+
+/// Width of a shown source line with its number.
+const LINE_WIDTH: usize = 120;
+
+/// `Origin: FILE:LINE:COLUMN` and the lines up to that place.
+pub(super) fn origin(span: Span, sources: &SourceMap) -> Option<String> {
+    let file = sources.file(span.file)?;
+    let at = file.line_col(span.start);
+    let name = match &file.path {
+        Some(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
+        None => file.name.clone(),
+    };
+    let mut text = format!("Origin: {name}:{}:{}", at.line, at.column);
+    if file.path.is_none() {
+        return Some(text);
+    }
+    text.push('\n');
+    let width = at.line.to_string().len();
+    let room = LINE_WIDTH - width - 1;
+    let mut usable = room;
+    for number in at.line.saturating_sub(2).max(1)..=at.line {
+        let line = file.line(number).unwrap_or_default().replace('\t', " ");
+        let shown = if line.chars().count() > room {
+            usable = room - 3;
+            line.chars().take(room - 3).collect::<String>() + "..."
+        } else {
+            line
+        };
+        let gap = if shown.is_empty() { "" } else { " " };
+        let _ = write!(text, "\n{number:>width$}{gap}{shown}");
+    }
+    if at.column <= usable {
+        let word = format!("column {}", at.column);
+        let before = at.column - 1;
+        let mark = if before + 2 + word.len() > room {
+            format!("{}{word} ^", " ".repeat(before.saturating_sub(word.len() + 1)))
+        } else {
+            format!("{}^ {word}", " ".repeat(before))
+        };
+        let _ = write!(text, "\n{} {mark}", " ".repeat(width));
+    }
+    Some(text)
+}
+
+/// A text with the empty line that follows one of several lines.
+fn spaced(text: &str) -> String {
+    let text = text.trim();
+    if text.contains('\n') { format!("{text}\n\n") } else { format!("{text}\n") }
+}
+
+/// `[WARNING]: ...` or `[ERROR]: ...` of a diagnostic outside of a result.
+pub(super) fn diagnostic(lead: &str, diagnostic: &Diagnostic, sources: &SourceMap) -> String {
+    if let Some(text) = ansible_words(diagnostic, sources) {
+        return spaced(&format!("[{lead}]: {text}"));
+    }
+    let mut text = capital(&diagnostic.message);
+    let place = diagnostic.span().and_then(|span| origin(span, sources));
+    if let Some(place) = &place {
+        let _ = write!(text, "\n{place}");
+    }
+    for hint in &diagnostic.hints {
+        text.push_str(if place.is_some() { "\n\n" } else { " " });
+        text.push_str(hint);
+    }
+    spaced(&format!("[{lead}]: {text}"))
+}
+
+/// A warning in Ansible's words, if it has words for it.
+pub fn ansible_warning(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String> {
+    let lead = if diagnostic.is_error() { "ERROR" } else { "WARNING" };
+    ansible_words(diagnostic, sources).map(|text| spaced(&format!("[{lead}]: {text}")))
+}
+
+/// What Ansible says in the same case, where people look for its words.
+fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String> {
+    let name = diagnostic.message.split('`').nth(1).unwrap_or_default();
+    match &*diagnostic.code {
+        "I0014" => Some(format!("Could not match supplied host pattern, ignoring: {name}")),
+        "C0113" => Some(diagnostic.message.clone()),
+        "Y0012" => {
+            let text = format!("Found duplicate mapping key '{name}'.");
+            let place = diagnostic.span().and_then(|span| origin(span, sources));
+            let help = if diagnostic.is_error() { "" } else { "\n\nUsing last defined value only." };
+            Some(format!("{text}\n{}{help}", place.unwrap_or_default()))
+        }
+        // The result's own warnings.
+        "H0002" => Some(diagnostic.message.clone()),
+        "R0301" => {
+            Some(format!("No matching task \"{name}\" found. Note: --start-at-task can only follow static includes."))
+        }
+        _ => None,
+    }
+}
+
+/// Ansible's sentences begin with a capital letter.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + chars.as_str())
+}
+
+/// `[ERROR]: Task failed: ...` of a failed result.
+pub(super) fn failure(done: &Done, task: Option<Span>, action: bool, sources: &SourceMap) -> String {
+    // Ansible tells the message also of a task with `no_log`; here it stays hidden.
+    let message = if done.no_log {
+        "the output has been hidden due to the fact that 'no_log: true' was specified for this result".to_owned()
+    } else {
+        done.result.get(&StrKey("msg")).map(python_str).unwrap_or_default()
+    };
+    let own = done.diagnostic.as_ref();
+    let from_template = !done.no_log
+        && (message.starts_with("Task failed")
+            || own.is_some_and(|own| matches!(own.kind, Kind::Template | Kind::Source) || own.code.starts_with('T')));
+    let place = task.and_then(|span| origin(span, sources));
+    if !from_template {
+        let what = if action { "Action" } else { "Module" };
+        let text = if own.is_some_and(|own| own.kind == Kind::Unreachable) {
+            format!("Task failed: {message}")
+        } else {
+            format!("Task failed: {what} failed: {message}")
+        };
+        return spaced(&format!("[ERROR]: {text}\n{}", place.unwrap_or_default()));
+    }
+    let brief = if message.starts_with("Task failed") { message } else { format!("Task failed: {message}") };
+    let cause = own.and_then(Diagnostic::span).filter(|span| task.is_none_or(|task| task.start != span.start));
+    let Some(cause) = cause.and_then(|span| origin(span, sources)).filter(|cause| Some(cause) != place.as_ref()) else {
+        return spaced(&format!("[ERROR]: {brief}\n{}", place.unwrap_or_default()));
+    };
+    // The last part is what went wrong at the inner place, those before it at the task.
+    let (outer, inner) = match brief.find(": Error while ") {
+        Some(at) => (&brief[..at], &brief[at + 2..]),
+        None => brief.split_once(": ").unwrap_or(("Task failed", &brief)),
+    };
+    spaced(&format!(
+        "[ERROR]: {brief}\n\n{outer}.\n{}\n\n<<< caused by >>>\n\n{inner}\n{cause}",
+        place.unwrap_or_default()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::SourceMap;
+
+    #[test]
+    fn the_origin_shows_two_lines_before_and_marks_the_column() {
+        let map = SourceMap::new();
+        let file = map.add("a.yml", Some(std::path::Path::new("/x/a.yml")), "- hosts: a\n\n  tasks:\n    - fail:\n");
+        let span = Span::new(file.id, 27, 31);
+        assert_eq!(
+            origin(span, &map).unwrap_or_default(),
+            "Origin: /x/a.yml:4:7\n\n2\n3   tasks:\n4     - fail:\n        ^ column 7"
+        );
+    }
+
+    #[test]
+    fn a_warning_of_one_line_has_no_empty_line_behind_it() {
+        let map = SourceMap::new();
+        let wrong = Diagnostic::local("H0002", "so it is");
+        assert_eq!(diagnostic("WARNING", &wrong, &map), "[WARNING]: So it is\n");
+    }
+}

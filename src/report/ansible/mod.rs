@@ -1,0 +1,19 @@
+//! A run as Ansible's own stdout callbacks write it, for those who read that text today.
+//!
+//! `display` prints, `message` forms warnings and errors, `dump` results, `diff` differences;
+//! `default` and `brief` (`minimal`, `oneline`) put them together. None decides anything about a run.
+
+mod brief;
+mod default;
+mod diff;
+mod display;
+mod dump;
+mod json;
+mod message;
+mod yaml;
+
+pub use brief::Brief;
+pub use default::AnsibleDefault;
+pub use display::{AnsibleOptions, ResultFormat};
+pub use json::JsonStats;
+pub use message::ansible_warning;
