@@ -308,7 +308,7 @@ mod tests {
 
     fn fails_with(text: &str, code: &str, message: &str) {
         let (templates, scope, _) = setup("a: 1\n");
-        let error = templates.render(&node(&templates, text), &scope).expect_err(text);
+        let error = templates.render(&node(&templates, text), &scope).map(drop).expect_err(text);
         assert!(error.code == code && error.message.contains(message), "{text:.80}: {error:?}");
         assert!(!error.labels.is_empty(), "{text:.80} has no place");
     }
@@ -362,8 +362,8 @@ mod tests {
             "{% set l = [1] %}{% for i in range(40) %}{% do l.extend(l) %}{% endfor %}",
             "{{ range(100000) | join('x' * 10000) }}",
             "{{ ('x' * 10000).join(range(100000) | map('string')) }}",
-            "{{ ('\\t' * 1000000).expandtabs(1000) }}",
-            "{{ ('a\\n' * 1000000) | indent(10000) }}",
+            "{{ (('%c' % 9) * 1000000).expandtabs(1000) }}",
+            "{{ (('a%c' % 10) * 1000000) | indent(10000) }}",
             "{{ (1, 2) | to_nice_json(indent=10 ** 12) }}",
             "{{ lookup('password', '/dev/null length=100000000000') }}",
             "{{ lookup('sequence', 'start=1 end=100000000000') }}",
@@ -372,6 +372,15 @@ mod tests {
         ] {
             fails_with(text, "T0108", "");
         }
+    }
+
+    #[test]
+    fn a_stopped_run_ends_its_templates() {
+        let (templates, scope, _) = setup("a: 1\n");
+        templates.stop();
+        let loops = "{% for a in range(1000) %}{% for b in range(1000) %}{% endfor %}{% endfor %}";
+        let error = templates.render(&node(&templates, loops), &scope).expect_err("stopped");
+        assert_eq!(error.code, "T0109");
     }
 
     #[test]

@@ -90,11 +90,11 @@ fn check_tasks(tasks: &str, expected: &[&str]) {
 fn what_set_fact_and_lineinfile_need_is_known_before_the_run() {
     check_tasks(
         "- set_fact: {\"a-b\": 1, cacheable: true, good: 2, '{{ x }}-y': 3}\n  vars: {x: z}",
-        &["P0106 `a-b` cannot be the name of a variable | 4:18 `\"a-b\"` | hint: write `a_b`"],
+        &["P0106 `a-b` cannot be the name of a variable | 3:18 `\"a-b\"` | hint: write `a_b`"],
     );
     check_tasks(
         "- lineinfile: {path: /x}",
-        &["M0009 `lineinfile` with `state: present` needs `line` | 4:7 `lineinfile`"],
+        &["M0009 `lineinfile` with `state: present` needs `line` | 3:7 `lineinfile`"],
     );
     check_tasks("- lineinfile: {path: /x, state: absent, regexp: a}", &[]);
 }
