@@ -240,8 +240,8 @@ impl HostRun {
                 if ignored.contains(&name) || matching.as_ref().is_some_and(|regex| !regex.is_match(&name)) {
                     continue;
                 }
-                let known =
-                    path.extension().is_some_and(|found| extensions.iter().any(|known| found == known.as_str()));
+                let extension = path.extension().map(|found| found.to_string_lossy()).unwrap_or_default();
+                let known = extensions.iter().any(|known| *extension == *known.trim_start_matches('.'));
                 if known {
                     files.push(path);
                 } else if !unknown_ok && matching.is_none() {

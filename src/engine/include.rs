@@ -180,7 +180,7 @@ impl HostRun {
     }
 
     fn settle_include(&self, task: &Arc<Task>, attempt: Attempt, items: Option<usize>, here: &Here) -> Flow {
-        let flow = self.settle(task, Ended { attempt, items, notify: Vec::new() }, false, here);
+        let flow = self.settle(task, Ended { attempt, items, notify: Vec::new(), ignored: None }, false, here);
         if flow == Flow::Failed && !here.rescuable {
             self.play.host_failed(&self.host);
         }

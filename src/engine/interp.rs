@@ -118,14 +118,9 @@ impl HostRun {
     }
 
     fn force_handlers(&self) -> bool {
-        self.play.engine.options.force_handlers
-            || self
-                .play
-                .play
-                .context
-                .keywords
-                .get("force_handlers")
-                .is_some_and(|node| super::conditions::truth(&node.to_value()) == Some(true))
+        let own = self.play.play.context.keywords.get("force_handlers");
+        own.and_then(|node| super::conditions::truth(&node.to_value()))
+            .unwrap_or(self.play.engine.options.force_handlers)
     }
 
     /// The host is out of the run.

@@ -139,13 +139,18 @@ impl PlayRun {
             // Roles that import or include this one; those that depend on it are not its parents.
             let mut inner = role;
             let mut parents: Vec<Value> = Vec::new();
+            let mut paths: Vec<Value> = Vec::new();
             for outer in context.into_iter().flat_map(parents_of) {
                 if !outer.dependencies.iter().any(|dependency| dependency.path == inner.path) {
                     parents.push(Value::Str(Arc::clone(&outer.name)));
+                    paths.push(Value::from(outer.path.display().to_string()));
                 }
                 inner = outer;
             }
-            set("ansible_parent_role_names", Value::from(parents));
+            if !parents.is_empty() {
+                set("ansible_parent_role_names", Value::from(parents));
+                set("ansible_parent_role_paths", Value::from(paths));
+            }
         }
         Layer { origin: Origin { level: Level::Magic, name: "hostctl".into() }, entries: Arc::new(entries) }
     }

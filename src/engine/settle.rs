@@ -74,7 +74,12 @@ impl HostRun {
         let engine = &self.play.engine;
         let scope = self.scope(task, here);
         let no_log = self.keyword_flag(task, "no_log", &scope).ok().flatten().unwrap_or(false);
-        let flag = |name| self.keyword_flag(task, name, &scope).ok().flatten().unwrap_or(false);
+        let flag = |name| match (ended.ignored, name) {
+            (Some((errors, _)), "ignore_errors") => errors,
+            (Some((_, unreachable)), "ignore_unreachable") => unreachable,
+            _ => self.keyword_flag(task, name, &scope).ok().flatten().unwrap_or(false),
+        };
+        let (ignore_errors, ignore_unreachable) = (flag("ignore_errors"), flag("ignore_unreachable"));
         drop_engine_keys(&mut ended.attempt.result);
         let attempt = &mut ended.attempt;
         if let Some(diagnostic) = attempt.diagnostic.take() {
@@ -101,7 +106,7 @@ impl HostRun {
                 state.roles_ran.insert(role.path.clone());
             }
             match attempt.status {
-                Status::Unreachable if flag("ignore_unreachable") => {
+                Status::Unreachable if ignore_unreachable => {
                     state.stats.ok += 1;
                     state.stats.ignored += 1;
                     (Flow::Next, true)
@@ -111,7 +116,7 @@ impl HostRun {
                     state.out = Some(Out::Unreachable);
                     (Flow::Gone, false)
                 }
-                Status::Failed if flag("ignore_errors") => {
+                Status::Failed if ignore_errors => {
                     state.stats.ok += 1;
                     state.stats.ignored += 1;
                     state.stats.changed += u32::from(changed);

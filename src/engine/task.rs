@@ -23,6 +23,8 @@ pub(super) struct Ended {
     pub items: Option<usize>,
     /// Handlers to notify.
     pub notify: Vec<String>,
+    /// Of a loop: whether all items that failed, and all that were unreachable, are ignored.
+    pub ignored: Option<(bool, bool)>,
 }
 
 impl HostRun {
@@ -46,7 +48,20 @@ impl HostRun {
         self.emit(EventKind::HostStarted { task: task.id });
         let started = Instant::now();
         // Groups list their hosts in the order in which they were added, and one at a time means in order.
-        let throttle = self.throttle(task, &scope);
+        let throttle = match self.throttle(task, &scope) {
+            Ok(throttle) => throttle,
+            Err(diagnostic) => {
+                let ended =
+                    Ended { attempt: Attempt::error(diagnostic), items: None, notify: Vec::new(), ignored: None };
+                let flow = self.settle(task, ended, shared, here);
+                if run_once {
+                    round.finish(flow == Flow::Failed);
+                }
+                round.in_order(&self.host).await;
+                round.pass_on();
+                return flow;
+            }
+        };
         let in_order = module.entry.meta.name == "group_by" || throttle.as_ref().is_some_and(|few| few.0 == 1);
         if in_order {
             round.in_order(&self.host).await;
@@ -77,13 +92,21 @@ impl HostRun {
         flow
     }
 
-    /// The task's own limit of hosts at a time (`throttle`); what cannot be read as a number is no limit.
-    fn throttle(&self, task: &Task, scope: &Scope) -> Option<(usize, Arc<tokio::sync::Semaphore>)> {
-        let value = self.keyword_value(task, "throttle", scope).ok().flatten()?;
-        let limit = python_str(&value).trim().parse::<usize>().ok().filter(|limit| *limit > 0)?;
+    /// The task's own limit of hosts at a time (`throttle`).
+    fn throttle(&self, task: &Task, scope: &Scope) -> Result<Option<(usize, Arc<tokio::sync::Semaphore>)>> {
+        let Some(value) = self.keyword_value(task, "throttle", scope)? else { return Ok(None) };
+        let text = python_str(&value);
+        let limit = text.trim().parse::<i64>().map_err(|_| {
+            Diagnostic::source("P0111", format!("`throttle` must be a number, found `{text}`"))
+                .with_registered(format!(
+                    "Failed to convert the throttle value to an integer: invalid literal for int() with base 10: '{text}'"
+                ))
+                .with_label_opt(keyword(task, "throttle").map(Node::place), "not a number")
+        })?;
+        let Some(limit) = usize::try_from(limit).ok().filter(|limit| *limit > 0) else { return Ok(None) };
         let mut all = super::state::lock(&self.play.throttles);
         let few = all.entry(task.id).or_insert_with(|| Arc::new(tokio::sync::Semaphore::new(limit)));
-        Some((limit, Arc::clone(few)))
+        Ok(Some((limit, Arc::clone(few))))
     }
 
     /// The scope of a task here.
@@ -167,7 +190,7 @@ impl HostRun {
                     Ok(Err(condition)) => Attempt::skipped(condition),
                     _ => Attempt::error(diagnostic),
                 };
-                return Ended { attempt, items: None, notify: Vec::new() };
+                return Ended { attempt, items: None, notify: Vec::new(), ignored: None };
             }
         };
         let Some(looped) = looped else {
@@ -176,12 +199,13 @@ impl HostRun {
             let attempt = self.item(task, module, &scope, no_log, &mut notify).await;
             self.apply(task, &attempt, &scope);
             drop(scope);
-            return Ended { attempt, items: None, notify };
+            return Ended { attempt, items: None, notify, ignored: None };
         };
         let count = looped.items.len();
         let mut notify = Vec::new();
         let mut attempts: Vec<Attempt> = Vec::with_capacity(count);
         let mut base = scope;
+        let mut all_ignored = (true, true);
         for (index, item) in looped.items.iter().enumerate() {
             if index > 0 && looped.pause > 0.0 {
                 tokio::time::sleep(Duration::from_secs_f64(looped.pause)).await;
@@ -237,8 +261,11 @@ impl HostRun {
                 }
                 None => false,
             };
-            let ignored =
-                attempt.failed() && self.keyword_flag(task, "ignore_errors", &scope).ok().flatten() == Some(true);
+            let takes = |name: &str| self.keyword_flag(task, name, &scope).ok().flatten() == Some(true);
+            let gone = attempt.status == Status::Unreachable;
+            let ignored = (attempt.failed() && takes("ignore_errors")) || (gone && takes("ignore_unreachable"));
+            all_ignored.0 &= ignored || !attempt.failed();
+            all_ignored.1 &= ignored || !gone;
             let mut done = attempt.done(ignored, no_log);
             done.delegate = self.delegate_label(task, &scope);
             self.emit(EventKind::ItemDone { task: task.id, label, done });
@@ -249,13 +276,14 @@ impl HostRun {
                 base = Scope::new();
                 base.clone_from(&self.scope(task, here));
             }
-            let gone = attempt.status == Status::Unreachable;
+            // Where items may be ignored, those behind them are tried too, as with Ansible.
+            let gone = gone && keyword(task, "ignore_unreachable").is_none();
             attempts.push(attempt);
             if stop || gone || self.play.engine.cancel.is_cancelled() {
                 break;
             }
         }
-        Ended { attempt: loop_attempt(&attempts), items: Some(count), notify }
+        Ended { attempt: loop_attempt(&attempts), items: Some(count), notify, ignored: Some(all_ignored) }
     }
 
     /// The scope of an item with the host that it is delegated to, if it is; a condition may still hold it back, so

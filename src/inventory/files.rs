@@ -19,6 +19,16 @@ pub enum Beside {
     Playbook,
 }
 
+impl Beside {
+    /// The ranks of `group_vars/all`, of other groups' files, and of hosts' files.
+    fn levels(self) -> (Level, Level, Level) {
+        match self {
+            Self::Inventory => (Level::InventoryGroupVarsAll, Level::InventoryGroupVars, Level::InventoryHostVars),
+            Self::Playbook => (Level::PlaybookGroupVarsAll, Level::PlaybookGroupVars, Level::PlaybookHostVars),
+        }
+    }
+}
+
 /// Reading files into a source map; collects what is wrong.
 pub struct Reader<'a> {
     /// Where the texts go.
@@ -83,10 +93,8 @@ pub(super) fn shown(path: &Path) -> String {
 impl Inventory {
     /// Adds the layers of `group_vars/` and `host_vars/` in a folder. Adding one twice does nothing.
     pub fn add_vars_folder(&mut self, reader: &mut Reader<'_>, folder: &Path, beside: Beside) {
-        let (all, groups, hosts) = match beside {
-            Beside::Inventory => (Level::InventoryGroupVarsAll, Level::InventoryGroupVars, Level::InventoryHostVars),
-            Beside::Playbook => (Level::PlaybookGroupVarsAll, Level::PlaybookGroupVars, Level::PlaybookHostVars),
-        };
+        let (all, groups, hosts) = beside.levels();
+        self.folders.push((folder.to_path_buf(), beside));
         let group_vars = Found::list(&folder.join("group_vars"));
         for group in self.groups.values_mut() {
             let level = if &*group.name == "all" { all } else { groups };
@@ -99,6 +107,22 @@ impl Inventory {
         // A play may name a localhost that no inventory has; its files count then, too.
         if self.localhost.is_none() && !self.hosts.contains_key("localhost") {
             host_vars.load(reader, "localhost", hosts, &mut self.localhost_files);
+        }
+    }
+
+    /// Reads the files of a host and of groups that came up during the run.
+    pub fn load_files_of(&mut self, reader: &mut Reader<'_>, host: Option<&str>, groups: &[&str]) {
+        for (folder, beside) in self.folders.clone() {
+            let (_, group_level, host_level) = beside.levels();
+            let group_vars = Found::list(&folder.join("group_vars"));
+            for group in groups.iter().filter(|group| **group != "all") {
+                if let Some(group) = self.groups.get_mut(*group) {
+                    group_vars.load(reader, &group.name, group_level, &mut group.files);
+                }
+            }
+            if let Some(host) = host.and_then(|host| self.hosts.get_mut(host)) {
+                Found::list(&folder.join("host_vars")).load(reader, &host.name, host_level, &mut host.files);
+            }
         }
     }
 }

@@ -55,6 +55,8 @@ pub struct Inventory {
     pub(super) localhost: Option<Host>,
     /// What `host_vars/localhost` says for it.
     pub(super) localhost_files: Vec<Layer>,
+    /// Folders with `group_vars/` and `host_vars/`, for what is added during a run.
+    pub(super) folders: Vec<(std::path::PathBuf, super::files::Beside)>,
 }
 
 /// The names under which localhost is implicit.
@@ -69,8 +71,13 @@ impl Default for Inventory {
 impl Inventory {
     /// An inventory with nothing but `all` and `ungrouped`.
     pub fn new() -> Self {
-        let mut inventory =
-            Self { hosts: IndexMap::new(), groups: IndexMap::new(), localhost: None, localhost_files: Vec::new() };
+        let mut inventory = Self {
+            hosts: IndexMap::new(),
+            groups: IndexMap::new(),
+            localhost: None,
+            localhost_files: Vec::new(),
+            folders: Vec::new(),
+        };
         inventory.add_group("all");
         inventory.add_group("ungrouped");
         inventory.link("all", "ungrouped");

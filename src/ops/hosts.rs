@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use indexmap::IndexMap;
 
 use super::project::Policy;
-use crate::diag::{Diagnostic, Kind, Result};
+use crate::diag::{Diagnostic, Kind, Result, SourceMap};
 use crate::engine::{HostList, HostRecord};
 use crate::event::{EventKind, Sink};
 use crate::inventory::{Beside, Inventory, InventorySource, Reader, read_limit};
 use crate::value::Map;
+use crate::vault::Keyring;
 
 /// The inventories of a run, limited.
 pub(super) struct InventoryHosts {
@@ -22,12 +23,27 @@ pub(super) struct InventoryHosts {
     sink: OnceLock<Sink>,
     policy: Policy,
     told: Mutex<HashSet<String>>,
+    /// For files of hosts and groups that are added during the run.
+    files: Option<(Arc<SourceMap>, Arc<Keyring>)>,
 }
 
 impl InventoryHosts {
     /// What becomes of patterns that match nothing.
     pub fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
+    }
+
+    /// From now on files of hosts and groups that are added are read.
+    pub fn set_files(&mut self, sources: &Arc<SourceMap>, keyring: &Arc<Keyring>) {
+        self.files = Some((Arc::clone(sources), Arc::clone(keyring)));
+    }
+
+    /// Reads the files of what was added; the first error is the task's.
+    fn read_files(&self, host: Option<&str>, groups: &[&str]) -> Result<()> {
+        let Some((sources, keyring)) = &self.files else { return Ok(()) };
+        let mut reader = Reader::new(sources, Some(keyring));
+        self.inventory().load_files_of(&mut reader, host, groups);
+        reader.diagnostics.into_iter().find(Diagnostic::is_error).map_or(Ok(()), Err)
     }
 
     /// From now on patterns that match nothing are told.
@@ -60,6 +76,7 @@ impl InventoryHosts {
             sink: OnceLock::new(),
             policy: Policy::default(),
             told: Mutex::default(),
+            files: None,
         })
     }
 
@@ -130,6 +147,7 @@ impl HostList for InventoryHosts {
         let mut inventory = self.inventory();
         inventory.add_dynamic_host(name, groups, vars.iter().map(|(key, value)| (key.text(), value.clone())));
         drop(inventory);
+        self.read_files(Some(name), &groups.iter().map(String::as_str).collect::<Vec<_>>())?;
         let Some(before) = before else { return Ok(true) };
         let after = self.host(name);
         Ok(after.is_some_and(|after| {
@@ -145,6 +163,9 @@ impl HostList for InventoryHosts {
         let mut inventory = self.inventory();
         let before = inventory.group_names(host).iter().any(|name| &**name == group);
         inventory.add_to_group(host, group, parents)?;
+        drop(inventory);
+        let parents = parents.iter().map(String::as_str);
+        self.read_files(None, &std::iter::once(group).chain(parents).collect::<Vec<_>>())?;
         Ok(!before)
     }
 

@@ -213,6 +213,7 @@ pub(super) fn open(
     let mut problems = request.settled(reader.diagnostics);
     problems.dedup_by(|a, b| a.message == b.message && a.labels == b.labels);
     hosts.set_policy(request.unmatched_pattern);
+    hosts.set_files(sources, &keyring);
     Ok(Opened {
         redactor,
         keyring,

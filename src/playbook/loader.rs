@@ -168,6 +168,15 @@ impl Loader {
                 scope = scope.with(Layer::source(level, "vars", vars));
             }
         }
+        if let Some(context) = context {
+            let mut known = vec![("playbook_dir", absolute(&super::parse::playbook_dir(context)))];
+            if let Some(role) = context.role() {
+                known.push(("role_path", absolute(&role.path)));
+                known.push(("role_name", role.name.to_string()));
+            }
+            let values = known.into_iter().map(|(name, text)| (Arc::from(name), crate::value::Value::from(text)));
+            scope = scope.with(Layer::data(Level::Magic, "hostctl", values));
+        }
         let value = templates.render(node, &scope).map_err(|error| not_static(node, what, Some(&error)))?;
         match value.as_str().map(str::trim) {
             Some(text) if !text.is_empty() => Ok(text.to_owned()),
@@ -248,6 +257,11 @@ pub(super) fn reason(error: &std::io::Error) -> String {
     let text = text.split(" (os error").next().unwrap_or(&text);
     let mut chars = text.chars();
     chars.next().map(|first| first.to_lowercase().collect::<String>() + chars.as_str()).unwrap_or_default()
+}
+
+/// A path from the root down, as text.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
 }
 
 /// A path without `.` and, where that is safe to say, without `x/..`: for people only.
