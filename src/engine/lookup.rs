@@ -75,7 +75,9 @@ impl LookupHost for ControllerFiles {
         dirs.push(self.base.clone());
         dirs.into_iter()
             .flat_map(|dir| [dir.join(subfolder), dir])
-            .map(|dir| crate::playbook::clean_path(&dir.join(&path)))
+            // Names of files in results are whole, as Ansible's are.
+            .map(|dir| std::path::absolute(dir.join(&path)).unwrap_or_else(|_| path.clone()))
+            .map(|path| crate::playbook::clean_path(&path))
             .find(|path| path.exists())
     }
 

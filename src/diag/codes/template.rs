@@ -52,8 +52,8 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "T0107",
         title: "unknown lookup",
-        text: "There is no lookup of that name. Those of ansible-core are known, except `url`, `config` and \
-         `inventory_hostnames`.",
+        text: "There is no lookup of that name. Those of ansible-core are known; `url` and `config` are not \
+         supported.",
     },
     CodeEntry {
         code: "T0108",
