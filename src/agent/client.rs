@@ -24,6 +24,8 @@ use crate::modules::{BlobSource, Call, Failure, Outcome};
 
 /// Small blobs that go with one call, together.
 const INLINE: usize = 256 << 10;
+/// Blobs that an agent may wait for at once.
+const MAX_ASKED: usize = 256;
 /// How long the end of a stream is looked into.
 const LOOK: Duration = Duration::from_secs(3);
 
@@ -40,6 +42,8 @@ struct State {
     pending: HashMap<u64, Pending>,
     /// Blobs that went with a call, or were asked for.
     sent: HashSet<String>,
+    /// Blobs that the agent asked for and that are on their way.
+    asked: HashSet<String>,
     lost: Option<Diagnostic>,
     closing: bool,
 }
@@ -172,10 +176,26 @@ impl Agent {
                     }
                 }
                 FromAgent::Done { id, outcome } => self.reply(id, Ok(*outcome)),
-                FromAgent::Failed { id, failure } => self.reply(id, Err(*failure)),
+                FromAgent::Failed { id, mut failure } => {
+                    // A host knows no place in the controller's files.
+                    failure.diagnostic.labels.clear();
+                    self.reply(id, Err(*failure));
+                }
                 FromAgent::NeedBlob { sha256 } => {
+                    // Each is asked for once; a host that asks on and on shall not fill the controller's memory.
+                    let new = {
+                        let mut state = self.lock();
+                        state.asked.len() < MAX_ASKED && state.asked.insert(sha256.clone())
+                    };
+                    if !new {
+                        let message = format!("the agent on `{}` is not understood: it asks for too much", self.host);
+                        return Some(Diagnostic::new("S0206", Kind::Unreachable, message));
+                    }
                     let agent = Arc::clone(self);
-                    tokio::spawn(async move { agent.send_blob(&sha256).await });
+                    tokio::spawn(async move {
+                        agent.send_blob(&sha256).await;
+                        agent.lock().asked.remove(&sha256);
+                    });
                 }
                 FromAgent::Goodbye {} => {
                     self.lock().closing = true;

@@ -268,3 +268,46 @@ async fn an_end_without_goodbye_is_a_lost_connection() {
     assert_eq!(again.diagnostic.kind, Kind::Unreachable);
     assert!(!agent.is_open());
 }
+
+/// An agent that says what a test tells it to.
+fn evil(frames: Vec<FromAgent>) -> Arc<Agent> {
+    let (from_agent, mut to_client) = std::io::pipe().unwrap();
+    let (from_client, to_agent) = std::io::pipe().unwrap();
+    std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        let mut start = [0; 8];
+        let mut from_client = from_client;
+        from_client.read_exact(&mut start).unwrap();
+        for frame in frames {
+            if to_client.write_all(&protocol::encode(&frame, &[]).unwrap()).is_err() {
+                return;
+            }
+        }
+        // Reads no more, and does not end.
+        std::thread::park();
+    });
+    let hello =
+        protocol::Hello { protocol: protocol::PROTOCOL, version: String::new(), pid: 1, uid: 0, path: String::new() };
+    let started = Started {
+        input: Box::new(pipe::Sender::from_owned_fd(OwnedFd::from(to_agent)).unwrap()),
+        output: Box::new(pipe::Receiver::from_owned_fd(OwnedFd::from(from_agent)).unwrap()),
+        ended: Box::pin(std::future::pending()),
+        errors: Arc::default(),
+        hello,
+        sha256: None,
+    };
+    Agent::new("evil".into(), Arc::new(Local), started)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_cannot_ask_without_end_nor_point_into_the_controllers_files() {
+    let ask = |index: usize| FromAgent::NeedBlob { sha256: format!("{index:064}") };
+    let agent = evil((0..10_000).map(ask).collect());
+    let (ended, _) = invoke(&*agent, call("echo", serde_json::json!({}))).await;
+    assert_eq!(ended.expect_err("refused").diagnostic.code, "S0206");
+    let place = crate::diag::Span::new(crate::diag::FileId(0), 0, 5);
+    let failure = Failure::from(Diagnostic::task("H0101", "no").with_label(place, "look here"));
+    let agent = evil(vec![FromAgent::Failed { id: 1, failure: Box::new(failure) }]);
+    let (ended, _) = invoke(&*agent, call("echo", serde_json::json!({}))).await;
+    assert!(ended.expect_err("failed").diagnostic.labels.is_empty());
+}

@@ -6,6 +6,7 @@
 
 mod codes;
 mod diagnostic;
+pub mod read;
 mod source;
 mod suggest;
 

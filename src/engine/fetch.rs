@@ -88,7 +88,7 @@ impl HostRun {
         let place = self.fetched_place(source, text(&first, "source"), dest, flag(json, "flat"))?;
         let remote = text(&first, "sha1").to_owned();
         let digests = |path: &Path| -> Option<(String, String)> {
-            let bytes = std::fs::read(path).ok()?;
+            let bytes = crate::diag::read::read_capped(path, 1 << 30).ok()?;
             Some((hex::encode(sha1::Sha1::digest(&bytes)), hex::encode(md5::Md5::digest(&bytes))))
         };
         let shown = place.display().to_string();

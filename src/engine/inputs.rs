@@ -8,7 +8,7 @@ use sha1::Digest as _;
 
 use super::interp::HostRun;
 use super::invoke::flag;
-use crate::diag::{Diagnostic, Result};
+use crate::diag::{Diagnostic, Result, read};
 use crate::modules::{BlobSource, Input, InputArg, InputKind, ModuleEntry, TreeEntry};
 use crate::playbook::{ContextKind, Task, clean_path};
 use crate::template::FileOptions;
@@ -131,13 +131,13 @@ impl HostRun {
     fn opened(&self, path: &Path) -> Result<Option<String>> {
         use std::io::Read as _;
         let mut head = [0; 14];
-        let sealed = std::fs::File::open(path)
+        let sealed = read::open_plain(path)
             .and_then(|mut file| file.read_exact(&mut head))
             .is_ok_and(|()| &head == b"$ANSIBLE_VAULT");
         if !sealed {
             return Ok(None);
         }
-        let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+        let text = read::read_source_text(path).map_err(|error| unreadable(path, &error))?;
         self.play.engine.templates.host().unseal(&text).map(Some)
     }
 
@@ -145,7 +145,7 @@ impl HostRun {
         let meta = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
         let text = match self.opened(path)? {
             Some(text) => text,
-            None => std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?,
+            None => read::read_source_text(path).map_err(|error| unreadable(path, &error))?,
         };
         let shown = shown_path(path);
         let source = self.play.engine.templates.sources().add(shown.clone(), Some(path), text);
@@ -277,7 +277,7 @@ fn walk(root: &Path, dir: &Path, entries: &mut Vec<TreeEntry>) -> Result<()> {
 /// A file's hashes, read once in parts.
 fn file(path: &Path) -> Result<InputKind> {
     use std::io::Read as _;
-    let mut reader = std::fs::File::open(path).map_err(|error| unreadable(path, &error))?;
+    let mut reader = read::open_plain(path).map_err(|error| unreadable(path, &error))?;
     let mut sha1 = sha1::Sha1::new();
     let mut sha256 = sha2::Sha256::new();
     let mut size = 0;

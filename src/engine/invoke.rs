@@ -14,7 +14,7 @@ use crate::event::{EventKind, Progress, Stream, TaskId};
 use crate::modules::{ArgError, Call, Failure, ModuleEntry, PathPart, RunsOn};
 use crate::playbook::{ModuleUse, Task};
 use crate::template::is_omit;
-use crate::value::{Key, Map, StrKey, Value, python_str};
+use crate::value::{Key, Map, StrKey, Value, insert, python_str};
 use crate::vars::Scope;
 use crate::yaml::{Node, NodeData};
 
@@ -62,6 +62,7 @@ impl HostRun {
             Ok(target) => target,
             Err(diagnostic) => return Attempt::error(diagnostic),
         };
+        let folder = self.copied_folder(task, &call);
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let mut lines = Lines::new(self, task.id, no_log);
         let work = target.invoke(call, sender);
@@ -91,7 +92,12 @@ impl HostRun {
         }
         lines.flush();
         let mut attempt = match ended {
-            Ok(outcome) => Attempt::from_outcome(outcome),
+            Ok(mut outcome) => {
+                if let Some(folder) = folder {
+                    insert(&mut outcome.result, "src", folder);
+                }
+                Attempt::from_outcome(outcome)
+            }
             Err(failure) => {
                 if failure.diagnostic.kind == crate::diag::Kind::Unreachable {
                     self.play.engine.targets.reset(&spec.host).await;
@@ -188,6 +194,15 @@ impl HostRun {
             }
         }
         Ok((args, places))
+    }
+
+    /// The folder of the controller that `copy` brings to the host: Ansible's result has it as `src`.
+    fn copied_folder(&self, task: &Task, call: &Call) -> Option<String> {
+        let is_folder = call.module == "copy" && call.inputs.first().is_some_and(|input| input.is_tree);
+        let name = call.args.get("src").and_then(serde_json::Value::as_str).filter(|_| is_folder)?;
+        let path = self.search(task, "files", name).and_then(|path| std::path::absolute(path).ok())?;
+        let path = path.display().to_string();
+        Some(if name.ends_with('/') && !path.ends_with('/') { path + "/" } else { path })
     }
 
     /// The call of a module with everything that goes with it.

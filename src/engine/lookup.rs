@@ -25,6 +25,38 @@ pub struct ControllerFiles {
     pub learn: Learn,
 }
 
+/// Bytes of output of the longest command of a lookup.
+const MAX_OUTPUT: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
+
+/// What a child prints; one that prints without end is ended.
+fn capped(mut child: std::process::Child, most: u64) -> std::io::Result<std::process::Output> {
+    use std::io::Read as _;
+    let errors = child.stderr.take().map(|pipe| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let mut pipe = pipe;
+            let _ = pipe.by_ref().take(1 << 20).read_to_end(&mut bytes);
+            // The rest is of no use, but the child must be able to write it.
+            let _ = std::io::copy(&mut pipe, &mut std::io::sink());
+            bytes
+        })
+    });
+    let mut stdout = Vec::new();
+    if let Some(pipe) = child.stdout.take() {
+        pipe.take(most + 1).read_to_end(&mut stdout)?;
+    }
+    let endless = stdout.len() as u64 > most;
+    if endless {
+        child.kill()?;
+    }
+    let status = child.wait()?;
+    if endless {
+        return Err(std::io::Error::other(format!("it printed more than {} MiB", most >> 20)));
+    }
+    let stderr = errors.and_then(|reading| reading.join().ok()).unwrap_or_default();
+    Ok(std::process::Output { status, stdout, stderr })
+}
+
 impl LookupHost for ControllerFiles {
     fn find(&self, subfolder: &str, name: &str, scope: &Scope) -> Option<PathBuf> {
         let path = super::inputs::expand_home(name);
@@ -53,7 +85,7 @@ impl LookupHost for ControllerFiles {
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        let bytes = std::fs::read(path).map_err(|error| {
+        let bytes = crate::diag::read::read_source(path).map_err(|error| {
             Diagnostic::local("H0022", format!("cannot read `{}` on the controller: {error}", path.display()))
                 .with_hint("check that the file exists and that you may read it")
         })?;
@@ -75,7 +107,10 @@ impl LookupHost for ControllerFiles {
             .arg(command)
             .current_dir(&self.base)
             .stdin(std::process::Stdio::null())
-            .output()
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .and_then(|child| capped(child, MAX_OUTPUT))
             .map_err(|error| Diagnostic::local("T0201", format!("cannot run `{command}`: {error}")))?;
         if !output.status.success() {
             let code = output.status.code().unwrap_or(-1);
@@ -112,5 +147,22 @@ impl LookupHost for ControllerFiles {
 
     fn learn(&self, secret: &str) {
         (self.learn)(secret);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_prints_without_end_is_ended() {
+        let files =
+            ControllerFiles { base: "/".into(), unseal: Arc::new(|_| Ok(String::new())), learn: Arc::new(|_| {}) };
+        let error = files.pipe("yes").expect_err("too much");
+        assert!(error.message.ends_with("it printed more than 1 MiB"), "{error:?}");
+        assert_eq!(files.pipe("echo a; yes | head -c 3000000 >&2").expect("output"), "a\n");
+        assert!(
+            files.read(Path::new("/dev/zero")).expect_err("a device").message.ends_with("it is a device, not a file")
+        );
     }
 }

@@ -129,6 +129,10 @@ impl PlayRun {
                 record.groups.iter().map(|group| Value::Str(Arc::clone(group))).collect()
             };
             set("group_names", Value::from(names));
+            if let Some(file) = &record.source {
+                set("inventory_dir", file.parent().map(|dir| dir.display().to_string()).into());
+                set("inventory_file", Value::from(file.display().to_string()));
+            }
         }
         if let Some(role) = context.and_then(|context| context.role()) {
             let name = Value::Str(Arc::clone(&role.name));

@@ -19,6 +19,8 @@ pub struct HostRecord {
     pub layers: Vec<Layer>,
     /// Groups it is in, without `all` and `ungrouped`, sorted.
     pub groups: Vec<Arc<str>>,
+    /// The file of the inventory that names it first.
+    pub source: Option<std::path::PathBuf>,
 }
 
 /// The inventory, as the engine needs it. `add_host` and `group_by` change it.
@@ -200,7 +202,7 @@ impl StaticHosts {
             .iter()
             .map(|name| {
                 let name: Arc<str> = Arc::from(*name);
-                (Arc::clone(&name), HostRecord { name, layers: Vec::new(), groups: Vec::new() })
+                (Arc::clone(&name), HostRecord { name, layers: Vec::new(), groups: Vec::new(), source: None })
             })
             .collect();
         Self { inner: Mutex::new(inner) }
@@ -249,6 +251,7 @@ impl HostList for StaticHosts {
                 vars.iter().map(|(key, value)| (key.text(), value.clone())),
             )],
             groups: groups.iter().map(|group| Arc::from(group.as_str())).collect(),
+            source: None,
         };
         Ok(hosts.insert(name, record).is_none())
     }

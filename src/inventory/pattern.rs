@@ -57,7 +57,7 @@ pub fn read_limit(text: &str) -> Result<Vec<String>> {
     for part in split(text) {
         match part.strip_prefix('@') {
             Some(file) => {
-                let lines = std::fs::read_to_string(Path::new(file)).map_err(|error| {
+                let lines = crate::diag::read::read_source_text(Path::new(file)).map_err(|error| {
                     Diagnostic::new("I0011", Kind::Usage, format!("the limit file `{file}` could not be read: {error}"))
                         .with_hint("a limit file holds one host a line")
                 })?;

@@ -115,6 +115,7 @@ impl StateDiff {
 pub fn uid_of(owner: &str) -> Result<u32> {
     owner.parse().ok().or_else(|| accounts::account(owner).map(|account| account.uid)).ok_or_else(|| {
         Diagnostic::task("H0108", format!("there is no user `{owner}` on the host"))
+            .with_registered(format!("chown failed: failed to look up user {owner}"))
             .with_hint("create it before with the `user` module")
     })
 }
@@ -123,6 +124,7 @@ pub fn uid_of(owner: &str) -> Result<u32> {
 pub fn gid_of(group: &str) -> Result<u32> {
     group.parse().ok().or_else(|| accounts::group(group).map(|group| group.gid)).ok_or_else(|| {
         Diagnostic::task("H0108", format!("there is no group `{group}` on the host"))
+            .with_registered(format!("chgrp failed: failed to look up group {group}"))
             .with_hint("create it before with the `group` module")
     })
 }

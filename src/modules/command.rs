@@ -15,7 +15,7 @@ use crate::diag::Diagnostic;
 use crate::event::{Progress, Stream};
 use crate::map;
 use crate::system::process::{Output, Program, quote};
-use crate::value::{Map, Value, insert};
+use crate::value::{Map, StrKey, Value, insert};
 
 /// Runs a program on the host, without a shell: no pipes, redirections or `&&`.
 ///
@@ -233,6 +233,7 @@ fn run(cx: &Cx, job: Job) -> Result<Map, Failure> {
         }
         return Ok(result);
     }
+    let line = job.words.iter().map(|word| quote(&word.to_string_lossy())).collect::<Vec<_>>().join(" ");
     let mut program = Program::new(job.words);
     if let Some(folder) = chdir {
         program = program.cwd(folder);
@@ -243,7 +244,7 @@ fn run(cx: &Cx, job: Job) -> Result<Map, Failure> {
         }
         program = program.stdin(text);
     }
-    let line = Value::from(job.shown.as_str());
+    let line = Value::from(line);
     let what = if cx.no_log() { "run a command".to_owned() } else { format!("run {}", job.shown) };
     let (began, clock) = (jiff::Zoned::now(), std::time::Instant::now());
     let silent = cx.no_log();
@@ -256,12 +257,27 @@ fn run(cx: &Cx, job: Job) -> Result<Map, Failure> {
     let output = match output {
         Ok(output) => output.unwrap_or_default(),
         Err(diagnostic) => {
-            let not_found = diagnostic.code == "H0103";
-            insert(&mut result, "rc", if not_found { 2 } else { -9 });
+            let not_started = diagnostic.code == "H0103";
+            let refused = diagnostic.message.ends_with("not executable for this user");
+            insert(
+                &mut result,
+                "rc",
+                if !not_started {
+                    -9
+                } else if refused {
+                    13
+                } else {
+                    2
+                },
+            );
             let mut failure = Failure::with_result(diagnostic, result);
-            if not_found {
-                // Ansible shows the command as a line here.
+            if not_started {
+                // Ansible shows the command as a line here, has no times, and leaves the reason to its log.
+                for time in ["start", "end", "delta"] {
+                    failure.result.shift_remove(&StrKey(time));
+                }
                 insert(&mut failure.result, "cmd", line);
+                insert(&mut failure.result, "msg", "Error executing command.");
             }
             return Err(failure);
         }
@@ -426,7 +442,29 @@ mod tests {
         assert_eq!(result.get("stderr_lines").and_then(Value::as_list).map(<[Value]>::len), Some(1));
         assert_eq!(failure.diagnostic.message, "the command ended with code 4");
         assert!(failure.diagnostic.notes.contains(&"stderr: err".to_owned()), "{:?}", failure.diagnostic);
-        assert_eq!(module("command", map! { "cmd" => "no-such-program-x" }).fails().diagnostic.code, "H0103");
+        let failure = module("command", map! { "cmd" => "no-such-program-x y" }).fails();
+        assert_eq!((&*failure.diagnostic.code, failure.changed), ("H0103", false));
+        let registered: Vec<(String, String)> = failure
+            .result
+            .iter()
+            .filter(|(key, _)| !key.text().ends_with("_lines"))
+            .map(|(key, value)| (key.text().to_string(), crate::value::python_str(value)))
+            .collect();
+        let pairs = [
+            ("stdout", ""),
+            ("stderr", ""),
+            ("rc", "2"),
+            ("cmd", "no-such-program-x y"),
+            ("msg", "Error executing command."),
+        ];
+        let expected: Vec<(String, String)> = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let sorted = |mut list: Vec<(String, String)>| {
+            list.sort();
+            list
+        };
+        assert_eq!(sorted(registered), sorted(expected));
+        let failure = module("command", map! { "cmd" => "/etc/passwd" }).fails();
+        assert_eq!(failure.result.get(&StrKey("rc")), Some(&Value::Int(13)));
         assert_eq!(module("command", map! { "cmd" => "echo 'x" }).fails().diagnostic.code, "H0106");
         assert_eq!(module("command", map! { "cmd" => "true", "chdir" => "/no/such" }).fails().diagnostic.code, "H0101");
     }

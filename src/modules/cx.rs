@@ -20,6 +20,9 @@ pub trait Link: Send + Sync {
     fn cancelled(&self) -> bool;
 }
 
+/// Modules of Ansible whose failure counts as a change, since their command ran.
+const RAN: &[&str] = &["command", "expect", "raw", "script", "shell"];
+
 /// The handle that a module works with. Lives for one call, on one blocking thread.
 pub struct Cx {
     call: Call,
@@ -223,7 +226,11 @@ impl Cx {
 
     /// The failure of a call, with what had been done before.
     pub(super) fn fail(self, mut failure: Failure) -> Failure {
-        failure.changed |= self.changed.get() && !self.call.check;
+        // Ansible's modules forget on failure what they changed before; a command that ran counts.
+        let module = self.call.module.as_str();
+        let ansibles = super::table::find(module).is_some_and(|entry| entry.meta.full_name.starts_with("ansible."));
+        let counts = !ansibles || RAN.contains(&module);
+        failure.changed |= counts && self.changed.get() && !self.call.check;
         failure.diffs.append(&mut self.diffs.into_inner());
         failure.warnings.append(&mut self.warnings.into_inner());
         failure

@@ -155,6 +155,17 @@ impl Module for File {
     }
 }
 
+/// Why a folder could not be made, as Python says it.
+fn os_words(error: &Diagnostic, path: &Path) -> String {
+    let known = [
+        ("not a directory", "[Errno 20] Not a directory"),
+        ("permission denied", "[Errno 13] Permission denied"),
+        ("read-only file system", "[Errno 30] Read-only file system"),
+    ];
+    let words = known.iter().find(|(ours, _)| error.message.ends_with(ours)).map(|(_, words)| *words);
+    format!("{}: b'{}'", words.unwrap_or("[Errno 5] Input/output error"), shown(path))
+}
+
 fn conflict(message: String) -> Diagnostic {
     Diagnostic::task("H0107", message)
 }
@@ -195,9 +206,17 @@ impl Work<'_> {
         Ok(if self.follow && is_link { self.cx.probe().real(path) } else { path.to_owned() })
     }
 
-    fn settle(&self, path: &Path, diff: &mut StateDiff) -> Result<()> {
-        apply(self.cx, path, &self.file, diff)?;
-        self.times.apply(self.cx, path, diff)
+    fn settle(&self, path: &Path, diff: &mut StateDiff) -> Result<(), Failure> {
+        apply(self.cx, path, &self.file, diff)
+            .and_then(|_| self.times.apply(self.cx, path, diff))
+            .map_err(|error| self.failed(error, path))
+    }
+
+    /// A failure with what is at the path by now, as Ansible's has it.
+    fn failed(&self, error: Diagnostic, path: &Path) -> Failure {
+        let mut result = map! { "path" => shown(path) };
+        add_path_info(self.cx, &mut result, path);
+        Failure::with_result(error, result)
     }
 
     fn finish(&self, mut result: Map, path: &Path, diff: StateDiff) -> Map {
@@ -243,7 +262,9 @@ impl Work<'_> {
         let result = map! { "dest" => shown(&path) };
         let mut diff = Self::diff_of(&path, present, "touch");
         if present == FileState::Absent {
-            self.cx.change(format!("create {}", shown(&path)), |host| host.create_empty(&path))?;
+            self.cx
+                .change(format!("create {}", shown(&path)), |host| host.create_empty(&path))
+                .map_err(|error| self.failed(error.with_registered("Error, could not touch target."), &path))?;
             if self.cx.check_mode() {
                 return Ok(result);
             }
@@ -261,7 +282,7 @@ impl Work<'_> {
                 // What was just created for this task does not stay half done.
                 self.cx.scratch(|host| host.remove_file(&path))?;
             }
-            return Err(error.into());
+            return Err(error);
         }
         Ok(self.finish(result, &path, diff))
     }
@@ -280,7 +301,11 @@ impl Work<'_> {
                     .take_while(|part| !cx.probe().exists(part))
                     .collect();
                 for part in missing.into_iter().rev() {
-                    cx.change(format!("create {}", shown(part)), |host| host.create_dir(part))?;
+                    cx.change(format!("create {}", shown(part)), |host| host.create_dir(part)).map_err(|error| {
+                        let words = os_words(&error, &path);
+                        let words = format!("There was an issue creating {} as requested: {words}", shown(&path));
+                        self.failed(error.with_registered(words), part)
+                    })?;
                     if cx.check_mode() {
                         continue;
                     }
@@ -290,7 +315,8 @@ impl Work<'_> {
             FileState::Directory => {
                 self.settle(&path, &mut diff)?;
                 if recurse {
-                    self.recurse(&path, &mut diff, 0)?;
+                    let root = cx.probe().real(&path);
+                    self.recurse(&root, &path, &mut diff, 0)?;
                 }
             }
             other => {
@@ -303,26 +329,49 @@ impl Work<'_> {
         Ok(self.finish(result, &path, diff))
     }
 
-    fn recurse(&self, folder: &Path, diff: &mut StateDiff, depth: usize) -> Result<()> {
+    /// True if a link may be followed out of the tree `root`. Root's own links and those of the account that
+    /// runs this are; another user's only to what that user owns already. The kernel's `protected_symlinks`
+    /// has the same aim for sticky folders: with a link alone nobody shall be given what is not theirs.
+    fn honest(&self, link: &Path, root: &Path) -> Result<bool> {
+        let probe = self.cx.probe();
+        let Some(found) = probe.lstat(link)? else { return Ok(true) };
+        if found.uid() == 0 || found.uid() == rustix::process::geteuid().as_raw() || probe.real(link).starts_with(root)
+        {
+            return Ok(true);
+        }
+        Ok(probe.stat(link)?.is_none_or(|target| target.uid() == found.uid()))
+    }
+
+    fn recurse(&self, root: &Path, folder: &Path, diff: &mut StateDiff, depth: usize) -> Result<(), Failure> {
         if depth > 200 {
-            return Err(conflict(format!("`{}` is nested too deep, or its links form a ring", shown(folder))));
+            let message = format!("`{}` is nested too deep, or its links form a ring", shown(folder));
+            return Err(conflict(message).into());
         }
         let probe = self.cx.probe();
         for entry in probe.list(folder)? {
             match probe.state(&entry)? {
                 FileState::Link => {
+                    let honest = self.honest(&entry, root)?;
                     apply(self.cx, &entry, &FileArgs { mode: None, ..self.file.clone() }, diff)?;
                     if self.follow && probe.exists(&entry) {
+                        if !honest {
+                            self.cx.warn(format!(
+                                "the link {} is not followed: it leads out of {}, and its owner does not own what it leads to",
+                                shown(&entry),
+                                shown(root)
+                            ));
+                            continue;
+                        }
                         let target = probe.real(&entry);
                         if probe.is_dir(&target) && !folder.starts_with(&target) {
-                            self.recurse(&target, diff, depth + 1)?;
+                            self.recurse(root, &target, diff, depth + 1)?;
                         }
                         self.settle(&target, diff)?;
                     }
                 }
                 FileState::Directory => {
                     self.settle(&entry, diff)?;
-                    self.recurse(&entry, diff, depth + 1)?;
+                    self.recurse(root, &entry, diff, depth + 1)?;
                 }
                 FileState::Absent => {}
                 FileState::Hard | FileState::File => self.settle(&entry, diff)?,
@@ -349,9 +398,13 @@ impl Work<'_> {
         if let (false, Some(target)) = (self.force, &target)
             && !probe.exists(target)
         {
+            let words = "src file does not exist, use 'force=yes' if you really want to create the link:";
             let error = conflict(format!("src file does not exist: {}", shown(target)))
+                .with_registered(format!("{words} {}", shown(target)))
                 .with_hint("`force: true` creates the link all the same");
-            return Err(Failure::with_result(error, map! { "path" => name }));
+            let mut result = map! { "path" => name.clone(), "src" => src.as_deref().map(shown) };
+            add_path_info(cx, &mut result, path);
+            return Err(Failure::with_result(error, result));
         }
         match present {
             FileState::Directory if !self.force => {
@@ -542,6 +595,62 @@ mod tests {
         std::fs::write(bench.path("plain"), "").expect("write");
         let failure = module("file", bench.args("plain", &[("state", "directory".into())])).fails();
         assert!(failure.diagnostic.message.ends_with("already exists as a file"));
+    }
+
+    #[test]
+    fn recursion_does_not_follow_planted_links_out_of_the_tree() {
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: links of another user need root");
+            return;
+        }
+        let bench = Bench::new();
+        for name in ["tree", "tree/in", "victim", "own"] {
+            std::fs::create_dir(bench.path(name)).expect("folder");
+        }
+        let plant = |name: &str, target: &str, uid: u32| {
+            std::os::unix::fs::symlink(bench.path(target), bench.path(name)).expect("link");
+            std::os::unix::fs::lchown(bench.path(name), Some(uid), None).expect("owner");
+        };
+        std::os::unix::fs::chown(bench.path("own"), Some(12345), None).expect("owner");
+        plant("tree/planted", "victim", 12345);
+        plant("tree/inside", "tree/in", 12345);
+        plant("tree/theirs", "own", 12345);
+        std::fs::set_permissions(bench.path("victim"), std::fs::Permissions::from_mode(0o700)).expect("mode");
+        let args =
+            bench.args("tree", &[("state", "directory".into()), ("recurse", true.into()), ("mode", "0777".into())]);
+        let outcome = module("file", args.clone()).ok();
+        assert_eq!(mode(&bench.path("victim")), 0o700);
+        assert_eq!((mode(&bench.path("tree/in")), mode(&bench.path("own"))), (0o777, 0o777));
+        assert!(matches!(&*outcome.warnings, [one] if one.contains("tree/planted")), "{:?}", outcome.warnings);
+        plant("tree/honest", "victim", 0);
+        module("file", args).ok();
+        assert_eq!(mode(&bench.path("victim")), 0o777);
+    }
+
+    #[test]
+    fn failures_tell_what_is_there_by_then() {
+        let bench = Bench::new();
+        std::fs::write(bench.path("f"), "x").expect("write");
+        let check = |name: &str, more: &[(&str, Value)], words: &str, keys: &[&str]| {
+            let failure = module("file", bench.args(name, more)).fails();
+            assert_eq!(failure.diagnostic.registered(), words.replace("BENCH", &shown(bench.0.path())));
+            let found: Vec<String> = failure.result.keys().map(|key| key.text().to_string()).collect();
+            assert_eq!(found, keys);
+            assert!(!failure.changed, "Ansible says that nothing changed");
+        };
+        let info = ["path", "uid", "gid", "owner", "group", "mode", "state", "size"];
+        let no_user = "chown failed: failed to look up user nosuchuser";
+        check("d", &[("state", "directory".into()), ("owner", "nosuchuser".into())], no_user, &info);
+        check("t", &[("state", "touch".into()), ("owner", "nosuchuser".into())], no_user, &info);
+        assert!(!bench.path("t").exists());
+        let no_group = "chgrp failed: failed to look up group nosuchgroup";
+        check("f", &[("group", "nosuchgroup".into())], no_group, &info);
+        let words = "There was an issue creating BENCH/f/x as requested: [Errno 20] Not a directory: b'BENCH/f/x'";
+        check("f/x", &[("state", "directory".into())], words, &["path"]);
+        check("f/x", &[("state", "touch".into())], "Error, could not touch target.", &["path"]);
+        let words = "src file does not exist, use 'force=yes' if you really want to create the link: /nope";
+        let keys = ["path", "src", "uid", "gid", "owner", "group", "mode", "state", "size"];
+        check("f", &[("state", "link".into()), ("src", "/nope".into())], words, &keys);
     }
 
     #[test]

@@ -89,6 +89,7 @@ impl Module for LineInFile {
             ("line", &["value"]),
             ("attributes", &["attr"]),
         ],
+        required_if: &[("state", "present", &["line"])],
         exclusive: &[&["insertbefore", "insertafter"], &["regexp", "search_string"], &["backrefs", "search_string"]],
         refused: &[
             ("selevel", super::attributes::SELINUX),

@@ -274,6 +274,13 @@ pub(super) fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         if !found {
             return Err(missing());
         }
+        if offline && !probe.is_chroot() && probe.variable("SYSTEMD_OFFLINE").as_deref() != Some("1") {
+            let error =
+                Diagnostic::task("H0113", format!("systemd does not run on this host, so `{unit}` has no state"))
+                    .with_registered("Service is in unknown state")
+                    .with_hint("the module `service` uses init scripts where systemd does not run");
+            return Err(Failure::with_result(error, map! { "status" => status }));
+        }
         if offline {
             cx.warn("systemd does not answer here (a chroot, or offline): the state was not changed");
             insert(&mut result, "state", wanted.name());
@@ -345,6 +352,31 @@ fn parse_show(text: &str) -> Map {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_a_running_systemd_a_state_is_unknown() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        use super::super::testing::{get, module};
+        let folder = tempfile::tempdir().expect("folder");
+        let fake = folder.path().join("systemctl");
+        let text = "#!/bin/sh\ncase $1 in is-enabled) echo enabled;; *) echo 'System has not been booted' >&2; exit 1;; esac\n";
+        std::fs::write(&fake, text).expect("write");
+        std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).expect("mode");
+        let path = format!("{}:/usr/bin:/bin", folder.path().display());
+        let unit = |offline: &str| {
+            let args = map! { "name" => "a", "state" => "started" };
+            module("systemd_service", args).env("PATH", &path).env("SYSTEMD_OFFLINE", offline)
+        };
+        assert_eq!(get(&unit("1").ok(), "state"), "started");
+        if crate::system::Probe::new(Vec::new()).is_chroot() {
+            println!("skipped: in a chroot Ansible warns only");
+            return;
+        }
+        let failure = unit("0").fails();
+        assert_eq!(failure.diagnostic.registered(), "Service is in unknown state");
+        assert_eq!(failure.result.get(&StrKey("status")), Some(&Value::from(Map::new())));
+    }
 
     #[test]
     fn show_is_parsed_over_lines() {

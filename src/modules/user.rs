@@ -517,6 +517,8 @@ fn create_home(cx: &Cx, args: &Args, account: &Account, home: &Path) -> Result<(
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use serde_json::json;
 
     use super::super::testing::{get, module};
@@ -585,6 +587,21 @@ mod tests {
             module("user", args(&[("generate_ssh_key", true.into()), ("ssh_key_type", "ed25519".into())])).ok();
         if std::process::Command::new("ssh-keygen").arg("-?").output().is_ok() {
             assert!(get(&outcome, "ssh_public_key").as_str().is_some_and(|key| key.starts_with("ssh-ed25519 ")));
+            let ids = |name: &str| {
+                let found = std::fs::metadata(Path::new(&home).join(name)).expect("made");
+                (found.uid(), found.mode() & 0o7777)
+            };
+            let uid = ids("").0;
+            assert_eq!(ids(".ssh"), (uid, 0o700));
+            assert_eq!((ids(".ssh/id_ed25519"), ids(".ssh/id_ed25519.pub")), ((uid, 0o600), (uid, 0o644)));
+            // The account puts a link to a folder of root's in its place.
+            std::fs::create_dir(folder.path().join("roots")).expect("folder");
+            std::fs::rename(Path::new(&home).join(".ssh"), Path::new(&home).join("old")).expect("rename");
+            std::os::unix::fs::symlink(folder.path().join("roots"), Path::new(&home).join(".ssh")).expect("link");
+            let key = [("generate_ssh_key", true.into()), ("ssh_key_type", "ed25519".into())];
+            let failure = module("user", args(&key)).fails();
+            assert!(failure.diagnostic.message.contains("does not belong to"), "{failure:?}");
+            assert_eq!(std::fs::read_dir(folder.path().join("roots")).expect("list").count(), 0);
         }
         let gone = map! { "name" => name.clone(), "state" => "absent", "remove" => true };
         assert!(module("user", gone.clone()).ok().changed);

@@ -6,8 +6,9 @@ use super::call::Failure;
 use super::cx::Cx;
 use super::user::Args;
 use crate::diag::{Diagnostic, Result};
+use crate::system::Mutate;
 use crate::system::accounts::Account;
-use crate::system::fs::{Content, shown};
+use crate::system::fs::{Content, HeldFolder, WriteOptions, shown};
 use crate::system::process::Program;
 use crate::value::{Map, Value, insert};
 
@@ -42,17 +43,9 @@ pub(super) fn generate(cx: &Cx, args: &Args, account: &Account, result: &mut Map
 
 fn make(cx: &Cx, args: &Args, account: &Account, key: &Path, public: &Path) -> Result<()> {
     cx.change(format!("create the ssh key {}", shown(key)), |host| {
-        let probe = cx.probe();
-        if let Some(folder) = key.parent()
-            && !probe.exists(folder)
-        {
-            host.create_dir(folder)?;
-            host.chmod(folder, 0o700)?;
-            host.chown(folder, Some(account.uid), Some(account.gid))?;
-        }
-        for old in [key, public] {
-            host.remove_file(old)?;
-        }
+        // Made where no other account can plant links, then moved.
+        let scratch = host.scratch_dir()?;
+        let new = scratch.path().join("key");
         let mut program = Program::new(["ssh-keygen", "-q", "-t", args.ssh_key_type.as_str()]).parsable();
         if let Some(bits) = args.ssh_key_bits.filter(|bits| *bits > 0) {
             program = program.arg("-b").arg(bits.to_string());
@@ -60,7 +53,7 @@ fn make(cx: &Cx, args: &Args, account: &Account, key: &Path, public: &Path) -> R
         let comment = args.ssh_key_comment.clone().unwrap_or_else(|| {
             format!("ansible-generated on {}", rustix::system::uname().nodename().to_string_lossy())
         });
-        program = program.arg("-C").arg(comment).arg("-f").arg(key);
+        program = program.arg("-C").arg(comment).arg("-f").arg(&new);
         match &args.ssh_key_passphrase {
             None => host.run_ok(program.arg("-N").arg("")).map(drop)?,
             // Through a helper that prints it: a command line can be read by everybody on the host.
@@ -75,10 +68,30 @@ fn make(cx: &Cx, args: &Args, account: &Account, key: &Path, public: &Path) -> R
                 host.run_ok(program).map(drop)?;
             }
         }
-        for new in [key, public] {
-            host.chown(new, Some(account.uid), Some(account.gid))?;
+        let folder = folder(cx, host, account, key)?;
+        let owner = (Some(account.uid), Some(account.gid));
+        for (from, to, mode) in [(new.clone(), key, 0o600), (new.with_extension("pub"), public, 0o644)] {
+            let options = WriteOptions { mode: Some(mode), owner, ignore_present: true, ..WriteOptions::default() };
+            host.write(&folder.path(to), Content::File(&from), options)?;
         }
         Ok(())
     })
     .map(drop)
+}
+
+/// The key's folder, held open. An account may put a link in its place, so a folder below its home must be
+/// the account's own; what root's task writes there the account could write itself.
+fn folder(cx: &Cx, host: &Mutate, account: &Account, key: &Path) -> Result<HeldFolder> {
+    let path = key.parent().unwrap_or(Path::new("/"));
+    if !cx.probe().exists(path) {
+        host.create_dir_with(path, 0o700)?;
+        host.chown(path, Some(account.uid), Some(account.gid))?;
+    }
+    let held = cx.probe().hold_folder(path)?;
+    if path.starts_with(&account.home) && held.owner() != account.uid {
+        let message = format!("`{}` does not belong to `{}`, so no ssh key is put there", shown(path), account.name);
+        let error = Diagnostic::task("H0107", message);
+        return Err(error.with_hint(format!("look whether it is a link: ls -ld {}", shown(path))));
+    }
+    Ok(held)
 }

@@ -146,7 +146,8 @@ impl HostList for InventoryHosts {
         let host = inventory.host(name)?;
         let mut groups = inventory.group_names(name);
         groups.retain(|group| &**group != "all" && &**group != "ungrouped");
-        Some(HostRecord { name: Arc::clone(&host.name), layers: inventory.layers(name), groups })
+        let source = host.source.as_deref().and_then(|path| std::path::absolute(path).ok());
+        Some(HostRecord { name: Arc::clone(&host.name), layers: inventory.layers(name), groups, source })
     }
 
     fn groups(&self) -> IndexMap<Arc<str>, Vec<Arc<str>>> {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::diag::read::read_source_text;
 use crate::diag::{Diagnostic, Kind, Result, SourceMap};
 use crate::engine::ControllerFiles;
 use crate::environment::{Environment, Project};
@@ -259,7 +260,7 @@ fn find(playbook: &Path) -> Result<Project> {
 
 pub(super) fn add_keys(keyring: &mut Keyring, request: &ProjectRequest) -> Result<()> {
     let read = |path: &Path| {
-        std::fs::read_to_string(path).map(Secret::new).map_err(|error| {
+        read_source_text(path).map(Secret::new).map_err(|error| {
             Diagnostic::new("V0001", Kind::Vault, format!("the identity `{}` cannot be read: {error}", path.display()))
                 .with_hint("name another with `--identity FILE`")
         })
@@ -329,6 +330,6 @@ pub(super) fn password_file(path: &Path) -> Result<Secret> {
         }
         return Ok(Secret::new(String::from_utf8_lossy(&output.stdout).trim_end_matches(['\r', '\n'])));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = read_source_text(path).map_err(|error| wrong(error.to_string()))?;
     Ok(Secret::new(text.trim_end()))
 }

@@ -16,6 +16,7 @@ use crate::journal::{Journal, RunDir, new_run_id};
 use crate::map;
 use crate::playbook::Play;
 use crate::secret::Secret;
+use crate::template::Templates;
 use crate::value::Value;
 
 /// What to run, and how.
@@ -101,9 +102,9 @@ pub async fn run(
             },
         );
         let cancel = CancellationToken::new();
-        let watch = watch_signals(&cancel, &sink);
+        let watch = Watch::start(&cancel, &sink, &opened.templates);
         let ended = play(&request, &opened, &sink, &cancel, &loaded, &time, &id).await;
-        watch.abort();
+        drop(watch);
         let (code, mut notes) = ended;
         // A record that is not whole must not pass for a success.
         exit = if code == ExitCode::Ok && sink.incomplete() { ExitCode::Error } else { code };
@@ -242,36 +243,81 @@ async fn play(
     (summary.exit, summary.notes)
 }
 
-/// Interrupt and terminate end the run in order; a second interrupt ends it at once.
-fn watch_signals(cancel: &CancellationToken, sink: &Sink) -> tokio::task::JoinHandle<()> {
-    let (cancel, sink) = (cancel.clone(), sink.clone());
-    tokio::spawn(async move {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok();
-        let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
-        let mut count = 0;
-        loop {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                Some(()) = async { terminate.as_mut()?.recv().await } => {}
-                Some(()) = async { hangup.as_mut()?.recv().await } => {}
+/// How long a run that was told to terminate may take to end in order. Who sends the signal (a service
+/// manager, a CI runner) sends it once, and nobody is there for a second one.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Watches for signals while it lives. It has a thread of its own, since templates may keep all of the
+/// run's threads busy.
+struct Watch(CancellationToken);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl Watch {
+    fn start(cancel: &CancellationToken, sink: &Sink, templates: &Arc<Templates>) -> Self {
+        let ended = CancellationToken::new();
+        let over = ended.clone();
+        let (cancel, sink, templates) = (cancel.clone(), sink.clone(), Arc::clone(templates));
+        let listen = move || {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+            runtime.block_on(async move {
+                tokio::select! {
+                    () = over.cancelled() => {}
+                    () = watch_signals(&cancel, &sink, &templates) => {}
+                }
+            });
+        };
+        // Without a thread the signals keep their own effect: they end the process.
+        let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(listen);
+        Self(ended)
+    }
+}
+
+/// Interrupt and terminate end the run in order; a second interrupt ends it at once, and so does time
+/// after a terminate.
+async fn watch_signals(cancel: &CancellationToken, sink: &Sink, templates: &Templates) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).ok();
+    let mut hangup = signal(SignalKind::hangup()).ok();
+    let mut deadline = None;
+    let mut count = 0;
+    loop {
+        let patience = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
             }
-            count += 1;
-            if count > 1 {
-                // The first one did not get through within the user's patience.
-                #[expect(clippy::exit, reason = "the user asked twice")]
-                std::process::exit(ExitCode::Interrupted as i32);
-            }
-            sink.emit(
-                None,
-                EventKind::Warning {
-                    diagnostic: Diagnostic::local("R0302", "interrupted: ending what runs, starting nothing more")
-                        .warning()
-                        .with_hint("interrupt again to end at once"),
-                },
-            );
-            cancel.cancel();
+        };
+        let alone = tokio::select! {
+            _ = tokio::signal::ctrl_c() => false,
+            Some(()) = async { terminate.as_mut()?.recv().await } => true,
+            Some(()) = async { hangup.as_mut()?.recv().await } => true,
+            () = patience => false,
+        };
+        count += 1;
+        if count > 1 {
+            // The first one did not get through within the user's patience.
+            #[expect(clippy::exit, reason = "the user asked twice")]
+            std::process::exit(ExitCode::Interrupted as i32);
         }
-    })
+        if alone {
+            deadline = Some(tokio::time::Instant::now() + GRACE);
+        }
+        sink.emit(
+            None,
+            EventKind::Warning {
+                diagnostic: Diagnostic::local("R0302", "interrupted: ending what runs, starting nothing more")
+                    .warning()
+                    .with_hint("interrupt again to end at once"),
+            },
+        );
+        cancel.cancel();
+        templates.stop();
+    }
 }
 
 /// A path as the closing block shows it.

@@ -266,7 +266,6 @@ pub const LOOPS: &[&str] = &[
     "with_template",
     "with_together",
     "with_unvault",
-    "with_url",
     "with_varnames",
     "with_vars",
 ];

@@ -200,7 +200,7 @@ impl Loader {
 /// A file's text.
 pub(super) fn read_text(path: &Path) -> Result<String> {
     let shown = clean(path);
-    let bytes = std::fs::read(path).map_err(|error| {
+    let bytes = crate::diag::read::read_source(path).map_err(|error| {
         let diagnostic = Diagnostic::source("P0401", format!("cannot read `{}`: {}", shown.display(), reason(&error)));
         let folder = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let beside: Vec<String> = std::fs::read_dir(folder)

@@ -10,8 +10,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 use super::digest::{Digest, Hasher};
 use super::{Mutate, Probe};
+use crate::diag::read::{open_plain, read_capped};
 use crate::diag::{Diagnostic, Result};
 
 /// What stands at a path, as Ansible's `file` module names it.
@@ -87,6 +90,25 @@ pub fn file_error(doing: &str, path: &Path, error: &std::io::Error) -> Diagnosti
     }
 }
 
+/// A folder that is held open: paths through it lead to this very folder, whatever its name leads to by then.
+pub struct HeldFolder {
+    handle: std::os::fd::OwnedFd,
+    uid: u32,
+}
+
+impl HeldFolder {
+    /// The user that the folder belongs to.
+    pub fn owner(&self) -> u32 {
+        self.uid
+    }
+
+    /// The path through the handle of the entry that has this path's last name.
+    pub fn path(&self, entry: &Path) -> PathBuf {
+        let folder = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&self.handle));
+        entry.file_name().map_or_else(|| PathBuf::from(&folder), |name| Path::new(&folder).join(name))
+    }
+}
+
 /// An error of the system as Python words it: `[Errno 13] Permission denied: '/root'`.
 pub fn python_error(error: &std::io::Error, path: &Path) -> String {
     let text = error.to_string();
@@ -135,6 +157,17 @@ impl Probe {
         path.exists()
     }
 
+    /// Opens a folder to hold it; links are followed.
+    pub fn hold_folder(&self, path: &Path) -> Result<HeldFolder> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let hold = || -> std::io::Result<HeldFolder> {
+            let handle = rustix::fs::open(path, flags, rustix::fs::Mode::empty())?;
+            let uid = rustix::fs::fstat(&handle)?.st_uid;
+            Ok(HeldFolder { handle, uid })
+        };
+        hold().map_err(|error| file_error("open", path, &error))
+    }
+
     /// Is a folder, links followed.
     pub fn is_dir(&self, path: &Path) -> bool {
         path.is_dir()
@@ -151,16 +184,16 @@ impl Probe {
         })
     }
 
-    /// A file's content.
+    /// A file's content; regular files only, of at most a GiB.
     pub fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        std::fs::read(path).map_err(|error| file_error("read", path, &error))
+        read_capped(path, 1 << 30).map_err(|error| file_error("read", path, &error))
     }
 
     /// At most `size` bytes of a file from `offset` on.
     pub fn read_part(&self, path: &Path, offset: u64, size: u64) -> Result<Vec<u8>> {
         use std::io::Seek as _;
         let mut bytes = Vec::new();
-        File::open(path)
+        open_plain(path)
             .and_then(|mut file| {
                 file.seek(std::io::SeekFrom::Start(offset))?;
                 file.take(size).read_to_end(&mut bytes)
@@ -171,7 +204,7 @@ impl Probe {
 
     /// A small file's text, empty if there is none; for facts.
     pub fn text(&self, path: impl AsRef<Path>) -> Option<String> {
-        std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        read_capped(path.as_ref(), 1 << 30).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// A link's target.
@@ -211,7 +244,7 @@ impl Probe {
 
     /// A file's digest in hex.
     pub fn digest(&self, path: &Path, digest: Digest) -> Result<String> {
-        let mut file = File::open(path).map_err(|error| file_error("read", path, &error))?;
+        let mut file = open_plain(path).map_err(|error| file_error("read", path, &error))?;
         let mut hasher = Hasher::new(digest);
         let mut buffer = vec![0; 1 << 16];
         loop {
@@ -264,6 +297,13 @@ impl Mutate {
     /// A new folder with the default mode.
     pub fn create_dir(&self, path: &Path) -> Result<()> {
         std::fs::create_dir(path).map_err(|error| file_error("create", path, &error))
+    }
+
+    /// A new folder with this mode from its first moment on.
+    pub fn create_dir_with(&self, path: &Path, mode: u32) -> Result<()> {
+        std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), mode)
+            .create(path)
+            .map_err(|error| file_error("create", path, &error))
     }
 
     /// A folder and those above it; fine if it exists.
@@ -322,10 +362,28 @@ impl Mutate {
         std::fs::rename(from, to).map_err(|error| file_error("rename", from, &error))
     }
 
-    /// Sets permission bits; not for links.
+    /// Sets permission bits; a link, also one that was just put there, is refused and not followed.
     pub fn chmod(&self, path: &Path, mode: u32) -> Result<()> {
-        std::fs::set_permissions(path, Permissions::from_mode(mode))
-            .map_err(|error| file_error("change the mode of", path, &error))
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let set = || -> std::io::Result<()> {
+            let found = rustix::fs::open(path, flags, rustix::fs::Mode::empty())?;
+            // A handle of a link itself has no mode to set: the kernel refuses it there.
+            let handle = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&found));
+            if rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&found)?.st_mode) == rustix::fs::FileType::Symlink
+            {
+                return Err(rustix::io::Errno::LOOP.into());
+            }
+            match std::fs::set_permissions(handle, Permissions::from_mode(mode)) {
+                // A chroot without /proc.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                    File::from(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?)
+                        .set_permissions(Permissions::from_mode(mode))
+                }
+                other => other,
+            }
+        };
+        set().map_err(|error| file_error("change the mode of", path, &error))
     }
 
     /// Sets owner and group of the path itself.
@@ -385,6 +443,16 @@ impl Mutate {
             Some(nanos(metadata.mtime(), metadata.mtime_nsec())),
         )?;
         Ok(copy)
+    }
+
+    /// A private temporary folder; removed when dropped.
+    pub fn scratch_dir(&self) -> Result<tempfile::TempDir> {
+        let folder = std::env::temp_dir();
+        tempfile::Builder::new()
+            .prefix(".hostctl-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in(&folder)
+            .map_err(|error| file_error("create a temporary folder in", &folder, &error))
     }
 
     /// A private temporary file with this content; removed when dropped.
@@ -470,7 +538,7 @@ fn fill(file: &mut File, content: Content<'_>) -> Result<()> {
     let written = match content {
         Content::Bytes(bytes) => file.write_all(bytes),
         Content::File(source) => {
-            let mut source_file = File::open(source).map_err(|error| file_error("read", source, &error))?;
+            let mut source_file = open_plain(source).map_err(|error| file_error("read", source, &error))?;
             std::io::copy(&mut source_file, file).map(|_| ())
         }
     };
@@ -545,6 +613,34 @@ mod tests {
         hand().write(&path, Content::Bytes(b"new"), WriteOptions::default()).expect("write");
         assert_eq!(std::fs::read(&victim).expect("read"), b"safe");
         assert!(std::fs::symlink_metadata(&path).expect("stat").is_file());
+    }
+
+    #[test]
+    fn the_mode_of_a_link_is_not_its_targets() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (victim, path) = (folder.path().join("victim"), folder.path().join("a"));
+        std::fs::write(&victim, "safe").expect("write");
+        hand().chmod(&victim, 0o600).expect("mode of a file");
+        std::os::unix::fs::symlink(&victim, &path).expect("link");
+        hand().chmod(&path, 0o666).expect_err("a link");
+        assert_eq!(std::fs::metadata(&victim).expect("stat").mode() & 0o7777, 0o600);
+        hand().create_dir_with(&folder.path().join("d"), 0o700).expect("folder");
+        assert_eq!(std::fs::metadata(folder.path().join("d")).expect("stat").mode() & 0o7777, 0o700);
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_read() {
+        let folder = tempfile::tempdir().expect("folder");
+        let fifo = folder.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("fifo");
+        let probe = Probe::new(Vec::new());
+        assert!(probe.read(&fifo).expect_err("fifo").message.ends_with("it is a fifo, not a file"));
+        probe.digest(&fifo, Digest::Sha1).expect_err("fifo");
+        probe.digest(Path::new("/dev/zero"), Digest::Sha1).expect_err("device");
+        assert_eq!(probe.text(&fifo), None);
+        let copy = folder.path().join("copy");
+        hand().write(&copy, Content::File(Path::new("/dev/zero")), WriteOptions::default()).expect_err("device");
+        assert!(!copy.exists());
     }
 
     #[test]

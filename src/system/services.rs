@@ -23,6 +23,18 @@ impl Probe {
         }
     }
 
+    /// This process sees another root than the first one of the host does, as Ansible's `is_chroot`.
+    pub fn is_chroot(&self) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        let id = |path: &str| std::fs::metadata(path).ok().map(|found| (found.ino(), found.dev()));
+        let apart = match (id("/"), id("/proc/1/root/.")) {
+            (Some(own), Some(first)) => own != first,
+            (Some((inode, _)), None) => !matches!(inode, 2 | 128 | 256),
+            _ => false,
+        };
+        std::env::var_os("debian_chroot").is_some() || apart
+    }
+
     /// A service's init script, if it has one.
     pub fn init_script(&self, name: &str) -> Option<PathBuf> {
         if name.is_empty() || name.contains('/') {

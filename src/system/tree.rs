@@ -252,11 +252,16 @@ fn header(mode: u32, mtime: u64) -> tar::Header {
 }
 
 fn no_follow() -> i32 {
-    i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0)
+    i32::try_from((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits()).unwrap_or(0)
 }
 
+/// Opens a file; neither a link, nor a FIFO that would block.
 fn open_plain(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(no_follow()).open(path)
+    let file = OpenOptions::new().read(true).custom_flags(no_follow()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+    }
+    Ok(file)
 }
 
 fn create(path: &Path) -> io::Result<File> {

@@ -197,6 +197,7 @@ fn files_include_import_and_extend_each_other() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     };
+    write("files/one.glob", "");
     write("templates/inc.j2", "inc {{ x }}{{ item | default('') }}\n");
     write("templates/macros.j2", "{% macro m(a) %}<{{ a }}{{ x }}>{% endmacro %}{% set v = 7 %}");
     write("templates/bare.j2", "{% macro m() %}{{ x | default('none') }}!{% endmacro %}text");
@@ -228,6 +229,8 @@ fn files_include_import_and_extend_each_other() {
     check("{{ lookup('csvfile', 'b file=table.csv delimiter=,') }}", "2");
     check("{{ lookup('ini', 'k', section='s', file='c.ini') }}", "v");
     check("{{ lookup('first_found', ['no', 'inc.j2']) | basename }}", "inc.j2");
+    let found = folder.path().join("files/one.glob").display().to_string();
+    check("{{ lookup('fileglob', '*.glob') }}", &found);
     check("{{ [1, 2] }}", "[1, 2]");
     let broken = templates.sources().add("b.j2", None, "line\n{{ x.y }}\n");
     let diag = templates.file(&broken, &FileOptions::default(), &scope).expect_err("it fails");
@@ -248,6 +251,11 @@ fn a_check_finds_everything_without_rendering() {
             "T0105 there is no test `definde` [definde|unknown test] hint: did you mean `defined`?",
             "T0107 there is no lookup `fiel` ['fiel'|unknown lookup] hint: did you mean `file`?",
         ]
+    );
+    assert_eq!(
+        check("{{ query('ansible.builtin.config', 'x') }}", false),
+        ["T0107 the lookup `config` is not supported ['ansible.builtin.config'|not supported] \
+             hint: hostctl has no Ansible configuration to look into"]
     );
     assert_eq!(check("a ==", true).len(), 1);
     assert_eq!(check("no template | at all", false).len(), 0);
@@ -300,8 +308,8 @@ fn hostile_templates_end_in_errors() {
     assert!(fails("a: 1\n", &deep).starts_with("T0100"));
     let sum = format!("{{{{ 1{} }}}}", " + 1".repeat(1500));
     assert_eq!(gives("a: 1\n", &sum), "1501");
-    assert!(fails("a: 1\n", "{{ 'x' * 10 ** 12 }}").starts_with("T0103"));
-    assert!(fails("a: 1\n", "{{ range(10 ** 12) }}").starts_with("T0103"));
+    assert!(fails("a: 1\n", "{{ 'x' * 10 ** 12 }}").starts_with("T0108"));
+    assert!(fails("a: 1\n", "{{ range(10 ** 12) }}").starts_with("T0108"));
     assert!(fails("a: 1\n", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}").starts_with("T0102"));
     assert!(fails("a: 1\n", "{% set l = [] %}{% set _ = l.append(l) %}{{ l }}").starts_with("T0102"));
     assert!(fails("a: 1\n", "{{ 2 ** 1000 }}").starts_with("T0103"));

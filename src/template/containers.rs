@@ -21,6 +21,7 @@ pub fn list_method(call: &Call, list: &ListCell, name: &str, mut args: Args) -> 
     let result = match name {
         "append" => {
             let item = args.need(0, "object")?;
+            cx.room_for_items(list.len() + 1)?;
             list.edit(cx, |items| {
                 items.push(item);
                 Ok(Val::NONE)
@@ -28,6 +29,7 @@ pub fn list_method(call: &Call, list: &ListCell, name: &str, mut args: Args) -> 
         }
         "extend" => {
             let more = call.items(&args.need(0, "iterable")?)?;
+            cx.room_for_items(list.len() + more.len())?;
             list.edit(cx, |items| {
                 items.extend(more);
                 Ok(Val::NONE)
@@ -36,6 +38,7 @@ pub fn list_method(call: &Call, list: &ListCell, name: &str, mut args: Args) -> 
         "insert" => {
             let at = args.int(0, "index")?.unwrap_or(0);
             let item = args.need(1, "object")?;
+            cx.room_for_items(list.len() + 1)?;
             list.edit(cx, |items| {
                 let len = i128::try_from(items.len()).unwrap_or(0);
                 let at = if at < 0 { (at + len).max(0) } else { at.min(len) };

@@ -72,6 +72,8 @@ pub struct Cx<'t> {
     depth: Cell<usize>,
     ring: RefCell<Vec<Ring>>,
     hosts: RefCell<HashMap<Arc<str>, Rc<Env>>>,
+    /// What of the limits is used up.
+    pub used: super::limits::Used,
     /// Scopes that hold macros refer to themselves; they are emptied at the end.
     pub cyclic: RefCell<Vec<Rc<exec::Locals>>>,
 }
@@ -108,6 +110,7 @@ impl<'t> Cx<'t> {
             depth: Cell::new(0),
             ring: RefCell::default(),
             hosts: RefCell::default(),
+            used: super::limits::Used::default(),
             cyclic: RefCell::default(),
         }
     }

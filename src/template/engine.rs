@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::diag::{Diagnostic, Kind, Result, SourceFile, SourceMap, Span};
@@ -127,12 +128,23 @@ pub struct Templates {
     host: Arc<dyn LookupHost>,
     cache: Mutex<Cache>,
     files: Mutex<HashMap<PathBuf, Arc<SourceFile>>>,
+    stopped: AtomicBool,
 }
 
 impl Templates {
     /// For a run.
     pub fn new(sources: Arc<SourceMap>, host: Arc<dyn LookupHost>) -> Self {
-        Self { sources, host, cache: Mutex::default(), files: Mutex::default() }
+        Self { sources, host, cache: Mutex::default(), files: Mutex::default(), stopped: AtomicBool::new(false) }
+    }
+
+    /// Ends what renders now; whatever is rendered later ends after a few steps.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// True after [`stop`](Self::stop).
+    pub(super) fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
     }
 
     /// The source map that spans refer to.

@@ -51,7 +51,15 @@ impl Ev<'_> {
             Op::Name(name) => return self.name(name, expr.at, locals),
             _ => {}
         }
-        stacker::maybe_grow(64 * 1024, 1024 * 1024, || self.eval_op(expr, locals))
+        let checked = || -> R<Val> {
+            self.cx.step(1)?;
+            self.cx.fits(self.eval_op(expr, locals)?)
+        };
+        let result = stacker::maybe_grow(64 * 1024, 1024 * 1024, checked);
+        match result {
+            Err(fail) if super::limits::is_limit(&fail) => Err(fail.at(self.span(expr.at), "here")),
+            other => other,
+        }
     }
 
     fn eval_op(&self, expr: &Expr, locals: &Rc<Locals>) -> R<Val> {

@@ -111,16 +111,36 @@ enum Flow {
 
 /// What was written, in pieces: one piece alone keeps its type.
 #[derive(Default)]
-pub struct Out(Vec<Val>);
+pub struct Out {
+    pieces: Vec<Val>,
+    bytes: usize,
+}
 
 impl Out {
-    fn text(&mut self, text: &Arc<str>) {
-        self.0.push(Val::from(Arc::clone(text)));
+    fn push(&mut self, cx: &Cx, piece: Val) -> R<()> {
+        self.bytes += piece.as_str().map_or(0, str::len);
+        self.room(cx)?;
+        self.pieces.push(piece);
+        Ok(())
+    }
+
+    fn room(&self, cx: &Cx) -> R<()> {
+        if self.pieces.len() >= super::limits::MAX_ITEMS || self.bytes > super::limits::MAX_TEXT {
+            return cx.room_for_text(usize::MAX);
+        }
+        Ok(())
+    }
+
+    /// What an included template wrote.
+    fn append(&mut self, cx: &Cx, other: Self) -> R<()> {
+        self.bytes += other.bytes;
+        self.pieces.extend(other.pieces);
+        self.room(cx)
     }
 
     /// One value, or all pieces as text. `None` and `omit` write nothing.
     pub fn finish(self, cx: &Cx) -> R<Val> {
-        let mut pieces = self.0;
+        let mut pieces = self.pieces;
         pieces.retain(|piece| !piece.is_none());
         if pieces.len() == 1 {
             return Ok(pieces.remove(0));
@@ -135,6 +155,9 @@ impl Out {
                 Val::Undef(undef) if matches!(undef.what, What::Soft) => {}
                 Val::V(Value::Str(text)) => out.push_str(&text),
                 other => out.push_str(&python_str(&other.value(cx)?)),
+            }
+            if out.len() > super::limits::MAX_TEXT {
+                cx.room_for_text(out.len())?;
             }
         }
         Ok(Val::from(out))
@@ -268,13 +291,14 @@ impl<'c> Ev<'c> {
 
     fn stmt(&self, stmt: &Stmt, locals: &Rc<Locals>, out: &mut Out) -> R<Flow> {
         match stmt {
-            Stmt::Text(text) => out.text(text),
+            Stmt::Text(text) => out.push(self.cx, Val::from(Arc::clone(text)))?,
             Stmt::Emit(expr) => {
                 let value = self.eval(expr, locals)?;
-                out.0.push(match &value {
+                let piece = match &value {
                     Val::Undef(undef) if matches!(undef.what, What::Soft) => value,
                     _ => value.defined()?,
-                });
+                };
+                out.push(self.cx, piece).map_err(|fail| fail.at(self.span(expr.at), "written here"))?;
             }
             Stmt::If(test, then, other) => {
                 let holds = self.eval(test, locals)?.truthy()?;
@@ -309,7 +333,7 @@ impl<'c> Ev<'c> {
             Stmt::FilterBlock(filter, body) => {
                 let value = self.capture(body, &Locals::inside(locals))?;
                 let value = self.filter_chain(filter, value, locals)?;
-                out.0.push(value.defined()?);
+                out.push(self.cx, value.defined()?)?;
             }
             Stmt::Plain(body) => return self.body(body, locals, out),
             Stmt::Do(expr) => {
@@ -325,7 +349,7 @@ impl<'c> Ev<'c> {
             Stmt::CallBlock(call, def) => {
                 let caller = Val::Func(Func::Macro(Rc::new(self.make_macro(def, locals))));
                 let value = self.call_with(call, locals, Some(caller))?;
-                out.0.push(value.defined()?);
+                out.push(self.cx, value.defined()?)?;
             }
             // A template that extends another shows its blocks through that one.
             Stmt::Block(..) if self.parent.borrow().is_some() => {}
@@ -337,7 +361,7 @@ impl<'c> Ev<'c> {
                         return Err(Fail::msg(format!("the block `{name}` is required")).at(self.span(*at), ""));
                     }
                 }
-                out.0.push(value);
+                out.push(self.cx, value)?;
             }
             Stmt::Extends(expr) => {
                 let name = self.eval(expr, locals)?.defined()?;
@@ -362,7 +386,7 @@ impl<'c> Ev<'c> {
                     Some((code, place)) => {
                         let (ev, inner) = self.other(&code, &place, locals, *context);
                         let pieces = stacker::maybe_grow(128 * 1024, 2 * 1024 * 1024, || ev.run(&inner))?;
-                        out.0.extend(pieces.0);
+                        out.append(self.cx, pieces)?;
                     }
                     None if *ignore_missing => {}
                     None => return Err(Self::not_found(&names).at(self.span(expr.at), "not found")),
@@ -451,6 +475,7 @@ impl<'c> Ev<'c> {
             let mut kept = Vec::new();
             for value in items {
                 let inner = Locals::inside(locals);
+                self.cx.step(1)?;
                 self.assign(&item.target, value.clone(), &inner)?;
                 if self.eval(filter, &inner)?.truthy()? {
                     kept.push(value);
@@ -472,6 +497,7 @@ impl<'c> Ev<'c> {
         let name: Arc<str> = "loop".into();
         for (index, value) in state.items.iter().enumerate() {
             state.index.set(index);
+            self.cx.step(1)?;
             let inner = Locals::inside(locals);
             inner.set(&name, Val::Loop(Rc::clone(&state)));
             self.assign(&item.target, value.clone(), &inner)?;

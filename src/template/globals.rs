@@ -16,9 +16,6 @@ use super::{lookups, time};
 const NAMES: &[&str] =
     &["range", "dict", "lookup", "query", "q", "now", "undef", "namespace", "cycler", "joiner", "lipsum"];
 
-/// Longest range.
-const MAX_RANGE: i128 = 10_000_000;
-
 /// The function of a name.
 pub fn find(name: &str) -> Option<&'static str> {
     NAMES.iter().copied().find(|known| *known == name)
@@ -35,14 +32,14 @@ pub fn call(call: &Call, name: &str, mut args: Args) -> R<Val> {
             if step == 0 {
                 return Err(Fail::msg("the step of `range` can not be zero"));
             }
-            if (stop - start) / step > MAX_RANGE {
-                return Err(Fail::msg("the range is too long"));
-            }
+            let length = stop.checked_sub(start).map_or(i128::MAX, |whole| whole.checked_div(step).unwrap_or(0));
+            call.cx().room_for_items(usize::try_from(length.max(0)).unwrap_or(usize::MAX))?;
             let mut items = Vec::new();
             let mut at = start;
             while if step > 0 { at < stop } else { at > stop } {
                 items.push(Val::from(at));
-                at += step;
+                let Some(next) = at.checked_add(step) else { break };
+                at = next;
             }
             Val::list(items)
         }

@@ -69,7 +69,9 @@ pub fn template(text: &str, options: &FileOptions, escape: bool) -> Out<Code> {
         text
     };
     let masked = mask(text, options);
-    let tree = parse(&masked, "", syntax).map_err(|error| syntax_error(&error, text, options))?;
+    super::limits::check_operators(&masked, options)?;
+    let tree =
+        super::limits::deep(|| parse(&masked, "", syntax)).map_err(|error| syntax_error(&error, text, options))?;
     let mut lower = Lower {
         text,
         masked: &masked,
@@ -98,8 +100,9 @@ pub fn expression(text: &str, escape: bool) -> Out<Code> {
         SyntaxError { message: error.message, words: error.words, at: (clamp(error.at.0), clamp(error.at.1)) }
     };
     let masked = mask(&wrapped, &options);
-    let tree =
-        parse(&masked, "", SyntaxConfig::default()).map_err(|error| shift(syntax_error(&error, &wrapped, &options)))?;
+    super::limits::check_operators(&masked, &options).map_err(shift)?;
+    let tree = super::limits::deep(|| parse(&masked, "", SyntaxConfig::default()))
+        .map_err(|error| shift(syntax_error(&error, &wrapped, &options)))?;
     let ast::Stmt::Template(template) = &tree else {
         return Err(SyntaxError { message: "expected an expression".to_owned(), words: None, at: (0, 0) });
     };

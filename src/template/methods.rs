@@ -338,15 +338,15 @@ fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val
                         .with_hint("the filter `| join` takes values of any type")
                 })?);
             }
+            let total: usize = parts.iter().map(|part| part.len()).sum();
+            call.cx().room_for_text(total.saturating_add(text.len().saturating_mul(parts.len())))?;
             Val::from(parts.join(&**text))
         }
         "replace" => {
             let old = needed(&mut args, call, 0, "old")?;
             let new = needed(&mut args, call, 1, "new")?;
-            Val::from(match args.int(2, "count")?.and_then(|count| usize::try_from(count).ok()) {
-                Some(count) => text.replacen(&*old, &new, count),
-                None => text.replace(&*old, &new),
-            })
+            let count = args.int(2, "count")?.and_then(|count| usize::try_from(count).ok());
+            Val::from(call.cx().replaced(text, &old, &new, count)?)
         }
         "startswith" => {
             let prefixes = texts(call, &args.need(0, "prefix")?)?;
@@ -418,6 +418,7 @@ fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val
         }
         "expandtabs" => {
             let size = usize::try_from(args.int(0, "tabsize")?.unwrap_or(8).clamp(0, 1000)).unwrap_or(8);
+            call.cx().room_for_text(text.len() + text.matches('\t').count().saturating_mul(size))?;
             let mut out = String::new();
             let mut column = 0;
             for c in text.chars() {

@@ -21,6 +21,7 @@ mod fail;
 mod filters;
 mod globals;
 mod header;
+mod limits;
 mod lookups;
 mod lower;
 mod mask;

@@ -11,9 +11,6 @@ use super::fail::{Fail, R};
 use super::text::str_of;
 use super::val::Val;
 
-/// Longest text or list that repetition makes.
-const MAX_REPEAT: usize = 50_000_000;
-
 fn unsupported(op: &str, left: &Val, right: &Val) -> Fail {
     let (a, b) = (left.type_name(), right.type_name());
     let words = match (op, left) {
@@ -74,15 +71,23 @@ pub fn binary(cx: &Cx, op: Bin, left: &Val, right: &Val) -> R<Val> {
         }
     }
     match op {
-        Bin::Concat => return Ok(Val::from(str_of(cx, left)? + &str_of(cx, right)?)),
+        Bin::Concat => {
+            let (left, right) = (str_of(cx, left)?, str_of(cx, right)?);
+            cx.room_for_text(left.len() + right.len())?;
+            return Ok(Val::from(left + &right));
+        }
         Bin::Rem => {
             if let Val::V(Value::Str(format)) = left {
                 return super::printf::percent(cx, format, right).map(Val::from);
             }
         }
         Bin::Add => match (left, right) {
-            (Val::V(Value::Str(a)), Val::V(Value::Str(b))) => return Ok(Val::from([&**a, &**b].concat())),
+            (Val::V(Value::Str(a)), Val::V(Value::Str(b))) => {
+                cx.room_for_text(a.len() + b.len())?;
+                return Ok(Val::from([&**a, &**b].concat()));
+            }
             (Val::List(a), Val::List(b)) if a.tuple == b.tuple => {
+                cx.room_for_items(a.len() + b.len())?;
                 let mut items = a.items(cx)?;
                 items.extend(b.items(cx)?);
                 return Ok(if a.tuple { Val::tuple(items) } else { Val::list(items) });
@@ -92,14 +97,16 @@ pub fn binary(cx: &Cx, op: Bin, left: &Val, right: &Val) -> R<Val> {
         Bin::Mul => match (left, right) {
             (Val::V(Value::Str(text)), count) | (count, Val::V(Value::Str(text))) => {
                 if let Some(Number::Int(count)) = number(count) {
-                    let count = repeat_count(text.len(), count)?;
+                    let count = repeat_count(count);
+                    cx.room_for_product(text.len(), count)?;
                     return Ok(Val::from(text.repeat(count)));
                 }
             }
             (Val::List(list), count) | (count, Val::List(list)) => {
                 if let Some(Number::Int(count)) = number(count) {
                     let items = list.items(cx)?;
-                    let count = repeat_count(items.len(), count)?;
+                    let count = repeat_count(count);
+                    cx.room_for_items(items.len().saturating_mul(count))?;
                     let items: Vec<Val> = (0..count).flat_map(|_| items.iter().cloned()).collect();
                     return Ok(if list.tuple { Val::tuple(items) } else { Val::list(items) });
                 }
@@ -142,12 +149,8 @@ pub fn binary(cx: &Cx, op: Bin, left: &Val, right: &Val) -> R<Val> {
     Ok(Val::from(float_op(op, a, b)))
 }
 
-fn repeat_count(len: usize, count: i128) -> R<usize> {
-    let count = usize::try_from(count.max(0)).map_err(|_| too_large())?;
-    if len.checked_mul(count).is_none_or(|total| total > MAX_REPEAT) {
-        return Err(Fail::msg("the repetition is too large"));
-    }
-    Ok(count)
+fn repeat_count(count: i128) -> usize {
+    usize::try_from(count.max(0)).unwrap_or(usize::MAX)
 }
 
 fn floor_div(a: i128, b: i128) -> Option<(i128, i128)> {
@@ -200,6 +203,7 @@ pub fn equal(cx: &Cx, a: &Val, b: &Val) -> R<bool> {
             }
             let _deeper = cx.deeper()?;
             for index in 0..a.len() {
+                cx.step(1)?;
                 let (Some(a), Some(b)) = (a.get(cx, index)?, b.get(cx, index)?) else { return Ok(false) };
                 if !equal(cx, &a, &b)? {
                     return Ok(false);
@@ -213,6 +217,7 @@ pub fn equal(cx: &Cx, a: &Val, b: &Val) -> R<bool> {
             }
             let _deeper = cx.deeper()?;
             for (key, value) in a.items(cx)? {
+                cx.step(1)?;
                 match b.get(cx, &key)? {
                     Some(other) if equal(cx, &value, &other)? => {}
                     _ => return Ok(false),
@@ -292,6 +297,7 @@ pub fn contains(cx: &Cx, container: &Val, item: &Val) -> R<bool> {
                 .with_hint("turn it into text with `| string`")),
         },
         Val::List(list) => {
+            cx.step(list.len() as u64)?;
             for index in 0..list.len() {
                 if let Some(other) = list.get(cx, index)?
                     && equal(cx, &other, item)?

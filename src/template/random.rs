@@ -6,6 +6,7 @@ use sha2::{Digest, Sha512};
 use crate::value::Value;
 
 use super::args::Call;
+use super::cx::Cx;
 use super::fail::{Fail, R};
 use super::val::Val;
 
@@ -140,10 +141,11 @@ impl Rng {
 }
 
 /// Random text from an alphabet.
-pub fn text(alphabet: &[char], len: usize, rng: &mut Rng) -> R<String> {
+pub fn text(cx: &Cx, alphabet: &[char], len: usize, rng: &mut Rng) -> R<String> {
     if alphabet.is_empty() {
         return Err(Fail::msg("the set of characters is empty"));
     }
+    cx.room_for_product(4, len)?;
     Ok((0..len)
         .filter_map(|_| usize::try_from(rng.below(alphabet.len() as u64)).ok().and_then(|at| alphabet.get(at)))
         .collect())

@@ -205,7 +205,13 @@ fn next_char(text: &str, at: usize) -> usize {
 }
 
 /// `re.subn`.
-pub fn replace(regex: &Regex, text: &str, replacement: &str, count: usize) -> R<(String, usize)> {
+pub fn replace(
+    regex: &Regex,
+    text: &str,
+    replacement: &str,
+    count: usize,
+    cx: Option<&super::cx::Cx>,
+) -> R<(String, usize)> {
     let mut out = String::new();
     let mut last = 0;
     let mut done = 0;
@@ -218,6 +224,9 @@ pub fn replace(regex: &Regex, text: &str, replacement: &str, count: usize) -> R<
         expand(&mut out, replacement, &found)?;
         last = whole.end();
         done += 1;
+        if let Some(cx) = cx.filter(|_| out.len() > super::limits::MAX_TEXT) {
+            cx.room_for_text(out.len())?;
+        }
     }
     out.push_str(text.get(last..).unwrap_or_default());
     Ok((out, done))
@@ -296,7 +305,7 @@ mod tests {
 
     fn sub(pattern: &str, replacement: &str, text: &str) -> String {
         let regex = compile(pattern, false, false).ok().expect("compiles");
-        replace(&regex, text, replacement, 0).ok().expect("replaces").0
+        replace(&regex, text, replacement, 0, None).ok().expect("replaces").0
     }
 
     #[test]

@@ -26,7 +26,12 @@ pub fn repr_of(cx: &Cx, val: &Val) -> R<String> {
 
 fn write(cx: &Cx, out: &mut String, val: &Val) -> R<()> {
     match val {
-        Val::V(value) => out.push_str(&python_repr(value)),
+        Val::V(value) => {
+            if let Value::Str(text) = value {
+                cx.room_for_product(out.len() + text.len(), 1)?;
+            }
+            out.push_str(&python_repr(value));
+        }
         Val::List(list) => write_list(cx, out, list)?,
         Val::Map(map) => write_map(cx, out, map)?,
         Val::Undef(undef) => return Err(super::fail::Fail::Undef(std::rc::Rc::clone(undef))),
@@ -54,6 +59,7 @@ fn write_list(cx: &Cx, out: &mut String, list: &ListCell) -> R<()> {
         if index > 0 {
             out.push_str(", ");
         }
+        cx.step(1)?;
         write(cx, out, item)?;
     }
     if list.tuple && items.len() == 1 {

@@ -369,15 +369,22 @@ impl ListCell {
 
     fn value(&self, cx: &Cx) -> R<Arc<Vec<Value>>> {
         if let Some(base) = self.untouched() {
+            cx.weigh(&Value::List(Arc::clone(&base)))?;
             return Ok(base);
         }
         let _deeper = cx.deeper()?;
+        let _tree = cx.tree();
         let mut out = Vec::with_capacity(self.len());
         for item in self.items(cx)? {
             if !matches!(item, Val::Omit) {
-                out.push(item.value(cx)?);
+                let value = item.value(cx)?;
+                if let Val::V(value) = &item {
+                    cx.weigh(value)?;
+                }
+                out.push(value);
             }
         }
+        cx.weigh(&Value::Null)?;
         Ok(Arc::new(out))
     }
 }
@@ -509,15 +516,22 @@ impl MapCell {
 
     fn value(&self, cx: &Cx) -> R<Arc<Map>> {
         if let Some(base) = self.untouched() {
+            cx.weigh(&Value::Map(Arc::clone(&base)))?;
             return Ok(base);
         }
         let _deeper = cx.deeper()?;
+        let _tree = cx.tree();
         let mut out = Map::with_capacity(self.len());
         for (key, item) in self.items(cx)? {
             if !matches!(item, Val::Omit) {
-                out.insert(key, item.value(cx)?);
+                let value = item.value(cx)?;
+                if let Val::V(value) = &item {
+                    cx.weigh(value)?;
+                }
+                out.insert(key, value);
             }
         }
+        cx.weigh(&Value::Null)?;
         Ok(Arc::new(out))
     }
 }

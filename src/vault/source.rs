@@ -18,7 +18,7 @@ pub struct Text {
 /// Reads a file as UTF-8. `name` is what messages show. Without a keyring a vaulted file is
 /// returned as it is.
 pub fn read_text(sources: &SourceMap, path: &Path, name: &str, keyring: Option<&Keyring>) -> Result<Text> {
-    let bytes = std::fs::read(path).map_err(|error| {
+    let bytes = crate::diag::read::read_source(path).map_err(|error| {
         Diagnostic::source("Y0301", format!("`{name}` could not be read: {}", reason(&error)))
             .with_hint("check the path and its permissions")
     })?;

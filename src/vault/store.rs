@@ -280,7 +280,7 @@ impl Vault {
 }
 
 fn read(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| {
+    crate::diag::read::read_source_text(path).map_err(|error| {
         Diagnostic::new("V0001", Kind::Vault, format!("`{}` could not be read: {}", path.display(), reason(&error)))
             .with_hint("make a vault with `hostctl vault init`")
     })

@@ -73,8 +73,14 @@ fn sexagesimal(text: &str) -> Option<Vec<&str>> {
     (parts.len() > 1 && digits(parts[0]) && parts[1..].iter().all(minutes)).then_some(parts)
 }
 
+/// Longer numbers are text: Python refuses more than 4300 digits, and making one of 300,000 takes minutes.
+const MAX_DIGITS: usize = 10_000;
+
 /// An integer of YAML 1.1.
 pub(super) fn integer(text: &str) -> Option<Value> {
+    if text.len() > MAX_DIGITS {
+        return None;
+    }
     let (negative, body) = sign(text);
     let plain = |radix: u32, body: &str| {
         let clean: String = body.chars().filter(|c| *c != '_').collect();
@@ -266,4 +272,19 @@ pub(super) fn timestamp(text: &str) -> Option<Value> {
     )
     .ok()?;
     Some(Value::DateTime(DateTime::from_parts(date, time), offset))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endless_numbers_are_text() {
+        for start in ["", "-", "0x", "0b", "0"] {
+            let text = format!("{start}{}", "1".repeat(300_000));
+            assert_eq!(resolve(&text), Value::Str(text.as_str().into()), "{start}");
+        }
+        assert!(matches!(resolve(&"1".repeat(4000)), Value::BigInt(_)));
+        assert!(matches!(resolve(&format!("{}:00", "1".repeat(300_000))), Value::Str(_)));
+    }
 }

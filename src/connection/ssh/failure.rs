@@ -39,6 +39,7 @@ fn by_hand(spec: &TargetSpec, options: &str) -> String {
         words.push(format!("-i {}", quote(key)));
     }
     let user = spec.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+    words.push("--".to_owned());
     words.push(quote(&format!("{user}{}", spec.address)));
     words.push("true".to_owned());
     words.join(" ")
@@ -134,12 +135,28 @@ fn known(spec: &TargetSpec, resolved: Option<&Resolved>, name: &str, log: &str) 
     None
 }
 
+/// Type and fingerprint of the key that the server showed.
+pub(super) fn shown_key(log: &str) -> Option<(String, String)> {
+    let (kind, fingerprint) = after(log, "Server host key: ")?.split_once(' ')?;
+    Some((kind.to_owned(), fingerprint.split(' ').next().unwrap_or_default().to_owned()))
+}
+
+/// The start of the hint that pins a key.
+const PIN: &str = "or pin it in the inventory: hostctl_host_key: ";
+
+/// Puts the key itself into the hint.
+pub(super) fn pin_with(mut error: Diagnostic, key: &str) -> Diagnostic {
+    if let Some(hint) = error.hints.iter_mut().find(|hint| hint.starts_with(PIN)) {
+        *hint = format!("{PIN}{key}");
+    }
+    error
+}
+
 fn host_key(spec: &TargetSpec, jump: bool, name: &str, log: &str) -> Diagnostic {
-    let key = after(log, "Server host key: ").unwrap_or_default();
-    let mut words = key.split(' ');
-    let kind = words.next().filter(|kind| !kind.is_empty()).unwrap_or("unknown type").to_owned();
-    let fingerprint = words
-        .next()
+    let (kind, fingerprint) =
+        shown_key(log).map_or_else(|| ("unknown type".to_owned(), None), |(kind, print)| (kind, Some(print)));
+    let fingerprint = fingerprint
+        .as_deref()
         .or_else(|| log.split_ascii_whitespace().rev().find(|word| word.starts_with("SHA256:")))
         .unwrap_or("(not told)")
         .trim_end_matches('.')
@@ -171,18 +188,14 @@ fn host_key(spec: &TargetSpec, jump: bool, name: &str, log: &str) -> Diagnostic 
         .with_hint("if it was not, someone may be in between: do not log in");
     }
     let accept = if jump {
-        format!("ssh -o StrictHostKeyChecking=ask {} true", quote(name))
+        format!("ssh -o StrictHostKeyChecking=ask -- {} true", quote(name))
     } else {
         by_hand(spec, "-o StrictHostKeyChecking=ask")
     };
     let diagnostic = unreachable("S0102", spec, &format!("the host key of `{name}` is not known"))
         .with_note(format!("it showed the {kind} key {fingerprint}"))
         .with_hint(format!("compare the fingerprint on the host itself, then accept it: {accept}"));
-    if jump {
-        diagnostic
-    } else {
-        diagnostic.with_hint(format!("or pin it in the inventory: hostctl_host_key: {kind} AAAA..."))
-    }
+    if jump { diagnostic } else { diagnostic.with_hint(format!("{PIN}{kind} AAAA...")) }
 }
 
 #[cfg(test)]
@@ -211,7 +224,12 @@ mod tests {
         let error = diagnose_log(&spec(), log, "");
         assert_eq!((&*error.code, error.kind), ("S0102", Kind::Unreachable));
         assert!(error.notes.iter().any(|note| note.contains("ssh-ed25519 key SHA256:abc/d")), "{error:?}");
-        assert!(error.hints[0].ends_with("ssh -o StrictHostKeyChecking=ask -p 2222 deploy@10.0.0.7 true"), "{error:?}");
+        assert!(
+            error.hints[0].ends_with("ssh -o StrictHostKeyChecking=ask -p 2222 -- deploy@10.0.0.7 true"),
+            "{error:?}"
+        );
+        let error = pin_with(error, "ssh-ed25519 AAAAkey");
+        assert_eq!(error.hints[1], "or pin it in the inventory: hostctl_host_key: ssh-ed25519 AAAAkey");
     }
 
     #[test]
@@ -247,6 +265,6 @@ mod tests {
         let error = diagnose_log(&spec(), "kex_exchange_identification: Connection closed by remote host\n", proxies);
         assert_eq!(error.code, "S0102");
         assert!(error.message.contains("`bastion`"), "{error:?}");
-        assert!(error.hints[0].ends_with("ssh -o StrictHostKeyChecking=ask bastion true"), "{error:?}");
+        assert!(error.hints[0].ends_with("ssh -o StrictHostKeyChecking=ask -- bastion true"), "{error:?}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use super::config::{self, Config, Resolved};
-use super::failure::{Logs, diagnose, plain_lines};
+use super::failure::{Logs, diagnose, pin_with, plain_lines, shown_key};
 use super::{Control, Options, askpass};
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::engine::TargetSpec;
@@ -36,6 +36,12 @@ pub(super) async fn start(spec: &TargetSpec, options: &Options) -> Result<Master
             Kind::Unreachable,
             format!("host `{}` has no usable address: `{}`", spec.host, spec.address),
         ));
+    }
+    if let Some(user) = spec.user.as_ref().filter(|user| user.is_empty() || user.starts_with('-')) {
+        let message = format!("host `{}` has no usable user: `{user}`", spec.host);
+        return Err(
+            Diagnostic::new("S0104", Kind::Unreachable, message).with_hint("set `ansible_user` to a login name")
+        );
     }
     let control = Control::new()?;
     let config = config::prepare(spec, &control)?;
@@ -82,7 +88,16 @@ pub(super) async fn start(spec: &TargetSpec, options: &Options) -> Result<Master
     let status = tokio::time::timeout(Duration::from_secs(seconds * 2 + 30), child.wait()).await;
     match status {
         Ok(Ok(status)) if status.success() => Ok(Master { control, address: spec.address.clone() }),
-        Ok(Ok(_)) => Err(diagnose(spec, &resolved, &read_logs(&logs))),
+        Ok(Ok(_)) => {
+            let logs = read_logs(&logs);
+            let error = diagnose(spec, &resolved, &logs);
+            let shown = shown_key(&logs.master).filter(|_| error.code == "S0102" && !resolved.jumps);
+            let key = match shown {
+                Some((_, fingerprint)) => scan(&resolved, &fingerprint).await,
+                None => None,
+            };
+            Err(key.map_or(error.clone(), |key| pin_with(error, &key)))
+        }
         Ok(Err(error)) => Err(missing(&error)),
         Err(_) => {
             let message = format!("the login on `{}` did not end within {} s", spec.host, seconds * 2 + 30);
@@ -98,6 +113,29 @@ pub(super) async fn start(spec: &TargetSpec, options: &Options) -> Result<Master
 fn read_logs(logs: &(PathBuf, PathBuf)) -> Logs {
     let read = |path| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned();
     Logs { master: read(&logs.0), proxies: read(&logs.1) }
+}
+
+/// The host's public key (`TYPE BASE64`) whose fingerprint the login showed: what is offered for pinning
+/// is the very key whose fingerprint the user compares.
+async fn scan(resolved: &Resolved, fingerprint: &str) -> Option<String> {
+    let mut command = Command::new("ssh-keyscan");
+    command.args(["-T", "5", "-p", &resolved.port, "--", &resolved.hostname]);
+    command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(SHORT, command.output()).await.ok()?.ok()?;
+    key_of(&String::from_utf8_lossy(&output.stdout), fingerprint)
+}
+
+/// The key of a fingerprint among lines of `known_hosts`.
+fn key_of(lines: &str, fingerprint: &str) -> Option<String> {
+    use base64::Engine as _;
+    use sha2::Digest as _;
+    lines.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        let (kind, data) = (words.next()?, words.next()?);
+        let blob = base64::engine::general_purpose::STANDARD.decode(data).ok()?;
+        let found = base64::engine::general_purpose::STANDARD_NO_PAD.encode(sha2::Sha256::digest(&blob));
+        (fingerprint.strip_prefix("SHA256:")? == found).then(|| format!("{kind} {data}"))
+    })
 }
 
 /// Asks ssh what it makes of its configuration.
@@ -140,5 +178,34 @@ impl Master {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let _ = tokio::time::timeout(SHORT, command.status()).await;
         self.control.remove();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_key_that_was_shown_is_offered_for_pinning() {
+        // `ssh-keygen -lf` of the line's key.
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAX4NaExh+FWV7ultYKUAbX4NK95A02kU9IKFZzDIT/U";
+        let lines = format!("# h:22 SSH-2.0-x\nh ssh-rsa AAAA\n[h]:22 {key}\n");
+        assert_eq!(key_of(&lines, "SHA256:3DJ3XGvF2qEWvgzTzEGbH+DFPfEZKK07iVSDX96MYLo").as_deref(), Some(key));
+        assert_eq!(key_of(&lines, "SHA256:other"), None);
+    }
+
+    #[tokio::test]
+    async fn a_user_that_ssh_would_take_for_an_option_is_refused() {
+        let options = Options { program: "/bin/false".into(), warn: std::sync::Arc::new(|_| {}) };
+        for user in ["-oProxyCommand=touch x", ""] {
+            let spec = TargetSpec {
+                host: "web".into(),
+                address: "127.0.0.1".to_owned(),
+                user: Some(user.to_owned()),
+                ..TargetSpec::default()
+            };
+            let error = start(&spec, &options).await.expect_err("refused");
+            assert_eq!(error.code, "S0104", "{error:?}");
+        }
     }
 }

@@ -52,8 +52,20 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "T0107",
         title: "unknown lookup",
-        text: "There is no lookup of that name. Those of ansible-core are known, except `url`, `config` and \
-         `inventory_hostnames`.",
+        text: "There is no lookup of that name. Those of ansible-core are known; `url` and `config` are not \
+         supported.",
+    },
+    CodeEntry {
+        code: "T0108",
+        title: "a template uses too much",
+        text: "One render may make texts of up to 256 MiB and lists of up to 10 million items, 8 GiB of both in all, and \
+         evaluate 500 million expressions. A value that doubles in a loop or through a chain of variables, and a repetition \
+         with a count from outside, reach that; a template that is meant does not.",
+    },
+    CodeEntry {
+        code: "T0109",
+        title: "stopped in the middle of a template",
+        text: "The run was interrupted while a template was evaluated. Nothing of its result was used.",
     },
     CodeEntry {
         code: "T0201",

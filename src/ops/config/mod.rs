@@ -96,7 +96,7 @@ impl Config {
         config.find(env, here);
         let parsed = match &config.file {
             Some(path) => {
-                let text = std::fs::read(path).map_err(|error| {
+                let text = crate::diag::read::read_source(path).map_err(|error| {
                     Diagnostic::local("C0110", format!("`{}` cannot be read: {error}", path.display()))
                 })?;
                 ini::parse(&String::from_utf8_lossy(&text)).map_err(|(line, text)| {

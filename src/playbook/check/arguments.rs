@@ -15,8 +15,12 @@ pub(super) fn check(survey: &Survey, problems: &mut Vec<Diagnostic>) {
     for task in survey.tasks() {
         if let Action::Module(module) = &task.action {
             let meant = survey.caught.contains(&task.id);
-            let found = module_use(task, module).into_iter();
-            problems.extend(found.map(|problem| if meant { problem.warning() } else { problem }));
+            let mut found = module_use(task, module);
+            if module.entry.meta.name == "set_fact" {
+                let names = module.args.iter().filter(|(name, _)| !name.contains("{{"));
+                names.for_each(|(name, (span, _))| super::values::variable_name(name, *span, &mut found));
+            }
+            problems.extend(found.into_iter().map(|problem| if meant { problem.warning() } else { problem }));
         }
     }
 }

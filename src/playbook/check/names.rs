@@ -336,7 +336,7 @@ fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) {
         }
         if path.is_dir() {
             walk(&path, depth + 1, found);
-        } else {
+        } else if path.is_file() {
             found.push(path);
         }
     }

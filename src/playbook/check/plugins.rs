@@ -116,8 +116,9 @@ fn python_files(dir: &Path, folder: &'static str, plugins: &mut Vec<Plugin>) {
         if path.extension().is_some_and(|ending| ending == "py")
             && !(folder == "library" && crate::playbook::library::runs_alone(&path))
         {
-            let text =
-                std::fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+            let text = crate::diag::read::read_source(&path)
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                .unwrap_or_default();
             plugins.push(Plugin { name: name.to_owned(), text, folder });
         }
     }

@@ -87,6 +87,30 @@ fn check_tasks(tasks: &str, expected: &[&str]) {
 }
 
 #[test]
+fn what_set_fact_and_lineinfile_need_is_known_before_the_run() {
+    check_tasks(
+        "- set_fact: {\"a-b\": 1, cacheable: true, good: 2, '{{ x }}-y': 3}\n  vars: {x: z}",
+        &["P0106 `a-b` cannot be the name of a variable | 3:18 `\"a-b\"` | hint: write `a_b`"],
+    );
+    check_tasks(
+        "- lineinfile: {path: /x}",
+        &["M0009 `lineinfile` with `state: present` needs `line` | 3:7 `lineinfile`"],
+    );
+    check_tasks("- lineinfile: {path: /x, state: absent, regexp: a}", &[]);
+}
+
+#[test]
+fn a_folder_is_looked_through_without_reading_what_is_no_file() {
+    let project = Project::new(&[(
+        "site.yml",
+        "- hosts: all\n  vars_files: ['v_{{ kind }}.yml']\n  tasks:\n    - debug: {msg: '{{ known }}'}\n",
+    )]);
+    let fifo = project.path("v_fifo.yml");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("fifo");
+    let _ = all(&project, &["kind"]);
+}
+
+#[test]
 fn literal_keywords_have_their_kind() {
     check_tasks(
         "- command: ls\n  become: maybe\n  retries: many\n  tags: 5\n  register: a-b\n  loop: text\n  when: {a: b}\n  vars: [x]\n  environment: x",

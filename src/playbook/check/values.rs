@@ -215,20 +215,24 @@ fn variable(name: &str, node: &Node, key: Span, problems: &mut Vec<Diagnostic>) 
 /// The keys of a mapping of variables must be names.
 fn variable_names(mapping: &Node, problems: &mut Vec<Diagnostic>) {
     for (key, _) in mapping.as_map().unwrap_or_default() {
-        let name = key.as_str().unwrap_or_default();
-        if !keywords::is_variable_name(name) {
-            let better = name.replace(['-', '.', ' '], "_");
-            let mut diagnostic = Diagnostic::source(
-                "P0106",
-                format!("`{}` cannot be the name of a variable", key.as_scalar().map_or("", |key| &key.text)),
-            )
-            .with_label(key.place(), "not a name");
-            if keywords::is_variable_name(&better) {
-                diagnostic = diagnostic.with_hint(format!("write `{better}`"));
-            }
-            problems.push(diagnostic);
+        if !keywords::is_variable_name(key.as_str().unwrap_or_default()) {
+            variable_name(key.as_scalar().map_or("", |key| &key.text), key.place(), problems);
         }
     }
+}
+
+/// A name that something sets.
+pub(super) fn variable_name(name: &str, place: Span, problems: &mut Vec<Diagnostic>) {
+    if keywords::is_variable_name(name) {
+        return;
+    }
+    let better = name.replace(['-', '.', ' '], "_");
+    let mut diagnostic = Diagnostic::source("P0106", format!("`{name}` cannot be the name of a variable"))
+        .with_label(place, "not a name");
+    if keywords::is_variable_name(&better) {
+        diagnostic = diagnostic.with_hint(format!("write `{better}`"));
+    }
+    problems.push(diagnostic);
 }
 
 /// A mapping with a fixed set of keys.

@@ -218,15 +218,8 @@ pub(super) fn capabilities(probe: &Probe, facts: &mut Map) {
     );
 }
 
-pub(super) fn chroot(_: &Probe, facts: &mut Map) {
-    use std::os::unix::fs::MetadataExt as _;
-    let id = |path: &str| std::fs::metadata(path).ok().map(|found| (found.ino(), found.dev()));
-    let apart = match (id("/"), id("/proc/1/root/.")) {
-        (Some(own), Some(first)) => own != first,
-        (Some((inode, _)), None) => !matches!(inode, 2 | 128 | 256),
-        _ => false,
-    };
-    insert(facts, "is_chroot", std::env::var_os("debian_chroot").is_some() || apart);
+pub(super) fn chroot(probe: &Probe, facts: &mut Map) {
+    insert(facts, "is_chroot", probe.is_chroot());
 }
 
 pub(super) fn load(probe: &Probe, facts: &mut Map) {

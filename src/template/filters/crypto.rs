@@ -56,12 +56,15 @@ pub const SHA512_ROUNDS: u32 = 656_000;
 /// The same for SHA-256.
 pub const SHA256_ROUNDS: u32 = 535_000;
 
+/// More would take minutes that nothing can interrupt.
+const MAX_ROUNDS: u32 = 20_000_000;
+
 const SALT: &str = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Random salt.
 pub fn salt(len: usize, call: &Call) -> R<String> {
     let alphabet: Vec<char> = SALT.chars().collect();
-    random::text(&alphabet, len, &mut Rng::new(call, None)?)
+    random::text(call.cx(), &alphabet, len, &mut Rng::new(call, None)?)
 }
 
 /// Three bytes as four characters, least significant first.
@@ -139,6 +142,9 @@ fn password_hash(call: &Call, value: Val, mut args: Args) -> R<Val> {
         ),
     };
     let password = call.text(&value)?;
+    if rounds.is_some_and(|rounds| rounds > MAX_ROUNDS) {
+        return Err(call.cx().too_many_rounds(MAX_ROUNDS));
+    }
     match &*kind {
         "sha512" | "sha512_crypt" => sha512_crypt(&password, &salt, rounds).map(Val::from),
         "sha256" | "sha256_crypt" => sha256_crypt(&password, &salt, rounds).map(Val::from),

@@ -45,9 +45,26 @@ fn to_json(call: &Call, value: Val, mut args: Args, indent: Option<i128>, sort: 
     let indent = indent.and_then(|indent| usize::try_from(indent).ok());
     let data = call.value(&value)?;
     if let Some([item, key]) = separators.as_deref() {
-        return Ok(Val::from(compact(&data, sort_keys, ascii, &call.text(item)?, &call.text(key)?)));
+        let (item, key) = (call.text(item)?, call.text(key)?);
+        call.cx().room_for_text(spread(&data, 0, 0, item.len() + key.len()))?;
+        return Ok(Val::from(compact(&data, sort_keys, ascii, &item, &key)));
+    }
+    if let Some(indent) = indent {
+        call.cx().room_for_text(spread(&data, 1, indent, 0))?;
     }
     Ok(Val::from(to_json_text(&data, JsonStyle { indent, sort_keys, ascii })))
+}
+
+/// Bytes that indents and separators take: for each entry `indent` times its depth, and `each`.
+fn spread(value: &Value, depth: usize, indent: usize, each: usize) -> usize {
+    let one = depth.saturating_mul(indent).saturating_add(each);
+    let sum =
+        |total: usize, item: &Value| total.saturating_add(one).saturating_add(spread(item, depth + 1, indent, each));
+    match value {
+        Value::List(items) => items.iter().fold(one, sum),
+        Value::Map(map) => map.values().fold(one, sum),
+        _ => 0,
+    }
 }
 
 /// JSON on one line with separators of the user's choice.

@@ -81,7 +81,12 @@ fn join(call: &Call, value: Val, mut args: Args) -> R<Val> {
         if index > 0 {
             out.push_str(&sep);
         }
-        out.push_str(&call.text(&item.defined()?)?);
+        let text = call.text(&item.defined()?)?;
+        call.cx().step(1)?;
+        if out.len() + text.len() > super::super::limits::MAX_TEXT {
+            call.cx().room_for_text(out.len() + text.len())?;
+        }
+        out.push_str(&text);
     }
     Ok(Val::from(out))
 }
@@ -178,6 +183,7 @@ pub fn distinct(call: &Call, items: Vec<Val>, attribute: Option<&Val>, case: boo
             continue;
         }
         let mut known = false;
+        call.cx().step(seen.len() as u64)?;
         for other in &seen {
             known = known || ops::equal(call.cx(), other, &key)?;
         }
@@ -236,6 +242,7 @@ pub fn flatten_into(cx: &Cx, items: Vec<Val>, levels: Option<i128>, skip: bool, 
         match &item {
             _ if skip && null => {}
             Val::List(list) if levels.is_none_or(|levels| levels >= 1) => {
+                cx.room_for_items(out.len() + list.len())?;
                 flatten_into(cx, list.items(cx)?, levels.map(|levels| levels - 1), skip, out)?;
             }
             _ => out.push(item),
@@ -252,6 +259,7 @@ fn batch(call: &Call, value: Val, mut args: Args) -> R<Val> {
     for chunk in call.items(&value)?.chunks(size) {
         let mut chunk = chunk.to_vec();
         if let Some(fill) = &fill {
+            call.cx().room_for_items(size)?;
             chunk.resize(size, fill.clone());
         }
         out.push(Val::list(chunk));

@@ -31,7 +31,7 @@ fn regex_replace(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let count = usize::try_from(args.int(4, "count")?.unwrap_or(0)).unwrap_or(0);
     let mandatory = usize::try_from(args.int(5, "mandatory_count")?.unwrap_or(0)).unwrap_or(0);
     args.finish()?;
-    let (out, done) = regex::replace(&regex, &call.text(&value)?, &replacement, count)?;
+    let (out, done) = regex::replace(&regex, &call.text(&value)?, &replacement, count, Some(call.cx()))?;
     if mandatory > 0 && mandatory != done {
         let subject = call.text(&value)?;
         return Err(Fail::said(

@@ -73,10 +73,7 @@ fn replace(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let count = args.int(2, "count")?.and_then(|count| usize::try_from(count).ok());
     args.finish()?;
     let text = call.text(&value)?;
-    Ok(Val::from(match count {
-        Some(count) => text.replacen(&*old, &new, count),
-        None => text.replace(&*old, &new),
-    }))
+    Ok(Val::from(call.cx().replaced(&text, &old, &new, count)?))
 }
 
 fn split(call: &Call, value: Val, mut args: Args) -> R<Val> {
@@ -118,6 +115,8 @@ fn indent(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let blank = args.flag(2, "blank", false)?;
     args.finish()?;
     let text = call.text(&value)?;
+    let lines = text.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    call.cx().room_for_text(text.len().saturating_add(width.len().saturating_mul(lines)))?;
     let mut out = String::new();
     // Jinja adds a line break before it splits, so a last empty line stays one.
     for (index, line) in text.split('\n').enumerate() {
@@ -196,6 +195,8 @@ fn wordwrap(call: &Call, value: Val, mut args: Args) -> R<Val> {
             lines.push(line);
         }
     }
+    let total: usize = lines.iter().map(String::len).sum();
+    call.cx().room_for_text(total.saturating_add(join.len().saturating_mul(lines.len())))?;
     Ok(Val::from(lines.join(&*join)))
 }
 
@@ -203,8 +204,8 @@ fn striptags(call: &Call, value: Val, args: Args) -> R<Val> {
     args.finish()?;
     let comments = regex::compile("(?s)<!--.*?-->", false, false)?;
     let tags = regex::compile("<[^>]*>", false, false)?;
-    let text = regex::replace(&comments, &call.text(&value)?, "", 0)?.0;
-    let text = regex::replace(&tags, &text, "", 0)?.0;
+    let text = regex::replace(&comments, &call.text(&value)?, "", 0, None)?.0;
+    let text = regex::replace(&tags, &text, "", 0, None)?.0;
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     Ok(Val::from(
         text.replace("&lt;", "<")
@@ -309,11 +310,14 @@ fn comment(call: &Call, value: Val, mut args: Args) -> R<Val> {
         out += &newline;
     }
     if !prefix.is_empty() {
+        call.cx().room_for_product(prefix.len() + newline.len(), prefixes)?;
         let one = if prefix == newline { newline.to_string() } else { format!("{prefix}{newline}") };
         out += &one.repeat(prefixes);
     }
     let text = call.text(&value)?;
-    let body = format!("{decoration}{}", text.replace(&*newline, &format!("{newline}{decoration}")));
+    call.cx().room_for_text(prefix.len().saturating_mul(prefixes) + postfix.len().saturating_mul(postfixes))?;
+    let body = call.cx().replaced(&text, &newline, &format!("{newline}{decoration}"), None)?;
+    let body = format!("{decoration}{body}");
     out += &body.replace(&format!("{decoration}{newline}"), &format!("{}{newline}", decoration.trim_end()));
     for _ in 0..postfixes {
         out += &newline;

@@ -275,7 +275,10 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             (None, Some(0)) => {
                 continue;
             }
-            (None, Some(count)) => start + count * stride - 1,
+            (None, Some(count)) => count
+                .checked_mul(stride)
+                .and_then(|steps| steps.checked_add(start)?.checked_sub(1))
+                .ok_or_else(|| Fail::msg("`count` or `stride` of `sequence` is too large"))?,
             (None, None) => {
                 return Err(Fail::said(
                     "`sequence` needs `count` or `end`",
@@ -298,9 +301,8 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
                 "to count forward don't make stride negative",
             ));
         }
-        if (end - start) / stride > 1_000_000 {
-            return Err(Fail::msg("the sequence is too long"));
-        }
+        let length = end.checked_sub(start).map_or(i128::MAX, |whole| whole.checked_div(stride).unwrap_or(0));
+        call.cx().room_for_items(usize::try_from(length.max(0)).unwrap_or(usize::MAX))?;
         let format = text("format").unwrap_or("%d");
         if format.matches('%').count() != 1 {
             return Err(Fail::said(
@@ -311,7 +313,8 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
         let mut at = start;
         while if stride > 0 { at <= end } else { at >= end } {
             out.push(Val::from(super::super::printf::percent(call.cx(), format, &Val::from(at))?));
-            at += stride;
+            let Some(next) = at.checked_add(stride) else { break };
+            at = next;
         }
         stride = 0;
         let _ = stride;

@@ -48,6 +48,12 @@ pub const NAMES: &[&str] = &[
     "vars",
 ];
 
+/// Lookups of ansible-core that hostctl does not have, and what to use instead.
+pub const REFUSED: &[(&str, &str)] = &[
+    ("config", "hostctl has no Ansible configuration to look into"),
+    ("url", "fetch it with a task: `uri` or `get_url`, and `register` the result"),
+];
+
 /// True if there is such a lookup.
 pub fn known(name: &str) -> bool {
     NAMES.contains(&name)
@@ -101,10 +107,13 @@ fn dispatch(call: &Call, name: &str, terms: Vec<Val>, options: Options, with: bo
         "csvfile" => tables::csvfile(call, &terms, &mut args),
         "ini" => ini::ini(call, &terms, &mut args),
         "password" => password::password(call, &terms, &mut args),
-        "config" => Err(Fail::msg("the lookup `config` is not supported: hostctl has no Ansible configuration")),
-        "url" => Err(Fail::msg("the lookup `url` is not supported")
-            .with_hint("fetch it with a task: `uri` or `get_url`, and `register` the result")),
-        other => Err(Fail::msg(format!("there is no lookup `{other}`"))),
+        other => {
+            let fail = Fail::msg(format!("the lookup `{other}` is not supported"));
+            Err(match REFUSED.iter().find(|(name, _)| *name == other) {
+                Some((_, instead)) => fail.with_hint(*instead),
+                None => fail,
+            })
+        }
     }?;
     args.finish()?;
     Ok(found)

@@ -99,7 +99,7 @@ fn one(call: &Call, wanted: &Wanted) -> R<String> {
     let local = |error: std::io::Error| Fail::msg(format!("the password file `{}`: {error}", path.display()));
     let mut known = None;
     if keep {
-        match fs::read_to_string(path) {
+        match crate::diag::read::read_source_text(path) {
             Ok(text) => known = Some(text.trim_end_matches('\n').to_owned()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(local(error)),
@@ -113,7 +113,7 @@ fn one(call: &Call, wanted: &Wanted) -> R<String> {
         },
         None => {
             let mut rng = Rng::new(call, wanted.seed.as_ref())?;
-            (random::text(&wanted.chars, wanted.length, &mut rng)?, None)
+            (random::text(call.cx(), &wanted.chars, wanted.length, &mut rng)?, None)
         }
     };
     call.cx().templates.host().learn(&plain);
