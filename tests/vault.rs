@@ -1,5 +1,7 @@
 //! `hostctl vault` and full disks, by the real program: what a user types, kills and redirects.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
+
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn only_folders_that_nobody_uses_are_swept() {
         let base = tempfile::tempdir().unwrap();
-        let old = std::fs::FileTimes::new().set_modified(std::time::SystemTime::now() - Duration::from_secs(60));
+        let old = std::fs::FileTimes::new().set_modified(std::time::SystemTime::now() - Duration::from_mins(1));
         let make = |name: &str| {
             let path = base.path().join(name);
             std::fs::create_dir(&path).unwrap();

@@ -64,8 +64,8 @@ fn each(text: &[u8], escape: bool, mut keep: impl FnMut(usize, u8)) {
         if at - kept > GAP {
             keep(at, BORDER);
         }
-        for place in at..end {
-            keep(place, text[place]);
+        for (place, byte) in text.iter().enumerate().take(end).skip(at) {
+            keep(place, *byte);
         }
         (at, kept) = (end, end);
     }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use super::super::editor;
 use super::super::output::Output;
 use super::super::run::ask;
-use super::super::editor;
 use super::display;
 use super::options::VaultOptions;
 use crate::diag::{Diagnostic, ExitCode, Kind, Result};
