@@ -4,14 +4,18 @@
 //! times them, and hands them to the reporters (terminal, JSON Lines, journal) in that order.
 //! Events carry no display policy.
 
+mod sink;
+
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::diag::{Diagnostic, SourceMap, Span};
 use crate::secret::Redactor;
 use crate::value::{Map, Value};
+
+pub use sink::Sink;
 
 /// What became of a task on a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -351,6 +355,9 @@ pub struct Done {
     /// The host that it was delegated to, with its address where that differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegate: Option<String>,
+    /// The module's arguments, for `-vvv`.
+    #[serde(skip)]
+    pub arguments: Option<Map>,
     /// The result is censored.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_log: bool,
@@ -383,62 +390,28 @@ pub trait Reporter: Send {
     fn event(&mut self, event: &Event, sources: &SourceMap);
     /// Called a few times a second on a terminal, to move live lines.
     fn tick(&mut self) {}
+    /// What could not be written: told once, when it happens.
+    fn trouble(&mut self) -> Option<Trouble> {
+        None
+    }
 }
 
-struct Inner {
-    seq: u64,
-    reporters: Vec<Box<dyn Reporter>>,
+/// Why a reporter's output is not whole.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// What to tell the user.
+    pub diagnostic: Diagnostic,
+    /// The other reporters can tell it; standard output cannot.
+    pub tell: bool,
 }
 
-/// The one place that orders events. Cheap to clone.
-#[derive(Clone)]
-pub struct Sink {
-    run: Arc<str>,
-    redactor: Arc<Redactor>,
-    sources: Arc<SourceMap>,
-    inner: Arc<Mutex<Inner>>,
-}
-
-impl Sink {
-    /// A sink of a run; reporters see events in the order given here.
-    pub fn new(
-        run: impl Into<Arc<str>>,
-        redactor: Arc<Redactor>,
-        sources: Arc<SourceMap>,
-        reporters: Vec<Box<dyn Reporter>>,
-    ) -> Self {
-        Self { run: run.into(), redactor, sources, inner: Arc::new(Mutex::new(Inner { seq: 0, reporters })) }
-    }
-
-    /// The run's id.
-    pub fn run(&self) -> &Arc<str> {
-        &self.run
-    }
-
-    /// Redacts, numbers and delivers one event.
-    pub fn emit(&self, host: Option<&Arc<str>>, mut kind: EventKind) {
-        redact_kind(&mut kind, &self.redactor);
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.seq += 1;
-        let event = Event {
-            v: EVENT_VERSION,
-            run: Arc::clone(&self.run),
-            seq: inner.seq,
-            time: now_rfc3339(),
-            host: host.cloned(),
-            kind,
-        };
-        for reporter in &mut inner.reporters {
-            reporter.event(&event, &self.sources);
-        }
-    }
-
-    /// Lets live lines move.
-    pub fn tick(&self) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        for reporter in &mut inner.reporters {
-            reporter.tick();
-        }
+impl Trouble {
+    /// A file of the run's record is not whole.
+    pub fn record(file: &str, error: &std::io::Error) -> Self {
+        let diagnostic = Diagnostic::local("R0102", format!("the record of this run is incomplete: `{file}`: {error}"))
+            .warning()
+            .with_hint("free some space, or set HOSTCTL_STATE_DIR to another folder");
+        Self { diagnostic, tell: true }
     }
 }
 
@@ -477,7 +450,16 @@ pub fn redact_value(value: &mut Value, redactor: &Redactor) {
             }
         }
         Value::List(items) => {
-            Arc::make_mut(items).iter_mut().for_each(|item| redact_value(item, redactor));
+            let items = Arc::make_mut(items);
+            // `stdout_lines`: a secret that was wrapped runs over several of them.
+            if items.len() > 1 && items.iter().all(|item| item.as_str().is_some()) {
+                let lines: Vec<&str> = items.iter().filter_map(|item| item.as_str()).collect();
+                if let Some(clean) = redactor.redact_lines(&lines) {
+                    *items = clean.into_iter().map(Value::from).collect();
+                }
+            } else {
+                items.iter_mut().for_each(|item| redact_value(item, redactor));
+            }
         }
         Value::Map(map) => redact_map(Arc::make_mut(map), redactor),
         Value::Int(_) | Value::BigInt(_) | Value::Float(_) => {
@@ -504,6 +486,9 @@ pub fn redact_map(map: &mut Map, redactor: &Redactor) {
 
 fn redact_done(done: &mut Done, redactor: &Redactor) {
     redact_map(&mut done.result, redactor);
+    if let Some(arguments) = &mut done.arguments {
+        redact_map(arguments, redactor);
+    }
     done.changes.iter_mut().for_each(|text| redact_text(text, redactor));
     if let Some(reason) = &mut done.reason {
         redact_text(reason, redactor);
@@ -542,7 +527,7 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
             }
         }
         EventKind::Meta { message: text, .. } | EventKind::Notified { handler: text, .. } => {
-            redact_text(text, redactor)
+            redact_text(text, redactor);
         }
         EventKind::Progress { progress, .. } => match progress {
             Progress::Output { text, .. }
@@ -562,5 +547,19 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
         EventKind::HostDone { done, .. } => redact_done(done, redactor),
         EventKind::Warning { diagnostic } | EventKind::Error { diagnostic } => redact_diagnostic(diagnostic, redactor),
         EventKind::RunEnded { notes, .. } => notes.iter_mut().for_each(|(_, text)| redact_text(text, redactor)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_lines_is_masked_as_one_text() {
+        let redactor = Redactor::default();
+        redactor.learn("correct horse battery staple");
+        let mut value = Value::from(vec![Value::from("x correct horse"), Value::from("battery staple y")]);
+        redact_value(&mut value, &redactor);
+        assert_eq!(crate::value::python_str(&value), "['x ********', '******** y']");
     }
 }

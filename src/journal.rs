@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::diag::{Diagnostic, Result, SourceMap};
-use crate::event::{Event, EventKind, Progress, Reporter};
+use crate::event::{Event, EventKind, Progress, Reporter, Trouble};
 
 /// The version written into `summary.json`.
 pub const SUMMARY_VERSION: u32 = 1;
@@ -41,13 +41,14 @@ impl RunDir {
     /// Creates a file of the run, private to its owner.
     pub fn file(&self, name: &str) -> Result<File> {
         let path = self.path.join(name);
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&path)
+        private(&path)
             .map_err(|error| Diagnostic::local("R0101", format!("cannot write `{}`: {error}", path.display())))
     }
+}
+
+/// A file that only its owner reads.
+fn private(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
 }
 
 /// Where the runs of a project are kept.
@@ -82,6 +83,8 @@ pub struct Journal {
     environments: Vec<String>,
     images: indexmap::IndexMap<String, serde_json::Value>,
     stats: serde_json::Value,
+    told: bool,
+    trouble: Option<Trouble>,
 }
 
 impl Journal {
@@ -95,28 +98,38 @@ impl Journal {
             environments: Vec::new(),
             images: indexmap::IndexMap::new(),
             stats: serde_json::Value::Null,
+            told: false,
+            trouble: None,
+        }
+    }
+
+    /// The run goes on without a whole record; the first reason is told.
+    fn note(&mut self, path: &Path, error: &std::io::Error) {
+        if !self.told {
+            self.told = true;
+            self.trouble = Some(Trouble::record(&path.display().to_string(), error));
         }
     }
 
     fn log(&mut self, image: &str, line: &str) {
-        if !self.logs.contains_key(image) {
-            // A name with a slash stays one file.
-            let name: String =
-                image.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
-            match self.dir.file(&format!("logs/{name}.log")) {
-                Ok(file) => {
-                    self.logs.insert(image.to_owned(), BufWriter::new(file));
-                }
-                Err(_) => return,
-            }
-        }
-        if let Some(log) = self.logs.get_mut(image) {
-            let _ = writeln!(log, "{line}");
-            let _ = log.flush();
+        // A name with a slash stays one file.
+        let name: String =
+            image.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
+        let path = self.dir.path().join(format!("logs/{name}.log"));
+        let written = match self.logs.get_mut(image) {
+            Some(log) => writeln!(log, "{line}").and_then(|()| log.flush()),
+            None => private(&path).map(BufWriter::new).and_then(|mut log| {
+                let written = writeln!(log, "{line}").and_then(|()| log.flush());
+                self.logs.insert(image.to_owned(), log);
+                written
+            }),
+        };
+        if let Err(error) = written {
+            self.note(&path, &error);
         }
     }
 
-    fn summary(&self, event: &Event, exit_code: u8, seconds: f64, notes: &[(String, String)]) {
+    fn summary(&mut self, event: &Event, exit_code: u8, seconds: f64, notes: &[(String, String)]) {
         let notes: serde_json::Map<String, serde_json::Value> =
             notes.iter().map(|(name, text)| (name.clone(), text.clone().into())).collect();
         let summary = serde_json::json!({
@@ -141,8 +154,9 @@ impl Journal {
             file.persist(&path).map_err(|error| error.error)?;
             Ok(())
         };
-        // The run itself has ended; a full disk must not change how.
-        let _ = write();
+        if let Err(error) = write() {
+            self.note(&path, &error);
+        }
     }
 }
 
@@ -167,6 +181,10 @@ impl Reporter for Journal {
             _ => {}
         }
     }
+
+    fn trouble(&mut self) -> Option<Trouble> {
+        self.trouble.take()
+    }
 }
 
 #[cfg(test)]
@@ -182,5 +200,55 @@ mod tests {
         let dir = RunDir::create(base.path(), &run).unwrap();
         assert_eq!(std::fs::metadata(dir.path()).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(list_runs(base.path()), [run]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told() {
+        use crate::diag::SourceMap;
+        use crate::event::{Sink, TaskId};
+        use crate::secret::Redactor;
+        use std::sync::{Arc, Mutex};
+
+        struct Seen(Arc<Mutex<Vec<String>>>);
+        impl Reporter for Seen {
+            fn event(&mut self, event: &Event, _sources: &SourceMap) {
+                if let EventKind::Warning { diagnostic } = &event.kind {
+                    self.0.lock().unwrap().push(diagnostic.to_string());
+                }
+            }
+        }
+
+        let base = tempfile::tempdir().unwrap();
+        let dir = RunDir::create(base.path(), "r").unwrap();
+        // A folder where a log and the summary belong.
+        std::fs::create_dir_all(dir.path().join("logs/base.log")).unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let reporters: Vec<Box<dyn Reporter>> =
+            vec![Box::new(Journal::new(dir.clone())), Box::new(Seen(Arc::clone(&seen)))];
+        let sink = Sink::new("r", Arc::new(Redactor::default()), SourceMap::new(), reporters);
+        for line in ["one", "two"] {
+            let progress = Progress::ImageLog { image: "base".into(), line: line.into() };
+            sink.emit(None, EventKind::Progress { task: TaskId(1), progress });
+        }
+        assert!(sink.incomplete() && sink.take_untold().is_empty());
+        let warnings = seen.lock().unwrap();
+        assert!(warnings.len() == 1 && warnings[0].contains("incomplete"), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_lost_summary_is_told_after_the_end() {
+        use crate::event::Sink;
+        use std::sync::Arc;
+        let base = tempfile::tempdir().unwrap();
+        let dir = RunDir::create(base.path(), "r").unwrap();
+        std::fs::create_dir_all(dir.path().join("summary.json/x")).unwrap();
+        let sink = Sink::new(
+            "r",
+            Arc::new(crate::secret::Redactor::default()),
+            crate::diag::SourceMap::new(),
+            vec![Box::new(Journal::new(dir))],
+        );
+        sink.emit(None, EventKind::RunEnded { exit_code: 0, notes: Vec::new(), seconds: 0.0 });
+        assert_eq!(sink.take_untold().len(), 1);
     }
 }

@@ -39,6 +39,9 @@ pub struct VaultKeys {
     /// The age identity that opens `secrets.yml`; default: the user's configuration folder.
     #[arg(long, global = true, value_name = "FILE", env = "HOSTCTL_IDENTITY")]
     pub identity: Option<PathBuf>,
+    /// A file with the passphrase of a `secrets.yml` that was sealed with one; only you may read it.
+    #[arg(long, global = true, value_name = "FILE", env = "HOSTCTL_VAULT_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
     /// ansible-vault: a password file or script, as `[LABEL@]FILE`; `prompt` asks.
     #[arg(long, value_name = "ID")]
     pub vault_id: Vec<String>,
@@ -63,6 +66,7 @@ impl ProjectArgs {
             extra_vars: self.extra_vars.clone(),
             passwords: self.vault.passwords(config)?,
             identity: self.vault.identity.clone(),
+            passphrase_file: self.vault.passphrase_file.clone(),
             ..project_defaults(config)
         })
     }
@@ -115,6 +119,7 @@ pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
         roles_path: config.paths("DEFAULT_ROLES_PATH"),
         collections_path: config.paths("COLLECTIONS_PATHS"),
         duplicate_keys: Policy::parse(&config.text("DUPLICATE_YAML_DICT_KEY")),
+        unparsed_inventory: Policy::Error,
         unmatched_pattern: Policy::parse(&config.text("HOST_PATTERN_MISMATCH")),
         ..ProjectRequest::default()
     }

@@ -3,6 +3,7 @@
 mod arguments;
 mod check;
 mod doc;
+mod editor;
 mod env;
 mod log;
 mod names;
@@ -10,6 +11,7 @@ mod output;
 mod run;
 mod vault;
 
+use std::io::Write as _;
 use std::path::Path;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -33,10 +35,12 @@ enum Command {
     Run(Box<run::RunArgs>),
     Check(Box<check::CheckArgs>),
     Env(env::EnvArgs),
-    Vault(vault::VaultArgs),
+    Vault(Box<vault::VaultArgs>),
     Log(log::LogArgs),
     Doc(doc::DocArgs),
     Explain(doc::ExplainArgs),
+    Config(names::ConfigArgs),
+    InstallLinks(names::InstallLinksArgs),
 }
 
 /// Runs the program with this process's arguments.
@@ -58,10 +62,14 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let wrong = error.use_stderr();
-            // Help and version go to stdout, mistakes to stderr; a closed pipe is no concern.
-            let _ = error.print();
-            return if wrong { ExitCode::Usage } else { ExitCode::Ok };
+            // Help and version go to stdout, mistakes to stderr.
+            let output = output::Output::plain();
+            let printed = error.print();
+            if error.use_stderr() {
+                return ExitCode::Usage;
+            }
+            output.wrote(printed.and_then(|()| std::io::stdout().flush()));
+            return output.end(ExitCode::Ok);
         }
     };
     let output = cli.output.resolve();
@@ -73,6 +81,8 @@ pub fn main() -> ExitCode {
         Command::Log(args) => log::main(&args, &output),
         Command::Doc(args) => doc::main(&args, &output),
         Command::Explain(args) => doc::explain(&args, &output),
+        Command::Config(args) => names::dump(&args, &output),
+        Command::InstallLinks(args) => names::install(&args, &output),
     };
-    ended.unwrap_or_else(|error| output.fail(&error))
+    output.end(ended.unwrap_or_else(|error| output.fail(&error)))
 }

@@ -1,12 +1,12 @@
 //! How results and errors are shown: colours, widths, JSON Lines.
 
 use std::io::{IsTerminal, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::{Args, ValueEnum};
 
 use crate::diag::{Diagnostic, ExitCode, SourceMap};
-use crate::report::{Paint, frame, frames};
+use crate::report::{Paint, frame, frames, unwritten};
 
 /// When to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -58,6 +58,8 @@ pub struct Output {
     pub width: usize,
     /// Where spans point.
     pub sources: Arc<SourceMap>,
+    /// Why standard output did not take everything.
+    pub(super) unwritten: Arc<Mutex<Option<Diagnostic>>>,
 }
 
 impl OutputArgs {
@@ -88,15 +90,48 @@ impl OutputArgs {
             terminal: terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
             width,
             sources: SourceMap::new(),
+            unwritten: Arc::default(),
         }
     }
 }
 
 impl Output {
-    /// Data to stdout. A closed pipe ends the output, not the program.
+    /// Before the command line is understood.
+    pub fn plain() -> Self {
+        OutputArgs { color: ColorWhen::Auto, output: OutputForm::Human }.resolve()
+    }
+
+    /// Data to stdout. A closed pipe ends the output, not the program; of any other error the first is kept.
     pub fn data(&self, text: &str) {
         let mut out = std::io::stdout().lock();
-        let _ = out.write_all(text.as_bytes());
+        self.wrote(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+    }
+
+    /// Keeps why a write to stdout failed.
+    pub fn wrote(&self, written: std::io::Result<()>) {
+        if let Err(error) = written
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| unwritten(&error));
+        }
+    }
+
+    /// The exit code of a command: an output that is not whole is told, and is no success.
+    pub fn end(&self, code: ExitCode) -> ExitCode {
+        let failed = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match failed {
+            Some(error) => {
+                self.fail(&error);
+                if code == ExitCode::Ok { ExitCode::Error } else { code }
+            }
+            None => code,
+        }
+    }
+
+    /// Data that may be no text.
+    pub fn data_bytes(&self, data: &[u8]) {
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(data);
         let _ = out.flush();
     }
 

@@ -228,9 +228,11 @@ pub(super) fn start(
 ) -> Result<ExitCode> {
     let reporters = |dir: &RunDir| -> Result<Vec<Box<dyn Reporter>>> {
         let plain = HumanOptions { color: false, live: false, width: 160, verbosity: 0, diff: true };
+        let named = |name: &str| dir.path().join(name).display().to_string();
+        let events = std::io::BufWriter::new(dir.file("events.jsonl")?);
         Ok(vec![
-            Box::new(JsonLines::new(std::io::BufWriter::new(dir.file("events.jsonl")?))),
-            Box::new(Human::new(dir.file("journal")?, plain)),
+            Box::new(JsonLines::record(events, named("events.jsonl"))),
+            Box::new(Human::record(dir.file("journal")?, named("journal"), plain)),
             shown(),
         ])
     };

@@ -1,12 +1,12 @@
 //! `hostctl vault`: secrets of an environment, sealed value by value.
 
-use std::io::{IsTerminal, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
 use super::arguments::ProjectArgs;
+use super::editor;
 use super::output::Output;
 use crate::diag::{Diagnostic, ExitCode, Kind, Result};
 use crate::ops;
@@ -31,7 +31,7 @@ enum VaultCommand {
         /// Who can open it: an age public key. Default: those of `environment.yml`, else you.
         #[arg(long, value_name = "KEY")]
         recipient: Vec<String>,
-        /// Seal it with a passphrase instead.
+        /// Seal it with a passphrase instead: that of `--passphrase-file`, else it is asked for.
         #[arg(long)]
         passphrase: bool,
     },
@@ -40,9 +40,15 @@ enum VaultCommand {
     /// Print all values in clear
     View,
     /// Set one value; it is read from the terminal or from standard input
+    ///
+    /// On a terminal it is typed without being shown. Elsewhere all of standard input is the value; one
+    /// line break at its end is removed, so that `echo` and `printf` set the same.
     Set {
         /// Its name; parts of a mapping are joined by dots.
         name: String,
+        /// An empty value is meant.
+        #[arg(long)]
+        empty: bool,
     },
     /// Print one value in clear
     Get {
@@ -61,32 +67,50 @@ enum VaultCommand {
 }
 
 pub(super) fn main(args: &VaultArgs, output: &Output) -> Result<ExitCode> {
+    editor::sweep_left();
     let request = args.project.request(output, &ops::Config::load()?)?;
     let place = ops::VaultPlace::find(&request, args.file.as_deref(), &output.sources)?;
     match &args.command {
         VaultCommand::Init { recipient, passphrase } => {
-            let passphrase = if *passphrase { Some(new_passphrase()?) } else { None };
+            let passphrase = match (*passphrase, &request.passphrase_file) {
+                (false, _) => None,
+                (true, Some(path)) => Some(ops::passphrase_file(path)?),
+                (true, None) => Some(new_passphrase()?),
+            };
             let made = ops::init(&request, &place, recipient, passphrase.as_ref())?;
-            if let Some((path, public)) = made {
+            if let Some((path, public)) = made.identity {
                 output
                     .note(&format!("made your identity {} (public key {public}); keep a copy of it\n", path.display()));
             }
             output.note(&format!("made {}\n", place.path.display()));
+            output.show(&made.warnings);
         }
         VaultCommand::Edit => {
             let (mut vault, keyring) = ops::open_vault(&request, &place)?;
-            let changed = ops::change(&mut vault, &keyring, &edit)?;
+            // Opened once before the terminal is the editor's.
+            vault.view(&keyring)?;
+            keyring.take_warnings();
+            let changed = editor::session(&mut vault, &keyring, output)?;
             output.note(if changed { "changed\n" } else { "nothing was changed\n" });
+            if changed {
+                output.show(&keyring.take_warnings());
+            }
         }
         VaultCommand::View => {
             let (vault, keyring) = ops::open_vault(&request, &place)?;
             output.data(&vault.view(&keyring)?);
         }
-        VaultCommand::Set { name } => {
+        VaultCommand::Set { name, empty } => {
             let (mut vault, keyring) = ops::open_vault(&request, &place)?;
-            let value = read_value(name)?;
+            let value = read_value(name, *empty)?;
             vault.set(&keyring, name, &value)?;
             output.note(&format!("set `{name}` in {}\n", place.path.display()));
+            // Other values were set by someone who saw theirs.
+            let mut warnings = keyring.take_warnings();
+            warnings.retain(|warning| warning.message.contains(&format!("`{name}`")));
+            warnings.truncate(1);
+            warnings.iter_mut().for_each(|warning| warning.labels.clear());
+            output.show(&warnings);
         }
         VaultCommand::Get { name } => {
             let (vault, keyring) = ops::open_vault(&request, &place)?;
@@ -107,61 +131,32 @@ pub(super) fn main(args: &VaultArgs, output: &Output) -> Result<ExitCode> {
 }
 
 /// A value from the terminal without echo, or all of standard input without its last line break.
-fn read_value(name: &str) -> Result<Value> {
-    if std::io::stdin().is_terminal() {
-        return Ok(Value::from(super::run::ask(&format!("{name}: "))?.expose()));
+fn read_value(name: &str, empty: bool) -> Result<Value> {
+    let text = if std::io::stdin().is_terminal() {
+        if empty { String::new() } else { super::run::ask(&format!("{name}: "))?.expose().to_owned() }
+    } else {
+        let mut text = String::new();
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .map_err(|error| Diagnostic::new("C0107", Kind::Usage, format!("cannot read the value: {error}")))?;
+        text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text)).to_owned()
+    };
+    if text.is_empty() && !empty {
+        return Err(Diagnostic::new("C0107", Kind::Usage, format!("the value of `{name}` is empty"))
+            .with_hint(format!("if that is meant: `hostctl vault set {name} --empty`; nothing was changed")));
     }
-    let mut text = String::new();
-    std::io::stdin()
-        .read_to_string(&mut text)
-        .map_err(|error| Diagnostic::new("C0107", Kind::Usage, format!("cannot read the value: {error}")))?;
-    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
     Ok(Value::from(text))
 }
 
 fn new_passphrase() -> Result<crate::secret::Secret> {
+    if !console::Term::stderr().is_term() {
+        return Err(Diagnostic::new("C0103", Kind::Usage, "a passphrase is asked for, but there is no terminal")
+            .with_hint("name a file that holds it with `--passphrase-file FILE` or HOSTCTL_VAULT_PASSPHRASE_FILE"));
+    }
     let first = super::run::ask("New passphrase: ")?;
     let second = super::run::ask("Again: ")?;
     if first != second || first.expose().is_empty() {
         return Err(Diagnostic::new("C0107", Kind::Usage, "the passphrases are empty or differ"));
     }
     Ok(first)
-}
-
-/// Opens a private file in the user's editor and reads it back.
-fn edit(clear: &str) -> Result<String> {
-    let wrong = |what: &str, error: &std::io::Error| {
-        Diagnostic::local("C0108", format!("{what}: {error}")).with_hint("nothing was changed")
-    };
-    // In memory where the machine has such a folder, so that no disk sees the clear text.
-    let memory = Path::new("/dev/shm");
-    let mut builder = tempfile::Builder::new();
-    let dir = builder.prefix("hostctl-vault-");
-    let dir = if memory.is_dir() { dir.tempdir_in(memory) } else { dir.tempdir() }
-        .map_err(|error| wrong("cannot make a private folder", &error))?;
-    let path = dir.path().join("secrets.yml");
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|error| wrong("cannot write the clear text", &error))?;
-    file.write_all(clear.as_bytes()).map_err(|error| wrong("cannot write the clear text", &error))?;
-    let editor = ["VISUAL", "EDITOR"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|editor| !editor.trim().is_empty()))
-        .unwrap_or_else(|| "vi".to_owned());
-    // As git and ansible-vault do: the variable may hold arguments, the shell splits them.
-    let status = std::process::Command::new("/bin/sh")
-        .arg("-c")
-        .arg(format!("{editor} \"$1\""))
-        .arg("editor")
-        .arg(&path)
-        .status()
-        .map_err(|error| wrong(&format!("cannot start the editor `{editor}`"), &error))?;
-    if !status.success() {
-        return Err(Diagnostic::local("C0108", format!("the editor `{editor}` ended with {status}"))
-            .with_hint("nothing was changed"));
-    }
-    std::fs::read_to_string(&path).map_err(|error| wrong("cannot read the edited text", &error))
 }

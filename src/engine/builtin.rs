@@ -35,11 +35,17 @@ impl HostRun {
             "fail" => Err(fail(&json)),
             "set_fact" => Ok(set_fact(args)),
             "set_stats" => super::custom_stats::set_stats(args),
+            "validate_argument_spec" => self.validate_argument_spec(args, scope),
             "fetch" => self.fetch(task, &json, scope, no_log).await,
             "include_vars" => self.include_vars(task, module, &json, scope).map_err(Failure::from),
             "add_host" => self.add_host(args).map_err(Failure::from),
             "group_by" => self.group_by(&json).map_err(Failure::from),
             "pause" => self.pause(&json).await.map_err(Failure::from),
+            crate::modules::ABSENT => {
+                Err(Diagnostic::task("H0028", format!("hostctl does not have the module `{}`", module.name))
+                    .with_label(module.name_span, "a module of ansible-core that is not here")
+                    .into())
+            }
             name => Err(Diagnostic::internal(format!("the engine does not run `{name}`")).into()),
         };
         ended.unwrap_or_else(Attempt::from_failure)
@@ -68,7 +74,7 @@ impl HostRun {
                 };
                 let value = match value {
                     Ok(value) => value,
-                    Err(diagnostic) if diagnostic.code.starts_with("T01") => {
+                    Err(diagnostic) if diagnostic.code == "T0101" => {
                         Value::from(format!("<< error 1 - {} >>", diagnostic.registered()))
                     }
                     Err(diagnostic) => return Err(diagnostic),
@@ -119,6 +125,53 @@ impl HostRun {
         let mut attempt = Attempt::from_outcome(Outcome { result, ..Outcome::default() });
         attempt.verbose = !flag(json, "quiet");
         Ok(attempt)
+    }
+
+    /// Variables of a spec's names, and what was given, against the spec.
+    fn validate_argument_spec(&self, args: &Map, scope: &Scope) -> Result<Attempt, Failure> {
+        let context = args.get(&StrKey("validate_args_context")).cloned().unwrap_or_else(Value::empty_map);
+        let wrong = |name: &str, value: &Value| {
+            let kind = match value {
+                Value::List(_) => "list",
+                Value::Str(_) => "str",
+                _ => "NoneType",
+            };
+            let text = format!("Incorrect type for {name}, expected dict and got <class '{kind}'>");
+            let result = map! { "msg" => text.as_str(), "validate_args_context" => context.clone() };
+            Failure::with_result(Diagnostic::task("H0029", text), result)
+        };
+        let spec = match args.get(&StrKey("argument_spec")) {
+            Some(Value::Map(spec)) => Arc::clone(spec),
+            other => return Err(wrong("argument_spec", other.unwrap_or(&Value::Null))),
+        };
+        let mut values = Map::new();
+        for key in spec.keys() {
+            let name = key.text();
+            if scope.get(&name).is_some()
+                && let Some(value) = self.play.engine.templates.variable(&name, scope)?
+            {
+                values.insert(key.clone(), value);
+            }
+        }
+        match args.get(&StrKey("provided_arguments")) {
+            None | Some(Value::Null) => {}
+            Some(Value::Map(given)) => values.extend(given.iter().map(|(key, value)| (key.clone(), value.clone()))),
+            Some(other) => return Err(wrong("provided_arguments", other)),
+        }
+        let errors = crate::modules::argspec::spec_errors(&spec, &values);
+        let mut result = map! { "validate_args_context" => context };
+        if errors.is_empty() {
+            insert(&mut result, "msg", "The arg spec validation passed");
+            return Ok(Attempt::from_outcome(Outcome { result, ..Outcome::default() }));
+        }
+        let message = format!("Validation of arguments failed:\n{}", errors.join("\n"));
+        let mut diagnostic = Diagnostic::task("H0029", "arguments do not fit their spec");
+        diagnostic.notes.clone_from(&errors);
+        result.extend(map! {
+            "msg" => message, "argument_spec_data" => Value::Map(spec),
+            "argument_errors" => errors.into_iter().map(Value::from).collect::<Vec<_>>(),
+        });
+        Err(Failure::with_result(diagnostic, result))
     }
 
     /// The names in a condition and their values, for messages.
@@ -290,6 +343,9 @@ impl HostRun {
         };
         if let Some(port) = port {
             insert(&mut vars, "ansible_ssh_port", u32::from(port));
+        }
+        for (_, password) in vars.iter().filter(|(key, _)| crate::secret::names_password(&key.text())) {
+            self.play.engine.redactor.learn(&python_str(password));
         }
         let changed = self.play.engine.hosts.add_host(&name, &groups, &vars)?;
         self.hosts_changed();

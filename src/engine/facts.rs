@@ -63,6 +63,7 @@ impl HostRun {
                 name_span: play.span,
                 entry,
                 args,
+                program: None,
                 args_template: None,
             }),
             context: Arc::clone(&play.context),

@@ -212,6 +212,10 @@ impl HostRun {
             vars: text("vars_from")?,
             defaults: text("defaults_from")?,
             handlers: text("handlers_from")?,
+            validate: include
+                .args
+                .get("rolespec_validate")
+                .is_none_or(|(_, node)| super::conditions::truth(&node.to_value()) != Some(false)),
         };
         let key = (task.id, format!("{name}\n{from:?}"));
         let known = lock(&self.play.included).get(&key).cloned();

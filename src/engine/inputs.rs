@@ -29,7 +29,9 @@ impl HostRun {
             match input {
                 InputArg::File { arg, unless, unless_by_default } => {
                     let given = |name| if args.get(name).is_some() { flag(args, name) } else { *unless_by_default };
-                    if unless.is_some_and(given) {
+                    // `copy: false` is the old form of `remote_src: true`.
+                    let old = entry.spec().arg("copy").is_some() && args.get("copy").is_some() && !flag(args, "copy");
+                    if old || unless.is_some_and(given) {
                         continue;
                     }
                     let Some(name) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };
@@ -37,6 +39,8 @@ impl HostRun {
                     let decrypt = args.get("decrypt").is_none_or(|_| flag(args, "decrypt"));
                     inputs.push(self.file_input(arg, &path, name.ends_with('/'), decrypt)?);
                 }
+                // The task has it: `invoke` adds it.
+                InputArg::Program { .. } => {}
                 InputArg::Command { arg } => {
                     let Some(line) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };
                     let Some(name) = crate::modules::first_word(line) else { continue };
@@ -103,7 +107,7 @@ impl HostRun {
             .with_hint("if the file is on the host already, add `remote_src: true`")
     }
 
-    fn file_input(&self, arg: &str, path: &Path, contents_only: bool, decrypt: bool) -> Result<Input> {
+    pub(super) fn file_input(&self, arg: &str, path: &Path, contents_only: bool, decrypt: bool) -> Result<Input> {
         let meta = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
         let basename = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let mut entries = Vec::new();
@@ -145,7 +149,8 @@ impl HostRun {
         };
         let shown = shown_path(path);
         let source = self.play.engine.templates.sources().add(shown.clone(), Some(path), text);
-        let scope = scope.with(template_vars(path, &shown, args, &meta));
+        let dest = args.get("dest").and_then(serde_json::Value::as_str);
+        let scope = scope.with(Layer::data(Level::Magic, "template", template_values(path, &shown, dest, &meta)));
         let text = self.play.engine.templates.file(&source, &file_options(args), &scope)?;
         let encoding = args.get("output_encoding").and_then(serde_json::Value::as_str).filter(|name| !name.is_empty());
         let bytes = match encoding {
@@ -177,7 +182,13 @@ pub(super) fn shown_path(path: &Path) -> String {
         .to_string()
 }
 
-fn template_vars(path: &Path, shown: &str, args: &serde_json::Value, meta: &std::fs::Metadata) -> Layer {
+/// What a template file knows of itself. `dest`: where it goes, if it is known.
+pub(super) fn template_values(
+    path: &Path,
+    shown: &str,
+    dest: Option<&str>,
+    meta: &std::fs::Metadata,
+) -> Vec<(Arc<str>, Value)> {
     use std::os::unix::fs::MetadataExt as _;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let uid = meta.uid();
@@ -197,18 +208,17 @@ fn template_vars(path: &Path, shown: &str, args: &serde_json::Value, meta: &std:
             .map(|at| at.to_zoned(jiff::tz::TimeZone::system()).datetime())
             .map_or(Value::Null, |at| Value::DateTime(at, None))
     };
-    let dest = args.get("dest").and_then(serde_json::Value::as_str).unwrap_or_default();
     let now = jiff::Timestamp::now().as_second();
-    let values: Vec<(Arc<str>, Value)> = vec![
+    let mut values: Vec<(Arc<str>, Value)> = vec![
         ("template_host".into(), Value::from(host.trim())),
         ("template_path".into(), Value::from(shown)),
         ("template_fullpath".into(), Value::from(path.display().to_string())),
-        ("template_destpath".into(), Value::from(dest)),
         ("template_uid".into(), Value::from(owner)),
         ("template_mtime".into(), time(meta.mtime())),
         ("template_run_date".into(), time(now)),
     ];
-    Layer::data(Level::Magic, "template", values)
+    values.extend(dest.map(|dest| (Arc::from("template_destpath"), Value::from(dest))));
+    values
 }
 
 /// The `template` module's options.

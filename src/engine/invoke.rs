@@ -37,7 +37,16 @@ impl HostRun {
         if module.entry.meta.runs_on == RunsOn::Engine {
             return self.builtin(task, module, &args, json, scope, no_log).await;
         }
-        let call = match self.call(task, module.entry, json, scope, no_log) {
+        let arguments = (self.play.engine.options.verbosity >= 3).then(|| shown_arguments(module.entry, &json));
+        let call = self.call(task, module.entry, json, scope, no_log).and_then(|mut call| {
+            if let Some(program) = &module.program {
+                call.inputs.push(self.file_input("module", program, false, false)?);
+                let interpreter = self.interpreter(program, scope)?;
+                call.args = serde_json::json!({ "name": &*module.name, "args": call.args, "interpreter": interpreter });
+            }
+            Ok(call)
+        });
+        let call = match call {
             Ok(call) => call,
             Err(diagnostic) => return Attempt::error(diagnostic),
         };
@@ -82,7 +91,7 @@ impl HostRun {
             lines.take(progress);
         }
         lines.flush();
-        match ended {
+        let mut attempt = match ended {
             Ok(mut outcome) => {
                 if let Some(folder) = folder {
                     insert(&mut outcome.result, "src", folder);
@@ -95,7 +104,29 @@ impl HostRun {
                 }
                 Attempt::from_failure(failure)
             }
+        };
+        attempt.arguments = arguments;
+        attempt
+    }
+
+    /// What a script's first line is replaced by: `ansible_perl_interpreter` and the like.
+    fn interpreter(&self, program: &std::path::Path, scope: &Scope) -> Result<Option<String>> {
+        use std::io::Read as _;
+        let mut head = [0; 256];
+        let count = std::fs::File::open(program).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
+        let line = String::from_utf8_lossy(&head[..count]).lines().next().unwrap_or_default().to_owned();
+        let Some(line) = line.strip_prefix("#!") else { return Ok(None) };
+        let mut words = line.split_whitespace().map(|word| word.rsplit('/').next().unwrap_or_default());
+        let name = words
+            .find(|word| *word != "env")
+            .unwrap_or_default()
+            .trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let name = format!("ansible_{name}_interpreter");
+        if scope.get(&name).is_none() {
+            return Ok(None);
         }
+        let value = self.play.engine.templates.variable(&name, scope)?.map(|value| python_str(&value));
+        Ok(value.filter(|text| !text.is_empty() && !text.starts_with("auto")))
     }
 
     /// The arguments by name with the places they come from; `module_defaults` below them.
@@ -274,6 +305,22 @@ fn python_type(value: &Value) -> &'static str {
         Value::Map(_) => "dict",
         _ => "str",
     }
+}
+
+/// A call's arguments as they are shown: secret ones by Ansible's word for them.
+fn shown_arguments(entry: &ModuleEntry, json: &serde_json::Value) -> Map {
+    let serde_json::Value::Object(args) = json else { return Map::new() };
+    args.iter()
+        .map(|(name, value)| {
+            let secret = entry.spec().arg(name).is_some_and(|arg| arg.secret);
+            let value = if secret && !value.is_null() {
+                Value::from("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER")
+            } else {
+                crate::value::from_json(value.clone())
+            };
+            (Key::from(name.clone()), value)
+        })
+        .collect()
 }
 
 /// Arguments that hold bare expressions, which the engine evaluates itself.

@@ -63,6 +63,11 @@ impl LookupHost for ControllerFiles {
         if path.is_absolute() {
             return path.exists().then_some(path);
         }
+        let found = |dir: PathBuf| crate::playbook::clean_path(&dir.join(&path));
+        self.folders(subfolder, scope).into_iter().map(found).find(|path| path.exists())
+    }
+
+    fn folders(&self, subfolder: &str, scope: &Scope) -> Vec<PathBuf> {
         let mut dirs: Vec<PathBuf> = match scope.get("ansible_search_path") {
             Some((Entry::Data(Value::List(dirs), _), _)) => {
                 dirs.iter().filter_map(Value::as_str).map(PathBuf::from).collect()
@@ -74,11 +79,9 @@ impl LookupHost for ControllerFiles {
         }
         dirs.push(self.base.clone());
         dirs.into_iter()
+            .map(|dir| std::path::absolute(&dir).unwrap_or(dir))
             .flat_map(|dir| [dir.join(subfolder), dir])
-            // Names of files in results are whole, as Ansible's are.
-            .map(|dir| std::path::absolute(dir.join(&path)).unwrap_or_else(|_| path.clone()))
-            .map(|path| crate::playbook::clean_path(&path))
-            .find(|path| path.exists())
+            .collect()
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
@@ -131,6 +134,11 @@ impl LookupHost for ControllerFiles {
         }
         let selected = inventory.select(pattern, None, None)?;
         Ok(selected.hosts.iter().map(ToString::to_string).collect())
+    }
+
+    fn template_vars(&self, path: &Path, _scope: &Scope) -> Vec<(Arc<str>, Value)> {
+        let Ok(meta) = std::fs::metadata(path) else { return Vec::new() };
+        super::inputs::template_values(path, &super::inputs::shown_path(path), None, &meta)
     }
 
     fn unseal(&self, text: &str) -> Result<String> {

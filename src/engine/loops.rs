@@ -149,5 +149,6 @@ pub(super) fn loop_attempt(items: &[Attempt]) -> Attempt {
         warnings: Vec::new(),
         verbose: items.iter().any(|item| item.verbose),
         seconds: 0.0,
+        arguments: None,
     }
 }

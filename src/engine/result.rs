@@ -20,6 +20,8 @@ pub(super) struct Attempt {
     pub warnings: Vec<String>,
     pub verbose: bool,
     pub seconds: f64,
+    /// The arguments of the call, kept for `-vvv`.
+    pub arguments: Option<Map>,
 }
 
 impl Attempt {
@@ -28,6 +30,7 @@ impl Attempt {
         let mut result = outcome.result;
         add_lines(&mut result);
         insert(&mut result, "changed", outcome.changed);
+        add_warnings(&mut result, &outcome.warnings);
         if outcome.skipped {
             insert(&mut result, "skipped", true);
         }
@@ -49,6 +52,7 @@ impl Attempt {
             warnings: outcome.warnings,
             verbose: false,
             seconds: 0.0,
+            arguments: None,
         }
     }
 
@@ -61,6 +65,7 @@ impl Attempt {
         let mut result = failure.result;
         add_lines(&mut result);
         insert(&mut result, "changed", failure.changed);
+        add_warnings(&mut result, &failure.warnings);
         if unreachable {
             insert(&mut result, "unreachable", true);
         } else {
@@ -84,6 +89,7 @@ impl Attempt {
             warnings: failure.warnings,
             verbose: false,
             seconds: 0.0,
+            arguments: None,
         }
     }
 
@@ -111,6 +117,7 @@ impl Attempt {
             warnings: Vec::new(),
             verbose: false,
             seconds: 0.0,
+            arguments: None,
         }
     }
 
@@ -137,6 +144,7 @@ impl Attempt {
             verbose: self.verbose && !no_log,
             seconds: self.seconds,
             delegate: None,
+            arguments: if no_log { None } else { self.arguments.clone() },
             no_log,
         }
     }
@@ -171,6 +179,14 @@ fn censor(diagnostic: &Diagnostic) -> Diagnostic {
 pub(super) fn add_exception(result: &mut Map) {
     if !result.contains_key(&StrKey("exception")) {
         insert(result, "exception", "(traceback unavailable)");
+    }
+}
+
+/// A module's warnings, as Ansible registers them.
+fn add_warnings(result: &mut Map, warnings: &[String]) {
+    if !warnings.is_empty() {
+        let texts: Vec<Value> = warnings.iter().map(|text| Value::from(text.as_str())).collect();
+        insert(result, "warnings", texts);
     }
 }
 

@@ -107,6 +107,9 @@ impl PlayRun {
             return Some(Arc::clone(record));
         }
         let record = Arc::new(self.engine.hosts.host(host)?);
+        for password in record.layers.iter().flat_map(Layer::passwords) {
+            self.engine.redactor.learn(&password);
+        }
         records.insert(Arc::clone(host), Arc::clone(&record));
         Some(record)
     }
@@ -135,7 +138,9 @@ impl PlayRun {
             let name = Value::Str(Arc::clone(&role.name));
             set("role_name", name.clone());
             set("ansible_role_name", name);
-            set("role_path", Value::from(role.path.display().to_string()));
+            // Tasks may run commands elsewhere, so it is absolute, as Ansible has it.
+            let path = std::path::absolute(&role.path).unwrap_or_else(|_| role.path.clone());
+            set("role_path", Value::from(path.display().to_string()));
             // Roles that import or include this one; those that depend on it are not its parents.
             let mut inner = role;
             let mut parents: Vec<Value> = Vec::new();

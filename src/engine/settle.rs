@@ -100,7 +100,8 @@ impl HostRun {
             let state = engine.states.get(&self.host);
             let mut state = lock(&state);
             let changed = attempt.result.get(&StrKey("changed")).is_some_and(Value::truthy);
-            if attempt.status != Status::Skipped
+            // A role that was skipped, or did not reach the host, has not run.
+            if !matches!(attempt.status, Status::Skipped | Status::Unreachable)
                 && let Some(role) = task.context.role()
             {
                 state.roles_ran.insert(role.path.clone());

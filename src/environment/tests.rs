@@ -140,7 +140,7 @@ fn secrets_stay_sealed_until_they_are_used() {
     let mut keyring = Keyring::new(Arc::clone(&redactor));
     keyring.add_identities("id", &identity).unwrap();
     let path = folder.path().join("environments/e/secrets.yml");
-    let mut vault = Vault::init(&path, &[public], None).unwrap();
+    let mut vault = Vault::init(&SourceMap::new(), &path, &[public], None).unwrap();
     vault.set(&keyring, "password", &Value::from("hunter2-value")).unwrap();
     vault.set(&keyring, "nested.token", &Value::from("tok-en-value")).unwrap();
 
@@ -167,4 +167,18 @@ fn secrets_stay_sealed_until_they_are_used() {
     let Some((Entry::Sealed(sealed, _), _)) = scope.get("nested") else { panic!() };
     assert_eq!(sealed.open().unwrap().get("token"), Some(&Value::from("tok-en-value")));
     assert_eq!(fresh.redact("x tok-en-value hunter2-value"), "x ******** hunter2-value");
+}
+
+/// The example of the manual is read as it stands there.
+#[test]
+fn the_manuals_example_is_read() {
+    let manual = include_str!("../../docs/environments.md");
+    let example = manual.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let (_folder, project) =
+        project(&[("environments/e/environment.yml", example), ("environments/base/vars/a.yml", "a: 1\n")]);
+    let (environment, diagnostics, _) = load(&project, "e");
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let environment = environment.unwrap();
+    assert_eq!((environment.chain.len(), environment.recipients.len()), (2, 2));
+    assert!(!environment.description.is_empty() && environment.tag_file.is_some());
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::graph::Graph;
 use super::schedule::Watcher;
 use crate::event::{ImageState, Progress};
-use crate::secret::Redactor;
+use crate::secret::{LineRedactor, Redactor};
 use crate::system::Mutate;
 use crate::system::engine::BuildEvent;
 
@@ -30,6 +30,8 @@ struct Log {
     file: Option<BufWriter<File>>,
     path: Option<PathBuf>,
     tail: VecDeque<String>,
+    /// Masks what the file and the tail hold, also secrets wrapped over lines.
+    masked: LineRedactor,
 }
 
 /// The watcher of a real run.
@@ -38,7 +40,7 @@ pub(super) struct LogWatcher {
     tell: Arc<dyn Fn(Progress) + Send + Sync>,
     folder: Option<PathBuf>,
     mutate: Mutate,
-    redactor: Redactor,
+    redactor: Arc<Redactor>,
     logs: Vec<Log>,
     warnings: Vec<String>,
 }
@@ -51,7 +53,12 @@ impl LogWatcher {
         mutate: Mutate,
         redactor: Redactor,
     ) -> Self {
-        let logs = graph.images.iter().map(|_| Log { file: None, path: None, tail: VecDeque::new() }).collect();
+        let redactor = Arc::new(redactor);
+        let empty = |_| {
+            let masked = LineRedactor::new(Arc::clone(&redactor));
+            Log { file: None, path: None, tail: VecDeque::new(), masked }
+        };
+        let logs = graph.images.iter().map(empty).collect();
         Self { graph, tell, folder, mutate, redactor, logs, warnings: Vec::new() }
     }
 
@@ -59,6 +66,8 @@ impl LogWatcher {
     pub(super) fn finish(mut self) -> (Vec<LogEnd>, Vec<String>) {
         let mut ends = Vec::with_capacity(self.logs.len());
         for image in 0..self.logs.len() {
+            let held = self.logs[image].masked.flush();
+            self.keep(image, &held);
             let flushed = self.logs[image].file.as_mut().map_or(Ok(()), Write::flush);
             self.note_trouble(image, flushed);
             let log = &self.logs[image];
@@ -99,15 +108,24 @@ impl LogWatcher {
     }
 
     fn line(&mut self, image: usize, line: String) {
+        let masked = self.logs[image].masked.push(&format!("{line}\n"));
+        self.keep(image, &masked);
+        // The controller knows more secrets, and masks those that run over several lines.
         let line = self.redactor.redact(&line).into_owned();
-        let log = &mut self.logs[image];
-        if log.tail.len() == TAIL {
-            log.tail.pop_front();
-        }
-        log.tail.push_back(line.clone());
-        let written = log.file.as_mut().map_or(Ok(()), |file| writeln!(file, "{line}"));
-        self.note_trouble(image, written);
         (self.tell)(Progress::ImageLog { image: self.name(image), line });
+    }
+
+    /// Into the file and the tail.
+    fn keep(&mut self, image: usize, text: &str) {
+        for line in text.split_terminator('\n') {
+            let log = &mut self.logs[image];
+            if log.tail.len() == TAIL {
+                log.tail.pop_front();
+            }
+            log.tail.push_back(line.to_owned());
+            let written = log.file.as_mut().map_or(Ok(()), |file| writeln!(file, "{line}"));
+            self.note_trouble(image, written);
+        }
     }
 }
 
@@ -117,6 +135,8 @@ impl Watcher for LogWatcher {
             self.open(image);
         }
         if !matches!(state, ImageState::Building | ImageState::Waiting) {
+            let held = self.logs[image].masked.flush();
+            self.keep(image, &held);
             let flushed = self.logs[image].file.as_mut().map_or(Ok(()), Write::flush);
             self.note_trouble(image, flushed);
         }

@@ -69,6 +69,10 @@ impl<'a> Reader<'a> {
             return None;
         }
         let (node, found) = load(self.sources, &text.file, &LoadOptions::default()).single(&text.file);
+        if text.vaulted {
+            // Code frames must not show what the vault keeps.
+            self.sources.mask(text.file.id);
+        }
         let bad = found.iter().any(Diagnostic::is_error);
         self.diagnostics.extend(found);
         if bad || node.is_null() {

@@ -133,6 +133,10 @@ impl Inventory {
                 return;
             }
         };
+        if text.vaulted {
+            // Code frames must not show what the vault keeps; who holds the file already keeps its text.
+            reader.sources.mask(text.file.id);
+        }
         let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned()).unwrap_or_default();
         if extension == "toml" {
             reader.diagnostics.push(

@@ -169,6 +169,18 @@ impl Inventory {
         layers
     }
 
+    /// The variables that a host has by itself: its own and those of its `host_vars`, lowest rank first.
+    pub fn own_layers(&self, host: &str) -> Vec<Layer> {
+        let Some(host) = self.host(host) else { return Vec::new() };
+        own_layers(Level::InventoryHost, &host.origin, &host.vars, &host.files)
+    }
+
+    /// The variables that a group gives to its hosts, lowest rank first.
+    pub fn group_layers(&self, group: &str) -> Vec<Layer> {
+        let Some(group) = self.groups.get(group) else { return Vec::new() };
+        own_layers(Level::InventoryGroup, &group.origin, &group.vars, &group.files)
+    }
+
     /// Adds a host that a task names (`add_host`), with its variables and groups.
     pub fn add_dynamic_host(
         &mut self,
@@ -331,7 +343,17 @@ impl Inventory {
     }
 }
 
+fn own_layers(level: Level, origin: &Arc<str>, vars: &Vars, files: &[Layer]) -> Vec<Layer> {
+    let own = Layer { origin: Origin { level, name: Arc::clone(origin) }, entries: Arc::new(vars.clone()) };
+    std::iter::once(own).chain(files.iter().cloned()).collect()
+}
+
 impl Group {
+    /// Its rank among groups of one depth (`ansible_group_priority`).
+    pub fn priority(&self) -> i64 {
+        self.priority
+    }
+
     /// Hosts that the group names itself.
     pub fn own_hosts(&self) -> impl Iterator<Item = &Arc<str>> {
         self.hosts.iter()

@@ -53,30 +53,25 @@ pub fn ansible_message(entry: &ModuleEntry, called: &str, errors: &[ArgError]) -
     ))
 }
 
-/// `argument 'x' is of type str and we were unable to convert to int: ...`
-pub(super) fn wrong_type(name: &str, expected: &str, value: &Value) -> String {
-    let kind = match value {
+/// A value's type as Python names it.
+pub(super) fn type_name(value: &Value) -> &'static str {
+    match value {
         Value::Null => "NoneType",
         Value::Bool(_) => "bool",
         Value::Int(_) | Value::BigInt(_) => "int",
         Value::Float(_) => "float",
-        Value::Str(_) => "str",
         Value::List(_) => "list",
         Value::Map(_) => "dict",
         _ => "str",
-    };
-    let wanted = match expected {
-        "a boolean" => "bool",
-        "an integer" => "int",
-        "a number" => "float",
-        "a mapping" => "dict",
-        "a list" => "list",
-        _ => "str",
-    };
-    let why = match wanted {
+    }
+}
+
+/// Why a value cannot be made one of a type, in Python's words.
+pub(super) fn reason(wanted: &str, value: &Value) -> String {
+    let kind = type_name(value);
+    match wanted {
         "bool" => {
-            let shown = if kind == "str" { python_repr(value) } else { python_str(value) };
-            let shown = if kind == "str" { shown } else { format!("'{shown}'") };
+            let shown = if kind == "str" { python_repr(value) } else { format!("'{}'", python_str(value)) };
             format!(
                 "The value {shown} is not a valid boolean. Valid booleans include: 0, 1, '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'"
             )
@@ -85,10 +80,21 @@ pub(super) fn wrong_type(name: &str, expected: &str, value: &Value) -> String {
         "int" => format!("\"<class '{kind}'> cannot be converted to an int\""),
         "float" if kind == "str" => format!("could not convert string to float: {}", python_repr(value)),
         "dict" if kind == "str" => "dictionary requested, could not parse JSON or key=value".to_owned(),
-        "list" => format!("<class '{kind}'> cannot be converted to a list"),
-        "dict" => format!("<class '{kind}'> cannot be converted to a dict"),
         _ => format!("<class '{kind}'> cannot be converted to a {wanted}"),
+    }
+}
+
+/// `argument 'x' is of type str and we were unable to convert to int: ...`
+pub(super) fn wrong_type(name: &str, expected: &str, value: &Value) -> String {
+    let wanted = match expected {
+        "a boolean" => "bool",
+        "an integer" => "int",
+        "a number" => "float",
+        "a mapping" => "dict",
+        "a list" => "list",
+        _ => "str",
     };
+    let (kind, why) = (type_name(value), reason(wanted, value));
     format!("argument '{name}' is of type {kind} and we were unable to convert to {wanted}: {why}")
 }
 

@@ -127,7 +127,10 @@ pub fn job_result(ended: Result<Outcome, Failure>) -> Map {
 /// Takes a result that a program printed (a job's file, a custom executable) as this call's own.
 pub(super) fn take_result(cx: &Cx, mut result: Map, data: Map) -> Result<Map, Failure> {
     let flag = |name: &str| data.get(&StrKey(name)).is_some_and(Value::truthy);
-    let (changed, skipped, failed) = (flag("changed"), flag("skipped"), flag("failed"));
+    // A code alone is a failure too.
+    let bad_code = !data.contains_key(&StrKey("failed"))
+        && data.get(&StrKey("rc")).is_some_and(|rc| !matches!(crate::value::python_str(rc).as_str(), "0" | "None"));
+    let (changed, skipped, failed) = (flag("changed"), flag("skipped"), flag("failed") || bad_code);
     cx.adopt(changed, skipped);
     for (key, value) in data {
         match key.as_str() {

@@ -277,7 +277,7 @@ fn new_place(all: &[Vec<u8>], original: &[u8], before: Option<&str>, after: Opti
     if flags.contains('m') && pattern[2 + flags.len()..].starts_with(')') {
         if let Some(hit) = regex.search_bytes(original).map_err(limit)? {
             let until = if after.is_some() { hit.end } else { hit.start };
-            found = Some(original[..until.min(original.len())].iter().filter(|byte| **byte == b'\n').count());
+            found = Some(original[..until.min(original.len())].split(|byte| *byte == b'\n').count() - 1);
         }
     } else {
         for (at, line) in all.iter().enumerate() {

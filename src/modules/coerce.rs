@@ -388,7 +388,7 @@ fn example(arg: &ArgSpec) -> String {
     format!("{}: {value}", arg.name)
 }
 
-fn integer(value: &Value) -> Option<i64> {
+pub(super) fn integer(value: &Value) -> Option<i64> {
     let whole = |float: f64| {
         #[expect(clippy::cast_possible_truncation, reason = "whole and inside the range of exact integers")]
         (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as i64)
@@ -406,7 +406,7 @@ fn integer(value: &Value) -> Option<i64> {
     }
 }
 
-fn float(value: &Value) -> Option<f64> {
+pub(super) fn float(value: &Value) -> Option<f64> {
     match value {
         #[expect(clippy::cast_precision_loss, reason = "Python's float(int) rounds as well")]
         Value::Int(int) => Some(*int as f64),
@@ -417,7 +417,7 @@ fn float(value: &Value) -> Option<f64> {
     }
 }
 
-fn mapping(value: &Value) -> Option<Json> {
+pub(super) fn mapping(value: &Value) -> Option<Json> {
     match value {
         Value::Map(_) => Some(to_json(value)),
         Value::Str(text) if text.trim_start().starts_with('{') => {

@@ -49,6 +49,8 @@ pub struct CommandArgs {
     /// Remove line breaks from the end of the output.
     #[serde(default = "yes")]
     strip_empty_ends: bool,
+    /// Ignored, with a warning: `command` starts no shell.
+    executable: Option<String>,
     /// Replace `$VAR` and `~` in the words.
     #[serde(default = "yes")]
     expand_argument_vars: bool,
@@ -103,11 +105,15 @@ impl Module for Command {
         free_form: Some("cmd"),
         exclusive: &[&["cmd", "argv"]],
         one_of: &[&["cmd", "argv"]],
-        refused: &[("executable", "`command` starts no shell; use the module `shell`")],
         ..Meta::NONE
     };
 
     fn run(cx: &Cx, args: CommandArgs) -> Result<Map, Failure> {
+        if let Some(executable) = &args.executable {
+            cx.warn(format!(
+                "As of Ansible 2.4, the parameter 'executable' is no longer supported with the 'command' module. Not using '{executable}'."
+            ));
+        }
         let words = match (&args.cmd, args.argv) {
             (Some(line), _) => shlex::split(line).map_err(|reason| {
                 Diagnostic::task("H0106", format!("cannot split the command into words: {reason}"))

@@ -111,6 +111,11 @@ impl Cx {
         apply(&Mutate::with_probe(self.probe.clone())).map(Some)
     }
 
+    /// Runs what is a module of its own, and knows check mode itself (custom executables): it says what changed.
+    pub(super) fn as_module<T>(&self, apply: impl FnOnce(&Mutate) -> Result<T>) -> Result<T> {
+        apply(&Mutate::with_probe(self.probe.clone()))
+    }
+
     /// True once a change was made (or, in check mode, would have been).
     pub fn changed(&self) -> bool {
         self.changed.get()

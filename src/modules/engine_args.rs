@@ -140,6 +140,47 @@ engine_module!(
     any_argument: true,
 );
 
+/// Checks variables against an argument spec, as roles with `meta/argument_specs.yml` do by themselves.
+///
+/// ```yaml
+/// - validate_argument_spec:
+///     argument_spec:
+///       image_tag: {type: str, required: true}
+///       parallel: {type: int, default: 4}
+///     provided_arguments:
+///       image_tag: "{{ tag }}"
+/// ```
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ValidateArgumentSpecArgs {
+    /// The names with what is known of them: `type`, `required`, `choices`, `options` and so on.
+    pub argument_spec: Json,
+    /// Values that go before variables of the same names.
+    pub provided_arguments: Option<Json>,
+    /// What the spec belongs to, for the result.
+    pub validate_args_context: Option<serde_json::Map<String, Json>>,
+}
+engine_module!(
+    /// `validate_argument_spec`
+    ValidateArgumentSpec(ValidateArgumentSpecArgs), "validate_argument_spec",
+    "ansible.builtin.validate_argument_spec", "Check variables against an argument spec",
+);
+
+/// The name of the entry that stands for every module of ansible-core that hostctl does not have.
+pub const ABSENT: &str = "hostctl.core.absent";
+
+/// A module of ansible-core that is not here, in a task that a condition may keep from being run.
+#[derive(Deserialize, JsonSchema)]
+pub struct AbsentArgs {}
+engine_module!(
+    /// What is not here.
+    Absent(AbsentArgs), "hostctl.core.absent", "hostctl.core.absent", "A module that hostctl does not have",
+    any_argument: true,
+);
+
+/// The line of [`ABSENT`], outside of the table.
+pub static ABSENT_ENTRY: super::spec::ModuleEntry = super::spec::entry::<Absent>();
+
 /// Notes values for the end of the run, for one host or for the run as a whole.
 ///
 /// ```yaml

@@ -60,6 +60,9 @@ with_file_args! {
         /// How `access_time` is written.
         #[serde(default = "time_format")]
         access_time_format: String,
+        /// Only look whether the file is binary; Ansible's own, for its other modules.
+        #[serde(rename = "_diff_peek")]
+        diff_peek: Option<bool>,
     }
 }
 
@@ -106,6 +109,10 @@ impl Module for File {
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         let mut path = args.path.expand(cx.environment());
         let src = args.src.as_ref().map(|src| src.expand(cx.environment()));
+        if args.diff_peek.is_some() {
+            let head = cx.probe().read_part(&path, 0, 8192).unwrap_or_default();
+            return Ok(map! { "path" => shown(&path), "appears_binary" => head.contains(&0) });
+        }
         if !matches!(args.state, Some(State::Link | State::Absent))
             && cx.probe().is_dir(&path)
             && let Some(name) = src.as_deref().and_then(Path::file_name)

@@ -42,6 +42,9 @@ pub struct Args {
     gid_min: Option<u32>,
     /// The highest number to choose.
     gid_max: Option<u32>,
+    /// Look at this host's own files only, not at directories of groups elsewhere.
+    #[serde(default)]
+    local: bool,
 }
 
 /// There or not.
@@ -62,10 +65,6 @@ impl State {
     }
 }
 
-/// Why `local` is refused.
-pub(super) const LOCAL: &str =
-    "it needs libuser's programs; the shadow programs that hostctl runs write the local files anyway";
-
 /// The module.
 pub struct Group;
 
@@ -76,14 +75,18 @@ impl Module for Group {
         full_name: "ansible.builtin.group",
         also: &["ansible.legacy.group"],
         summary: "Create and remove groups",
+        exclusive: &[&["non_unique", "local"], &["gid_min", "local"], &["gid_max", "local"]],
         required_if: &[("non_unique", "true", &["gid"])],
-        refused: &[("local", LOCAL)],
         ..Meta::NONE
     };
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         let mut result = map! { "name" => args.name.clone(), "state" => args.state.name() };
-        let present = accounts::group(&args.name);
+        let present = if args.local {
+            accounts::local_groups().into_iter().find(|group| group.name == args.name)
+        } else {
+            accounts::group(&args.name)
+        };
         let name = &args.name;
         let mut output = None;
         match (args.state, &present) {

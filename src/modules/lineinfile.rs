@@ -9,6 +9,7 @@ use super::attributes::{StateDiff, apply, with_file_args};
 use super::call::Failure;
 use super::cx::Cx;
 use super::place::{Place, content_diff};
+use super::refusal::refused_with;
 use super::spec::{Meta, Module};
 use super::types::HostPath;
 use crate::diag::{Diagnostic, Result};
@@ -104,11 +105,18 @@ impl Module for LineInFile {
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         let path = args.path.expand(cx.environment());
         if args.regexp.as_deref() == Some("") || args.search_string.as_deref() == Some("") {
-            cx.warn("an empty pattern matches every line of the file; `^` says so without this warning");
+            let regexp = args.regexp.as_deref() == Some("");
+            let name = if regexp { "regular expression" } else { "search string" };
+            let mut text = format!(
+                "The {name} is an empty string, which will match every line in the file. This may have unintended consequences, such as replacing the last line in the file rather than appending."
+            );
+            if regexp {
+                text.push_str(" If this is desired, use '^' to match every line in the file and avoid this warning.");
+            }
+            cx.warn(text);
         }
         if cx.probe().is_dir(&path) {
-            let error = Diagnostic::task("H0107", format!("path {} is a directory", shown(&path)));
-            return Err(Failure::with_result(error, map! { "rc" => 256 }));
+            return Err(refused_with("H0107", format!("Path {} is a directory !", shown(&path)), map! { "rc" => 256 }));
         }
         match args.state {
             State::Present => present(cx, &args, &path),
@@ -271,9 +279,10 @@ fn present(cx: &Cx, args: &Args, path: &Path) -> Result<Map, Failure> {
     let probe = cx.probe();
     let exists = probe.exists(path);
     if !exists && !args.create {
-        let error = Diagnostic::task("H0107", format!("destination {} does not exist", shown(path)))
-            .with_hint("`create: true` creates it");
-        return Err(Failure::with_result(error, map! { "rc" => 257 }));
+        let text = format!("Destination {} does not exist !", shown(path));
+        let mut failure = refused_with("H0107", text, map! { "rc" => 257 });
+        failure.diagnostic.hints.push("`create: true` creates it".to_owned());
+        return Err(failure);
     }
     let before = if exists { probe.read(path)? } else { Vec::new() };
     let after = args.insertafter.as_deref().or(if args.insertbefore.is_none() { Some("EOF") } else { None });

@@ -57,6 +57,8 @@ enum Use {
     Auto,
     Apt,
     Dnf,
+    Dnf5,
+    Yum,
 }
 
 /// The module.
@@ -78,7 +80,7 @@ impl Module for Package {
         let has = |program: &str| cx.probe().which(program).is_some();
         let use_apt = match args.manager {
             Use::Apt => true,
-            Use::Dnf => false,
+            Use::Dnf | Use::Dnf5 | Use::Yum => false,
             Use::Auto if has("apt-get") && has("dpkg") => true,
             Use::Auto if has("dnf") => false,
             Use::Auto => {

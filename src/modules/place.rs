@@ -58,7 +58,8 @@ impl Place<'_> {
 fn validate(cx: &Cx, command: &str, content: Content<'_>) -> Result<()> {
     let bad = |reason: String| Diagnostic::task("H0109", reason);
     if !command.contains("%s") {
-        return Err(bad(format!("`validate` must hold `%s` for the path of the new content: `{command}`")));
+        // Ansible's words.
+        return Err(bad(format!("validate must contain %s: {command}")));
     }
     cx.scratch(|host| {
         let file = host.scratch_file(content)?;

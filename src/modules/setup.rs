@@ -112,6 +112,13 @@ fn local(cx: &Cx, folder: &Path, timeout: u64) -> Result<Map, Failure> {
         else {
             continue;
         };
+        if let Err(error) = std::fs::metadata(&path) {
+            let reason = crate::system::fs::python_error(&error, &path);
+            let message = format!("Could not stat fact ({}): {reason}", shown(&path));
+            cx.warn(message.clone());
+            insert(&mut facts, name, message);
+            continue;
+        }
         let runs = cx.probe().access(&path, rustix::fs::Access::EXEC_OK);
         let text = if runs {
             // A fact program is the host's own and is run in check mode too, as Ansible does.
@@ -140,6 +147,16 @@ fn local(cx: &Cx, folder: &Path, timeout: u64) -> Result<Map, Failure> {
         };
         let value = match serde_json::from_str(&text) {
             Ok(json) => from_json(json),
+            // Python's configparser reads `%` as the beginning of a reference.
+            Err(_) if ini(&text).is_some() && bad_percent(&text).is_some() => {
+                let line = bad_percent(&text).unwrap_or_default();
+                let message = format!(
+                    "error loading facts as ini - please check content: {} ('%' must be followed by '%' or '(', found: '{line}')",
+                    shown(&path)
+                );
+                cx.warn(message.clone());
+                Value::from(message)
+            }
             Err(_) => ini(&text).unwrap_or_else(|| {
                 let message = format!("error loading facts as JSON or ini - please check content: {}", shown(&path));
                 cx.warn(message.clone());
@@ -149,6 +166,21 @@ fn local(cx: &Cx, folder: &Path, timeout: u64) -> Result<Map, Failure> {
         insert(&mut facts, name, value);
     }
     Ok(facts)
+}
+
+/// From the first `%` that is neither doubled nor the beginning of `%(name)s`.
+fn bad_percent(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| {
+        let mut rest = line;
+        while let Some(at) = rest.find('%') {
+            match rest[at + 1..].chars().next() {
+                Some('%') => rest = &rest[at + 2..],
+                Some('(') => rest = &rest[at + 1..],
+                _ => return Some(&rest[at..]),
+            }
+        }
+        None
+    })
 }
 
 /// Sections of `key=value` or `key: value`, keys in lower case as Python's configparser has them.

@@ -73,6 +73,10 @@ impl Module for Slurp {
         let size = found.as_ref().map_or(0, std::fs::Metadata::len);
         let part = args.part;
         match found {
+            // A file stands where a folder should: Ansible's words, braces and all.
+            None if path.ancestors().skip(1).any(std::path::Path::is_file) => {
+                return Err(refuse("Unable to slurp file: {source}".to_owned()));
+            }
             None => return Err(refuse(format!("File not found: {}", shown(&path)))),
             Some(found) if found.is_dir() => {
                 return Err(refuse(format!("Source is a directory and must be a file: {}", shown(&path))));

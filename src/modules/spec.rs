@@ -38,6 +38,11 @@ pub enum InputArg {
         /// The argument.
         arg: &'static str,
     },
+    /// The program of a module of one's own, which the playbook's loader has found.
+    Program {
+        /// The argument.
+        arg: &'static str,
+    },
     /// A template file, searched in `templates/`, rendered on the controller.
     Template {
         /// The argument.

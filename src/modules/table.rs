@@ -21,11 +21,13 @@ table![
     super::blockinfile::BlockInFile,
     super::command::Command,
     super::copy::Copy,
+    super::cron::Cron,
     super::engine_args::Debug,
     super::engine_args::Fail,
     super::engine_args::Fetch,
     super::file::File,
     super::find::Find,
+    super::get_url::GetUrl,
     super::getent::Getent,
     super::group::Group,
     super::engine_args::GroupBy,
@@ -35,9 +37,11 @@ table![
     super::engine_args::IncludeRole,
     super::engine_args::IncludeTasks,
     super::engine_args::IncludeVars,
+    super::hostname::Hostname,
     super::image_build::ImageBuild,
     super::image_tag::ImageTag,
     super::image_tags::ImageTags,
+    super::known_hosts::KnownHosts,
     super::lineinfile::LineInFile,
     super::mirror_proxy::MirrorProxy,
     super::network_bridge::NetworkBridge,
@@ -59,6 +63,9 @@ table![
     super::service::Sysvinit,
     super::tempfile::TempFile,
     super::copy::Template,
+    super::unarchive::Unarchive,
+    super::uri::UriModule,
+    super::engine_args::ValidateArgumentSpec,
     super::user::User,
     super::volume_grow::VolumeGrow,
     super::wait_for::WaitFor,
@@ -66,6 +73,9 @@ table![
 
 /// The module of a short or full name.
 pub fn find(name: &str) -> Option<&'static ModuleEntry> {
+    if name == super::CUSTOM {
+        return Some(&super::CUSTOM_ENTRY);
+    }
     MODULES
         .iter()
         .find(|entry| entry.meta.name == name || entry.meta.full_name == name || entry.meta.also.contains(&name))

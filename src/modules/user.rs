@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::call::Failure;
 use super::cx::Cx;
-use super::group::{LOCAL, State};
+use super::group::State;
 use super::spec::{Meta, Module};
 use super::types::HostPath;
 use super::user_key;
@@ -99,6 +99,9 @@ pub struct Args {
     /// Make an ssh key, unless there is one.
     #[serde(default)]
     generate_ssh_key: bool,
+    /// Look at this host's own files only, not at directories of users elsewhere.
+    #[serde(default)]
+    local: bool,
     /// Its size.
     pub(super) ssh_key_bits: Option<u32>,
     /// Its kind.
@@ -140,7 +143,6 @@ impl Module for User {
         summary: "Create and remove accounts",
         aliases: &[("name", &["user"]), ("create_home", &["createhome"])],
         refused: &[
-            ("local", LOCAL),
             ("authorization", "it is for Solaris"),
             ("profile", "it is for Solaris"),
             ("role", "it is for Solaris"),
@@ -162,7 +164,11 @@ impl Module for User {
             cx.warn("the password appears not to have been hashed; `password_hash('sha512')` makes what this argument needs");
         }
         let mut result = map! { "name" => args.name.clone(), "state" => args.state.name() };
-        let present = accounts::account(&args.name);
+        let present = if args.local {
+            accounts::local_accounts().into_iter().find(|account| account.name == args.name)
+        } else {
+            accounts::account(&args.name)
+        };
         let said = match (args.state, &present) {
             (State::Absent, None) => Vec::new(),
             (State::Absent, Some(_)) => {

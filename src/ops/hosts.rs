@@ -86,7 +86,8 @@ impl InventoryHosts {
         Ok((selected.hosts, selected.warnings))
     }
 
-    fn inventory(&self) -> MutexGuard<'_, Inventory> {
+    /// The inventory itself.
+    pub fn inventory(&self) -> MutexGuard<'_, Inventory> {
         self.inventory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -102,6 +103,19 @@ impl InventoryHosts {
         names.sort();
         names.dedup();
         names
+    }
+}
+
+impl InventoryHosts {
+    /// The login and become passwords that the inventory holds as they are.
+    pub fn passwords(&self) -> Vec<String> {
+        let inventory = self.inventory();
+        let hosts: Vec<Arc<str>> = inventory.hosts().map(|host| Arc::clone(&host.name)).collect();
+        hosts
+            .iter()
+            .flat_map(|host| inventory.layers(host))
+            .flat_map(|layer| layer.passwords().collect::<Vec<_>>())
+            .collect()
     }
 }
 

@@ -27,6 +27,20 @@ pub struct Listing {
     pub skip_tags: Vec<String>,
 }
 
+/// The hosts that a pattern names in the inventory of a request, with warnings; none at all if nothing matches.
+pub fn hosts_of(
+    request: &ProjectRequest,
+    playbook: &Path,
+    pattern: &str,
+    sources: &Arc<SourceMap>,
+) -> Result<(Vec<Arc<str>>, Vec<Diagnostic>)> {
+    let opened = open(request, playbook, sources, true)?;
+    let mut warnings = opened.problems.clone();
+    let (hosts, found) = opened.hosts.select_with_warnings(pattern)?;
+    warnings.extend(request.settled(found));
+    Ok((hosts, warnings))
+}
+
 /// The listing of a playbook with warnings; without text if there are errors.
 pub fn list(
     request: &ProjectRequest,
@@ -164,7 +178,7 @@ fn split(value: &Value, out: &mut Vec<String>) {
         Value::List(items) => items.iter().for_each(|item| split(item, out)),
         Value::Null => {}
         other => {
-            out.extend(python_str(other).split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()))
+            out.extend(python_str(other).split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()));
         }
     }
 }

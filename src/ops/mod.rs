@@ -1,19 +1,23 @@
 //! What the commands do: a request in, events out; no terminal.
 
+mod ansible_vault;
 mod check;
 mod config;
 mod env;
 mod extra_vars;
 mod hosts;
+mod inventory;
 mod listing;
 mod project;
 mod run;
 mod vault;
 
+pub use ansible_vault::{Passwords, read_passwords, replace, seal, sealed_with, unseal};
 pub use check::{Checked, check};
 pub use config::{Config, SettingOrigin};
 pub use env::{environment_list, environment_show};
-pub use listing::{Listing, list};
-pub use project::{PasswordSource, Policy, ProjectRequest, state_base};
+pub use inventory::InventoryView;
+pub use listing::{Listing, hosts_of, list};
+pub use project::{PasswordSource, Policy, ProjectRequest, passphrase_file, state_base};
 pub use run::{RunRequest, run};
-pub use vault::{VaultPlace, change, init, open_vault, recipients};
+pub use vault::{Edited, Made, VaultPlace, edit, init, open_vault, recipients};

@@ -51,7 +51,7 @@ impl Policy {
     pub(super) fn apply(self, mut diagnostic: Diagnostic) -> Option<Diagnostic> {
         match self {
             Self::Ignore => None,
-            Self::Warn => Some(diagnostic),
+            Self::Warn => Some(diagnostic.warning()),
             Self::Error => {
                 diagnostic.severity = crate::diag::Severity::Error;
                 Some(diagnostic)
@@ -79,6 +79,8 @@ pub struct ProjectRequest {
     pub config_dir: Option<PathBuf>,
     /// Passwords of Ansible's vault by id.
     pub passwords: Vec<(String, PasswordSource)>,
+    /// A file with the passphrase of `secrets.yml`.
+    pub passphrase_file: Option<PathBuf>,
     /// Asks for a passphrase.
     pub ask: Option<Ask>,
     /// Folders with roles, from `ANSIBLE_ROLES_PATH` and the usual places.
@@ -87,10 +89,16 @@ pub struct ProjectRequest {
     pub collections_path: Vec<PathBuf>,
     /// Where records of runs are kept; default: the project's folder, or the working folder.
     pub state_dir: Option<PathBuf>,
+    /// A playbook that stands in no file: the path that means it, its name in messages, its text.
+    pub given: Option<(PathBuf, String, Arc<str>)>,
     /// A key that stands twice in a mapping.
     pub duplicate_keys: Policy,
     /// A host pattern that matches nothing.
     pub unmatched_pattern: Policy,
+    /// An inventory source that is not there or cannot be read as one.
+    pub unparsed_inventory: Policy,
+    /// Tell that no inventory was read, and that it has no host.
+    pub tell_empty: (bool, bool),
 }
 
 impl ProjectRequest {
@@ -100,6 +108,7 @@ impl ProjectRequest {
             .into_iter()
             .filter_map(|diagnostic| match &*diagnostic.code {
                 "Y0012" if !diagnostic.is_error() => self.duplicate_keys.apply(diagnostic),
+                "I0009" => self.unparsed_inventory.apply(diagnostic),
                 "I0014" if !diagnostic.is_error() => self.unmatched_pattern.apply(diagnostic),
                 _ => Some(diagnostic),
             })
@@ -194,6 +203,7 @@ pub(super) fn open(
         project_dir: project.as_ref().map(|project| project.root.clone()),
         roles_path: request.roles_path.clone(),
         collections_path: request.collections_path.clone(),
+        given: request.given.clone(),
         unseal,
         templates: Some(Arc::clone(&templates)),
         scope: Scope::from_layers(layers.clone()),
@@ -210,7 +220,19 @@ pub(super) fn open(
         (None, true) => Vec::new(),
     };
     let mut hosts = InventoryHosts::load(&inventories, playbook_dir, request.limit.as_deref(), &mut reader)?;
+    let unread = reader.diagnostics.iter().filter(|problem| problem.code == "I0009").count();
     let mut problems = request.settled(reader.diagnostics);
+    if request.tell_empty.0 && unread >= inventories.len() {
+        problems.push(
+            Diagnostic::new("I0015", Kind::Usage, "no inventory was parsed, only implicit localhost is available")
+                .warning(),
+        );
+    }
+    if request.tell_empty.1 && hosts.inventory().hosts().next().is_none() {
+        let text = "provided hosts list is empty, only localhost is available. \
+                    Note that the implicit localhost does not match 'all'";
+        problems.push(Diagnostic::new("I0016", Kind::Usage, text).warning());
+    }
     problems.dedup_by(|a, b| a.message == b.message && a.labels == b.labels);
     hosts.set_policy(request.unmatched_pattern);
     hosts.set_files(sources, &keyring);
@@ -253,7 +275,9 @@ pub(super) fn add_keys(keyring: &mut Keyring, request: &ProjectRequest) -> Resul
             }
         }
     }
-    if let Some(ask) = &request.ask {
+    if let Some(path) = &request.passphrase_file {
+        keyring.add_passphrase(passphrase_file(path)?);
+    } else if let Some(ask) = &request.ask {
         keyring.set_passphrase(Arc::clone(ask));
     }
     for (id, source) in &request.passwords {
@@ -266,8 +290,29 @@ pub(super) fn add_keys(keyring: &mut Keyring, request: &ProjectRequest) -> Resul
     Ok(())
 }
 
+/// The passphrase that a file holds, without its last line break. Only its owner may read the file.
+pub fn passphrase_file(path: &Path) -> Result<Secret> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let wrong = |text: String| {
+        Diagnostic::new("V0015", Kind::Vault, format!("the passphrase file `{}` {text}", path.display()))
+    };
+    let unread = |error: std::io::Error| {
+        wrong(format!("cannot be read: {error}")).with_hint("name another with `--passphrase-file FILE`")
+    };
+    let meta = std::fs::metadata(path).map_err(unread)?;
+    if meta.is_file() && meta.permissions().mode() & 0o077 != 0 {
+        return Err(wrong("can be read by others".to_owned()).with_hint(format!("chmod 600 {}", path.display())));
+    }
+    let text = std::fs::read_to_string(path).map_err(unread)?;
+    let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+    if text.is_empty() {
+        return Err(wrong("is empty".to_owned()).with_hint("write the passphrase into its first line"));
+    }
+    Ok(Secret::new(text))
+}
+
 /// A password file's text, or what the program of that name prints.
-fn password_file(path: &Path) -> Result<Secret> {
+pub(super) fn password_file(path: &Path) -> Result<Secret> {
     use std::os::unix::fs::PermissionsExt as _;
     let wrong = |text: String| {
         Diagnostic::new("V0002", Kind::Vault, format!("the vault password of `{}`: {text}", path.display()))

@@ -106,12 +106,18 @@ pub async fn run(
         let ended = play(&request, &opened, &sink, &cancel, &loaded, &time, &id).await;
         drop(watch);
         let (code, mut notes) = ended;
-        exit = code;
+        // A record that is not whole must not pass for a success.
+        exit = if code == ExitCode::Ok && sink.incomplete() { ExitCode::Error } else { code };
         notes.push(("logs".to_owned(), shown(dir.path())));
         if code != ExitCode::Ok && code != ExitCode::Interrupted {
             notes.push(("failed".to_owned(), format!("hostctl log {id} --failed")));
         }
-        sink.emit(None, EventKind::RunEnded { exit_code: code as u8, notes, seconds: started.elapsed().as_secs_f64() });
+        sink.emit(None, EventKind::RunEnded { exit_code: exit as u8, notes, seconds: started.elapsed().as_secs_f64() });
+        let untold = sink.take_untold();
+        if !untold.is_empty() {
+            show(&untold);
+            exit = if exit == ExitCode::Ok { ExitCode::Error } else { exit };
+        }
         if exit != ExitCode::Ok {
             break;
         }
@@ -122,8 +128,16 @@ pub async fn run(
 /// Opens every sealed value once, so that all of them are masked from the first line on, also
 /// those that only a host would print; and a wrong key ends the run before any host is contacted.
 /// Without a key nothing is opened: the playbook may not need one.
+/// Login and become passwords that stand in clear in the inventory are secrets too.
 fn learn_secrets(opened: &Opened) -> Result<()> {
-    if !opened.keyring.has_identities() {
+    let mut passwords = opened.hosts.passwords();
+    passwords.extend(opened.layers.iter().flat_map(crate::vars::Layer::passwords));
+    passwords.sort();
+    passwords.dedup();
+    for password in passwords {
+        opened.redactor.learn(&password);
+    }
+    if !opened.keyring.opens_silently() {
         return Ok(());
     }
     for entry in opened.layers.iter().flat_map(|layer| layer.entries.values()) {

@@ -19,13 +19,34 @@ pub struct VaultPlace {
     pub path: PathBuf,
     /// Recipients that `environment.yml` names.
     pub recipients: Vec<String>,
+    sources: Arc<SourceMap>,
+}
+
+/// What [`init`] made.
+#[derive(Debug, Default)]
+pub struct Made {
+    /// The user's new identity: its file and public key.
+    pub identity: Option<(PathBuf, String)>,
+    /// What the user should know.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// What became of a vault's text in an editor.
+#[derive(Debug)]
+pub enum Edited {
+    /// It is the same.
+    Unchanged,
+    /// The vault has it.
+    Changed,
+    /// It was refused, here is why and the text: nothing may lose it.
+    Refused(Diagnostic, String),
 }
 
 impl VaultPlace {
     /// A named file, or the environment's `secrets.yml`.
-    pub fn find(request: &ProjectRequest, file: Option<&Path>, sources: &SourceMap) -> Result<Self> {
+    pub fn find(request: &ProjectRequest, file: Option<&Path>, sources: &Arc<SourceMap>) -> Result<Self> {
         if let Some(path) = file {
-            return Ok(Self { path: path.to_path_buf(), recipients: Vec::new() });
+            return Ok(Self { path: path.to_path_buf(), recipients: Vec::new(), sources: Arc::clone(sources) });
         }
         let Some(name) = &request.env else {
             return Err(Diagnostic::new("C0106", Kind::Usage, "which vault is meant is not said")
@@ -40,7 +61,7 @@ impl VaultPlace {
         // Only a missing environment matters here; a mistake in a variable file must not keep
         // anyone from opening the vault.
         let environment = Environment::load(&project, name, &mut reader, &keyring)?;
-        Ok(Self { path: environment.secrets_file(), recipients: environment.recipients })
+        Ok(Self { path: environment.secrets_file(), recipients: environment.recipients, sources: Arc::clone(sources) })
     }
 }
 
@@ -52,30 +73,41 @@ fn keyring(request: &ProjectRequest) -> Result<Keyring> {
 
 /// Opens a vault with the user's keys.
 pub fn open_vault(request: &ProjectRequest, place: &VaultPlace) -> Result<(Vault, Keyring)> {
-    Ok((Vault::open(&place.path)?, keyring(request)?))
+    Ok((Vault::open(&place.sources, &place.path)?, keyring(request)?))
 }
 
-/// Makes a vault; makes the user's identity first if there is none. Returns its file and public
-/// key if it was made.
+/// Makes a vault; makes the user's identity first if there is none.
 pub fn init(
     request: &ProjectRequest,
     place: &VaultPlace,
     recipients: &[String],
     passphrase: Option<&Secret>,
-) -> Result<Option<(PathBuf, String)>> {
+) -> Result<Made> {
     let mut keyring = keyring(request)?;
-    let mut made = None;
+    let mut made = Made::default();
     let mut all: Vec<String> = place.recipients.iter().chain(recipients).cloned().collect();
     if passphrase.is_none() && all.is_empty() {
         if !keyring.has_identities() {
-            let (path, public) = make_identity(request)?;
-            made = Some((path, public));
+            made.identity = Some(make_identity(request)?);
             add_keys(&mut keyring, request)?;
         }
         all.extend(keyring.public_keys());
     }
     all.dedup();
-    Vault::init(&place.path, &all, passphrase)?;
+    let vault = Vault::init(&place.sources, &place.path, &all, passphrase)?;
+    if passphrase.is_none() && !vault.opens(&keyring) {
+        let path = place.path.display();
+        let warning =
+            Diagnostic::new("V0016", Kind::Vault, format!("you cannot open `{path}`: none of its recipients is you"))
+                .warning()
+                .with_note(format!("it is sealed for {}", all.join(", ")));
+        made.warnings.push(match keyring.public_keys().first() {
+            Some(own) => warning.with_hint(format!("to be one of them, remove the file and add `--recipient {own}`")),
+            None => warning.with_hint(
+                "only they can set values; name your identity with `--identity FILE` if you are one of them",
+            ),
+        });
+    }
     Ok(made)
 }
 
@@ -103,29 +135,29 @@ fn make_identity(request: &ProjectRequest) -> Result<(PathBuf, String)> {
     Ok((path, public))
 }
 
-/// Applies a change to a vault's clear text as an editor makes it; false if nothing changed.
-pub fn change(vault: &mut Vault, keyring: &Keyring, edit: &dyn Fn(&str) -> Result<String>) -> Result<bool> {
-    let clear = vault.view(keyring)?;
-    let edited = edit(&clear)?;
-    vault.apply(keyring, &edited)
+/// Gives a vault's clear text to an editor once. `from` is the text of an edit that was refused.
+/// Only a failure of the editor is an error.
+pub fn edit(
+    vault: &mut Vault,
+    keyring: &Keyring,
+    from: Option<&str>,
+    editor: &mut dyn FnMut(&str) -> Result<String>,
+) -> Result<Edited> {
+    let text = match from {
+        Some(text) => editor(text)?,
+        None => editor(&vault.view(keyring)?)?,
+    };
+    Ok(match vault.apply(keyring, &text) {
+        Ok(true) => Edited::Changed,
+        Ok(false) => Edited::Unchanged,
+        Err(error) => Edited::Refused(error, text),
+    })
 }
 
 /// Adds and removes recipients; the list afterwards.
 pub fn recipients(vault: &mut Vault, keyring: &Keyring, add: &[String], remove: &[String]) -> Result<Vec<String>> {
-    let old = vault.file().recipients().to_vec();
     if add.is_empty() && remove.is_empty() {
-        return Ok(old);
+        return Ok(vault.file().recipients().to_vec());
     }
-    if let Some(unknown) = remove.iter().find(|key| !old.contains(key)) {
-        return Err(Diagnostic::new("V0006", Kind::Vault, format!("`{unknown}` is no recipient of this vault"))
-            .with_nearest(unknown, old.iter().map(String::as_str)));
-    }
-    let mut new: Vec<String> = old.into_iter().filter(|key| !remove.contains(key)).collect();
-    for key in add {
-        if !new.contains(key) {
-            new.push(key.clone());
-        }
-    }
-    vault.set_recipients(keyring, &new)?;
-    Ok(new)
+    vault.change_recipients(keyring, add, remove)
 }

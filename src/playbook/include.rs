@@ -124,6 +124,7 @@ impl Loader {
             params: Vec::new(),
             public: false,
             allow_duplicates: Some(true),
+            validate: from.validate,
             beside: None,
         };
         let mut uses = parser.role(&request, Keywords::default(), &here);

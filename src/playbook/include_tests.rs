@@ -173,7 +173,7 @@ fn role_cycles_and_faults() {
         "P0505 a role's meta file has no key `allow_duplicate` | 2:1 `allow_duplicate` | hint: did you mean `allow_duplicates`?",
     );
     find("P0407 expected variables as a mapping in `DIR/roles/c/vars/main.yml`, found a list");
-    find("P0504 `../../b/meta/main` lies outside of the role `c`");
+    find("P0504 failed loading `../../b/meta/main` for role (`c`) as it is not inside the expected role path: ");
     find("P0504 the file of role `c` `tasks/mian` does not exist");
 }
 

@@ -29,6 +29,8 @@ pub struct LoaderOptions {
     pub roles_path: Vec<PathBuf>,
     /// Folders that hold `ansible_collections/`.
     pub collections_path: Vec<PathBuf>,
+    /// A playbook that stands in no file: the path that means it, its name in messages, its text.
+    pub given: Option<(PathBuf, String, Arc<str>)>,
     /// Opens vaulted files.
     pub unseal: Unseal,
     /// Renders the names of static imports. Without it, templates there are errors.
@@ -45,6 +47,7 @@ impl LoaderOptions {
             project_dir: None,
             roles_path: Vec::new(),
             collections_path: Vec::new(),
+            given: None,
             unseal: Arc::new(|_| {
                 Err(Diagnostic::new(
                     "P0411",
@@ -94,6 +97,14 @@ impl Loader {
     pub(super) fn read(&self, path: &Path) -> Result<Arc<SourceNode>, Vec<Diagnostic>> {
         if let Some(known) = self.files.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
             return Ok(Arc::clone(known));
+        }
+        if let Some((_, name, text)) = self.options.given.as_ref().filter(|(known, ..)| known == path) {
+            let file = self.options.sources.add(name, None, Arc::clone(text));
+            let (node, diagnostics) = yaml::load(&self.options.sources, &file, &LoadOptions::default()).single(&file);
+            if diagnostics.iter().any(Diagnostic::is_error) {
+                return Err(diagnostics);
+            }
+            return Ok(Arc::new(SourceNode { node, warnings: diagnostics }));
         }
         let text = read_text(path).map_err(|error| vec![error])?;
         let here = std::env::current_dir().unwrap_or_default();

@@ -10,6 +10,7 @@ mod error_cases;
 mod include;
 mod keywords;
 mod kv;
+mod library;
 mod loader;
 mod model;
 mod parse;

@@ -234,6 +234,8 @@ pub struct ModuleUse {
     /// Arguments by name: `k=v` text is split, free text stands under the module's free-form
     /// argument, `args:` is merged in. Key's place, value.
     pub args: IndexMap<Arc<str>, (Span, Node)>,
+    /// The program on the controller, for a module of one's own.
+    pub program: Option<std::path::PathBuf>,
     /// The whole argument value is a template (`module: "{{ args }}"`, `args: "{{ ... }}"`).
     pub args_template: Option<Node>,
 }

@@ -9,10 +9,10 @@ use super::loader::{clean, expand_home, vars_mapping};
 use super::model::{Context, ContextKind, Item, Keywords, Role, RoleUse};
 use super::parse::{Here, Parser, RoleRequest, literal_names, playbook_dir};
 use crate::diag::{Diagnostic, Span};
-use crate::yaml::Node;
+use crate::yaml::{Node, NodeData};
 
 /// Files of a role that are taken instead of `main`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RoleFrom {
     /// `tasks_from`
     pub tasks: Option<String>,
@@ -22,6 +22,14 @@ pub struct RoleFrom {
     pub defaults: Option<String>,
     /// `handlers_from`
     pub handlers: Option<String>,
+    /// `rolespec_validate`
+    pub validate: bool,
+}
+
+impl Default for RoleFrom {
+    fn default() -> Self {
+        Self { tasks: None, vars: None, defaults: None, handlers: None, validate: true }
+    }
 }
 
 /// Keys of a role's meta file.
@@ -96,6 +104,7 @@ impl Parser<'_> {
             params,
             public: true,
             allow_duplicates: None,
+            validate: true,
             beside: beside.map(Path::to_path_buf),
         };
         self.role(&request, keywords, here)
@@ -125,6 +134,7 @@ impl Parser<'_> {
             vars: text("vars_from"),
             defaults: text("defaults_from"),
             handlers: text("handlers_from"),
+            ..RoleFrom::default()
         };
         if self.problems.len() > before {
             return None;
@@ -137,6 +147,7 @@ impl Parser<'_> {
             params: Vec::new(),
             public: args.get("public").and_then(|(_, node)| boolean(node)).unwrap_or(true),
             allow_duplicates: Some(allow.unwrap_or(true)),
+            validate: args.get("rolespec_validate").and_then(|(_, node)| boolean(node)).unwrap_or(true),
             beside: None,
         })
     }
@@ -208,11 +219,57 @@ impl Parser<'_> {
             keywords,
             parent: Some(Arc::clone(&here.context)),
         });
-        let tasks = self.role_items(&path, "tasks", from.tasks.as_deref(), request, &context, false);
+        let mut tasks = self.role_items(&path, "tasks", from.tasks.as_deref(), request, &context, false);
+        if request.validate {
+            tasks.splice(0..0, self.spec_task(&path, &name, request, &context));
+        }
         let handlers = self.role_items(&path, "handlers", from.handlers.as_deref(), request, &context, true);
         std::mem::swap(&mut self.collections, &mut collections);
         uses.push(RoleUse { role, context, tasks, handlers, public: request.public });
         Some(uses)
+    }
+
+    /// The task that checks the role's arguments, if it has a spec for its entry point.
+    fn spec_task(&mut self, path: &Path, name: &Arc<str>, request: &RoleRequest, context: &Arc<Context>) -> Vec<Item> {
+        let own = ["yml", "yaml"].map(|ending| path.join("meta").join(format!("argument_specs.{ending}")));
+        let main = candidates(&path.join("meta"), None);
+        let Some(file) = own.into_iter().chain(main).find(|path| path.is_file()) else { return Vec::new() };
+        let Some(node) = self.read(&file, request.span) else { return Vec::new() };
+        let entry = request.from.tasks.as_deref().unwrap_or("main");
+        let entry = [".yml", ".yaml"].iter().find_map(|ending| entry.strip_suffix(ending)).unwrap_or(entry);
+        let Some(spec) = node.get("argument_specs").and_then(|specs| specs.get(entry)) else { return Vec::new() };
+        if spec.as_map().is_none() {
+            return Vec::new();
+        }
+        let span = spec.place();
+        let text = |text: &str| Node::text(text, span);
+        let map = |pairs: Vec<(Node, Node)>| Node { span, data: NodeData::Map(pairs.into()), tag: None, alias: None };
+        let mut title = format!("Validating arguments against arg spec '{entry}'");
+        if let Some(short) = spec.get("short_description").and_then(Node::as_str) {
+            title = format!("{title} - {short}");
+        }
+        let options = spec.get("options").cloned().unwrap_or_else(|| map(Vec::new()));
+        let given = request.params.iter().map(|(key, value)| (text(key), value.clone())).collect();
+        let about = [
+            ("type", "role"),
+            ("name", name),
+            ("argument_spec_name", entry),
+            ("path", &std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()),
+        ];
+        let args = map(vec![
+            (text("argument_spec"), options),
+            (text("provided_arguments"), map(given)),
+            (text("validate_args_context"), map(about.map(|(key, value)| (text(key), text(value))).to_vec())),
+        ]);
+        let tags = Node { span, data: NodeData::List(vec![text("always")].into()), tag: None, alias: None };
+        let task = map(vec![
+            (text("name"), text(&title)),
+            (text("ansible.builtin.validate_argument_spec"), args),
+            (text("tags"), tags),
+        ]);
+        let tasks = Node { span, data: NodeData::List(vec![task].into()), tag: None, alias: None };
+        let here = Here { context: Arc::clone(context), file, handler: false };
+        self.items(&tasks, "the check of a role's arguments", &here, true)
     }
 
     fn role_items(
@@ -249,10 +306,13 @@ impl Parser<'_> {
                 None
             }
             (Some(name), Some(path)) if !inside(path, role) => {
-                self.problem(
-                    Diagnostic::source("P0504", format!("`{name}` lies outside of the role `{}`", request.name))
-                        .with_label_opt(request.span, "asked for here"),
+                // Ansible's words: playbooks and scripts look for them.
+                let message = format!(
+                    "failed loading `{name}` for role (`{}`) as it is not inside the expected role path: `{}`",
+                    request.name,
+                    clean(&role.join(folder)).display()
                 );
+                self.problem(Diagnostic::source("P0504", message).with_label_opt(request.span, "asked for here"));
                 None
             }
             _ => found,

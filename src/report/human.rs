@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 
 use crate::diag::SourceMap;
-use crate::event::{Done, Event, EventKind, ImageState, Progress, Reporter, Stats, Status, TaskId};
+use crate::event::{Done, Event, EventKind, ImageState, Progress, Reporter, Stats, Status, TaskId, Trouble};
 
 use super::frame::frame;
 use super::layout::{Paint, duration, pad, safe_line, shorten, word};
 use super::lines::{HostEnd, TaskLines};
 use super::live::Live;
+use super::written::Written;
 
 /// How a run is shown.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +74,7 @@ struct Items {
 
 /// Writes to people.
 pub struct Human<W: Write + Send> {
-    out: W,
+    out: Written<W>,
     options: HumanOptions,
     paint: Paint,
     live: Option<Live>,
@@ -93,8 +94,17 @@ const LONG: Duration = Duration::from_secs(2);
 const HELD: usize = 500;
 
 impl<W: Write + Send> Human<W> {
-    /// Onto a stream; with `options.live` finished lines go through the live area instead.
+    /// Onto standard output; with `options.live` finished lines go through the live area instead.
     pub fn new(out: W, options: HumanOptions) -> Self {
+        Self::onto(Written::new(out, None), options)
+    }
+
+    /// Onto a file of the record, named in messages.
+    pub fn record(out: W, file: impl Into<String>, options: HumanOptions) -> Self {
+        Self::onto(Written::new(out, Some(file.into())), options)
+    }
+
+    fn onto(out: Written<W>, options: HumanOptions) -> Self {
         let live = options.live.then(|| Live::new(options.width));
         Self {
             out,
@@ -118,10 +128,7 @@ impl<W: Write + Send> Human<W> {
         self.blank = text.ends_with("\n\n") || text == "\n";
         match &self.live {
             Some(live) => live.print(text),
-            None => {
-                let _ = self.out.write_all(text.as_bytes());
-                let _ = self.out.flush();
-            }
+            None => self.out.write(text),
         }
     }
 
@@ -406,5 +413,9 @@ impl<W: Write + Send> Reporter for Human<W> {
         if let Some(live) = &mut self.live {
             live.tick();
         }
+    }
+
+    fn trouble(&mut self) -> Option<Trouble> {
+        self.out.trouble()
     }
 }

@@ -5,25 +5,34 @@ use std::io::Write;
 use serde_json::Value as Json;
 
 use crate::diag::{FileId, SourceMap, Span};
-use crate::event::{Event, Reporter};
+use crate::event::{Event, Reporter, Trouble};
+
+use super::written::Written;
 
 /// Writes every event as a line.
 pub struct JsonLines<W: Write + Send> {
-    out: W,
+    out: Written<W>,
 }
 
 impl<W: Write + Send> JsonLines<W> {
-    /// Onto a stream.
+    /// Onto standard output.
     pub fn new(out: W) -> Self {
-        Self { out }
+        Self { out: Written::new(out, None) }
+    }
+
+    /// Onto a file of the record, named in messages.
+    pub fn record(out: W, file: impl Into<String>) -> Self {
+        Self { out: Written::new(out, Some(file.into())) }
     }
 }
 
 impl<W: Write + Send> Reporter for JsonLines<W> {
     fn event(&mut self, event: &Event, sources: &SourceMap) {
-        // A closed pipe ends nothing: the run goes on, as with any reader that leaves.
-        let _ = writeln!(self.out, "{}", event_json(event, sources));
-        let _ = self.out.flush();
+        self.out.write(&format!("{}\n", event_json(event, sources)));
+    }
+
+    fn trouble(&mut self) -> Option<Trouble> {
+        self.out.trouble()
     }
 }
 

@@ -9,9 +9,11 @@ mod jsonl;
 mod layout;
 mod lines;
 mod live;
+mod written;
 
-pub use ansible::{AnsibleDefault, AnsibleOptions, Brief, JsonStats, ResultFormat, ansible_warning};
+pub use ansible::{AnsibleDefault, AnsibleOptions, Brief, JsonStats, ResultFormat, ansible_warning, yaml_text};
 pub use frame::{frame, frames};
 pub use human::{Human, HumanOptions};
 pub use jsonl::{JsonLines, event_json};
 pub use layout::{Paint, shell_word, shorten};
+pub use written::unwritten;

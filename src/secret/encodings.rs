@@ -8,11 +8,58 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
+use super::fold::fold;
+
 /// Shortest text that is masked, in characters.
 pub(super) const SHORTEST: usize = 4;
+/// Longer secrets (keys, certificates) are not sought reversed, in capitals or twice encoded.
+const LONGEST_DERIVED: usize = 1024;
+
+/// The texts that give secrets away.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Needles {
+    /// As they are.
+    pub(super) exact: BTreeSet<Vec<u8>>,
+    /// Without their white space, sought in a text without its white space.
+    pub(super) folded: BTreeSet<Vec<u8>>,
+}
+
+impl Needles {
+    pub(super) fn is_empty(&self) -> bool {
+        self.exact.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.exact.len() + self.folded.len()
+    }
+
+    /// A text that is sought as it is, and folded if that is long enough to be told from prose:
+    /// words that merely stand side by side are no secret.
+    fn add(&mut self, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
+        let folded = fold(text);
+        let enough = if folded.len() == text.len() { 16 } else { 8 };
+        self.insert(text, folded, enough);
+    }
+
+    /// An encoding that is no prose: programs wrap it at any column.
+    fn add_encoded(&mut self, text: impl AsRef<[u8]>) {
+        self.insert(text.as_ref(), fold(text.as_ref()), 8);
+    }
+
+    fn insert(&mut self, text: &[u8], folded: Vec<u8>, enough: usize) {
+        if String::from_utf8_lossy(text).chars().count() < SHORTEST {
+            return;
+        }
+        self.exact.insert(text.to_vec());
+        if folded.len() >= enough {
+            self.folded.insert(folded);
+        }
+    }
+}
 
 /// Adds a secret in all its spellings; each line of a longer one as well.
-pub(super) fn spell(secret: &str, needles: &mut BTreeSet<Vec<u8>>) {
+pub(super) fn spell(secret: &str, needles: &mut Needles) {
     spell_one(secret, needles);
     if secret.contains(['\n', '\r']) {
         spell_one(secret.trim_end_matches(['\n', '\r']), needles);
@@ -23,38 +70,65 @@ pub(super) fn spell(secret: &str, needles: &mut BTreeSet<Vec<u8>>) {
     }
 }
 
-fn add(text: impl AsRef<[u8]>, needles: &mut BTreeSet<Vec<u8>>) {
-    if String::from_utf8_lossy(text.as_ref()).chars().count() >= SHORTEST {
-        needles.insert(text.as_ref().to_vec());
-    }
-}
-
-fn spell_one(secret: &str, needles: &mut BTreeSet<Vec<u8>>) {
+fn spell_one(secret: &str, needles: &mut Needles) {
     // A blank line or a line of dashes gives nothing away and would mask half of every output.
     let mut seen = BTreeSet::new();
     seen.extend(secret.chars().filter(|c| !c.is_whitespace()));
     if secret.chars().count() < SHORTEST || seen.is_empty() || (seen.len() == 1 && secret.contains("----")) {
         return;
     }
-    add(secret, needles);
+    needles.add(secret);
     base64(secret.as_bytes(), needles);
+    needles.add_encoded(hex::encode(secret));
+    needles.add_encoded(hex::encode_upper(secret));
     percent(secret, needles);
     json(secret, needles);
     shell(secret, needles);
-    add(secret.replace('\'', "''"), needles);
-    add(
+    needles.add(secret.replace('\'', "''"));
+    needles.add(
         secret
             .replace('&', "&amp;")
             .replace('<', "&lt;")
             .replace('>', "&gt;")
             .replace('"', "&quot;")
             .replace('\'', "&#39;"),
-        needles,
     );
+    if secret.len() <= LONGEST_DERIVED {
+        derived(secret, needles);
+    }
+}
+
+/// What one filter makes of it: `upper`, `lower`, `capitalize`, `reverse`, `b64encode` twice.
+fn derived(secret: &str, needles: &mut Needles) {
+    needles.add(secret.to_uppercase());
+    needles.add(secret.to_lowercase());
+    let mut chars = secret.chars();
+    if let Some(first) = chars.next() {
+        let rest = chars.as_str();
+        needles.add(first.to_uppercase().chain(rest.chars()).collect::<String>());
+        needles.add(first.to_uppercase().chain(rest.to_lowercase().chars()).collect::<String>());
+    }
+    needles.add(secret.chars().rev().collect::<String>());
+    needles.add_encoded(STANDARD.encode(STANDARD.encode(secret)));
+    for shift in 0..3 {
+        let inner = decided_base64(secret.as_bytes(), shift);
+        for shift in 0..3 {
+            needles.add_encoded(decided_base64(inner.as_bytes(), shift));
+        }
+    }
+}
+
+/// The part of a base64 text that a secret alone decides, whatever stands around it.
+fn decided_base64(secret: &[u8], shift: usize) -> String {
+    let mut bytes = vec![0; shift];
+    bytes.extend_from_slice(secret);
+    let first = (shift * 8).div_ceil(6);
+    let last = bytes.len() * 8 / 6;
+    STANDARD.encode(&bytes)[first.min(last)..last].to_owned()
 }
 
 /// Base64 as it looks inside a longer text: at the three alignments, with and without the end.
-pub(super) fn base64(secret: &[u8], needles: &mut BTreeSet<Vec<u8>>) {
+pub(super) fn base64(secret: &[u8], needles: &mut Needles) {
     for engine in [&STANDARD, &URL_SAFE] {
         for shift in 0..3 {
             let mut bytes = vec![0; shift];
@@ -63,15 +137,15 @@ pub(super) fn base64(secret: &[u8], needles: &mut BTreeSet<Vec<u8>>) {
             // The first characters mix with what stands before, the last ones with what follows.
             let first = (shift * 8).div_ceil(6);
             let last = bytes.len() * 8 / 6;
-            add(&whole[first.min(last)..last], needles);
-            add(&whole[first..], needles);
-            add(whole[first..].trim_end_matches('='), needles);
+            needles.add_encoded(&whole[first.min(last)..last]);
+            needles.add_encoded(&whole[first..]);
+            needles.add_encoded(whole[first..].trim_end_matches('='));
         }
     }
 }
 
 /// Percent encoding: what is kept differs, and so do hex digits and spaces.
-fn percent(secret: &str, needles: &mut BTreeSet<Vec<u8>>) {
+fn percent(secret: &str, needles: &mut Needles) {
     for kept in ["-_.~", "-_.~/", "-_.~!'()*", "-_.*", "-_.~!$&'()*,;=:/@"] {
         for upper in [true, false] {
             for plus in [true, false] {
@@ -86,25 +160,25 @@ fn percent(secret: &str, needles: &mut BTreeSet<Vec<u8>>) {
                         let _ = if upper { write!(out, "%{byte:02X}") } else { write!(out, "%{byte:02x}") };
                     }
                 }
-                add(out, needles);
+                needles.add(out);
             }
         }
     }
 }
 
 /// JSON strings: minimal, ASCII only, and with `\/`; the same once more inside a JSON string.
-fn json(secret: &str, needles: &mut BTreeSet<Vec<u8>>) {
+fn json(secret: &str, needles: &mut Needles) {
     for ascii in [false, true] {
         for slash in [false, true] {
             let once = escape(secret, ascii, slash);
-            add(escape(&once, ascii, false), needles);
-            add(once, needles);
+            needles.add(escape(&once, ascii, false));
+            needles.add(once);
         }
     }
     // Python's repr, as in debug output.
     let repr = secret.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t").replace('\r', "\\r");
-    add(repr.replace('\'', "\\'"), needles);
-    add(repr, needles);
+    needles.add(repr.replace('\'', "\\'"));
+    needles.add(repr);
 }
 
 fn escape(text: &str, ascii: bool, slash: bool) -> String {
@@ -132,9 +206,9 @@ fn escape(text: &str, ascii: bool, slash: bool) -> String {
 }
 
 /// Shell words: both ways to hold a single quote, backslashes, and inside double quotes.
-fn shell(secret: &str, needles: &mut BTreeSet<Vec<u8>>) {
-    add(secret.replace('\'', "'\\''"), needles);
-    add(secret.replace('\'', "'\"'\"'"), needles);
+fn shell(secret: &str, needles: &mut Needles) {
+    needles.add(secret.replace('\'', "'\\''"));
+    needles.add(secret.replace('\'', "'\"'\"'"));
     let backslashed = |special: &dyn Fn(char) -> bool| {
         let mut out = String::new();
         for c in secret.chars() {
@@ -146,19 +220,18 @@ fn shell(secret: &str, needles: &mut BTreeSet<Vec<u8>>) {
         out
     };
     // `printf %q`, Rust's shell-escape and Python's `re.escape` differ in what they escape.
-    add(backslashed(&|c| c.is_ascii() && !c.is_ascii_alphanumeric() && !"_-./:@%+=,".contains(c)), needles);
-    add(backslashed(&|c| c.is_ascii() && !c.is_ascii_alphanumeric() && !"_-./:@%+=".contains(c)), needles);
-    add(backslashed(&|c| c.is_ascii() && !c.is_ascii_alphanumeric() && c != '_'), needles);
-    add(backslashed(&|c| "\"$`\\".contains(c)), needles);
-    add(backslashed(&|c| "\"$`\\!".contains(c)), needles);
+    needles.add(backslashed(&|c| c.is_ascii() && !c.is_ascii_alphanumeric() && !"_-./:@%+=,".contains(c)));
+    needles.add(backslashed(&|c| c.is_ascii() && !c.is_ascii_alphanumeric() && !"_-./:@%+=".contains(c)));
+    needles.add(backslashed(&|c| c.is_ascii() && !c.is_ascii_alphanumeric() && c != '_'));
+    needles.add(backslashed(&|c| "\"$`\\".contains(c)));
+    needles.add(backslashed(&|c| "\"$`\\!".contains(c)));
     // `$'...'`
-    add(
+    needles.add(
         secret
             .replace('\\', "\\\\")
             .replace('\'', "\\'")
             .replace('\n', "\\n")
             .replace('\t', "\\t")
             .replace('\r', "\\r"),
-        needles,
     );
 }

@@ -4,20 +4,31 @@
 //! characters are not masked, since they would mask half of every output.
 
 mod encodings;
+mod fold;
+mod lines;
+mod matcher;
 mod stream;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use encodings::Needles;
+use matcher::Matcher;
 
+pub use lines::LineRedactor;
 pub use stream::StreamRedactor;
 
 /// What stands in the place of a secret.
 pub const MASK: &str = "********";
+
+/// True for a variable that holds a login or become password: `ansible_password`, `ansible_become_pass`.
+pub fn names_password(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("ansible_") else { return false };
+    let rest = ["ssh_", "become_", "sudo_", "su_"].iter().find_map(|of| rest.strip_prefix(of)).unwrap_or(rest);
+    matches!(rest, "pass" | "password")
+}
 
 /// A secret text. Never shown by `Debug` or `Display`.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -41,71 +52,9 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Finds the needles; made once after the last secret was learned.
-#[derive(Clone)]
-pub(super) struct Matcher {
-    automaton: Option<AhoCorasick>,
-    /// Sorted, for the search of beginnings.
-    needles: Arc<Vec<Vec<u8>>>,
-    longest: usize,
-}
-
-impl Matcher {
-    fn new(needles: &BTreeSet<Vec<u8>>) -> Self {
-        let needles: Vec<Vec<u8>> = needles.iter().cloned().collect();
-        Self {
-            // Too many patterns for an automaton: found one by one instead.
-            automaton: AhoCorasick::builder().match_kind(MatchKind::Standard).build(&needles).ok(),
-            longest: needles.iter().map(Vec::len).max().unwrap_or(0),
-            needles: Arc::new(needles),
-        }
-    }
-
-    /// Every stretch that a secret covers, in order; those that overlap are one.
-    fn ranges(&self, text: &[u8]) -> Vec<Range<usize>> {
-        let mut found: Vec<Range<usize>> = match &self.automaton {
-            Some(automaton) => automaton.find_overlapping_iter(text).map(|hit| hit.range()).collect(),
-            None => self
-                .needles
-                .iter()
-                .flat_map(|needle| {
-                    (0..text.len().saturating_sub(needle.len() - 1))
-                        .filter(move |at| text[*at..].starts_with(needle))
-                        .map(move |at| at..at + needle.len())
-                })
-                .collect(),
-        };
-        found.sort_by_key(|range| (range.start, range.end));
-        let mut merged: Vec<Range<usize>> = Vec::new();
-        for range in found {
-            match merged.last_mut() {
-                Some(last) if range.start < last.end => last.end = last.end.max(range.end),
-                _ => merged.push(range),
-            }
-        }
-        merged
-    }
-
-    /// Where the last bytes of a text begin that may grow into a secret.
-    fn unfinished(&self, text: &[u8]) -> usize {
-        let from = text.len().saturating_sub(self.longest.saturating_sub(1));
-        (from..text.len())
-            .find(|at| {
-                let tail = &text[*at..];
-                let first = self.needles.partition_point(|needle| needle.as_slice() < tail);
-                // Sorted: all that begin with the tail follow it directly; one must be longer.
-                self.needles[first..]
-                    .iter()
-                    .take_while(|needle| needle.starts_with(tail))
-                    .any(|needle| needle.len() > tail.len())
-            })
-            .unwrap_or(text.len())
-    }
-}
-
 #[derive(Default)]
 struct Known {
-    needles: BTreeSet<Vec<u8>>,
+    needles: Needles,
     matcher: Option<Matcher>,
 }
 
@@ -155,20 +104,34 @@ impl Redactor {
     /// The text with every secret replaced by [`MASK`]; borrowed if there was none.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(matcher) = self.matcher() else { return Cow::Borrowed(text) };
-        let ranges = matcher.ranges(text.as_bytes());
+        let ranges = matcher.ranges(text.as_bytes(), false);
         if ranges.is_empty() {
             return Cow::Borrowed(text);
         }
-        let mut clean = String::with_capacity(text.len());
-        let mut at = 0;
-        for range in ranges {
-            // Needles are UTF-8, so their ends are character boundaries of the text.
-            clean.push_str(text.get(at..range.start).unwrap_or_default());
-            clean.push_str(MASK);
-            at = range.end;
+        Cow::Owned(mask(text, &ranges))
+    }
+
+    /// Lines that belong together, each masked; `None` if there was no secret. One that runs over
+    /// several lines leaves a mask in each of them.
+    pub fn redact_lines(&self, lines: &[&str]) -> Option<Vec<String>> {
+        let matcher = self.matcher()?;
+        let text = lines.join("\n");
+        let ranges = matcher.ranges(text.as_bytes(), false);
+        if ranges.is_empty() {
+            return None;
         }
-        clean.push_str(text.get(at..).unwrap_or_default());
-        Cow::Owned(clean)
+        let mut from = 0;
+        let clean = lines.iter().map(|line| {
+            let to = from + line.len();
+            let inside: Vec<Range<usize>> = ranges
+                .iter()
+                .filter(|range| range.start < to && range.end > from)
+                .map(|range| range.start.max(from) - from..range.end.min(to) - from)
+                .collect();
+            from = to + 1;
+            mask(line, &inside)
+        });
+        Some(clean.collect())
     }
 
     /// The bytes with every secret replaced by [`MASK`].
@@ -176,7 +139,7 @@ impl Redactor {
         let Some(matcher) = self.matcher() else { return bytes.to_vec() };
         let mut clean = Vec::with_capacity(bytes.len());
         let mut at = 0;
-        for range in matcher.ranges(bytes) {
+        for range in matcher.ranges(bytes, false) {
             clean.extend_from_slice(&bytes[at..range.start]);
             clean.extend_from_slice(MASK.as_bytes());
             at = range.end;
@@ -202,8 +165,23 @@ impl Redactor {
     }
 }
 
+/// Puts a mask over each stretch. Needles are UTF-8, so their ends are character boundaries.
+fn mask(text: &str, ranges: &[Range<usize>]) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut at = 0;
+    for range in ranges {
+        clean.push_str(text.get(at..range.start).unwrap_or_default());
+        clean.push_str(MASK);
+        at = range.end;
+    }
+    clean.push_str(text.get(at..).unwrap_or_default());
+    clean
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, URL_SAFE};
     use proptest::prelude::*;
@@ -249,6 +227,80 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn wrapped_encodings_are_masked() {
+        let secret =
+            "Zq9-hunter2-and a rather long tail, so that its base64 needs three lines of text: 0123456789 abcdefghij";
+        let redactor = knows(&[secret]);
+        let wrap = |text: &str, width: usize, lead: &str, end: &str| {
+            let lines: Vec<String> =
+                text.as_bytes().chunks(width).map(|line| format!("{lead}{}", String::from_utf8_lossy(line))).collect();
+            lines.join(end)
+        };
+        for before in ["", "a", "some words before it "] {
+            let once = STANDARD.encode(format!("{before}{secret}\n"));
+            let hex = hex::encode(format!("{before}{secret}"));
+            let start = before.len() * 4 / 3;
+            for text in [once.as_str(), &hex] {
+                for (width, lead, end) in
+                    [(76, "", "\n"), (64, "    ", "\r\n"), (60, "", "\\n"), (64, "\t", "\\\\n"), (7, " ", " \\\n")]
+                {
+                    let wrapped = format!("data: {}", wrap(text, width, lead, end));
+                    let clean = redactor.redact(&wrapped);
+                    assert!(clean.contains(MASK), "{wrapped}");
+                    for line in text.as_bytes()[start + 60..].chunks(12).filter(|line| line.len() == 12) {
+                        assert!(!clean.contains(&*String::from_utf8_lossy(line)), "{wrapped} -> {clean}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_folded_phrase_is_masked() {
+        let redactor = knows(&["correct horse battery staple"]);
+        for text in [
+            "pass: >-\n  correct horse\n  battery\n  staple\n",
+            "correct\nhorse\nbattery\nstaple",
+            r#"{"a": "correct horse\n    battery staple"}"#,
+            "\"correct horse\\\n  \\ battery staple\"",
+        ] {
+            let clean = redactor.redact(text);
+            assert!(clean.contains(MASK) && !clean.contains("horse") && !clean.contains("staple"), "{clean}");
+        }
+        // Words side by side are no secret.
+        assert_eq!(knows(&["buildhost"]).redact("prepare the build host"), "prepare the build host");
+    }
+
+    #[test]
+    fn lines_of_a_list_are_masked_together() {
+        let redactor = knows(&["correct horse battery staple"]);
+        let lines = redactor.redact_lines(&["it is correct", "  horse battery", "staple.", "end"]).unwrap();
+        assert_eq!(lines, ["it is ********", "********", "********.", "end"]);
+        assert_eq!(redactor.redact_lines(&["correct", "horse"]), None);
+    }
+
+    #[test]
+    fn what_a_filter_makes_of_a_secret_is_masked() {
+        let secret = "hunTer2-Wert";
+        let twice = STANDARD.encode(STANDARD.encode(secret));
+        let inside = STANDARD.encode(STANDARD.encode(format!("user:{secret}")));
+        for text in [
+            "HUNTER2-WERT",
+            "hunter2-wert",
+            "HunTer2-Wert",
+            "Hunter2-wert",
+            "treW-2reTnuh",
+            "68756e546572322d57657274",
+            "68756E546572322D57657274",
+            &twice,
+        ] {
+            check(secret, &format!("x {text} y"), "x ******** y");
+        }
+        let clean = knows(&[secret]).redact(&inside).into_owned();
+        assert!(clean.contains(MASK) && clean.len() < inside.len(), "{inside} -> {clean}");
     }
 
     #[test]
@@ -314,6 +366,37 @@ mod tests {
                     prop_assert!(!out.contains(secret.as_str()));
                 }
             }
+        }
+
+        #[test]
+        fn folded_chunks_are_masked_as_the_whole(
+            secrets in prop::collection::vec("[an\\\\ é]{8,20}", 1..3),
+            parts in prop::collection::vec("[an\\\\é \n]{0,6}", 0..6),
+            gaps in prop::collection::vec(prop_oneof![Just("\n  "), Just("\\n"), Just(" \\\n"), Just(""), Just("\\\\n")], 1..6),
+            cuts in prop::collection::vec(0usize..160, 0..10),
+        ) {
+            let redactor = Arc::new(Redactor::default());
+            for secret in &secrets { redactor.learn(secret); }
+            let mut whole = String::new();
+            for (index, part) in parts.iter().enumerate() {
+                whole += part;
+                for (at, c) in secrets[index % secrets.len()].chars().enumerate() {
+                    whole.push(c);
+                    if (at + index) % 5 == 4 { whole += gaps[at % gaps.len()]; }
+                }
+            }
+            let bytes = whole.as_bytes();
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
+            cuts.sort_unstable();
+            let mut stream = StreamRedactor::new(Arc::clone(&redactor));
+            let mut out = Vec::new();
+            let mut at = 0;
+            for cut in cuts.into_iter().chain([bytes.len()]) {
+                out.extend(stream.push(&bytes[at..cut]));
+                at = cut;
+            }
+            out.extend(stream.flush());
+            prop_assert_eq!(String::from_utf8_lossy(&out), redactor.redact(&whole));
         }
 
         #[test]

@@ -14,12 +14,14 @@ pub struct StreamRedactor {
     held: Vec<u8>,
     /// How many of the held bytes belong to a secret whose mask was written already.
     covered: usize,
+    /// The last byte given away was a backslash: what follows may be half an escape.
+    escape: bool,
 }
 
 impl StreamRedactor {
     /// For a stream that starts now.
     pub fn new(redactor: Arc<Redactor>) -> Self {
-        Self { redactor, held: Vec::new(), covered: 0 }
+        Self { redactor, held: Vec::new(), covered: 0, escape: false }
     }
 
     /// Takes a chunk; returns what may be written now.
@@ -43,17 +45,23 @@ impl StreamRedactor {
         String::from_utf8_lossy(&self.flush()).into_owned()
     }
 
+    /// True if something is held back.
+    pub fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     fn drain(&mut self, end: bool) -> Vec<u8> {
         let Some(matcher) = self.redactor.matcher() else {
             self.covered = 0;
+            self.escape = false;
             return std::mem::take(&mut self.held);
         };
-        let keep_from = if end { self.held.len() } else { matcher.unfinished(&self.held) };
+        let keep_from = if end { self.held.len() } else { matcher.unfinished(&self.held, self.escape) };
         let mut out = Vec::with_capacity(keep_from);
         let mut at = 0;
         // The stretch that the last mask covers, grown by secrets that overlap it.
         let mut masked_to = self.covered;
-        for range in matcher.ranges(&self.held) {
+        for range in matcher.ranges(&self.held, self.escape) {
             if range.start < masked_to {
                 masked_to = masked_to.max(range.end);
                 continue;
@@ -71,6 +79,9 @@ impl StreamRedactor {
             out.extend_from_slice(&self.held[at..keep_from]);
         }
         self.covered = masked_to.saturating_sub(keep_from);
+        if let Some(last) = keep_from.checked_sub(1) {
+            self.escape = self.held[last] == b'\\' && !end;
+        }
         self.held.drain(..keep_from);
         out
     }
@@ -87,7 +98,7 @@ mod tests {
         let mut stream = StreamRedactor::new(Arc::clone(&redactor));
         assert_eq!(stream.push_str("progress 10%\n"), "progress 10%\n");
         assert_eq!(stream.push_str("pass lo"), "pass ");
-        assert_eq!(stream.push_str("st\n"), "lost\n");
+        assert_eq!(stream.push_str("9\n"), "lo9\n");
     }
 
     #[test]

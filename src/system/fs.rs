@@ -405,6 +405,12 @@ impl Mutate {
             .map_err(|error| file_error("set the times of", path, &error.into()))
     }
 
+    /// Sets the running kernel's name of this host.
+    pub fn set_hostname(&self, name: &str) -> Result<()> {
+        rustix::system::sethostname(name.as_bytes())
+            .map_err(|error| file_error("set", Path::new("the name of the host"), &error.into()))
+    }
+
     /// Creates an empty file; fails if something is there.
     pub fn create_empty(&self, path: &Path) -> Result<()> {
         OpenOptions::new()

@@ -150,7 +150,7 @@ fn tls_words(error: &rustls::Error) -> String {
 
 /// The resolver as the connector wants it.
 #[derive(Clone, Copy, Debug)]
-struct Names;
+pub(super) struct Names;
 
 impl Service<Name> for Names {
     type Response = std::vec::IntoIter<SocketAddr>;

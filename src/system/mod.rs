@@ -27,6 +27,7 @@ mod sockets;
 pub mod tls;
 pub mod tool;
 mod tree;
+pub mod web;
 
 pub use handles::{Control, Mutate, Probe};
 pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};

@@ -163,6 +163,11 @@ impl<'t> Cx<'t> {
                 }
             }
         };
+        if crate::secret::names_password(name)
+            && let Some(password) = value.as_str()
+        {
+            self.templates.host().learn(password);
+        }
         env.memo.borrow_mut().insert(name.into(), value.clone());
         Ok(Some(value))
     }
@@ -252,6 +257,7 @@ impl<'t> Cx<'t> {
 fn with_step(undef: &Rc<Undef>, step: Step) -> Rc<Undef> {
     let what = match &undef.what {
         What::Name(name, env) => What::Name(Rc::clone(name), Rc::clone(env)),
+        What::Var(name, env) => What::Var(Rc::clone(name), Rc::clone(env)),
         What::Attr { name, kind, python, has } => What::Attr { name: Rc::clone(name), kind, python, has: has.clone() },
         What::Hint(text) => What::Hint(Rc::clone(text)),
         What::Soft => What::Soft,

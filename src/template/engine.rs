@@ -24,6 +24,10 @@ use super::{check, condition, header, lookups};
 pub trait LookupHost: Send + Sync {
     /// Finds a file as Ansible's search path does (`files/`, `templates/`, role, playbook).
     fn find(&self, subfolder: &str, name: &str, scope: &Scope) -> Option<PathBuf>;
+    /// The folders that such names are searched in, in order.
+    fn folders(&self, _subfolder: &str, _scope: &Scope) -> Vec<PathBuf> {
+        Vec::new()
+    }
     /// Reads a controller file.
     fn read(&self, path: &Path) -> Result<Vec<u8>>;
     /// A variable of hostctl's own process.
@@ -33,6 +37,10 @@ pub trait LookupHost: Send + Sync {
     /// The hosts that a pattern selects of some groups (a mapping of names to lists of hosts).
     fn hosts(&self, _pattern: &str, _groups: &Value) -> Result<Vec<String>> {
         Ok(Vec::new())
+    }
+    /// What a template file knows of itself (`template_path`, `ansible_managed` ...).
+    fn template_vars(&self, _path: &Path, _scope: &Scope) -> Vec<(Arc<str>, Value)> {
+        Vec::new()
     }
     /// Opens ansible-vault text (`!vault` values, vaulted files); the redactor learns it.
     fn unseal(&self, text: &str) -> Result<String>;
@@ -49,6 +57,10 @@ pub struct FileOptions {
     pub variable: (String, String),
     /// `{#`, `#}`
     pub comment: (String, String),
+    /// What begins a line that is a statement.
+    pub line_statement: Option<String>,
+    /// What begins a comment up to the end of its line.
+    pub line_comment: Option<String>,
     /// Remove the first line break after a block.
     pub trim_blocks: bool,
     /// Strip white space before a block at the start of a line.
@@ -66,6 +78,8 @@ impl Default for FileOptions {
             block: pair("{%", "%}"),
             variable: pair("{{", "}}"),
             comment: pair("{#", "#}"),
+            line_statement: None,
+            line_comment: None,
             trim_blocks: true,
             lstrip_blocks: false,
             newline: "\n".to_owned(),
@@ -83,11 +97,36 @@ enum As {
     File(String),
 }
 
+/// Compiled texts that are kept.
+const MAX_CACHED: usize = 8192;
+/// Bytes of the texts that are kept.
+const MAX_CACHED_BYTES: usize = 32 * 1024 * 1024;
+
+/// What was compiled, up to a limit: then all is forgotten, since what is in use comes back at once.
+#[derive(Default)]
+struct Cache {
+    known: HashMap<(As, Arc<str>), Arc<Code>>,
+    bytes: usize,
+}
+
+impl Cache {
+    fn keep(&mut self, key: (As, Arc<str>), code: &Arc<Code>) {
+        let size = key.1.len();
+        if self.known.len() >= MAX_CACHED || self.bytes.saturating_add(size) > MAX_CACHED_BYTES {
+            self.known.clear();
+            self.bytes = 0;
+        }
+        if size <= MAX_CACHED_BYTES && self.known.insert(key, Arc::clone(code)).is_none() {
+            self.bytes += size;
+        }
+    }
+}
+
 /// Compiles and renders; keeps what it compiled. Shared by all hosts of a run.
 pub struct Templates {
     sources: Arc<SourceMap>,
     host: Arc<dyn LookupHost>,
-    cache: Mutex<HashMap<(As, Arc<str>), Arc<Code>>>,
+    cache: Mutex<Cache>,
     files: Mutex<HashMap<PathBuf, Arc<SourceFile>>>,
     stopped: AtomicBool,
 }
@@ -245,11 +284,11 @@ impl Templates {
         compile: impl FnOnce() -> std::result::Result<Code, SyntaxError>,
     ) -> std::result::Result<Arc<Code>, SyntaxError> {
         let key = (kind, Arc::clone(text));
-        if let Some(code) = self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(code) = self.cache.lock().unwrap_or_else(PoisonError::into_inner).known.get(&key) {
             return Ok(Arc::clone(code));
         }
         let code = Arc::new(compile()?);
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&code));
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).keep(key, &code);
         Ok(code)
     }
 
@@ -365,7 +404,10 @@ fn has_header(node: &Node) -> bool {
 
 /// A syntax error as a failure with its place.
 pub(super) fn syntax(error: &SyntaxError, place: &Place) -> Fail {
-    let said = format!("Syntax error in template: {}", error.message.replace('`', "'"));
+    let said = match &error.words {
+        Some(words) => format!("Error rendering template: {words}"),
+        None => format!("Syntax error in template: {}", error.message.replace('`', "'")),
+    };
     let diag = Diagnostic::new("T0100", Kind::Template, error.message.clone()).with_registered(said);
     Fail::Diag(diag.with_label_opt(place.span(error.at), "here"))
 }
@@ -373,4 +415,24 @@ pub(super) fn syntax(error: &SyntaxError, place: &Place) -> Fail {
 /// True if a rendered value is `omit`.
 pub fn is_omit(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.starts_with(super::OMIT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_stays_within_its_limits() {
+        let mut cache = Cache::default();
+        let code = Arc::new(lower::template("x", &FileOptions::default(), true).ok().unwrap());
+        for index in 0..MAX_CACHED + 10 {
+            cache.keep((As::Text, index.to_string().into()), &code);
+        }
+        assert_eq!(cache.known.len(), 10);
+        let big: Arc<str> = "x".repeat(MAX_CACHED_BYTES - 5).into();
+        cache.keep((As::Text, big), &code);
+        assert_eq!(cache.known.len(), 1);
+        cache.keep((As::Text, "x".repeat(MAX_CACHED_BYTES + 1).into()), &code);
+        assert_eq!((cache.known.len(), cache.bytes), (0, 0));
+    }
 }

@@ -22,6 +22,8 @@ pub enum Fail {
 pub enum What {
     /// A name, with the variables that were in reach.
     Name(Rc<str>, Rc<Env>),
+    /// A name that the lookup `vars` was asked for.
+    Var(Rc<str>, Rc<Env>),
     /// An attribute or item: its name, the type of the value (ours and Python's), and what the value has.
     Attr { name: Rc<str>, kind: &'static str, python: &'static str, has: Vec<Rc<str>> },
     /// `undef(hint=...)`, an empty sequence's `first`.
@@ -61,6 +63,10 @@ impl Undef {
     pub fn registered(&self) -> String {
         match &self.what {
             What::Name(name, _) => format!("'{name}' is undefined"),
+            What::Var(name, _) => format!("No variable named '{name}' was found."),
+            What::Attr { name, python, .. } if name.parse::<i128>().is_ok() => {
+                format!("object of type '{python}' has no attribute {name}")
+            }
             What::Attr { name, python, .. } => format!("object of type '{python}' has no attribute '{name}'"),
             What::Hint(text) => text.to_string(),
             What::Soft => "the inline if-expression evaluated to false and no else section was defined.".to_owned(),
@@ -70,7 +76,7 @@ impl Undef {
     /// The short message.
     pub fn message(&self) -> String {
         match &self.what {
-            What::Name(name, _) => format!("`{name}` is not defined"),
+            What::Name(name, _) | What::Var(name, _) => format!("`{name}` is not defined"),
             What::Attr { name, kind, .. } => format!("{kind} has no attribute `{name}`"),
             What::Hint(text) => text.to_string(),
             What::Soft => "the inline `if` is false and has no `else`".to_owned(),
@@ -80,7 +86,7 @@ impl Undef {
     fn diagnostic(&self, place: impl Fn(Span) -> String) -> Diagnostic {
         let mut diag = Diagnostic::new("T0101", Kind::Template, self.message()).with_registered(self.registered());
         match &self.what {
-            What::Name(name, env) => {
+            What::Name(name, env) | What::Var(name, env) => {
                 diag = diag.with_label_opt(self.span, "not defined");
                 let names = env.scope.names();
                 if let Some(near) = nearest(name, names.iter().map(|name| &**name)) {
@@ -149,14 +155,20 @@ impl Fail {
                 }
                 Self::Diag(diag.within(&format!("The {kind} plugin '{name}' failed: ")))
             }
-            other => other,
+            other @ Self::Undef(_) => other,
         }
     }
 
     /// Says that rendering failed, where nothing more exact was said.
     pub fn rendering(self) -> Self {
+        const SAID: [&str; 5] =
+            ["The filter plugin ", "The test plugin ", "The lookup plugin ", "Error rendering", "Syntax error"];
         match self {
-            Self::Diag(diag) if diag.registered.is_none() => Self::Diag(diag.within("Error rendering template: ")),
+            Self::Diag(diag)
+                if diag.code == "T0103" && !SAID.iter().any(|said| diag.registered().starts_with(said)) =>
+            {
+                Self::Diag(diag.within("Error rendering template: "))
+            }
             other => other,
         }
     }

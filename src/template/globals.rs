@@ -158,7 +158,7 @@ fn lookup(call: &Call, function: &str, mut args: Args) -> R<Val> {
     let list = function != "lookup" || option("wantlist").is_some_and(|value| value.truthy().unwrap_or(false));
     let _ = option("wantlist");
     let errors = option("errors").and_then(|value| value.as_text());
-    if !matches!(plugin, "first_found") {
+    if !matches!(plugin, "first_found" | "env") {
         let undefined =
             terms.iter().chain(options.iter().map(|(_, value)| value)).find(|value| matches!(value, Val::Undef(_)));
         if let Some(undefined) = undefined {

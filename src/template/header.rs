@@ -15,15 +15,24 @@ pub fn read<'t>(text: &'t str, options: &FileOptions) -> Result<(&'t str, FileOp
     let mut options = options.clone();
     let clamp = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
     let Some(end) = text.find('\n') else {
-        return Err(SyntaxError { message: "the `#jinja2:` line must end".to_owned(), at: (0, clamp(text.len())) });
+        return Err(SyntaxError {
+            message: "the `#jinja2:` line must end".to_owned(),
+            words: Some(format!("Missing newline after '{START}' override.")),
+            at: (0, clamp(text.len())),
+        });
     };
     let mut start = START.len();
     for pair in text[start..end].split(',') {
         let at = (clamp(start), clamp(start + pair.len()));
         start += pair.len() + 1;
-        let fail = |message: String| Err(SyntaxError { message, at });
+        let fail = |message: String, words: String| Err(SyntaxError { message, words: Some(words), at });
         let Some((key, value)) = pair.split_once(':') else {
-            return fail("expected `key: value`".to_owned());
+            let words = if pair.trim().is_empty() {
+                format!("Empty '{START}' override pair not allowed.")
+            } else {
+                format!("Missing key-value separator `:` in '{START}' override pair '{pair}'.")
+            };
+            return fail("expected `key: value`".to_owned(), words);
         };
         let (key, value) = (key.trim(), value.trim());
         let text_value = || match value.as_bytes() {
@@ -43,13 +52,19 @@ pub fn read<'t>(text: &'t str, options: &FileOptions) -> Result<(&'t str, FileOp
             "comment_start_string" => text_value().map(|text| options.comment.0 = text),
             "comment_end_string" => text_value().map(|text| options.comment.1 = text),
             "newline_sequence" => text_value().map(|text| options.newline = text),
+            "line_statement_prefix" => text_value().map(|text| options.line_statement = Some(text)),
+            "line_comment_prefix" => text_value().map(|text| options.line_comment = Some(text)),
             "trim_blocks" => flag().map(|flag| options.trim_blocks = flag),
             "lstrip_blocks" => flag().map(|flag| options.lstrip_blocks = flag),
             "keep_trailing_newline" => flag().map(|flag| options.keep_trailing_newline |= flag),
-            _ => return fail(format!("there is no setting `{key}`")),
+            _ => {
+                let words = format!("Invalid '{START}' override key '{key}'.");
+                return fail(format!("there is no setting `{key}`"), words);
+            }
         };
         if done.is_none() {
-            return fail(format!("wrong value for `{key}`: write a quoted string, `True` or `False`"));
+            let words = format!("malformed node or string: {value}");
+            return fail(format!("wrong value for `{key}`: write a quoted string, `True` or `False`"), words);
         }
     }
     Ok((&text[end + 1..], options))

@@ -20,6 +20,8 @@ use super::mask::{mask, string_literal};
 pub struct SyntaxError {
     /// What is wrong.
     pub message: String,
+    /// What a registered result says, if it is not the message.
+    pub words: Option<String>,
     /// Where.
     pub at: At,
 }
@@ -43,13 +45,19 @@ type Out<T> = Result<T, SyntaxError>;
 pub fn template(text: &str, options: &FileOptions, escape: bool) -> Out<Code> {
     let mut builder = SyntaxConfig::builder();
     builder.trim_blocks(options.trim_blocks).lstrip_blocks(options.lstrip_blocks).keep_trailing_newline(false);
-    let fail = |message: String| SyntaxError { message, at: (0, 0) };
+    let fail = |message: String| SyntaxError { message, words: None, at: (0, 0) };
     let usual = FileOptions::default();
     if options.block != usual.block || options.variable != usual.variable || options.comment != usual.comment {
         builder
             .block_delimiters(options.block.0.clone(), options.block.1.clone())
             .variable_delimiters(options.variable.0.clone(), options.variable.1.clone())
             .comment_delimiters(options.comment.0.clone(), options.comment.1.clone());
+    }
+    if let Some(prefix) = &options.line_statement {
+        builder.line_statement_prefix(prefix.clone());
+    }
+    if let Some(prefix) = &options.line_comment {
+        builder.line_comment_prefix(prefix.clone());
     }
     let syntax = builder.build().map_err(|error| fail(error.to_string()))?;
     let normal;
@@ -89,18 +97,18 @@ pub fn expression(text: &str, escape: bool) -> Out<Code> {
     let options = FileOptions::default();
     let shift = |error: SyntaxError| {
         let clamp = |offset: u32| offset.saturating_sub(2).min(u32::try_from(text.len()).unwrap_or(u32::MAX));
-        SyntaxError { message: error.message, at: (clamp(error.at.0), clamp(error.at.1)) }
+        SyntaxError { message: error.message, words: error.words, at: (clamp(error.at.0), clamp(error.at.1)) }
     };
     let masked = mask(&wrapped, &options);
     super::limits::check_operators(&masked, &options).map_err(shift)?;
     let tree = super::limits::deep(|| parse(&masked, "", SyntaxConfig::default()))
         .map_err(|error| shift(syntax_error(&error, &wrapped, &options)))?;
     let ast::Stmt::Template(template) = &tree else {
-        return Err(SyntaxError { message: "expected an expression".to_owned(), at: (0, 0) });
+        return Err(SyntaxError { message: "expected an expression".to_owned(), words: None, at: (0, 0) });
     };
     let [ast::Stmt::EmitExpr(_)] = template.children.as_slice() else {
         let at = (0, u32::try_from(text.len()).unwrap_or(u32::MAX));
-        return Err(SyntaxError { message: "expected one expression".to_owned(), at });
+        return Err(SyntaxError { message: "expected one expression".to_owned(), words: None, at });
     };
     let mut lower = Lower {
         text: &wrapped,
@@ -142,7 +150,7 @@ fn syntax_error(error: &minijinja::Error, text: &str, options: &FileOptions) -> 
     if at.0 >= at.1 {
         at = (at.0, clamp(at.0 as usize + 1));
     }
-    SyntaxError { message, at }
+    SyntaxError { message, words: None, at }
 }
 
 fn at(span: Span) -> At {
@@ -296,7 +304,7 @@ impl Lower<'_> {
             }
             ast::Expr::GetAttr(attr) => Target::Attr(self.expr(&attr.expr)?, attr.name.into()),
             other => {
-                return Err(SyntaxError { message: "expected a name".to_owned(), at: at(other.span()) });
+                return Err(SyntaxError { message: "expected a name".to_owned(), words: None, at: at(other.span()) });
             }
         })
     }
@@ -327,7 +335,11 @@ impl Lower<'_> {
     fn expr(&mut self, expr: &ast::Expr<'_>) -> Out<Expr> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(SyntaxError { message: "the expression is nested too deep".to_owned(), at: at(expr.span()) });
+            return Err(SyntaxError {
+                message: "the expression is nested too deep".to_owned(),
+                words: None,
+                at: at(expr.span()),
+            });
         }
         let out = stacker::maybe_grow(64 * 1024, 1024 * 1024, || self.expr_inner(expr));
         self.depth -= 1;
@@ -472,7 +484,7 @@ impl Lower<'_> {
                 _ if value.is_integer() => Value::BigInt(value.to_string().into()),
                 _ => Value::Float(f64::try_from(value.clone()).unwrap_or(f64::NAN)),
             },
-            _ => return Err(SyntaxError { message: "unexpected constant".to_owned(), at: span }),
+            _ => return Err(SyntaxError { message: "unexpected constant".to_owned(), words: None, at: span }),
         })
     }
 }

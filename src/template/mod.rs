@@ -12,6 +12,7 @@ mod check;
 mod code;
 mod codec;
 mod condition;
+mod containers;
 mod cx;
 mod engine;
 mod eval;
@@ -40,6 +41,7 @@ mod val;
 mod versions;
 mod walk;
 mod yaml_out;
+mod yaml_text;
 
 pub use codec::encode;
 pub use engine::{FileOptions, LookupHost, Templates, is_omit};

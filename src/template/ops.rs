@@ -12,7 +12,12 @@ use super::text::str_of;
 use super::val::Val;
 
 fn unsupported(op: &str, left: &Val, right: &Val) -> Fail {
-    let fail = Fail::msg(format!("`{op}` does not work on {} and {}", left.kind(), right.kind()));
+    let (a, b) = (left.type_name(), right.type_name());
+    let words = match (op, left) {
+        ("+", Val::V(Value::Str(_)) | Val::List(_)) => format!("can only concatenate {a} (not \"{b}\") to {a}"),
+        _ => format!("unsupported operand type(s) for {op}: '{a}' and '{b}'"),
+    };
+    let fail = Fail::said(format!("`{op}` does not work on {} and {}", left.kind(), right.kind()), words);
     match (left, right) {
         (Val::V(Value::Str(_)), Val::V(Value::Int(_) | Value::Float(_))) if op != "%" => {
             fail.with_hint("turn the text into a number with `| int`, or join text with `~`")
@@ -258,8 +263,11 @@ pub fn order(cx: &Cx, a: &Val, b: &Val) -> R<Ordering> {
     match (number(a), number(b)) {
         (Some(Number::Int(a)), Some(Number::Int(b))) => Ok(a.cmp(&b)),
         (Some(a), Some(b)) => Ok(float(a).partial_cmp(&float(b)).unwrap_or(Ordering::Greater)),
-        _ => Err(Fail::msg(format!("{} and {} can not be compared by order", a.kind(), b.kind()))
-            .with_hint("convert one of them, for example with `| int`")),
+        _ => Err(Fail::said(
+            format!("{} and {} can not be compared by order", a.kind(), b.kind()),
+            format!("'<' not supported between instances of '{}' and '{}'", a.type_name(), b.type_name()),
+        )
+        .with_hint("convert one of them, for example with `| int`")),
     }
 }
 

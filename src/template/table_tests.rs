@@ -52,6 +52,69 @@ pub(super) fn node(templates: &Templates, text: &str) -> Node {
     Node::text(text, Span::new(file.id, 0, u32::try_from(text.len()).unwrap()))
 }
 
+/// Lookups that are known and refused when they are called: the name and the reason.
+const REFUSED: &[(&str, &str)] = &[
+    ("ansible.builtin.config", "hostctl has no Ansible configuration to look up"),
+    ("ansible.builtin.url", "a template does not reach the network; a task with `uri` does, and its place is known"),
+];
+
+#[test]
+fn every_filter_test_and_lookup_of_ansible_is_known() {
+    let all: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/data/plugins.json")).expect("the list is JSON");
+    let mut missing = Vec::new();
+    let mut count = 0;
+    for kind in ["filter", "test", "lookup"] {
+        for name in all[kind].as_array().unwrap() {
+            let name = name.as_str().unwrap();
+            let short = super::eval::short(name);
+            count += 1;
+            let known = match kind {
+                "filter" => super::filters::find(short).is_some(),
+                "test" => super::tests::find(short).is_some(),
+                _ => super::lookups::known(short),
+            };
+            if !known {
+                missing.push(format!("{kind} {name}"));
+            }
+        }
+    }
+    assert!(count >= 240);
+    assert!(missing.is_empty(), "missing: {missing:?}");
+    // What is refused says so, and nothing else does.
+    let (templates, scope, _) = setup("{}");
+    for name in all["lookup"].as_array().unwrap().iter().filter_map(|name| name.as_str()) {
+        let text = format!("{{{{ lookup('{name}', 'X') }}}}");
+        let refused = templates
+            .render(&node(&templates, &text), &scope)
+            .is_err_and(|diag| diag.message.contains("is not supported"));
+        assert_eq!(refused, REFUSED.iter().any(|(known, _)| *known == name), "{name}");
+    }
+}
+
+#[test]
+fn addresses_are_what_ansible_utils_gives() {
+    let rows: Vec<(String, serde_json::Value, serde_json::Value, String)> =
+        serde_json::from_str(include_str!("../../tests/data/addresses.json")).expect("the table is JSON");
+    let (templates, _, _) = setup("{}");
+    let mut wrong = Vec::new();
+    for (filter, value, args, expected) in &rows {
+        let data = |json: &serde_json::Value| crate::value::from_json(json.clone());
+        let names = [(Arc::from("value"), data(value)), (Arc::from("args"), data(args))];
+        let scope = Scope::from_layers(vec![Layer::data(Level::PlayVars, "vars", names)]);
+        let text = format!("{{{{ value | {filter}(*args) }}}}");
+        let found = match templates.render(&node(&templates, &text), &scope) {
+            Ok(value) => python_repr(&value),
+            Err(_) => "error".to_owned(),
+        };
+        if found != *expected {
+            wrong.push(format!("{value} | {filter}{args}\n   ansible: {expected}\n   hostctl: {found}"));
+        }
+    }
+    assert!(rows.len() >= 1500);
+    assert!(wrong.is_empty(), "{} of {} differ\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+}
+
 #[test]
 fn gives_what_ansible_gives() {
     let table: serde_json::Value =

@@ -217,8 +217,11 @@ fn matches_pattern(call: &Call, value: &Val, mut args: Args, mode: Option<&str>)
 fn result<'v>(value: &'v Val, name: &str) -> R<&'v super::val::MapCell> {
     match value {
         Val::Map(map) => Ok(map),
-        other => Err(Fail::msg(format!("the test `{name}` expects a result (a mapping), not {}", other.kind()))
-            .with_hint("name the registered variable itself")),
+        other => Err(Fail::said(
+            format!("the test `{name}` expects a result (a mapping), not {}", other.kind()),
+            format!("The '{name}' test expects a dictionary"),
+        )
+        .with_hint("name the registered variable itself")),
     }
 }
 
@@ -345,10 +348,17 @@ fn version(call: &Call, value: Val, mut args: Args) -> R<bool> {
     let kind = args.text(call, 3, "version_type")?;
     args.finish()?;
     if strict.is_some() && kind.is_some() {
-        return Err(Fail::msg("`strict` and `version_type` can not be given both"));
+        return Err(Fail::said(
+            "`strict` and `version_type` can not be given both",
+            "Cannot specify both 'strict' and 'version_type'",
+        ));
     }
-    if !value.truthy()? || !other.truthy()? {
-        return Err(Fail::msg("the version is empty"));
+    if !value.truthy()? {
+        return Err(Fail::said("the version is empty", "Input version value cannot be empty"));
+    }
+    if !other.truthy()? {
+        let words = "Version parameter to compare against cannot be empty";
+        return Err(Fail::said("the version to compare with is empty", words));
     }
     let holds: fn(Ordering) -> bool = match &*operator {
         "==" | "=" | "eq" => |order| order == Ordering::Equal,
@@ -358,7 +368,10 @@ fn version(call: &Call, value: Val, mut args: Args) -> R<bool> {
         ">=" | "ge" => |order| order != Ordering::Less,
         "!=" | "<>" | "ne" => |order| order != Ordering::Equal,
         other => {
-            return Err(Fail::msg(format!("there is no operator `{other}`"))
+            let words = format!(
+                "Invalid operator type ({other}). Must be one of '==', '=', 'eq', '<', 'lt', '<=', 'le', '>', 'gt', '>=', 'ge', '!=', '<>', 'ne'"
+            );
+            return Err(Fail::said(format!("there is no operator `{other}`"), words)
                 .with_hint("it is `==`, `!=`, `<`, `<=`, `>` or `>=`"));
         }
     };

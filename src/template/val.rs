@@ -280,7 +280,10 @@ impl Val {
             Self::V(Value::Str(text)) => Ok(text.chars().map(|c| Self::from(c.to_string())).collect()),
             Self::V(Value::Bytes(bytes)) => Ok(bytes.iter().map(|byte| Self::from(i128::from(*byte))).collect()),
             Self::Undef(undef) => Err(Fail::Undef(Rc::clone(undef))),
-            other => Err(Fail::msg(format!("{} is not iterable", other.kind()))),
+            other => Err(Fail::said(
+                format!("{} is not iterable", other.kind()),
+                format!("'{}' object is not iterable", other.type_name()),
+            )),
         }
     }
 
@@ -292,7 +295,10 @@ impl Val {
             Self::V(Value::Str(text)) => Ok(text.chars().count()),
             Self::V(Value::Bytes(bytes)) => Ok(bytes.len()),
             Self::Undef(undef) => Err(Fail::Undef(Rc::clone(undef))),
-            other => Err(Fail::msg(format!("{} has no length", other.kind()))),
+            other => Err(Fail::said(
+                format!("{} has no length", other.kind()),
+                format!("object of type '{}' has no len()", other.type_name()),
+            )),
         }
     }
 }

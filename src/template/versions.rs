@@ -18,15 +18,19 @@ pub fn compare(kind: &str, a: &str, b: &str) -> R<Ordering> {
         "strict" => Ok(strict(a)?.cmp(&strict(b)?)),
         "semver" | "semantic" => semantic(a, b),
         "pep440" => Ok(pep440(a)?.cmp(&pep440(b)?)),
-        other => {
-            Err(Fail::msg(format!("there is no version type `{other}`"))
-                .with_hint("it is loose, strict, semver or pep440"))
-        }
+        other => Err(Fail::said(
+            format!("there is no version type `{other}`"),
+            format!("Invalid version type ({other}). Must be one of 'loose', 'strict', 'semver', 'semantic', 'pep440'"),
+        )
+        .with_hint("it is loose, strict, semver or pep440")),
     }
 }
 
 fn wrong(text: &str) -> Fail {
-    Fail::msg(format!("`{text}` is not a version of this kind"))
+    Fail::said(
+        format!("`{text}` is not a version of this kind"),
+        format!("Version comparison failed: invalid version number '{text}'"),
+    )
 }
 
 fn parts(text: &str) -> Vec<Part> {
@@ -61,8 +65,11 @@ fn loose(a: &str, b: &str) -> R<Ordering> {
             (Part::Number(x), Part::Number(y)) => x.cmp(y),
             (Part::Text(x), Part::Text(y)) => x.cmp(y),
             _ => {
-                return Err(Fail::msg(format!("the versions `{a}` and `{b}` can not be compared"))
-                    .with_hint("try `version_type='pep440'` or `version_type='semver'`"));
+                return Err(Fail::said(
+                    format!("the versions `{a}` and `{b}` can not be compared"),
+                    "Version comparison failed: '<' not supported between instances of 'str' and 'int'",
+                )
+                .with_hint("try `version_type='pep440'` or `version_type='semver'`"));
             }
         };
         if order != Ordering::Equal {

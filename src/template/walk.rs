@@ -181,7 +181,7 @@ impl Walk<'_> {
         match stmt {
             Stmt::Text(_) | Stmt::Break | Stmt::Continue => {}
             Stmt::Emit(expr) | Stmt::Do(expr) | Stmt::Extends(expr) | Stmt::Include { name: expr, .. } => {
-                self.expr(expr)
+                self.expr(expr);
             }
             Stmt::For(item) => {
                 self.expr(&item.iter);

@@ -7,6 +7,8 @@ use base64::Engine as _;
 use crate::value::{Key, Value, python_float, python_str};
 use crate::yaml::reads_as_text;
 
+use super::yaml_text::{analyze, is_break, words, words_by_line};
+
 /// Settings of `yaml.dump`.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
@@ -42,16 +44,6 @@ struct Emitter {
     simple_key: bool,
 }
 
-#[derive(Default)]
-struct Analysis {
-    empty: bool,
-    multiline: bool,
-    flow_plain: bool,
-    block_plain: bool,
-    single: bool,
-    block: bool,
-}
-
 /// The text of a value.
 pub fn dump(value: &Value, style: Style) -> String {
     let mut emitter = Emitter {
@@ -78,14 +70,6 @@ pub fn dump(value: &Value, style: Style) -> String {
         emitter.write_indent();
     }
     emitter.out
-}
-
-fn is_break(c: char) -> bool {
-    matches!(c, '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
-}
-
-fn is_blank(c: char) -> bool {
-    is_break(c) || matches!(c, '\0' | ' ' | '\t' | '\r')
 }
 
 fn scalar_text(value: &Value) -> Option<String> {
@@ -301,7 +285,7 @@ impl Emitter {
     }
 
     fn text(&mut self, text: &str) {
-        let analysis = self.analyze(text);
+        let analysis = analyze(text, self.style.unicode);
         let fits = if self.flow_level > 0 { analysis.flow_plain } else { analysis.block_plain };
         let split = !self.simple_key;
         let wanted = if self.style.canonical { Some('"') } else { self.style.scalar };
@@ -325,74 +309,6 @@ impl Emitter {
             self.single(text, split);
         } else {
             self.double(text, split);
-        }
-    }
-
-    fn analyze(&self, text: &str) -> Analysis {
-        let chars: Vec<char> = text.chars().collect();
-        if chars.is_empty() {
-            return Analysis { empty: true, block_plain: true, single: true, ..Analysis::default() };
-        }
-        let mut block_indicators = text.starts_with("---") || text.starts_with("...");
-        let mut flow_indicators = block_indicators;
-        let (mut breaks, mut special) = (false, false);
-        let (mut break_space, mut space_break) = (false, false);
-        let (mut previous_space, mut previous_break) = (false, false);
-        let mut before_blank = true;
-        for (index, c) in chars.iter().copied().enumerate() {
-            let after_blank = chars.get(index + 1).copied().is_none_or(is_blank);
-            if index == 0 {
-                if "#,[]{}&*!|>'\"%@`".contains(c) {
-                    flow_indicators = true;
-                    block_indicators = true;
-                }
-                if matches!(c, '?' | ':') {
-                    flow_indicators = true;
-                    block_indicators |= after_blank;
-                }
-                if c == '-' && after_blank {
-                    flow_indicators = true;
-                    block_indicators = true;
-                }
-            } else {
-                flow_indicators |= ",?[]{}".contains(c);
-                if c == ':' {
-                    flow_indicators = true;
-                    block_indicators |= after_blank;
-                }
-                if c == '#' && before_blank {
-                    flow_indicators = true;
-                    block_indicators = true;
-                }
-            }
-            breaks |= is_break(c);
-            if !(c == '\n' || (' '..='~').contains(&c)) {
-                let printable = c == '\u{85}' || ('\u{a0}'..='\u{fffd}').contains(&c) || c >= '\u{10000}';
-                special |= !(printable && c != '\u{feff}' && self.style.unicode);
-            }
-            if c == ' ' {
-                break_space |= previous_break;
-                previous_space = true;
-                previous_break = false;
-            } else if is_break(c) {
-                space_break |= previous_space;
-                previous_space = false;
-                previous_break = true;
-            } else {
-                previous_space = false;
-                previous_break = false;
-            }
-            before_blank = is_blank(c);
-        }
-        let edge = |c: Option<&char>| c.is_some_and(|c| *c == ' ' || is_break(*c));
-        let plain = !(edge(chars.first()) || edge(chars.last()) || break_space || space_break || special || breaks);
-        Analysis {
-            empty: false,
-            multiline: breaks,
-            flow_plain: plain && !flow_indicators,
-            block_plain: plain && !block_indicators,
-            single: !(break_space || space_break || special),
-            block: !(space_break || special || chars.last() == Some(&' ')),
         }
     }
 
@@ -643,49 +559,4 @@ impl Emitter {
 
 fn key_value(key: &Key) -> Value {
     key.to_value()
-}
-
-/// The text in runs of line breaks and of the rest.
-fn words_by_line(text: &str) -> Vec<&str> {
-    let mut out = Vec::new();
-    let mut start = 0;
-    let mut last = None;
-    for (at, c) in text.char_indices() {
-        if last.is_some_and(|last| last != is_break(c)) {
-            out.push(&text[start..at]);
-            start = at;
-        }
-        last = Some(is_break(c));
-    }
-    if start < text.len() {
-        out.push(&text[start..]);
-    }
-    out
-}
-
-/// The text in runs of spaces, of line breaks, and of the rest.
-fn words(text: &str) -> Vec<&str> {
-    let kind = |c: char| {
-        if c == ' ' {
-            1
-        } else if is_break(c) {
-            2
-        } else {
-            0
-        }
-    };
-    let mut out = Vec::new();
-    let mut start = 0;
-    let mut last = None;
-    for (at, c) in text.char_indices() {
-        if last.is_some_and(|last| last != kind(c)) {
-            out.push(&text[start..at]);
-            start = at;
-        }
-        last = Some(kind(c));
-    }
-    if start < text.len() {
-        out.push(&text[start..]);
-    }
-    out
 }

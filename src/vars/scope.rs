@@ -131,6 +131,18 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// The login and become passwords that are written as they are.
+    pub fn passwords(&self) -> impl Iterator<Item = String> + '_ {
+        self.entries.iter().filter(|(name, _)| crate::secret::names_password(name)).filter_map(|(_, entry)| {
+            let value = match entry {
+                Entry::Lazy(node) if !node.has_template() => node.as_scalar()?.value.clone(),
+                Entry::Data(value, _) => value.clone(),
+                _ => return None,
+            };
+            (value != Value::Null).then(|| crate::value::python_str(&value))
+        })
+    }
+
     /// A layer of data.
     pub fn data(level: Level, name: &str, values: impl IntoIterator<Item = (Arc<str>, Value)>) -> Self {
         Self {

@@ -108,7 +108,8 @@ pub fn encrypt(plain: &[u8], password: &Secret, label: Option<&str>) -> Result<S
     Ok(encrypt_with_salt(plain, password, label, &salt))
 }
 
-fn encrypt_with_salt(plain: &[u8], password: &Secret, label: Option<&str>, salt: &[u8]) -> String {
+/// [`encrypt`] with a salt of the caller's: the same text each time.
+pub fn encrypt_with_salt(plain: &[u8], password: &Secret, label: Option<&str>, salt: &[u8]) -> String {
     let keys = derive(password.expose().trim_end(), salt);
     let padding = BLOCK - plain.len() % BLOCK;
     let mut cipher = plain.to_vec();

@@ -81,6 +81,10 @@ impl VaultFile {
                 entries.push((Arc::from(name), SealedValue { header: Arc::clone(&header), path, node: value.clone() }));
             }
         }
+        if diagnostics.iter().any(|diagnostic| diagnostic.code == "V0008") {
+            // The frame shows where the value in clear stands, not what it is.
+            sources.mask(file.id);
+        }
         if diagnostics.iter().any(Diagnostic::is_error) { Err(diagnostics) } else { Ok(Self { header, entries }) }
     }
 

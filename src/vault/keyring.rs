@@ -29,6 +29,8 @@ pub struct Keyring {
     /// Where the identities came from, for messages.
     places: Vec<String>,
     passphrase: Option<Ask>,
+    /// The passphrase comes without asking anybody.
+    silent: bool,
     passwords: Vec<(String, Secret)>,
     redactor: Arc<Redactor>,
     unwrapped: Mutex<HashMap<String, FileKey>>,
@@ -57,6 +59,7 @@ impl Keyring {
             identities: Vec::new(),
             places: Vec::new(),
             passphrase: None,
+            silent: false,
             passwords: Vec::new(),
             redactor,
             unwrapped: Mutex::default(),
@@ -107,6 +110,18 @@ impl Keyring {
         self.passphrase = Some(ask);
     }
 
+    /// A passphrase that is known already.
+    pub fn add_passphrase(&mut self, passphrase: Secret) {
+        self.redactor.learn(passphrase.expose());
+        self.passphrase = Some(Arc::new(move |_| Ok(passphrase.clone())));
+        self.silent = true;
+    }
+
+    /// True if vaults can be opened without asking anybody.
+    pub fn opens_silently(&self) -> bool {
+        self.silent || self.has_identities()
+    }
+
     /// Adds a password of Ansible's vault; the id is `default` if none was given.
     /// Trailing white space of a password file is not part of it.
     pub fn add_password(&mut self, id: &str, password: &Secret) {
@@ -141,7 +156,7 @@ impl Keyring {
         match &self.passphrase {
             Some(ask) => ask(what),
             None => Err(Diagnostic::new("V0003", Kind::Vault, format!("no passphrase for {what}"))
-                .with_hint("run it on a terminal, where hostctl can ask for it")),
+                .with_hint("name a file that holds it with `--passphrase-file FILE` or HOSTCTL_VAULT_PASSPHRASE_FILE, or run it on a terminal")),
         }
     }
 

@@ -13,6 +13,7 @@ mod name;
 mod seal;
 mod source;
 mod store;
+mod write;
 
 pub use file::{SealedValue, VaultFile, is_vault_file};
 pub use keyring::{Ask, Keyring, generate_identity};

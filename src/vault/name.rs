@@ -28,6 +28,14 @@ pub fn join_name<S: AsRef<str>>(keys: &[S]) -> String {
     escaped.join(".")
 }
 
+/// A variable's name as Ansible allows it.
+pub(super) fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && !matches!(name, "true" | "false" | "none" | "True" | "False" | "None" | "not")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,16 +3,16 @@
 //! A change is made to the text, so comments and the ciphertext of unchanged values stay. The new
 //! file is written beside the old one, read back and opened, and only then takes its place.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::file::{HEADER, Header, VERSION, VaultFile};
 use super::key::{self, FileKey};
 use super::keyring::Keyring;
-use super::name::{join_name, split_name};
+use super::name::{is_variable, join_name, split_name};
 use super::seal;
 use super::source::reason;
+use super::write::{Lock, write};
 use crate::diag::{Diagnostic, Kind, Result, SourceMap};
 use crate::secret::Secret;
 use crate::value::{Key, Map, StrKey, Value};
@@ -24,13 +24,19 @@ pub struct Vault {
     path: PathBuf,
     text: String,
     file: VaultFile,
+    sources: Arc<SourceMap>,
 }
 
 const NOTE: &str = "# Names are in clear, values are sealed: change them with `hostctl vault edit` or `set`.\n";
 
 impl Vault {
     /// Makes an empty vault for recipients, a passphrase, or both. A file that exists is left alone.
-    pub fn init(path: &Path, recipients: &[String], passphrase: Option<&Secret>) -> Result<Self> {
+    pub fn init(
+        sources: &Arc<SourceMap>,
+        path: &Path,
+        recipients: &[String],
+        passphrase: Option<&Secret>,
+    ) -> Result<Self> {
         if path.exists() {
             return Err(Diagnostic::new("V0013", Kind::Vault, format!("`{}` exists already", path.display()))
                 .with_hint("change it with `hostctl vault edit` or `set`"));
@@ -38,19 +44,34 @@ impl Vault {
         let key = FileKey::generate()?;
         let header = wrap(&key, recipients, passphrase, path)?;
         let text = header_text(&header)?;
-        let file = parse(path, &text)?;
-        write(path, None, &text, &|_| Ok(()))?;
-        Ok(Self { path: path.to_path_buf(), text, file })
+        let file = parse(sources, path, &text)?;
+        write(&Lock::take(path)?, path, None, &text, &|_| Ok(()))?;
+        Ok(Self { path: path.to_path_buf(), text, file, sources: Arc::clone(sources) })
     }
 
-    /// Reads a vault. Needs no key.
-    pub fn open(path: &Path) -> Result<Self> {
-        let text = crate::diag::read::read_source_text(path).map_err(|error| {
-            Diagnostic::new("V0001", Kind::Vault, format!("`{}` could not be read: {}", path.display(), reason(&error)))
-                .with_hint("make a vault with `hostctl vault init`")
-        })?;
-        let file = parse(path, &text)?;
-        Ok(Self { path: path.to_path_buf(), text, file })
+    /// Reads a vault. Needs no key. Places in messages are in `sources`.
+    pub fn open(sources: &Arc<SourceMap>, path: &Path) -> Result<Self> {
+        let text = read(path)?;
+        let file = parse(sources, path, &text)?;
+        Ok(Self { path: path.to_path_buf(), text, file, sources: Arc::clone(sources) })
+    }
+
+    /// Takes the lock, and reads the file again if someone else has changed it meanwhile. A passphrase is
+    /// asked for before, so that others wait for no typing.
+    fn lock(&mut self, keyring: &Keyring) -> Result<Lock> {
+        keyring.file_key(&self.file.header)?;
+        let lock = Lock::take(&self.path)?;
+        let text = read(&self.path)?;
+        if text != self.text {
+            self.file = parse(&self.sources, &self.path, &text)?;
+            self.text = text;
+        }
+        Ok(lock)
+    }
+
+    /// True if these keys open it.
+    pub fn opens(&self, keyring: &Keyring) -> bool {
+        keyring.file_key(&self.file.header).is_ok()
     }
 
     /// The parsed file.
@@ -92,30 +113,34 @@ impl Vault {
     /// Seals one value and writes the file.
     pub fn set(&mut self, keyring: &Keyring, name: &str, value: &Value) -> Result<()> {
         let path = split_name(name);
-        if path.iter().any(String::is_empty) || path[0] == HEADER {
+        if path.iter().any(String::is_empty) {
             return Err(Diagnostic::new("V0009", Kind::Vault, format!("`{name}` is no name for a value"))
                 .with_hint("names are keys joined by dots: `registry.password`"));
         }
+        check_name(&path[0])?;
+        let lock = self.lock(keyring)?;
         let mut wanted = self.file.open_all(keyring)?;
+        refuse_loss(&wanted, &path, value)?;
         put(&mut wanted, &path, value.clone());
         // A mapping is replaced, not merged.
         let parts: Vec<&str> = path.iter().map(String::as_str).collect();
         let is_map = matches!(value, Value::Map(_)) || self.get(keyring, name).is_ok_and(|old| old.as_map().is_some());
         let text = if is_map { remove_key(&self.text, &parts)? } else { self.text.clone() };
-        self.change(keyring, &text, &wanted)
+        self.change(&lock, keyring, &text, &wanted)
     }
 
     /// Removes a value or a mapping of values; `false` if there is none.
     pub fn remove(&mut self, keyring: &Keyring, name: &str) -> Result<bool> {
         let path = split_name(name);
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let lock = self.lock(keyring)?;
         let text = remove_key(&self.text, &path)?;
         if text == self.text || path == [HEADER] {
             return Ok(false);
         }
         let mut wanted = self.file.open_all(keyring)?;
         drop_key(&mut wanted, &path);
-        self.change(keyring, &text, &wanted)?;
+        self.change(&lock, keyring, &text, &wanted)?;
         Ok(true)
     }
 
@@ -145,9 +170,11 @@ impl Vault {
                 .with_hint("write `name: value` lines; nothing was changed"));
             }
         };
-        if wanted.get(HEADER).is_some() {
-            return Err(Diagnostic::new("V0011", Kind::Vault, format!("`{HEADER}` is no name for a value"))
-                .with_hint("remove it; nothing was changed"));
+        for key in wanted.as_map().into_iter().flat_map(Map::keys) {
+            check_name(&key.text()).map_err(|mut error| {
+                error.code = "V0011".into();
+                error
+            })?;
         }
         if edited == self.view(keyring)? {
             return Ok(false);
@@ -155,25 +182,39 @@ impl Vault {
         let mut text = header_text(&self.file.header)?;
         let comments_only = wanted.as_map().is_some_and(Map::is_empty);
         text.push_str(if comments_only { "" } else { edited.strip_prefix("---\n").unwrap_or(edited) });
-        self.change(keyring, &text, &wanted)?;
+        let lock = Lock::take(&self.path)?;
+        self.change(&lock, keyring, &text, &wanted)?;
         Ok(true)
     }
 
-    /// Changes who can open the vault. If someone is taken off, the file key and every ciphertext
-    /// become new; what they have read before stays known to them.
-    pub fn set_recipients(&mut self, keyring: &Keyring, recipients: &[String]) -> Result<()> {
-        let removed = self.file.header.recipients.iter().any(|old| !recipients.contains(old));
-        let key = if removed { FileKey::generate()? } else { keyring.file_key(&self.file.header)? };
-        self.reseal(keyring, &key, recipients)
+    /// Adds and removes those who can open the vault; the list afterwards. If someone is taken off, the
+    /// file key and every ciphertext become new; what they have read before stays known to them.
+    pub fn change_recipients(&mut self, keyring: &Keyring, add: &[String], remove: &[String]) -> Result<Vec<String>> {
+        let lock = self.lock(keyring)?;
+        let old = &self.file.header.recipients;
+        if let Some(unknown) = remove.iter().find(|key| !old.contains(key)) {
+            return Err(Diagnostic::new("V0006", Kind::Vault, format!("`{unknown}` is no recipient of this vault"))
+                .with_nearest(unknown, old.iter().map(String::as_str)));
+        }
+        let mut new: Vec<String> = old.iter().filter(|key| !remove.contains(key)).cloned().collect();
+        for key in add {
+            if !new.contains(key) {
+                new.push(key.clone());
+            }
+        }
+        let key = if remove.is_empty() { keyring.file_key(&self.file.header)? } else { FileKey::generate()? };
+        self.reseal(&lock, keyring, &key, &new)?;
+        Ok(new)
     }
 
     /// Makes a new file key and seals every value anew.
     pub fn rekey(&mut self, keyring: &Keyring) -> Result<()> {
+        let lock = self.lock(keyring)?;
         let recipients = self.file.header.recipients.clone();
-        self.reseal(keyring, &FileKey::generate()?, &recipients)
+        self.reseal(&lock, keyring, &FileKey::generate()?, &recipients)
     }
 
-    fn reseal(&mut self, keyring: &Keyring, key: &FileKey, recipients: &[String]) -> Result<()> {
+    fn reseal(&mut self, lock: &Lock, keyring: &Keyring, key: &FileKey, recipients: &[String]) -> Result<()> {
         let wanted = self.file.open_all(keyring)?;
         let asks = self.file.header.keys.iter().any(|wrapped| key::wants_passphrase(wrapped) == Ok(true));
         let passphrase = if asks { Some(keyring.ask(&format!("the vault `{}`", self.path.display()))?) } else { None };
@@ -187,11 +228,11 @@ impl Vault {
                 text = set_key(&text, &keys(&path), &Value::from(seal::seal(key, &name, &value)?))?;
             }
         }
-        self.commit(keyring, text, &wanted)
+        self.commit(lock, keyring, text, &wanted)
     }
 
     /// Seals in `text` (names right, values old, clear or missing) what `wanted` says.
-    fn change(&mut self, keyring: &Keyring, text: &str, wanted: &Value) -> Result<()> {
+    fn change(&mut self, lock: &Lock, keyring: &Keyring, text: &str, wanted: &Value) -> Result<()> {
         let key = keyring.file_key(&self.file.header)?;
         let mut old = Vec::new();
         for (path, sealed, span) in self.file.sealed() {
@@ -211,14 +252,14 @@ impl Vault {
             keyring.learn(&join_name(path), value, None);
             text = set_key(&text, &keys(path), &Value::from(sealed))?;
         }
-        self.commit(keyring, text, wanted)
+        self.commit(lock, keyring, text, wanted)
     }
 
     /// Writes the text if it opens to exactly what is wanted.
-    fn commit(&mut self, keyring: &Keyring, text: String, wanted: &Value) -> Result<()> {
+    fn commit(&mut self, lock: &Lock, keyring: &Keyring, text: String, wanted: &Value) -> Result<()> {
         let path = self.path.clone();
         let check = |written: &str| {
-            let opened = parse(&path, written)?.open_all(keyring)?;
+            let opened = parse(&self.sources, &path, written)?.open_all(keyring)?;
             if opened == *wanted {
                 Ok(())
             } else {
@@ -231,29 +272,63 @@ impl Vault {
                 .with_hint("edit it with `hostctl vault edit`"))
             }
         };
-        write(&self.path, Some(&self.text), &text, &check)?;
-        self.file = parse(&self.path, &text)?;
+        write(lock, &self.path, Some(&self.text), &text, &check)?;
+        self.file = parse(&self.sources, &self.path, &text)?;
         self.text = text;
         Ok(())
     }
 }
 
-fn parse(path: &Path, text: &str) -> Result<VaultFile> {
-    let sources = SourceMap::new();
+fn read(path: &Path) -> Result<String> {
+    crate::diag::read::read_source_text(path).map_err(|error| {
+        Diagnostic::new("V0001", Kind::Vault, format!("`{}` could not be read: {}", path.display(), reason(&error)))
+            .with_hint("make a vault with `hostctl vault init`")
+    })
+}
+
+fn parse(sources: &SourceMap, path: &Path, text: &str) -> Result<VaultFile> {
     let file = sources.add(path.display().to_string(), Some(path), text);
-    VaultFile::parse(&sources, &file).map_err(|errors| {
-        let mut error = errors
+    VaultFile::parse(sources, &file).map_err(|errors| {
+        errors
             .into_iter()
             .find(Diagnostic::is_error)
-            .unwrap_or_else(|| Diagnostic::internal("a vault was refused without an error"));
-        // The caller's source map does not hold this text, so places are told in words.
-        if let Some(span) = error.span() {
-            let at = file.line_col(span.start);
-            error.labels.clear();
-            error = error.with_note(format!("at {}:{}:{}", file.name, at.line, at.column));
-        }
-        error
+            .unwrap_or_else(|| Diagnostic::internal("a vault was refused without an error"))
     })
+}
+
+/// The first key of a name is a variable.
+fn check_name(name: &str) -> Result<()> {
+    if name == HEADER || !is_variable(name) {
+        return Err(Diagnostic::new("V0009", Kind::Vault, format!("`{name}` is no name for a variable"))
+            .with_note("a name is made of letters, digits and `_`, and does not begin with a digit")
+            .with_hint("name it as playbooks use it, such as `registry_password`; nothing was changed"));
+    }
+    Ok(())
+}
+
+/// One value in the place of a mapping, or a mapping in the place of one value, would take others away.
+fn refuse_loss(old: &Value, path: &[String], new: &Value) -> Result<()> {
+    let mut value = old;
+    for (depth, key) in path.iter().enumerate() {
+        let Some(inner) = value.get(key) else { return Ok(()) };
+        value = inner;
+        let name = join_name(&path[..=depth]);
+        match value.as_map() {
+            Some(map) if depth + 1 == path.len() && !map.is_empty() && new.as_map().is_none() => {
+                let held: Vec<String> = map.keys().map(|key| format!("`{name}.{}`", key.text())).collect();
+                return Err(Diagnostic::new("V0011", Kind::Vault, format!("`{name}` holds other values"))
+                    .with_note(format!("they would be lost: {}", held.join(", ")))
+                    .with_hint("set one of them by its full name, or remove them first with `hostctl vault edit`"));
+            }
+            None if depth + 1 < path.len() => {
+                return Err(Diagnostic::new("V0011", Kind::Vault, format!("`{name}` is one value, not a mapping"))
+                    .with_note(format!("it would be lost if `{}` stood below it", join_name(path)))
+                    .with_hint("choose another name, or remove it first with `hostctl vault edit`"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn wrap(key: &FileKey, recipients: &[String], passphrase: Option<&Secret>, path: &Path) -> Result<Header> {
@@ -342,48 +417,6 @@ fn drop_key(value: &mut Value, path: &[&str]) {
     }
 }
 
-/// Writes beside the file, reads back, checks, and renames. `before` is what the file must still hold.
-fn write(path: &Path, before: Option<&str>, text: &str, check: &dyn Fn(&str) -> Result<()>) -> Result<()> {
-    let failed = |what: &str, error: &std::io::Error| {
-        Diagnostic::local("V0012", format!("`{}` could not be {what}: {}", path.display(), reason(error)))
-            .with_note("it was left as it is")
-            .with_hint("check the folder's permissions and the free space")
-    };
-    // A link stays a link: its target is replaced.
-    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let folder = real.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".secrets")
-        .suffix(".new")
-        .tempfile_in(folder)
-        .map_err(|error| failed("written", &error))?;
-    temporary
-        .write_all(text.as_bytes())
-        .and_then(|()| temporary.as_file().sync_all())
-        .map_err(|error| failed("written", &error))?;
-    if let Ok(metadata) = std::fs::metadata(&real) {
-        temporary.as_file().set_permissions(metadata.permissions()).map_err(|error| failed("written", &error))?;
-    }
-    let written = std::fs::read_to_string(temporary.path()).map_err(|error| failed("read back", &error))?;
-    check(&written)?;
-    let now = std::fs::read_to_string(&real).ok();
-    if now.as_deref() != before {
-        return Err(Diagnostic::new("V0011", Kind::Vault, format!("`{}` was changed meanwhile", path.display()))
-            .with_note("it was left as it is")
-            .with_hint("do it again"));
-    }
-    match before {
-        Some(_) => temporary.persist(&real),
-        None => temporary.persist_noclobber(&real),
-    }
-    .map_err(|error| failed("replaced", &error.error))?;
-    if let Ok(folder) = std::fs::File::open(folder) {
-        // The rename is done; a file system that cannot sync a folder loses nothing else.
-        let _ = folder.sync_all();
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::keyring::generate_identity;
@@ -410,7 +443,7 @@ mod tests {
         }
 
         fn vault(&self) -> Vault {
-            Vault::init(&self.path(), std::slice::from_ref(&self.public), None).unwrap()
+            Vault::init(&SourceMap::new(), &self.path(), std::slice::from_ref(&self.public), None).unwrap()
         }
 
         fn text(&self) -> String {
@@ -438,7 +471,7 @@ mod tests {
         vault.set(&setup.keyring, "mode", &Value::from("0644")).unwrap();
         assert!(!setup.text().contains("p@ss"));
         assert!(setup.text().contains("\nregistry:\n  password: sealed1."));
-        let again = Vault::open(&setup.path()).unwrap();
+        let again = Vault::open(&SourceMap::new(), &setup.path()).unwrap();
         let all = again.file().open_all(&setup.keyring).unwrap();
         assert_eq!(
             python_repr(&all),
@@ -486,7 +519,7 @@ mod tests {
         let mut vault = setup.vault();
         vault.set(&setup.keyring, "one", &Value::from("first")).unwrap();
         std::fs::write(setup.path(), setup.text().replace("\none:", "\ntwo:")).unwrap();
-        let error = Vault::open(&setup.path()).unwrap().get(&setup.keyring, "two").unwrap_err();
+        let error = Vault::open(&SourceMap::new(), &setup.path()).unwrap().get(&setup.keyring, "two").unwrap_err();
         assert_eq!(error.code, "V0007");
     }
 
@@ -494,7 +527,7 @@ mod tests {
     fn a_wrong_or_missing_key_is_one_clear_error() {
         let setup = Setup::new();
         setup.vault().set(&setup.keyring, "one", &Value::from("first")).unwrap();
-        let vault = Vault::open(&setup.path()).unwrap();
+        let vault = Vault::open(&SourceMap::new(), &setup.path()).unwrap();
         let (other, _) = generate_identity();
         let error = vault.get(&ring(&other), "one").unwrap_err();
         assert_eq!(error.code, "V0004");
@@ -515,12 +548,15 @@ mod tests {
         vault.set(&setup.keyring, "one", &Value::from("first")).unwrap();
         let (other, other_public) = generate_identity();
         let sealed = setup.line("one");
-        vault.set_recipients(&setup.keyring, &[setup.public.clone(), other_public.clone()]).unwrap();
+        vault.change_recipients(&setup.keyring, &[setup.public.clone(), other_public.clone()], &[]).unwrap();
         assert_eq!(setup.line("one"), sealed);
-        assert_eq!(Vault::open(&setup.path()).unwrap().get(&ring(&other), "one").unwrap(), Value::from("first"));
-        vault.set_recipients(&setup.keyring, std::slice::from_ref(&setup.public)).unwrap();
+        assert_eq!(
+            Vault::open(&SourceMap::new(), &setup.path()).unwrap().get(&ring(&other), "one").unwrap(),
+            Value::from("first")
+        );
+        vault.change_recipients(&setup.keyring, &[], std::slice::from_ref(&other_public)).unwrap();
         assert_ne!(setup.line("one"), sealed);
-        let vault = Vault::open(&setup.path()).unwrap();
+        let vault = Vault::open(&SourceMap::new(), &setup.path()).unwrap();
         assert_eq!(vault.get(&ring(&other), "one").unwrap_err().code, "V0004");
         assert_eq!(vault.file().recipients(), std::slice::from_ref(&setup.public));
         let mut vault = vault;
@@ -528,7 +564,7 @@ mod tests {
         vault.rekey(&setup.keyring).unwrap();
         assert_ne!(setup.line("one"), sealed);
         assert_eq!(vault.get(&setup.keyring, "one").unwrap(), Value::from("first"));
-        let error = vault.set_recipients(&setup.keyring, &["age1nonsense".to_owned()]).unwrap_err();
+        let error = vault.change_recipients(&setup.keyring, &["age1nonsense".to_owned()], &[]).unwrap_err();
         assert_eq!(error.code, "V0010");
     }
 
@@ -536,14 +572,16 @@ mod tests {
     fn a_passphrase_opens_beside_recipients() {
         let setup = Setup::new();
         let passphrase = Secret::new("correct horse");
-        let mut vault = Vault::init(&setup.path(), std::slice::from_ref(&setup.public), Some(&passphrase)).unwrap();
+        let mut vault =
+            Vault::init(&SourceMap::new(), &setup.path(), std::slice::from_ref(&setup.public), Some(&passphrase))
+                .unwrap();
         vault.set(&setup.keyring, "one", &Value::from("first")).unwrap();
         let with = |text: &'static str| {
             let mut keyring = Keyring::new(Arc::new(Redactor::default()));
             keyring.set_passphrase(Arc::new(move |_| Ok(Secret::new(text))));
             keyring
         };
-        let vault = Vault::open(&setup.path()).unwrap();
+        let vault = Vault::open(&SourceMap::new(), &setup.path()).unwrap();
         assert_eq!(vault.get(&with("correct horse"), "one").unwrap(), Value::from("first"));
         assert_eq!(vault.get(&with("wrong"), "one").unwrap_err().code, "V0006");
     }
@@ -552,12 +590,19 @@ mod tests {
     fn nothing_is_overwritten_by_accident() {
         let setup = Setup::new();
         let mut vault = setup.vault();
-        assert_eq!(Vault::init(&setup.path(), std::slice::from_ref(&setup.public), None).unwrap_err().code, "V0013");
+        assert_eq!(
+            Vault::init(&SourceMap::new(), &setup.path(), std::slice::from_ref(&setup.public), None).unwrap_err().code,
+            "V0013"
+        );
         std::fs::write(setup.path(), setup.text() + "# someone else\n").unwrap();
         let before = setup.text();
-        assert_eq!(vault.set(&setup.keyring, "a", &Value::from("bbbb")).unwrap_err().code, "V0011");
+        assert_eq!(vault.apply(&setup.keyring, "a: bbbb\n").unwrap_err().code, "V0011");
         assert_eq!(setup.text(), before);
-        let mut vault = Vault::open(&setup.path()).unwrap();
+        // One value is set in whatever the file holds now.
+        vault.set(&setup.keyring, "a", &Value::from("bbbb")).unwrap();
+        assert!(setup.text().contains("# someone else\n"));
+        let before = setup.text();
+        let mut vault = Vault::open(&SourceMap::new(), &setup.path()).unwrap();
         assert_eq!(vault.apply(&setup.keyring, "a: 'secretvalue\n").unwrap_err().code, "V0011");
         assert_eq!(vault.apply(&setup.keyring, "- a\n").unwrap_err().code, "V0011");
         assert_eq!(vault.apply(&setup.keyring, "hostctl_vault: 1\n").unwrap_err().code, "V0011");
@@ -582,19 +627,22 @@ mod tests {
             (good.replace("  version: 1\n", ""), "Y0102"),
         ] {
             std::fs::write(setup.path(), &text).unwrap();
-            assert_eq!(Vault::open(&setup.path()).unwrap_err().code, code, "{text}");
+            assert_eq!(Vault::open(&SourceMap::new(), &setup.path()).unwrap_err().code, code, "{text}");
         }
         // Keys that are damaged in every byte: an error, never a panic, never a value.
         let sealed = format!("{good}a: sealed1.AAAA\n");
         std::fs::write(setup.path(), &sealed).unwrap();
-        assert_eq!(Vault::open(&setup.path()).unwrap().get(&setup.keyring, "a").unwrap_err().code, "V0007");
+        assert_eq!(
+            Vault::open(&SourceMap::new(), &setup.path()).unwrap().get(&setup.keyring, "a").unwrap_err().code,
+            "V0007"
+        );
         let start = good.find("-----BEGIN").unwrap();
         for at in (start..good.len()).step_by(11) {
             let mut bytes = sealed.clone().into_bytes();
             bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
             std::fs::write(setup.path(), &bytes).unwrap();
             let (identity, _) = generate_identity();
-            if let Ok(vault) = Vault::open(&setup.path()) {
+            if let Ok(vault) = Vault::open(&SourceMap::new(), &setup.path()) {
                 assert!(vault.get(&ring(&identity), "a").is_err());
             }
         }
@@ -608,5 +656,61 @@ mod tests {
         let warnings = setup.keyring.take_warnings();
         assert!(warnings.iter().all(|warning| warning.code == "V0014" && !warning.is_error()));
         assert!(!warnings.is_empty());
+    }
+
+    #[test]
+    fn simultaneous_changes_all_succeed() {
+        let setup = Setup::new();
+        drop(setup.vault());
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let setup = &setup;
+                scope.spawn(move || {
+                    let mut vault = Vault::open(&SourceMap::new(), &setup.path()).unwrap();
+                    vault.set(&setup.keyring, &format!("v{number}"), &Value::from("value")).unwrap();
+                });
+            }
+        });
+        assert_eq!(Vault::open(&SourceMap::new(), &setup.path()).unwrap().file().names().len(), 8);
+    }
+
+    #[test]
+    fn no_value_is_lost_by_setting_another() {
+        let setup = Setup::new();
+        let mut vault = setup.vault();
+        vault.set(&setup.keyring, "nested.a", &Value::from("first")).unwrap();
+        vault.set(&setup.keyring, "text", &Value::from("second")).unwrap();
+        let before = setup.text();
+        for name in ["nested", "text.q", "nested.a.b"] {
+            assert_eq!(vault.set(&setup.keyring, name, &Value::from("new")).unwrap_err().code, "V0011", "{name}");
+        }
+        for name in ["1a", "a-b", "a b", "ä", "", "a..b", HEADER] {
+            assert_eq!(vault.set(&setup.keyring, name, &Value::from("new")).unwrap_err().code, "V0009", "{name}");
+        }
+        assert_eq!(vault.apply(&setup.keyring, "a-b: text\n").unwrap_err().code, "V0011");
+        assert_eq!(setup.text(), before);
+        vault.set(&setup.keyring, "nested.c-d", &Value::from("new")).unwrap();
+    }
+
+    #[test]
+    fn errors_point_into_the_vault() {
+        let setup = Setup::new();
+        let mut vault = setup.vault();
+        vault.set(&setup.keyring, "one", &Value::from("first")).unwrap();
+        std::fs::write(setup.path(), setup.text().replace("\none:", "\ntwo:")).unwrap();
+        let sources = SourceMap::new();
+        sources.add("environment.yml", None, "parents: []\n");
+        let vault = Vault::open(&sources, &setup.path()).unwrap();
+        for error in [vault.get(&setup.keyring, "two").unwrap_err(), vault.view(&setup.keyring).unwrap_err()] {
+            let place = sources.place(error.span().unwrap());
+            assert!(place.starts_with(&setup.path().display().to_string()), "{place}");
+            assert!(place.ends_with(":6"), "{place}");
+        }
+        std::fs::write(setup.path(), setup.text() + "clear: hunter2\n").unwrap();
+        let error = Vault::open(&sources, &setup.path()).unwrap_err();
+        let span = error.span().unwrap();
+        assert!(sources.place(span).starts_with(&setup.path().display().to_string()));
+        // The frame of a value in clear must not show it.
+        assert!(!sources.file(span.file).unwrap().text.contains("hunter2"));
     }
 }

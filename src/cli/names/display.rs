@@ -23,6 +23,7 @@ pub(super) fn plain_output() -> Output {
         terminal,
         width: columns.max(79),
         sources: SourceMap::new(),
+        unwritten: std::sync::Arc::default(),
     }
 }
 
@@ -55,6 +56,17 @@ pub(in crate::cli) fn reporter(
     output: &Output,
     program: Option<Program>,
 ) -> Box<dyn Reporter> {
+    callback(config, verbosity, output, program, &config.text("DEFAULT_STDOUT_CALLBACK"))
+}
+
+/// The stdout callback of a name.
+pub(super) fn callback(
+    config: &Config,
+    verbosity: u8,
+    output: &Output,
+    program: Option<Program>,
+    name: &str,
+) -> Box<dyn Reporter> {
     let mut preamble = Vec::new();
     if let Some(program) = program {
         if verbosity >= 2 {
@@ -85,8 +97,7 @@ pub(in crate::cli) fn reporter(
         preamble,
     };
     let (out, err) = (std::io::BufWriter::with_capacity(1 << 16, std::io::stdout()), std::io::stderr());
-    let callback = config.text("DEFAULT_STDOUT_CALLBACK");
-    match callback.rsplit('.').next().unwrap_or_default() {
+    match name.rsplit('.').next().unwrap_or_default() {
         "minimal" => Box::new(Brief::new(out, err, options, false)),
         "oneline" => Box::new(Brief::new(out, err, options, true)),
         "json" => Box::new(JsonStats::new(out, err, options)),

@@ -3,9 +3,14 @@
 //! A link named `ansible-playbook` (or `ansible`, ...) makes the file answer as that program. What goes
 //! wrong before a run is told with hostctl's own frames also here.
 
+mod adhoc;
+mod config;
 mod display;
+mod inventory;
+mod links;
 mod options;
 mod playbook;
+mod vault;
 
 use std::ffi::OsString;
 
@@ -14,7 +19,9 @@ use clap::Parser;
 use super::output::Output;
 use crate::diag::{ExitCode, Result};
 
+pub(super) use config::{ConfigArgs, dump};
 pub(super) use display::reporter;
+pub(super) use links::{InstallLinksArgs, install};
 
 /// The version of ansible-core whose behaviour this is.
 pub(super) const CORE_VERSION: &str = "2.19.14";
@@ -24,16 +31,28 @@ pub(super) const CORE_VERSION: &str = "2.19.14";
 pub(super) enum Program {
     /// Runs playbooks.
     Playbook,
+    /// Runs one task.
+    Adhoc,
+    /// Shows an inventory.
+    Inventory,
+    /// Shows settings.
+    Config,
+    /// Seals files.
+    Vault,
 }
 
 impl Program {
     /// All programs.
-    pub(super) const ALL: [Self; 1] = [Self::Playbook];
+    pub(super) const ALL: [Self; 5] = [Self::Playbook, Self::Adhoc, Self::Inventory, Self::Config, Self::Vault];
 
     /// The name it is called by.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Playbook => "ansible-playbook",
+            Self::Adhoc => "ansible",
+            Self::Inventory => "ansible-inventory",
+            Self::Config => "ansible-config",
+            Self::Vault => "ansible-vault",
         }
     }
 
@@ -50,10 +69,14 @@ pub(super) fn main(program: Program) -> ExitCode {
     if words.iter().skip(1).any(|word| word == "--version") {
         let output = display::plain_output();
         output.data(&version(program));
-        return ExitCode::Ok;
+        return output.end(ExitCode::Ok);
     }
     match program {
         Program::Playbook => run::<playbook::PlaybookArgs>(program, &words, playbook::main),
+        Program::Adhoc => run::<adhoc::AdhocArgs>(program, &words, adhoc::main),
+        Program::Inventory => run::<inventory::InventoryArgs>(program, &words, inventory::main),
+        Program::Vault => run::<vault::VaultProgramArgs>(program, &words, vault::main),
+        Program::Config => run::<config::ConfigProgramArgs>(program, &words, config::main),
     }
 }
 
@@ -80,14 +103,16 @@ fn run<A: Parser>(
         }
     };
     let mut output = display::plain_output();
-    main(args, &mut output).unwrap_or_else(|error| {
+    let ended = main(args, &mut output).unwrap_or_else(|error| {
         display::tell(&output, std::slice::from_ref(&error));
         match error.kind.exit_code() {
             // Ansible ends with 4 for what it cannot parse and with 1 for everything else that is wrong before a run.
+            ExitCode::Usage if program == Program::Vault => ExitCode::Usage,
             ExitCode::Usage | ExitCode::HostFailed => ExitCode::Error,
             code => code,
         }
-    })
+    });
+    output.end(ended)
 }
 
 /// What `--version` prints: the first line is what scripts look for.

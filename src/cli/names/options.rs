@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::super::arguments::{VaultKeys, configured_inventory, connection_defaults, project_defaults};
 use super::super::run::{ask, split};
 use crate::diag::{Diagnostic, Kind, Result};
-use crate::ops::{Config, ProjectRequest};
+use crate::ops::{Config, Policy, ProjectRequest};
 use crate::secret::Secret;
 use crate::value::Value;
 
@@ -47,6 +47,7 @@ impl VaultOptions {
     pub(super) fn keys(&self) -> VaultKeys {
         VaultKeys {
             identity: std::env::var_os("HOSTCTL_IDENTITY").map(PathBuf::from),
+            passphrase_file: std::env::var_os("HOSTCTL_VAULT_PASSPHRASE_FILE").map(PathBuf::from),
             vault_id: self.vault_id.clone(),
             vault_password_file: self.vault_password_file.clone(),
             ask_vault_password: self.ask_vault_password,
@@ -218,6 +219,8 @@ pub(super) fn project(
         passwords: keys.passwords(config)?,
         identity: keys.identity,
         state_dir: state_dir(),
+        unparsed_inventory: if config.flag("INVENTORY_ANY_UNPARSED_IS_FAILED") { Policy::Error } else { Policy::Warn },
+        tell_empty: (config.flag("INVENTORY_UNPARSED_WARNING"), config.flag("LOCALHOST_WARNING")),
         ..project_defaults(config)
     })
 }

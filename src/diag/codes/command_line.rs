@@ -36,12 +36,17 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "C0107",
         title: "a value for the vault cannot be read",
-        text: "`hostctl vault set NAME` reads the value from the terminal, or from standard input where that is no terminal.",
+        text: "`hostctl vault set NAME` reads the value from the terminal, or from standard input where that is no terminal. An empty value is refused unless `--empty` is given.",
     },
     CodeEntry {
         code: "C0108",
         title: "the editor failed",
         text: "`hostctl vault edit` starts $VISUAL or $EDITOR (else `vi`) on a private copy in memory. If the editor ends with an error, nothing is changed.",
+    },
+    CodeEntry {
+        code: "C0109",
+        title: "the edit was ended from outside",
+        text: "hostctl was told to end (SIGTERM, SIGHUP) while the editor of `hostctl vault edit` was running. The editor was ended, the text in clear was removed, the vault is as it was.",
     },
     CodeEntry {
         code: "C0110",
@@ -67,5 +72,15 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "C0114",
         title: "links cannot be made",
         text: "`hostctl install-links DIR` makes links named `ansible-playbook`, `ansible`, `ansible-inventory`, `ansible-vault`, `ansible-config` and `ansible-doc` to the hostctl binary. A file of such a name that is no link to hostctl is left alone; `--force` replaces it.",
+    },
+    CodeEntry {
+        code: "C0115",
+        title: "a file cannot be written",
+        text: "The file that `--output` names cannot be written. Check the folder and its permissions.",
+    },
+    CodeEntry {
+        code: "C0116",
+        title: "standard output cannot be written",
+        text: "What a command prints did not reach its reader, most often because the disk is full. The command did its work; its exit code is 1 so that a script does not take a cut output for a whole one. A reader that leaves early (`| head`) is no error.",
     },
 ];

@@ -70,6 +70,16 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "`fetch` takes one regular file of the host that the user may read, and writes it on the controller. A file that may be missing: `fail_on_missing: false`.",
     },
     CodeEntry {
+        code: "H0028",
+        title: "a module that hostctl does not have was reached",
+        text: "The playbook names a module of ansible-core that hostctl lacks. Its task has a condition, so the run began; the condition was true on this host.",
+    },
+    CodeEntry {
+        code: "H0029",
+        title: "arguments do not fit their spec",
+        text: "`meta/argument_specs.yml` of a role, or `argument_spec` of `validate_argument_spec`, says which names there are, of which type, and which are required. Each value that differs has a line below the message.",
+    },
+    CodeEntry {
         code: "H0101",
         title: "a file operation failed on the host",
         text: "The operating system refused to read, write or change a file. The message has the path and the \
@@ -168,10 +178,41 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "The text is the program's own `msg`. For `async_status`: the job that a task with `async` started has failed, or its result is not on the host (another host, another user, or removed already).",
     },
     CodeEntry {
+        code: "H0119",
+        title: "a module of your own printed no JSON",
+        text: "A program of `library/` prints one JSON object: `changed`, `failed` with `msg`, and whatever it has to tell. Arguments come in a file that its first argument names: JSON for binary programs and for scripts that hold the word WANT_JSON, `key=value` words for others.",
+    },
+    CodeEntry {
         code: "H0117",
         title: "dpkg was interrupted",
         text: "An earlier installation was cut off, and packages are unpacked but not set up. `dpkg --configure -a` \
                finishes it. hostctl does not do so by itself, since it runs the scripts of packages that the \
                playbook does not name.",
+    },
+    CodeEntry {
+        code: "H0120",
+        title: "a web service did not answer as expected",
+        text: "`uri` compares the status with `status_code` (200 unless given). A status of -1 means that there was no answer: the name is unknown, nobody listens, the certificate is not trusted, or the time was up.",
+    },
+    CodeEntry {
+        code: "H0121",
+        title: "a download failed",
+        text: "The server did not send the file, or what it sent does not have the digest of `checksum`. What was at `dest` is untouched.",
+    },
+    CodeEntry {
+        code: "H0122",
+        title: "a crontab cannot be changed as asked",
+        text: "The arguments of `cron` contradict each other, or the program `crontab` refused the new table; its words are below the message.",
+    },
+    CodeEntry { code: "H0123", title: "a host name is refused", text: "systemd takes names of at most 64 characters." },
+    CodeEntry {
+        code: "H0124",
+        title: "a key does not fit its host",
+        text: "`key` of `known_hosts` is a whole line: names, kind of key, key. `name` must be one of its names.",
+    },
+    CodeEntry {
+        code: "H0125",
+        title: "an archive could not be laid out",
+        text: "The file is no archive that the host's `tar` or `unzip` reads, cannot be had, or its folder is not there; what the program said is below the message.",
     },
 ];

@@ -78,4 +78,14 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "an unknown host",
         text: "The inventory has no host of that name. Check `-i`, or the environment's `inventory/`.",
     },
+    CodeEntry {
+        code: "I0015",
+        title: "no inventory",
+        text: "No source of hosts was named or could be read, so only `localhost` can be reached, without being named in an inventory. INVENTORY_UNPARSED_WARNING turns the warning off.",
+    },
+    CodeEntry {
+        code: "I0016",
+        title: "an inventory without hosts",
+        text: "The inventory has no host. `localhost` can be named in a pattern all the same, but `all` does not mean it. LOCALHOST_WARNING turns the warning off.",
+    },
 ];

@@ -9,6 +9,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "Each run keeps its record below `.hostctl/runs/` in the project. HOSTCTL_STATE_DIR names another place.",
     },
     CodeEntry {
+        code: "R0102",
+        title: "the record of this run is incomplete",
+        text: "A file below `.hostctl/runs/` could not be written, most often because the disk is full. The run goes on; if all else is well it ends with exit code 1. HOSTCTL_STATE_DIR names another place for records.",
+    },
+    CodeEntry {
         code: "R0201",
         title: "no such run",
         text: "`hostctl log` shows the newest run, or the one whose id contains the given text.",

@@ -16,7 +16,7 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "V0003",
         title: "no key to open the vault",
-        text: "hostctl looks for an identity in `--identity FILE`, then HOSTCTL_IDENTITY, then ~/.config/hostctl/identity.txt. A vault that is sealed with a passphrase asks for it on a terminal.",
+        text: "hostctl looks for an identity in `--identity FILE`, then HOSTCTL_IDENTITY, then ~/.config/hostctl/identity.txt. The passphrase of a vault that is sealed with one comes from `--passphrase-file FILE`, then HOSTCTL_VAULT_PASSPHRASE_FILE, else it is asked for on a terminal.",
     },
     CodeEntry {
         code: "V0004",
@@ -56,7 +56,7 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "V0011",
         title: "the vault was not changed",
-        text: "The edited text could not be used, or the file was changed by someone else meanwhile. The file was left as it is.",
+        text: "The edited text could not be used, a value would have taken the place of others, or the file was changed by someone else meanwhile. The file was left as it is. `hostctl vault edit` opens the editor once more; a text that is refused twice is kept in a private file that the message names.",
     },
     CodeEntry {
         code: "V0012",
@@ -74,6 +74,16 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "Texts under 4 characters are not masked in output, since they would mask half of every line. Use a longer value.",
     },
     CodeEntry {
+        code: "V0015",
+        title: "a passphrase file that cannot be used",
+        text: "`--passphrase-file FILE` (or HOSTCTL_VAULT_PASSPHRASE_FILE) names a file with the passphrase of `secrets.yml` in its first line. Only its owner may read it: `chmod 600 FILE`.",
+    },
+    CodeEntry {
+        code: "V0016",
+        title: "a vault that you cannot open",
+        text: "The vault was made for the recipients that `--recipient` or `environment.yml` names, and your own public key is none of them. Nobody else can be added without opening it, so remove the empty file and make it again with your key.",
+    },
+    CodeEntry {
         code: "V0101",
         title: "damaged Ansible vault text",
         text: "The text begins with `$ANSIBLE_VAULT` but is not whole, or has a format that hostctl does not read (1.1 and 1.2 with AES256 are read).",
@@ -87,5 +97,15 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "V0103",
         title: "no vault password",
         text: "A file or value is sealed by ansible-vault. Give its password with `--vault-password-file FILE` or `--vault-id LABEL@FILE`.",
+    },
+    CodeEntry {
+        code: "V0110",
+        title: "nothing that `ansible-vault` can work on",
+        text: "`encrypt` takes a file that is not sealed yet, `decrypt`, `view`, `edit` and `rekey` one that is, and `create` one that does not exist.",
+    },
+    CodeEntry {
+        code: "V0111",
+        title: "a file of `ansible-vault` cannot be read or written",
+        text: "The file or its folder refuses it. Nothing was changed: new content replaces the old in one step.",
     },
 ];

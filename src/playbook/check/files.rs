@@ -26,8 +26,13 @@ pub(super) fn check(survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnos
                     if on_host.map_or(*unless_by_default && unless.is_some(), |node| boolean(node) != Some(false)) {
                         continue;
                     }
+                    let old = module.args.get("copy").filter(|_| module.entry.spec().arg("copy").is_some());
+                    if old.is_some_and(|(_, node)| boolean(node) != Some(true)) {
+                        continue;
+                    }
                     (*arg, "files", false)
                 }
+                InputArg::Program { .. } => continue,
                 InputArg::Command { arg } => (*arg, "files", false),
                 InputArg::Template { arg } => (*arg, "templates", true),
             };

@@ -113,7 +113,9 @@ fn python_files(dir: &Path, folder: &'static str, plugins: &mut Vec<Plugin>) {
     paths.sort();
     for path in paths {
         let Some(name) = path.file_stem().and_then(|name| name.to_str()) else { continue };
-        if path.extension().is_some_and(|ending| ending == "py") {
+        if path.extension().is_some_and(|ending| ending == "py")
+            && !(folder == "library" && crate::playbook::library::runs_alone(&path))
+        {
             let text = crate::diag::read::read_source(&path)
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
                 .unwrap_or_default();

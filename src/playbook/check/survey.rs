@@ -234,7 +234,13 @@ impl Walker<'_> {
                 }
                 IncludeKind::Role => {
                     let text = |index: usize| options[index].and_then(Node::as_str).map(str::to_owned);
-                    let from = RoleFrom { tasks: text(0), vars: text(1), defaults: text(2), handlers: text(3) };
+                    let from = RoleFrom {
+                        tasks: text(0),
+                        vars: text(1),
+                        defaults: text(2),
+                        handlers: text(3),
+                        ..RoleFrom::default()
+                    };
                     let part = self.loader.role_of(&name, &from, &context, &task.file);
                     if let Some(role) = part.value {
                         self.role(&role);

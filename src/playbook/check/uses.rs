@@ -178,6 +178,8 @@ impl Run<'_> {
         let meant = *caught;
         let found = self.input.templates.check(node, *expression).into_iter().map(before_run);
         problems.extend(found.map(|problem| if meant { problem.warning() } else { problem }));
+        // `set_fact` defines what it renders: once is enough.
+        self.seen.insert(node.place());
         for (name, span) in self.input.templates.free_names(node, *expression) {
             let used = self.used.entry(name).or_default();
             used.reached = true;

@@ -11,6 +11,7 @@ use crate::diag::{Diagnostic, Span, nearest};
 use crate::modules;
 use crate::playbook::keywords::{self, Places};
 use crate::playbook::kv;
+use crate::playbook::library;
 use crate::playbook::model::{Action, DynamicUse, Include, IncludeKind, Keywords, ModuleUse};
 use crate::yaml::{Node, Pair};
 
@@ -56,6 +57,7 @@ impl Parser<'_> {
             (false, true) => Places::HANDLER,
             (false, false) => Places::TASK,
         };
+        self.library = library::folders(&here.context);
         let before = self.problems.len();
         let (mut keywords, rest) = self.task_keywords(pairs, place);
         let action = keywords.0.shift_remove("action");
@@ -83,7 +85,7 @@ impl Parser<'_> {
         let mut unknown = Vec::new();
         for (key, value) in rest {
             let name = key.as_str().unwrap_or_default();
-            if modules::find(name).is_some() || special(name).is_some() {
+            if self.find(name).is_some() || special(name).is_some() {
                 let (name, name_span) = (Arc::from(name), key.place());
                 calls.push(Call { name, name_span, value: value.clone(), old_style: false, template: None });
             } else if here.handler && name == "listen" && place == Places::INCLUDE {
@@ -129,7 +131,19 @@ impl Parser<'_> {
                     pairs.extend(args.map(|(span, node)| (Node::text("args", span), node)));
                     Kind::Ready(Action::Dynamic(DynamicUse { name: Arc::clone(&name), text, args: pairs }))
                 }
-                None => Kind::Ready(Action::Module(self.module(&call, args)?)),
+                None => {
+                    let module = self.module(&call, args)?;
+                    if module.entry.meta.name == modules::ABSENT {
+                        let conditional = keywords.get("when").is_some()
+                            || here.context.chain().any(|context| context.keywords.get("when").is_some());
+                        let problem = unknown_module(&name, name_span, place);
+                        self.problem(if conditional { problem.warning() } else { problem });
+                        if !conditional {
+                            return None;
+                        }
+                    }
+                    Kind::Ready(Action::Module(module))
+                }
             },
         };
         Some(Found { keywords, name, name_span, action })
@@ -203,7 +217,7 @@ impl Parser<'_> {
                 template: Some(node.clone()),
             });
         }
-        if modules::find(name).is_none() && special(name).is_none() {
+        if self.find(name).is_none() && special(name).is_none() {
             self.problem(unknown_module(name, name_span, Places::TASK));
             return None;
         }
@@ -222,6 +236,7 @@ impl Parser<'_> {
 
     /// What a task does whose module's name was a template, once it is known.
     pub(in crate::playbook) fn resolved(&mut self, found: &DynamicUse, text: &str, here: &Here) -> Option<Action> {
+        self.library = library::folders(&here.context);
         let mut pairs = vec![(Node::text("module", found.text.place()), Node::text(text, found.text.place()))];
         let args = found.args.iter().find(|(key, _)| key.as_str() == Some("args")).map(|(_, node)| node.clone());
         pairs.extend(found.args.iter().filter(|(key, _)| key.as_str() != Some("args")).cloned());
@@ -256,19 +271,33 @@ impl Parser<'_> {
 
     /// `action: {module: copy src=a, dest: b}`: the pairs behind the name.
     fn behind_module(&mut self, name: &str, text: &Node) -> Vec<Pair> {
-        let free_form = modules::find(name).and_then(|entry| entry.meta.free_form);
+        let free_form = self.find(name).and_then(|(entry, _)| free_form(entry));
         let taken = self.arguments(name, text.span, text, free_form, None, true).unwrap_or_default();
         taken.args.into_iter().map(|(key, (span, value))| (Node::text(key, span), value)).collect()
     }
 
+    /// The module of a name: one of `library/` goes before one of hostctl's, as Ansible has it.
+    fn find(&self, name: &str) -> Option<(&'static modules::ModuleEntry, Option<std::path::PathBuf>)> {
+        if let Some(program) = library::find(&self.library, name) {
+            return Some((&modules::CUSTOM_ENTRY, Some(program)));
+        }
+        if let Some(entry) = modules::find(name).filter(|_| name != modules::CUSTOM) {
+            return Some((entry, None));
+        }
+        let short =
+            ["ansible.builtin.", "ansible.legacy."].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+        (special(name).is_none() && ANSIBLE_MODULES.contains(&short)).then_some((&modules::ABSENT_ENTRY, None))
+    }
+
     fn module(&mut self, call: &Call, extra: Option<(Span, Node)>) -> Option<ModuleUse> {
-        let entry = modules::find(&call.name)?;
+        let (entry, program) = self.find(&call.name)?;
         let taken = self.arguments(&call.name, call.name_span, &call.value, free_form(entry), extra, call.old_style)?;
         Some(ModuleUse {
             name: Arc::clone(&call.name),
             name_span: call.name_span,
             entry,
             args: taken.args,
+            program,
             args_template: taken.template,
         })
     }

@@ -315,6 +315,8 @@ pub(in crate::playbook) struct RoleRequest {
     pub(in crate::playbook) public: bool,
     /// Overrides `allow_duplicates` of the role's meta file.
     pub(in crate::playbook) allow_duplicates: Option<bool>,
+    /// Check the role's argument specs first.
+    pub(in crate::playbook) validate: bool,
     /// The folder of the role that depends on it.
     pub(in crate::playbook) beside: Option<std::path::PathBuf>,
 }

@@ -56,6 +56,8 @@ pub(super) struct Parser<'a> {
     stack: Vec<Frame>,
     /// Handlers of roles that `import_role` brought into the play.
     pub(super) imported_handlers: Vec<Item>,
+    /// Folders with modules of one's own for the task at hand.
+    pub(super) library: Vec<std::path::PathBuf>,
     /// The `collections` of the play, for names of roles.
     pub(super) collections: Vec<String>,
 }
@@ -68,6 +70,7 @@ impl<'a> Parser<'a> {
             lost: Vec::new(),
             stack: Vec::new(),
             imported_handlers: Vec::new(),
+            library: Vec::new(),
             collections: Vec::new(),
         }
     }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use super::default::{is_action, result_text, short};
-use super::display::{AnsibleOptions, Display, Paint256};
+use super::display::{AnsibleOptions, Display, Tone};
 use super::{diff, dump, message};
 use crate::diag::{SourceMap, Span};
-use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId};
+use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId, Trouble};
 use crate::value::StrKey;
 
 /// Modules whose output is shown as it is.
@@ -18,7 +18,7 @@ pub struct Brief<O: Write + Send, E: Write + Send> {
     display: Display<O, E>,
     options: AnsibleOptions,
     oneline: bool,
-    tasks: HashMap<TaskId, (String, Option<Span>)>,
+    tasks: HashMap<TaskId, (String, Option<Span>, String)>,
 }
 
 impl<O: Write + Send, E: Write + Send> Brief<O, E> {
@@ -28,15 +28,15 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
     }
 
     fn done(&mut self, host: &str, task: TaskId, done: &Done, sources: &SourceMap) {
-        let (module, span) = self.tasks.get(&task).cloned().unwrap_or_default();
+        let (module, span, place) = self.tasks.get(&task).cloned().unwrap_or_default();
         let name = short(&module).to_owned();
         let changed = done.result.get(&StrKey("changed")).is_some_and(crate::value::Value::truthy);
         let (word, paint) = match done.status {
-            Status::Failed => ("FAILED!", Paint256::Error),
-            Status::Unreachable => ("UNREACHABLE!", Paint256::Unreachable),
-            Status::Skipped => ("SKIPPED", Paint256::Skipped),
-            _ if changed => ("CHANGED", Paint256::Changed),
-            _ => ("SUCCESS", Paint256::Ok),
+            Status::Failed => ("FAILED!", Tone::Error),
+            Status::Unreachable => ("UNREACHABLE!", Tone::Unreachable),
+            Status::Skipped => ("SKIPPED", Tone::Skipped),
+            _ if changed => ("CHANGED", Tone::Changed),
+            _ => ("SUCCESS", Tone::Ok),
         };
         if !self.oneline && !done.diffs.is_empty() && changed {
             let text = diff::text(&done.diffs, self.options.diff_context, self.display.colored());
@@ -46,10 +46,9 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
         }
         let raw = RAW.contains(&name.as_str()) && done.result.contains_key(&StrKey("stdout"));
         if !self.oneline && matches!(done.status, Status::Failed | Status::Unreachable) && !done.no_log {
-            let text = message::failure(done, span, is_action(&name), sources);
-            let text = if span.is_none() { text } else { without_origin(&text, sources, span) };
+            let text = message::failure(done, span, &place, is_action(&name), sources);
             if self.display.first(&text) {
-                self.display.line(&text, Some(Paint256::Error));
+                self.display.line(&text, Some(Tone::Error));
             }
         }
         let mut result = dump::visible(&done.result, &self.options);
@@ -68,32 +67,23 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
                     format!("{host} | {word} | rc={rc} | (stdout) {out} (stderr) {err}")
                 }
             }
-            (true, ..) => format!("{host} | {word} => {}", dump::dump(&result, false, &self.options).replace('\n', "")),
+            (true, _, Status::Unreachable) => format!("{host} | UNREACHABLE!: {}", result_text(&done.result, "msg")),
+            (true, ..) => {
+                let indent = if done.verbose { None } else { Some(0) };
+                let text = dump::dump_indented(&result, done.verbose, indent, &self.options);
+                format!("{host} | {word} => {}", text.replace('\n', ""))
+            }
             (false, true, Status::Ok | Status::Changed | Status::Failed) => {
                 let rc = result_text(&done.result, "rc");
                 let word = if done.status == Status::Failed { "FAILED" } else { word };
-                let mut text = format!("{host} | {word} | rc={rc} >>\n");
-                for key in ["stdout", "stderr", "msg"] {
-                    text.push_str(&result_text(&done.result, key));
-                    if key != "msg" && !result_text(&done.result, key).is_empty() {
-                        text.push('\n');
-                    }
-                }
-                text.trim_end_matches('\n').to_owned() + "\n"
+                // Ansible puts the three one behind the other.
+                let body: String =
+                    ["stdout", "stderr", "msg"].iter().map(|key| result_text(&done.result, key)).collect();
+                format!("{host} | {word} | rc={rc} >>\n{body}\n")
             }
             (false, ..) => format!("{host} | {word} => {}", dump::dump(&result, true, &self.options)),
         };
         self.display.line(&text, Some(paint));
-    }
-}
-
-/// An ad hoc task has no place in a file.
-fn without_origin(text: &str, sources: &SourceMap, span: Option<Span>) -> String {
-    let file = span.and_then(|span| sources.file(span.file));
-    if file.is_some_and(|file| file.path.is_none()) {
-        text.lines().next().map_or_else(String::new, |line| format!("{line}\n"))
-    } else {
-        text.to_owned()
     }
 }
 
@@ -103,11 +93,11 @@ impl<O: Write + Send, E: Write + Send> Reporter for Brief<O, E> {
         match &event.kind {
             EventKind::RunStarted { .. } => {
                 for line in std::mem::take(&mut self.options.preamble) {
-                    self.display.line(&line, Some(Paint256::Verbose));
+                    self.display.line(&line, Some(Tone::Verbose));
                 }
             }
-            EventKind::TaskStarted { task, module, span, .. } => {
-                self.tasks.insert(*task, (module.clone(), *span));
+            EventKind::TaskStarted { task, module, span, place, .. } => {
+                self.tasks.insert(*task, (module.clone(), *span, place.clone()));
             }
             EventKind::HostDone { task, done, .. } => {
                 self.done(host, *task, done, sources);
@@ -116,13 +106,13 @@ impl<O: Write + Send, E: Write + Send> Reporter for Brief<O, E> {
             EventKind::Warning { diagnostic } if self.options.warnings => {
                 let text = message::diagnostic("WARNING", diagnostic, sources);
                 if self.display.first(&text) {
-                    let text = self.display.painted(&text, Some(Paint256::Warning));
+                    let text = self.display.painted(&text, Some(Tone::Warning));
                     self.display.write_err(&text);
                 }
             }
             EventKind::Error { diagnostic } => {
                 let text = message::diagnostic("ERROR", diagnostic, sources);
-                let text = self.display.painted(&text, Some(Paint256::Error));
+                let text = self.display.painted(&text, Some(Tone::Error));
                 self.display.write_err(&text);
             }
             EventKind::RunEnded { .. } => self.display.flush(),
@@ -132,5 +122,9 @@ impl<O: Write + Send, E: Write + Send> Reporter for Brief<O, E> {
 
     fn tick(&mut self) {
         self.display.flush();
+    }
+
+    fn trouble(&mut self) -> Option<Trouble> {
+        self.display.trouble()
     }
 }

@@ -9,10 +9,10 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::display::{AnsibleOptions, Display, Paint256};
+use super::display::{AnsibleOptions, Display, Tone};
 use super::{diff, dump, message};
 use crate::diag::{Diagnostic, SourceMap, Span};
-use crate::event::{Done, Event, EventKind, Reporter, Stats, Status, TaskId};
+use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId, Trouble};
 use crate::value::{Map, StrKey, Value, python_str};
 
 /// So long a host waits for those before it.
@@ -57,9 +57,9 @@ struct IncludedFile {
 
 /// The `default` stdout callback.
 pub struct AnsibleDefault<O: Write + Send, E: Write + Send> {
-    display: Display<O, E>,
-    options: AnsibleOptions,
-    check: bool,
+    pub(super) display: Display<O, E>,
+    pub(super) options: AnsibleOptions,
+    pub(super) check: bool,
     free: bool,
     /// The hosts of the play, by their order.
     order: HashMap<String, usize>,
@@ -72,7 +72,7 @@ pub struct AnsibleDefault<O: Write + Send, E: Write + Send> {
     nobody_left: bool,
     seen: HashMap<(String, String, Option<String>), usize>,
     /// `set_stats`, by host; `_run` for all.
-    custom: BTreeMap<String, Map>,
+    pub(super) custom: BTreeMap<String, Map>,
 }
 
 impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
@@ -107,7 +107,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
         let path = (self.options.verbosity >= 2).then(|| task_path(&view.place));
         self.display.banner(&text);
         if let Some(path) = path {
-            self.display.line(&path, Some(Paint256::Debug));
+            self.display.line(&path, Some(Tone::Debug));
         }
     }
 
@@ -121,7 +121,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             Piece::Text(text, err) => self.put_text(&text, err),
             Piece::Once(text, err) => {
                 if self.display.first(&text) {
-                    let text = self.display.painted(&text, Some(Paint256::Error));
+                    let text = self.display.painted(&text, Some(Tone::Error));
                     self.put_text(&text, err);
                 }
             }
@@ -148,7 +148,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
         }
     }
 
-    fn tell_line(&mut self, host: &str, text: &str, paint: Paint256, err: bool) {
+    fn tell_line(&mut self, host: &str, text: &str, paint: Tone, err: bool) {
         let text = self.display.painted(text, Some(paint));
         self.tell(host, Piece::Text(text, err));
     }
@@ -207,7 +207,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             if let Some(label) = file.label.filter(|label| !label.is_empty()) {
                 let _ = write!(text, " => (item={label})");
             }
-            self.display.line(&text, Some(Paint256::Skipped));
+            self.display.line(&text, Some(Tone::Skipped));
         }
         self.seen.clear();
     }
@@ -224,6 +224,9 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
 
     fn cleaned(&self, task: TaskId, done: &Done) -> Map {
         let mut result = dump::visible(&done.result, &self.options);
+        if let Some(arguments) = done.arguments.as_ref().filter(|_| self.options.verbosity >= 3) {
+            crate::value::insert(&mut result, "invocation", crate::map! { "module_args" => arguments.clone() });
+        }
         if self.is_debug(task) {
             dump::clean_debug(&mut result);
         }
@@ -232,7 +235,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
 
     fn failure(&mut self, host: &str, task: TaskId, done: &Done, sources: &SourceMap) {
         let Some(view) = self.tasks.get(&task) else { return };
-        let text = message::failure(done, view.span, is_action(short(&view.module)), sources);
+        let text = message::failure(done, view.span, &view.place, is_action(short(&view.module)), sources);
         self.tell(host, Piece::Once(text, self.options.failed_stderr));
     }
 
@@ -254,7 +257,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
                     return;
                 }
                 self.tell(host, Piece::Banner(task));
-                let (word, paint) = if changed { ("changed", Paint256::Changed) } else { ("ok", Paint256::Ok) };
+                let (word, paint) = if changed { ("changed", Tone::Changed) } else { ("ok", Tone::Ok) };
                 let mut text = format!("{word}: [{shown}] => (item={label})");
                 if self.verbose(task, done) {
                     let _ = write!(text, " => {}", dumped(self));
@@ -270,13 +273,13 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
                 if self.verbose(task, done) {
                     let _ = write!(text, " => {}", dumped(self));
                 }
-                self.tell_line(host, &text, Paint256::Skipped, false);
+                self.tell_line(host, &text, Tone::Skipped, false);
             }
             Status::Failed | Status::Unreachable => {
                 self.tell(host, Piece::Banner(task));
                 self.failure(host, task, done, sources);
                 let text = format!("failed: [{shown}] (item={label}) => {}", dumped(self));
-                self.tell_line(host, &text, Paint256::Error, self.options.failed_stderr);
+                self.tell_line(host, &text, Tone::Error, self.options.failed_stderr);
             }
         }
     }
@@ -314,7 +317,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
                         result.shift_remove(&StrKey("results"));
                         let _ = write!(text, " => {}", dump::dump(&result, done.verbose, &self.options));
                     }
-                    self.tell_line(host, &text, Paint256::Skipped, false);
+                    self.tell_line(host, &text, Tone::Skipped, false);
                 }
             }
             Status::Failed => self.failed(host, task, done, looped, sources),
@@ -326,7 +329,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
                     "fatal: [{shown}]: UNREACHABLE! => {}",
                     dump::dump(&done.result, done.verbose, &self.options)
                 );
-                self.tell_line(host, &text, Paint256::Unreachable, self.options.failed_stderr);
+                self.tell_line(host, &text, Tone::Unreachable, self.options.failed_stderr);
                 self.ignoring(host, done);
             }
         }
@@ -346,7 +349,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
         if looped {
             return;
         }
-        let (word, paint) = if changed { ("changed", Paint256::Changed) } else { ("ok", Paint256::Ok) };
+        let (word, paint) = if changed { ("changed", Tone::Changed) } else { ("ok", Tone::Ok) };
         let mut text = format!("{word}: [{}]", self.host_label(host, done));
         if self.verbose(task, done) {
             let result = self.cleaned(task, done);
@@ -367,7 +370,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
                 && let Some(view) = self.tasks.get(&task)
             {
                 let path = task_path(&view.place);
-                self.tell_line(host, &path, Paint256::Debug, false);
+                self.tell_line(host, &path, Tone::Debug, false);
             }
             let view = self.tasks.get(&task);
             let verbose = !looped && (done.verbose || view.is_some_and(|view| short(&view.module) == "assert"));
@@ -376,20 +379,20 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
                 self.host_label(host, done),
                 dump::dump(&result, verbose, &self.options)
             );
-            self.tell_line(host, &text, Paint256::Error, self.options.failed_stderr);
+            self.tell_line(host, &text, Tone::Error, self.options.failed_stderr);
         }
         self.ignoring(host, done);
     }
 
     fn ignoring(&mut self, host: &str, done: &Done) {
         if done.ignored && !done.rescued {
-            self.tell_line(host, "...ignoring", Paint256::Skipped, false);
+            self.tell_line(host, "...ignoring", Tone::Skipped, false);
         }
     }
 
     fn meta(&mut self, host: &str, task: TaskId, message: &str, skipped: Option<&str>) {
         if self.options.verbosity >= 2 {
-            self.display.line(&format!("META: {message}"), Some(Paint256::Verbose));
+            self.display.line(&format!("META: {message}"), Some(Tone::Verbose));
         }
         let Some(told) = skipped.filter(|_| self.options.skipped_hosts) else { return };
         self.put(Piece::Banner(task));
@@ -398,64 +401,13 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             let result = crate::map! { "msg" => told, "skip_reason" => message };
             let _ = write!(text, " => {}", dump::dump(&result, false, &self.options));
         }
-        self.display.line(&text, Some(Paint256::Skipped));
-    }
-
-    fn take_stats(&mut self, host: &str, stats: &Map) {
-        let Some(Value::Map(data)) = stats.get(&StrKey("data")) else { return };
-        let name = if truthy(stats, "per_host") { host } else { "_run" };
-        let aggregate = stats.get(&StrKey("aggregate")).is_none_or(Value::truthy);
-        let known = self.custom.entry(name.to_owned()).or_default();
-        for (key, value) in data.iter() {
-            let sum = match (known.get(key), value) {
-                (Some(Value::Int(old)), Value::Int(new)) if aggregate => Value::Int(old + new),
-                (Some(Value::List(old)), Value::List(new)) if aggregate => {
-                    Value::from(old.iter().chain(new.iter()).cloned().collect::<Vec<_>>())
-                }
-                (Some(Value::Map(old)), Value::Map(new)) if aggregate => {
-                    let mut all = Map::clone(old);
-                    all.extend(new.iter().map(|(key, value)| (key.clone(), value.clone())));
-                    Value::from(all)
-                }
-                _ => value.clone(),
-            };
-            known.insert(key.clone(), sum);
-        }
-    }
-
-    fn recap(&mut self, stats: &BTreeMap<String, Stats>) {
-        self.display.banner("PLAY RECAP");
-        for (host, stats) in stats {
-            let line = recap_line(host, stats, self.display.colored());
-            self.display.write(&line);
-        }
-        self.display.write("\n");
-        if self.options.custom_stats && !self.custom.is_empty() {
-            self.display.banner("CUSTOM STATS: ");
-            let custom = std::mem::take(&mut self.custom);
-            let one_line =
-                |this: &Self, map: &Map| dump::dump_indented(map, false, Some(1), &this.options).replace('\n', "");
-            for (host, map) in custom.iter().filter(|(host, _)| *host != "_run") {
-                let text = format!("\t{host}: {}", one_line(self, map));
-                self.display.line(&text, None);
-            }
-            if let Some(map) = custom.get("_run") {
-                self.display.write("\n");
-                let text = format!("\tRUN: {}", one_line(self, map));
-                self.display.line(&text, None);
-            }
-            self.display.write("\n");
-        }
-        if self.check && self.options.check_markers {
-            self.display.banner("DRY RUN");
-        }
-        self.display.flush();
+        self.display.line(&text, Some(Tone::Skipped));
     }
 
     fn run_started(&mut self, playbook: &str, check: bool, plays: usize) {
         self.check = check;
         for line in std::mem::take(&mut self.options.preamble) {
-            self.display.line(&line, Some(Paint256::Verbose));
+            self.display.line(&line, Some(Tone::Verbose));
         }
         if self.options.verbosity > 1 {
             let name = playbook.rsplit('/').next().unwrap_or(playbook);
@@ -465,7 +417,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             self.display.banner("DRY RUN");
         }
         if self.options.verbosity > 1 {
-            self.display.line(&format!("{plays} plays in {playbook}"), Some(Paint256::Verbose));
+            self.display.line(&format!("{plays} plays in {playbook}"), Some(Tone::Verbose));
         }
     }
 
@@ -474,7 +426,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
         if !self.display.first(&text) {
             return;
         }
-        let paint = if lead == "ERROR" { Paint256::Error } else { Paint256::Warning };
+        let paint = if lead == "ERROR" { Tone::Error } else { Tone::Warning };
         let text = self.display.painted(&text, Some(paint));
         self.display.write_err(&text);
     }
@@ -496,7 +448,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                 self.display.banner(&text);
                 self.banner = None;
             }
-            EventKind::NoHosts { .. } => self.display.line("skipping: no hosts matched", Some(Paint256::Skipped)),
+            EventKind::NoHosts { .. } => self.display.line("skipping: no hosts matched", Some(Tone::Skipped)),
             EventKind::TaskStarted { task, name, role, module, place, handler, include, check, span, hosts } => {
                 if !self.free {
                     self.flush();
@@ -524,7 +476,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                     && let Some(view) = self.tasks.get(task)
                 {
                     let text = format!(" [started TASK: {} on {host}]", view.name);
-                    self.display.line(&text, Some(Paint256::Ok));
+                    self.display.line(&text, Some(Tone::Ok));
                 }
             }
             EventKind::ItemDone { task, label, done } => self.item(host, *task, label, done, sources),
@@ -532,7 +484,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                 let name = self.tasks.get(task).map_or_else(String::new, |view| view.name.clone());
                 let left = (of + 1).saturating_sub(*attempt);
                 let text = format!("FAILED - RETRYING: [{host}]: {name} ({left} retries left).");
-                self.tell_line(host, &text, Paint256::Debug, false);
+                self.tell_line(host, &text, Tone::Debug, false);
             }
             EventKind::HostDone { task, done, items } => self.host_done(host, *task, done, *items, sources),
             EventKind::Included { task, name, label } => {
@@ -558,7 +510,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                     } else {
                         format!("Notification for handler {handler} has been saved.")
                     };
-                    self.tell_line(host, &text, Paint256::Verbose, false);
+                    self.tell_line(host, &text, Tone::Verbose, false);
                 }
             }
             EventKind::NoHostsLeft => {
@@ -595,6 +547,10 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
         }
         self.display.flush();
     }
+
+    fn trouble(&mut self) -> Option<Trouble> {
+        self.display.trouble()
+    }
 }
 
 /// `task path: FILE:LINE`
@@ -604,33 +560,7 @@ fn task_path(place: &str) -> String {
     format!("task path: {path}")
 }
 
-/// One line of the recap, in Ansible's columns.
-fn recap_line(host: &str, stats: &Stats, color: bool) -> String {
-    let paint = if stats.failed > 0 || stats.unreachable > 0 {
-        Paint256::Error
-    } else if stats.changed > 0 {
-        Paint256::Changed
-    } else {
-        Paint256::Ok
-    };
-    let name = if color { format!("{:<37}", paint.apply(host, true)) } else { format!("{host:<26}") };
-    let count = |word: &str, number: u32, paint: Paint256| {
-        let text = format!("{word}={number:<4}");
-        if number > 0 { paint.apply(&text, color) } else { text }
-    };
-    format!(
-        "{name} : {} {} {} {} {} {} {}\n",
-        count("ok", stats.ok, Paint256::Ok),
-        count("changed", stats.changed, Paint256::Changed),
-        count("unreachable", stats.unreachable, Paint256::Unreachable),
-        count("failed", stats.failed, Paint256::Error),
-        count("skipped", stats.skipped, Paint256::Skipped),
-        count("rescued", stats.rescued, Paint256::Ok),
-        count("ignored", stats.ignored, Paint256::Warning),
-    )
-}
-
-fn truthy(map: &Map, key: &str) -> bool {
+pub(super) fn truthy(map: &Map, key: &str) -> bool {
     map.get(&StrKey(key)).is_some_and(Value::truthy)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::display::Paint256;
+use super::display::Tone;
 use crate::event::Diff;
 
 /// More lines than this are not matched as Python does it (its time grows with the square).
@@ -30,9 +30,9 @@ pub(super) fn text(diffs: &[Diff], context: usize, color: bool) -> String {
         shown.extend(lines);
         for line in shown {
             let paint = match line.chars().next() {
-                Some('+') => Some(Paint256::Ok),
-                Some('-') => Some(Paint256::Error),
-                Some('@') => Some(Paint256::Skipped),
+                Some('+') => Some(Tone::Ok),
+                Some('-') => Some(Tone::Error),
+                Some('@') => Some(Tone::Skipped),
                 _ => None,
             };
             match paint {

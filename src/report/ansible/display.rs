@@ -1,5 +1,7 @@
 //! Ansible's display: colours, banners, warnings once, stdout and stderr.
 
+use super::super::written::Written;
+use crate::event::Trouble;
 use std::collections::HashSet;
 use std::io::Write;
 
@@ -73,7 +75,7 @@ impl Default for AnsibleOptions {
 
 /// Ansible's colours by what they stand for (its defaults).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Paint256 {
+pub enum Tone {
     /// Green.
     Ok,
     /// Yellow.
@@ -92,7 +94,7 @@ pub enum Paint256 {
     Debug,
 }
 
-impl Paint256 {
+impl Tone {
     fn code(self) -> &'static str {
         match self {
             Self::Ok => "0;32",
@@ -117,7 +119,7 @@ impl Paint256 {
 
 /// Writes to stdout and stderr as Ansible does.
 pub(super) struct Display<O: Write + Send, E: Write + Send> {
-    out: O,
+    out: Written<O>,
     err: E,
     color: bool,
     width: usize,
@@ -126,11 +128,11 @@ pub(super) struct Display<O: Write + Send, E: Write + Send> {
 
 impl<O: Write + Send, E: Write + Send> Display<O, E> {
     pub(super) fn new(out: O, err: E, options: &AnsibleOptions) -> Self {
-        Self { out, err, color: options.color, width: options.width, told: HashSet::new() }
+        Self { out: Written::new(out, None), err, color: options.color, width: options.width, told: HashSet::new() }
     }
 
     /// Text with its line break, painted.
-    pub(super) fn painted(&self, text: &str, paint: Option<Paint256>) -> String {
+    pub(super) fn painted(&self, text: &str, paint: Option<Tone>) -> String {
         // The break that ends the text stays outside of the colour.
         let (body, end) = match text.strip_suffix('\n') {
             Some(body) => (body, "\n"),
@@ -142,7 +144,7 @@ impl<O: Write + Send, E: Write + Send> Display<O, E> {
 
     /// A closed pipe ends the output, not the run.
     pub(super) fn write(&mut self, text: &str) {
-        let _ = self.out.write_all(text.as_bytes());
+        self.out.put(text);
     }
 
     pub(super) fn write_err(&mut self, text: &str) {
@@ -152,11 +154,16 @@ impl<O: Write + Send, E: Write + Send> Display<O, E> {
     }
 
     pub(super) fn flush(&mut self) {
-        let _ = self.out.flush();
+        self.out.flush();
+    }
+
+    /// The first error of stdout, once.
+    pub(super) fn trouble(&mut self) -> Option<Trouble> {
+        self.out.trouble()
     }
 
     /// A line on stdout.
-    pub(super) fn line(&mut self, text: &str, paint: Option<Paint256>) {
+    pub(super) fn line(&mut self, text: &str, paint: Option<Tone>) {
         let text = self.painted(text, paint);
         self.write(&text);
     }
@@ -196,6 +203,6 @@ mod tests {
 
     #[test]
     fn every_line_has_its_own_colour() {
-        assert_eq!(Paint256::Ok.apply("a\nb", true), "\u{1b}[0;32ma\u{1b}[0m\n\u{1b}[0;32mb\u{1b}[0m");
+        assert_eq!(Tone::Ok.apply("a\nb", true), "\u{1b}[0;32ma\u{1b}[0m\n\u{1b}[0;32mb\u{1b}[0m");
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use super::display::{AnsibleOptions, Display, Paint256};
+use super::display::{AnsibleOptions, Display, Tone};
 use super::message;
 use crate::diag::SourceMap;
-use crate::event::{Event, EventKind, Reporter, TaskId};
+use crate::event::{Event, EventKind, Reporter, TaskId, Trouble};
 use crate::map;
 use crate::value::{JsonStyle, Map, Value, insert, to_json_text};
 
@@ -80,13 +80,13 @@ impl<O: Write + Send, E: Write + Send> Reporter for JsonStats<O, E> {
             EventKind::Warning { diagnostic } => {
                 let text = message::diagnostic("WARNING", diagnostic, sources);
                 if self.display.first(&text) {
-                    let text = self.display.painted(&text, Some(Paint256::Warning));
+                    let text = self.display.painted(&text, Some(Tone::Warning));
                     self.display.write_err(&text);
                 }
             }
             EventKind::Error { diagnostic } => {
                 let text = message::diagnostic("ERROR", diagnostic, sources);
-                let text = self.display.painted(&text, Some(Paint256::Error));
+                let text = self.display.painted(&text, Some(Tone::Error));
                 self.display.write_err(&text);
             }
             EventKind::Recap { stats } => {
@@ -120,5 +120,9 @@ impl<O: Write + Send, E: Write + Send> Reporter for JsonStats<O, E> {
             }
             _ => {}
         }
+    }
+
+    fn trouble(&mut self) -> Option<Trouble> {
+        self.display.trouble()
     }
 }

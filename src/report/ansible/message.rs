@@ -17,10 +17,11 @@ pub(super) fn origin(span: Span, sources: &SourceMap) -> Option<String> {
         Some(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
         None => file.name.clone(),
     };
-    let mut text = format!("Origin: {name}:{}:{}", at.line, at.column);
+    // An ad hoc task stands in no line.
     if file.path.is_none() {
-        return Some(text);
+        return Some(format!("Origin: {name}"));
     }
+    let mut text = format!("Origin: {name}:{}:{}", at.line, at.column);
     text.push('\n');
     let width = at.line.to_string().len();
     let room = LINE_WIDTH - width - 1;
@@ -84,12 +85,22 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
     match &*diagnostic.code {
         "I0014" => Some(format!("Could not match supplied host pattern, ignoring: {name}")),
         "C0113" => Some(diagnostic.message.clone()),
+        "I0009" => {
+            let path = std::path::absolute(name).map_or_else(|_| name.to_owned(), |path| path.display().to_string());
+            Some(format!("Unable to parse {path} as an inventory source"))
+        }
+        "I0015" => Some(capital(&diagnostic.message)),
+        "I0016" => Some(diagnostic.message.clone()),
         "Y0012" => {
             let text = format!("Found duplicate mapping key '{name}'.");
             let place = diagnostic.span().and_then(|span| origin(span, sources));
             let help = if diagnostic.is_error() { "" } else { "\n\nUsing last defined value only." };
             Some(format!("{text}\n{}{help}", place.unwrap_or_default()))
         }
+        "P0209" if diagnostic.message.ends_with("in a handler") => {
+            Some(format!("Cannot execute '{name}' from a handler"))
+        }
+        "P0209" => Some(format!("Cannot execute '{name}' from outside of a role")),
         // The result's own warnings.
         "H0002" => Some(diagnostic.message.clone()),
         "R0301" => {
@@ -105,8 +116,8 @@ fn capital(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + chars.as_str())
 }
 
-/// `[ERROR]: Task failed: ...` of a failed result.
-pub(super) fn failure(done: &Done, task: Option<Span>, action: bool, sources: &SourceMap) -> String {
+/// `[ERROR]: Task failed: ...` of a failed result; `task` and `label` are the places of the task and of its name.
+pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, action: bool, sources: &SourceMap) -> String {
     // Ansible tells the message also of a task with `no_log`; here it stays hidden.
     let message = if done.no_log {
         "the output has been hidden due to the fact that 'no_log: true' was specified for this result".to_owned()
@@ -128,7 +139,10 @@ pub(super) fn failure(done: &Done, task: Option<Span>, action: bool, sources: &S
         return spaced(&format!("[ERROR]: {text}\n{}", place.unwrap_or_default()));
     }
     let brief = if message.starts_with("Task failed") { message } else { format!("Task failed: {message}") };
-    let cause = own.and_then(Diagnostic::span).filter(|span| task.is_none_or(|task| task.start != span.start));
+    // The label of the task itself is no cause.
+    let cause = own
+        .and_then(Diagnostic::span)
+        .filter(|span| task.is_none_or(|task| task.start != span.start) && sources.place(*span) != label);
     let Some(cause) = cause.and_then(|span| origin(span, sources)).filter(|cause| Some(cause) != place.as_ref()) else {
         return spaced(&format!("[ERROR]: {brief}\n{}", place.unwrap_or_default()));
     };
@@ -162,7 +176,7 @@ mod tests {
     #[test]
     fn a_warning_of_one_line_has_no_empty_line_behind_it() {
         let map = SourceMap::new();
-        let wrong = Diagnostic::local("H0002", "so it is");
+        let wrong = Diagnostic::local("R0302", "so it is");
         assert_eq!(diagnostic("WARNING", &wrong, &map), "[WARNING]: So it is\n");
     }
 }

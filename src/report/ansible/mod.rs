@@ -10,6 +10,7 @@ mod display;
 mod dump;
 mod json;
 mod message;
+mod recap;
 mod yaml;
 
 pub use brief::Brief;
@@ -17,3 +18,8 @@ pub use default::AnsibleDefault;
 pub use display::{AnsibleOptions, ResultFormat};
 pub use json::JsonStats;
 pub use message::ansible_warning;
+
+/// A value as YAML with sorted keys, as Ansible's programs print it.
+pub fn yaml_text(value: &crate::value::Value) -> String {
+    yaml::dump(value, 2, false)
+}

@@ -33,7 +33,7 @@ impl Writer {
         match value {
             Value::Map(map) => {
                 let mut keys: Vec<(&Key, &Value)> = map.iter().collect();
-                keys.sort_by(|a, b| a.0.text().cmp(&b.0.text()));
+                keys.sort_by_key(|(key, _)| key.text());
                 for (index, (key, value)) in keys.into_iter().enumerate() {
                     if index > 0 || !inline {
                         self.out.push_str(&pad);
@@ -59,8 +59,7 @@ impl Writer {
                             self.block(item, level + self.indent, true);
                         }
                         _ => {
-                            let gap = if self.indent > 2 { " ".repeat(self.indent - 1) } else { " ".to_owned() };
-                            self.out.push_str(&gap);
+                            self.out.push(' ');
                             self.scalar(item, level + self.indent);
                             self.out.push('\n');
                         }
@@ -211,7 +210,7 @@ fn plain(text: &str) -> bool {
     if "#,[]{}&*!|>'\"%@`".contains(first) {
         return false;
     }
-    if "-?:".contains(first) && text[first.len_utf8()..].starts_with(|c: char| c == ' ').then_some(()).is_some() {
+    if "-?:".contains(first) && text[first.len_utf8()..].starts_with(' ') {
         return false;
     }
     if matches!(text, "-" | "?" | ":" | "=" | "<<" | "~") || text.starts_with("---") || text.starts_with("...") {

@@ -4,6 +4,9 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
+use crate::secret::Secret;
+use crate::vault::ansible;
+
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
 use super::super::random::{self, Rng};
@@ -153,19 +156,46 @@ fn password_hash(call: &Call, value: Val, mut args: Args) -> R<Val> {
     }
 }
 
-fn unvault(call: &Call, value: Val, mut args: Args) -> R<Val> {
-    let _ = args.rest();
-    let _ = args.rest_kw();
-    let text = call.text(&value)?;
-    if !text.starts_with("$ANSIBLE_VAULT;") {
-        return Ok(Val::from(text));
-    }
-    Ok(Val::from(call.cx().templates.host().unseal(&text)?))
+/// Label of what the filters seal if a playbook gives none.
+const VAULT_ID: &str = "filter_default";
+
+/// Password and label.
+fn vault_secret(call: &Call, args: &mut Args, id_at: usize) -> R<(Secret, String)> {
+    let secret = args.need(0, "secret")?.defined()?;
+    let Some(password) = secret.as_text() else {
+        return Err(Fail::said(
+            format!("the password must be a string, not {}", secret.kind()),
+            format!("Secret passed is required to be a string, instead we got <class '{}'>.", secret.type_name()),
+        ));
+    };
+    let old = args.text(call, usize::MAX, "vaultid")?;
+    let id = args.text(call, id_at, "vault_id")?.or(old).map_or_else(|| VAULT_ID.to_owned(), |id| id.to_string());
+    Ok((Secret::new(&*password), id))
 }
 
-fn vault(_: &Call, _: Val, _: Args) -> R<Val> {
-    Err(Fail::msg("the filter `vault` is not supported: a secret in a template would leave its place")
-        .with_hint("seal it once: `hostctl vault set NAME`"))
+fn unvault(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let (secret, id) = vault_secret(call, &mut args, 1)?;
+    args.finish()?;
+    let text = call.text(&value)?;
+    if !ansible::is_vault(&text) {
+        return Ok(Val::from(text));
+    }
+    let plain = ansible::decrypt(&text, &[(id, secret)])
+        .map_err(|error| Fail::Diag(error.with_registered("Unable to decrypt.")))?;
+    Ok(Val::from(String::from_utf8_lossy(&plain).into_owned()))
+}
+
+fn vault(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let (secret, id) = vault_secret(call, &mut args, 2)?;
+    let salt = args.text(call, 1, "salt")?;
+    // What is wrapped there is text that opens itself; here it stays what it is.
+    let _ = args.flag(3, "wrap_object", false)?;
+    args.finish()?;
+    let data = bytes(call, &value)?;
+    Ok(Val::from(match salt {
+        Some(salt) => ansible::encrypt_with_salt(&data, &secret, Some(&id), salt.as_bytes()),
+        None => ansible::encrypt(&data, &secret, Some(&id))?,
+    }))
 }
 
 #[cfg(test)]

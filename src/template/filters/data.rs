@@ -97,10 +97,18 @@ fn from_json(call: &Call, value: Val, mut args: Args) -> R<Val> {
     args.finish()?;
     let Some(text) = value.as_text() else {
         let _ = call;
-        return Err(Fail::msg(format!("`from_json` wants a string, not {}", value.kind())));
+        return Err(Fail::said(
+            format!("`from_json` wants a string, not {}", value.kind()),
+            format!("the JSON object must be str, bytes or bytearray, not {}", value.type_name()),
+        ));
     };
-    let json: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| Fail::msg(format!("this is not JSON: {error}")))?;
+    let json: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
+        let before = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
+        let (line, column) = (error.line(), error.column());
+        let words =
+            format!("Expecting value: line {line} column {column} (char {})", before + column.saturating_sub(1));
+        Fail::said(format!("this is not JSON: {error}"), words)
+    })?;
     Ok(Val::from(crate::value::from_json(json)))
 }
 

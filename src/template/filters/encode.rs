@@ -190,7 +190,10 @@ fn urlsplit(call: &Call, value: Val, mut args: Args) -> R<Val> {
     if let Some(name) = query.filter(|name| !name.is_empty()) {
         return match parts.into_iter().find(|(known, _)| *known == &*name) {
             Some((_, value)) => Ok(value),
-            None => Err(Fail::msg(format!("a URL has no part `{name}`"))),
+            None => Err(Fail::said(
+                format!("a URL has no part `{name}`"),
+                format!("urlsplit: unknown URL component: {name}"),
+            )),
         };
     }
     let entries = parts.into_iter().filter(|(name, _)| !name.is_empty());

@@ -196,9 +196,18 @@ pub fn distinct(call: &Call, items: Vec<Val>, attribute: Option<&Val>, case: boo
 }
 
 fn unique(call: &Call, value: Val, mut args: Args) -> R<Val> {
-    let case = args.flag(0, "case_sensitive", false)?;
+    let given = args.take(0, "case_sensitive").filter(|case| !case.is_none());
+    let case = given.as_ref().map_or(Ok(false), Val::truthy)?;
     let attribute = args.take(1, "attribute").filter(|path| !path.is_none());
     args.finish()?;
+    if given.is_some() && attribute.is_none() {
+        // Python cannot look up lists and mappings, and what Ansible has for them takes no arguments.
+        if let Some(item) = call.items(&value)?.iter().find(|item| matches!(item, Val::List(_) | Val::Map(_))) {
+            let words = "Jinja2's unique filter failed and we cannot fall back to Ansible's version as it does not \
+                         support the parameters supplied";
+            return Err(Fail::said(format!("`case_sensitive` does not work with {}", item.kind()), words));
+        }
+    }
     Ok(Val::list(distinct(call, call.items(&value)?, attribute.as_ref(), case)?))
 }
 

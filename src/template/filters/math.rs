@@ -33,8 +33,20 @@ pub fn float_of(value: &Val) -> R<f64> {
     }
 }
 
-fn only_number(value: &Val) -> R<f64> {
-    ops::number(value).map(ops::float).ok_or_else(|| Fail::msg(format!("a number is expected, not {}", value.kind())))
+fn only_number(value: &Val, function: &str) -> R<f64> {
+    ops::number(value).map(ops::float).ok_or_else(|| {
+        let found = value.type_name();
+        let words = match function {
+            "human_readable" => {
+                format!(
+                    "human_readable() failed on bad input: '>=' not supported between instances of '{found}' and 'int'"
+                )
+            }
+            "round" => format!("type {found} doesn't define __round__ method"),
+            _ => format!("{function}() can only be used on numbers: must be real number, not {found}"),
+        };
+        Fail::said(format!("a number is expected, not {}", value.kind()), words)
+    })
 }
 
 fn abs(_: &Call, value: Val, args: Args) -> R<Val> {
@@ -107,7 +119,7 @@ fn round(_: &Call, value: Val, mut args: Args) -> R<Val> {
     let precision = args.int(0, "precision")?.unwrap_or(0);
     let method = args.take(1, "method").and_then(|method| method.as_text()).unwrap_or_else(|| "common".into());
     args.finish()?;
-    let number = only_number(&value)?;
+    let number = only_number(&value, "round")?;
     let precision = i32::try_from(precision.clamp(-300, 300)).unwrap_or(0);
     let factor = 10_f64.powi(precision);
     let rounded = match &*method {
@@ -129,9 +141,9 @@ fn round(_: &Call, value: Val, mut args: Args) -> R<Val> {
 }
 
 fn log(_: &Call, value: Val, mut args: Args) -> R<Val> {
-    let base = args.take(0, "base").map(|base| only_number(&base)).transpose()?;
+    let base = args.take(0, "base").map(|base| only_number(&base, "log")).transpose()?;
     args.finish()?;
-    let number = only_number(&value)?;
+    let number = only_number(&value, "log")?;
     if number <= 0.0 {
         return Err(Fail::msg("the logarithm needs a number above 0"));
     }
@@ -143,15 +155,15 @@ fn log(_: &Call, value: Val, mut args: Args) -> R<Val> {
 }
 
 fn pow(_: &Call, value: Val, mut args: Args) -> R<Val> {
-    let power = only_number(&args.need(0, "y")?)?;
+    let power = only_number(&args.need(0, "y")?, "pow")?;
     args.finish()?;
-    Ok(Val::from(only_number(&value)?.powf(power)))
+    Ok(Val::from(only_number(&value, "pow")?.powf(power)))
 }
 
 fn root(_: &Call, value: Val, mut args: Args) -> R<Val> {
-    let base = args.take(0, "base").map_or(Ok(2.0), |base| only_number(&base))?;
+    let base = args.take(0, "base").map_or(Ok(2.0), |base| only_number(&base, "root"))?;
     args.finish()?;
-    let number = only_number(&value)?;
+    let number = only_number(&value, "root")?;
     if number < 0.0 {
         return Err(Fail::msg("the root needs a number from 0 up"));
     }
@@ -175,7 +187,7 @@ fn human_readable(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let bits = args.flag(0, "isbits", false)?;
     let unit = args.text(call, 1, "unit")?;
     args.finish()?;
-    let size = only_number(&value)?;
+    let size = only_number(&value, "human_readable")?;
     let base = if bits { "bits" } else { "Bytes" };
     let found = UNITS.iter().find(|(name, limit)| match &unit {
         None => size >= *limit,
@@ -192,7 +204,10 @@ fn human_to_bytes(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let bits = args.flag(1, "isbits", false)?;
     args.finish()?;
     let text = call.text(&value)?;
-    let fail = |why: &str| Fail::msg(format!("`{text}` is not a size: {why}"));
+    let fail = |why: &str| {
+        let words = "human_to_bytes() can't interpret the input: human_to_bytes() can't interpret following string";
+        Fail::said(format!("`{text}` is not a size: {why}"), format!("{words}: {text}"))
+    };
     let pattern = regex::compile(r"^\s*(\d*\.?\d*)\s*([A-Za-z]+)?", false, false)?;
     let found = regex::search(&pattern, &text, "search")?.ok_or_else(|| fail("no number"))?;
     let number: f64 = found.get(1).and_then(|m| m.as_str().parse().ok()).ok_or_else(|| fail("no number"))?;

@@ -6,11 +6,13 @@ mod dict;
 mod encode;
 pub mod list;
 mod math;
+mod net;
 mod network;
 mod paths;
 mod regexes;
 mod select;
 mod sets;
+mod subnets;
 mod text;
 mod urlize;
 
@@ -46,6 +48,7 @@ fn table() -> &'static BTreeMap<&'static str, Filter> {
             regexes::TABLE,
             select::TABLE,
             sets::TABLE,
+            subnets::TABLE,
             text::TABLE,
         ]
         .into_iter()

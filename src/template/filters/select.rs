@@ -47,7 +47,7 @@ fn mandatory(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let Val::Undef(undef) = &value else { return Ok(value) };
     Err(match (message, &undef.what) {
         (Some(message), _) => Fail::said(message.to_string(), message.to_string()),
-        (None, What::Name(name, _) | What::Attr { name, .. }) => Fail::said(
+        (None, What::Name(name, _) | What::Var(name, _) | What::Attr { name, .. }) => Fail::said(
             format!("the mandatory variable `{name}` is not defined"),
             format!("Mandatory variable '{name}' not defined."),
         ),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::value::{Value, python_str};
+use crate::value::Value;
 use crate::vars::{Layer, Level};
 
 use super::super::args::{Args, Call};
@@ -84,6 +84,7 @@ pub fn template(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
         }
         _ => std::rc::Rc::clone(&call.ev.env),
     };
+    let host = call.cx().templates.host();
     let mut out = Vec::new();
     for term in texts(call, terms)? {
         let _deeper = call.cx().deeper()?;
@@ -92,32 +93,37 @@ pub fn template(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             Fail::said(format!("the template `{term}` was not found"), words)
                 .with_hint("templates are searched in `templates/` of the role and beside the playbook")
         })?;
+        let known = file.path.as_deref().map(|path| host.template_vars(path, &env.scope)).unwrap_or_default();
+        let own = if known.is_empty() {
+            std::rc::Rc::clone(&env)
+        } else {
+            super::super::cx::Env::new(&env.scope.with(Layer::data(Level::Magic, "template", known)))
+        };
         let value = stacker::maybe_grow(128 * 1024, 2 * 1024 * 1024, || {
-            call.cx().templates.file_value(call.cx(), &file, &options, &env)
+            call.cx().templates.file_value(call.cx(), &file, &options, &own)
         })?;
-        out.push(match value {
-            value if value.is_none() => Val::from(""),
-            value => Val::from(python_str(&call.value(&value)?)),
-        });
+        out.push(value);
     }
     Ok(out)
 }
 
-/// Files that fit a pattern.
+/// Files that fit a pattern: in the folder that it names, else in the first where any fits.
 pub fn fileglob(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
     let mut out = Vec::new();
     for term in texts(call, terms)? {
-        let (folder, pattern) = term.rsplit_once('/').map_or(("", &*term), |(folder, pattern)| (folder, pattern));
-        let base = if term.starts_with('/') {
-            Some(PathBuf::from(if folder.is_empty() { "/" } else { folder }))
-        } else {
-            find(call, "files", if folder.is_empty() { "." } else { folder })
-                .or_else(|| find(call, "", if folder.is_empty() { "." } else { folder }))
+        let bases = match term.rsplit_once('/') {
+            Some(("", _)) => vec![PathBuf::from("/")],
+            Some((folder, _)) if term.starts_with('/') => vec![PathBuf::from(folder)],
+            Some((folder, _)) => find(call, "files", folder).into_iter().collect(),
+            None => call.cx().templates.host().folders("files", &call.ev.env.scope),
         };
-        if let Some(base) = base {
-            // A pattern without a folder was looked for as `.`, which its results do not show.
-            let base = if folder.is_empty() { base.components().collect() } else { base };
-            out.extend(filters::glob(&base.join(pattern).display().to_string())?.into_iter().map(Val::from));
+        let pattern = term.rsplit_once('/').map_or(&*term, |(_, pattern)| pattern);
+        for base in bases {
+            let found = filters::glob(&base.join(pattern).display().to_string())?;
+            if !found.is_empty() {
+                out.extend(found.into_iter().map(Val::from));
+                break;
+            }
         }
     }
     Ok(out)

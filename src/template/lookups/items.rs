@@ -211,7 +211,7 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             given.push((name.to_owned(), call.text(&value)?.to_string()));
         }
     }
-    let terms = if terms.is_empty() { vec![Val::from("")] } else { terms.to_vec() };
+    let terms = if terms.is_empty() && !given.is_empty() { vec![Val::from("")] } else { terms.to_vec() };
     for term in terms {
         let term = call.text(&term)?;
         let mut pairs = given.clone();
@@ -219,7 +219,10 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             for part in term.split_whitespace() {
                 let (name, value) = part.split_once('=').ok_or_else(|| wrong(&term))?;
                 if !matches!(name, "start" | "end" | "count" | "stride" | "format") {
-                    return Err(Fail::msg(format!("`sequence` has no option `{name}`")));
+                    return Err(Fail::said(
+                        format!("`sequence` has no option `{name}`"),
+                        format!("unrecognized arguments to with_sequence: ['{name}']"),
+                    ));
                 }
                 pairs.push((name.to_owned(), value.trim_matches(['"', '\'']).to_owned()));
             }
@@ -248,7 +251,14 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
                         Some(hex) => i128::from_str_radix(hex, 16),
                         None => text.parse(),
                     };
-                    parsed.map_err(|_| Fail::msg(format!("`{name}` of `sequence` must be an integer, not `{text}`")))
+                    parsed.map_err(|_| {
+                        Fail::said(
+                            format!("`{name}` of `sequence` must be an integer, not `{text}`"),
+                            format!(
+                                "Config '{name}' for 'sequence' lookup plugin from 'Direct' has an invalid value: Invalid value provided for 'integer': '{text}'"
+                            ),
+                        )
+                    })
                 })
                 .transpose()
         };
@@ -266,8 +276,8 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
                 continue;
             }
             (None, Some(count)) => count
-                .checked_sub(1)
-                .and_then(|steps| steps.checked_mul(stride)?.checked_add(start))
+                .checked_mul(stride)
+                .and_then(|whole| whole.checked_add(start)?.checked_sub(1))
                 .ok_or_else(|| Fail::msg("`count` or `stride` of `sequence` is too large"))?,
             (None, None) => {
                 return Err(Fail::said(
@@ -294,6 +304,12 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
         let length = end.checked_sub(start).map_or(i128::MAX, |whole| whole.checked_div(stride).unwrap_or(0));
         call.cx().room_for_items(usize::try_from(length.max(0)).unwrap_or(usize::MAX))?;
         let format = text("format").unwrap_or("%d");
+        if format.matches('%').count() != 1 {
+            return Err(Fail::said(
+                format!("`{format}` is no format for one number"),
+                format!("bad formatting string: {format}"),
+            ));
+        }
         let mut at = start;
         while if stride > 0 { at <= end } else { at >= end } {
             out.push(Val::from(super::super::printf::percent(call.cx(), format, &Val::from(at))?));

@@ -146,7 +146,7 @@ fn env(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
         let name = term.split_whitespace().next().unwrap_or_default();
         out.push(match (call.cx().templates.host().env(name), &default) {
             (Some(value), _) => Val::from(value),
-            (None, Some(default)) => default.clone(),
+            (None, Some(default)) => default.clone().defined()?,
             (None, None) => Val::from(""),
         });
     }
@@ -172,7 +172,7 @@ fn vars(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             (Some(Val::Undef(_)) | None, Some(default)) => default.clone(),
             (Some(value), _) => value,
             (None, None) => {
-                let what = super::fail::What::Name((*name).into(), std::rc::Rc::clone(&call.ev.env));
+                let what = super::fail::What::Var((*name).into(), std::rc::Rc::clone(&call.ev.env));
                 let undef = super::fail::Undef { what, span: None, trail: Vec::new() };
                 return Err(Fail::Undef(std::rc::Rc::new(undef)));
             }
@@ -183,8 +183,18 @@ fn vars(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
 
 fn varnames(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
     let mut out = Vec::new();
-    for term in texts(call, terms)? {
-        let pattern = super::regex::compile(&term, false, false)?;
+    for term in terms {
+        let Some(term) = term.as_text() else {
+            let (found, python) = (call.text(term)?, term.type_name());
+            return Err(Fail::said(
+                format!("a pattern of `varnames` must be a string, not {}", term.kind()),
+                format!("Invalid setting identifier, \"{found}\" is not a string, it is a <class '{python}'>"),
+            ));
+        };
+        let pattern = super::regex::compile(&term, false, false).map_err(|fail| match fail {
+            Fail::Diag(diag) => Fail::Diag(diag.within(&format!("Unable to use \"{term}\" as a search parameter: "))),
+            other @ Fail::Undef(_) => other,
+        })?;
         for name in call.ev.env.scope.names() {
             if super::regex::search(&pattern, &name, "search")?.is_some() {
                 out.push(Val::V(Value::Str(name)));

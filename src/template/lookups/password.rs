@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use super::super::args::{Args, Call};
@@ -32,7 +32,7 @@ pub fn password(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
         let mut wanted = Wanted {
             path: String::new(),
             length: length.and_then(|length| usize::try_from(length).ok()).unwrap_or(20),
-            encrypt: encrypt.as_ref().map(ToString::to_string),
+            encrypt: encrypt.as_ref().map(ToString::to_string).filter(|name| !name.is_empty()),
             chars: Vec::new(),
             seed: seed.clone(),
         };
@@ -50,7 +50,7 @@ pub fn password(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
                 Some(("length", value)) => {
                     wanted.length = value.parse().map_err(|_| Fail::msg(format!("`{value}` is no length")))?;
                 }
-                Some(("encrypt", value)) => wanted.encrypt = Some(value.to_owned()),
+                Some(("encrypt", value)) => wanted.encrypt = Some(value.to_owned()).filter(|value| !value.is_empty()),
                 Some(("chars", value)) => {
                     sets.extend(value.replace(",,", "\0").split(',').map(|set| set.replace('\0', ",")));
                 }
@@ -124,7 +124,8 @@ fn one(call: &Call, wanted: &Wanted) -> R<String> {
     }
     if keep && changed {
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(local)?;
+            // Only the owner looks into folders that are made for passwords.
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(local)?;
         }
         let text = match &kept_salt {
             Some(salt) => format!("{plain} salt={salt}\n"),

@@ -47,6 +47,9 @@ pub fn csvfile(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
         (given("file", "ansible.csv")?, given("delimiter", "TAB")?, given("col", "1")?, given("keycol", "0")?);
     let default = args.take_kw("default");
     let _ = args.take_kw("encoding");
+    if terms.is_empty() {
+        return Err(Fail::said("`csvfile` needs the key to look for", "Search key is required but was not found"));
+    }
     let mut out = Vec::new();
     for term in texts(call, terms)? {
         let (key, options) = term_options(&term, &["file", "delimiter", "col", "keycol", "encoding", "default"])?;

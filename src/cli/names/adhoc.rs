@@ -1,0 +1,203 @@
+//! `ansible`: one task on the hosts of a pattern, without a playbook.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use super::super::output::Output;
+use super::super::run::{configured_forks, start};
+use super::options::{self, BecomeOptions, ConnectionOptions, InventoryOptions, VaultOptions};
+use super::{Program, display};
+use crate::diag::{Diagnostic, ExitCode, Kind, Result};
+use crate::ops::{self, Config};
+
+/// Define and run a single task 'playbook' against a set of hosts
+#[derive(Debug, Parser)]
+#[command(name = "ansible", infer_long_args = true, disable_version_flag = true, max_term_width = 80)]
+pub(super) struct AdhocArgs {
+    /// host pattern
+    #[arg(value_name = "pattern")]
+    pattern: String,
+    /// Name of the action to execute (default=command)
+    #[arg(short, long, value_name = "MODULE_NAME")]
+    module_name: Option<String>,
+    /// The action's options in space separated k=v format: -a 'opt1=val1 opt2=val2' or a json string
+    #[arg(short, long, value_name = "MODULE_ARGS", allow_hyphen_values = true)]
+    args: Option<String>,
+    /// show program's version number, config file location and exit
+    #[arg(long)]
+    version: bool,
+    /// Causes Ansible to print more debug messages. Adding multiple -v will increase the verbosity.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// condense output
+    #[arg(short, long)]
+    one_line: bool,
+    /// log output to this directory
+    #[arg(short, long, value_name = "TREE")]
+    tree: Option<PathBuf>,
+    /// set the poll interval if using -B (default=15)
+    #[arg(short = 'P', long, value_name = "POLL_INTERVAL")]
+    poll: Option<u64>,
+    /// run asynchronously, failing after X seconds (default=N/A)
+    #[arg(short = 'B', long, value_name = "SECONDS")]
+    background: Option<u64>,
+    /// set task timeout limit in seconds, must be positive integer.
+    #[arg(long, value_name = "TASK_TIMEOUT")]
+    task_timeout: Option<u64>,
+    /// Since this tool does not use playbooks, use this as a substitute playbook directory.
+    #[arg(long, value_name = "BASEDIR")]
+    playbook_dir: Option<PathBuf>,
+    /// don't make any changes; instead, try to predict some of the changes that may occur
+    #[arg(short = 'C', long)]
+    check: bool,
+    /// when changing (small) files and templates, show the differences in those files
+    #[arg(short = 'D', long)]
+    diff: bool,
+    /// set additional variables as key=value or YAML/JSON, if filename prepend with @
+    #[arg(short, long, value_name = "EXTRA_VARS", allow_hyphen_values = true)]
+    extra_vars: Vec<String>,
+    /// specify number of parallel processes to use (default=5)
+    #[arg(short, long, value_name = "FORKS")]
+    forks: Option<usize>,
+    /// prepend colon-separated path(s) to module library
+    #[arg(short = 'M', long, value_name = "MODULE_PATH")]
+    module_path: Vec<String>,
+    #[command(flatten)]
+    inventory: InventoryOptions,
+    #[command(flatten)]
+    vault: VaultOptions,
+    #[command(flatten)]
+    connection: ConnectionOptions,
+    #[command(flatten)]
+    r#become: BecomeOptions,
+}
+
+/// Modules that do nothing without arguments.
+const NEED_ARGS: [&str; 6] = ["command", "shell", "raw", "script", "win_command", "win_shell"];
+
+pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
+    let config = Config::load()?;
+    display::configure(output, &config);
+    let mut warnings = config.warnings.clone();
+    if args.tree.is_some() {
+        warnings.push(
+            Diagnostic::new(
+                "C0112",
+                Kind::Usage,
+                "the option `--tree` is taken, but not supported: it changes nothing",
+            )
+            .warning(),
+        );
+    }
+    let module = args.module_name.clone().unwrap_or_else(|| config.text("DEFAULT_MODULE_NAME"));
+    let text = args.args.clone().unwrap_or_else(|| config.text("DEFAULT_MODULE_ARGS"));
+    let short = module.rsplit('.').next().unwrap_or_default();
+    if !args.inventory.list_hosts && NEED_ARGS.contains(&short) && text.trim().is_empty() {
+        output.note(&format!("[ERROR]: No argument passed to {module} module\n"));
+        return Ok(ExitCode::Usage);
+    }
+    if short == "import_playbook" {
+        output.note(&format!("[ERROR]: '{module}' is not a valid action for ad-hoc commands\n"));
+        return Ok(ExitCode::Usage);
+    }
+    if short == "meta" && text.trim() == "end_role" {
+        output.note("[ERROR]: Cannot execute 'end_role' from outside of a role\n");
+        return Ok(ExitCode::Unreachable);
+    }
+    display::tell(output, &warnings);
+    let base = config.number("DEFAULT_VERBOSITY").and_then(|level| u8::try_from(level).ok()).unwrap_or(0);
+    let verbosity = args.verbose.saturating_add(base);
+    let dir = args.playbook_dir.clone().or_else(|| config.given("PLAYBOOK_DIR").map(PathBuf::from));
+    let path = dir.unwrap_or_default().join(format!("<adhoc {module}>"));
+    let mut project = options::project(&args.inventory, &args.vault, &args.extra_vars, &config)?;
+    // Who names localhost need not be told that only it is there.
+    project.tell_empty.1 &= !matches!(args.pattern.as_str(), "localhost" | "127.0.0.1" | "::1");
+    let (hosts, found) = ops::hosts_of(&project, &path, &args.pattern, &output.sources)?;
+    display::tell(output, &found);
+    if args.inventory.list_hosts {
+        let mut text = format!("  hosts ({}):\n", hosts.len());
+        for host in &hosts {
+            text.push_str(&format!("    {host}\n"));
+        }
+        output.data(&text);
+        return Ok(ExitCode::Ok);
+    }
+    if hosts.is_empty() {
+        output.note("[WARNING]: No hosts matched, nothing to do\n");
+        return Ok(ExitCode::Ok);
+    }
+    project.tell_empty = (false, false);
+    project.given = Some((path.clone(), format!("<adhoc '{module}' task>"), playbook(&args, &module, &text)));
+    let connecting = options::connecting(&args.connection, &args.r#become, &config, true)?;
+    let request = ops::RunRequest {
+        project,
+        playbooks: vec![path],
+        check: args.check,
+        diff: args.diff || config.flag("DIFF_ALWAYS"),
+        tags: Vec::new(),
+        skip_tags: Vec::new(),
+        start_at_task: None,
+        force_handlers: false,
+        forks: args.forks.unwrap_or_else(|| configured_forks(&config)),
+        verbosity,
+        gathering: config.text("DEFAULT_GATHERING"),
+        strategy: "linear".to_owned(),
+        defaults: connecting.defaults,
+        login_password: connecting.login,
+        become_password: connecting.r#become,
+        command: String::new(),
+    };
+    let configured = config.text("DEFAULT_STDOUT_CALLBACK");
+    let name = if args.one_line {
+        "oneline"
+    } else if config.flag("DEFAULT_LOAD_CALLBACK_PLUGINS") && configured != "default" {
+        &configured
+    } else {
+        "minimal"
+    };
+    let output = &*output;
+    let shown = || display::callback(&config, verbosity, output, Some(Program::Adhoc), name);
+    start(request, output, &shown, &|found| display::tell(output, found))
+}
+
+/// The playbook of one task.
+fn playbook(args: &AdhocArgs, module: &str, text: &str) -> Arc<str> {
+    let mut task = serde_json::Map::new();
+    let whole: Option<serde_json::Value> =
+        text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten();
+    let value = match whole {
+        Some(map) => map,
+        None if text.trim().is_empty() => serde_json::Value::Null,
+        None => serde_json::Value::from(text),
+    };
+    task.insert(module.to_owned(), value);
+    if let Some(seconds) = args.background.filter(|seconds| *seconds > 0) {
+        task.insert("async".to_owned(), seconds.into());
+        task.insert("poll".to_owned(), args.poll.unwrap_or(15).into());
+    }
+    if let Some(seconds) = args.task_timeout.filter(|seconds| *seconds > 0) {
+        task.insert("timeout".to_owned(), seconds.into());
+    }
+    let play = serde_json::json!([{
+        "name": "Ansible Ad-Hoc",
+        "hosts": args.pattern,
+        "gather_facts": false,
+        "tasks": [task],
+    }]);
+    play.to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_text_or_a_mapping() {
+        let args = AdhocArgs::try_parse_from(["ansible", "all", "-m", "copy", "-a", "x"]).unwrap();
+        assert!(playbook(&args, "copy", "a=b c=d").contains(r#"{"copy":"a=b c=d"}"#));
+        assert!(playbook(&args, "copy", r#"{"a": [1]}"#).contains(r#"{"copy":{"a":[1]}}"#));
+        assert!(playbook(&args, "ping", "").contains(r#"{"ping":null}"#));
+    }
+}

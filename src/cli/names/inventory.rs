@@ -1,0 +1,113 @@
+//! `ansible-inventory`: lists, one host, the tree of groups.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::super::output::Output;
+use super::display;
+use super::options::{self, InventoryOptions, VaultOptions};
+use crate::diag::{Diagnostic, ExitCode, Result};
+use crate::ops::{Config, InventoryView};
+use crate::report::yaml_text;
+use crate::value::{JsonStyle, to_json_text};
+
+/// Show Ansible inventory information, by default it uses the inventory script JSON format
+#[derive(Debug, Parser)]
+#[command(name = "ansible-inventory", infer_long_args = true, disable_version_flag = true, max_term_width = 80)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of ansible-inventory")]
+pub(super) struct InventoryArgs {
+    /// The name of a group in the inventory, relevant when using --graph
+    #[arg(value_name = "group")]
+    group: Option<String>,
+    /// Output all hosts info, works as inventory script
+    #[arg(long)]
+    list: bool,
+    /// Output specific host info, works as inventory script. It will ignore limit
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+    /// create inventory graph, if supplying pattern it must be a valid group name. It will ignore limit
+    #[arg(long)]
+    graph: bool,
+    /// Use YAML format instead of default JSON, ignored for --graph
+    #[arg(short, long)]
+    yaml: bool,
+    /// Use TOML format instead of default JSON, ignored for --graph
+    #[arg(long)]
+    toml: bool,
+    /// Add vars to graph display, ignored unless used with --graph
+    #[arg(long)]
+    vars: bool,
+    /// When doing --list, represent in a way that is optimized for export
+    #[arg(long)]
+    export: bool,
+    /// When doing --list, send the inventory to a file instead of to the screen
+    #[arg(long, value_name = "OUTPUT_FILE")]
+    output: Option<PathBuf>,
+    /// Use this as a substitute playbook directory
+    #[arg(long, value_name = "BASEDIR")]
+    playbook_dir: Option<PathBuf>,
+    /// show program's version number, config file location and exit
+    #[arg(long)]
+    version: bool,
+    /// Causes Ansible to print more debug messages.
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// set additional variables as key=value or YAML/JSON, if filename prepend with @
+    #[arg(short, long, value_name = "EXTRA_VARS", allow_hyphen_values = true)]
+    extra_vars: Vec<String>,
+    #[command(flatten)]
+    inventory: InventoryOptions,
+    #[command(flatten)]
+    vault: VaultOptions,
+}
+
+pub(super) fn main(args: InventoryArgs, output: &mut Output) -> Result<ExitCode> {
+    let config = Config::load()?;
+    display::configure(output, &config);
+    let actions = usize::from(args.list) + usize::from(args.host.is_some()) + usize::from(args.graph);
+    let wrong = match actions {
+        0 => "No action selected, at least one of --host, --graph or --list needs to be specified.",
+        1 if args.toml => "The TOML output format is not supported; use --yaml or JSON.",
+        1 => "",
+        _ => "Conflicting options used, only one of --host, --graph or --list can be used at the same time.",
+    };
+    if !wrong.is_empty() {
+        output.note(&format!("[ERROR]: {wrong}\n"));
+        return Ok(ExitCode::Usage);
+    }
+    let mut project = options::project(&args.inventory, &args.vault, &args.extra_vars, &config)?;
+    if args.host.is_some() || args.graph {
+        project.limit = None;
+    }
+    let dir = args.playbook_dir.or_else(|| config.given("PLAYBOOK_DIR").map(PathBuf::from)).unwrap_or_default();
+    let export = args.export || config.flag("INVENTORY_EXPORT");
+    let view = InventoryView::open(&project, &dir, export, &output.sources)?;
+    display::tell(output, &view.warnings);
+    if view.warnings.iter().any(Diagnostic::is_error) {
+        return Ok(ExitCode::Error);
+    }
+    let json = JsonStyle { indent: Some(4), sort_keys: true, ascii: false };
+    let found = if let Some(host) = &args.host {
+        view.host(host).map(|vars| if args.yaml { yaml_text(&vars) } else { to_json_text(&vars, json) + "\n" })
+    } else if args.graph {
+        view.graph(args.group.as_deref().unwrap_or("all"), args.vars)
+    } else if args.yaml {
+        Ok(yaml_text(&view.tree()))
+    } else {
+        Ok(to_json_text(&view.list(), json) + "\n")
+    };
+    let text = match found {
+        Ok(text) => text,
+        Err(error) => {
+            output.note(&format!("[ERROR]: {}\n", error.message));
+            return Ok(ExitCode::Usage);
+        }
+    };
+    match &args.output {
+        Some(path) => std::fs::write(path, text.trim_end())
+            .map_err(|error| Diagnostic::local("C0115", format!("`{}` cannot be written: {error}", path.display())))?,
+        None => output.data(&text),
+    }
+    Ok(ExitCode::Ok)
+}

@@ -1,0 +1,242 @@
+//! An inventory as `ansible-inventory` shows it: lists, one host's variables, the tree of groups.
+//!
+//! Values are shown as they were written: nothing is rendered, and what a vault keeps stays sealed.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::project::{Opened, ProjectRequest, open};
+use crate::diag::{Diagnostic, Kind, Result, SourceMap};
+use crate::inventory::Inventory;
+use crate::value::{Key, Map, StrKey, Value, insert, python_str};
+use crate::vars::{Entry, Layer};
+use crate::yaml::Tag;
+
+/// An opened inventory with the hosts that the limit leaves.
+pub struct InventoryView {
+    opened: Opened,
+    hosts: HashSet<Arc<str>>,
+    order: Vec<Arc<str>>,
+    export: bool,
+    /// What is to be told about it.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl InventoryView {
+    /// Opens the inventory of a request; `dir` is the folder whose variable folders count, too. With `export` each
+    /// host and group shows its own variables only.
+    pub fn open(request: &ProjectRequest, dir: &Path, export: bool, sources: &Arc<SourceMap>) -> Result<Self> {
+        let opened = open(request, &dir.join("playbook.yml"), sources, true)?;
+        let (order, found) = opened.hosts.select_with_warnings("all")?;
+        let mut warnings = opened.problems.clone();
+        warnings.extend(request.settled(found));
+        Ok(Self { hosts: order.iter().cloned().collect(), order, opened, export, warnings })
+    }
+
+    /// The variables of the one host that a pattern names.
+    pub fn host(&self, pattern: &str) -> Result<Value> {
+        let selected = self.opened.hosts.inventory().select(pattern, None, None)?;
+        match &selected.hosts[..] {
+            [host] => Ok(Value::from(self.host_vars(&self.opened.hosts.inventory(), host))),
+            _ => Err(Diagnostic::new("I0101", Kind::Usage, "You must pass a single valid host to --host parameter")),
+        }
+    }
+
+    fn host_vars(&self, inventory: &Inventory, host: &str) -> Map {
+        let layers = if self.export { inventory.own_layers(host) } else { inventory.layers(host) };
+        let mut vars = merged(layers.iter().chain(if self.export { &[][..] } else { &self.opened.layers[..] }));
+        // What Ansible adds to the implicit localhost only.
+        if inventory.host(host).is_some_and(|host| host.implicit) && !self.export {
+            insert(&mut vars, "ansible_connection", "local");
+        }
+        vars
+    }
+
+    fn group_vars(inventory: &Inventory, group: &str) -> Map {
+        let mut vars = merged(inventory.group_layers(group).iter());
+        let priority =
+            inventory.groups().find(|known| *known.name == *group).map_or(1, crate::inventory::Group::priority);
+        if priority != 1 {
+            insert(&mut vars, "ansible_group_priority", priority);
+        }
+        vars
+    }
+
+    /// `--list`: every group with hosts and children, variables by host below `_meta`.
+    pub fn list(&self) -> Value {
+        let inventory = self.opened.hosts.inventory();
+        let mut out = Map::new();
+        let mut seen = HashSet::new();
+        self.list_group(&inventory, "all", &mut seen, &mut out);
+        let mut hostvars = Map::new();
+        for host in &self.order {
+            let vars = self.host_vars(&inventory, host);
+            if !vars.is_empty() {
+                insert(&mut hostvars, host, Value::from(vars));
+            }
+        }
+        insert(&mut out, "_meta", Value::from(crate::map! { "hostvars" => hostvars, "profile" => "inventory_legacy" }));
+        Value::from(out)
+    }
+
+    fn list_group(&self, inventory: &Inventory, name: &str, seen: &mut HashSet<Arc<str>>, out: &mut Map) {
+        let Some(group) = inventory.groups().find(|group| *group.name == *name) else { return };
+        let mut shown = Map::new();
+        let hosts: Vec<Value> =
+            group.own_hosts().filter(|host| self.hosts.contains(*host)).map(|host| Value::from(&**host)).collect();
+        if name != "all" && !hosts.is_empty() {
+            insert(&mut shown, "hosts", Value::from(hosts));
+        }
+        let children: Vec<Arc<str>> = group.children().cloned().collect();
+        if !children.is_empty() {
+            insert(
+                &mut shown,
+                "children",
+                Value::from(children.iter().map(|child| Value::from(&**child)).collect::<Vec<_>>()),
+            );
+        }
+        for child in &children {
+            if seen.insert(Arc::clone(child)) {
+                self.list_group(inventory, child, seen, out);
+            }
+        }
+        if self.export {
+            let vars = Self::group_vars(inventory, name);
+            if !vars.is_empty() {
+                insert(&mut shown, "vars", Value::from(vars));
+            }
+        }
+        if !shown.is_empty() {
+            insert(out, name, Value::from(shown));
+        }
+    }
+
+    /// `--list --yaml`: the tree of groups, each host's variables where it stands first.
+    pub fn tree(&self) -> Value {
+        let inventory = self.opened.hosts.inventory();
+        let (mut groups, mut hosts) = (HashSet::new(), HashSet::new());
+        Value::from(self.tree_group(&inventory, "all", &mut groups, &mut hosts))
+    }
+
+    fn tree_group(
+        &self,
+        inventory: &Inventory,
+        name: &str,
+        seen: &mut HashSet<Arc<str>>,
+        seen_hosts: &mut HashSet<Arc<str>>,
+    ) -> Map {
+        let Some(group) = inventory.groups().find(|group| *group.name == *name) else { return Map::new() };
+        let mut shown = Map::new();
+        let mut children = Map::new();
+        for child in group.children().cloned().collect::<Vec<_>>() {
+            if seen.contains(&child) {
+                insert(&mut children, &child, Value::empty_map());
+            } else {
+                children.extend(self.tree_group(inventory, &child, seen, seen_hosts));
+                seen.insert(child);
+            }
+        }
+        if !children.is_empty() {
+            insert(&mut shown, "children", Value::from(children));
+        }
+        if name != "all" {
+            let mut hosts = Map::new();
+            for host in group.own_hosts().filter(|host| self.hosts.contains(*host)) {
+                let first = seen_hosts.insert(Arc::clone(host));
+                let vars = if first { self.host_vars(inventory, host) } else { Map::new() };
+                insert(&mut hosts, host, Value::from(vars));
+            }
+            if !hosts.is_empty() {
+                insert(&mut shown, "hosts", Value::from(hosts));
+            }
+        }
+        if self.export {
+            let vars = Self::group_vars(inventory, name);
+            if !vars.is_empty() {
+                insert(&mut shown, "vars", Value::from(vars));
+            }
+        }
+        if shown.is_empty() {
+            shown
+        } else {
+            crate::map! { name => shown }
+        }
+    }
+
+    /// `--graph`: the tree of groups and hosts below a group as lines; with `vars` their variables.
+    pub fn graph(&self, group: &str, vars: bool) -> Result<String> {
+        let inventory = self.opened.hosts.inventory();
+        if !inventory.groups().any(|known| *known.name == *group) {
+            return Err(Diagnostic::new("I0101", Kind::Usage, "Pattern must be valid group name when using --graph"));
+        }
+        let mut lines = Vec::new();
+        self.graph_group(&inventory, group, 0, vars, &mut lines);
+        Ok(lines.join("\n") + "\n")
+    }
+
+    fn graph_group(&self, inventory: &Inventory, name: &str, depth: usize, vars: bool, lines: &mut Vec<String>) {
+        let Some(group) = inventory.groups().find(|group| *group.name == *name) else { return };
+        let line = |text: String, depth: usize| match depth {
+            0 => text,
+            _ => format!("{}--{text}", "  |".repeat(depth)),
+        };
+        let variables = |map: Map, depth: usize, lines: &mut Vec<String>| {
+            let mut all: Vec<(Key, Value)> = map.into_iter().collect();
+            all.sort_by_key(|(name, _)| name.text());
+            lines.extend(
+                all.iter().map(|(name, value)| line(format!("{{{} = {}}}", name.text(), python_str(value)), depth)),
+            );
+        };
+        lines.push(line(format!("@{name}:"), depth));
+        for child in group.children() {
+            self.graph_group(inventory, child, depth + 1, vars, lines);
+        }
+        if name != "all" {
+            for host in group.own_hosts() {
+                lines.push(line(host.to_string(), depth + 1));
+                if vars {
+                    variables(self.host_vars(inventory, host), depth + 2, lines);
+                }
+            }
+        }
+        if vars {
+            variables(Self::group_vars(inventory, name), depth + 1, lines);
+        }
+    }
+}
+
+/// Layers as one mapping, later ones winning.
+fn merged<'a>(layers: impl Iterator<Item = &'a Layer>) -> Map {
+    let mut vars = Map::new();
+    for layer in layers {
+        for (name, entry) in layer.entries.iter() {
+            let value = match entry {
+                Entry::Lazy(node) => written(node),
+                Entry::Data(value, _) => value.clone(),
+                Entry::Sealed(..) => Value::from("(sealed)"),
+                Entry::HostVars(_) => continue,
+            };
+            // A later value stands at its first place, as in a dictionary of Python.
+            vars.insert(Key::from(name.to_string()), value);
+        }
+    }
+    vars.shift_remove(&StrKey("inventory_hostname"));
+    vars
+}
+
+/// A node as data, a vaulted text in the form of Ansible's inventories.
+fn written(node: &crate::yaml::Node) -> Value {
+    match &node.data {
+        _ if node.tag == Some(Tag::Vault) => Value::from(crate::map! { "__ansible_vault" => node.to_value() }),
+        crate::yaml::NodeData::Map(pairs) => {
+            let map: Map = pairs
+                .iter()
+                .filter_map(|(key, value)| Some((Key::from_value(&key.to_value())?, written(value))))
+                .collect();
+            Value::from(map)
+        }
+        crate::yaml::NodeData::List(items) => Value::from(items.iter().map(written).collect::<Vec<_>>()),
+        crate::yaml::NodeData::Scalar(_) => node.to_value(),
+    }
+}
