@@ -242,7 +242,7 @@ fn operators(bytes: &[u8], start: usize, close: &[u8], before: usize) -> Result<
     let too_many = |at: usize| {
         let at = u32::try_from(at).unwrap_or(u32::MAX);
         let message = format!("the expression has more than {MAX_OPERATORS} operators in a row");
-        SyntaxError { message, at: (at, at.saturating_add(1)), words: None }
+        SyntaxError { message, words: None, at: (at, at.saturating_add(1)) }
     };
     // Operators since the last comma, for each open bracket; and how many stood before the bracket.
     if before > MAX_OPERATORS {

@@ -277,7 +277,7 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             }
             (None, Some(count)) => count
                 .checked_mul(stride)
-                .and_then(|whole| whole.checked_add(start)?.checked_sub(1))
+                .and_then(|steps| steps.checked_add(start)?.checked_sub(1))
                 .ok_or_else(|| Fail::msg("`count` or `stride` of `sequence` is too large"))?,
             (None, None) => {
                 return Err(Fail::said(
