@@ -31,8 +31,8 @@ pub fn open_plain(path: &Path) -> Result<File> {
     if kind.is_dir() {
         return Err(rustix::io::Errno::ISDIR.into());
     }
-    let pipe = kind.is_fifo() && inherited(path);
-    if !plain && !pipe {
+    let given = kind.is_fifo() && inherited(path);
+    if !plain && !given {
         return Err(refused(if kind.is_fifo() { "a FIFO" } else { "a device" }));
     }
     // Only the opening had to be without waiting.

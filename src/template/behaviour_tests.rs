@@ -175,6 +175,9 @@ impl LookupHost for Folder {
     fn find(&self, subfolder: &str, name: &str, _: &Scope) -> Option<PathBuf> {
         [self.0.join(subfolder).join(name), self.0.join(name)].into_iter().find(|path| path.exists())
     }
+    fn folders(&self, subfolder: &str, _: &Scope) -> Vec<PathBuf> {
+        vec![self.0.join(subfolder), self.0.clone()]
+    }
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
         std::fs::read(path).map_err(|error| Diagnostic::local("T0103", error.to_string()))
     }

@@ -129,6 +129,7 @@ pub fn dict_method(call: &Call, object: &Val, map: &MapCell, name: &str, mut arg
                 }
             }
             more.extend(args.rest_kw().into_iter().map(|(name, value)| (Key::Str(name), value)));
+            cx.room_for_items(map.len() + more.len())?;
             map.edit(cx, |entries| {
                 entries.extend(more);
                 Ok(Val::NONE)

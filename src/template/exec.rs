@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::value::{Key, Value, python_str};
+use crate::value::Key;
 
 use super::args::Args;
 use super::code::{At, Code, For, MacroDef, Stmt, Target};
 use super::cx::{Cx, Env, Place};
 use super::fail::{Fail, R, What};
+use super::out::Out;
 use super::val::{Func, Val};
 
 /// Names set by a template, innermost scope first.
@@ -107,61 +108,6 @@ enum Flow {
     Next,
     Break,
     Continue,
-}
-
-/// What was written, in pieces: one piece alone keeps its type.
-#[derive(Default)]
-pub struct Out {
-    pieces: Vec<Val>,
-    bytes: usize,
-}
-
-impl Out {
-    fn push(&mut self, cx: &Cx, piece: Val) -> R<()> {
-        self.bytes += piece.as_str().map_or(0, str::len);
-        self.room(cx)?;
-        self.pieces.push(piece);
-        Ok(())
-    }
-
-    fn room(&self, cx: &Cx) -> R<()> {
-        if self.pieces.len() >= super::limits::MAX_ITEMS || self.bytes > super::limits::MAX_TEXT {
-            return cx.room_for_text(usize::MAX);
-        }
-        Ok(())
-    }
-
-    /// What an included template wrote.
-    fn append(&mut self, cx: &Cx, other: Self) -> R<()> {
-        self.bytes += other.bytes;
-        self.pieces.extend(other.pieces);
-        self.room(cx)
-    }
-
-    /// One value, or all pieces as text. `None` and `omit` write nothing.
-    pub fn finish(self, cx: &Cx) -> R<Val> {
-        let mut pieces = self.pieces;
-        pieces.retain(|piece| !piece.is_none());
-        if pieces.len() == 1 {
-            return Ok(pieces.remove(0));
-        }
-        if pieces.is_empty() {
-            return Ok(Val::NONE);
-        }
-        let mut out = String::new();
-        for piece in pieces {
-            match piece {
-                Val::Omit => {}
-                Val::Undef(undef) if matches!(undef.what, What::Soft) => {}
-                Val::V(Value::Str(text)) => out.push_str(&text),
-                other => out.push_str(&python_str(&other.value(cx)?)),
-            }
-            if out.len() > super::limits::MAX_TEXT {
-                cx.room_for_text(out.len())?;
-            }
-        }
-        Ok(Val::from(out))
-    }
 }
 
 type Blocks = HashMap<Arc<str>, Vec<(Arc<Code>, Rc<Place>, Arc<Vec<Stmt>>)>>;

@@ -27,6 +27,7 @@ mod lower;
 mod mask;
 mod methods;
 mod ops;
+mod out;
 mod printf;
 mod random;
 mod regex;
