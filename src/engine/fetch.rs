@@ -194,7 +194,10 @@ fn missing(failure: Failure, source: &str, fail: bool) -> Result<Attempt, Failur
     } else {
         said
     };
-    let mut result = map! { "file" => source, "msg" => message.as_str() };
+    let mut result = map! { "msg" => message.as_str() };
+    if !fail {
+        insert(&mut result, "file", source);
+    }
     if fail {
         result.extend(failure.result.into_iter().filter(|(key, _)| key.as_str() != Some("msg")));
         let diagnostic = Diagnostic::task("H0027", message).with_hint("`fail_on_missing: false` goes on without it");

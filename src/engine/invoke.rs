@@ -34,6 +34,13 @@ impl HostRun {
                 return Attempt::from_failure(Failure { result, ..failure });
             }
         };
+        let job = match self.job(task, scope) {
+            Ok(job) => job,
+            Err(diagnostic) => return Attempt::error(diagnostic),
+        };
+        if job.is_some() && (module.entry.meta.runs_on != RunsOn::Host || module.entry.meta.name == "fetch") {
+            return super::jobs::refused(module.entry.meta.full_name);
+        }
         if module.entry.meta.runs_on == RunsOn::Engine {
             return self.builtin(task, module, &args, json, scope, no_log).await;
         }
@@ -44,9 +51,18 @@ impl HostRun {
                 let interpreter = self.interpreter(program, scope)?;
                 call.args = serde_json::json!({ "name": &*module.name, "args": call.args, "interpreter": interpreter });
             }
+            call.detach = job.map(|job| job.limit);
             Ok(call)
         });
         let call = match call {
+            Ok(call) if call.check && job.is_some() => {
+                let message = "\"check mode\" and \"async\" cannot be used on same task.";
+                return Attempt::error(
+                    Diagnostic::task("H0030", "a job cannot be started in check mode")
+                        .with_registered(message)
+                        .with_hint("check_mode: false"),
+                );
+            }
             Ok(call) => call,
             Err(diagnostic) => return Attempt::error(diagnostic),
         };
@@ -65,6 +81,7 @@ impl HostRun {
         let folder = self.copied_folder(task, &call);
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let mut lines = Lines::new(self, task.id, no_log);
+        let job = job.map(|job| (job, call.clone()));
         let work = target.invoke(call, sender);
         tokio::pin!(work);
         let deadline = async {
@@ -105,6 +122,9 @@ impl HostRun {
                 Attempt::from_failure(failure)
             }
         };
+        if let Some((job, call)) = job.filter(|(job, _)| job.poll > 0.0 && !attempt.failed()) {
+            attempt = self.wait_for_job(job, attempt, &call, &spec).await;
+        }
         attempt.arguments = arguments;
         attempt
     }

@@ -14,6 +14,7 @@ mod include;
 mod inputs;
 mod interp;
 mod invoke;
+mod jobs;
 mod lookup;
 mod loops;
 mod play;

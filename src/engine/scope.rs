@@ -56,7 +56,10 @@ impl PlayRun {
     /// The folders that files of a task are searched in, before `files/`, `templates/` and the like are added.
     fn search_path(&self, task: &Task) -> Value {
         let mut dirs: IndexSet<std::path::PathBuf> = IndexSet::new();
-        let absolute = |path: &std::path::Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let absolute = |path: &std::path::Path| {
+            let path = if path.as_os_str().is_empty() { std::path::Path::new(".") } else { path };
+            std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+        };
         for context in task.context.chain() {
             if let ContextKind::Role(role) = &context.kind {
                 dirs.insert(absolute(&role.path));

@@ -92,6 +92,7 @@ impl HostRun {
             && attempt.status != Status::Unreachable
             && !attempt.result.contains_key(&StrKey("skip_reason"))
             && !attempt.result.contains_key(&StrKey("failed"))
+            && !(attempt.status == Status::Skipped && task.action.is_module("script"))
         {
             insert(&mut attempt.result, "failed", false);
         }

@@ -76,8 +76,7 @@ pub(super) fn reason(wanted: &str, value: &Value) -> String {
                 "The value {shown} is not a valid boolean. Valid booleans include: 0, 1, '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'"
             )
         }
-        "int" if kind == "str" => format!("invalid literal for int() with base 10: {}", python_repr(value)),
-        "int" => format!("\"<class '{kind}'> cannot be converted to an int\""),
+        "int" => format!("\"{}\" cannot be converted to an int", python_repr(value)),
         "float" if kind == "str" => format!("could not convert string to float: {}", python_repr(value)),
         "dict" if kind == "str" => "dictionary requested, could not parse JSON or key=value".to_owned(),
         _ => format!("<class '{kind}'> cannot be converted to a {wanted}"),
@@ -133,7 +132,7 @@ mod tests {
         check(
             "find",
             map! { "paths" => "/x", "depth" => "deep" },
-            "argument 'depth' is of type str and we were unable to convert to int: invalid literal for int() with base 10: 'deep'",
+            "argument 'depth' is of type str and we were unable to convert to int: \"'deep'\" cannot be converted to an int",
         );
     }
 }

@@ -336,7 +336,7 @@ mod tests {
             port.clone(),
             json!({"port": "x", "kind": "c"}),
             &[
-                "argument 'port' is of type str and we were unable to convert to int: invalid literal for int() with base 10: 'x'",
+                "argument 'port' is of type str and we were unable to convert to int: \"'x'\" cannot be converted to an int",
                 "value of kind must be one of: a, b, got: c",
             ],
         );
@@ -349,7 +349,7 @@ mod tests {
             nested,
             json!({"list": [{"name": "a", "n": ["x"]}]}),
             &[
-                "Elements value for option 'n' found in 'list' is of type str and we were unable to convert to int: invalid literal for int() with base 10: 'x'",
+                "Elements value for option 'n' found in 'list' is of type str and we were unable to convert to int: \"'x'\" cannot be converted to an int",
             ],
         );
         let rules = json!({"d": {"type": "dict", "mutually_exclusive": [["a", "b"]], "required_one_of": [["a", "b"]],

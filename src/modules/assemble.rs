@@ -103,7 +103,7 @@ impl Module for Assemble {
         } else {
             of_controller(cx, &wanted)?
         };
-        let content = joined(&fragments, delimiter.as_deref());
+        let content = joined(&fragments, delimiter.as_deref(), !args.remote_src);
         let checksum = Hasher::of(Digest::Sha1, &content);
         let mut result = map! {
             "src" => args.src.as_str(), "dest" => shown(&dest), "checksum" => checksum.clone(),
@@ -188,7 +188,9 @@ fn of_controller(cx: &Cx, wanted: &dyn Fn(&str) -> Result<bool>) -> Result<Vec<V
     Ok(fragments)
 }
 
-fn joined(fragments: &[Vec<u8>], delimiter: Option<&[u8]>) -> Vec<u8> {
+/// Fragments of the controller have a line break behind every delimiter, also behind one that ends with one: Ansible's
+/// action does that, its module on the host does not.
+fn joined(fragments: &[Vec<u8>], delimiter: Option<&[u8]>, always: bool) -> Vec<u8> {
     let mut content = Vec::new();
     for (at, fragment) in fragments.iter().enumerate() {
         if at > 0 {
@@ -197,7 +199,7 @@ fn joined(fragments: &[Vec<u8>], delimiter: Option<&[u8]>) -> Vec<u8> {
             }
             if let Some(delimiter) = delimiter {
                 content.extend_from_slice(delimiter);
-                if !delimiter.ends_with(b"\n") {
+                if always || !delimiter.ends_with(b"\n") {
                     content.push(b'\n');
                 }
             }

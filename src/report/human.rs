@@ -14,7 +14,7 @@ use crate::diag::SourceMap;
 use crate::event::{Done, Event, EventKind, ImageState, Progress, Reporter, Stats, Status, TaskId, Trouble};
 
 use super::frame::frame;
-use super::layout::{Paint, duration, pad, safe_line, shorten, word};
+use super::layout::{Paint, duration, pad, safe_line, shell_word, shorten, word};
 use super::lines::{HostEnd, TaskLines};
 use super::live::Live;
 use super::written::Written;
@@ -34,11 +34,22 @@ pub struct HumanOptions {
     pub diff: bool,
 }
 
+/// What goes on from a task: its name, or its place if it has none. Facts are gathered again by the whole command.
+fn start_at(name: &str, role: Option<&str>, module: &str, place: &str) -> String {
+    if name == "Gathering Facts" {
+        return String::new();
+    }
+    let named = role.map_or_else(|| name.to_owned(), |role| format!("{role} : {name}"));
+    let line = place.rsplit_once(':').map_or(place, |(line, _)| line);
+    let start = if name == module { line } else { &named };
+    format!(" --start-at-task {}", shell_word(start))
+}
+
 /// A task that is under way.
 struct Running {
     name: String,
-    /// It can be named to `--start-at-task`.
-    starts: bool,
+    /// What goes behind the command to go on from here; `None` for handlers.
+    start: Option<String>,
     started: Instant,
     hosts: HashSet<String>,
     ends: Vec<HostEnd>,
@@ -49,10 +60,10 @@ struct Running {
 }
 
 impl Running {
-    fn new(name: String, starts: bool) -> Self {
+    fn new(name: String, start: Option<String>) -> Self {
         Self {
             name,
-            starts,
+            start,
             started: Instant::now(),
             hosts: HashSet::new(),
             ends: Vec::new(),
@@ -149,7 +160,8 @@ impl<W: Write + Send> Human<W> {
             end.shown_items = items.shown;
             end.counts = items.counts.into_iter().collect();
         }
-        let again = (running.starts && !self.command.is_empty()).then(|| self.command.clone());
+        let start = running.start.filter(|_| !self.command.is_empty());
+        let again = start.map(|start| format!("{}{start}", self.command));
         let lines = TaskLines {
             name: running.name,
             ends: &running.ends,
@@ -171,7 +183,14 @@ impl<W: Write + Send> Human<W> {
         }
     }
 
-    fn task_started(&mut self, task: TaskId, name: &str, role: Option<&str>, handler: bool, sources: &SourceMap) {
+    fn task_started(
+        &mut self,
+        task: TaskId,
+        name: &str,
+        role: Option<&str>,
+        start: Option<String>,
+        sources: &SourceMap,
+    ) {
         // Hosts in step: the task before has ended everywhere.
         let ended: Vec<TaskId> = self
             .running
@@ -183,19 +202,19 @@ impl<W: Write + Send> Human<W> {
             self.flush_task(task, sources);
         }
         let mut shown = role.map_or_else(|| name.to_owned(), |role| format!("{role} : {name}"));
-        if handler {
+        if start.is_none() {
             shown = format!("handler: {shown}");
         }
         if let Some(live) = &mut self.live {
             live.set("task", &shown, "");
             live.tick();
         }
-        self.running.insert(task, Running::new(shown, !handler));
+        self.running.insert(task, Running::new(shown, start));
     }
 
     fn host_done(&mut self, host: &str, task: TaskId, done: &Done, items: Option<usize>, sources: &SourceMap) {
         let hosts = self.hosts;
-        let running = self.running.entry(task).or_insert_with(|| Running::new(String::new(), false));
+        let running = self.running.entry(task).or_insert_with(|| Running::new(String::new(), None));
         running.hosts.insert(host.to_owned());
         running.ends.push(HostEnd {
             host: host.to_owned(),
@@ -355,8 +374,9 @@ impl<W: Write + Send> Reporter for Human<W> {
             EventKind::NoHosts { pattern } => {
                 self.print(&format!("  no host matches `{pattern}`: skipped\n"));
             }
-            EventKind::TaskStarted { task, name, role, handler, .. } => {
-                self.task_started(*task, name, role.as_deref(), *handler, sources);
+            EventKind::TaskStarted { task, name, role, module, place, handler, .. } => {
+                let start = (!handler).then(|| start_at(name, role.as_deref(), module, place));
+                self.task_started(*task, name, role.as_deref(), start, sources);
             }
             EventKind::HostStarted { task } => {
                 if let Some(running) = self.running.get_mut(task) {

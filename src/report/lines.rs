@@ -7,7 +7,7 @@ use crate::event::{Diff, Done, Status};
 use crate::value::{JsonStyle, Map, Value, to_json_text};
 
 use super::frame::frame;
-use super::layout::{Paint, duration, pad, safe_line, shell_word, shorten, word};
+use super::layout::{Paint, duration, pad, safe_line, shorten, word};
 
 /// A host's end of a task.
 pub(super) struct HostEnd {
@@ -140,9 +140,7 @@ impl TaskLines<'_> {
                 }
                 self.program_output(out, &end.done);
                 if let Some(again) = again {
-                    let name = shell_word(&self.name);
-                    let _ =
-                        writeln!(out, "     {}: {again} --start-at-task {name}", self.paint.place("again from here"));
+                    let _ = writeln!(out, "     {}: {again}", self.paint.place("again from here"));
                 }
                 out.push('\n');
             }

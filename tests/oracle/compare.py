@@ -105,6 +105,9 @@ def printed(text):
     for pattern, shown in TIMES:
         text = pattern.sub(shown, text)
     lines = text.splitlines()
+    # Hosts are named in the order in which they were ready, which no engine promises.
+    lines = [re.sub(r"^(included: \S+ for )([^=]+?)( =>.*)?$",
+                    lambda m: m[1] + ", ".join(sorted(m[2].split(", "))) + (m[3] or ""), line) for line in lines]
     hidden = ("ansible-playbook [core", "  config file =", "  configured module", "  ansible ", "  executable", "  python version",
               "  jinja version", "  pyyaml version", "No config file found", "Skipping callback", "Using ", "statically imported: ")
     return "\n".join(line for line in lines if not line.startswith(hidden))

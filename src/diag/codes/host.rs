@@ -80,6 +80,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "`meta/argument_specs.yml` of a role, or `argument_spec` of `validate_argument_spec`, says which names there are, of which type, and which are required. Each value that differs has a line below the message.",
     },
     CodeEntry {
+        code: "H0030",
+        title: "a task that cannot run as a job",
+        text: "`async` starts a module as a job on the host. Modules that the engine itself runs (`debug`, `set_fact`), those that run on the controller, and tasks in check mode have no such job.",
+    },
+    CodeEntry {
         code: "H0101",
         title: "a file operation failed on the host",
         text: "The operating system refused to read, write or change a file. The message has the path and the \

@@ -1,0 +1,118 @@
+//! `async` and `poll`: a task that goes on as a job on its host, and the wait for its end.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::interp::HostRun;
+use super::result::Attempt;
+use super::target::TargetSpec;
+use crate::diag::{Diagnostic, Kind, Result};
+use crate::map;
+use crate::modules::{Call, Failure};
+use crate::playbook::Task;
+use crate::value::{StrKey, Value, insert, python_str};
+use crate::vars::Scope;
+
+/// Seconds between two looks at a job, as Ansible has them.
+const POLL: f64 = 15.0;
+
+/// What `async` and `poll` ask for.
+#[derive(Clone, Copy)]
+pub(super) struct Job {
+    /// How long the job may take, in seconds.
+    pub limit: u64,
+    /// Seconds between two looks; 0 means that nobody waits.
+    pub poll: f64,
+}
+
+impl HostRun {
+    /// `async` of a task, if it asks for a job.
+    pub(super) fn job(&self, task: &Task, scope: &Scope) -> Result<Option<Job>> {
+        let number = |name: &str| -> Result<Option<f64>> {
+            let Some(value) = self.keyword_value(task, name, scope)? else { return Ok(None) };
+            let text = python_str(&value);
+            text.trim().parse::<f64>().map(Some).map_err(|_| {
+                Diagnostic::source("P0111", format!("`{name}` must be a number, found `{text}`"))
+                    .with_label_opt(task.keywords.get(name).map(crate::yaml::Node::place), "not a number")
+            })
+        };
+        let Some(limit) = number("async")?.filter(|limit| *limit >= 1.0) else { return Ok(None) };
+        let poll = number("poll")?.unwrap_or(POLL).clamp(0.0, 86_400.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+        let limit = limit.min(1e9) as u64;
+        Ok(Some(Job { limit, poll }))
+    }
+
+    /// Waits for a job that was started, as long as it may take. A connection that is lost meanwhile is made anew.
+    pub(super) async fn wait_for_job(&self, job: Job, started: Attempt, call: &Call, spec: &TargetSpec) -> Attempt {
+        let Some(id) = started.result.get(&StrKey("ansible_job_id")).map(python_str) else { return started };
+        #[expect(clippy::cast_precision_loss, reason = "seconds")]
+        let mut left = job.limit as f64;
+        let mut last = started;
+        while left > 0.0 {
+            tokio::time::sleep(Duration::from_secs_f64(job.poll)).await;
+            left -= job.poll;
+            match self.ask(&id, "status", call, spec).await {
+                Ok(outcome) => {
+                    let finished = outcome.result.get(&StrKey("finished")).is_some_and(Value::truthy);
+                    last = Attempt::from_outcome(outcome);
+                    if finished {
+                        // The result was taken; what stays behind is of no use.
+                        let _ = self.ask(&id, "cleanup", call, spec).await;
+                        return last;
+                    }
+                }
+                Err(failure) if failure.diagnostic.kind == Kind::Unreachable => {
+                    self.play.engine.targets.reset(&spec.host).await;
+                    if left <= 0.0 {
+                        return Attempt::from_failure(failure);
+                    }
+                }
+                Err(failure) => {
+                    let _ = self.ask(&id, "cleanup", call, spec).await;
+                    return Attempt::from_failure(failure);
+                }
+            }
+        }
+        let limit = job.limit;
+        let message = format!("async task did not complete within the requested time - {limit}s");
+        let mut result = map! { "msg" => message.clone() };
+        insert(&mut result, "async_result", Value::from(last.result));
+        let diagnostic = Diagnostic::task("H0012", format!("the job did not end within {limit} seconds"))
+            .with_registered(message)
+            .with_hint("raise the task's `async`");
+        Attempt::from_failure(Failure::with_result(diagnostic, result))
+    }
+
+    async fn ask(
+        &self,
+        id: &str,
+        mode: &str,
+        call: &Call,
+        spec: &TargetSpec,
+    ) -> std::result::Result<crate::modules::Outcome, Failure> {
+        let target = self.play.engine.targets.target(spec).await?;
+        let question = Call {
+            module: "async_status".to_owned(),
+            args: serde_json::json!({ "jid": id, "mode": mode }),
+            check: false,
+            diff: false,
+            inputs: Vec::new(),
+            detach: None,
+            ..call.clone()
+        };
+        let (sender, _receiver) = mpsc::unbounded_channel();
+        target.invoke(question, sender).await
+    }
+}
+
+/// Modules that the engine runs, or that take files from the controller in parts, have no job on the host.
+pub(super) fn refused(name: &str) -> Attempt {
+    let message = format!("This action ({name}) does not support async.");
+    Attempt::error(
+        Diagnostic::task("H0030", format!("`{name}` cannot run as a job"))
+            .with_registered(message)
+            .with_hint("remove `async`, or put what takes long into a `command` of its own"),
+    )
+}
