@@ -65,6 +65,11 @@ pub fn list_runs(base: &Path) -> Vec<String> {
     runs
 }
 
+/// True if nobody writes the record in this folder any more.
+pub fn is_over(dir: &Path) -> bool {
+    dir.join("summary.json").exists() || File::open(dir).is_ok_and(|folder| folder.try_lock_shared().is_ok())
+}
+
 /// A new run's id: UTC time and four random hex digits.
 pub fn new_run_id(time: &str) -> String {
     let mut random = [0; 2];
@@ -77,6 +82,8 @@ pub fn new_run_id(time: &str) -> String {
 /// Writes image logs and the summary; events themselves go through a JSON Lines reporter.
 pub struct Journal {
     dir: RunDir,
+    /// Held while the run lives, so that who follows it learns of its end, however it ends.
+    _alive: Option<File>,
     logs: HashMap<String, BufWriter<File>>,
     started: String,
     playbook: String,
@@ -90,8 +97,10 @@ pub struct Journal {
 impl Journal {
     /// For a run's folder.
     pub fn new(dir: RunDir) -> Self {
+        let alive = File::open(dir.path()).ok().filter(|folder| folder.try_lock().is_ok());
         Self {
             dir,
+            _alive: alive,
             logs: HashMap::new(),
             started: String::new(),
             playbook: String::new(),

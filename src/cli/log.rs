@@ -83,6 +83,8 @@ fn open(path: &std::path::Path) -> Result<std::fs::File> {
 fn follow(path: &std::path::Path, dir: &std::path::Path, follow: bool, output: &Output) -> Result<ExitCode> {
     let mut reader = BufReader::new(open(path)?);
     let mut line = Vec::new();
+    // A run that was killed leaves no summary.
+    let mut over = false;
     loop {
         line.clear();
         let read = reader
@@ -92,9 +94,12 @@ fn follow(path: &std::path::Path, dir: &std::path::Path, follow: bool, output: &
             output.data(&String::from_utf8_lossy(&line));
             continue;
         }
-        if !follow || dir.join("summary.json").exists() && read == 0 {
+        if !follow || over {
+            output.data(&String::from_utf8_lossy(&line));
             return Ok(ExitCode::Ok);
         }
+        // What was written just before the end is read once more.
+        over = crate::journal::is_over(dir);
         // The line is not whole yet, or there is none: look again soon.
         let back = i64::try_from(read).unwrap_or(0);
         let _ = reader.seek_relative(-back).or_else(|_| reader.seek(std::io::SeekFrom::Current(-back)).map(|_| ()));
