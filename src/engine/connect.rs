@@ -67,13 +67,15 @@ impl HostRun {
             if let Some(value) = get(names)? {
                 return Ok(Some(value));
             }
-            if (!delegated || keyword.starts_with("become"))
+            if (!delegated || keyword.starts_with("become") || keyword == "remote_user")
                 && let Some(value) = self.keyword_value(task, keyword, scope)?
             {
                 return Ok(Some(python_str(&value)));
             }
             Ok(self.play.engine.options.defaults.get(option).map(python_str))
         };
+        // What a keyword says must hold before anything is reached, also where a variable outranks it.
+        self.keyword_value(task, "remote_user", scope)?;
         let connection = match setting(&["ansible_connection"], "connection", "connection")? {
             Some(name) if name == "smart" => "ssh".to_owned(),
             Some(name) => name.rsplit('.').next().unwrap_or_default().to_owned(),

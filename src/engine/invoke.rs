@@ -67,7 +67,13 @@ impl HostRun {
             Err(diagnostic) => return Attempt::error(diagnostic),
         };
         let limit = match self.keyword_value(task, "timeout", scope) {
-            Ok(value) => value.and_then(|value| python_str(&value).parse::<u64>().ok()).filter(|limit| *limit > 0),
+            Ok(value) => match value.as_ref().map(time_limit).transpose() {
+                Ok(limit) => limit.filter(|limit| *limit > 0),
+                Err(diagnostic) => {
+                    let place = super::conditions::keyword(task, "timeout").map(Node::place);
+                    return Attempt::error(diagnostic.with_label_opt(place, "no time limit"));
+                }
+            },
             Err(diagnostic) => return Attempt::error(diagnostic),
         };
         let spec = match self.target_spec(task, scope, module.entry.meta.runs_on) {
@@ -97,10 +103,15 @@ impl HostRun {
                 Some(progress) = receiver.recv() => lines.take(progress),
                 ended = &mut work => break ended,
                 () = &mut deadline => {
-                    break Err(Failure::from(
-                        Diagnostic::task("H0012", format!("the task did not end within {} seconds", limit.unwrap_or_default()))
-                            .with_hint("raise the task's `timeout`"),
-                    ));
+                    let seconds = limit.unwrap_or_default();
+                    let said = format!("Timed out after {seconds} second(s).");
+                    let result = crate::map! {
+                        "msg" => format!("Task failed: {said}"),
+                        "timedout" => crate::map! { "frame" => "", "period" => seconds },
+                    };
+                    let diagnostic = Diagnostic::task("H0012", format!("the task did not end within {seconds} seconds"))
+                        .with_hint("raise the task's `timeout`");
+                    break Err(Failure::with_result(diagnostic, result));
                 }
             }
         };
@@ -312,6 +323,21 @@ impl HostRun {
         }
         Ok(all.into_iter().collect())
     }
+}
+
+/// `timeout` in seconds; 0 is none.
+fn time_limit(value: &Value) -> Result<u64> {
+    let text = python_str(value);
+    let wrong = |said: String| {
+        Diagnostic::source("P0111", format!("`timeout` must be a number of seconds up to 100000000, found `{text}`"))
+            .with_registered(said)
+    };
+    let seconds: i64 = text.trim().parse().map_err(|_| wrong(format!("invalid timeout: {text}")))?;
+    let range = "it must be between 0 and 100000000.";
+    u64::try_from(seconds)
+        .ok()
+        .filter(|seconds| *seconds <= 100_000_000)
+        .ok_or_else(|| wrong(format!("Timeout {seconds} is invalid, {range}")))
 }
 
 /// What Python calls the type of a value.
