@@ -56,6 +56,13 @@ fn value(name: &str, kind: KeywordType, node: &Node, key: Span, problems: &mut V
                 fail("text", &format!("write `{name}: TEXT`"));
             } else if name == "connection" {
                 connection(node, key, problems);
+            } else if name == "debugger" && node.as_str() != Some("never") {
+                problems.push(
+                    Diagnostic::source("P0306", "`debugger` has no effect")
+                        .with_label(key, "nobody is asked in the middle of a run")
+                        .with_hint("after a failure, go on with `--start-at-task`")
+                        .warning(),
+                );
             }
         }
         KeywordType::Bool => {
