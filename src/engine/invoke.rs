@@ -38,8 +38,8 @@ impl HostRun {
             Ok(job) => job,
             Err(diagnostic) => return Attempt::error(diagnostic),
         };
-        if job.is_some() && (module.entry.meta.runs_on != RunsOn::Host || module.entry.meta.name == "fetch") {
-            return super::jobs::refused(module.entry.meta.full_name);
+        if job.is_some() && !super::jobs::possible(module.entry) {
+            return super::jobs::refused(&module.name);
         }
         if module.entry.meta.runs_on == RunsOn::Engine {
             return self.builtin(task, module, &args, json, scope, no_log).await;

@@ -9,7 +9,7 @@ use super::result::Attempt;
 use super::target::TargetSpec;
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::map;
-use crate::modules::{Call, Failure};
+use crate::modules::{Call, Failure, ModuleEntry, RunsOn};
 use crate::playbook::Task;
 use crate::value::{StrKey, Value, insert, python_str};
 use crate::vars::Scope;
@@ -105,6 +105,14 @@ impl HostRun {
         let (sender, _receiver) = mpsc::unbounded_channel();
         target.invoke(question, sender).await
     }
+}
+
+/// Whether a module can be a job of its own. Those that go along with files of the controller cannot, as with
+/// Ansible, where the controller takes part in them.
+pub(super) fn possible(entry: &ModuleEntry) -> bool {
+    const WITH_CONTROLLER: &[&str] =
+        &["assemble", "async_status", "copy", "fetch", "raw", "script", "template", "unarchive"];
+    entry.meta.runs_on == RunsOn::Host && !WITH_CONTROLLER.contains(&entry.meta.name)
 }
 
 /// Modules that the engine runs, or that take files from the controller in parts, have no job on the host.

@@ -20,8 +20,8 @@ pub trait Link: Send + Sync {
     fn cancelled(&self) -> bool;
 }
 
-/// Modules of Ansible whose failure counts as a change, since their command ran.
-const RAN: &[&str] = &["command", "expect", "raw", "script", "shell"];
+/// Modules of Ansible whose failure counts as a change, since their command ran; `async_status` says what the job said.
+const RAN: &[&str] = &["async_status", "command", "expect", "raw", "script", "shell"];
 
 /// The handle that a module works with. Lives for one call, on one blocking thread.
 pub struct Cx {
