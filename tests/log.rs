@@ -1,7 +1,5 @@
 //! `hostctl log --follow` beside a run that is killed, by the real program.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
-
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
