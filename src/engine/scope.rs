@@ -239,6 +239,11 @@ impl PlayRun {
         shared
     }
 
+    /// The hosts of a list that are not out, those that fail and clean up among them.
+    pub(super) fn present(&self, hosts: &[Arc<str>]) -> Vec<Arc<str>> {
+        hosts.iter().filter(|host| lock(&self.engine.states.get(host)).out.is_none()).cloned().collect()
+    }
+
     /// The hosts of a list that are still in the run.
     pub(super) fn alive(&self, hosts: &[Arc<str>]) -> Vec<Arc<str>> {
         let runs = |host: &&Arc<str>| {

@@ -33,7 +33,7 @@ impl HostRun {
             vec![host]
         } else if keyword(task, "run_once").is_some_and(|node| truth(&node.to_value()) == Some(true)) {
             let batch = lock(&self.play.batch).clone();
-            self.play.alive(&batch)
+            self.play.present(&batch)
         } else {
             vec![Arc::clone(&self.host)]
         };
@@ -148,7 +148,7 @@ impl HostRun {
         if let Some(name) = task.keywords.get("register").and_then(Node::as_str) {
             let value = Value::from(attempt.result.clone());
             let hosts =
-                if run_once { self.play.alive(&lock(&self.play.batch).clone()) } else { vec![Arc::clone(&self.host)] };
+                if run_once { self.play.present(&lock(&self.play.batch).clone()) } else { vec![Arc::clone(&self.host)] };
             for host in hosts {
                 lock(&engine.states.get(&host)).set(name, Entry::Data(value.clone(), Some(task.label_span)));
             }
