@@ -147,8 +147,11 @@ impl HostRun {
         };
         if let Some(name) = task.keywords.get("register").and_then(Node::as_str) {
             let value = Value::from(attempt.result.clone());
-            let hosts =
-                if run_once { self.play.present(&lock(&self.play.batch).clone()) } else { vec![Arc::clone(&self.host)] };
+            let hosts = if run_once {
+                self.play.present(&lock(&self.play.batch).clone())
+            } else {
+                vec![Arc::clone(&self.host)]
+            };
             for host in hosts {
                 lock(&engine.states.get(&host)).set(name, Entry::Data(value.clone(), Some(task.label_span)));
             }

@@ -71,7 +71,7 @@ impl Module for AsyncStatus {
         let file = folder.join(&args.jid);
         let plain = !args.jid.is_empty() && !args.jid.contains('/') && !args.jid.starts_with('.');
         if !plain || !cx.probe().exists(&file) {
-            result.extend(map! { "started" => true, "finished" => true });
+            result.extend(map! { "started" => true, "finished" => true, "results_file" => shown(&file) });
             return Err(refused_with("H0118", "could not find job", result));
         }
         if args.mode == What::Cleanup {

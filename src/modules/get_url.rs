@@ -138,6 +138,13 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
+    /// A request that failed has nothing to compare.
+    fn forget_checksums(&mut self) {
+        for name in ["checksum_dest", "checksum_src"] {
+            self.result.shift_remove(&crate::value::StrKey(name));
+        }
+    }
+
     fn fail(&self, message: impl Into<String>) -> Failure {
         refused_with("H0121", message, self.result.clone())
     }
@@ -188,7 +195,10 @@ impl Job<'_> {
         let mut scratch = self.scratch()?;
         let answer = self.download(&mut scratch, force, since);
         insert(&mut self.result, "elapsed", clock.elapsed().as_secs());
-        let answer = answer.map_err(|NoAnswer(words)| self.fail(words))?;
+        let answer = answer.map_err(|NoAnswer(words)| {
+            self.forget_checksums();
+            self.fail(words)
+        })?;
         let words = if answer.status < 300 {
             format!("OK ({} bytes)", answer.header("content-length").unwrap_or("unknown"))
         } else {
@@ -196,13 +206,15 @@ impl Job<'_> {
         };
         if answer.status == 304 {
             let mut result = self.result.clone();
-            result.shift_remove(&crate::value::StrKey("checksum_dest"));
-            result.shift_remove(&crate::value::StrKey("checksum_src"));
+            for name in ["checksum_dest", "checksum_src"] {
+                result.shift_remove(&crate::value::StrKey(name));
+            }
             result.extend(map! { "msg" => words, "status_code" => 304 });
             add_path_info(cx, &mut result, &dest);
             return Ok(result);
         }
         if answer.status != 200 {
+            self.forget_checksums();
             self.result.extend(map! { "status_code" => u32::from(answer.status), "response" => words });
             return Err(self.fail("Request failed"));
         }
