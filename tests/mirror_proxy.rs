@@ -31,17 +31,7 @@ impl Link for NoLink {
 }
 
 fn call(runtime: &tokio::runtime::Runtime, args: &serde_json::Value, check: bool) -> Result<Outcome, Failure> {
-    let call = Call {
-        module: "mirror_proxy".to_owned(),
-        args: args.clone(),
-        check,
-        diff: true,
-        environment: Vec::new(),
-        no_log: false,
-        timeout: None,
-        detach: None,
-        inputs: Vec::new(),
-    };
+    let call = Call { check, diff: true, ..Call::new("mirror_proxy", args.clone()) };
     let entry = find("mirror_proxy").expect("in the table");
     entry.run(Cx::new(call, Arc::new(NoLink), runtime.handle().clone()), args.clone())
 }

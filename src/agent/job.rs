@@ -210,17 +210,7 @@ mod tests {
     use super::*;
 
     fn order(results: &Path, args: serde_json::Value, limit: u64) -> Order {
-        let call = Call {
-            module: "shell".to_owned(),
-            args,
-            check: false,
-            diff: false,
-            environment: Vec::new(),
-            no_log: false,
-            timeout: None,
-            detach: None,
-            inputs: Vec::new(),
-        };
+        let call = Call::new("shell", args);
         Order { call, results: results.to_owned(), limit }
     }
 

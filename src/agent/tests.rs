@@ -82,17 +82,7 @@ fn find(name: &str) -> Option<&'static ModuleEntry> {
 }
 
 fn call(module: &str, args: serde_json::Value) -> Call {
-    Call {
-        module: module.to_owned(),
-        args,
-        check: false,
-        diff: false,
-        environment: Vec::new(),
-        no_log: false,
-        timeout: None,
-        detach: None,
-        inputs: Vec::new(),
-    }
+    Call::new(module, args)
 }
 
 fn pipe() -> (PipeReader, PipeWriter) {

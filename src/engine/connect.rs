@@ -106,6 +106,7 @@ impl HostRun {
             .map(|text| {
                 text.trim().parse::<u16>().map_err(|_| {
                     Diagnostic::new("S0117", crate::diag::Kind::Task, format!("`{text}` is no port number"))
+                        .with_hint("ansible_port: 22")
                 })
             })
             .transpose()?;

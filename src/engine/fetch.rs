@@ -63,17 +63,7 @@ impl HostRun {
             let args = serde_json::json!({
                 "src": source, "part": { "offset": offset, "size": PART, "digest": offset == 0 },
             });
-            let call = Call {
-                module: "slurp".to_owned(),
-                args,
-                check: false,
-                diff: false,
-                environment: Vec::new(),
-                no_log,
-                timeout: None,
-                detach: None,
-                inputs: Vec::new(),
-            };
+            let call = Call { no_log, ..Call::new("slurp", args) };
             // Nothing is told on the way.
             target.invoke(call, mpsc::unbounded_channel().0).await
         };

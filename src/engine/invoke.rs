@@ -206,7 +206,9 @@ impl HostRun {
                     other => {
                         let kind = python_type(&other);
                         let message = format!("Invalid variable name '{}' of type '{kind}'.", python_str(&other));
-                        return Err(Diagnostic::task("H0025", message).with_label(*span, "rendered to no text"));
+                        return Err(Diagnostic::task("H0025", message)
+                            .with_label(*span, "rendered to no text")
+                            .with_hint("the template of a name gives text"));
                     }
                 }
             } else {
@@ -249,17 +251,7 @@ impl HostRun {
         let diff = self.keyword_flag(task, "diff", scope)?.unwrap_or(self.play.engine.options.diff);
         let environment = self.environment(task, scope)?;
         let inputs = self.inputs(task, entry, &args, scope)?;
-        Ok(Call {
-            module: entry.meta.name.to_owned(),
-            args,
-            check,
-            diff,
-            environment,
-            no_log,
-            timeout: None,
-            detach: None,
-            inputs,
-        })
+        Ok(Call { check, diff, environment, no_log, inputs, ..Call::new(entry.meta.name, args) })
     }
 
     /// One `environment`. What facts are gathered with may name `ansible_env`, which is not known by then: such
@@ -331,6 +323,7 @@ fn time_limit(value: &Value) -> Result<u64> {
     let wrong = |said: String| {
         Diagnostic::source("P0111", format!("`timeout` must be a number of seconds up to 100000000, found `{text}`"))
             .with_registered(said)
+            .with_hint("timeout: 60")
     };
     let seconds: i64 = text.trim().parse().map_err(|_| wrong(format!("invalid timeout: {text}")))?;
     let range = "it must be between 0 and 100000000.";

@@ -35,6 +35,7 @@ impl HostRun {
             text.trim().parse::<f64>().map(Some).map_err(|_| {
                 Diagnostic::source("P0111", format!("`{name}` must be a number, found `{text}`"))
                     .with_label_opt(task.keywords.get(name).map(crate::yaml::Node::place), "not a number")
+                    .with_hint(format!("{name}: 60"))
             })
         };
         let Some(limit) = number("async")?.filter(|limit| *limit >= 1.0) else { return Ok(None) };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::conditions::{keyword, truth};
+use super::conditions::keyword;
 use super::interp::{Flow, Here, HostRun};
 use super::result::Attempt;
 use super::state::{Out, lock};
@@ -31,7 +31,7 @@ impl HostRun {
         };
         let hosts = if let Some(host) = delegate {
             vec![host]
-        } else if keyword(task, "run_once").is_some_and(|node| truth(&node.to_value()) == Some(true)) {
+        } else if flag("run_once") {
             let batch = lock(&self.play.batch).clone();
             self.play.present(&batch)
         } else {

@@ -102,6 +102,7 @@ impl HostRun {
                     "Failed to convert the throttle value to an integer: invalid literal for int() with base 10: '{text}'"
                 ))
                 .with_label_opt(keyword(task, "throttle").map(Node::place), "not a number")
+                .with_hint("throttle: 2")
         })?;
         let Some(limit) = usize::try_from(limit).ok().filter(|limit| *limit > 0) else { return Ok(None) };
         let mut all = super::state::lock(&self.play.throttles);

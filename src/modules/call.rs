@@ -35,6 +35,23 @@ pub struct Call {
     pub inputs: Vec<Input>,
 }
 
+impl Call {
+    /// A call with its arguments and nothing else.
+    pub fn new(module: &str, args: serde_json::Value) -> Self {
+        Self {
+            module: module.to_owned(),
+            args,
+            check: false,
+            diff: false,
+            environment: Vec::new(),
+            no_log: false,
+            timeout: None,
+            detach: None,
+            inputs: Vec::new(),
+        }
+    }
+}
+
 /// A controller file, rendered template or tree that goes with a call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Input {

@@ -42,17 +42,7 @@ pub struct Try {
 }
 
 pub fn module(name: &str, args: Map) -> Try {
-    let call = Call {
-        module: name.to_owned(),
-        args: serde_json::Value::Null,
-        check: false,
-        diff: true,
-        environment: Vec::new(),
-        no_log: false,
-        timeout: None,
-        detach: None,
-        inputs: Vec::new(),
-    };
+    let call = Call { diff: true, ..Call::new(name, serde_json::Value::Null) };
     Try { call, args, blobs: Vec::new() }
 }
 

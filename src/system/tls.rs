@@ -1,6 +1,7 @@
 //! TLS for clients: which authorities are trusted, with which cryptography.
 //!
-//! The host's own trust store plus one named file. Verification is never switched off.
+//! The host's own trust store plus one named file. Verification is never switched off here; `web.rs` has the one
+//! exception, for modules whose `validate_certs: false` asks for it.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -212,6 +212,19 @@ mod tests {
     use super::*;
     use crate::map;
 
+    /// Times with a fraction, as `stat` reports them, keep their last bit from the agent to the playbook.
+    #[test]
+    fn floats_keep_their_last_bit() {
+        let mut texts = Vec::new();
+        for step in 0..500u32 {
+            texts.push(format!("{}", 1_795_277_934.0 + 1e-9 * f64::from(step * 1_999_993)));
+        }
+        for text in texts {
+            let parsed: serde_json::Value = serde_json::from_str(&text).expect("number");
+            assert_eq!(parsed.as_f64().map(f64::to_bits), text.parse::<f64>().ok().map(f64::to_bits), "{text}");
+        }
+    }
+
     #[test]
     fn text_is_laid_out_as_python_does() {
         let value = Value::from(map! { "b" => Value::from(vec![1.into(), 2.5.into()]), "a" => "ä\n" });

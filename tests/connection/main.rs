@@ -26,17 +26,7 @@ macro_rules! need_lab {
 }
 
 fn call(module: &str, args: serde_json::Value) -> Call {
-    Call {
-        module: module.to_owned(),
-        args,
-        check: false,
-        diff: false,
-        environment: Vec::new(),
-        no_log: false,
-        timeout: None,
-        detach: None,
-        inputs: Vec::new(),
-    }
+    Call::new(module, args)
 }
 
 async fn invoke(pool: &Pool, spec: &TargetSpec, call: Call) -> Result<Outcome, Failure> {
@@ -553,31 +543,4 @@ async fn a_file_of_the_right_size_but_other_content_is_refused() {
     assert_eq!(error.code, "S0210", "{error:?}");
     assert!(all(&error).contains(&shipped), "{error:?}");
     pool.close().await;
-}
-
-/// `cargo test --test connection -- --ignored --nocapture`: figures, no judgement.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "measures"]
-async fn measure() {
-    need_lab!();
-    let (sshd, login) = (Sshd::start(), user(Some("ALL=(ALL) NOPASSWD: ALL")));
-    let spec = sshd.spec(&login.name);
-    for title in ["cold", "warm"] {
-        let (pool, _) = pool();
-        let start = std::time::Instant::now();
-        ping(&pool, &spec).await.unwrap();
-        println!("{title} connect, agent, ping: {:?}", start.elapsed());
-        let start = std::time::Instant::now();
-        ping(&pool, &TargetSpec { r#become: sudo("root", None), ..spec.clone() }).await.unwrap();
-        println!("{title} second agent by sudo on the same connection: {:?}", start.elapsed());
-        for (module, args) in [("ping", serde_json::json!({})), ("command", serde_json::json!({"argv": ["/bin/true"]}))]
-        {
-            let start = std::time::Instant::now();
-            for _ in 0..100 {
-                invoke(&pool, &spec, call(module, args.clone())).await.unwrap();
-            }
-            println!("{title} 100 times `{module}`: {:?}", start.elapsed());
-        }
-        pool.close().await;
-    }
 }

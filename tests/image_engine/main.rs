@@ -53,17 +53,7 @@ fn run(module: &str, args: Json, inputs: Vec<Input>, watch: &Arc<Watch>) -> Resu
     let entry = find(module).unwrap();
     let Value::Map(map) = from_json(args) else { panic!("arguments are a mapping") };
     let args = entry.spec().coerce(&map, &|_| false).unwrap_or_else(|errors| panic!("{errors:?}"));
-    let call = Call {
-        module: module.to_owned(),
-        args: args.clone(),
-        check: false,
-        diff: false,
-        environment: Vec::new(),
-        no_log: false,
-        timeout: None,
-        detach: None,
-        inputs,
-    };
+    let call = Call { inputs, ..Call::new(module, args.clone()) };
     let cx = Cx::new(call, Arc::clone(watch) as Arc<dyn Link>, runtime.handle().clone());
     entry.run(cx, args)
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use clap::Parser;
 
 use super::super::output::Output;
-use super::super::run::{configured_forks, start};
-use super::options::{self, BecomeOptions, ConnectionOptions, InventoryOptions, VaultOptions};
+use super::super::run::start;
+use super::options::{self, BecomeOptions, ConnectionOptions, InventoryOptions, RunOptions, VaultOptions};
 use super::{Program, display};
-use crate::diag::{Diagnostic, ExitCode, Kind, Result};
+use crate::diag::{ExitCode, Result};
 use crate::ops::{self, Config};
 
 /// Define and run a single task 'playbook' against a set of hosts
@@ -49,21 +49,8 @@ pub(super) struct AdhocArgs {
     /// Since this tool does not use playbooks, use this as a substitute playbook directory.
     #[arg(long, value_name = "BASEDIR")]
     playbook_dir: Option<PathBuf>,
-    /// don't make any changes; instead, try to predict some of the changes that may occur
-    #[arg(short = 'C', long)]
-    check: bool,
-    /// when changing (small) files and templates, show the differences in those files
-    #[arg(short = 'D', long)]
-    diff: bool,
-    /// set additional variables as key=value or YAML/JSON, if filename prepend with @
-    #[arg(short, long, value_name = "EXTRA_VARS", allow_hyphen_values = true)]
-    extra_vars: Vec<String>,
-    /// specify number of parallel processes to use (default=5)
-    #[arg(short, long, value_name = "FORKS")]
-    forks: Option<usize>,
-    /// prepend colon-separated path(s) to module library
-    #[arg(short = 'M', long, value_name = "MODULE_PATH")]
-    module_path: Vec<String>,
+    #[command(flatten)]
+    run: RunOptions,
     #[command(flatten)]
     inventory: InventoryOptions,
     #[command(flatten)]
@@ -80,16 +67,11 @@ const NEED_ARGS: [&str; 6] = ["command", "shell", "raw", "script", "win_command"
 pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
     let config = Config::load()?;
     display::configure(output, &config);
+    let Some(forks) = args.run.forks(&config) else { return Ok(options::no_forks("ansible", output)) };
     let mut warnings = config.warnings.clone();
+    warnings.extend(args.run.warnings());
     if args.tree.is_some() {
-        warnings.push(
-            Diagnostic::new(
-                "C0112",
-                Kind::Usage,
-                "the option `--tree` is taken, but not supported: it changes nothing",
-            )
-            .warning(),
-        );
+        warnings.push(options::unsupported("--tree"));
     }
     let module = args.module_name.clone().unwrap_or_else(|| config.text("DEFAULT_MODULE_NAME"));
     let text = args.args.clone().unwrap_or_else(|| config.text("DEFAULT_MODULE_ARGS"));
@@ -111,7 +93,7 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
     let verbosity = args.verbose.saturating_add(base);
     let dir = args.playbook_dir.clone().or_else(|| config.given("PLAYBOOK_DIR").map(PathBuf::from));
     let path = dir.unwrap_or_default().join(format!("<adhoc {module}>"));
-    let mut project = options::project(&args.inventory, &args.vault, &args.extra_vars, &config)?;
+    let mut project = options::project(&args.inventory, &args.vault, &args.run.extra_vars, &config)?;
     // Who names localhost need not be told that only it is there.
     project.tell_empty.1 &= !matches!(args.pattern.as_str(), "localhost" | "127.0.0.1" | "::1");
     let (hosts, found) = ops::hosts_of(&project, &path, &args.pattern, &output.sources)?;
@@ -134,13 +116,13 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
     let request = ops::RunRequest {
         project,
         playbooks: vec![path],
-        check: args.check,
-        diff: args.diff || config.flag("DIFF_ALWAYS"),
+        check: args.run.check,
+        diff: args.run.diff(&config),
         tags: Vec::new(),
         skip_tags: Vec::new(),
         start_at_task: None,
         force_handlers: false,
-        forks: args.forks.unwrap_or_else(|| configured_forks(&config)),
+        forks,
         verbosity,
         gathering: config.text("DEFAULT_GATHERING"),
         strategy: "linear".to_owned(),

@@ -6,8 +6,9 @@ use clap::Args;
 use indexmap::IndexMap;
 
 use super::super::arguments::{VaultKeys, configured_inventory, connection_defaults, project_defaults};
-use super::super::run::{ask, split};
-use crate::diag::{Diagnostic, Kind, Result};
+use super::super::output::Output;
+use super::super::run::{ask, configured_forks, split};
+use crate::diag::{Diagnostic, ExitCode, Kind, Result};
 use crate::ops::{Config, Policy, ProjectRequest};
 use crate::secret::Secret;
 use crate::value::Value;
@@ -24,9 +25,66 @@ pub(super) struct InventoryOptions {
     /// outputs a list of matching hosts; does not execute anything else
     #[arg(long)]
     pub list_hosts: bool,
+    // Facts are kept for one run only: there is nothing to flush.
     /// clear the fact cache for every host in inventory
     #[arg(long)]
     pub flush_cache: bool,
+}
+
+/// `-C`, `-D`, `-e`, `-f`, `-M`
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct RunOptions {
+    /// don't make any changes; instead, try to predict some of the changes that may occur
+    #[arg(short = 'C', long)]
+    pub check: bool,
+    /// when changing (small) files and templates, show the differences in those files; works great with --check
+    #[arg(short = 'D', long)]
+    diff: bool,
+    /// set additional variables as key=value or YAML/JSON, if filename prepend with @. This argument may be specified
+    /// multiple times.
+    #[arg(short, long, value_name = "EXTRA_VARS", allow_hyphen_values = true)]
+    pub extra_vars: Vec<String>,
+    /// specify number of parallel processes to use (default=5)
+    #[arg(short, long, value_name = "FORKS")]
+    forks: Option<usize>,
+    /// prepend colon-separated path(s) to module library
+    #[arg(short = 'M', long, value_name = "MODULE_PATH")]
+    module_path: Vec<String>,
+}
+
+impl RunOptions {
+    /// Whether diffs are shown.
+    pub fn diff(&self, config: &Config) -> bool {
+        self.diff || config.flag("DIFF_ALWAYS")
+    }
+
+    /// How many hosts work at a time; `None` for a number that is none.
+    pub fn forks(&self, config: &Config) -> Option<usize> {
+        self.forks.map_or_else(|| Some(configured_forks(config)), |forks| (forks > 0).then_some(forks))
+    }
+
+    /// Options among these that change nothing.
+    pub fn warnings(&self) -> Vec<Diagnostic> {
+        if self.module_path.is_empty() { Vec::new() } else { vec![unsupported("--module-path")] }
+    }
+}
+
+/// The answer to a number of processes that is none.
+pub(super) fn no_forks(program: &str, output: &mut Output) -> ExitCode {
+    output.note(&format!(
+        "usage: {program} [-h] [--version] ...\n{program}: error: The number of processes (--forks) must be >= 1\n"
+    ));
+    ExitCode::HostFailed
+}
+
+/// An option that is taken and changes nothing.
+pub(super) fn unsupported(option: &str) -> Diagnostic {
+    Diagnostic::new(
+        "C0112",
+        Kind::Usage,
+        format!("the option `{option}` is taken, but not supported: it changes nothing"),
+    )
+    .warning()
 }
 
 /// `--vault-id`, `--vault-password-file`, `-J`

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 
 use super::super::output::Output;
-use super::super::run::{configured_forks, start};
-use super::options::{self, BecomeOptions, ConnectionOptions, InventoryOptions, VaultOptions};
+use super::super::run::start;
+use super::options::{self, BecomeOptions, ConnectionOptions, InventoryOptions, RunOptions, VaultOptions};
 use super::{Program, display};
 use crate::diag::{Diagnostic, ExitCode, Kind, Result};
 use crate::ops::{self, Config};
@@ -25,22 +25,6 @@ pub(super) struct PlaybookArgs {
     /// Causes Ansible to print more debug messages. Adding multiple -v will increase the verbosity.
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// don't make any changes; instead, try to predict some of the changes that may occur
-    #[arg(short = 'C', long)]
-    check: bool,
-    /// when changing (small) files and templates, show the differences in those files; works great with --check
-    #[arg(short = 'D', long)]
-    diff: bool,
-    /// set additional variables as key=value or YAML/JSON, if filename prepend with @. This argument may be specified
-    /// multiple times.
-    #[arg(short, long, value_name = "EXTRA_VARS", allow_hyphen_values = true)]
-    extra_vars: Vec<String>,
-    /// specify number of parallel processes to use (default=5)
-    #[arg(short, long, value_name = "FORKS")]
-    forks: Option<usize>,
-    /// prepend colon-separated path(s) to module library
-    #[arg(short = 'M', long, value_name = "MODULE_PATH")]
-    module_path: Vec<String>,
     /// only run plays and tasks tagged with these values. This argument may be specified multiple times.
     #[arg(short, long, value_name = "TAGS", allow_hyphen_values = true)]
     tags: Vec<String>,
@@ -66,6 +50,8 @@ pub(super) struct PlaybookArgs {
     #[arg(long, value_name = "START_AT_TASK")]
     start_at_task: Option<String>,
     #[command(flatten)]
+    run: RunOptions,
+    #[command(flatten)]
     inventory: InventoryOptions,
     #[command(flatten)]
     vault: VaultOptions,
@@ -75,38 +61,23 @@ pub(super) struct PlaybookArgs {
     r#become: BecomeOptions,
 }
 
-/// An option that is taken and changes nothing.
-fn unsupported(option: &str) -> Diagnostic {
-    Diagnostic::new(
-        "C0112",
-        Kind::Usage,
-        format!("the option `{option}` is taken, but not supported: it changes nothing"),
-    )
-    .warning()
-}
-
 pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> {
     let config = Config::load()?;
     display::configure(output, &config);
-    if args.forks == Some(0) {
-        output.note("usage: ansible-playbook [-h] [--version] ...\nansible-playbook: error: The number of processes (--forks) must be >= 1\n");
-        return Ok(ExitCode::HostFailed);
-    }
+    let Some(forks) = args.run.forks(&config) else { return Ok(options::no_forks("ansible-playbook", output)) };
     for path in &args.playbooks {
         exists(path)?;
     }
     let mut warnings = config.warnings.clone();
-    if !args.module_path.is_empty() {
-        warnings.push(unsupported("--module-path"));
-    }
+    warnings.extend(args.run.warnings());
     if args.step {
-        warnings.push(unsupported("--step"));
+        warnings.push(options::unsupported("--step"));
     }
     display::tell(output, &warnings);
     let base = config.number("DEFAULT_VERBOSITY").and_then(|level| u8::try_from(level).ok()).unwrap_or(0);
     let verbosity = args.verbose.saturating_add(base);
     let listing = args.list_tasks || args.list_tags || args.inventory.list_hosts;
-    let project = options::project(&args.inventory, &args.vault, &args.extra_vars, &config)?;
+    let project = options::project(&args.inventory, &args.vault, &args.run.extra_vars, &config)?;
     let connecting = options::connecting(&args.connection, &args.r#become, &config, !listing && !args.syntax_check)?;
     let tags = options::tags(&args.tags, &config, "TAGS_RUN");
     let skip_tags = options::tags(&args.skip_tags, &config, "TAGS_SKIP");
@@ -141,13 +112,13 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
     let request = ops::RunRequest {
         project,
         playbooks: args.playbooks,
-        check: args.check,
-        diff: args.diff || config.flag("DIFF_ALWAYS"),
+        check: args.run.check,
+        diff: args.run.diff(&config),
         tags,
         skip_tags,
         start_at_task: args.start_at_task,
         force_handlers: args.force_handlers || config.flag("DEFAULT_FORCE_HANDLERS"),
-        forks: args.forks.unwrap_or_else(|| configured_forks(&config)),
+        forks,
         verbosity,
         gathering: config.text("DEFAULT_GATHERING"),
         strategy: config.text("DEFAULT_STRATEGY"),

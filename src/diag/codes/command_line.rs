@@ -71,7 +71,7 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "C0114",
         title: "links cannot be made",
-        text: "`hostctl install-links DIR` makes links named `ansible-playbook`, `ansible`, `ansible-inventory`, `ansible-vault`, `ansible-config` and `ansible-doc` to the hostctl binary. A file of such a name that is no link to hostctl is left alone; `--force` replaces it.",
+        text: "`hostctl install-links DIR` makes links named `ansible-playbook`, `ansible`, `ansible-inventory`, `ansible-vault` and `ansible-config` to the hostctl binary. A file of such a name that is no link to hostctl is left alone; `--force` replaces it.",
     },
     CodeEntry {
         code: "C0115",

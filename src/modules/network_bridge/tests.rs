@@ -114,15 +114,10 @@ impl Link for NoLink {
 
 fn run(runtime: &tokio::runtime::Runtime, args: serde_json::Value, check: bool) -> Result<Outcome, Failure> {
     let call = Call {
-        module: "network_bridge".to_owned(),
-        args: args.clone(),
         check,
         diff: true,
         environment: vec![("SSH_CONNECTION".to_owned(), "10.77.0.2 50000 10.77.0.1 22".to_owned())],
-        no_log: false,
-        timeout: None,
-        detach: None,
-        inputs: Vec::new(),
+        ..Call::new("network_bridge", args.clone())
     };
     let entry = crate::modules::find("network_bridge").expect("in the table");
     entry.run(crate::modules::cx::Cx::new(call, Arc::new(NoLink), runtime.handle().clone()), args)

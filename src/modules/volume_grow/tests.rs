@@ -318,17 +318,7 @@ impl Link for NoLink {
 
 fn run(runtime: &tokio::runtime::Runtime, volumes: serde_json::Value, check: bool) -> Result<Outcome, Failure> {
     let args = serde_json::json!({ "volumes": volumes });
-    let call = Call {
-        module: "volume_grow".to_owned(),
-        args: args.clone(),
-        check,
-        diff: false,
-        environment: Vec::new(),
-        no_log: false,
-        timeout: None,
-        detach: None,
-        inputs: Vec::new(),
-    };
+    let call = Call { check, ..Call::new("volume_grow", args.clone()) };
     let entry = crate::modules::find("volume_grow").expect("in the table");
     entry.run(crate::modules::cx::Cx::new(call, Arc::new(NoLink), runtime.handle().clone()), args)
 }

@@ -118,11 +118,13 @@ fn regex_escape(call: &Call, value: Val, mut args: Args) -> R<Val> {
             Ok(Val::from(out))
         }
         other => {
+            // What a rescue reads in `msg` is Ansible's text; it has no third type either.
             let words = match other {
-                "posix_extended" => format!("Regex type ({other}) not yet implemented"),
+                "posix_extended" => "Regex type (posix_extended) not yet implemented".to_owned(),
                 _ => format!("Invalid regex type ({other})"),
             };
-            Err(Fail::said(format!("there is no re_type `{other}`"), words).with_hint("it is python or posix_basic"))
+            Err(Fail::said(format!("`regex_escape` has no `re_type` `{other}`, as Ansible has none"), words)
+                .with_hint("re_type='python' or re_type='posix_basic'"))
         }
     }
 }
