@@ -118,6 +118,11 @@ pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
         ask,
         roles_path: config.paths("DEFAULT_ROLES_PATH"),
         collections_path: config.paths("COLLECTIONS_PATHS"),
+        library: config.paths("DEFAULT_MODULE_PATH"),
+        public_roles: config
+            .given("DEFAULT_PRIVATE_ROLE_VARS")
+            .is_some()
+            .then(|| !config.flag("DEFAULT_PRIVATE_ROLE_VARS")),
         duplicate_keys: Policy::parse(&config.text("DUPLICATE_YAML_DICT_KEY")),
         unparsed_inventory: Policy::Error,
         unmatched_pattern: Policy::parse(&config.text("HOST_PATTERN_MISMATCH")),

@@ -138,22 +138,23 @@ impl PlayRun {
             }
         }
         if let Some(role) = context.and_then(|context| context.role()) {
-            let name = Value::Str(Arc::clone(&role.name));
-            set("role_name", name.clone());
-            set("ansible_role_name", name);
+            set("role_name", Value::Str(Arc::clone(&role.short)));
+            set("ansible_role_name", Value::Str(Arc::clone(&role.name)));
+            set("ansible_collection_name", role.collection.clone().map_or(Value::Null, Value::Str));
             // Tasks may run commands elsewhere, so it is absolute, as Ansible has it.
             let path = std::path::absolute(&role.path).unwrap_or_else(|_| role.path.clone());
             set("role_path", Value::from(path.display().to_string()));
             // Roles that import or include this one; those that depend on it are not its parents.
-            let mut inner = role;
             let mut parents: Vec<Value> = Vec::new();
             let mut paths: Vec<Value> = Vec::new();
+            let mut included = role.included;
             for outer in context.into_iter().flat_map(parents_of) {
-                if !outer.dependencies.iter().any(|dependency| dependency.path == inner.path) {
+                if included {
                     parents.push(Value::Str(Arc::clone(&outer.name)));
-                    paths.push(Value::from(outer.path.display().to_string()));
+                    let path = std::path::absolute(&outer.path).unwrap_or_else(|_| outer.path.clone());
+                    paths.push(Value::from(path.display().to_string()));
                 }
-                inner = outer;
+                included = outer.included;
             }
             if !parents.is_empty() {
                 set("ansible_parent_role_names", Value::from(parents));
@@ -305,10 +306,19 @@ fn parents_of(context: &Arc<Context>) -> impl Iterator<Item = &Arc<Role>> {
 /// The layers of a chain of contexts: play, roles, blocks, includes.
 fn context_layers(context: &Arc<Context>, layers: &mut Vec<Layer>) {
     let chain: Vec<&Context> = context.chain().collect();
-    for context in chain.into_iter().rev() {
+    // Variables of an `import_playbook` are those of its plays and go before their own, the outermost first of all.
+    let play = chain.iter().position(|context| matches!(context.kind, ContextKind::Play)).unwrap_or(chain.len());
+    let (inner, imports) = chain.split_at((play + 1).min(chain.len()));
+    if let Some(vars) = inner.get(play).and_then(|play| play.keywords.get("vars")) {
+        layers.push(source(Level::PlayVars, "play vars", vars));
+    }
+    for vars in imports.iter().filter_map(|context| context.keywords.get("vars")) {
+        layers.push(source(Level::PlayVars, "import_playbook vars", vars));
+    }
+    for context in inner.iter().rev() {
         let vars = context.keywords.get("vars");
         match &context.kind {
-            ContextKind::Play => layers.extend(vars.map(|node| source(Level::PlayVars, "play vars", node))),
+            ContextKind::Play => {}
             ContextKind::Role(role) => {
                 role_layers(role, layers);
                 layers.extend(vars.map(|node| source(Level::RoleVars, "role entry", node)));

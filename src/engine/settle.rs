@@ -105,7 +105,7 @@ impl HostRun {
             if !matches!(attempt.status, Status::Skipped | Status::Unreachable)
                 && let Some(role) = task.context.role()
             {
-                state.roles_ran.insert(role.path.clone());
+                state.roles_ran.insert(Arc::clone(&role.key));
             }
             match attempt.status {
                 Status::Unreachable if ignore_unreachable => {
@@ -219,8 +219,9 @@ impl HostRun {
         by_rank.sort_by_key(|handler| std::cmp::Reverse(handler.group));
         for handler in by_rank {
             let own = handler.task.keywords.get("name").map(&text).unwrap_or_default();
-            let full = handler.task.context.role().map(|role| format!("{} : {own}", role.name));
-            if own == name || full.as_deref() == Some(name) {
+            let role = handler.task.context.role();
+            let named = |role: &str| name.strip_suffix(own.as_str()).is_some_and(|head| head == format!("{role} : "));
+            if own == name || role.is_some_and(|role| named(&role.name) || named(&role.short)) {
                 // The one that came last takes the place of those before it.
                 let state = self.play.engine.states.get(&self.host);
                 let role = handler.task.context.role().map(|role| role.path.clone());
@@ -236,14 +237,18 @@ impl HostRun {
             }
             known.push(own);
         }
-        for handler in &handlers {
+        // Of several listeners with one name the last that was loaded counts.
+        let mut heard: Vec<String> = Vec::new();
+        for handler in handlers.iter().rev() {
             let topics = handler.task.keywords.get("listen").map(Node::to_value);
             let listens = match topics {
                 Some(Value::List(topics)) => topics.iter().any(|topic| python_str(topic) == name),
                 Some(topic) => python_str(&topic) == name,
                 None => false,
             };
-            if listens {
+            let own = handler.task.keywords.get("name").map(&text).unwrap_or_default();
+            if listens && (own.is_empty() || !heard.contains(&own)) {
+                heard.push(own);
                 ids.push(handler.task.id);
             }
         }

@@ -27,6 +27,13 @@ pub(super) struct Ended {
     pub ignored: Option<(bool, bool)>,
 }
 
+impl Ended {
+    /// Of a task without a loop that notifies nobody.
+    pub(super) fn of(attempt: Attempt) -> Self {
+        Self { attempt, items: None, notify: Vec::new(), ignored: None }
+    }
+}
+
 impl HostRun {
     /// Runs a task that calls a module.
     pub(super) async fn run_module(
