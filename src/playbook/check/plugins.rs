@@ -103,7 +103,8 @@ pub(super) fn fold(playbook: &Playbook, survey: &Survey, loader: &Loader, proble
         problem = problem.with_note(format!("in {folder}: {}", names.join(", ")));
     }
     for path in others {
-        problem = problem.with_note(format!("in a collection: {path}"));
+        let place = if path.contains("ansible_collections/") { "in a collection" } else { "on the search path" };
+        problem = problem.with_note(format!("{place}: {path}"));
     }
     if plugins.iter().any(|plugin| plugin.used && plugin.unasked()) {
         problem = problem.with_note("Ansible loads callbacks and plugins for variables unasked");
