@@ -251,7 +251,8 @@ impl HostRun {
             let span = task.keywords.get("notify").map_or(task.label_span, Node::place);
             return Err(Diagnostic::source("P0151", format!("no handler is named `{name}` and none listens to it"))
                 .with_label(span, "notified here")
-                .with_nearest(name, known.iter().map(String::as_str)));
+                .with_nearest(name, known.iter().map(String::as_str))
+                .with_hint_else("`notify` takes the name of a handler, or what one has in `listen`"));
         }
         let state = self.play.engine.states.get(&self.host);
         lock(&state).notified.extend(ids);
