@@ -234,7 +234,8 @@ impl HostRun {
         let Some(name) = wanted else {
             let what = if include.kind == IncludeKind::Tasks { "file" } else { "name" };
             return Err(Diagnostic::source("P0155", format!("`{}` names no `{what}`", include.name))
-                .with_label(include.name_span, format!("needs `{what}`")));
+                .with_label(include.name_span, format!("needs `{what}`"))
+                .with_hint(format!("write `{}: {{{what}: ...}}`", include.name)));
         };
         let flag = |name: &str| -> Result<Option<bool>> {
             let Some((_, node)) = include.args.get(name) else { return Ok(None) };
@@ -392,7 +393,8 @@ impl HostRun {
                             "refresh_inventory",
                             "noop",
                         ],
-                    );
+                    )
+                    .with_hint_else("`hostctl doc meta` lists the actions");
                 return self.settle_include(task, Attempt::error(diagnostic), None, here);
             }
         }

@@ -234,7 +234,8 @@ impl HostRun {
                         "P0153",
                         format!("the arguments must be a mapping, found {}", other.type_name()),
                     )
-                    .with_label(node.place(), "rendered to something else"));
+                    .with_label(node.place(), "rendered to something else")
+                    .with_hint("write `name: value` lines, or a template that gives a mapping"));
                 }
             }
         }

@@ -264,8 +264,10 @@ impl PlayRun {
     fn vars_file(&self, item: &Node, scope: &Scope) -> Result<Option<Layer>> {
         let candidates: Vec<Node> = item.as_list().map_or_else(|| vec![item.clone()], <[Node]>::to_vec);
         let mut tried: Vec<PathBuf> = Vec::new();
+        let mut first = None;
         for candidate in &candidates {
             let name = crate::value::python_str(&self.engine.templates.render(candidate, scope)?);
+            first.get_or_insert_with(|| name.clone());
             for dir in [self.playbook_dir().join("vars"), self.playbook_dir()] {
                 let path = dir.join(&name);
                 if path.is_file() {
@@ -281,7 +283,7 @@ impl PlayRun {
         let here = std::env::current_dir().unwrap_or_default();
         let shown: Vec<String> =
             tried.iter().map(|path| format!("`{}`", path.strip_prefix(&here).unwrap_or(path).display())).collect();
-        Err(Diagnostic::source("P0120", "the variable file does not exist")
+        Err(Diagnostic::source("P0120", format!("the variable file `{}` does not exist", first.unwrap_or_default()))
             .with_label(item.place(), "named here")
             .with_note(format!("looked for {}", shown.join(", "))))
     }

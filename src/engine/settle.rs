@@ -241,9 +241,15 @@ impl HostRun {
         let mut heard: Vec<String> = Vec::new();
         for handler in handlers.iter().rev() {
             let topics = handler.task.keywords.get("listen").map(Node::to_value);
+            let role = handler.task.context.role();
+            let meant = |topic: &Value| {
+                let topic = python_str(topic);
+                let of = |role: &str| name.strip_suffix(topic.as_str()).is_some_and(|head| head == format!("{role} : "));
+                topic == name || role.is_some_and(|role| of(&role.name) || of(&role.short))
+            };
             let listens = match topics {
-                Some(Value::List(topics)) => topics.iter().any(|topic| python_str(topic) == name),
-                Some(topic) => python_str(&topic) == name,
+                Some(Value::List(topics)) => topics.iter().any(meant),
+                Some(topic) => meant(&topic),
                 None => false,
             };
             let own = handler.task.keywords.get("name").map(&text).unwrap_or_default();
@@ -256,7 +262,8 @@ impl HostRun {
             let span = task.keywords.get("notify").map_or(task.label_span, Node::place);
             return Err(Diagnostic::source("P0151", format!("no handler is named `{name}` and none listens to it"))
                 .with_label(span, "notified here")
-                .with_nearest(name, known.iter().map(String::as_str)));
+                .with_nearest(name, known.iter().map(String::as_str))
+                .with_hint_else("`notify` takes the name of a handler, or what one has in `listen`"));
         }
         let state = self.play.engine.states.get(&self.host);
         lock(&state).notified.extend(ids);

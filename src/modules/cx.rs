@@ -133,7 +133,7 @@ impl Cx {
         }
     }
 
-    /// What was reported with [`Cx::diff`], as `diff` of the registered result.
+    /// What was reported with [`Cx::diff`], as `diff` of the registered result; with `list` also where nothing was.
     pub(super) fn add_diff(&self, result: &mut Map, list: bool) {
         let diffs = self.diffs.borrow();
         let mut shown: Vec<Value> = diffs
@@ -152,7 +152,8 @@ impl Cx {
             return;
         }
         let value = match (shown.pop(), shown.is_empty()) {
-            (None, _) => return,
+            (None, _) if !list => return,
+            (None, _) => Value::from(Vec::<Value>::new()),
             (Some(only), true) if !list => only,
             (Some(last), _) => {
                 shown.push(last);
