@@ -118,6 +118,7 @@ pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
         ask,
         roles_path: config.paths("DEFAULT_ROLES_PATH"),
         collections_path: config.paths("COLLECTIONS_PATHS"),
+        hash_merge: config.text("DEFAULT_HASH_BEHAVIOUR") == "merge",
         duplicate_keys: Policy::parse(&config.text("DUPLICATE_YAML_DICT_KEY")),
         unparsed_inventory: Policy::Error,
         unmatched_pattern: Policy::parse(&config.text("HOST_PATTERN_MISMATCH")),

@@ -327,10 +327,7 @@ impl HostRun {
             }
             "end_role" => return Flow::EndRole,
             "clear_facts" => {
-                let state = engine.states.get(&self.host);
-                let mut state = lock(&state);
-                state.facts = Arc::default();
-                state.facts_layer = None;
+                engine.states.clear_facts(&self.host);
             }
             "clear_host_errors" => {
                 for host in &self.play.hosts {

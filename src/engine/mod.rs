@@ -18,6 +18,7 @@ mod jobs;
 mod lookup;
 mod loops;
 mod play;
+mod prompts;
 mod result;
 mod run;
 mod schedule;
@@ -28,6 +29,7 @@ mod target;
 mod task;
 
 pub use lookup::{ControllerFiles, Learn, Unseal};
+pub use prompts::Asks;
 pub use run::{Engine, Loads, Options, Parts, Summary};
-pub use state::{HostList, HostRecord, StaticHosts};
+pub use state::{FactCache, HostList, HostRecord, StaticHosts};
 pub use target::{Become, Target, TargetSpec, Targets};

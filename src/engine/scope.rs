@@ -39,7 +39,7 @@ impl PlayRun {
         } else {
             context_layers(&self.play.context, &mut layers);
         }
-        layers.extend(self.prompts.clone());
+        layers.extend(self.prompts.iter().cloned());
         layers.extend(lock(&self.vars_files).get(host).into_iter().flatten().cloned());
         if let Some(node) = task.and_then(|task| task.keywords.get("vars")) {
             layers.push(source(Level::TaskVars, "task vars", node));
@@ -50,7 +50,7 @@ impl PlayRun {
         if let Some(task) = task {
             layers.push(Layer::data(Level::Magic, "hostctl", [("ansible_search_path".into(), self.search_path(task))]));
         }
-        Scope::from_layers(layers)
+        Scope::from_layers(layers).merging(self.engine.options.hash_merge)
     }
 
     /// The folders that files of a task are searched in, before `files/`, `templates/` and the like are added.
@@ -80,7 +80,7 @@ impl PlayRun {
         self.state_layers(host, &mut layers);
         layers.extend(self.engine.options.layers.iter().cloned());
         layers.push(self.magic(host, None));
-        Scope::from_layers(layers)
+        Scope::from_layers(layers).merging(self.engine.options.hash_merge)
     }
 
     /// What the run has learned about a host.

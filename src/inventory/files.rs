@@ -38,12 +38,14 @@ pub struct Reader<'a> {
     pub keyring: Option<&'a Keyring>,
     /// Errors and warnings.
     pub diagnostics: Vec<Diagnostic>,
+    /// Mappings of one name are joined (`hash_behaviour: merge`).
+    pub merge: bool,
 }
 
 impl<'a> Reader<'a> {
     /// A reader.
     pub fn new(sources: &'a SourceMap, keyring: Option<&'a Keyring>) -> Self {
-        Self { sources, keyring, diagnostics: Vec::new() }
+        Self { sources, keyring, diagnostics: Vec::new(), merge: false }
     }
 
     /// A file of variables as a mapping; `None` if it is empty, sealed, or wrong (then reported).

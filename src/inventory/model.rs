@@ -30,6 +30,8 @@ pub struct Host {
     pub(super) files: Vec<Layer>,
     /// Localhost that no inventory names.
     pub implicit: bool,
+    /// Mappings join those of the same name (`hash_behaviour: merge`).
+    merge: bool,
 }
 
 /// A group.
@@ -44,6 +46,8 @@ pub struct Group {
     pub(super) origin: Arc<str>,
     pub(super) files: Vec<Layer>,
     pub(super) priority: i64,
+    /// Mappings join those of the same name (`hash_behaviour: merge`).
+    merge: bool,
 }
 
 /// All hosts and groups of a run.
@@ -57,6 +61,8 @@ pub struct Inventory {
     pub(super) localhost_files: Vec<Layer>,
     /// Folders with `group_vars/` and `host_vars/`, for what is added during a run.
     pub(super) folders: Vec<(std::path::PathBuf, super::files::Beside)>,
+    /// Mappings of a host or group that stand in several places are joined (`hash_behaviour: merge`).
+    pub(super) merge: bool,
 }
 
 /// The names under which localhost is implicit.
@@ -77,6 +83,7 @@ impl Inventory {
             localhost: None,
             localhost_files: Vec::new(),
             folders: Vec::new(),
+            merge: false,
         };
         inventory.add_group("all");
         inventory.add_group("ungrouped");
@@ -193,7 +200,9 @@ impl Inventory {
             if host.origin.is_empty() {
                 host.origin = Arc::from(format!("host {name}"));
             }
-            host.vars.extend(vars.into_iter().map(|(name, value)| (name, Entry::Data(value, None))));
+            for (name, value) in vars {
+                host.set(name, Entry::Data(value, None));
+            }
         }
         for group in groups {
             self.add_host(name, group, None, None);
@@ -215,11 +224,18 @@ impl Inventory {
         Ok(())
     }
 
+    /// Whether mappings of one name are joined.
+    pub fn merges(&self) -> bool {
+        self.merge
+    }
+
     pub(super) fn add_group(&mut self, name: &str) -> &mut Group {
+        let merge = self.merge;
         self.groups.entry(Arc::from(name)).or_insert_with(|| Group {
             name: Arc::from(name),
             origin: Arc::from(format!("group {name}")),
             priority: 1,
+            merge,
             ..Group::default()
         })
     }
@@ -232,12 +248,14 @@ impl Inventory {
         source: Option<&PathBuf>,
     ) -> &mut Host {
         let name: Arc<str> = Arc::from(name);
+        let merge = self.merge;
         self.add_group(group).hosts.insert(Arc::clone(&name));
         let host = self.hosts.entry(Arc::clone(&name)).or_insert_with(|| Host {
             origin: Arc::from(format!("host {name}")),
             name,
             span,
             source: source.cloned(),
+            merge,
             ..Host::default()
         });
         host.groups.insert(Arc::from(group));
@@ -374,6 +392,21 @@ impl Group {
             self.priority = priority;
             return;
         }
-        self.vars.insert(Arc::from(name), entry);
+        set(&mut self.vars, Arc::from(name), entry, self.merge);
     }
+}
+
+impl Host {
+    /// Sets a variable.
+    pub(super) fn set(&mut self, name: Arc<str>, entry: Entry) {
+        set(&mut self.vars, name, entry, self.merge);
+    }
+}
+
+fn set(vars: &mut Vars, name: Arc<str>, entry: Entry, merge: bool) {
+    let entry = match vars.get(&name) {
+        Some(low) if merge => entry.over(low),
+        _ => entry,
+    };
+    vars.insert(name, entry);
 }

@@ -91,6 +91,8 @@ pub struct ProjectRequest {
     pub state_dir: Option<PathBuf>,
     /// A playbook that stands in no file: the path that means it, its name in messages, its text.
     pub given: Option<(PathBuf, String, Arc<str>)>,
+    /// Mappings of one name are joined instead of replaced (`hash_behaviour: merge`).
+    pub hash_merge: bool,
     /// A key that stands twice in a mapping.
     pub duplicate_keys: Policy,
     /// A host pattern that matches nothing.
@@ -187,6 +189,7 @@ pub(super) fn open(
         None => state_base(None)?,
     };
     let mut reader = Reader::new(sources, need_keys.then_some(&*keyring));
+    reader.merge = request.hash_merge;
     let environment = match (&request.env, &project) {
         (Some(name), Some(project)) => Some(Environment::load(project, name, &mut reader, &keyring)?),
         _ => None,
@@ -206,13 +209,13 @@ pub(super) fn open(
         given: request.given.clone(),
         unseal,
         templates: Some(Arc::clone(&templates)),
-        scope: Scope::from_layers(layers.clone()),
+        scope: Scope::from_layers(layers.clone()).merging(request.hash_merge),
         ..LoaderOptions::new(Arc::clone(sources))
     };
     let early = Loader::new(options.clone());
-    let extra = super::extra_vars::layer(&request.extra_vars, sources, &early)?;
+    let extra = super::extra_vars::layer(&request.extra_vars, request.hash_merge, sources, &early)?;
     layers.push(extra);
-    let loader = Arc::new(Loader::new(LoaderOptions { scope: Scope::from_layers(layers.clone()), ..options }));
+    let loader = Arc::new(Loader::new(LoaderOptions { scope: Scope::from_layers(layers.clone()).merging(request.hash_merge), ..options }));
     let inventories = match (&environment, request.inventory.is_empty()) {
         (_, false) => request.inventory.iter().map(|text| InventorySource::parse(text)).collect(),
         (Some(environment), true) => environment.inventories.clone(),
