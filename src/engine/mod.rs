@@ -11,6 +11,7 @@ mod custom_stats;
 mod facts;
 mod fetch;
 mod include;
+mod include_vars;
 mod inputs;
 mod interp;
 mod invoke;

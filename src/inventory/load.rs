@@ -41,7 +41,7 @@ impl Inventory {
     /// in the reader's diagnostics.
     pub fn load(reader: &mut Reader<'_>, list: &[InventorySource]) -> Self {
         let mut inventory = Self::new();
-        inventory.merge = reader.merge;
+        inventory.join_mappings(reader.merge);
         for source in list {
             match source {
                 InventorySource::Hosts(text) => inventory.read_list(reader, text),

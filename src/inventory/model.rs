@@ -224,6 +224,13 @@ impl Inventory {
         Ok(())
     }
 
+    /// From now on mappings of one name are joined, or not.
+    pub(super) fn join_mappings(&mut self, merge: bool) {
+        self.merge = merge;
+        self.groups.values_mut().for_each(|group| group.merge = merge);
+        self.hosts.values_mut().for_each(|host| host.merge = merge);
+    }
+
     /// Whether mappings of one name are joined.
     pub fn merges(&self) -> bool {
         self.merge
