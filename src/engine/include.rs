@@ -327,7 +327,10 @@ impl HostRun {
             }
             "end_role" => return Flow::EndRole,
             "clear_facts" => {
-                engine.states.clear_facts(&self.host);
+                // Those of the whole play, as Ansible does.
+                for host in &self.play.hosts {
+                    engine.states.clear_facts(host);
+                }
             }
             "clear_host_errors" => {
                 for host in &self.play.hosts {

@@ -29,8 +29,6 @@ struct Choice {
     extensions: Vec<String>,
     unknown_ok: bool,
     depth: usize,
-    /// A role's `vars/main.yml` is loaded with the role and never again.
-    main: Option<PathBuf>,
 }
 
 /// Files with their variables, in order.
@@ -73,8 +71,11 @@ impl HostRun {
                 self.load_file(&path, &mut loaded, span)?;
             }
             (None, Some(dir)) => self.load_folder(task, &dir, json, span, &mut loaded)?,
-            _ => {
-                return Err(Diagnostic::task("H0023", "`include_vars` needs either `file` or `dir`")
+            (None, None) => {
+                return Err(failed("Could not find file on the Ansible Controller.", span, &[]));
+            }
+            (Some(_), Some(_)) => {
+                return Err(Diagnostic::task("H0023", "`include_vars` takes either `file` or `dir`")
                     .with_label(span, "here")
                     .into());
             }
@@ -182,7 +183,7 @@ impl HostRun {
         if !root.is_dir() {
             return Err(failed(&format!("{} is not a directory", root.display()), span, &[]));
         }
-        let choice = Choice::read(task, json)?;
+        let choice = Choice::read(json)?;
         let mut folders = Vec::new();
         folders_below(&root, 1, choice.depth, &mut folders);
         folders.sort();
@@ -211,7 +212,7 @@ impl HostRun {
 }
 
 impl Choice {
-    fn read(task: &Task, json: &Json) -> Result<Self, Failure> {
+    fn read(json: &Json) -> Result<Self, Failure> {
         let list = |name: &str| -> Option<Vec<String>> {
             match json.get(name) {
                 Some(Json::Array(items)) => Some(items.iter().filter_map(Json::as_str).map(str::to_owned).collect()),
@@ -231,7 +232,6 @@ impl Choice {
             extensions: list("extensions").unwrap_or_else(|| ["yaml", "yml", "json"].map(str::to_owned).to_vec()),
             unknown_ok: flag(json, "ignore_unknown_extensions"),
             depth: json.get("depth").and_then(Json::as_u64).and_then(|depth| usize::try_from(depth).ok()).unwrap_or(0),
-            main: task.context.role().map(|role| role.path.join("vars").join("main.yml")),
         })
     }
 
@@ -239,7 +239,7 @@ impl Choice {
         let found = |regex: &PythonRegex| {
             regex.search(name).map(|found| found.is_some()).map_err(|why| Failure::from(Diagnostic::task("H0023", why)))
         };
-        if self.main.as_deref() == Some(path) || !path.exists() {
+        if !path.exists() {
             return Ok(false);
         }
         for regex in &self.ignored {
@@ -301,7 +301,6 @@ mod tests {
             extensions: extensions.iter().map(|text| (*text).to_owned()).collect(),
             unknown_ok: false,
             depth: 0,
-            main: None,
         }
     }
 

@@ -65,6 +65,8 @@ pub struct Options {
     pub tags: Vec<String>,
     /// `--skip-tags`
     pub skip_tags: Vec<String>,
+    /// The inventories as they were named, paths absolute, for `ansible_inventory_sources`.
+    pub inventory: Vec<String>,
     /// `--limit`, for `ansible_limit`.
     pub limit: Option<String>,
     /// `--start-at-task`
@@ -100,6 +102,7 @@ impl Default for Options {
             diff: false,
             tags: Vec::new(),
             skip_tags: Vec::new(),
+            inventory: Vec::new(),
             limit: None,
             start_at_task: None,
             force_handlers: false,

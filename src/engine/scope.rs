@@ -145,15 +145,11 @@ impl PlayRun {
             let path = std::path::absolute(&role.path).unwrap_or_else(|_| role.path.clone());
             set("role_path", Value::from(path.display().to_string()));
             // Roles that import or include this one; those that depend on it are not its parents.
-            let mut inner = role;
             let mut parents: Vec<Value> = Vec::new();
             let mut paths: Vec<Value> = Vec::new();
-            for outer in context.into_iter().flat_map(parents_of) {
-                if !outer.dependencies.iter().any(|dependency| dependency.path == inner.path) {
-                    parents.push(Value::Str(Arc::clone(&outer.name)));
-                    paths.push(Value::from(outer.path.display().to_string()));
-                }
-                inner = outer;
+            for outer in context.into_iter().flat_map(parents_of).filter(|outer| !outer.dependent) {
+                parents.push(Value::Str(Arc::clone(&outer.name)));
+                paths.push(Value::from(outer.path.display().to_string()));
             }
             if !parents.is_empty() {
                 set("ansible_parent_role_names", Value::from(parents));
@@ -211,6 +207,8 @@ impl PlayRun {
         set("ansible_play_role_names", list(&direct));
         set("ansible_dependent_role_names", list(&dependent));
         set("ansible_role_names", list(&every));
+        let sources = self.engine.options.inventory.iter();
+        set("ansible_inventory_sources", Value::from(sources.map(|source| Value::from(source.as_str())).collect::<Vec<_>>()));
         set("playbook_dir", Value::from(self.playbook_dir().display().to_string()));
         set("hostctl_run", self.engine.options.run_info.clone());
         set("ansible_check_mode", Value::Bool(self.engine.options.check));

@@ -187,7 +187,7 @@ impl HostState {
                 Some(short) if key.as_str() != Some("ansible_local") => short.into(),
                 _ => key.text(),
             };
-            let bare = key.as_str().is_some_and(|name| !name.starts_with("ansible_") && name != "module_setup");
+            let bare = key.as_str().is_some_and(|name| !name.starts_with("ansible_"));
             if bare {
                 self.bare_facts.insert(Arc::clone(&name));
             } else {

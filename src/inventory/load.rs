@@ -30,6 +30,14 @@ impl InventorySource {
             Self::Path(PathBuf::from(text))
         }
     }
+
+    /// As `ansible_inventory_sources` has it: paths absolute, lists as they are.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Hosts(text) => text.clone(),
+            Self::Path(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
+        }
+    }
 }
 
 /// Files in a folder of inventories that are passed over.

@@ -125,6 +125,8 @@ pub(super) struct Opened {
     pub templates: Arc<Templates>,
     pub loader: Arc<Loader>,
     pub hosts: Arc<InventoryHosts>,
+    /// The inventories as they were named, paths absolute.
+    pub inventory: Vec<String>,
     /// The environment's and `-e`.
     pub layers: Vec<Layer>,
     /// Parents first, the chosen one last.
@@ -216,7 +218,7 @@ pub(super) fn open(
     let extra = super::extra_vars::layer(&request.extra_vars, request.hash_merge, sources, &early)?;
     layers.push(extra);
     let loader = Arc::new(Loader::new(LoaderOptions { scope: Scope::from_layers(layers.clone()).merging(request.hash_merge), ..options }));
-    let inventories = match (&environment, request.inventory.is_empty()) {
+    let inventories: Vec<InventorySource> = match (&environment, request.inventory.is_empty()) {
         (_, false) => request.inventory.iter().map(|text| InventorySource::parse(text)).collect(),
         (Some(environment), true) => environment.inventories.clone(),
         // As Ansible: only the implicit localhost is there then.
@@ -245,6 +247,7 @@ pub(super) fn open(
         templates,
         loader,
         hosts: Arc::new(hosts),
+        inventory: inventories.iter().map(InventorySource::shown).collect(),
         layers,
         environments,
         state: request.state_dir.clone().unwrap_or_else(|| base.clone()),

@@ -209,6 +209,7 @@ async fn play(
         diff: request.diff,
         tags: request.tags.clone(),
         skip_tags: request.skip_tags.clone(),
+        inventory: opened.inventory.clone(),
         limit: request.project.limit.clone(),
         start_at_task: request.start_at_task.clone(),
         force_handlers: request.force_handlers,
