@@ -228,7 +228,11 @@ impl HostRun {
         for (_, password) in vars.iter().filter(|(key, _)| crate::secret::names_password(&key.text())) {
             self.play.engine.redactor.learn(&python_str(password));
         }
-        let changed = self.play.engine.hosts.add_host(&name, &groups, &vars)?;
+        let mut set = vars.clone();
+        if let Some(port) = port.filter(|_| !vars.contains_key(&StrKey("ansible_port"))) {
+            insert(&mut set, "ansible_port", u32::from(port));
+        }
+        let changed = self.play.engine.hosts.add_host(&name, &groups, &set)?;
         self.hosts_changed();
         let group_values: Vec<Value> = groups.iter().map(|group| Value::from(group.as_str())).collect();
         let result = map! {

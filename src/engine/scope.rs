@@ -7,7 +7,7 @@ use indexmap::{IndexMap, IndexSet};
 use super::play::PlayRun;
 use super::state::{HostRecord, lock};
 use crate::diag::Diagnostic;
-use crate::playbook::{Context, ContextKind, Role, Task};
+use crate::playbook::{Context, ContextKind, Item, Role, Task};
 use crate::value::{Map, Value, insert};
 use crate::vars::{Entry, HostVars, Layer, Level, Origin, Scope};
 use crate::yaml::Node;
@@ -124,7 +124,9 @@ impl PlayRun {
             entries.insert(name.into(), Entry::Data(value, None));
         };
         set("inventory_hostname", Value::Str(Arc::clone(host)));
-        set("inventory_hostname_short", Value::from(host.split('.').next().unwrap_or(host)));
+        let address = host.parse::<std::net::IpAddr>().is_ok();
+        let short = if address { host } else { host.split('.').next().unwrap_or(host) };
+        set("inventory_hostname_short", Value::from(short));
         if let Some(record) = self.record(host) {
             let names: Vec<Value> = if record.groups.is_empty() {
                 vec![Value::from("ungrouped")]
@@ -132,6 +134,10 @@ impl PlayRun {
                 record.groups.iter().map(|group| Value::Str(Arc::clone(group))).collect()
             };
             set("group_names", Value::from(names));
+            if record.added {
+                set("inventory_dir", Value::Null);
+                set("inventory_file", Value::Null);
+            }
             if let Some(file) = &record.source {
                 set("inventory_dir", file.parent().map(|dir| dir.display().to_string()).into());
                 set("inventory_file", Value::from(file.display().to_string()));
@@ -186,13 +192,15 @@ impl PlayRun {
         set("ansible_play_batch", list(&alive));
         set("play_hosts", list(&alive));
         set("ansible_play_name", Value::from(self.name.clone()));
-        let direct: Vec<Arc<str>> = self
-            .play
-            .roles
-            .iter()
-            .filter(|role| parents_of(&role.context).next().is_none())
-            .map(|role| Arc::clone(&role.role.name))
-            .collect();
+        let listed = self.play.roles.iter().filter(|role| parents_of(&role.context).next().is_none());
+        let mut direct: IndexSet<Arc<str>> = listed.map(|role| Arc::clone(&role.role.name)).collect();
+        for role in &self.play.roles {
+            imported_names(&role.tasks, &mut direct);
+        }
+        for items in [&self.play.pre_tasks, &self.play.tasks, &self.play.post_tasks] {
+            imported_names(items, &mut direct);
+        }
+        let direct: Vec<Arc<str>> = direct.into_iter().collect();
         let dependent: IndexSet<Arc<str>> = self
             .play
             .roles
@@ -289,6 +297,24 @@ impl PlayRun {
     }
 }
 
+/// The roles that tasks import: they count as roles of the play.
+fn imported_names(items: &[Item], names: &mut IndexSet<Arc<str>>) {
+    for item in items {
+        match item {
+            Item::Task(_) => {}
+            Item::Block(block) => {
+                for part in [&block.body, &block.rescue, &block.always] {
+                    imported_names(part, names);
+                }
+            }
+            Item::Role(role) => {
+                names.insert(Arc::clone(&role.role.name));
+                imported_names(&role.tasks, names);
+            }
+        }
+    }
+}
+
 /// The roles around a role's use, innermost first.
 fn parents_of(context: &Arc<Context>) -> impl Iterator<Item = &Arc<Role>> {
     context
@@ -303,10 +329,16 @@ fn parents_of(context: &Arc<Context>) -> impl Iterator<Item = &Arc<Role>> {
 /// The layers of a chain of contexts: play, roles, blocks, includes.
 fn context_layers(context: &Arc<Context>, layers: &mut Vec<Layer>) {
     let chain: Vec<&Context> = context.chain().collect();
+    let (mut in_play, mut imported) = (false, Vec::new());
     for context in chain.into_iter().rev() {
         let vars = context.keywords.get("vars");
         match &context.kind {
-            ContextKind::Play => layers.extend(vars.map(|node| source(Level::PlayVars, "play vars", node))),
+            ContextKind::Play => {
+                layers.extend(vars.map(|node| source(Level::PlayVars, "play vars", node)));
+                // An imported playbook's variables outrank those of its plays, the innermost import's first.
+                layers.extend(imported.drain(..).rev());
+                in_play = true;
+            }
             ContextKind::Role(role) => {
                 role_layers(role, layers);
                 layers.extend(vars.map(|node| source(Level::RoleVars, "role entry", node)));
@@ -326,8 +358,14 @@ fn context_layers(context: &Arc<Context>, layers: &mut Vec<Layer>) {
                 }
             }
             ContextKind::Block => layers.extend(vars.map(|node| source(Level::BlockVars, "block vars", node))),
-            ContextKind::Include { .. } => {
+            ContextKind::Include { dynamic: true, .. } => {
                 layers.extend(vars.map(|node| source(Level::IncludeParams, "include vars", node)));
+            }
+            ContextKind::Include { .. } if in_play => {
+                layers.extend(vars.map(|node| source(Level::BlockVars, "import vars", node)));
+            }
+            ContextKind::Include { .. } => {
+                imported.extend(vars.map(|node| source(Level::PlayVars, "import_playbook vars", node)));
             }
         }
     }

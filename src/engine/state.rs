@@ -21,6 +21,8 @@ pub struct HostRecord {
     pub groups: Vec<Arc<str>>,
     /// The file of the inventory that names it first.
     pub source: Option<std::path::PathBuf>,
+    /// A task added it.
+    pub added: bool,
 }
 
 /// The inventory, as the engine needs it. `add_host` and `group_by` change it.
@@ -264,7 +266,7 @@ impl StaticHosts {
             .iter()
             .map(|name| {
                 let name: Arc<str> = Arc::from(*name);
-                (Arc::clone(&name), HostRecord { name, layers: Vec::new(), groups: Vec::new(), source: None })
+                (Arc::clone(&name), HostRecord { name, layers: Vec::new(), groups: Vec::new(), source: None, added: false })
             })
             .collect();
         Self { inner: Mutex::new(inner) }
@@ -314,6 +316,7 @@ impl HostList for StaticHosts {
             )],
             groups: groups.iter().map(|group| Arc::from(group.as_str())).collect(),
             source: None,
+            added: true,
         };
         Ok(hosts.insert(name, record).is_none())
     }

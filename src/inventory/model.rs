@@ -30,6 +30,8 @@ pub struct Host {
     pub(super) files: Vec<Layer>,
     /// Localhost that no inventory names.
     pub implicit: bool,
+    /// A task added it.
+    pub added: bool,
     /// Mappings join those of the same name (`hash_behaviour: merge`).
     merge: bool,
 }
@@ -63,6 +65,12 @@ pub struct Inventory {
     pub(super) folders: Vec<(std::path::PathBuf, super::files::Beside)>,
     /// Mappings of a host or group that stand in several places are joined (`hash_behaviour: merge`).
     pub(super) merge: bool,
+    /// What becomes of odd characters in names of groups.
+    pub(super) odd_groups: super::files::OddGroups,
+    /// A group's name has such.
+    pub(super) odd_found: bool,
+    /// Folders of the sources read so far, for plugins that look at their variables.
+    pub(super) before: Vec<PathBuf>,
 }
 
 /// The names under which localhost is implicit.
@@ -84,6 +92,9 @@ impl Inventory {
             localhost_files: Vec::new(),
             folders: Vec::new(),
             merge: false,
+            odd_groups: super::files::OddGroups::Keep,
+            odd_found: false,
+            before: Vec::new(),
         };
         inventory.add_group("all");
         inventory.add_group("ungrouped");
@@ -195,8 +206,10 @@ impl Inventory {
         groups: &[String],
         vars: impl IntoIterator<Item = (Arc<str>, Value)>,
     ) {
+        let known = self.hosts.contains_key(name);
         self.add_host(name, "all", None, None);
         if let Some(host) = self.hosts.get_mut(name) {
+            host.added |= !known;
             if host.origin.is_empty() {
                 host.origin = Arc::from(format!("host {name}"));
             }
@@ -236,8 +249,16 @@ impl Inventory {
         self.merge
     }
 
+    /// A group's name as the settings want it.
+    fn safe(&mut self, name: &str) -> String {
+        let (name, odd) = self.odd_groups.name(name);
+        self.odd_found |= odd;
+        name.into_owned()
+    }
+
     pub(super) fn add_group(&mut self, name: &str) -> &mut Group {
         let merge = self.merge;
+        let name = &*self.safe(name);
         self.groups.entry(Arc::from(name)).or_insert_with(|| Group {
             name: Arc::from(name),
             origin: Arc::from(format!("group {name}")),
@@ -256,6 +277,7 @@ impl Inventory {
     ) -> &mut Host {
         let name: Arc<str> = Arc::from(name);
         let merge = self.merge;
+        let group = &*self.safe(group);
         self.add_group(group).hosts.insert(Arc::clone(&name));
         let host = self.hosts.entry(Arc::clone(&name)).or_insert_with(|| Host {
             origin: Arc::from(format!("host {name}")),
@@ -280,6 +302,7 @@ impl Inventory {
 
     /// Makes a group a child of another; a loop is an error that shows its chain.
     pub(super) fn add_child(&mut self, parent: &str, child: &str, span: Option<Span>) -> Result<()> {
+        let (parent, child) = (&*self.safe(parent), &*self.safe(child));
         if let Some(chain) = self.chain(child, parent) {
             let names: Vec<String> = chain.iter().chain([&Arc::from(child)]).map(|name| format!("`{name}`")).collect();
             return Err(Diagnostic::source("I0003", format!("group `{child}` would contain itself"))
