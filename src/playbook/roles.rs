@@ -192,7 +192,7 @@ impl Parser<'_> {
         std::mem::swap(&mut self.collections, &mut collections);
 
         // Dependencies see this role's variables and keywords, so they are loaded inside of it.
-        let bare = |dependencies: Vec<Arc<Role>>| Role {
+        let bare = |dependencies: Vec<Arc<Role>>, dependent: bool| Role {
             name: Arc::clone(&name),
             path: path.clone(),
             defaults: defaults.clone(),
@@ -200,9 +200,10 @@ impl Parser<'_> {
             params: request.params.clone(),
             dependencies,
             allow_duplicates: request.allow_duplicates.unwrap_or(meta.allow_duplicates),
+            dependent,
         };
         let outer = Arc::new(Context {
-            kind: ContextKind::Role(Arc::new(bare(Vec::new()))),
+            kind: ContextKind::Role(Arc::new(bare(Vec::new(), true))),
             keywords: keywords.clone(),
             parent: Some(Arc::clone(&here.context)),
         });
@@ -214,7 +215,7 @@ impl Parser<'_> {
             dependencies.extend(found.last().map(|last| Arc::clone(&last.role)));
             uses.extend(found);
         }
-        let role = Arc::new(bare(dependencies));
+        let role = Arc::new(bare(dependencies, false));
         let context = Arc::new(Context {
             kind: ContextKind::Role(Arc::clone(&role)),
             keywords,

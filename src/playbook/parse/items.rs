@@ -191,7 +191,7 @@ impl Parser<'_> {
             }
         };
         let context = Arc::new(Context {
-            kind: ContextKind::Include { file: path.clone() },
+            kind: ContextKind::Include { file: path.clone(), dynamic: false },
             keywords,
             parent: Some(Arc::clone(&here.context)),
         });
