@@ -9,6 +9,7 @@ mod log;
 mod names;
 mod output;
 mod run;
+mod terminal;
 mod vault;
 
 use std::io::Write as _;

@@ -254,8 +254,8 @@ impl HostRun {
         let included = match known {
             Some(included) => included,
             None => {
-                let keywords = include_keywords(task, include)?;
-                let context = Self::include_context(task, PathBuf::from(&name), keywords);
+                let (keywords, applied) = include_keywords(task, include)?;
+                let context = Self::include_context(task, PathBuf::from(&name), keywords, applied);
                 let included = match include.kind {
                     IncludeKind::Tasks => Included::Tasks(
                         self.play.engine.loader.include_tasks(&name, &context, &task.file, task.handler)?.into(),
@@ -356,10 +356,10 @@ impl HostRun {
             }
             "end_role" => return Flow::EndRole,
             "clear_facts" => {
-                let state = engine.states.get(&self.host);
-                let mut state = lock(&state);
-                state.facts = Arc::default();
-                state.facts_layer = None;
+                // Those of the whole play, as Ansible does.
+                for host in &self.play.hosts {
+                    engine.states.clear_facts(host);
+                }
             }
             "clear_host_errors" => {
                 for host in &self.play.hosts {
@@ -455,8 +455,9 @@ fn skipped_meta(action: &str, host: &str) -> String {
     format!("{action} conditional evaluated to False{rest}")
 }
 
-/// The keywords that an include hands on: its `vars`, and what stands under `apply`.
-fn include_keywords(task: &Task, include: &Include) -> Result<Keywords> {
+/// The keywords that an include hands on: its `vars`, and what stands under `apply`; the variables there are those of
+/// a block around it.
+fn include_keywords(task: &Task, include: &Include) -> Result<(Keywords, Option<Keywords>)> {
     let mut keywords = Keywords::default();
     if let Some((_, apply)) = include.args.get("apply") {
         for (key, value) in apply.as_map().unwrap_or_default() {
@@ -468,8 +469,13 @@ fn include_keywords(task: &Task, include: &Include) -> Result<Keywords> {
             keywords.0.insert(name, (key.place(), value.clone()));
         }
     }
+    let applied = keywords.0.shift_remove("vars").map(|vars| {
+        let mut applied = Keywords::default();
+        applied.0.insert("vars", vars);
+        applied
+    });
     if let Some(vars) = task.keywords.get("vars") {
         keywords.0.insert("vars", (vars.place(), vars.clone()));
     }
-    Ok(keywords)
+    Ok((keywords, applied))
 }

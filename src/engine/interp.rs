@@ -300,12 +300,17 @@ impl HostRun {
         Flow::Next
     }
 
-    /// A context for what a dynamic include brings in.
+    /// A context for what a dynamic include brings in; `applied`: a block's keywords around it.
     pub(super) fn include_context(
         task: &Task,
         file: std::path::PathBuf,
         keywords: crate::playbook::Keywords,
+        applied: Option<crate::playbook::Keywords>,
     ) -> Arc<Context> {
-        Arc::new(Context { kind: ContextKind::Include { file }, keywords, parent: Some(Arc::clone(&task.context)) })
+        let mut parent = Arc::clone(&task.context);
+        if let Some(keywords) = applied {
+            parent = Arc::new(Context { kind: ContextKind::Block, keywords, parent: Some(parent) });
+        }
+        Arc::new(Context { kind: ContextKind::Include { file, dynamic: true }, keywords, parent: Some(parent) })
     }
 }

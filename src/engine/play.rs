@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use indexmap::IndexMap;
 
 use super::interp::HostRun;
+use super::prompts::prompts;
 use super::run::Engine;
 use super::schedule::Gate;
 use super::scope::{Frames, builtin_layer, role_layers, source};
@@ -55,7 +56,7 @@ pub(super) struct PlayRun {
     pub handlers: Mutex<Vec<Handler>>,
     pub included: Mutex<HashMap<(TaskId, String), Included>>,
     /// Variables of `vars_prompt`.
-    pub prompts: Option<Layer>,
+    pub prompts: Vec<Layer>,
     /// Limits of tasks with `throttle`.
     pub throttles: Mutex<HashMap<TaskId, Arc<tokio::sync::Semaphore>>>,
     /// Failures in the running batch, for `max_fail_percentage`.
@@ -73,7 +74,9 @@ impl PlayRun {
         engine.hosts.enter_playbook(play.file.parent().unwrap_or(std::path::Path::new("")))?;
         let mut layers = engine.options.layers.clone();
         layers.extend(keywords.get("vars").map(|node| source(Level::PlayVars, "play vars", node)));
-        let early = Scope::from_layers(layers);
+        let early = Scope::from_layers(layers).merging(engine.options.hash_merge);
+        let Some(prompts) = prompts(engine, keywords.get("vars_prompt"), &early).await? else { return Ok(false) };
+        let early = prompts.iter().fold(early, |early, layer| early.with(layer.clone()));
         let pattern = match keywords.get("hosts") {
             Some(node) => pattern_text(&engine.templates.render(node, &early)?),
             None => String::new(),
@@ -156,7 +159,7 @@ impl PlayRun {
             vars_files: Mutex::default(),
             handlers: Mutex::new(handlers),
             included: Mutex::default(),
-            prompts: prompts(engine, keywords.get("vars_prompt"), &early)?,
+            prompts,
             throttles: Mutex::default(),
             failed: Mutex::default(),
             fatal: AtomicBool::new(false),
@@ -322,33 +325,6 @@ impl PlayRun {
             lock(&self.gate).stop();
         }
     }
-}
-
-/// The variables of `vars_prompt`. Nobody is asked: one that `-e` gives is left alone, else its default counts, as
-/// in Ansible without a terminal.
-fn prompts(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Option<Layer>> {
-    let Some(node) = node else { return Ok(None) };
-    let items: Vec<&Node> = node.as_list().map_or_else(|| vec![node], |items| items.iter().collect());
-    let mut entries: Vec<(Arc<str>, Value)> = Vec::new();
-    for item in items {
-        let Some(name) = item.get("name").and_then(Node::as_str) else { continue };
-        if engine.options.layers.iter().any(|layer| layer.entries.contains_key(name)) {
-            continue;
-        }
-        let value = match item.get("default") {
-            Some(default) => engine.templates.render(default, early)?,
-            None => Value::Null,
-        };
-        let shown = if value == Value::Null { "nothing" } else { "its default" };
-        engine.warn_once(
-            None,
-            Diagnostic::source("P0157", format!("`{name}` was not asked for: it is {shown}"))
-                .with_label(item.place(), "not asked")
-                .with_hint(format!("-e {name}=VALUE")),
-        );
-        entries.push((Arc::from(name), value));
-    }
-    Ok(Some(Layer::data(Level::PlayPrompt, "vars_prompt", entries)))
 }
 
 /// Whether hosts wait for each other at each task: the play's `strategy`, else the run's.

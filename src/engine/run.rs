@@ -10,7 +10,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::play::PlayRun;
-use super::state::{HostList, Out, States, lock};
+use super::prompts::Asks;
+use super::state::{FactCache, HostList, Out, States, lock};
 use super::target::Targets;
 use crate::diag::{Diagnostic, ExitCode, Result};
 use crate::event::{EventKind, Sink, Stats};
@@ -76,6 +77,8 @@ pub struct Options {
     pub tags: Vec<String>,
     /// `--skip-tags`
     pub skip_tags: Vec<String>,
+    /// The inventories as they were named, paths absolute, for `ansible_inventory_sources`.
+    pub inventory: Vec<String>,
     /// `--limit`, for `ansible_limit`.
     pub limit: Option<String>,
     /// `--start-at-task`
@@ -88,6 +91,10 @@ pub struct Options {
     pub gathering: String,
     /// The strategy of plays that name none.
     pub strategy: String,
+    /// Mappings of one name are joined instead of replaced (`hash_behaviour: merge`).
+    pub hash_merge: bool,
+    /// Facts are variables of their own, too (`inject_facts_as_vars`).
+    pub inject_facts: bool,
     /// Variables from `-e`, and the environment's, ready as layers.
     pub layers: Vec<Layer>,
     /// Connection settings of the command line, below variables: `connection`, `remote_user`,
@@ -107,12 +114,15 @@ impl Default for Options {
             diff: false,
             tags: Vec::new(),
             skip_tags: Vec::new(),
+            inventory: Vec::new(),
             limit: None,
             start_at_task: None,
             force_handlers: false,
             verbosity: 0,
             gathering: "implicit".to_owned(),
             strategy: "linear".to_owned(),
+            hash_merge: false,
+            inject_facts: true,
             layers: Vec::new(),
             defaults: IndexMap::new(),
             run_info: Value::empty_map(),
@@ -152,6 +162,10 @@ pub struct Parts {
     pub redactor: Arc<Redactor>,
     /// Ends the run.
     pub cancel: CancellationToken,
+    /// Who answers `vars_prompt`; nobody without a terminal.
+    pub asks: Option<Arc<dyn Asks>>,
+    /// Where facts are kept between runs.
+    pub fact_cache: Option<Arc<dyn FactCache>>,
 }
 
 /// Everything that a run shares between hosts.
@@ -172,6 +186,8 @@ pub struct Engine {
     pub redactor: Arc<Redactor>,
     /// Ends the run.
     pub cancel: CancellationToken,
+    /// Who answers `vars_prompt`.
+    pub asks: Option<Arc<dyn Asks>>,
     pub(super) states: States,
     pub(super) warned: Mutex<IndexSet<String>>,
     pub(super) forks: Arc<Semaphore>,
@@ -182,9 +198,10 @@ pub struct Engine {
 impl Engine {
     /// An engine for one run.
     pub fn new(options: Options, parts: Parts) -> Arc<Self> {
+        let inject_facts = options.inject_facts;
         let forks = Arc::new(Semaphore::new(options.forks.max(1)));
         let started = AtomicBool::new(options.start_at_task.is_none());
-        let Parts { templates, hosts, targets, loader, sink, redactor, cancel } = parts;
+        let Parts { templates, hosts, targets, loader, sink, redactor, cancel, asks, fact_cache } = parts;
         Arc::new(Self {
             options,
             templates,
@@ -194,7 +211,8 @@ impl Engine {
             sink,
             redactor,
             cancel,
-            states: States::default(),
+            asks,
+            states: States::new(fact_cache, inject_facts),
             warned: Mutex::default(),
             forks,
             started,

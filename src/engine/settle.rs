@@ -42,9 +42,12 @@ impl HostRun {
             "include_vars" => Arc::clone(&lock(&self.play.engine.states.get(&self.host)).included),
             _ => Arc::default(),
         };
+        let gathers = matches!(&task.action, crate::playbook::Action::Module(module)
+            if matches!(&*module.name, "gather_facts" | "ansible.builtin.gather_facts" | "ansible.legacy.gather_facts"));
         for host in hosts {
             let state = self.play.engine.states.get(&host);
             let mut state = lock(&state);
+            let mut kept = false;
             match name {
                 "set_fact" => {
                     let cacheable = attempt.result.get(&StrKey("_ansible_facts_cacheable")).is_some_and(Value::truthy);
@@ -53,6 +56,7 @@ impl HostRun {
                     }
                     if cacheable {
                         state.merge_facts(facts);
+                        kept = true;
                     }
                 }
                 "include_vars" => {
@@ -60,7 +64,15 @@ impl HostRun {
                     Arc::make_mut(&mut state.included)
                         .extend(set.map(|(name, entry)| (Arc::clone(name), entry.clone())));
                 }
-                _ => state.merge_facts(facts),
+                _ => {
+                    state.merge_facts(facts);
+                    // Only the gathering of facts makes a later one needless (`smart`), no `setup` of a play's own.
+                    state.gathered |= gathers;
+                    kept = true;
+                }
+            }
+            if kept {
+                self.play.engine.states.keep_facts(&host, &state);
             }
         }
         if name == "set_fact" {
@@ -244,7 +256,8 @@ impl HostRun {
             let role = handler.task.context.role();
             let meant = |topic: &Value| {
                 let topic = python_str(topic);
-                let of = |role: &str| name.strip_suffix(topic.as_str()).is_some_and(|head| head == format!("{role} : "));
+                let of =
+                    |role: &str| name.strip_suffix(topic.as_str()).is_some_and(|head| head == format!("{role} : "));
                 topic == name || role.is_some_and(|role| of(&role.name) || of(&role.short))
             };
             let listens = match topics {

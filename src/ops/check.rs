@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::project::{Opened, ProjectRequest, open, playbook_file};
-use crate::engine::HostList as _;
 use crate::diag::{Diagnostic, Result, SourceMap};
+use crate::engine::HostList as _;
 use crate::playbook::{CheckInput, Loaded, Play};
 use crate::vars::Entry;
 

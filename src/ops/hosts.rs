@@ -150,7 +150,13 @@ impl HostList for InventoryHosts {
         let mut groups = inventory.group_names(name);
         groups.retain(|group| &**group != "all" && &**group != "ungrouped");
         let source = host.source.as_deref().and_then(|path| std::path::absolute(path).ok());
-        Some(HostRecord { name: Arc::clone(&host.name), layers: inventory.layers(name), groups, source })
+        Some(HostRecord {
+            name: Arc::clone(&host.name),
+            layers: inventory.layers(name),
+            groups,
+            source,
+            added: host.added,
+        })
     }
 
     fn groups(&self) -> IndexMap<Arc<str>, Vec<Arc<str>>> {

@@ -200,7 +200,7 @@ impl Loader {
         // The play's own file.
         let mut chain = context.chain().skip_while(|context| !matches!(context.kind, ContextKind::Play));
         let file = chain.find_map(|context| match &context.kind {
-            ContextKind::Include { file } => Some(file),
+            ContextKind::Include { file, .. } => Some(file),
             _ => None,
         })?;
         self.default_collection(file)

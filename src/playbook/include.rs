@@ -82,14 +82,14 @@ impl Loader {
             Err(error) => return Part { value: None, problems: vec![error], lost: Vec::new() },
         };
         let context = match &context.kind {
-            ContextKind::Include { file } if *file == path => Arc::clone(context),
-            ContextKind::Include { .. } => Arc::new(Context {
-                kind: ContextKind::Include { file: path.clone() },
+            ContextKind::Include { file, .. } if *file == path => Arc::clone(context),
+            ContextKind::Include { dynamic, .. } => Arc::new(Context {
+                kind: ContextKind::Include { file: path.clone(), dynamic: *dynamic },
                 keywords: context.keywords.clone(),
                 parent: context.parent.clone(),
             }),
             _ => Arc::new(Context {
-                kind: ContextKind::Include { file: path.clone() },
+                kind: ContextKind::Include { file: path.clone(), dynamic: true },
                 keywords: Keywords::default(),
                 parent: Some(Arc::clone(context)),
             }),
@@ -127,6 +127,7 @@ impl Loader {
             validate: from.validate,
             beside: None,
             included: true,
+            vars: context.keywords.get("vars").cloned(),
         };
         let mut uses = parser.role(&request, Keywords::default(), &here);
         let last = uses.pop();
@@ -179,7 +180,7 @@ impl Loader {
         add(join(search.file.parent().unwrap_or(Path::new("")), name));
         for context in search.context.chain() {
             match &context.kind {
-                ContextKind::Include { file } => add(join(file.parent().unwrap_or(Path::new("")), name)),
+                ContextKind::Include { file, .. } => add(join(file.parent().unwrap_or(Path::new("")), name)),
                 ContextKind::Role(_) => break,
                 _ => {}
             }

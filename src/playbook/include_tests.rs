@@ -260,7 +260,7 @@ fn files_are_included_while_a_run_goes_on() {
     ]);
     let (context, file) = play_context(&project);
     let include = Arc::new(Context {
-        kind: ContextKind::Include { file: PathBuf::new() },
+        kind: ContextKind::Include { file: PathBuf::new(), dynamic: true },
         keywords: Keywords::default(),
         parent: Some(context),
     });

@@ -206,7 +206,8 @@ impl Loader {
                     ContextKind::Play => Level::PlayVars,
                     ContextKind::Role(_) => Level::RoleVars,
                     ContextKind::Block => Level::BlockVars,
-                    ContextKind::Include { .. } => Level::IncludeParams,
+                    ContextKind::Include { dynamic: true, .. } => Level::IncludeParams,
+                    ContextKind::Include { dynamic: false, .. } => Level::BlockVars,
                 };
                 scope = scope.with(Layer::source(level, "vars", vars));
             }

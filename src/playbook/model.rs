@@ -36,10 +36,13 @@ pub enum ContextKind {
     Role(Arc<Role>),
     /// A block.
     Block,
-    /// An import or include: its `vars` rank as include parameters, its file's folder is searched.
+    /// An import or include: its file's folder is searched.
     Include {
         /// The included file.
         file: PathBuf,
+        /// Loaded while the play runs: its `vars` rank as include parameters. Those of an import rank as a block's,
+        /// those of an imported playbook as its plays'.
+        dynamic: bool,
     },
 }
 
@@ -115,8 +118,6 @@ pub struct Role {
     pub collections: Vec<String>,
     /// Uses with the same key are one use: without `allow_duplicates` the second does not run.
     pub key: Arc<str>,
-    /// Brought in by `import_role` or `include_role`, not by `roles:` or as a dependency.
-    pub included: bool,
     /// Its folder.
     pub path: PathBuf,
     /// `defaults/main.yml` (or `defaults_from`), each a mapping; in the order of rank.
@@ -127,6 +128,8 @@ pub struct Role {
     pub params: Vec<(Arc<str>, Node)>,
     /// Dependencies from `meta/main.yml`: their defaults and vars are seen by this role too.
     pub dependencies: Vec<Arc<Role>>,
+    /// It stands around its dependencies only: for them it is no parent that includes them.
+    pub dependent: bool,
     /// `allow_duplicates` of `meta/main.yml`.
     pub allow_duplicates: bool,
 }

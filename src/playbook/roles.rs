@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::collections::full_name;
 use super::include::{join, missing, not_found};
 use super::keywords::{self, Places};
-use super::collections::full_name;
 use super::loader::{clean, expand_home, vars_mapping};
 use super::model::{Context, ContextKind, Item, Keywords, Role, RoleUse};
 use super::parse::{Here, Parser, RoleRequest, literal_names, playbook_dir};
@@ -113,6 +113,7 @@ impl Parser<'_> {
             validate: true,
             beside: beside.map(Path::to_path_buf),
             included: false,
+            vars: None,
         };
         self.role(&request, keywords, here)
     }
@@ -161,6 +162,7 @@ impl Parser<'_> {
             validate: args.get("rolespec_validate").and_then(|(_, node)| boolean(node)).unwrap_or(true),
             beside: None,
             included: true,
+            vars: None,
         })
     }
 
@@ -203,25 +205,25 @@ impl Parser<'_> {
             None => short.as_str().into(),
         };
         let collections = self.loader.collections_of_role(collection.as_deref(), meta.collections, &here.context);
-        let key = role_key(&name, &path, request, &keywords, &here.context);
+        let key = role_key(&name, &path, request, &keywords);
 
         // Dependencies see this role's variables and keywords, so they are loaded inside of it.
-        let bare = |dependencies: Vec<Arc<Role>>| Role {
+        let bare = |dependencies: Vec<Arc<Role>>, dependent: bool| Role {
             name: Arc::clone(&name),
             short: short.as_str().into(),
             collection: collection.as_deref().map(Arc::from),
             collections: collections.clone(),
             key: Arc::clone(&key),
-            included: request.included,
             path: path.clone(),
             defaults: defaults.clone(),
             vars: vars.clone(),
             params: request.params.clone(),
             dependencies,
             allow_duplicates: request.allow_duplicates.unwrap_or(meta.allow_duplicates),
+            dependent,
         };
         let outer = Arc::new(Context {
-            kind: ContextKind::Role(Arc::new(bare(Vec::new()))),
+            kind: ContextKind::Role(Arc::new(bare(Vec::new(), true))),
             keywords: keywords.clone(),
             parent: Some(Arc::clone(&here.context)),
         });
@@ -233,7 +235,7 @@ impl Parser<'_> {
             dependencies.extend(found.last().map(|last| Arc::clone(&last.role)));
             uses.extend(found);
         }
-        let role = Arc::new(bare(dependencies));
+        let role = Arc::new(bare(dependencies, false));
         let context = Arc::new(Context {
             kind: ContextKind::Role(Arc::clone(&role)),
             keywords,
@@ -422,7 +424,8 @@ impl Parser<'_> {
         let options = &self.loader.options;
         let plain = !name.contains('/') && !name.starts_with('~');
         if plain {
-            let own = self.loader.collections_around(context).into_iter().map(|collection| (collection, name.to_owned()));
+            let own =
+                self.loader.collections_around(context).into_iter().map(|collection| (collection, name.to_owned()));
             // A full name is looked for under that name alone.
             let full = full_name(name).map(|(collection, rest)| (collection, rest.replace('.', "/")));
             let wanted: Vec<(String, String)> = if full.is_some() { full.into_iter().collect() } else { own.collect() };
@@ -464,7 +467,7 @@ impl Parser<'_> {
 }
 
 /// What makes two uses of a role the same: ansible-core's `Role._get_hash_dict`.
-fn role_key(name: &str, path: &Path, request: &RoleRequest, keywords: &Keywords, around: &Context) -> Arc<str> {
+fn role_key(name: &str, path: &Path, request: &RoleRequest, keywords: &Keywords) -> Arc<str> {
     use std::fmt::Write as _;
     let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let mut key = format!("{name}\n{}\n{}", path.display(), request.included);
@@ -482,13 +485,13 @@ fn role_key(name: &str, path: &Path, request: &RoleRequest, keywords: &Keywords,
     request.params.iter().for_each(|(name, node)| add(name, node));
     // The conditions and tags of an include are the task's, not the role's.
     let own: &[&str] = if request.included { &["vars"] } else { &["when", "tags", "vars"] };
-    let included = (request.included && matches!(around.kind, ContextKind::Include { .. })).then_some(&around.keywords);
     for name in own {
-        for keywords in std::iter::once(keywords).chain(included) {
-            if let Some(node) = keywords.get(name) {
-                add(&format!(":{name}"), node);
-            }
+        if let Some(node) = keywords.get(name) {
+            add(&format!(":{name}"), node);
         }
+    }
+    if let Some(vars) = &request.vars {
+        add(":vars", vars);
     }
     key.into()
 }

@@ -45,8 +45,8 @@ pub(super) fn tell(output: &Output, diagnostics: &[Diagnostic]) {
         match ansible_warning(diagnostic, &output.sources) {
             Some(text) => output.note(&text),
             None => {
-                // Scripts look for Ansible's words.
-                if let Some(words) = diagnostic.registered.as_ref().filter(|_| diagnostic.is_error()) {
+                // Scripts look for Ansible's words; people read the frame behind them.
+                if let (true, Some(words)) = (diagnostic.is_error(), &diagnostic.registered) {
                     output.note(&format!("[ERROR]: {words}\n"));
                 }
                 output.show(std::slice::from_ref(diagnostic));

@@ -41,7 +41,9 @@ fn groups(survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnostic>) {
                 problems.push(
                     Diagnostic::source("P0308", format!("there is no group of modules `{name}`"))
                         .with_label(key.place(), "no collection has it")
-                        .with_hint("install the collection, or write the full name: `group/NAMESPACE.COLLECTION.GROUP`"),
+                        .with_hint(
+                            "install the collection, or write the full name: `group/NAMESPACE.COLLECTION.GROUP`",
+                        ),
                 );
             }
         }

@@ -49,9 +49,9 @@ impl Known {
         let Some(scalar) = node.as_scalar() else { return };
         let role = handler.context.role();
         let mut names = vec![scalar.text.to_string()];
-        names.extend(role.iter().flat_map(|role| {
-            [&role.name, &role.short].map(|name| format!("{name} : {}", scalar.text))
-        }));
+        names.extend(
+            role.iter().flat_map(|role| [&role.name, &role.short].map(|name| format!("{name} : {}", scalar.text))),
+        );
         if node.has_template() {
             self.patterns.extend(names.iter().map(|name| pattern(name)));
         } else {

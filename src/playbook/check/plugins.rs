@@ -176,7 +176,8 @@ fn beside(playbook: &Playbook, survey: &Survey, loader: &Loader) -> Vec<Plugin> 
 impl Plugin {
     /// True if Ansible loads it though nothing names it.
     fn unasked(&self) -> bool {
-        let by_name_only = ["CALLBACK_NEEDS_ENABLED = True", "CALLBACK_NEEDS_WHITELIST = True", "REQUIRES_ENABLED = True"];
+        let by_name_only =
+            ["CALLBACK_NEEDS_ENABLED = True", "CALLBACK_NEEDS_WHITELIST = True", "REQUIRES_ENABLED = True"];
         matches!(self.folder, "callback_plugins" | "vars_plugins")
             && self.text.contains("class ")
             && !by_name_only.iter().any(|words| self.text.contains(words))

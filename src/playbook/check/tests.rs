@@ -334,7 +334,12 @@ fn python_plugins_are_one_error_with_their_uses() {
 #[test]
 fn python_in_collections_and_in_the_place_of_a_module_of_hostctl_is_told() {
     let project = Project::new(&[
-        ("site.yml", &in_play("- ns.col.mine: x\n- command: '{{ ansible_x | ns.col.shout }}'\n- copy: {src: a, dest: b}\n- ns.col.mine: y")),
+        (
+            "site.yml",
+            &in_play(
+                "- ns.col.mine: x\n- command: '{{ ansible_x | ns.col.shout }}'\n- copy: {src: a, dest: b}\n- ns.col.mine: y",
+            ),
+        ),
         ("collections/ansible_collections/ns/col/plugins/modules/mine.py", "from ansible.module_utils.basic import x"),
         ("collections/ansible_collections/ns/col/plugins/filter/f.py", "shout"),
         ("library/copy.py", "from ansible.module_utils.basic import x"),
@@ -342,7 +347,10 @@ fn python_in_collections_and_in_the_place_of_a_module_of_hostctl_is_told() {
     let found = all(&project, &[]);
     let places = "3:7 `ns.col.mine` | 4:32 `ns.col.shout` | 5:7 `copy` | 6:7 `ns.col.mine`";
     assert_eq!(found.len(), 1, "{found:#?}");
-    assert!(found[0].starts_with(&format!("P0304 plugins in Python cannot run: hostctl has no Python | {places}")), "{found:#?}");
+    assert!(
+        found[0].starts_with(&format!("P0304 plugins in Python cannot run: hostctl has no Python | {places}")),
+        "{found:#?}"
+    );
 }
 
 #[test]
@@ -350,7 +358,9 @@ fn an_unknown_module_of_a_collection_is_one_error() {
     let project = Project::new(&[("site.yml", &in_play("- a.b.c: x\n- a.b.c: y\n- command: ls\n- a.b.c: z"))]);
     assert_eq!(
         all(&project, &[]),
-        ["P0202 there is no module `a.b.c` | 3:7 `a.b.c` | 4:7 `a.b.c` | 6:7 `a.b.c` | hint: `hostctl doc` lists the modules"]
+        [
+            "P0202 there is no module `a.b.c` | 3:7 `a.b.c` | 4:7 `a.b.c` | 6:7 `a.b.c` | hint: `hostctl doc` lists the modules"
+        ]
     );
 }
 

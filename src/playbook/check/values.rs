@@ -217,6 +217,11 @@ fn variable(name: &str, node: &Node, key: Span, problems: &mut Vec<Diagnostic>) 
     };
     let mut diagnostic =
         Diagnostic::source("P0106", message).with_label(node.place(), "not a name").with_label(key, "");
+    if name == "register" {
+        let shown = node.as_scalar().map_or("", |scalar| &scalar.text);
+        diagnostic =
+            diagnostic.with_registered(format!("Invalid 'register' specified: Invalid variable name '{shown}'."));
+    }
     let better: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if keywords::is_variable_name(&better) {
         diagnostic = diagnostic.with_hint(format!("write `{better}`"));
@@ -261,11 +266,16 @@ fn keyed(node: &Node, key: Span, name: &str, known: &[(&str, KeywordType)], prob
         let text = inner.as_str().unwrap_or_default();
         match known.iter().find(|(known, _)| *known == text) {
             Some((known, kind)) => value(known, *kind, value_node, inner.place(), problems),
-            None => problems.push(
-                Diagnostic::source("P0101", format!("`{name}` has no key `{text}`"))
+            None => {
+                let mut unknown = Diagnostic::source("P0101", format!("`{name}` has no key `{text}`"))
                     .with_label(inner.place(), "unknown key")
-                    .with_nearest(text, known.iter().map(|(known, _)| *known)),
-            ),
+                    .with_nearest(text, known.iter().map(|(known, _)| *known));
+                if name == "vars_prompt" {
+                    let words = format!("Invalid vars_prompt data structure, found unsupported key '{text}'");
+                    unknown = unknown.with_registered(words);
+                }
+                problems.push(unknown);
+            }
         }
     }
 }

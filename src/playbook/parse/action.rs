@@ -9,9 +9,9 @@ use super::words::{self, ANSIBLE_MODULES, special};
 use super::{Here, Parser, playbook_dir};
 use crate::diag::{Diagnostic, Span, nearest};
 use crate::modules;
+use crate::playbook::collections::Known;
 use crate::playbook::keywords::{self, Places};
 use crate::playbook::kv;
-use crate::playbook::collections::Known;
 use crate::playbook::model::{Action, DynamicUse, Include, IncludeKind, Keywords, ModuleUse};
 use crate::yaml::{Node, Pair};
 
@@ -335,9 +335,7 @@ impl Parser<'_> {
     fn module(&mut self, call: &Call, extra: Option<(Span, Node)>) -> Option<ModuleUse> {
         let found = self.find(&call.name)?;
         for text in &found.deprecated {
-            self.problem(
-                Diagnostic::source("P0309", text.clone()).with_label(call.name_span, "deprecated").warning(),
-            );
+            self.problem(Diagnostic::source("P0309", text.clone()).with_label(call.name_span, "deprecated").warning());
         }
         match found.trouble {
             Some(Trouble::Python(path)) => {
