@@ -59,6 +59,12 @@ impl HostRun {
             if state.out.is_none() {
                 state.out = Some(Out::Failed);
             }
+        } else {
+            let state = self.play.engine.states.get(&self.host);
+            let mut state = lock(&state);
+            if state.condemned && state.out.is_none() {
+                state.out = Some(Out::Failed);
+            }
         }
         // Other hosts see the shorter list of hosts from now on.
         *lock(&self.play.magic_cache) = None;
@@ -101,6 +107,10 @@ impl HostRun {
 
     /// Flushes handlers at the end of a section; after a failure only with `force_handlers`.
     async fn section_end(&self, flow: Flow, position: u32) -> Option<Flow> {
+        // The flush at the end of a section is a task with the tag `always`.
+        if !self.takes_always() {
+            return (!matches!(flow, Flow::Next | Flow::EndRole)).then_some(flow);
+        }
         if matches!(flow, Flow::Next | Flow::EndRole) || self.force_handlers() {
             self.tell_notified();
         }
@@ -115,6 +125,12 @@ impl HostRun {
             }
             other => Some(other),
         }
+    }
+
+    /// Tasks with the tag `always` run.
+    fn takes_always(&self) -> bool {
+        let options = &self.play.engine.options;
+        crate::playbook::selected(&["always"], &options.tags, &options.skip_tags)
     }
 
     fn force_handlers(&self) -> bool {
@@ -174,7 +190,7 @@ impl HostRun {
         match flow {
             Flow::Next | Flow::EndRole => {
                 let mut state = lock(&state);
-                if state.roles_ran.contains(&role.role.path) {
+                if self.takes_always() && state.roles_ran.contains(&role.role.path) {
                     state.roles_done.insert(key);
                 }
                 Flow::Next
@@ -194,7 +210,7 @@ impl HostRun {
             }
             let round = match self.gate.turn(&self.host, position, task.id).await {
                 Turn::Go(round) => round,
-                Turn::Fail => return Flow::Failed,
+                Turn::Fail => return self.failed_with_others(true),
                 Turn::Stop => return Flow::Gone,
             };
             let resolved = match &task.action {
@@ -247,7 +263,17 @@ impl HostRun {
     pub(super) async fn share_failure(&self, task: &Task, round: &Round, here: &Here, flow: Flow) -> Flow {
         let all = self.keyword_bool(task, "any_errors_fatal", here) == Some(true);
         round.ended(all && matches!(flow, Flow::Failed | Flow::Gone), &self.gate);
-        if all && round.any_failed().await && flow == Flow::Next { Flow::Failed } else { flow }
+        if all && round.any_failed().await && flow == Flow::Next { self.failed_with_others(true) } else { flow }
+    }
+
+    /// Another host's failure is this one's too, and a rescue does not take it back: the host misses later plays.
+    pub(super) fn failed_with_others(&self, failed: bool) -> Flow {
+        if failed {
+            lock(&self.play.engine.states.get(&self.host)).condemned = true;
+            Flow::Failed
+        } else {
+            Flow::Next
+        }
     }
 
     /// False before `--start-at-task`'s task was seen.

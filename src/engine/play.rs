@@ -64,6 +64,8 @@ pub(super) struct PlayRun {
     pub fatal: AtomicBool,
     /// `meta: end_play`.
     pub ended: AtomicBool,
+    /// The debugger starts at each failure.
+    pub debug: bool,
 }
 
 impl PlayRun {
@@ -102,7 +104,7 @@ impl PlayRun {
         }
         let shown: Vec<Arc<str>> =
             selected.into_iter().filter(|host| lock(&engine.states.get(host)).out.is_none()).collect();
-        let linear = in_step(engine, keywords.get("strategy"), &early)?;
+        let strategy = strategy(engine, keywords.get("strategy"), &early)?;
         engine.sink.emit(
             None,
             EventKind::PlayStarted {
@@ -110,7 +112,7 @@ impl PlayRun {
                 of,
                 name: name.clone(),
                 hosts: shown.iter().map(ToString::to_string).collect(),
-                free: !linear,
+                free: !strategy.in_step(),
                 check: match keywords.get("check_mode") {
                     Some(node) => super::conditions::truth(&engine.templates.render(node, &early)?),
                     None => None,
@@ -160,16 +162,17 @@ impl PlayRun {
             failed: Mutex::default(),
             fatal: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            debug: strategy == Strategy::Debug || engine.options.debugger,
         });
         let play_vars = keywords.get("vars").map(|node| source(Level::PlayVars, "play vars", node));
         run.warn_hidden(
             play_vars.iter().flat_map(|layer| layer.entries.iter().map(|(name, entry)| (&**name, entry.span()))),
             "play variable",
         );
-        run.batches(&early).await
+        run.batches(&early, strategy).await
     }
 
-    async fn batches(self: &Arc<Self>, early: &Scope) -> Result<bool> {
+    async fn batches(self: &Arc<Self>, early: &Scope, strategy: Strategy) -> Result<bool> {
         let keywords = &self.play.context.keywords;
         let sizes = match keywords.get("serial") {
             Some(node) => match self.engine.templates.render(node, early)? {
@@ -178,7 +181,6 @@ impl PlayRun {
             },
             None => Vec::new(),
         };
-        let linear = in_step(&self.engine, keywords.get("strategy"), early)?;
         let mut rest: &[Arc<str>] = &self.hosts;
         let mut step = 0;
         while !rest.is_empty() && !self.engine.cancel.is_cancelled() {
@@ -193,18 +195,21 @@ impl PlayRun {
             *lock(&self.batch) = batch.clone();
             *lock(&self.magic_cache) = None;
             lock(&self.failed).clear();
-            let gate = Arc::new(Gate::new(linear, &batch));
+            let gate = Arc::new(Gate::new(strategy.in_step(), &batch));
             *lock(&self.gate) = Arc::clone(&gate);
             self.load_vars_files(&batch);
             let mut tasks = tokio::task::JoinSet::new();
-            for host in &batch {
-                let host = HostRun::new(Arc::clone(self), Arc::clone(&gate), Arc::clone(host));
-                tasks.spawn(async move { host.run_play().await });
+            // With `host_pinned` a host begins its play once it can go through it beside the others.
+            let room = if strategy == Strategy::HostPinned { self.engine.options.forks.max(1) } else { batch.len() };
+            let mut waiting = batch.iter();
+            let next = |host: &Arc<str>| HostRun::new(Arc::clone(self), Arc::clone(&gate), Arc::clone(host));
+            for host in waiting.by_ref().take(room) {
+                tasks.spawn(next(host).run_play());
             }
             loop {
                 tokio::select! {
                     ended = tasks.join_next() => match ended {
-                        Some(Ok(())) => {}
+                        Some(Ok(())) => drop(waiting.next().map(|host| tasks.spawn(next(host).run_play()))),
                         Some(Err(error)) => {
                             tasks.abort_all();
                             return Err(Diagnostic::internal(format!("a host's interpreter ended: {error}")));
@@ -348,8 +353,25 @@ fn prompts(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Option
     Ok(Some(Layer::data(Level::PlayPrompt, "vars_prompt", entries)))
 }
 
-/// Whether hosts wait for each other at each task: the play's `strategy`, else the run's.
-fn in_step(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<bool> {
+/// How hosts go through a play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Strategy {
+    Linear,
+    /// Like linear; the debugger starts at each failure.
+    Debug,
+    Free,
+    HostPinned,
+}
+
+impl Strategy {
+    /// Hosts wait for each other at each task.
+    fn in_step(self) -> bool {
+        matches!(self, Self::Linear | Self::Debug)
+    }
+}
+
+/// The play's `strategy`, else the run's.
+fn strategy(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Strategy> {
     let given = match node {
         Some(node) => {
             let value = engine.templates.render(node, early)?;
@@ -359,11 +381,13 @@ fn in_step(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<bool> 
     };
     let name = given.unwrap_or_else(|| engine.options.strategy.clone());
     match name.rsplit('.').next().unwrap_or_default() {
-        "linear" | "debug" => Ok(true),
-        "free" | "host_pinned" => Ok(false),
+        "linear" => Ok(Strategy::Linear),
+        "debug" => Ok(Strategy::Debug),
+        "free" => Ok(Strategy::Free),
+        "host_pinned" => Ok(Strategy::HostPinned),
         _ => {
             let mut wrong = Diagnostic::source("P0140", format!("there is no strategy `{name}`"))
-                .with_hint("`linear`, `free` or `host_pinned`");
+                .with_hint("`linear`, `free`, `host_pinned` or `debug`");
             if let Some(node) = node {
                 wrong = wrong.with_label(node.place(), "unknown");
             }

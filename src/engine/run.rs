@@ -9,6 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::person::Person;
 use super::play::PlayRun;
 use super::state::{HostList, Out, States, lock};
 use super::target::Targets;
@@ -76,6 +77,12 @@ pub struct Options {
     pub gathering: String,
     /// The strategy of plays that name none.
     pub strategy: String,
+    /// The debugger starts at each failure (`ANSIBLE_ENABLE_TASK_DEBUGGER`).
+    pub debugger: bool,
+    /// It leaves alone failures that are ignored (`ANSIBLE_TASK_DEBUGGER_IGNORE_ERRORS`).
+    pub debugger_ignores: bool,
+    /// Values of keywords that nothing in the playbook sets: `any_errors_fatal`, `no_log`, `poll`, `timeout`.
+    pub keywords: IndexMap<String, Value>,
     /// Variables from `-e`, and the environment's, ready as layers.
     pub layers: Vec<Layer>,
     /// Connection settings of the command line, below variables: `connection`, `remote_user`,
@@ -101,6 +108,9 @@ impl Default for Options {
             verbosity: 0,
             gathering: "implicit".to_owned(),
             strategy: "linear".to_owned(),
+            debugger: false,
+            debugger_ignores: true,
+            keywords: IndexMap::new(),
             layers: Vec::new(),
             defaults: IndexMap::new(),
             run_info: Value::empty_map(),
@@ -140,6 +150,8 @@ pub struct Parts {
     pub redactor: Arc<Redactor>,
     /// Ends the run.
     pub cancel: CancellationToken,
+    /// Who may be asked.
+    pub person: Arc<dyn Person>,
 }
 
 /// Everything that a run shares between hosts.
@@ -160,6 +172,10 @@ pub struct Engine {
     pub redactor: Arc<Redactor>,
     /// Ends the run.
     pub cancel: CancellationToken,
+    /// Who may be asked.
+    pub person: Arc<dyn Person>,
+    /// One question at a time.
+    pub(super) asking: tokio::sync::Mutex<()>,
     pub(super) states: States,
     pub(super) warned: Mutex<IndexSet<String>>,
     pub(super) forks: Arc<Semaphore>,
@@ -172,7 +188,7 @@ impl Engine {
     pub fn new(options: Options, parts: Parts) -> Arc<Self> {
         let forks = Arc::new(Semaphore::new(options.forks.max(1)));
         let started = AtomicBool::new(options.start_at_task.is_none());
-        let Parts { templates, hosts, targets, loader, sink, redactor, cancel } = parts;
+        let Parts { templates, hosts, targets, loader, sink, redactor, cancel, person } = parts;
         Arc::new(Self {
             options,
             templates,
@@ -182,6 +198,8 @@ impl Engine {
             sink,
             redactor,
             cancel,
+            person,
+            asking: tokio::sync::Mutex::default(),
             states: States::default(),
             warned: Mutex::default(),
             forks,

@@ -73,7 +73,7 @@ impl HostRun {
     pub(super) fn settle(&self, task: &Arc<Task>, mut ended: Ended, run_once: bool, here: &Here) -> Flow {
         let engine = &self.play.engine;
         let scope = self.scope(task, here);
-        let no_log = self.keyword_flag(task, "no_log", &scope).ok().flatten().unwrap_or(false);
+        let no_log = ended.no_log || self.keyword_flag(task, "no_log", &scope).ok().flatten().unwrap_or(false);
         let flag = |name| match (ended.ignored, name) {
             (Some((errors, _)), "ignore_errors") => errors,
             (Some((_, unreachable)), "ignore_unreachable") => unreachable,
@@ -164,7 +164,9 @@ impl HostRun {
         for name in ended.notify.iter().filter(|name| told.insert(name.as_str())) {
             self.emit(EventKind::Notified { handler: name.clone(), runs: false });
         }
-        self.emit(EventKind::HostDone { task: task.id, done, items: ended.items });
+        if !ended.told {
+            self.emit(EventKind::HostDone { task: task.id, done, items: ended.items });
+        }
         if ended.items.is_none() {
             self.warn_all(task, attempt);
         }
@@ -259,7 +261,7 @@ impl HostRun {
     }
 
     /// Adds the task's place to a failure.
-    fn located(&self, task: &Task, mut diagnostic: Diagnostic) -> Diagnostic {
+    pub(super) fn located(&self, task: &Task, mut diagnostic: Diagnostic) -> Diagnostic {
         if diagnostic.severity == Severity::Error
             && !diagnostic.labels.iter().any(|label| label.span == task.label_span)
         {

@@ -62,6 +62,8 @@ pub(super) struct HostState {
     pub failing: bool,
     /// `meta: clear_host_errors` took a failure back that is still on its way out.
     pub cleared: bool,
+    /// Failed because another host did (`any_errors_fatal`): a rescue brings it to the end of this play only.
+    pub condemned: bool,
     /// Out of the run: failed, unreachable or ended.
     pub out: Option<Out>,
     /// Roles that have run to their end.

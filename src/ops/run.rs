@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::project::{Opened, ProjectRequest, open};
 use crate::agent;
 use crate::diag::{Diagnostic, ExitCode, Result, SourceMap};
-use crate::engine::{Engine, HostList as _, Loads, Options, Parts, Targets};
+use crate::engine::{Engine, HostList as _, Loads, Options, Parts, Person, Targets};
 use crate::event::{EventKind, Reporter, Sink};
 use crate::journal::{Journal, RunDir, new_run_id};
 use crate::map;
@@ -46,6 +46,14 @@ pub struct RunRequest {
     pub gathering: String,
     /// The strategy of plays that name none.
     pub strategy: String,
+    /// The debugger starts at each failure.
+    pub debugger: bool,
+    /// It leaves alone failures that are ignored.
+    pub debugger_ignores: bool,
+    /// Values of keywords that nothing in the playbook sets.
+    pub keywords: IndexMap<String, Value>,
+    /// Who may be asked.
+    pub person: Arc<dyn Person>,
     /// Connection settings of the command line.
     pub defaults: IndexMap<String, Value>,
     /// `--ask-password`
@@ -206,6 +214,9 @@ async fn play(
         verbosity: request.verbosity,
         gathering: request.gathering.clone(),
         strategy: request.strategy.clone(),
+        debugger: request.debugger,
+        debugger_ignores: request.debugger_ignores,
+        keywords: request.keywords.clone(),
         layers: opened.layers.clone(),
         defaults,
         run_info: Value::from(run_info),
@@ -222,6 +233,7 @@ async fn play(
             sink: sink.clone(),
             redactor: Arc::clone(&opened.redactor),
             cancel: cancel.clone(),
+            person: Arc::clone(&request.person),
         },
     );
     let ticker = {
