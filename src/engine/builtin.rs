@@ -66,6 +66,12 @@ impl HostRun {
                 let node = module.args.get("var").map(|(_, node)| node);
                 let span = node.map_or(module.name_span, crate::yaml::Node::place);
                 let templates = &self.play.engine.templates;
+                if node.is_some_and(|node| node.tag == Some(crate::yaml::Tag::Unsafe)) {
+                    let said = format!("Encountered untrusted template or expression: '{text}'");
+                    return Err(Diagnostic::task("H0032", format!("`{text}` is marked as unsafe: it is no expression"))
+                        .with_registered(said)
+                        .with_label(span, "marked with `!unsafe`"));
+                }
                 // `var: "{{ name }}"` is a template of an expression's text, as Ansible has it.
                 let value = match node {
                     Some(node) if node.has_template() => templates.render(node, scope),
@@ -81,7 +87,11 @@ impl HostRun {
                 result.insert(crate::value::Key::Str(Arc::clone(text)), value);
             }
             Some(other) => {
-                result.insert(crate::value::Key::from(python_str(other)), other.clone());
+                let said = format!("'{}' is not a string and conversion is not allowed", python_str(other));
+                return Err(Diagnostic::task("H0032", format!("`var` needs an expression, found {}", other.type_name()))
+                    .with_registered(format!("argument 'var' is of type {} and we were unable to convert to str: {said}", other.type_name()))
+                    .with_label(module.name_span, "here")
+                    .with_hint("debug: {var: NAME}"));
             }
             None => {
                 let message = args.get(&StrKey("msg")).cloned().unwrap_or_else(|| Value::from("Hello world!"));
@@ -354,7 +364,7 @@ impl HostRun {
     }
 
     /// Records and groups are read again.
-    fn hosts_changed(&self) {
+    pub(super) fn hosts_changed(&self) {
         lock(&self.play.records).clear();
         *lock(&self.play.magic_cache) = None;
     }

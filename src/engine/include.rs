@@ -35,7 +35,7 @@ impl HostRun {
         let once = self.keyword_bool(task, "run_once", here).unwrap_or(false);
         if once && !round.is_leader(&self.host) {
             let failed = round.wait().await;
-            return self.failed_with_others(failed);
+            return if self.failed_with_others(failed) == Flow::Failed { Flow::FailedTwice } else { Flow::Next };
         }
         self.include_here(task, include, round, position, here).await
     }
@@ -375,8 +375,13 @@ impl HostRun {
                 }
             }
             "reset_connection" => engine.targets.reset(&self.host).await,
-            // Inventories are read again by programs and `add_host` only; what is on disk stays as it was read.
-            "noop" | "refresh_inventory" => {}
+            "refresh_inventory" => {
+                if let Err(diagnostic) = engine.hosts.refresh() {
+                    return self.settle_include(task, Attempt::error(diagnostic), None, here);
+                }
+                self.hosts_changed();
+            }
+            "noop" => {}
             other => {
                 self.announce(task, round, here);
                 let diagnostic = Diagnostic::source("P0156", format!("`meta` has no action `{other}`"))

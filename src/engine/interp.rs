@@ -21,6 +21,8 @@ pub(super) enum Flow {
     Next,
     /// A task failed; the nearest rescue takes over.
     Failed,
+    /// A task with `run_once` failed on another host: Ansible counts that twice here, and the nearest rescue fails.
+    FailedTwice,
     /// `meta: end_role`.
     EndRole,
     /// The host takes no further part in this play: unreachable, ended, or all were stopped.
@@ -53,7 +55,7 @@ impl HostRun {
     /// Runs the whole play for this host.
     pub(super) async fn run_play(self) {
         let flow = self.sections().await;
-        if flow == Flow::Failed {
+        if matches!(flow, Flow::Failed | Flow::FailedTwice) {
             let state = self.play.engine.states.get(&self.host);
             let mut state = lock(&state);
             if state.out.is_none() {
@@ -119,7 +121,7 @@ impl HostRun {
                 Flow::Next => None,
                 other => Some(other),
             },
-            Flow::Failed if self.force_handlers() => {
+            Flow::Failed | Flow::FailedTwice if self.force_handlers() => {
                 let _ = self.flush(&Position(vec![position])).await;
                 Some(Flow::Failed)
             }
@@ -134,9 +136,7 @@ impl HostRun {
     }
 
     fn force_handlers(&self) -> bool {
-        let own = self.play.play.context.keywords.get("force_handlers");
-        own.and_then(|node| super::conditions::truth(&node.to_value()))
-            .unwrap_or(self.play.engine.options.force_handlers)
+        self.play.force_handlers
     }
 
     /// The host is out of the run.
@@ -165,7 +165,9 @@ impl HostRun {
     async fn block(&self, block: &Arc<Block>, position: &Position, here: &Here) -> Flow {
         let inner = Here { rescuable: here.rescuable || !block.rescue.is_empty(), frames: here.frames.clone() };
         let mut flow = self.items(&block.body, &position.child(0), &inner).await;
-        if flow == Flow::Failed && !block.rescue.is_empty() {
+        if flow == Flow::FailedTwice {
+            flow = Flow::Failed;
+        } else if flow == Flow::Failed && !block.rescue.is_empty() {
             flow = self.items(&block.rescue, &position.child(1), here).await;
         }
         if block.always.is_empty() || flow == Flow::Gone {

@@ -66,6 +66,12 @@ pub(super) struct PlayRun {
     pub ended: AtomicBool,
     /// The debugger starts at each failure.
     pub debug: bool,
+    /// Hosts do not wait for each other.
+    pub free: bool,
+    /// `force_handlers`.
+    pub force_handlers: bool,
+    /// `max_fail_percentage`
+    pub max_fail: Option<f64>,
 }
 
 impl PlayRun {
@@ -134,13 +140,8 @@ impl PlayRun {
         for role in &play.roles {
             imported_layers(&role.tasks, &mut role_exports);
         }
-        let order = match keywords.get("order") {
-            Some(node) => {
-                let value = engine.templates.render(node, &early)?;
-                (!crate::template::is_omit(&value)).then(|| crate::value::python_str(&value))
-            }
-            None => None,
-        };
+        let order =
+            early_value(engine, keywords.get("order"), &early)?.map(|value| crate::value::python_str(&value));
         let mut handlers = Vec::new();
         flatten_handlers(&play.handlers, &mut handlers);
         let run = Arc::new(Self {
@@ -163,6 +164,15 @@ impl PlayRun {
             fatal: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             debug: strategy == Strategy::Debug || engine.options.debugger,
+            free: !strategy.in_step(),
+            force_handlers: match early_value(engine, keywords.get("force_handlers"), &early)? {
+                Some(value) => super::conditions::truth(&value).unwrap_or(false),
+                None => engine.options.force_handlers,
+            },
+            max_fail: match early_value(engine, keywords.get("max_fail_percentage"), &early)? {
+                Some(value) => Some(percentage(&value, keywords.get("max_fail_percentage"))?),
+                None => None,
+            },
         });
         let play_vars = keywords.get("vars").map(|node| source(Level::PlayVars, "play vars", node));
         run.warn_hidden(
@@ -175,9 +185,9 @@ impl PlayRun {
     async fn batches(self: &Arc<Self>, early: &Scope, strategy: Strategy) -> Result<bool> {
         let keywords = &self.play.context.keywords;
         let sizes = match keywords.get("serial") {
-            Some(node) => match self.engine.templates.render(node, early)? {
-                value if crate::template::is_omit(&value) || value == Value::Null => Vec::new(),
-                value => serial_sizes(&value, self.hosts.len(), node)?,
+            Some(node) => match early_value(&self.engine, Some(node), early)? {
+                Some(value) => serial_sizes(&value, self.hosts.len(), node)?,
+                None => Vec::new(),
             },
             None => Vec::new(),
         };
@@ -188,12 +198,18 @@ impl PlayRun {
             step += 1;
             let (batch, later) = rest.split_at(size.clamp(1, rest.len()));
             rest = later;
-            let batch = self.alive(batch);
+            let batch = self.present(&self.alive(batch));
             if batch.is_empty() {
                 continue;
             }
             *lock(&self.batch) = batch.clone();
             *lock(&self.magic_cache) = None;
+            // Hosts that an earlier batch ended are in the play again, as far as variables tell.
+            for host in &self.hosts {
+                let state = self.engine.states.get(host);
+                let mut state = lock(&state);
+                state.ended_before = state.out == Some(Out::Ended);
+            }
             lock(&self.failed).clear();
             let gate = Arc::new(Gate::new(strategy.in_step(), &batch));
             *lock(&self.gate) = Arc::clone(&gate);
@@ -310,13 +326,9 @@ impl PlayRun {
         *lock(&self.magic_cache) = None;
         let mut failed = lock(&self.failed);
         failed.push(Arc::clone(host));
-        let share = self.play.context.keywords.get("max_fail_percentage").and_then(|node| {
-            let text = crate::value::python_str(&node.to_value());
-            text.trim().trim_end_matches('%').parse::<f64>().ok()
-        });
         #[expect(clippy::cast_precision_loss, reason = "counts of hosts are small")]
         let over =
-            share.is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
+            self.max_fail.is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
         if over {
             if !self.fatal.swap(true, Ordering::SeqCst) {
                 self.engine.sink.emit(None, EventKind::NoHostsLeft);
@@ -353,6 +365,23 @@ fn prompts(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Option
     Ok(Some(Layer::data(Level::PlayPrompt, "vars_prompt", entries)))
 }
 
+/// A play's keyword, rendered before any host is known.
+fn early_value(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Option<Value>> {
+    let Some(node) = node else { return Ok(None) };
+    let value = engine.templates.render(node, early)?;
+    Ok((!crate::template::is_omit(&value) && value != Value::Null).then_some(value))
+}
+
+/// A number that `%` may follow.
+fn percentage(value: &Value, node: Option<&Node>) -> Result<f64> {
+    let text = crate::value::python_str(value).replace('%', "");
+    text.trim().parse().map_err(|_| {
+        Diagnostic::source("P0103", format!("`max_fail_percentage` must be a number or a percentage, found `{text}`"))
+            .with_label_opt(node.map(Node::place), "no number")
+            .with_hint("max_fail_percentage: 30")
+    })
+}
+
 /// How hosts go through a play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Strategy {
@@ -372,13 +401,7 @@ impl Strategy {
 
 /// The play's `strategy`, else the run's.
 fn strategy(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Strategy> {
-    let given = match node {
-        Some(node) => {
-            let value = engine.templates.render(node, early)?;
-            (!crate::template::is_omit(&value) && value != Value::Null).then(|| crate::value::python_str(&value))
-        }
-        None => None,
-    };
+    let given = early_value(engine, node, early)?.map(|value| crate::value::python_str(&value));
     let name = given.unwrap_or_else(|| engine.options.strategy.clone());
     match name.rsplit('.').next().unwrap_or_default() {
         "linear" => Ok(Strategy::Linear),

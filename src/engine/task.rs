@@ -54,9 +54,12 @@ impl HostRun {
         let for_all = matches!(module.entry.meta.name, "add_host" | "pause");
         let shared = self.keyword_flag(task, "run_once", &scope).ok().flatten().unwrap_or(false);
         let run_once = for_all || shared;
+        if self.play.free {
+            self.warn_free(task, shared, here);
+        }
         if run_once && !round.is_leader(&self.host) {
             let failed = round.wait().await;
-            return self.failed_with_others(failed);
+            return if self.failed_with_others(failed) == Flow::Failed { Flow::FailedTwice } else { Flow::Next };
         }
         self.announce(task, round, here);
         self.emit(EventKind::HostStarted { task: task.id });
@@ -118,9 +121,24 @@ impl HostRun {
         flow
     }
 
+    /// What hosts that do not wait for each other cannot do together.
+    fn warn_free(&self, task: &Task, run_once: bool, here: &Here) {
+        let fatal = self.keyword_bool(task, "any_errors_fatal", here) == Some(true);
+        let texts = [
+            (run_once, "Using run_once with the free strategy is not currently supported. This task will still be executed for every host in the inventory list."),
+            (fatal, "Using any_errors_fatal with the free strategy is not supported, as tasks are executed independently on each host"),
+        ];
+        for (_, text) in texts.into_iter().filter(|(holds, _)| *holds) {
+            self.play.engine.warn_once(None, Diagnostic::task("H0002", text).with_label(task.label_span, "this task"));
+        }
+    }
+
     /// The task's own limit of hosts at a time (`throttle`).
     fn throttle(&self, task: &Task, scope: &Scope) -> Result<Option<(usize, Arc<tokio::sync::Semaphore>)>> {
-        let Some(value) = self.keyword_value(task, "throttle", scope)? else { return Ok(None) };
+        let value = self
+            .keyword_value(task, "throttle", scope)
+            .map_err(|error| error.within("Failed to convert the throttle value to an integer: "))?;
+        let Some(value) = value else { return Ok(None) };
         let text = python_str(&value);
         let limit = text.trim().parse::<i64>().map_err(|_| {
             Diagnostic::source("P0111", format!("`throttle` must be a number, found `{text}`"))
@@ -212,7 +230,10 @@ impl HostRun {
             Ok(looped) => looped,
             Err(diagnostic) => {
                 // A list that cannot be made does not matter where the task would not run.
-                let attempt = self.unless_skipped(task, diagnostic, &scope);
+                let mut attempt = self.unless_skipped(task, diagnostic, &scope);
+                if attempt.failed() {
+                    attempt.result.shift_remove(&StrKey("changed"));
+                }
                 return Ended::plain(attempt);
             }
         };
@@ -233,6 +254,7 @@ impl HostRun {
         let mut base = scope;
         let mut all_ignored = (true, true);
         let mut any_no_log = false;
+        let mut undecided = None;
         for (index, item) in looped.items.iter().enumerate() {
             if index > 0 && looped.pause > 0.0 {
                 tokio::time::sleep(Duration::from_secs_f64(looped.pause)).await;
@@ -288,7 +310,13 @@ impl HostRun {
             let stop = match &looped.break_when {
                 Some(node) => {
                     let scope = with_register(task, &attempt.result, &scope);
-                    matches!(self.play.engine.templates.condition(node, &scope), Ok(Ok(())))
+                    match self.play.engine.templates.condition(node, &scope) {
+                        Ok(verdict) => verdict.is_ok(),
+                        Err(diagnostic) => {
+                            undecided = Some(self.with_values(diagnostic, node, &scope));
+                            true
+                        }
+                    }
                 }
                 None => false,
             };
@@ -313,6 +341,11 @@ impl HostRun {
             if stop || gone || self.play.engine.cancel.is_cancelled() {
                 break;
             }
+        }
+        if let Some(diagnostic) = undecided {
+            let mut attempt = Attempt::error(diagnostic);
+            attempt.result.shift_remove(&StrKey("changed"));
+            return Ended { no_log: any_no_log, ..Ended::plain(attempt) };
         }
         let attempt = loop_attempt(&attempts);
         Ended { items: Some(count), notify, ignored: Some(all_ignored), no_log: any_no_log, ..Ended::plain(attempt) }

@@ -207,7 +207,7 @@ fn variable(name: &str, node: &Node, key: Span, problems: &mut Vec<Diagnostic>) 
     if keywords::is_variable_name(text) || (name.ends_with("_var") && node.has_template()) {
         return;
     }
-    let message = match node.as_str() {
+    let message = match node.as_scalar().map(|scalar| &scalar.text) {
         Some(text) => format!("`{text}` cannot be the name of a variable"),
         None => format!("`{name}` must be the name of a variable, found {}", node.type_name()),
     };
