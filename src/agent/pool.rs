@@ -51,9 +51,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Takes what the slots hold, of one host or of all.
 async fn take<T>(slots: &Slots<T>, host: Option<&str>) -> Vec<T> {
+    take_where(slots, |spec| host.is_none_or(|host| &*spec.host == host)).await
+}
+
+/// Takes what the slots hold for some targets.
+async fn take_where<T>(slots: &Slots<T>, goes: impl Fn(&TargetSpec) -> bool) -> Vec<T> {
     let mut taken = Vec::new();
     lock(slots).retain(|spec, slot| {
-        let goes = host.is_none_or(|host| &*spec.host == host);
+        let goes = goes(spec);
         if goes {
             taken.push(Arc::clone(slot));
         }
@@ -196,6 +201,12 @@ impl Targets for Pool {
         join_all(agents.iter().map(|agent| agent.close())).await;
         let connections = take(&self.connections, Some(host)).await;
         join_all(connections.iter().map(|connection| connection.close())).await;
+    }
+
+    async fn forget_user(&self, host: &str, user: &str) {
+        let became = |spec: &TargetSpec| spec.r#become.as_ref().is_some_and(|who| who.user == user);
+        let agents = take_where(&self.agents, |spec| &*spec.host == host && became(spec)).await;
+        join_all(agents.iter().map(|agent| agent.close())).await;
     }
 
     async fn close(&self) {

@@ -80,6 +80,11 @@ impl HostRun {
             Ok(spec) => spec,
             Err(diagnostic) => return Attempt::error(diagnostic),
         };
+        if module.entry.meta.name == "user" && call.args["state"] == "absent" {
+            // An agent that still runs as the account would keep it from being removed.
+            let name = call.args["name"].as_str().unwrap_or_default();
+            self.play.engine.targets.forget_user(&spec.host, name).await;
+        }
         let target = match self.play.engine.targets.target(&spec).await {
             Ok(target) => target,
             Err(diagnostic) => return Attempt::error(diagnostic),

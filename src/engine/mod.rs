@@ -18,6 +18,7 @@ mod jobs;
 mod lookup;
 mod loops;
 mod play;
+mod reconnect;
 mod result;
 mod run;
 mod schedule;

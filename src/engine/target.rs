@@ -69,6 +69,8 @@ pub trait Targets: Send + Sync {
     async fn target(&self, spec: &TargetSpec) -> Result<Arc<dyn Target>>;
     /// Forgets a host's connections after it was lost or `meta: reset_connection`.
     async fn reset(&self, host: &str);
+    /// Ends what runs on a host as a become user, before that account is removed.
+    async fn forget_user(&self, _host: &str, _user: &str) {}
     /// Ends all connections and agents.
     async fn close(&self);
     /// What is known of a host's connection (agent path, versions), for `-vvv`.

@@ -204,6 +204,10 @@ impl Work<'_> {
     }
 
     fn all(&self, brief: bool) -> Result<Vec<String>, Failure> {
+        // `apt-key` makes the file of a key ring even where it only lists.
+        if self.args.keyring.as_ref().is_some_and(|ring| !self.cx.probe().exists(&ring.expand(self.cx.environment()))) {
+            return Ok(Vec::new());
+        }
         let argv = self.apt_key(&["adv", "--list-public-keys", "--keyid-format=long"]);
         let output = self.cx.probe().run(Program::new(argv.clone()).parsable())?;
         if !output.success() {

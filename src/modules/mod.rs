@@ -53,6 +53,7 @@ mod pip;
 mod pip_names;
 mod place;
 mod raw;
+mod reconnect;
 mod reference;
 mod refusal;
 mod replace;
@@ -85,6 +86,7 @@ pub use call::{Blob, BlobSource, Call, Failure, Input, InputKind, Outcome, TreeE
 pub use custom::{CUSTOM, ENTRY as CUSTOM_ENTRY};
 pub use cx::{Cx, Link};
 pub use engine_args::{ABSENT, ABSENT_ENTRY};
+pub use reconnect::{RebootArgs, WaitForConnectionArgs};
 pub use reference::reference;
 pub use shlex::first_word;
 pub use spec::{ArgError, ArgSpec, ArgType, InputArg, Meta, Module, ModuleEntry, PathPart, RunsOn, Spec, entry};

@@ -59,6 +59,7 @@ table![
     super::package_facts::PackageFacts,
     super::engine_args::Pause,
     super::raw::Raw,
+    super::reconnect::Reboot,
     super::replace::Replace,
     super::script::Script,
     super::service::Service,
@@ -79,6 +80,7 @@ table![
     super::user::User,
     super::volume_grow::VolumeGrow,
     super::wait_for::WaitFor,
+    super::reconnect::WaitForConnection,
     super::yum_repository::YumRepository,
 ];
 

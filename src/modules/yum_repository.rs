@@ -244,7 +244,7 @@ impl Module for YumRepository {
             after_header: place,
             before: masked(&before),
             after: masked(&after),
-            prepared: None,
+            ..crate::event::Diff::default()
         });
         Ok(result)
     }
