@@ -37,6 +37,8 @@ impl HostRun {
             "include_vars" => self.include_vars(task, module, &json, scope),
             "add_host" => self.add_host(args).map_err(Failure::from),
             "group_by" => self.group_by(&json).map_err(Failure::from),
+            "wait_for_connection" => self.wait_for_connection(task, &json, scope).await,
+            "reboot" => self.reboot(task, &json, scope).await,
             "pause" => self.pause(task, &json).await.map_err(Failure::from),
             crate::modules::ABSENT => {
                 Err(Diagnostic::task("H0028", format!("hostctl does not have the module `{}`", module.name))

@@ -24,6 +24,7 @@ mod pause;
 mod person;
 mod play;
 mod prompts;
+mod reconnect;
 mod result;
 mod run;
 mod schedule;
