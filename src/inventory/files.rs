@@ -95,7 +95,15 @@ impl OddGroups {
 impl<'a> Reader<'a> {
     /// A reader.
     pub fn new(sources: &'a SourceMap, keyring: Option<&'a Keyring>) -> Self {
-        Self { sources, keyring, diagnostics: Vec::new(), merge: false, odd_groups: OddGroups::Keep, templates: None, extra: Vec::new() }
+        Self {
+            sources,
+            keyring,
+            diagnostics: Vec::new(),
+            merge: false,
+            odd_groups: OddGroups::Keep,
+            templates: None,
+            extra: Vec::new(),
+        }
     }
 
     /// A file of variables as a mapping; `None` if it is empty, sealed, or wrong (then reported).
@@ -164,6 +172,17 @@ impl Inventory {
         if self.localhost.is_none() && !self.hosts.contains_key("localhost") {
             host_vars.load(reader, "localhost", hosts, &mut self.localhost_files);
         }
+    }
+
+    /// Takes the folders of another playbook in the place of the last one's.
+    pub fn set_playbook_folder(&mut self, reader: &mut Reader<'_>, folder: &Path) {
+        let (all, groups, hosts) = Beside::Playbook.levels();
+        let other = |layer: &Layer| ![all, groups, hosts].contains(&layer.origin.level);
+        self.groups.values_mut().for_each(|group| group.files.retain(other));
+        self.hosts.values_mut().chain(self.localhost.as_mut()).for_each(|host| host.files.retain(other));
+        self.localhost_files.retain(other);
+        self.folders.retain(|(_, beside)| *beside != Beside::Playbook);
+        self.add_vars_folder(reader, folder, Beside::Playbook);
     }
 
     /// Reads the files of a host and of groups that came up during the run.
