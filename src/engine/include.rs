@@ -23,8 +23,25 @@ use crate::vars::{Layer, Scope};
 const MAX_DEPTH: usize = 200;
 
 impl HostRun {
-    /// Runs a dynamic include: loads what it names for each item, then runs that.
+    /// Runs a dynamic include; with `run_once` on the first host alone.
     pub(super) async fn include(
+        &self,
+        task: &Arc<Task>,
+        include: &Include,
+        round: &Arc<Round>,
+        position: &Position,
+        here: &Here,
+    ) -> Flow {
+        let once = self.keyword_bool(task, "run_once", here).unwrap_or(false);
+        if once && !round.is_leader(&self.host) {
+            let failed = round.wait().await;
+            return if self.failed_with_others(failed) == Flow::Failed { Flow::FailedTwice } else { Flow::Next };
+        }
+        self.include_here(task, include, round, position, here).await
+    }
+
+    /// Loads what an include names for each item, then runs that.
+    async fn include_here(
         &self,
         task: &Arc<Task>,
         include: &Include,
@@ -96,7 +113,7 @@ impl HostRun {
                 Err(diagnostic) => {
                     // A rescue takes over, but the recap counts what could not be read as a failure.
                     let counted = Here { rescuable: false, frames: here.frames.clone() };
-                    let flow = self.settle(task, Ended::of(Attempt::error(diagnostic)), false, &counted);
+                    let flow = self.settle(task, Ended::plain(Attempt::error(diagnostic)), false, &counted);
                     if flow == Flow::Failed && !here.rescuable {
                         self.play.host_failed(&self.host);
                     }
@@ -205,11 +222,12 @@ impl HostRun {
         here: &Here,
     ) -> Flow {
         let flow = self.settle_include(task, attempt, items, here);
+        round.finish(flow == Flow::Failed);
         self.share_failure(task, round, here, flow).await
     }
 
     fn settle_include(&self, task: &Arc<Task>, attempt: Attempt, items: Option<usize>, here: &Here) -> Flow {
-        let flow = self.settle(task, Ended { attempt, items, notify: Vec::new(), ignored: None }, false, here);
+        let flow = self.settle(task, Ended { items, ..Ended::plain(attempt) }, false, here);
         if flow == Flow::Failed && !here.rescuable {
             self.play.host_failed(&self.host);
         }
@@ -290,6 +308,7 @@ impl HostRun {
         here: &Here,
     ) -> Flow {
         let scope = self.scope(task, here);
+        let engine = &self.play.engine;
         let action = match module.args.values().next() {
             Some((_, node)) => match self.play.engine.templates.render(node, &scope) {
                 Ok(value) => python_str(&value),
@@ -308,6 +327,10 @@ impl HostRun {
         if alone {
             round.in_order(&self.host).await;
         }
+        // The others work on all hosts at once: the first host's word counts for them.
+        if !alone && !round.is_leader(&self.host) {
+            return Flow::Next;
+        }
         let told = if alone {
             self.tell_start(task, vec![Arc::clone(&self.host)], here);
             true
@@ -318,7 +341,13 @@ impl HostRun {
             }
             first
         };
-        let verdict = self.when(task, &scope);
+        // Those have no conditions.
+        let always = matches!(action.trim(), "noop" | "refresh_inventory" | "reset_connection");
+        if always && !super::conditions::stacked(task, "when").is_empty() {
+            let message = format!("{} task does not support when conditional", action.trim());
+            engine.warn_once(None, Diagnostic::task("H0002", message).with_label(task.label_span, "runs anyway"));
+        }
+        let verdict = if always { Ok(Ok(())) } else { self.when(task, &scope) };
         if told && let Ok(verdict) = &verdict {
             let action = action.trim();
             if verdict.is_ok() && action == "flush_handlers" {
@@ -338,7 +367,6 @@ impl HostRun {
             Ok(Err(_)) => return Flow::Next,
             Err(diagnostic) => return self.settle_include(task, Attempt::error(diagnostic), None, here),
         }
-        let engine = &self.play.engine;
         match action.trim() {
             "flush_handlers" => return self.flush(&position.child(0)).await,
             "end_host" => {
@@ -369,12 +397,18 @@ impl HostRun {
                         state.out = None;
                     }
                     state.failing = false;
+                    state.condemned = false;
                     state.cleared = true;
                 }
             }
             "reset_connection" => engine.targets.reset(&self.host).await,
-            // Inventories are read again by programs and `add_host` only; what is on disk stays as it was read.
-            "noop" | "refresh_inventory" => {}
+            "refresh_inventory" => {
+                if let Err(diagnostic) = engine.hosts.refresh() {
+                    return self.settle_include(task, Attempt::error(diagnostic), None, here);
+                }
+                self.hosts_changed();
+            }
+            "noop" => {}
             other => {
                 self.announce(task, round, here);
                 let diagnostic = Diagnostic::source("P0156", format!("`meta` has no action `{other}`"))

@@ -85,7 +85,7 @@ impl HostRun {
     pub(super) fn settle(&self, task: &Arc<Task>, mut ended: Ended, run_once: bool, here: &Here) -> Flow {
         let engine = &self.play.engine;
         let scope = self.scope(task, here);
-        let no_log = self.keyword_flag(task, "no_log", &scope).ok().flatten().unwrap_or(false);
+        let no_log = ended.no_log || self.keyword_flag(task, "no_log", &scope).ok().flatten().unwrap_or(false);
         let flag = |name| match (ended.ignored, name) {
             (Some((errors, _)), "ignore_errors") => errors,
             (Some((_, unreachable)), "ignore_unreachable") => unreachable,
@@ -176,7 +176,9 @@ impl HostRun {
         for name in ended.notify.iter().filter(|name| told.insert(name.as_str())) {
             self.emit(EventKind::Notified { handler: name.clone(), runs: false });
         }
-        self.emit(EventKind::HostDone { task: task.id, done, items: ended.items });
+        if !ended.told {
+            self.emit(EventKind::HostDone { task: task.id, done, items: ended.items });
+        }
         if ended.items.is_none() {
             self.warn_all(task, attempt);
         }
@@ -229,11 +231,9 @@ impl HostRun {
         let mut known: Vec<String> = Vec::new();
         let mut by_rank: Vec<&super::play::Handler> = handlers.iter().collect();
         by_rank.sort_by_key(|handler| std::cmp::Reverse(handler.group));
-        for handler in by_rank {
+        for handler in &by_rank {
             let own = handler.task.keywords.get("name").map(&text).unwrap_or_default();
-            let role = handler.task.context.role();
-            let named = |role: &str| name.strip_suffix(own.as_str()).is_some_and(|head| head == format!("{role} : "));
-            if own == name || role.is_some_and(|role| named(&role.name) || named(&role.short)) {
+            if !own.is_empty() && handler.task.notified_by(&own).iter().any(|known| known == name) {
                 // The one that came last takes the place of those before it.
                 let state = self.play.engine.states.get(&self.host);
                 let role = handler.task.context.role().map(|role| role.path.clone());
@@ -249,27 +249,22 @@ impl HostRun {
             }
             known.push(own);
         }
-        // Of several listeners with one name the last that was loaded counts.
-        let mut heard: Vec<String> = Vec::new();
-        for handler in handlers.iter().rev() {
-            let topics = handler.task.keywords.get("listen").map(Node::to_value);
-            let role = handler.task.context.role();
-            let meant = |topic: &Value| {
-                let topic = python_str(topic);
-                let of =
-                    |role: &str| name.strip_suffix(topic.as_str()).is_some_and(|head| head == format!("{role} : "));
-                topic == name || role.is_some_and(|role| of(&role.name) || of(&role.short))
-            };
-            let listens = match topics {
-                Some(Value::List(topics)) => topics.iter().any(meant),
-                Some(topic) => meant(&topic),
+        // Of those that share a name the last one listens.
+        let mut seen: Vec<String> = Vec::new();
+        for handler in by_rank {
+            let answers =
+                |topic: &Value| handler.task.notified_by(&python_str(topic)).iter().any(|known| known == name);
+            let listens = match handler.task.keywords.get("listen").map(Node::to_value) {
+                Some(Value::List(topics)) => topics.iter().any(answers),
+                Some(topic) => answers(&topic),
                 None => false,
             };
             let own = handler.task.keywords.get("name").map(&text).unwrap_or_default();
-            if listens && (own.is_empty() || !heard.contains(&own)) {
-                heard.push(own);
-                ids.push(handler.task.id);
+            if !listens || !own.is_empty() && seen.contains(&own) {
+                continue;
             }
+            seen.push(own);
+            ids.push(handler.task.id);
         }
         if ids.is_empty() {
             let span = task.keywords.get("notify").map_or(task.label_span, Node::place);
@@ -284,7 +279,7 @@ impl HostRun {
     }
 
     /// Adds the task's place to a failure.
-    fn located(&self, task: &Task, mut diagnostic: Diagnostic) -> Diagnostic {
+    pub(super) fn located(&self, task: &Task, mut diagnostic: Diagnostic) -> Diagnostic {
         if diagnostic.severity == Severity::Error
             && !diagnostic.labels.iter().any(|label| label.span == task.label_span)
         {

@@ -139,8 +139,13 @@ impl Cx {
         let mut shown: Vec<Value> = diffs
             .iter()
             .map(|diff| {
+                let parsed =
+                    |text: &str| serde_json::from_str(text).map_or_else(|_| Value::from(text), crate::value::from_json);
                 Value::from(match &diff.prepared {
                     Some(text) => crate::map! { "prepared" => text.as_str() },
+                    None if diff.mapping => {
+                        crate::map! { "before" => parsed(&diff.before), "after" => parsed(&diff.after) }
+                    }
                     None => crate::map! {
                         "before_header" => diff.before_header.as_str(), "after_header" => diff.after_header.as_str(),
                         "before" => diff.before.as_str(), "after" => diff.after.as_str(),

@@ -197,6 +197,21 @@ pub struct Task {
     pub handler: bool,
 }
 
+impl Task {
+    /// The names that notify a handler for its name or topic `text`: with the role's name before it, too, which may
+    /// leave out the collection.
+    pub fn notified_by(&self, text: &str) -> Vec<String> {
+        let mut names = vec![text.to_owned()];
+        if let Some(role) = self.context.role() {
+            names.push(format!("{} : {text}", role.name));
+            if role.collection.is_some() {
+                names.push(format!("{} : {text}", role.short));
+            }
+        }
+        names
+    }
+}
+
 /// What a task does.
 #[derive(Debug)]
 pub enum Action {
