@@ -27,7 +27,7 @@ mod state;
 mod target;
 mod task;
 
-pub use lookup::{ControllerFiles, Learn, Unseal};
+pub use lookup::{ControllerFiles, Learn, Settings, Unseal};
 pub use run::{Engine, Loads, Options, Parts, Summary};
 pub use state::{HostList, HostRecord, StaticHosts};
 pub use target::{Become, Target, TargetSpec, Targets};

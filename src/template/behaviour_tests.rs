@@ -255,10 +255,9 @@ fn a_check_finds_everything_without_rendering() {
             "T0107 there is no lookup `fiel` ['fiel'|unknown lookup] hint: did you mean `file`?",
         ]
     );
-    assert_eq!(
-        check("{{ query('ansible.builtin.config', 'x') }}", false),
-        ["T0107 the lookup `config` is not supported ['ansible.builtin.config'|not supported] \
-             hint: hostctl has no Ansible configuration to look into"]
+    // Nothing is fetched or run for a check.
+    assert!(
+        check("{{ query('ansible.builtin.config', 'x') }}{{ lookup('url', 'http://nowhere/') }}", false).is_empty()
     );
     assert_eq!(check("a ==", true).len(), 1);
     assert_eq!(check("no template | at all", false).len(), 0);
@@ -315,7 +314,7 @@ fn hostile_templates_end_in_errors() {
     assert!(fails("a: 1\n", "{{ range(10 ** 12) }}").starts_with("T0108"));
     assert!(fails("a: 1\n", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}").starts_with("T0102"));
     assert!(fails("a: 1\n", "{% set l = [] %}{% set _ = l.append(l) %}{{ l }}").starts_with("T0102"));
-    assert!(fails("a: 1\n", "{{ 2 ** 1000 }}").starts_with("T0103"));
+    assert!(fails("a: 1\n", "{{ 2 ** 1000000 }}").starts_with("T0103"));
     for text in [
         "{{",
         "{%",

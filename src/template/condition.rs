@@ -25,12 +25,17 @@ pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
             }
             Ok(Ok(()))
         }
+        NodeData::Map(_) if cx.templates.allows_broken() => {
+            Ok(if cx.lazy(node, env)?.truthy()? { Ok(()) } else { Err("{}".to_owned()) })
+        }
         NodeData::Map(_) => Err(broken("a condition must be an expression, not a mapping", node, "a mapping", STRINGS)),
         NodeData::Scalar(scalar) => {
             let result = match &scalar.value {
                 Value::Bool(flag) => Val::from(*flag),
+                Value::Null if cx.templates.allows_broken() => Val::from(true),
                 Value::Null => return Err(broken("the condition is empty", node, "empty", EMPTY)),
                 Value::Str(text) => text_value(cx, text, node, env, 0)?,
+                other if cx.templates.allows_broken() => Val::from(other.clone()),
                 other => {
                     let message = format!("a condition must be an expression, not {}", other.type_name());
                     return Err(broken(&message, node, other.type_name(), STRINGS));
@@ -39,6 +44,9 @@ pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
             match result.defined()? {
                 Val::V(Value::Bool(true)) => Ok(Ok(())),
                 Val::V(Value::Bool(false)) => Ok(Err(scalar.text.trim().to_owned())),
+                other if cx.templates.allows_broken() => {
+                    Ok(if other.truthy()? { Ok(()) } else { Err(scalar.text.trim().to_owned()) })
+                }
                 other => {
                     let message = format!("the condition is {}, not a boolean", other.kind());
                     let truth = if other.truthy()? { "True" } else { "False" };
@@ -76,6 +84,9 @@ fn broken(message: &str, node: &Node, label: &str, words: &str) -> Fail {
 
 fn text_value(cx: &Cx, text: &Arc<str>, node: &Node, env: &Rc<Env>, depth: usize) -> R<Val> {
     let trimmed = text.trim();
+    if trimmed.is_empty() && cx.templates.allows_broken() {
+        return Ok(Val::from(true));
+    }
     if trimmed.is_empty() {
         return Err(broken("the condition is empty", node, "empty", EMPTY));
     }

@@ -8,7 +8,10 @@ use super::texts;
 fn read(call: &Call, name: &str) -> R<String> {
     let host = call.cx().templates.host();
     let path = host.find("files", name, &call.ev.env.scope);
-    let path = path.ok_or_else(|| Fail::msg(format!("the file `{name}` was not found")))?;
+    let path = path.ok_or_else(|| {
+        let words = "expected str, bytes or os.PathLike object, not NoneType";
+        Fail::said(format!("the file `{name}` was not found"), words)
+    })?;
     Ok(String::from_utf8_lossy(&host.read(&path)?).into_owned())
 }
 
@@ -67,7 +70,12 @@ pub fn csvfile(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
         let (col, key_col) = (number(option("col", &col))?, number(option("keycol", &key_col))?);
         let text = read(call, &option("file", &file))?;
         let rows = rows(&text, delimiter);
-        let found = rows.iter().find(|row| row.get(key_col) == Some(&key)).and_then(|row| row.get(col));
+        let found = match rows.iter().find(|row| row.get(key_col) == Some(&key)) {
+            None => None,
+            Some(row) => Some(row.get(col).ok_or_else(|| {
+                Fail::said(format!("the row of `{key}` has no column {col}"), "list index out of range")
+            })?),
+        };
         match (found, &default) {
             (Some(cell), _) => out.push(Val::from(cell.as_str())),
             (None, Some(default)) => out.push(default.clone()),
