@@ -6,6 +6,7 @@
 mod files;
 mod ini;
 mod literal;
+mod constructed;
 mod load;
 mod model;
 mod pattern;
@@ -17,7 +18,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use files::{Beside, Reader};
+pub use files::{Beside, OddGroups, Reader};
 pub use load::InventorySource;
 pub use model::{Group, Host, Inventory};
 pub use pattern::{Selected, read_limit};

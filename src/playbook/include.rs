@@ -82,14 +82,14 @@ impl Loader {
             Err(error) => return Part { value: None, problems: vec![error], lost: Vec::new() },
         };
         let context = match &context.kind {
-            ContextKind::Include { file } if *file == path => Arc::clone(context),
-            ContextKind::Include { .. } => Arc::new(Context {
-                kind: ContextKind::Include { file: path.clone() },
+            ContextKind::Include { file, .. } if *file == path => Arc::clone(context),
+            ContextKind::Include { dynamic, .. } => Arc::new(Context {
+                kind: ContextKind::Include { file: path.clone(), dynamic: *dynamic },
                 keywords: context.keywords.clone(),
                 parent: context.parent.clone(),
             }),
             _ => Arc::new(Context {
-                kind: ContextKind::Include { file: path.clone() },
+                kind: ContextKind::Include { file: path.clone(), dynamic: true },
                 keywords: Keywords::default(),
                 parent: Some(Arc::clone(context)),
             }),
@@ -190,7 +190,7 @@ impl Loader {
         add(join(search.file.parent().unwrap_or(Path::new("")), name));
         for context in search.context.chain() {
             match &context.kind {
-                ContextKind::Include { file } => add(join(file.parent().unwrap_or(Path::new("")), name)),
+                ContextKind::Include { file, .. } => add(join(file.parent().unwrap_or(Path::new("")), name)),
                 ContextKind::Role(_) => break,
                 _ => {}
             }
@@ -239,6 +239,11 @@ pub(super) fn join(dir: &Path, name: &str) -> PathBuf {
 
 /// The error for a file that is nowhere.
 pub(super) fn not_found(code: &'static str, what: &str, name: &str, tried: &[PathBuf]) -> Diagnostic {
+    missing(code, what, name, tried).with_hint_else(format!("correct the name, or make the {what}"))
+}
+
+/// The same with a hint only if a file of a similar name is there.
+pub(super) fn missing(code: &'static str, what: &str, name: &str, tried: &[PathBuf]) -> Diagnostic {
     let shown: Vec<String> = tried.iter().map(|path| format!("`{}`", path.display())).collect();
     let mut diagnostic = Diagnostic::source(code, format!("the {what} `{name}` does not exist"))
         .with_note(format!("looked for {}", shown.join(", ")));

@@ -36,10 +36,13 @@ pub enum ContextKind {
     Role(Arc<Role>),
     /// A block.
     Block,
-    /// An import or include: its `vars` rank as include parameters, its file's folder is searched.
+    /// An import or include: its file's folder is searched.
     Include {
         /// The included file.
         file: PathBuf,
+        /// Loaded while the play runs: its `vars` rank as include parameters. Those of an import rank as a block's,
+        /// those of an imported playbook as its plays'.
+        dynamic: bool,
     },
 }
 
@@ -117,6 +120,8 @@ pub struct Role {
     pub params: Vec<(Arc<str>, Node)>,
     /// Dependencies from `meta/main.yml`: their defaults and vars are seen by this role too.
     pub dependencies: Vec<Arc<Role>>,
+    /// It stands around its dependencies only: for them it is no parent that includes them.
+    pub dependent: bool,
     /// `allow_duplicates` of `meta/main.yml`.
     pub allow_duplicates: bool,
 }
@@ -182,6 +187,22 @@ pub struct Task {
     pub context: Arc<Context>,
     /// It is a handler.
     pub handler: bool,
+}
+
+impl Task {
+    /// The names that notify a handler for its name or topic `text`: with the role's name before it, too, which may
+    /// leave out the collection.
+    pub fn notified_by(&self, text: &str) -> Vec<String> {
+        let mut names = vec![text.to_owned()];
+        if let Some(role) = self.context.role() {
+            names.push(format!("{} : {text}", role.name));
+            let mut parts = role.name.splitn(3, '.');
+            if let (Some(_), Some(_), Some(short)) = (parts.next(), parts.next(), parts.next()) {
+                names.push(format!("{short} : {text}"));
+            }
+        }
+        names
+    }
 }
 
 /// What a task does.

@@ -25,7 +25,6 @@ pub(super) struct InventoryOptions {
     /// outputs a list of matching hosts; does not execute anything else
     #[arg(long)]
     pub list_hosts: bool,
-    // Facts are kept for one run only: there is nothing to flush.
     /// clear the fact cache for every host in inventory
     #[arg(long)]
     pub flush_cache: bool,

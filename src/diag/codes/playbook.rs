@@ -116,12 +116,17 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "P0157",
         title: "a variable of `vars_prompt` that nobody was asked for",
-        text: "hostctl runs without asking. A variable of `vars_prompt` takes its default, or the value that `-e NAME=VALUE` gives.",
+        text: "Variables of `vars_prompt` are asked for when standard input is a terminal. Without one a variable takes its default (`None` as text if it has none), or the value that `-e NAME=VALUE` gives.",
     },
     CodeEntry {
         code: "P0158",
         title: "a template that gives no module's name",
         text: "The name in `action:` or `module:` may be a template; on each host it must give the name of a module, or of a dynamic include. Imports are resolved before the run, and a template is rendered once.",
+    },
+    CodeEntry {
+        code: "P0159",
+        title: "an answer that was not confirmed",
+        text: "An entry of `vars_prompt` with `confirm: true` is asked for twice, until both answers are the same.",
     },
     CodeEntry {
         code: "P0201",

@@ -191,7 +191,7 @@ impl Walker<'_> {
             return;
         };
         let context = Arc::new(Context {
-            kind: ContextKind::Include { file: task.file.clone() },
+            kind: ContextKind::Include { file: task.file.clone(), dynamic: true },
             keywords: inherited(&task.keywords),
             parent: Some(Arc::clone(&task.context)),
         });

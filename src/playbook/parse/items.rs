@@ -191,7 +191,7 @@ impl Parser<'_> {
             }
         };
         let context = Arc::new(Context {
-            kind: ContextKind::Include { file: path.clone() },
+            kind: ContextKind::Include { file: path.clone(), dynamic: false },
             keywords,
             parent: Some(Arc::clone(&here.context)),
         });
@@ -290,7 +290,11 @@ fn misplaced_meta(action: &Action, here: &Here) -> Option<Diagnostic> {
     } else {
         return None;
     };
-    Some(Diagnostic::source("P0209", reason).with_label(value.place(), "here"))
+    Some(
+        Diagnostic::source("P0209", reason)
+            .with_label(value.place(), "here")
+            .with_hint("`meta: end_host` ends the play for this host, `meta: end_play` for all"),
+    )
 }
 
 /// The error for a role where a handler is expected.

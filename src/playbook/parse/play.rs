@@ -33,7 +33,7 @@ impl Parser<'_> {
                 return None;
             };
             let context =
-                Arc::new(Context { kind: ContextKind::Include { file: path.to_path_buf() }, keywords, parent });
+                Arc::new(Context { kind: ContextKind::Include { file: path.to_path_buf(), dynamic: false }, keywords, parent });
             let mut plays = Vec::new();
             for entry in entries {
                 parser.entry(entry, path, &context, &mut plays);
@@ -80,7 +80,7 @@ impl Parser<'_> {
         }
         // The import's own `vars` may be used in its name.
         let own = Arc::new(Context {
-            kind: ContextKind::Include { file: path.to_path_buf() },
+            kind: ContextKind::Include { file: path.to_path_buf(), dynamic: false },
             keywords: keywords.clone(),
             parent: Some(Arc::clone(around)),
         });
@@ -170,7 +170,7 @@ pub(in crate::playbook) fn literal_names(node: &Node) -> Vec<String> {
 pub(in crate::playbook) fn playbook_dir(context: &Context) -> PathBuf {
     let mut chain = context.chain().skip_while(|context| !matches!(context.kind, ContextKind::Play));
     let file = chain.find_map(|context| match &context.kind {
-        ContextKind::Include { file } => Some(file),
+        ContextKind::Include { file, .. } => Some(file),
         _ => None,
     });
     file.and_then(|file| file.parent()).map(Path::to_path_buf).unwrap_or_default()
