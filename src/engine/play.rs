@@ -143,8 +143,7 @@ impl PlayRun {
         for role in &play.roles {
             imported_layers(&role.tasks, &mut role_exports);
         }
-        let order =
-            early_value(engine, keywords.get("order"), &early)?.map(|value| crate::value::python_str(&value));
+        let order = early_value(engine, keywords.get("order"), &early)?.map(|value| crate::value::python_str(&value));
         let mut handlers = Vec::new();
         flatten_handlers(&play.handlers, &mut handlers);
         let run = Arc::new(Self {
@@ -332,8 +331,9 @@ impl PlayRun {
         let mut failed = lock(&self.failed);
         failed.push(Arc::clone(host));
         #[expect(clippy::cast_precision_loss, reason = "counts of hosts are small")]
-        let over =
-            self.max_fail.is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
+        let over = self
+            .max_fail
+            .is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
         if over {
             if !self.fatal.swap(true, Ordering::SeqCst) {
                 self.engine.sink.emit(None, EventKind::NoHostsLeft);

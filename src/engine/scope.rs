@@ -216,7 +216,10 @@ impl PlayRun {
         set("ansible_dependent_role_names", list(&dependent));
         set("ansible_role_names", list(&every));
         let sources = self.engine.options.inventory.iter();
-        set("ansible_inventory_sources", Value::from(sources.map(|source| Value::from(source.as_str())).collect::<Vec<_>>()));
+        set(
+            "ansible_inventory_sources",
+            Value::from(sources.map(|source| Value::from(source.as_str())).collect::<Vec<_>>()),
+        );
         set("playbook_dir", Value::from(self.playbook_dir().display().to_string()));
         set("hostctl_run", self.engine.options.run_info.clone());
         set("ansible_check_mode", Value::Bool(self.engine.options.check));

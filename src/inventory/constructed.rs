@@ -166,13 +166,9 @@ impl Inventory {
     }
 
     /// The plugin `generator`: a host for every choice of one value from each layer.
-    pub(super) fn generate(
-        &mut self,
-        file: &Node,
-        source: &std::path::PathBuf,
-        around: Around<'_>,
-    ) -> Result<()> {
-        let wrong = |text: &str, node: &Node| Diagnostic::source("I0017", text.to_owned()).with_label(node.place(), "here");
+    pub(super) fn generate(&mut self, file: &Node, source: &std::path::PathBuf, around: Around<'_>) -> Result<()> {
+        let wrong =
+            |text: &str, node: &Node| Diagnostic::source("I0017", text.to_owned()).with_label(node.place(), "here");
         let missing = |name: &str| wrong(&format!("the plugin `generator` needs `{name}`"), file);
         let layers = file.get("layers").and_then(Node::as_map).ok_or_else(|| missing("layers"))?;
         let hosts = file.get("hosts").ok_or_else(|| missing("hosts"))?;

@@ -250,6 +250,13 @@ impl Templates {
         })
     }
 
+    /// The conditions of the list in the source that a template names, which `assert` takes for its own.
+    pub fn listed_conditions(&self, node: &Node, scope: &Scope) -> Result<Option<Vec<Node>>> {
+        let cx = Cx::new(self);
+        let found = condition::listed(&cx, node, &Env::new(scope));
+        found.map(|items| items.map(|items| items.to_vec())).map_err(|fail| Self::finish(&cx, fail, node.place()))
+    }
+
     /// The value of a bare expression.
     pub fn expression(&self, text: &str, span: Span, scope: &Scope) -> Result<Value> {
         let cx = Cx::new(self);

@@ -12,7 +12,7 @@ use crate::yaml::{Node, NodeData, Tag};
 
 use super::args::{Args, Call};
 use super::code::{Arg, At, Bin, Expr, Op};
-use super::cx::{Place, may_be_template};
+use super::cx::{Env, Place, may_be_template};
 use super::exec::{Ev, Locals};
 use super::fail::{Fail, R, Undef, What};
 use super::val::{Func, Val};
@@ -45,6 +45,26 @@ fn catch(result: R<Val>) -> R<Val> {
     match result {
         Err(Fail::Undef(undef)) => Ok(Val::Undef(undef)),
         other => other,
+    }
+}
+
+/// The source that an expression names: a variable, or what stands below a key of one.
+pub fn source(expr: &Expr, env: &Env, locals: &Locals) -> Option<Node> {
+    let below = |base: &Expr, key: &str| match &source(base, env, locals)?.data {
+        NodeData::Map(pairs) => pairs.iter().find(|(name, _)| name.as_str() == Some(key)).map(|(_, node)| node.clone()),
+        _ => None,
+    };
+    match &expr.op {
+        Op::Name(name) if locals.get(name).is_none() => match env.scope.get(name)? {
+            (Entry::Lazy(node), _) => Some(node.clone()),
+            _ => None,
+        },
+        Op::Attr(base, key) => below(base, key),
+        Op::Item(base, index) => match &index.op {
+            Op::Const(Value::Str(key)) => below(base, key),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -208,31 +228,9 @@ impl Ev<'_> {
 
     /// The text of a `!vault` value that an expression names, still sealed.
     fn sealed(&self, expr: &Expr, locals: &Rc<Locals>) -> Option<Arc<str>> {
-        let node = self.source(expr, locals)?;
+        let node = source(expr, &self.env, locals)?;
         match &node.data {
             NodeData::Scalar(scalar) if node.tag == Some(Tag::Vault) => Some(Arc::clone(&scalar.text)),
-            _ => None,
-        }
-    }
-
-    /// The source that an expression names: a variable, or what stands below a key of one.
-    fn source(&self, expr: &Expr, locals: &Rc<Locals>) -> Option<Node> {
-        let below = |base: &Expr, key: &str| match &self.source(base, locals)?.data {
-            NodeData::Map(pairs) => {
-                pairs.iter().find(|(name, _)| name.as_str() == Some(key)).map(|(_, node)| node.clone())
-            }
-            _ => None,
-        };
-        match &expr.op {
-            Op::Name(name) if locals.get(name).is_none() => match self.env.scope.get(name)? {
-                (Entry::Lazy(node), _) => Some(node.clone()),
-                _ => None,
-            },
-            Op::Attr(base, key) => below(base, key),
-            Op::Item(base, index) => match &index.op {
-                Op::Const(Value::Str(key)) => below(base, key),
-                _ => None,
-            },
             _ => None,
         }
     }

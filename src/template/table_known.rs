@@ -73,4 +73,8 @@ pub(super) const KNOWN: &[(&str, &str)] = &[
     ),
     ("omit", "another error than there"),
     ("vars.one == 1", "set by the engine there"),
+    (
+        "#jinja2: newline_sequence: '\\r\\n'\na\nb {{ one }}\n",
+        "the last line ends as the others, as it does in a file there",
+    ),
 ];
