@@ -79,6 +79,7 @@ impl PlayRun {
     /// Runs a play; false if the run must end after it.
     pub(super) async fn run(engine: &Arc<Engine>, play: &Arc<Play>, index: usize, of: usize) -> Result<bool> {
         let keywords = &play.context.keywords;
+        engine.hosts.enter_playbook(play.file.parent().unwrap_or(std::path::Path::new("")))?;
         let mut layers = engine.options.layers.clone();
         layers.extend(keywords.get("vars").map(|node| source(Level::PlayVars, "play vars", node)));
         let early = Scope::from_layers(layers).merging(engine.options.hash_merge);
@@ -134,7 +135,7 @@ impl PlayRun {
             return Ok(true);
         }
         let mut role_exports = Vec::new();
-        for role in &play.roles {
+        for role in play.roles.iter().filter(|role| role.public) {
             role_layers(&role.role, &mut role_exports);
         }
         for items in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
@@ -261,7 +262,7 @@ impl PlayRun {
     /// Reads `vars_files` for each host: an entry that is a list names alternatives, the first
     /// that exists counts.
     fn load_vars_files(self: &Arc<Self>, batch: &[Arc<str>]) {
-        let Some(node) = self.play.context.keywords.get("vars_files") else { return };
+        let Some(node) = self.play.context.keywords.get("vars_files").filter(|node| !node.is_null()) else { return };
         let items: Vec<Node> = node.as_list().map_or_else(|| vec![node.clone()], <[Node]>::to_vec);
         for host in batch {
             lock(&self.vars_files).remove(host);

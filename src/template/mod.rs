@@ -54,4 +54,4 @@ pub use engine::{FileOptions, LookupHost, Templates, is_omit};
 pub use lookups::{Setting, SettingKind, WebLookup};
 
 /// How `omit` looks as plain data.
-const OMIT: &str = "__omit_place_holder__";
+const OMIT: &str = "__omit_place_holder__9f27c3d4b8a04e61";
