@@ -140,10 +140,11 @@ pub fn binary(cx: &Cx, op: Bin, left: &Val, right: &Val) -> R<Val> {
     };
     let (Some(a), Some(b)) = (number(left), number(right)) else { return Err(unsupported(sign, left, right)) };
     let any_big = [left, right].iter().any(|side| matches!(side, Val::V(Value::BigInt(_))));
-    if any_big && let (Some(a), Some(b)) = (big(left), big(right)) {
-        if let Some(value) = big_op(op, &a, &b)? {
-            return Ok(value);
-        }
+    if any_big
+        && let (Some(a), Some(b)) = (big(left), big(right))
+        && let Some(value) = big_op(op, &a, &b)?
+    {
+        return Ok(value);
     }
     if matches!(op, Bin::Div | Bin::FloorDiv | Bin::Rem) && float(b) == 0.0 {
         let words = match (op, a, b) {

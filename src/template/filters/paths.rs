@@ -31,7 +31,7 @@ fn plain(call: &Call, value: Val, args: &Args, change: impl FnOnce(&str) -> Stri
         Val::V(crate::value::Value::Str(text)) => Ok(Val::from(change(text))),
         other => {
             let _ = call;
-            Err(no_path(&other))
+            Err(no_path(other))
         }
     }
 }
@@ -91,7 +91,7 @@ pub fn join<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 fn texts(call: &Call, value: &Val) -> R<Vec<std::sync::Arc<str>>> {
-    call.items(value)?.iter().map(|item| item.as_text().ok_or_else(|| no_path(&item))).collect()
+    call.items(value)?.iter().map(|item| item.as_text().ok_or_else(|| no_path(item))).collect()
 }
 
 fn path_join(call: &Call, value: Val, args: Args) -> R<Val> {
