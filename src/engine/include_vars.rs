@@ -41,7 +41,8 @@ struct Loaded {
 
 /// Why nothing was loaded: Ansible's word for it stands in `message`.
 fn failed(message: &str, span: Span, files: &[PathBuf]) -> Failure {
-    let result = map! { "message" => message, "ansible_included_var_files" => shown(files), "ansible_facts" => Map::new() };
+    let result =
+        map! { "message" => message, "ansible_included_var_files" => shown(files), "ansible_facts" => Map::new() };
     Failure::with_result(Diagnostic::task("H0020", message).with_label(span, "named here"), result)
 }
 
@@ -115,9 +116,7 @@ impl HostRun {
         let mut facts = Map::new();
         for (name, entry) in &entries {
             let value = match entry {
-                Entry::Lazy(node) => {
-                    self.play.engine.templates.render(node, &own).unwrap_or_else(|_| node.to_value())
-                }
+                Entry::Lazy(node) => self.play.engine.templates.render(node, &own).unwrap_or_else(|_| node.to_value()),
                 _ => self.play.engine.templates.variable(name, &own).ok().flatten().unwrap_or_default(),
             };
             insert(&mut facts, name, value);
@@ -168,14 +167,7 @@ impl HostRun {
         }
     }
 
-    fn load_folder(
-        &self,
-        task: &Task,
-        dir: &str,
-        json: &Json,
-        span: Span,
-        loaded: &mut Loaded,
-    ) -> Result<(), Failure> {
+    fn load_folder(&self, task: &Task, dir: &str, json: &Json, span: Span, loaded: &mut Loaded) -> Result<(), Failure> {
         let root = Self::vars_root(task, dir);
         if !root.exists() {
             return Err(failed(&format!("{} directory does not exist", root.display()), span, &[]));
@@ -202,7 +194,9 @@ impl HostRun {
                     return Err(failed(&text, span, &loaded.files));
                 }
                 if loaded.files.len() >= MOST {
-                    return Err(Diagnostic::task("H0023", format!("`{dir}` has more than {MOST} variable files")).into());
+                    return Err(
+                        Diagnostic::task("H0023", format!("`{dir}` has more than {MOST} variable files")).into()
+                    );
                 }
                 self.load_file(&path, loaded, span)?;
             }

@@ -122,7 +122,9 @@ impl Prompt {
         let Some(crypt) = &self.crypt else { return Ok(value) };
         let names = [("value", value), ("kind", crypt.kind.clone()), ("salt", crypt.salt.clone())];
         let layer = Layer::data(Level::Magic, "vars_prompt", names.map(|(name, value)| (Arc::from(name), value)));
-        let size = python_str(&crypt.salt_size).parse::<u8>().map_or_else(|_| String::new(), |size| format!(", salt_size={size}"));
+        let size = python_str(&crypt.salt_size)
+            .parse::<u8>()
+            .map_or_else(|_| String::new(), |size| format!(", salt_size={size}"));
         let salt = if crypt.salt == Value::Null { "" } else { ", salt=salt" };
         let text = format!("value | password_hash(kind{salt}{size})");
         let span = engine.templates.sources().add("<vars_prompt>", None, text.as_str());

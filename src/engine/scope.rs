@@ -193,14 +193,13 @@ impl PlayRun {
         set("play_hosts", list(&alive));
         set("ansible_play_name", Value::from(self.name.clone()));
         let listed = self.play.roles.iter().filter(|role| parents_of(&role.context).next().is_none());
-        let mut direct: IndexSet<Arc<str>> = listed.map(|role| Arc::clone(&role.role.name)).collect();
+        let mut direct: Vec<Arc<str>> = listed.map(|role| Arc::clone(&role.role.name)).collect();
         for role in &self.play.roles {
             imported_names(&role.tasks, &mut direct);
         }
         for items in [&self.play.pre_tasks, &self.play.tasks, &self.play.post_tasks] {
             imported_names(items, &mut direct);
         }
-        let direct: Vec<Arc<str>> = direct.into_iter().collect();
         let dependent: IndexSet<Arc<str>> = self
             .play
             .roles
@@ -216,7 +215,10 @@ impl PlayRun {
         set("ansible_dependent_role_names", list(&dependent));
         set("ansible_role_names", list(&every));
         let sources = self.engine.options.inventory.iter();
-        set("ansible_inventory_sources", Value::from(sources.map(|source| Value::from(source.as_str())).collect::<Vec<_>>()));
+        set(
+            "ansible_inventory_sources",
+            Value::from(sources.map(|source| Value::from(source.as_str())).collect::<Vec<_>>()),
+        );
         set("playbook_dir", Value::from(self.playbook_dir().display().to_string()));
         set("hostctl_run", self.engine.options.run_info.clone());
         set("ansible_check_mode", Value::Bool(self.engine.options.check));
@@ -298,7 +300,7 @@ impl PlayRun {
 }
 
 /// The roles that tasks import: they count as roles of the play.
-fn imported_names(items: &[Item], names: &mut IndexSet<Arc<str>>) {
+fn imported_names(items: &[Item], names: &mut Vec<Arc<str>>) {
     for item in items {
         match item {
             Item::Task(_) => {}
@@ -308,7 +310,7 @@ fn imported_names(items: &[Item], names: &mut IndexSet<Arc<str>>) {
                 }
             }
             Item::Role(role) => {
-                names.insert(Arc::clone(&role.role.name));
+                names.push(Arc::clone(&role.role.name));
                 imported_names(&role.tasks, names);
             }
         }

@@ -266,7 +266,10 @@ impl StaticHosts {
             .iter()
             .map(|name| {
                 let name: Arc<str> = Arc::from(*name);
-                (Arc::clone(&name), HostRecord { name, layers: Vec::new(), groups: Vec::new(), source: None, added: false })
+                (
+                    Arc::clone(&name),
+                    HostRecord { name, layers: Vec::new(), groups: Vec::new(), source: None, added: false },
+                )
             })
             .collect();
         Self { inner: Mutex::new(inner) }

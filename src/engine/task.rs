@@ -346,7 +346,9 @@ impl HostRun {
                 return attempt;
             }
             if attempt_number >= tries.0 {
-                if !attempt.failed() {
+                // Where `failed_when` has spoken, its word counts for the task.
+                let judged = attempt.result.get(&StrKey("failed_when_result")) == Some(&Value::Bool(false));
+                if !attempt.failed() && !judged {
                     let diagnostic = Diagnostic::task(
                         "H0011",
                         format!("the condition of `until` did not hold in {} tries", tries.0),

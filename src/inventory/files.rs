@@ -95,7 +95,15 @@ impl OddGroups {
 impl<'a> Reader<'a> {
     /// A reader.
     pub fn new(sources: &'a SourceMap, keyring: Option<&'a Keyring>) -> Self {
-        Self { sources, keyring, diagnostics: Vec::new(), merge: false, odd_groups: OddGroups::Keep, templates: None, extra: Vec::new() }
+        Self {
+            sources,
+            keyring,
+            diagnostics: Vec::new(),
+            merge: false,
+            odd_groups: OddGroups::Keep,
+            templates: None,
+            extra: Vec::new(),
+        }
     }
 
     /// A file of variables as a mapping; `None` if it is empty, sealed, or wrong (then reported).

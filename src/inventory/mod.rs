@@ -3,10 +3,10 @@
 //! INI, YAML, host lists, folders and programs; `group_vars/` and `host_vars/`; patterns and
 //! limits. Knows nothing of connections: `ansible_host` and the like are variables here.
 
+mod constructed;
 mod files;
 mod ini;
 mod literal;
-mod constructed;
 mod load;
 mod model;
 mod pattern;

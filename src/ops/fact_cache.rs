@@ -280,7 +280,8 @@ mod tests {
         let made = folder.path().join("made");
         std::fs::write(made.join("p_s1_bad"), "{").unwrap();
         std::fs::write(made.join("p_s1_list"), "[1]").unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, made.join("p_s1_fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, made.join("p_s1_fifo"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
         for host in ["bad", "bad", "list", "fifo", "../up", ""] {
             assert_eq!(kept.load(host), None, "{host}");
         }

@@ -224,7 +224,10 @@ pub(super) fn open(
     let extra = super::extra_vars::layer(&request.extra_vars, request.hash_merge, sources, &early)?;
     reader.extra = vec![extra.clone()];
     layers.push(extra);
-    let loader = Arc::new(Loader::new(LoaderOptions { scope: Scope::from_layers(layers.clone()).merging(request.hash_merge), ..options }));
+    let loader = Arc::new(Loader::new(LoaderOptions {
+        scope: Scope::from_layers(layers.clone()).merging(request.hash_merge),
+        ..options
+    }));
     let inventories: Vec<InventorySource> = match (&environment, request.inventory.is_empty()) {
         (_, false) => request.inventory.iter().map(|text| InventorySource::parse(text)).collect(),
         (Some(environment), true) => environment.inventories.clone(),
@@ -237,7 +240,8 @@ pub(super) fn open(
     if request.unparsed_is_failed && !inventories.is_empty() && unread >= inventories.len() {
         let text = "no inventory source could be read, and `unparsed_is_failed` asks for one";
         problems.push(
-            Diagnostic::new("I0015", Kind::Local, text).with_registered("No inventory was parsed, please check your configuration and options."),
+            Diagnostic::new("I0015", Kind::Local, text)
+                .with_registered("No inventory was parsed, please check your configuration and options."),
         );
     } else if request.tell_empty.0 && unread >= inventories.len() {
         problems.push(

@@ -32,8 +32,11 @@ impl Parser<'_> {
                 );
                 return None;
             };
-            let context =
-                Arc::new(Context { kind: ContextKind::Include { file: path.to_path_buf(), dynamic: false }, keywords, parent });
+            let context = Arc::new(Context {
+                kind: ContextKind::Include { file: path.to_path_buf(), dynamic: false },
+                keywords,
+                parent,
+            });
             let mut plays = Vec::new();
             for entry in entries {
                 parser.entry(entry, path, &context, &mut plays);

@@ -9,16 +9,8 @@ use crate::system::process::Program;
 use crate::value::{Map, Value, from_json, insert};
 
 /// Ansible's `INTERPRETER_PYTHON_FALLBACK`, in its order.
-const NAMES: &[&str] = &[
-    "python3.13",
-    "python3.12",
-    "python3.11",
-    "python3.10",
-    "python3.9",
-    "python3.8",
-    "/usr/bin/python3",
-    "python3",
-];
+const NAMES: &[&str] =
+    &["python3.13", "python3.12", "python3.11", "python3.10", "python3.9", "python3.8", "/usr/bin/python3", "python3"];
 
 /// Tells of itself, without the site's modules: that takes some milliseconds.
 const QUESTION: &str = "import json, sys
