@@ -67,6 +67,9 @@ pub struct Diff {
     /// Text after.
     #[serde(default)]
     pub after: String,
+    /// Before and after are the JSON text of mappings (the state of a path), which results have as such.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mapping: bool,
     /// A diff made elsewhere, shown as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prepared: Option<String>,
@@ -264,6 +267,13 @@ pub enum EventKind {
         attempt: u32,
         /// Tries in all.
         of: u32,
+    },
+    /// Somebody is asked at the terminal: what moves there holds still.
+    Asked {
+        /// The task.
+        task: TaskId,
+        /// The question.
+        prompt: String,
     },
     /// A task ended on a host.
     HostDone {
@@ -526,7 +536,7 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
                 redact_text(label, redactor);
             }
         }
-        EventKind::Meta { message: text, .. } | EventKind::Notified { handler: text, .. } => {
+        EventKind::Asked { prompt: text, .. } | EventKind::Meta { message: text, .. } | EventKind::Notified { handler: text, .. } => {
             redact_text(text, redactor);
         }
         EventKind::Progress { progress, .. } => match progress {

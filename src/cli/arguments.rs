@@ -12,6 +12,22 @@ use crate::inventory::OddGroups;
 use crate::ops::{Config, PasswordSource, Policy, ProjectRequest};
 use crate::value::Value;
 
+/// Values of keywords that nothing in the playbook sets.
+pub(super) fn keyword_defaults(config: &Config) -> IndexMap<String, Value> {
+    let mut defaults = IndexMap::new();
+    for (keyword, setting) in [("any_errors_fatal", "ANY_ERRORS_FATAL"), ("no_log", "DEFAULT_NO_LOG")] {
+        if config.flag(setting) {
+            defaults.insert(keyword.to_owned(), Value::Bool(true));
+        }
+    }
+    for (keyword, setting) in [("poll", "DEFAULT_POLL_INTERVAL"), ("timeout", "TASK_TIMEOUT")] {
+        if let Some(value) = config.given(setting).filter(|value| !value.is_empty()) {
+            defaults.insert(keyword.to_owned(), Value::from(value));
+        }
+    }
+    defaults
+}
+
 /// Which project, environment and inventory.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ProjectArgs {

@@ -8,6 +8,7 @@ mod env;
 mod log;
 mod names;
 mod output;
+mod person;
 mod run;
 mod terminal;
 mod vault;

@@ -1,6 +1,7 @@
 //! `hostctl run`: playbooks against hosts.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -136,6 +137,10 @@ impl RunArgs {
             flush_cache: self.flush_cache,
             asks: super::terminal::asks(),
             strategy: config.text("DEFAULT_STRATEGY"),
+            debugger: config.flag("ENABLE_TASK_DEBUGGER"),
+            debugger_ignores: config.flag("TASK_DEBUGGER_IGNORE_ERRORS"),
+            keywords: super::arguments::keyword_defaults(config),
+            person: Arc::new(super::person::Terminal),
             defaults,
             login_password: login,
             become_password: r#become,

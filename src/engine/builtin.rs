@@ -1,8 +1,6 @@
-//! Modules that need the engine's variables and hosts: debug, assert, fail, set_fact, add_host, group_by,
-//! pause.
+//! Modules that need the engine's variables and hosts: debug, assert, fail, set_fact, add_host, group_by.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::interp::HostRun;
 use super::invoke::flag;
@@ -39,7 +37,9 @@ impl HostRun {
             "include_vars" => self.include_vars(task, module, &json, scope),
             "add_host" => self.add_host(args).map_err(Failure::from),
             "group_by" => self.group_by(&json).map_err(Failure::from),
-            "pause" => self.pause(&json).await.map_err(Failure::from),
+            "wait_for_connection" => self.wait_for_connection(task, &json, scope).await,
+            "reboot" => self.reboot(task, &json, scope).await,
+            "pause" => self.pause(task, &json).await.map_err(Failure::from),
             crate::modules::ABSENT => {
                 Err(Diagnostic::task("H0028", format!("hostctl does not have the module `{}`", module.name))
                     .with_label(module.name_span, "a module of ansible-core that is not here")
@@ -66,6 +66,12 @@ impl HostRun {
                 let node = module.args.get("var").map(|(_, node)| node);
                 let span = node.map_or(module.name_span, crate::yaml::Node::place);
                 let templates = &self.play.engine.templates;
+                if node.is_some_and(|node| node.tag == Some(crate::yaml::Tag::Unsafe)) {
+                    let said = format!("Encountered untrusted template or expression: '{text}'");
+                    return Err(Diagnostic::task("H0032", format!("`{text}` is marked as unsafe: it is no expression"))
+                        .with_registered(said)
+                        .with_label(span, "marked with `!unsafe`"));
+                }
                 // `var: "{{ name }}"` is a template of an expression's text, as Ansible has it.
                 let value = match node {
                     Some(node) if node.has_template() => templates.render(node, scope),
@@ -81,7 +87,11 @@ impl HostRun {
                 result.insert(crate::value::Key::Str(Arc::clone(text)), value);
             }
             Some(other) => {
-                result.insert(crate::value::Key::from(python_str(other)), other.clone());
+                let said = format!("'{}' is not a string and conversion is not allowed", python_str(other));
+                return Err(Diagnostic::task("H0032", format!("`var` needs an expression, found {}", other.type_name()))
+                    .with_registered(format!("argument 'var' is of type {} and we were unable to convert to str: {said}", other.type_name()))
+                    .with_label(module.name_span, "here")
+                    .with_hint("debug: {var: NAME}"));
             }
             None => {
                 let message = args.get(&StrKey("msg")).cloned().unwrap_or_else(|| Value::from("Hello world!"));
@@ -108,11 +118,8 @@ impl HostRun {
                     .map_or_else(|| Value::from("Assertion failed"), |value| crate::value::from_json(value.clone()));
                 let text =
                     if text.is_empty() { item.to_value() } else { super::conditions::false_condition(item, &text) };
-                let mut diagnostic =
-                    Diagnostic::task("H0013", python_str(&message)).with_label(item.place(), "not true");
-                for (name, value) in self.values_of(item, scope) {
-                    diagnostic = diagnostic.with_note(format!("`{name}` is {value}"));
-                }
+                let diagnostic = Diagnostic::task("H0013", python_str(&message)).with_label(item.place(), "not true");
+                let diagnostic = self.with_values(diagnostic, item, scope);
                 let result = map! { "assertion" => text, "evaluated_to" => false, "msg" => message };
                 return Err(Failure::with_result(diagnostic, result));
             }
@@ -171,24 +178,6 @@ impl HostRun {
             "argument_errors" => errors.into_iter().map(Value::from).collect::<Vec<_>>(),
         });
         Err(Failure::with_result(diagnostic, result))
-    }
-
-    /// The names in a condition and their values, for messages.
-    fn values_of(&self, node: &crate::yaml::Node, scope: &Scope) -> Vec<(String, String)> {
-        let mut found: Vec<(String, String)> = Vec::new();
-        for (name, _) in self.play.engine.templates.free_names(node, true) {
-            if found.iter().any(|(known, _)| *known == name) || found.len() >= 8 {
-                continue;
-            }
-            if let Ok(Some(value)) = self.play.engine.templates.variable(&name, scope) {
-                let mut text = crate::value::python_repr(&value);
-                if text.chars().count() > 200 {
-                    text = text.chars().take(197).collect::<String>() + "...";
-                }
-                found.push((name, text));
-            }
-        }
-        found
     }
 
     fn add_host(&self, args: &Map) -> Result<Attempt> {
@@ -261,35 +250,9 @@ impl HostRun {
     }
 
     /// Records and groups are read again.
-    fn hosts_changed(&self) {
+    pub(super) fn hosts_changed(&self) {
         lock(&self.play.records).clear();
         *lock(&self.play.magic_cache) = None;
-    }
-
-    async fn pause(&self, json: &Json) -> Result<Attempt> {
-        let number = |name: &str| {
-            json.get(name)
-                .and_then(|value| value.as_f64().or_else(|| value.as_str().and_then(|text| text.parse().ok())))
-        };
-        let seconds = match (number("seconds"), number("minutes")) {
-            (Some(seconds), _) => Some(seconds),
-            (None, Some(minutes)) => Some(minutes * 60.0),
-            (None, None) => None,
-        };
-        let mut attempt = Attempt::from_outcome(Outcome::default());
-        match seconds {
-            Some(seconds) => {
-                let seconds = seconds.clamp(0.0, 1e7);
-                tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-                insert(&mut attempt.result, "delta", seconds);
-            }
-            None => attempt.warnings.push(
-                "`pause` without seconds or minutes waits for a key, and there is nobody to press it: going on"
-                    .to_owned(),
-            ),
-        }
-        insert(&mut attempt.result, "user_input", "");
-        Ok(attempt)
     }
 }
 

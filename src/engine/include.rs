@@ -23,8 +23,25 @@ use crate::vars::{Layer, Scope};
 const MAX_DEPTH: usize = 200;
 
 impl HostRun {
-    /// Runs a dynamic include: loads what it names for each item, then runs that.
+    /// Runs a dynamic include; with `run_once` on the first host alone.
     pub(super) async fn include(
+        &self,
+        task: &Arc<Task>,
+        include: &Include,
+        round: &Arc<Round>,
+        position: &Position,
+        here: &Here,
+    ) -> Flow {
+        let once = self.keyword_bool(task, "run_once", here).unwrap_or(false);
+        if once && !round.is_leader(&self.host) {
+            let failed = round.wait().await;
+            return if self.failed_with_others(failed) == Flow::Failed { Flow::FailedTwice } else { Flow::Next };
+        }
+        self.include_here(task, include, round, position, here).await
+    }
+
+    /// Loads what an include names for each item, then runs that.
+    async fn include_here(
         &self,
         task: &Arc<Task>,
         include: &Include,
@@ -176,11 +193,12 @@ impl HostRun {
         here: &Here,
     ) -> Flow {
         let flow = self.settle_include(task, attempt, items, here);
+        round.finish(flow == Flow::Failed);
         self.share_failure(task, round, here, flow).await
     }
 
     fn settle_include(&self, task: &Arc<Task>, attempt: Attempt, items: Option<usize>, here: &Here) -> Flow {
-        let flow = self.settle(task, Ended { attempt, items, notify: Vec::new(), ignored: None }, false, here);
+        let flow = self.settle(task, Ended { items, ..Ended::plain(attempt) }, false, here);
         if flow == Flow::Failed && !here.rescuable {
             self.play.host_failed(&self.host);
         }
@@ -205,7 +223,8 @@ impl HostRun {
         let Some(name) = wanted else {
             let what = if include.kind == IncludeKind::Tasks { "file" } else { "name" };
             return Err(Diagnostic::source("P0155", format!("`{}` names no `{what}`", include.name))
-                .with_label(include.name_span, format!("needs `{what}`")));
+                .with_label(include.name_span, format!("needs `{what}`"))
+                .with_hint(format!("write `{}: {{{what}: ...}}`", include.name)));
         };
         let from = RoleFrom {
             tasks: text("tasks_from")?,
@@ -261,6 +280,7 @@ impl HostRun {
         here: &Here,
     ) -> Flow {
         let scope = self.scope(task, here);
+        let engine = &self.play.engine;
         let action = match module.args.values().next() {
             Some((_, node)) => match self.play.engine.templates.render(node, &scope) {
                 Ok(value) => python_str(&value),
@@ -279,6 +299,10 @@ impl HostRun {
         if alone {
             round.in_order(&self.host).await;
         }
+        // The others work on all hosts at once: the first host's word counts for them.
+        if !alone && !round.is_leader(&self.host) {
+            return Flow::Next;
+        }
         let told = if alone {
             self.tell_start(task, vec![Arc::clone(&self.host)], here);
             true
@@ -289,7 +313,13 @@ impl HostRun {
             }
             first
         };
-        let verdict = self.when(task, &scope);
+        // Those have no conditions.
+        let always = matches!(action.trim(), "noop" | "refresh_inventory" | "reset_connection");
+        if always && !super::conditions::stacked(task, "when").is_empty() {
+            let message = format!("{} task does not support when conditional", action.trim());
+            engine.warn_once(None, Diagnostic::task("H0002", message).with_label(task.label_span, "runs anyway"));
+        }
+        let verdict = if always { Ok(Ok(())) } else { self.when(task, &scope) };
         if told && let Ok(verdict) = &verdict {
             let action = action.trim();
             if verdict.is_ok() && action == "flush_handlers" {
@@ -309,7 +339,6 @@ impl HostRun {
             Ok(Err(_)) => return Flow::Next,
             Err(diagnostic) => return self.settle_include(task, Attempt::error(diagnostic), None, here),
         }
-        let engine = &self.play.engine;
         match action.trim() {
             "flush_handlers" => return self.flush(&position.child(0)).await,
             "end_host" => {
@@ -340,12 +369,18 @@ impl HostRun {
                         state.out = None;
                     }
                     state.failing = false;
+                    state.condemned = false;
                     state.cleared = true;
                 }
             }
             "reset_connection" => engine.targets.reset(&self.host).await,
-            // Inventories are read again by programs and `add_host` only; what is on disk stays as it was read.
-            "noop" | "refresh_inventory" => {}
+            "refresh_inventory" => {
+                if let Err(diagnostic) = engine.hosts.refresh() {
+                    return self.settle_include(task, Attempt::error(diagnostic), None, here);
+                }
+                self.hosts_changed();
+            }
+            "noop" => {}
             other => {
                 self.announce(task, round, here);
                 let diagnostic = Diagnostic::source("P0156", format!("`meta` has no action `{other}`"))
@@ -364,7 +399,8 @@ impl HostRun {
                             "refresh_inventory",
                             "noop",
                         ],
-                    );
+                    )
+                    .with_hint_else("`hostctl doc meta` lists the actions");
                 return self.settle_include(task, Attempt::error(diagnostic), None, here);
             }
         }

@@ -84,6 +84,9 @@ impl HostRun {
             Ok(target) => target,
             Err(diagnostic) => return Attempt::error(diagnostic),
         };
+        if let Some(user) = leaving_user(&call) {
+            self.play.engine.targets.dismiss(&spec, user).await;
+        }
         let folder = self.copied_folder(task, &call);
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let mut lines = Lines::new(self, task.id, no_log);
@@ -195,7 +198,8 @@ impl HostRun {
                         "P0153",
                         format!("the arguments must be a mapping, found {}", other.type_name()),
                     )
-                    .with_label(node.place(), "rendered to something else"));
+                    .with_label(node.place(), "rendered to something else")
+                    .with_hint("write `name: value` lines, or a template that gives a mapping"));
                 }
             }
         }
@@ -315,6 +319,13 @@ impl HostRun {
         }
         Ok(all.into_iter().collect())
     }
+}
+
+/// The user that a call takes away: nothing may run as that one any more.
+fn leaving_user(call: &Call) -> Option<&str> {
+    let text = |name: &str| call.args.get(name).and_then(serde_json::Value::as_str);
+    let leaves = call.module == "user" && !call.check && text("state") == Some("absent");
+    text("name").filter(|_| leaves)
 }
 
 /// `timeout` in seconds; 0 is none.

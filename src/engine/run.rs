@@ -9,6 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::person::Person;
 use super::play::PlayRun;
 use super::prompts::Asks;
 use super::state::{FactCache, HostList, Out, States, lock};
@@ -83,6 +84,12 @@ pub struct Options {
     pub hash_merge: bool,
     /// Facts are variables of their own, too (`inject_facts_as_vars`).
     pub inject_facts: bool,
+    /// The debugger starts at each failure (`ANSIBLE_ENABLE_TASK_DEBUGGER`).
+    pub debugger: bool,
+    /// It leaves alone failures that are ignored (`ANSIBLE_TASK_DEBUGGER_IGNORE_ERRORS`).
+    pub debugger_ignores: bool,
+    /// Values of keywords that nothing in the playbook sets: `any_errors_fatal`, `no_log`, `poll`, `timeout`.
+    pub keywords: IndexMap<String, Value>,
     /// Variables from `-e`, and the environment's, ready as layers.
     pub layers: Vec<Layer>,
     /// Connection settings of the command line, below variables: `connection`, `remote_user`,
@@ -111,6 +118,9 @@ impl Default for Options {
             strategy: "linear".to_owned(),
             hash_merge: false,
             inject_facts: true,
+            debugger: false,
+            debugger_ignores: true,
+            keywords: IndexMap::new(),
             layers: Vec::new(),
             defaults: IndexMap::new(),
             run_info: Value::empty_map(),
@@ -154,6 +164,8 @@ pub struct Parts {
     pub asks: Option<Arc<dyn Asks>>,
     /// Where facts are kept between runs.
     pub fact_cache: Option<Arc<dyn FactCache>>,
+    /// Who may be asked.
+    pub person: Arc<dyn Person>,
 }
 
 /// Everything that a run shares between hosts.
@@ -176,6 +188,10 @@ pub struct Engine {
     pub cancel: CancellationToken,
     /// Who answers `vars_prompt`.
     pub asks: Option<Arc<dyn Asks>>,
+    /// Who may be asked.
+    pub person: Arc<dyn Person>,
+    /// One question at a time.
+    pub(super) asking: tokio::sync::Mutex<()>,
     pub(super) states: States,
     pub(super) warned: Mutex<IndexSet<String>>,
     pub(super) forks: Arc<Semaphore>,
@@ -189,7 +205,7 @@ impl Engine {
         let inject_facts = options.inject_facts;
         let forks = Arc::new(Semaphore::new(options.forks.max(1)));
         let started = AtomicBool::new(options.start_at_task.is_none());
-        let Parts { templates, hosts, targets, loader, sink, redactor, cancel, asks, fact_cache } = parts;
+        let Parts { templates, hosts, targets, loader, sink, redactor, cancel, person, asks, fact_cache } = parts;
         Arc::new(Self {
             options,
             templates,
@@ -201,6 +217,8 @@ impl Engine {
             cancel,
             asks,
             states: States::new(fact_cache, inject_facts),
+            person,
+            asking: tokio::sync::Mutex::default(),
             warned: Mutex::default(),
             forks,
             started,

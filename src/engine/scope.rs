@@ -257,7 +257,7 @@ impl PlayRun {
         let runs = |host: &&Arc<str>| {
             let state = self.engine.states.get(host);
             let state = lock(&state);
-            state.out.is_none() && !state.failing
+            (state.out.is_none() || state.ended_before) && !state.failing
         };
         hosts.iter().filter(runs).cloned().collect()
     }

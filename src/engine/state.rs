@@ -37,6 +37,8 @@ pub trait HostList: Send + Sync {
     fn add_host(&self, name: &str, groups: &[String], vars: &Map) -> Result<bool>;
     /// Puts a host into a group with parents; true if anything changed.
     fn add_to_group(&self, host: &str, group: &str, parents: &[String]) -> Result<bool>;
+    /// Reads the sources again (`meta: refresh_inventory`); what was added during the run stays.
+    fn refresh(&self) -> Result<()>;
     /// Folder of the (first) inventory file, for `inventory_dir`; and the file.
     fn location(&self) -> Option<std::path::PathBuf>;
 }
@@ -64,6 +66,10 @@ pub(super) struct HostState {
     pub failing: bool,
     /// `meta: clear_host_errors` took a failure back that is still on its way out.
     pub cleared: bool,
+    /// Failed because another host did (`any_errors_fatal`): a rescue brings it to the end of this play only.
+    pub condemned: bool,
+    /// It was ended in an earlier batch of this play.
+    pub ended_before: bool,
     /// Out of the run: failed, unreachable or ended.
     pub out: Option<Out>,
     /// Roles that have run to their end.
@@ -333,6 +339,10 @@ impl HostList for StaticHosts {
         }
         record.groups.push(group);
         Ok(true)
+    }
+
+    fn refresh(&self) -> Result<()> {
+        Ok(())
     }
 
     fn location(&self) -> Option<std::path::PathBuf> {

@@ -11,7 +11,7 @@ use super::fact_cache::{FactCaching, JsonFacts};
 use super::project::{Opened, ProjectRequest, open};
 use crate::agent;
 use crate::diag::{Diagnostic, ExitCode, Result, SourceMap};
-use crate::engine::{Asks, Engine, FactCache, HostList as _, Loads, Options, Parts, Targets};
+use crate::engine::{Asks, Engine, FactCache, HostList as _, Loads, Options, Parts, Person, Targets};
 use crate::event::{EventKind, Reporter, Sink};
 use crate::journal::{Journal, RunDir, new_run_id};
 use crate::map;
@@ -55,6 +55,14 @@ pub struct RunRequest {
     pub flush_cache: bool,
     /// Who answers `vars_prompt`.
     pub asks: Option<Arc<dyn Asks>>,
+    /// The debugger starts at each failure.
+    pub debugger: bool,
+    /// It leaves alone failures that are ignored.
+    pub debugger_ignores: bool,
+    /// Values of keywords that nothing in the playbook sets.
+    pub keywords: IndexMap<String, Value>,
+    /// Who may be asked.
+    pub person: Arc<dyn Person>,
     /// Connection settings of the command line.
     pub defaults: IndexMap<String, Value>,
     /// `--ask-password`
@@ -218,6 +226,9 @@ async fn play(
         strategy: request.strategy.clone(),
         hash_merge: request.project.hash_merge,
         inject_facts: request.inject_facts,
+        debugger: request.debugger,
+        debugger_ignores: request.debugger_ignores,
+        keywords: request.keywords.clone(),
         layers: opened.layers.clone(),
         defaults,
         run_info: Value::from(run_info),
@@ -250,6 +261,7 @@ async fn play(
             cancel: cancel.clone(),
             asks: request.asks.clone(),
             fact_cache,
+            person: Arc::clone(&request.person),
         },
     );
     let ticker = {

@@ -239,6 +239,11 @@ pub(super) fn join(dir: &Path, name: &str) -> PathBuf {
 
 /// The error for a file that is nowhere.
 pub(super) fn not_found(code: &'static str, what: &str, name: &str, tried: &[PathBuf]) -> Diagnostic {
+    missing(code, what, name, tried).with_hint_else(format!("correct the name, or make the {what}"))
+}
+
+/// The same with a hint only if a file of a similar name is there.
+pub(super) fn missing(code: &'static str, what: &str, name: &str, tried: &[PathBuf]) -> Diagnostic {
     let shown: Vec<String> = tried.iter().map(|path| format!("`{}`", path.display())).collect();
     let mut diagnostic = Diagnostic::source(code, format!("the {what} `{name}` does not exist"))
         .with_note(format!("looked for {}", shown.join(", ")));

@@ -208,12 +208,18 @@ pub(super) fn read_text(path: &Path) -> Result<String> {
             .map(|list| list.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
             .unwrap_or_default();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        diagnostic.with_nearest(&name, beside.iter().map(String::as_str).filter(|other| **other != *name))
+        diagnostic
+            .with_nearest(&name, beside.iter().map(String::as_str).filter(|other| **other != *name))
+            .with_hint_else("name a text file that this user may read")
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Diagnostic::source("P0402", format!("`{}` is not UTF-8 text", shown.display()))
             .with_note(format!("the first wrong byte is at offset {at}"))
+            .with_hint(format!(
+                "save it as UTF-8, for instance: iconv -f latin1 -t utf-8 {0} -o {0}.utf8",
+                shown.display()
+            ))
     })
 }
 

@@ -189,6 +189,22 @@ pub struct Task {
     pub handler: bool,
 }
 
+impl Task {
+    /// The names that notify a handler for its name or topic `text`: with the role's name before it, too, which may
+    /// leave out the collection.
+    pub fn notified_by(&self, text: &str) -> Vec<String> {
+        let mut names = vec![text.to_owned()];
+        if let Some(role) = self.context.role() {
+            names.push(format!("{} : {text}", role.name));
+            let mut parts = role.name.splitn(3, '.');
+            if let (Some(_), Some(_), Some(short)) = (parts.next(), parts.next(), parts.next()) {
+                names.push(format!("{short} : {text}"));
+            }
+        }
+        names
+    }
+}
+
 /// What a task does.
 #[derive(Debug)]
 pub enum Action {

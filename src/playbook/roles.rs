@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::include::{join, not_found};
+use super::include::{join, missing, not_found};
 use super::keywords::{self, Places};
 use super::loader::{clean, expand_home, vars_mapping};
 use super::model::{Context, ContextKind, Item, Keywords, Role, RoleUse};
@@ -74,7 +74,8 @@ impl Parser<'_> {
         let Some(node) = name.filter(|node| node.as_scalar().is_some() && !node.is_null()) else {
             self.problem(
                 Diagnostic::source("P0503", "the role has no name")
-                    .with_label(name.map_or(entry.place(), Node::place), "expected `role: NAME` or `NAME`"),
+                    .with_label(name.map_or(entry.place(), Node::place), "expected `role: NAME` or `NAME`")
+                    .with_hint("- role: NAME"),
             );
             return Vec::new();
         };
@@ -441,11 +442,11 @@ impl Parser<'_> {
         if !plain && path.is_dir() {
             return Ok(Place { path, collection: None });
         }
-        let mut error = not_found("P0501", "role", name, &tried).with_label_opt(request.span, "no such role");
+        let mut error = missing("P0501", "role", name, &tried).with_label_opt(request.span, "no such role");
         if error.hints.is_empty() && plain && name.matches('.').count() == 1 {
             error = error.with_hint(format!("`ansible-galaxy role install -p roles {name}` gets it"));
         }
-        Err(error)
+        Err(error.with_hint_else("correct the name, or make the role"))
     }
 }
 

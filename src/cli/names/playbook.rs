@@ -1,6 +1,7 @@
 //! `ansible-playbook`: its options, and what it does with them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -126,6 +127,10 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
         flush_cache: args.inventory.flush_cache,
         asks: super::super::terminal::asks(),
         strategy: config.text("DEFAULT_STRATEGY"),
+        debugger: config.flag("ENABLE_TASK_DEBUGGER"),
+        debugger_ignores: config.flag("TASK_DEBUGGER_IGNORE_ERRORS"),
+        keywords: crate::cli::arguments::keyword_defaults(&config),
+        person: Arc::new(crate::cli::person::Terminal),
         defaults: connecting.defaults,
         login_password: connecting.login,
         become_password: connecting.r#become,

@@ -75,6 +75,7 @@ pub fn check(loaded: &Loaded, input: &CheckInput<'_>) -> Vec<Diagnostic> {
     survey.incomplete = problems.iter().any(missing);
     values::check(&survey, &mut problems);
     arguments::check(&survey, &mut problems);
+    files::variables(&survey, input.loader, &mut problems);
     let templates = files::check(&survey, input.loader, &mut problems);
     uses::check(&survey, &templates, input, &mut problems);
     handlers::check(&survey, &mut problems);

@@ -181,7 +181,7 @@ fn files_must_be_there() {
     let expected = [
         "P0302 the file `theer` does not exist | 5:19 `theer` | hint: did you mean `there`? | hint: if it is on the host already, add `remote_src: true`",
         "warning P0302 the file `maybe` does not exist | 7:19 `maybe` | hint: if it is on the host already, add `remote_src: true`",
-        "P0302 the file `none.j2` does not exist | 10:23 `none.j2`",
+        "P0302 the file `none.j2` does not exist | 10:23 `none.j2` | hint: correct the name, or make the file",
         "T0101 broken | 2:4 `!`",
         "P0301 the variable `unknown_name` is not defined anywhere | 2:12 `unknown_name` | hint: define it, pass `-e unknown_name=VALUE`, or write `unknown_name | default(...)` if it is optional",
     ];
@@ -282,9 +282,9 @@ fn dynamic_includes_are_followed_or_named() {
     assert_eq!(
         all(&project, &[]),
         [
-            "P0401 the task file `nope.yml` does not exist | 4:23 `{{ item }}.yml`",
+            "P0401 the task file `nope.yml` does not exist | 4:23 `{{ item }}.yml` | hint: correct the name, or make the task file",
             "warning P0305 what `include_tasks` brings in here was not checked | 6:23 `{{ ansible_os }}.yml`",
-            "warning P0501 the role `missing` does not exist | 7:28 `missing`",
+            "warning P0501 the role `missing` does not exist | 7:28 `missing` | hint: correct the name, or make the role",
             "P0202 there is no module `comand` | 1:3 `comand` | hint: did you mean `command`?",
             "P0403 `a.yml` includes itself | 2:18 `a.yml` | hint: end it with a condition: `when` beside the include",
             "P0101 a task has no keyword `whne` | 2:3 `whne` | hint: did you mean `when`?",

@@ -56,12 +56,10 @@ fn value(name: &str, kind: KeywordType, node: &Node, key: Span, problems: &mut V
                 fail("text", &format!("write `{name}: TEXT`"));
             } else if name == "connection" {
                 connection(node, key, problems);
-            } else if name == "debugger" && node.as_str() != Some("never") {
+            } else if name == "debugger" && !node.as_str().is_some_and(|text| DEBUGGER.contains(&text)) {
                 problems.push(
-                    Diagnostic::source("P0306", "`debugger` has no effect")
-                        .with_label(key, "nobody is asked in the middle of a run")
-                        .with_hint("after a failure, go on with `--start-at-task`")
-                        .warning(),
+                    wrong(name, &format!("one of `{}`", DEBUGGER.join("`, `")), node, key)
+                        .with_nearest(node.as_str().unwrap_or_default(), DEBUGGER.iter().copied()),
                 );
             }
         }
@@ -116,6 +114,9 @@ fn value(name: &str, kind: KeywordType, node: &Node, key: Span, problems: &mut V
         KeywordType::Tasks | KeywordType::Roles | KeywordType::Variable | KeywordType::Any => {}
     }
 }
+
+/// The values of `debugger`.
+const DEBUGGER: &[&str] = &["always", "never", "on_failed", "on_skipped", "on_unreachable"];
 
 /// A literal `connection` that hostctl does not have.
 fn connection(node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
@@ -206,7 +207,7 @@ fn variable(name: &str, node: &Node, key: Span, problems: &mut Vec<Diagnostic>) 
     if keywords::is_variable_name(text) || (name.ends_with("_var") && node.has_template()) {
         return;
     }
-    let message = match node.as_str() {
+    let message = match node.as_scalar().map(|scalar| &scalar.text) {
         Some(text) => format!("`{text}` cannot be the name of a variable"),
         None => format!("`{name}` must be the name of a variable, found {}", node.type_name()),
     };

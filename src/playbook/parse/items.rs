@@ -290,7 +290,11 @@ fn misplaced_meta(action: &Action, here: &Here) -> Option<Diagnostic> {
     } else {
         return None;
     };
-    Some(Diagnostic::source("P0209", reason).with_label(value.place(), "here"))
+    Some(
+        Diagnostic::source("P0209", reason)
+            .with_label(value.place(), "here")
+            .with_hint("`meta: end_host` ends the play for this host, `meta: end_play` for all"),
+    )
 }
 
 /// The error for a role where a handler is expected.

@@ -102,6 +102,10 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
             Some(format!("Cannot execute '{name}' from a handler"))
         }
         "P0209" => Some(format!("Cannot execute '{name}' from outside of a role")),
+        "P0106" => {
+            let place = diagnostic.span().and_then(|span| origin(span, sources));
+            Some(format!("Invalid variable name '{name}'.\n{}", place.unwrap_or_default()))
+        }
         // The result's own warnings.
         "H0002" => Some(diagnostic.message.clone()),
         "R0301" => {
