@@ -138,6 +138,11 @@ pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
         hash_merge: config.text("DEFAULT_HASH_BEHAVIOUR") == "merge",
         odd_groups: OddGroups::parse(config.given("TRANSFORM_INVALID_GROUP_CHARS")),
         unparsed_is_failed: config.flag("INVENTORY_UNPARSED_IS_FAILED"),
+        library: config.paths("DEFAULT_MODULE_PATH"),
+        public_roles: config
+            .given("DEFAULT_PRIVATE_ROLE_VARS")
+            .is_some()
+            .then(|| !config.flag("DEFAULT_PRIVATE_ROLE_VARS")),
         duplicate_keys: Policy::parse(&config.text("DUPLICATE_YAML_DICT_KEY")),
         unparsed_inventory: Policy::Error,
         unmatched_pattern: Policy::parse(&config.text("HOST_PATTERN_MISMATCH")),

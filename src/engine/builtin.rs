@@ -68,9 +68,12 @@ impl HostRun {
                 let templates = &self.play.engine.templates;
                 if node.is_some_and(|node| node.tag == Some(crate::yaml::Tag::Unsafe)) {
                     let said = format!("Encountered untrusted template or expression: '{text}'");
-                    return Err(Diagnostic::task("H0032", format!("`{text}` is marked as unsafe: it is no expression"))
-                        .with_registered(said)
-                        .with_label(span, "marked with `!unsafe`"));
+                    return Err(Diagnostic::task(
+                        "H0032",
+                        format!("`{text}` is marked as unsafe: it is no expression"),
+                    )
+                    .with_registered(said)
+                    .with_label(span, "marked with `!unsafe`"));
                 }
                 // `var: "{{ name }}"` is a template of an expression's text, as Ansible has it.
                 let value = match node {
@@ -88,10 +91,16 @@ impl HostRun {
             }
             Some(other) => {
                 let said = format!("'{}' is not a string and conversion is not allowed", python_str(other));
-                return Err(Diagnostic::task("H0032", format!("`var` needs an expression, found {}", other.type_name()))
-                    .with_registered(format!("argument 'var' is of type {} and we were unable to convert to str: {said}", other.type_name()))
-                    .with_label(module.name_span, "here")
-                    .with_hint("debug: {var: NAME}"));
+                return Err(Diagnostic::task(
+                    "H0032",
+                    format!("`var` needs an expression, found {}", other.type_name()),
+                )
+                .with_registered(format!(
+                    "argument 'var' is of type {} and we were unable to convert to str: {said}",
+                    other.type_name()
+                ))
+                .with_label(module.name_span, "here")
+                .with_hint("debug: {var: NAME}"));
             }
             None => {
                 let message = args.get(&StrKey("msg")).cloned().unwrap_or_else(|| Value::from("Hello world!"));

@@ -142,7 +142,9 @@ impl HostRun {
                     continue;
                 }
                 Line::Help => HELP.to_owned(),
-                Line::Fixed(what) => format!("***`{what}` cannot be set here: task.args['NAME'] and task_vars['NAME'] can\n"),
+                Line::Fixed(what) => {
+                    format!("***`{what}` cannot be set here: task.args['NAME'] and task_vars['NAME'] can\n")
+                }
                 Line::Print(text) => match self.look(task, text, &result, changes, &scope) {
                     Ok(value) => format!("{}\n", pretty(&value)),
                     Err(error) => error_line(&error),
@@ -197,9 +199,17 @@ impl HostRun {
 
     fn play_context(&self, task: &Task, scope: &Scope) -> Value {
         let mut found = Map::new();
-        for name in
-            ["become", "become_user", "become_method", "check_mode", "connection", "diff", "no_log", "port", "remote_user"]
-        {
+        for name in [
+            "become",
+            "become_user",
+            "become_method",
+            "check_mode",
+            "connection",
+            "diff",
+            "no_log",
+            "port",
+            "remote_user",
+        ] {
             let value = self.keyword_value(task, name, scope).ok().flatten().unwrap_or_default();
             insert(&mut found, name, value);
         }

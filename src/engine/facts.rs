@@ -64,6 +64,7 @@ impl HostRun {
                 name_span: play.span,
                 entry,
                 args,
+                full_name: Arc::from("ansible.builtin.setup"),
                 program: None,
                 args_template: None,
             }),

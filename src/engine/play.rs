@@ -79,6 +79,7 @@ impl PlayRun {
     /// Runs a play; false if the run must end after it.
     pub(super) async fn run(engine: &Arc<Engine>, play: &Arc<Play>, index: usize, of: usize) -> Result<bool> {
         let keywords = &play.context.keywords;
+        engine.hosts.enter_playbook(play.file.parent().unwrap_or(std::path::Path::new("")))?;
         let mut layers = engine.options.layers.clone();
         layers.extend(keywords.get("vars").map(|node| source(Level::PlayVars, "play vars", node)));
         let early = Scope::from_layers(layers).merging(engine.options.hash_merge);
@@ -134,7 +135,7 @@ impl PlayRun {
             return Ok(true);
         }
         let mut role_exports = Vec::new();
-        for role in &play.roles {
+        for role in play.roles.iter().filter(|role| role.public) {
             role_layers(&role.role, &mut role_exports);
         }
         for items in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
@@ -143,8 +144,7 @@ impl PlayRun {
         for role in &play.roles {
             imported_layers(&role.tasks, &mut role_exports);
         }
-        let order =
-            early_value(engine, keywords.get("order"), &early)?.map(|value| crate::value::python_str(&value));
+        let order = early_value(engine, keywords.get("order"), &early)?.map(|value| crate::value::python_str(&value));
         let mut handlers = Vec::new();
         flatten_handlers(&play.handlers, &mut handlers);
         let run = Arc::new(Self {
@@ -262,7 +262,7 @@ impl PlayRun {
     /// Reads `vars_files` for each host: an entry that is a list names alternatives, the first
     /// that exists counts.
     fn load_vars_files(self: &Arc<Self>, batch: &[Arc<str>]) {
-        let Some(node) = self.play.context.keywords.get("vars_files") else { return };
+        let Some(node) = self.play.context.keywords.get("vars_files").filter(|node| !node.is_null()) else { return };
         let items: Vec<Node> = node.as_list().map_or_else(|| vec![node.clone()], <[Node]>::to_vec);
         for host in batch {
             lock(&self.vars_files).remove(host);
@@ -332,8 +332,9 @@ impl PlayRun {
         let mut failed = lock(&self.failed);
         failed.push(Arc::clone(host));
         #[expect(clippy::cast_precision_loss, reason = "counts of hosts are small")]
-        let over =
-            self.max_fail.is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
+        let over = self
+            .max_fail
+            .is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
         if over {
             if !self.fatal.swap(true, Ordering::SeqCst) {
                 self.engine.sink.emit(None, EventKind::NoHostsLeft);

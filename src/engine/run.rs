@@ -15,7 +15,7 @@ use super::state::{FactCache, HostList, Out, States, lock};
 use super::target::Targets;
 use crate::diag::{Diagnostic, ExitCode, Result};
 use crate::event::{EventKind, Sink, Stats};
-use crate::playbook::{Action, Context, DynamicUse, Item, Loader, Playbook, RoleFrom, RoleUse};
+use crate::playbook::{Action, Context, DynamicUse, Item, Loader, ModuleUse, Playbook, RoleFrom, RoleUse};
 use crate::secret::Redactor;
 use crate::template::Templates;
 use crate::value::Value;
@@ -32,6 +32,10 @@ pub trait Loads: Send + Sync {
     fn resolve(&self, found: &DynamicUse, text: &str, context: &Arc<Context>, file: &Path) -> Result<Action>;
     /// A variable file: one mapping.
     fn vars_file(&self, path: &Path) -> Result<Node>;
+    /// True if an entry of `module_defaults` is for a module in a context.
+    fn defaults_apply(&self, key: &str, module: &ModuleUse, context: &Context) -> bool;
+    /// Whether plays see the variables of roles, if the configuration says so.
+    fn public_roles(&self) -> Option<bool>;
 }
 
 impl Loads for Loader {
@@ -49,6 +53,14 @@ impl Loads for Loader {
 
     fn vars_file(&self, path: &Path) -> Result<Node> {
         Self::vars_file(self, path)
+    }
+
+    fn defaults_apply(&self, key: &str, module: &ModuleUse, context: &Context) -> bool {
+        Self::defaults_apply(self, key, module, context)
+    }
+
+    fn public_roles(&self) -> Option<bool> {
+        Self::public_roles(self)
     }
 }
 

@@ -144,18 +144,23 @@ impl PlayRun {
             }
         }
         if let Some(role) = context.and_then(|context| context.role()) {
-            let name = Value::Str(Arc::clone(&role.name));
-            set("role_name", name.clone());
-            set("ansible_role_name", name);
+            set("role_name", Value::Str(Arc::clone(&role.short)));
+            set("ansible_role_name", Value::Str(Arc::clone(&role.name)));
+            set("ansible_collection_name", role.collection.clone().map_or(Value::Null, Value::Str));
             // Tasks may run commands elsewhere, so it is absolute, as Ansible has it.
             let path = std::path::absolute(&role.path).unwrap_or_else(|_| role.path.clone());
             set("role_path", Value::from(path.display().to_string()));
             // Roles that import or include this one; those that depend on it are not its parents.
             let mut parents: Vec<Value> = Vec::new();
             let mut paths: Vec<Value> = Vec::new();
-            for outer in context.into_iter().flat_map(parents_of).filter(|outer| !outer.dependent) {
-                parents.push(Value::Str(Arc::clone(&outer.name)));
-                paths.push(Value::from(outer.path.display().to_string()));
+            let mut included = role.included;
+            for outer in context.into_iter().flat_map(parents_of) {
+                if included {
+                    parents.push(Value::Str(Arc::clone(&outer.name)));
+                    let path = std::path::absolute(&outer.path).unwrap_or_else(|_| outer.path.clone());
+                    paths.push(Value::from(path.display().to_string()));
+                }
+                included = outer.included;
             }
             if !parents.is_empty() {
                 set("ansible_parent_role_names", Value::from(parents));

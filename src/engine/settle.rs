@@ -117,7 +117,7 @@ impl HostRun {
             if !matches!(attempt.status, Status::Skipped | Status::Unreachable)
                 && let Some(role) = task.context.role()
             {
-                state.roles_ran.insert(role.path.clone());
+                state.roles_ran.insert(Arc::clone(&role.key));
             }
             match attempt.status {
                 Status::Unreachable if ignore_unreachable => {

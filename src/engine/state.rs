@@ -41,6 +41,8 @@ pub trait HostList: Send + Sync {
     fn refresh(&self) -> Result<()>;
     /// Folder of the (first) inventory file, for `inventory_dir`; and the file.
     fn location(&self) -> Option<std::path::PathBuf>;
+    /// From now on `group_vars/` and `host_vars/` beside the playbooks of this folder count, not the last one's.
+    fn enter_playbook(&self, dir: &std::path::Path) -> Result<()>;
 }
 
 /// What the run has learned about a host.
@@ -73,9 +75,9 @@ pub(super) struct HostState {
     /// Out of the run: failed, unreachable or ended.
     pub out: Option<Out>,
     /// Roles that have run to their end.
-    pub roles_done: IndexSet<String>,
-    /// Folders of roles of which a task ran: one that was skipped throughout may come again.
-    pub roles_ran: IndexSet<std::path::PathBuf>,
+    pub roles_done: IndexSet<Arc<str>>,
+    /// Roles of which a task ran: one that was skipped throughout may come again.
+    pub roles_ran: IndexSet<Arc<str>>,
     /// Facts were gathered (for `gathering: smart`).
     pub gathered: bool,
     /// Facts are in `ansible_facts` only (`inject_facts_as_vars`).
@@ -339,6 +341,10 @@ impl HostList for StaticHosts {
         }
         record.groups.push(group);
         Ok(true)
+    }
+
+    fn enter_playbook(&self, _dir: &std::path::Path) -> Result<()> {
+        Ok(())
     }
 
     fn refresh(&self) -> Result<()> {

@@ -125,8 +125,14 @@ impl HostRun {
     fn warn_free(&self, task: &Task, run_once: bool, here: &Here) {
         let fatal = self.keyword_bool(task, "any_errors_fatal", here) == Some(true);
         let texts = [
-            (run_once, "Using run_once with the free strategy is not currently supported. This task will still be executed for every host in the inventory list."),
-            (fatal, "Using any_errors_fatal with the free strategy is not supported, as tasks are executed independently on each host"),
+            (
+                run_once,
+                "Using run_once with the free strategy is not currently supported. This task will still be executed for every host in the inventory list.",
+            ),
+            (
+                fatal,
+                "Using any_errors_fatal with the free strategy is not supported, as tasks are executed independently on each host",
+            ),
         ];
         for (_, text) in texts.into_iter().filter(|(holds, _)| *holds) {
             self.play.engine.warn_once(None, Diagnostic::task("H0002", text).with_label(task.label_span, "this task"));

@@ -174,6 +174,17 @@ impl Inventory {
         }
     }
 
+    /// Takes the folders of another playbook in the place of the last one's.
+    pub fn set_playbook_folder(&mut self, reader: &mut Reader<'_>, folder: &Path) {
+        let (all, groups, hosts) = Beside::Playbook.levels();
+        let other = |layer: &Layer| ![all, groups, hosts].contains(&layer.origin.level);
+        self.groups.values_mut().for_each(|group| group.files.retain(other));
+        self.hosts.values_mut().chain(self.localhost.as_mut()).for_each(|host| host.files.retain(other));
+        self.localhost_files.retain(other);
+        self.folders.retain(|(_, beside)| *beside != Beside::Playbook);
+        self.add_vars_folder(reader, folder, Beside::Playbook);
+    }
+
     /// Reads the files of a host and of groups that came up during the run.
     pub fn load_files_of(&mut self, reader: &mut Reader<'_>, host: Option<&str>, groups: &[&str]) {
         for (folder, beside) in self.folders.clone() {

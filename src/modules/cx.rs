@@ -139,7 +139,8 @@ impl Cx {
         let mut shown: Vec<Value> = diffs
             .iter()
             .map(|diff| {
-                let parsed = |text: &str| serde_json::from_str(text).map_or_else(|_| Value::from(text), crate::value::from_json);
+                let parsed =
+                    |text: &str| serde_json::from_str(text).map_or_else(|_| Value::from(text), crate::value::from_json);
                 Value::from(match &diff.prepared {
                     Some(text) => crate::map! { "prepared" => text.as_str() },
                     None if diff.mapping => {

@@ -20,6 +20,6 @@ pub use env::{environment_list, environment_show};
 pub use fact_cache::FactCaching;
 pub use inventory::InventoryView;
 pub use listing::{Listing, hosts_of, list};
-pub use project::{PasswordSource, Policy, ProjectRequest, passphrase_file, state_base};
+pub use project::{PasswordSource, Policy, ProjectRequest, passphrase_file, playbook_file, state_base};
 pub use run::{RunRequest, run};
 pub use vault::{Edited, Made, VaultPlace, edit, init, open_vault, recipients};

@@ -87,6 +87,12 @@ pub struct ProjectRequest {
     pub roles_path: Vec<PathBuf>,
     /// Folders with collections.
     pub collections_path: Vec<PathBuf>,
+    /// Folders with modules of one's own that go before those of playbooks (`-M`).
+    pub module_path: Vec<PathBuf>,
+    /// Folders with modules of one's own that come last, from `ANSIBLE_LIBRARY`.
+    pub library: Vec<PathBuf>,
+    /// What `private_role_vars` says, if it was set: whether plays see the variables of roles.
+    pub public_roles: Option<bool>,
     /// Where records of runs are kept; default: the project's folder, or the working folder.
     pub state_dir: Option<PathBuf>,
     /// A playbook that stands in no file: the path that means it, its name in messages, its text.
@@ -160,6 +166,16 @@ pub fn state_base(project: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
+/// The file of a playbook: itself, or that of a collection's playbook by its full name.
+pub fn playbook_file(collections_path: &[PathBuf], name: &Path) -> PathBuf {
+    if name.exists() {
+        return name.to_path_buf();
+    }
+    let options = LoaderOptions { collections_path: collections_path.to_vec(), ..LoaderOptions::new(SourceMap::new()) };
+    let found = name.to_str().and_then(|text| Loader::new(options).playbook_of_collection(text, Path::new("")));
+    found.unwrap_or_else(|| name.to_path_buf())
+}
+
 /// Opens what a request names. `playbook` decides where roles and `group_vars` beside it are.
 /// Without `need_keys` files that Ansible's vault sealed are passed over with a warning.
 pub(super) fn open(
@@ -214,6 +230,9 @@ pub(super) fn open(
         project_dir: project.as_ref().map(|project| project.root.clone()),
         roles_path: request.roles_path.clone(),
         collections_path: request.collections_path.clone(),
+        module_path: request.module_path.clone(),
+        library: request.library.clone(),
+        public_roles: request.public_roles,
         given: request.given.clone(),
         unseal,
         templates: Some(Arc::clone(&templates)),

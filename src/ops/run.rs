@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use tokio_util::sync::CancellationToken;
 
 use super::fact_cache::{FactCaching, JsonFacts};
-use super::project::{Opened, ProjectRequest, open};
+use super::project::{Opened, ProjectRequest, open, playbook_file};
 use crate::agent;
 use crate::diag::{Diagnostic, ExitCode, Result, SourceMap};
 use crate::engine::{Engine, FactCache, HostList as _, Loads, Options, Parts, Person, Targets};
@@ -87,6 +87,7 @@ pub async fn run(
     let run_id = new_run_id(&time);
     let mut exit = ExitCode::Ok;
     for playbook in &request.playbooks {
+        let playbook = &playbook_file(&request.project.collections_path, playbook);
         let opened = open(&request.project, playbook, sources, true)?;
         let loaded = opened.loader.load(playbook);
         let runs = |play: &Play| certainly_runs(&request, &opened, play);

@@ -123,9 +123,10 @@ impl Loader {
             from: from.clone(),
             params: Vec::new(),
             public: false,
-            allow_duplicates: Some(true),
+            allow_duplicates: Some(from.duplicates),
             validate: from.validate,
             beside: None,
+            included: true,
         };
         let mut uses = parser.role(&request, Keywords::default(), &here);
         let last = uses.pop();
@@ -148,20 +149,8 @@ impl Loader {
     /// `namespace.collection.name`.
     pub(super) fn find_playbook(&self, name: &str, from: &Path) -> Result<PathBuf> {
         let dir = from.parent().unwrap_or(Path::new(""));
-        let parts: Vec<&str> = name.split('.').collect();
-        if let [namespace, collection, rest @ ..] = parts.as_slice()
-            && !rest.is_empty()
-            && !name.contains('/')
-        {
-            let below = PathBuf::from("playbooks").join(rest.join("/"));
-            for root in self.collection_dirs(namespace, collection, dir) {
-                for ending in ["yml", "yaml", "json"] {
-                    let path = root.join(&below).with_extension(ending);
-                    if path.is_file() {
-                        return Ok(path);
-                    }
-                }
-            }
+        if let Some(path) = self.playbook_of_collection(name, dir) {
+            return Ok(path);
         }
         let path = join(dir, name);
         if path.is_file() {
@@ -209,18 +198,6 @@ impl Loader {
             Some(path) => Ok(path.clone()),
             None => Err(not_found("P0401", "task file", name, &tried)),
         }
-    }
-
-    /// Folders of a collection, those beside the playbook first.
-    pub(super) fn collection_dirs(&self, namespace: &str, collection: &str, playbook_dir: &Path) -> Vec<PathBuf> {
-        let beside = playbook_dir.join("collections");
-        let project = self.options.project_dir.iter().map(|dir| dir.join("collections"));
-        std::iter::once(beside)
-            .chain(project)
-            .chain(self.options.collections_path.iter().cloned())
-            .map(|root| root.join("ansible_collections").join(namespace).join(collection))
-            .filter(|path| path.is_dir())
-            .collect()
     }
 }
 

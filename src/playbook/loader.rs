@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::diag::{Diagnostic, Result, SourceMap};
 use crate::event::TaskId;
+use crate::playbook::library::Shelf;
 use crate::playbook::model::{Context, ContextKind};
 use crate::template::Templates;
 use crate::vars::{Layer, Level, Scope};
@@ -29,6 +30,12 @@ pub struct LoaderOptions {
     pub roles_path: Vec<PathBuf>,
     /// Folders that hold `ansible_collections/`.
     pub collections_path: Vec<PathBuf>,
+    /// Folders with modules of one's own that go before those beside playbooks (`-M`).
+    pub module_path: Vec<PathBuf>,
+    /// Folders with modules of one's own that come last (`ANSIBLE_LIBRARY`).
+    pub library: Vec<PathBuf>,
+    /// What the setting `private_role_vars` says, if it was set: whether plays see the variables of roles.
+    pub public_roles: Option<bool>,
     /// A playbook that stands in no file: the path that means it, its name in messages, its text.
     pub given: Option<(PathBuf, String, Arc<str>)>,
     /// Opens vaulted files.
@@ -47,6 +54,9 @@ impl LoaderOptions {
             project_dir: None,
             roles_path: Vec::new(),
             collections_path: Vec::new(),
+            module_path: Vec::new(),
+            library: Vec::new(),
+            public_roles: None,
             given: None,
             unseal: Arc::new(|_| {
                 Err(Diagnostic::new(
@@ -75,12 +85,34 @@ pub struct Loader {
     pub(super) options: LoaderOptions,
     next_task: AtomicU64,
     files: Mutex<HashMap<PathBuf, Arc<SourceNode>>>,
+    pub(super) collections: Mutex<super::collections::Cache>,
+    pub(super) groups: Mutex<super::collections::Groups>,
+    pub(super) playbook_dirs: Mutex<Vec<PathBuf>>,
+    pub(super) shelves: Mutex<Vec<Shelf>>,
+    pub(super) first_shelves: Vec<Shelf>,
+    pub(super) last_shelves: Vec<Shelf>,
 }
 
 impl Loader {
     /// A loader for one run.
     pub fn new(options: LoaderOptions) -> Self {
-        Self { options, next_task: AtomicU64::new(1), files: Mutex::default() }
+        let shelves = |dirs: &[PathBuf]| dirs.iter().map(|dir| Shelf::of(dir)).collect();
+        Self {
+            next_task: AtomicU64::new(1),
+            files: Mutex::default(),
+            collections: Mutex::default(),
+            groups: Mutex::default(),
+            playbook_dirs: Mutex::default(),
+            shelves: Mutex::default(),
+            first_shelves: shelves(&options.module_path),
+            last_shelves: shelves(&options.library),
+            options,
+        }
+    }
+
+    /// Whether plays see the variables of roles, if the configuration says so.
+    pub fn public_roles(&self) -> Option<bool> {
+        self.options.public_roles
     }
 
     /// The source map that spans refer to.
@@ -184,7 +216,7 @@ impl Loader {
             let mut known = vec![("playbook_dir", absolute(&super::parse::playbook_dir(context)))];
             if let Some(role) = context.role() {
                 known.push(("role_path", absolute(&role.path)));
-                known.push(("role_name", role.name.to_string()));
+                known.push(("role_name", role.short.to_string()));
             }
             let values = known.into_iter().map(|(name, text)| (Arc::from(name), crate::value::Value::from(text)));
             scope = scope.with(Layer::data(Level::Magic, "hostctl", values));

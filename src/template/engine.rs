@@ -421,7 +421,7 @@ pub(super) fn syntax(error: &SyntaxError, place: &Place) -> Fail {
 
 /// True if a rendered value is `omit`.
 pub fn is_omit(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text.starts_with(super::OMIT))
+    value.as_str().is_some_and(|text| text == super::OMIT)
 }
 
 #[cfg(test)]

@@ -206,7 +206,7 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "P0304",
         title: "Python plugins beside the playbook",
-        text: "hostctl has no Python: modules, filters, lookups and other plugins written in it cannot run. Use a module or filter that hostctl has, or `command` with a script of your own.",
+        text: "hostctl has no Python: modules, filters, lookups and other plugins written in it cannot run, whether they stand beside the playbook, in a role or in a collection. One error lists every use. Callbacks and plugins for variables count as used by being there, as Ansible loads them unasked. Use a module or filter that hostctl has, or a program of your own in `library/`.",
     },
     CodeEntry {
         code: "P0305",
@@ -217,6 +217,21 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "P0306",
         title: "a keyword that has no effect",
         text: "The keyword is Ansible's and is understood, but hostctl does nothing for it: nobody is asked in the middle of a run. The failure is shown with its place; `--start-at-task` goes on from there.",
+    },
+    CodeEntry {
+        code: "P0307",
+        title: "a module that its collection removed",
+        text: "The collection's `meta/runtime.yml` says that the module is gone and what stands in for it.",
+    },
+    CodeEntry {
+        code: "P0308",
+        title: "unknown group of modules",
+        text: "`module_defaults` names a group that neither ansible-core nor a collection on disk has. Collections are looked for beside the playbook, in the project and in `collections_path`; their groups have full names: `group/NAMESPACE.COLLECTION.GROUP`.",
+    },
+    CodeEntry {
+        code: "P0309",
+        title: "a deprecated name of a module",
+        text: "The collection's `meta/runtime.yml` calls this name deprecated. It still works here.",
     },
     CodeEntry {
         code: "P0401",

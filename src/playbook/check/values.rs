@@ -8,12 +8,16 @@ use crate::playbook::roles::boolean;
 use crate::value::Value;
 use crate::yaml::{Node, NodeData};
 
-pub(super) fn check(survey: &Survey, problems: &mut Vec<Diagnostic>) {
+/// In a run, wrong keywords of a task whose failure is taken are warnings: that may be what it is for.
+pub(super) fn check(survey: &Survey, runs: bool, problems: &mut Vec<Diagnostic>) {
     for context in &survey.contexts {
         keywords_of(&context.keywords, problems);
     }
     for task in survey.tasks() {
-        keywords_of(&task.keywords, problems);
+        let mut found = Vec::new();
+        keywords_of(&task.keywords, &mut found);
+        let meant = runs && survey.caught.contains(&task.id);
+        problems.extend(found.into_iter().map(|problem| if meant { problem.warning() } else { problem }));
     }
 }
 
@@ -178,6 +182,7 @@ fn hosts(node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
     if items.is_empty() || items.iter().any(empty) {
         problems.push(
             Diagnostic::source("P0103", "`hosts` must not be empty")
+                .with_registered("Hosts list cannot be empty. Please check your playbook")
                 .with_label(node.place(), "no host pattern")
                 .with_label(key, "")
                 .with_hint("write `hosts: all`, or a host or group"),
