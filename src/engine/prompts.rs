@@ -241,11 +241,8 @@ mod tests {
         assert_eq!(asked(false, &[text("a")]), (Some("a".to_owned()), vec!["x: *".to_owned()], false));
         let (answer, shown, ended) = asked(true, &[text("a"), text("b"), text("c"), text("c")]);
         assert_eq!((answer.as_deref(), ended), (Some("c"), false));
-        assert_eq!(
-            shown,
-            ["x: *", "confirm x: *", "***** VALUES ENTERED DO NOT MATCH ****\n", "x: *", "confirm x: *"]
-        );
-        assert_eq!(asked(true, &[text("a"), Answer::Interrupted]).2, true);
+        assert_eq!(shown, ["x: *", "confirm x: *", "***** VALUES ENTERED DO NOT MATCH ****\n", "x: *", "confirm x: *"]);
+        assert!(asked(true, &[text("a"), Answer::Interrupted]).2);
         assert_eq!(asked(false, &[]).0, None);
     }
 

@@ -347,10 +347,7 @@ mod tests {
             "plugin: ansible.builtin.constructed\nkeyed_groups:\n- {key: role, prefix: r}\n- {key: role, separator: ''}\n",
             "r_web=a web=a r_db=b db=b",
         );
-        check(
-            "plugin: constructed\nkeyed_groups: [{key: role ~ '-x', prefix: p}]\n",
-            "p_web_x=a p_db_x=b",
-        );
+        check("plugin: constructed\nkeyed_groups: [{key: role ~ '-x', prefix: p}]\n", "p_web_x=a p_db_x=b");
         check(
             "plugin: constructed\nkeyed_groups:\n- {key: tags, prefix: t, default_value: none, parent_group: 'all_{{ role }}'}\n- {key: os, prefix: os}\n",
             "t_x=a all_web=a t_none=a os_name_deb=a",
