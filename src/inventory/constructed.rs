@@ -89,7 +89,11 @@ impl Inventory {
         scope: &Scope,
         around: Around<'_>,
     ) -> Result<()> {
-        let wrong = |text: String, node: &Node| Diagnostic::source("I0017", text).with_label(node.place(), "here");
+        let wrong = |text: String, node: &Node| {
+            Diagnostic::source("I0017", text).with_label(node.place(), "here").with_hint(
+                "an entry is `{key: EXPRESSION, prefix: NAME}`, with `separator`, `parent_group` and the like",
+            )
+        };
         if keyed.as_map().is_none_or(<[_]>::is_empty) {
             return Err(wrong("an entry of `keyed_groups` must be a mapping".to_owned(), keyed));
         }
@@ -167,8 +171,11 @@ impl Inventory {
 
     /// The plugin `generator`: a host for every choice of one value from each layer.
     pub(super) fn generate(&mut self, file: &Node, source: &std::path::PathBuf, around: Around<'_>) -> Result<()> {
-        let wrong =
-            |text: &str, node: &Node| Diagnostic::source("I0017", text.to_owned()).with_label(node.place(), "here");
+        let wrong = |text: &str, node: &Node| {
+            Diagnostic::source("I0017", text.to_owned())
+                .with_label(node.place(), "here")
+                .with_hint("`hosts: {name: TEMPLATE, parents: [...]}` and `layers: {NAME: [VALUE, ...]}`")
+        };
         let missing = |name: &str| wrong(&format!("the plugin `generator` needs `{name}`"), file);
         let layers = file.get("layers").and_then(Node::as_map).ok_or_else(|| missing("layers"))?;
         let hosts = file.get("hosts").ok_or_else(|| missing("hosts"))?;
@@ -213,7 +220,8 @@ impl Inventory {
             let nameless = || {
                 let said = format!("Element {child} has a parent with no name.");
                 Diagnostic::source("I0017", format!("`{child}` has a parent without a name"))
-                    .with_label(parent.place(), "add `name:`")
+                    .with_label(parent.place(), "which group?")
+                    .with_hint("add `name: GROUP`")
                     .with_registered(said)
             };
             let name = parent.get("name").ok_or_else(nameless)?;
@@ -395,10 +403,10 @@ mod tests {
         let hosts = ("hosts", "[my-web]\na\n[up:children]\nmy-web\n[2024]\nb\n");
         let (shown, said) = read(&[hosts], OddGroups::ReplaceAndWarn);
         assert_eq!(shown, "my_web=a up=a _024=b");
-        assert_eq!(said, ["Invalid characters were found in group names and automatically replaced"]);
+        assert_eq!(said, ["invalid characters were found in group names and automatically replaced"]);
         let (shown, said) = read(&[hosts], OddGroups::Warn);
         assert_eq!(shown, "my-web=a up=a 2024=b");
-        assert_eq!(said, ["Invalid characters were found in group names but not replaced"]);
+        assert_eq!(said, ["invalid characters were found in group names but not replaced"]);
         assert!(read(&[hosts], OddGroups::Keep).1.is_empty());
     }
 }
