@@ -10,7 +10,6 @@ mod names;
 mod output;
 mod person;
 mod run;
-mod terminal;
 mod vault;
 
 use std::io::Write as _;

@@ -2,7 +2,7 @@
 //!
 //! Texts go to standard error, which stands beside whatever form of output standard output has.
 
-use std::io::{BufRead as _, IsTerminal as _, Read as _};
+use std::io::{BufRead as _, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -89,7 +89,7 @@ impl Person for Terminal {
         self.show(question.prompt);
         let deadline = question.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
         let mut typed = Typed::default();
-        let mut input = std::io::stdin().lock();
+        let input = std::io::stdin().lock();
         loop {
             if cancel.is_cancelled() {
                 return None;
@@ -102,8 +102,12 @@ impl Person for Terminal {
                 continue;
             }
             let mut key = [0];
-            if input.read(&mut key).ok()? == 0 {
-                return None;
+            // Past the buffer of the standard library: keys in there are none that a wait would see.
+            match rustix::io::read(&input, &mut key) {
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(_) => return None,
             }
             let (shown, answer) = typed.key(key[0], question.until);
             if !question.hidden && !shown.is_empty() {

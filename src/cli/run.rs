@@ -135,7 +135,6 @@ impl RunArgs {
             inject_facts: config.flag("INJECT_FACTS_AS_VARS"),
             fact_caching: ops::FactCaching::configured(config)?,
             flush_cache: self.flush_cache,
-            asks: super::terminal::asks(),
             strategy: config.text("DEFAULT_STRATEGY"),
             debugger: config.flag("ENABLE_TASK_DEBUGGER"),
             debugger_ignores: config.flag("TASK_DEBUGGER_IGNORE_ERRORS"),

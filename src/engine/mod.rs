@@ -36,7 +36,6 @@ mod task;
 
 pub use lookup::{ControllerFiles, Learn, Settings, Unseal};
 pub use person::{Answer, Nobody, Person, Question, Until};
-pub use prompts::Asks;
 pub use run::{Engine, Loads, Options, Parts, Summary};
 pub use state::{FactCache, HostList, HostRecord, StaticHosts};
 pub use target::{Become, Target, TargetSpec, Targets};

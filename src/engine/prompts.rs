@@ -6,20 +6,13 @@ use indexmap::IndexMap;
 use tokio_util::sync::CancellationToken;
 
 use super::conditions::truth;
+use super::person::{Answer, Person, Question, Until, waiting};
 use super::run::Engine;
 use crate::diag::{Diagnostic, Result};
 use crate::secret::Secret;
 use crate::value::{Value, python_str};
 use crate::vars::{Entry, Layer, Level, Origin, Scope};
 use crate::yaml::Node;
-
-/// A person at a terminal.
-pub trait Asks: Send + Sync {
-    /// The answer to a question; with `hidden` nothing is shown while it is typed. `None` when `cancel` ended the run.
-    fn ask(&self, question: &str, hidden: bool, cancel: &CancellationToken) -> Result<Option<Secret>>;
-    /// Shows a line.
-    fn tell(&self, line: &str);
-}
 
 /// How often answers may differ from their confirmation.
 const TRIES: usize = 50;
@@ -89,19 +82,28 @@ impl Prompt {
         }))
     }
 
-    /// What was typed.
-    fn asked(&self, asks: &dyn Asks, cancel: &CancellationToken) -> Result<Option<Secret>> {
+    /// What was typed; `None` when the run is to end.
+    fn asked(&self, person: &dyn Person, cancel: &CancellationToken) -> Result<Option<Secret>> {
+        let ask = |prompt: &str| {
+            let question = Question { prompt, hidden: self.hidden, seconds: None, until: Until::Line };
+            match person.ask(&question, cancel) {
+                Some(Answer::Text(text)) => Some(Secret::new(text)),
+                Some(Answer::Interrupted | Answer::TimedOut) | None => {
+                    cancel.cancel();
+                    None
+                }
+            }
+        };
         for _ in 0..TRIES {
-            let Some(answer) = asks.ask(&self.question, self.hidden, cancel)? else { return Ok(None) };
+            let Some(answer) = ask(&self.question) else { return Ok(None) };
             if !self.confirm {
                 return Ok(Some(answer));
             }
-            let question = format!("confirm {}", self.question);
-            let Some(second) = asks.ask(&question, self.hidden, cancel)? else { return Ok(None) };
+            let Some(second) = ask(&format!("confirm {}", self.question)) else { return Ok(None) };
             if answer.expose() == second.expose() {
                 return Ok(Some(answer));
             }
-            asks.tell("***** VALUES ENTERED DO NOT MATCH ****");
+            person.show("***** VALUES ENTERED DO NOT MATCH ****\n");
         }
         Err(Diagnostic::source("P0159", format!("`{}` was not confirmed", self.name)).with_hint("type the same twice"))
     }
@@ -145,28 +147,25 @@ pub(super) async fn prompts(engine: &Arc<Engine>, node: Option<&Node>, early: &S
             continue;
         }
         let prompt = Arc::new(prompt);
-        let answer = match &engine.asks {
-            Some(asks) => {
-                // What was written so far is on the screen before the question is.
-                engine.sink.tick();
-                let (asks, cancel, asked) = (Arc::clone(asks), engine.cancel.clone(), Arc::clone(&prompt));
-                let asked = tokio::task::spawn_blocking(move || asked.asked(&*asks, &cancel)).await;
-                let asked = asked.map_err(|error| Diagnostic::internal(format!("a question ended: {error}")))?;
-                match asked.map_err(|error| error.with_label_opt(Some(item.place()), "asked for here"))? {
-                    Some(answer) => Some(answer),
-                    None => return Ok(None),
-                }
+        let answer = if engine.person.is_there() {
+            // What was written so far is on the screen before the question is.
+            engine.sink.tick();
+            let (cancel, asked) = (engine.cancel.clone(), Arc::clone(&prompt));
+            let asked = waiting(&engine.person, move |person| asked.asked(person, &cancel)).await;
+            let asked = asked.ok_or_else(|| Diagnostic::internal("a question ended early".to_owned()))?;
+            match asked.map_err(|error| error.with_label_opt(Some(item.place()), "asked for here"))? {
+                Some(answer) => Some(answer),
+                None => return Ok(None),
             }
-            None => {
-                let shown = if prompt.default.is_some() { "its default" } else { "without a value" };
-                engine.warn_once(
-                    None,
-                    Diagnostic::source("P0157", format!("`{}` was not asked for: it is {shown}", prompt.name))
-                        .with_label(item.place(), "not asked, without a terminal")
-                        .with_hint(format!("-e {}=VALUE", prompt.name)),
-                );
-                None
-            }
+        } else {
+            let shown = if prompt.default.is_some() { "its default" } else { "without a value" };
+            engine.warn_once(
+                None,
+                Diagnostic::source("P0157", format!("`{}` was not asked for: it is {shown}", prompt.name))
+                    .with_label(item.place(), "not asked, without a terminal")
+                    .with_hint(format!("-e {}=VALUE", prompt.name)),
+            );
+            None
         };
         let value = prompt
             .value(engine, answer.as_ref())
@@ -191,7 +190,61 @@ pub(super) async fn prompts(engine: &Arc<Engine>, node: Option<&Node>, early: &S
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+
+    /// Gives answers in order and keeps what was shown.
+    struct Script {
+        answers: Mutex<Vec<Answer>>,
+        shown: Mutex<Vec<String>>,
+    }
+
+    impl Person for Script {
+        fn is_there(&self) -> bool {
+            true
+        }
+        fn ask(&self, question: &Question<'_>, _: &CancellationToken) -> Option<Answer> {
+            let hidden = if question.hidden { "*" } else { "" };
+            self.shown.lock().unwrap().push(format!("{}{hidden}", question.prompt));
+            let mut answers = self.answers.lock().unwrap();
+            (!answers.is_empty()).then(|| answers.remove(0))
+        }
+        fn line(&self, _: &str) -> Option<String> {
+            None
+        }
+        fn show(&self, text: &str) {
+            self.shown.lock().unwrap().push(text.to_owned());
+        }
+    }
+
+    fn asked(confirm: bool, answers: &[Answer]) -> (Option<String>, Vec<String>, bool) {
+        let script = Script { answers: Mutex::new(answers.to_vec()), shown: Mutex::default() };
+        let cancel = CancellationToken::new();
+        let prompt = Prompt {
+            name: "x".into(),
+            question: "x: ".to_owned(),
+            default: None,
+            hidden: true,
+            secret: true,
+            confirm,
+            crypt: None,
+            data: false,
+        };
+        let answer = prompt.asked(&script, &cancel).unwrap().map(|answer| answer.expose().to_owned());
+        (answer, script.shown.into_inner().unwrap(), cancel.is_cancelled())
+    }
+
+    #[test]
+    fn an_answer_is_confirmed_and_an_interrupt_ends_the_run() {
+        let text = |text: &str| Answer::Text(text.to_owned());
+        assert_eq!(asked(false, &[text("a")]), (Some("a".to_owned()), vec!["x: *".to_owned()], false));
+        let (answer, shown, ended) = asked(true, &[text("a"), text("b"), text("c"), text("c")]);
+        assert_eq!((answer.as_deref(), ended), (Some("c"), false));
+        assert_eq!(shown, ["x: *", "confirm x: *", "***** VALUES ENTERED DO NOT MATCH ****\n", "x: *", "confirm x: *"]);
+        assert!(asked(true, &[text("a"), Answer::Interrupted]).2);
+        assert_eq!(asked(false, &[]).0, None);
+    }
 
     #[test]
     fn names_that_sound_secret() {

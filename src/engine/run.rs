@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::person::Person;
 use super::play::PlayRun;
-use super::prompts::Asks;
 use super::state::{FactCache, HostList, Out, States, lock};
 use super::target::Targets;
 use crate::diag::{Diagnostic, ExitCode, Result};
@@ -172,8 +171,6 @@ pub struct Parts {
     pub redactor: Arc<Redactor>,
     /// Ends the run.
     pub cancel: CancellationToken,
-    /// Who answers `vars_prompt`; nobody without a terminal.
-    pub asks: Option<Arc<dyn Asks>>,
     /// Where facts are kept between runs.
     pub fact_cache: Option<Arc<dyn FactCache>>,
     /// Who may be asked.
@@ -198,8 +195,6 @@ pub struct Engine {
     pub redactor: Arc<Redactor>,
     /// Ends the run.
     pub cancel: CancellationToken,
-    /// Who answers `vars_prompt`.
-    pub asks: Option<Arc<dyn Asks>>,
     /// Who may be asked.
     pub person: Arc<dyn Person>,
     /// One question at a time.
@@ -217,7 +212,7 @@ impl Engine {
         let inject_facts = options.inject_facts;
         let forks = Arc::new(Semaphore::new(options.forks.max(1)));
         let started = AtomicBool::new(options.start_at_task.is_none());
-        let Parts { templates, hosts, targets, loader, sink, redactor, cancel, person, asks, fact_cache } = parts;
+        let Parts { templates, hosts, targets, loader, sink, redactor, cancel, person, fact_cache } = parts;
         Arc::new(Self {
             options,
             templates,
@@ -227,7 +222,6 @@ impl Engine {
             sink,
             redactor,
             cancel,
-            asks,
             states: States::new(fact_cache, inject_facts),
             person,
             asking: tokio::sync::Mutex::default(),

@@ -43,7 +43,7 @@ impl Inventory {
             for (group, condition) in file.get("groups").and_then(Node::as_map).unwrap_or_default() {
                 match around.templates.condition(condition, &scope) {
                     Ok(Ok(())) => {
-                        self.join(&super::yaml::text_of(group), &host);
+                        self.join(&plain(&super::yaml::text_of(group)), &host);
                     }
                     Ok(Err(_)) => {}
                     Err(error) => skip(error, condition.place())?,
@@ -89,7 +89,11 @@ impl Inventory {
         scope: &Scope,
         around: Around<'_>,
     ) -> Result<()> {
-        let wrong = |text: String, node: &Node| Diagnostic::source("I0017", text).with_label(node.place(), "here");
+        let wrong = |text: String, node: &Node| {
+            Diagnostic::source("I0017", text).with_label(node.place(), "here").with_hint(
+                "an entry is `{key: EXPRESSION, prefix: NAME}`, with `separator`, `parent_group` and the like",
+            )
+        };
         if keyed.as_map().is_none_or(<[_]>::is_empty) {
             return Err(wrong("an entry of `keyed_groups` must be a mapping".to_owned(), keyed));
         }
@@ -148,14 +152,14 @@ impl Inventory {
             None => None,
             Some(node) => match around.templates.render(node, scope) {
                 Ok(value) if crate::template::is_omit(&value) || !value.truthy() => None,
-                Ok(value) => Some((python_str(&value), node.place())),
+                Ok(value) => Some((plain(&python_str(&value)), node.place())),
                 Err(error) if strict => return Err(error),
                 Err(_) => return Ok(()),
             },
         };
         let lead = if prefix.is_empty() && !flag(file, "leading_separator", true) { "" } else { separator.as_str() };
         for name in names {
-            let group = format!("{prefix}{lead}{name}");
+            let group = plain(&format!("{prefix}{lead}{name}"));
             self.join(&group, host);
             if let Some((parent, place)) = &parent {
                 self.add_group(parent);
@@ -167,8 +171,11 @@ impl Inventory {
 
     /// The plugin `generator`: a host for every choice of one value from each layer.
     pub(super) fn generate(&mut self, file: &Node, source: &std::path::PathBuf, around: Around<'_>) -> Result<()> {
-        let wrong =
-            |text: &str, node: &Node| Diagnostic::source("I0017", text.to_owned()).with_label(node.place(), "here");
+        let wrong = |text: &str, node: &Node| {
+            Diagnostic::source("I0017", text.to_owned())
+                .with_label(node.place(), "here")
+                .with_hint("`hosts: {name: TEMPLATE, parents: [...]}` and `layers: {NAME: [VALUE, ...]}`")
+        };
         let missing = |name: &str| wrong(&format!("the plugin `generator` needs `{name}`"), file);
         let layers = file.get("layers").and_then(Node::as_map).ok_or_else(|| missing("layers"))?;
         let hosts = file.get("hosts").ok_or_else(|| missing("hosts"))?;
@@ -213,7 +220,8 @@ impl Inventory {
             let nameless = || {
                 let said = format!("Element {child} has a parent with no name.");
                 Diagnostic::source("I0017", format!("`{child}` has a parent without a name"))
-                    .with_label(parent.place(), "add `name:`")
+                    .with_label(parent.place(), "which group?")
+                    .with_hint("add `name: GROUP`")
                     .with_registered(said)
             };
             let name = parent.get("name").ok_or_else(nameless)?;
@@ -241,6 +249,11 @@ impl Inventory {
     }
 }
 
+/// A group's name of letters, digits and underscores, whatever the settings say of others.
+fn plain(name: &str) -> String {
+    super::files::OddGroups::Replace.name(name).0.into_owned()
+}
+
 /// How many hosts layers may make.
 const MOST: usize = 100_000;
 
@@ -257,4 +270,143 @@ fn flag(file: &Node, name: &str, default: bool) -> bool {
         Value::Bool(flag) => flag,
         other => matches!(python_str(&other).to_lowercase().as_str(), "yes" | "true" | "on" | "1"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::{InventorySource, OddGroups, Reader};
+    use super::*;
+    use crate::diag::SourceMap;
+    use crate::template::LookupHost;
+
+    struct Nothing;
+
+    impl LookupHost for Nothing {
+        fn find(&self, _: &str, _: &str, _: &Scope) -> Option<std::path::PathBuf> {
+            None
+        }
+        fn read(&self, path: &Path) -> Result<Vec<u8>> {
+            Err(Diagnostic::internal(path.display().to_string()))
+        }
+        fn env(&self, _: &str) -> Option<String> {
+            None
+        }
+        fn pipe(&self, command: &str) -> Result<String> {
+            Err(Diagnostic::internal(command.to_owned()))
+        }
+        fn unseal(&self, text: &str) -> Result<String> {
+            Ok(text.to_owned())
+        }
+    }
+
+    /// The groups and the host variables of files that are read in order.
+    fn read(files: &[(&str, &str)], odd: OddGroups) -> (String, Vec<String>) {
+        let dir = tempfile::tempdir().unwrap();
+        let sources = SourceMap::new();
+        let templates = Templates::new(Arc::clone(&sources), Arc::new(Nothing));
+        let mut reader = Reader::new(&sources, None);
+        reader.templates = Some(&templates);
+        reader.odd_groups = odd;
+        let mut list = Vec::new();
+        for (name, text) in files {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            if !name.contains("_vars/") {
+                list.push(InventorySource::Path(path));
+            }
+        }
+        let inventory = Inventory::load(&mut reader, &list);
+        let mut shown = Vec::new();
+        for group in inventory.groups().filter(|group| !matches!(&*group.name, "all" | "ungrouped")) {
+            shown.push(format!("{}={}", group.name, inventory.group_hosts(&group.name).join(",")));
+        }
+        for host in inventory.hosts() {
+            let scope = Scope::from_layers(inventory.layers(&host.name));
+            for name in ["made", "part"] {
+                if let Ok(Some(value)) = templates.variable(name, &scope) {
+                    shown.push(format!("{}.{name}={}", host.name, python_str(&value)));
+                }
+            }
+        }
+        (shown.join(" "), reader.diagnostics.iter().map(|found| found.message.clone()).collect())
+    }
+
+    const HOSTS: (&str, &str) = ("hosts", "a role=web tags='[\"x\", \"\"]' os='{\"name\": \"deb\"}'\nb role=db\nc\n");
+
+    fn check(plugin: &str, expected: &str) {
+        let (shown, said) = read(&[HOSTS, ("plugin.yml", plugin)], OddGroups::Keep);
+        assert_eq!((shown.as_str(), said), (expected, Vec::new()), "{plugin}");
+    }
+
+    #[test]
+    fn variables_and_groups_by_condition() {
+        check(
+            "plugin: constructed\ncompose: {made: role ~ '!', bad: nothere + 1}\ngroups: {webs: role == 'web', none: nothere}\n",
+            "webs=a a.made=web! b.made=db!",
+        );
+    }
+
+    #[test]
+    fn groups_by_key() {
+        check(
+            "plugin: ansible.builtin.constructed\nkeyed_groups:\n- {key: role, prefix: r}\n- {key: role, separator: ''}\n",
+            "r_web=a web=a r_db=b db=b",
+        );
+        check("plugin: constructed\nkeyed_groups: [{key: role ~ '-x', prefix: p}]\n", "p_web_x=a p_db_x=b");
+        check(
+            "plugin: constructed\nkeyed_groups:\n- {key: tags, prefix: t, default_value: none, parent_group: 'all_{{ role }}'}\n- {key: os, prefix: os}\n",
+            "t_x=a all_web=a t_none=a os_name_deb=a",
+        );
+        check("plugin: constructed\nleading_separator: false\nkeyed_groups: [{key: role}]\n", "web=a db=b");
+    }
+
+    #[test]
+    fn strict_files_say_what_fails() {
+        let (_, said) =
+            read(&[HOSTS, ("p.yml", "plugin: constructed\nstrict: true\ncompose: {x: nothere}\n")], OddGroups::Keep);
+        assert_eq!(said, ["`nothere` is not defined"]);
+        let (_, said) = read(&[HOSTS, ("p.yml", "plugin: constructed\nkeyed_groups: [1]\n")], OddGroups::Keep);
+        assert_eq!(said, ["an entry of `keyed_groups` must be a mapping"]);
+    }
+
+    #[test]
+    fn files_of_variables_count_if_asked_for() {
+        let plugin = "plugin: constructed\nuse_vars_plugins: true\ngroups: {big: size == 'big'}\n";
+        let (shown, _) = read(&[HOSTS, ("host_vars/b.yml", "size: big\n"), ("p.yml", plugin)], OddGroups::Keep);
+        assert_eq!(shown, "big=b");
+        let (shown, _) = read(
+            &[HOSTS, ("host_vars/b.yml", "size: big\n"), ("p.yml", &plugin.replace("true", "false"))],
+            OddGroups::Keep,
+        );
+        assert_eq!(shown, "");
+    }
+
+    #[test]
+    fn hosts_are_generated_from_layers() {
+        let plugin = "plugin: generator\nhosts:\n  name: '{{ op }}-{{ app }}'\n  parents:\n  - name: '{{ app }}'\n    vars: {part: '{{ app }}'}\n    parents: [{name: apps}]\nlayers: {op: [up, down], app: [x, y]}\n";
+        let (shown, said) = read(&[("g.yml", plugin)], OddGroups::Keep);
+        assert_eq!(
+            shown,
+            "x=up-x,down-x apps=up-x,down-x,up-y,down-y y=up-y,down-y up-x.part=x up-y.part=y down-x.part=x down-y.part=y"
+        );
+        assert!(said.is_empty(), "{said:?}");
+        let many =
+            format!("plugin: generator\nhosts: {{name: x}}\nlayers: {{a: &l [{}1], b: *l, c: *l}}\n", "1, ".repeat(60));
+        assert_eq!(read(&[("g.yml", &many)], OddGroups::Keep).1, ["the layers make more than 100000 hosts"]);
+    }
+
+    #[test]
+    fn odd_names_of_groups_are_replaced_or_told() {
+        let hosts = ("hosts", "[my-web]\na\n[up:children]\nmy-web\n[2024]\nb\n");
+        let (shown, said) = read(&[hosts], OddGroups::ReplaceAndWarn);
+        assert_eq!(shown, "my_web=a up=a _024=b");
+        assert_eq!(said, ["invalid characters were found in group names and automatically replaced"]);
+        let (shown, said) = read(&[hosts], OddGroups::Warn);
+        assert_eq!(shown, "my-web=a up=a 2024=b");
+        assert_eq!(said, ["invalid characters were found in group names but not replaced"]);
+        assert!(read(&[hosts], OddGroups::Keep).1.is_empty());
+    }
 }

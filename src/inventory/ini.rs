@@ -135,6 +135,7 @@ impl Reader<'_> {
 
     fn section(&mut self, name: &str, kind: Section, at: usize, line: &str) {
         let span = self.span(at, line.find(']').map_or(line.len(), |end| end + 1));
+        let name = &*self.inventory.safe(name);
         let known = self.inventory.groups.contains_key(name);
         if !known && kind == Section::Vars && !self.pending.contains_key(name) {
             self.pending.insert(name.to_owned(), Pending { span, parents: Vec::new(), vars: true });
@@ -246,7 +247,10 @@ impl Reader<'_> {
                     .with_label(span, "not a group")
                     .with_hint(format!("lines below `[{group}:children]` are names of groups, one a line")),
             );
-        } else if self.inventory.groups.contains_key(name) && !self.pending.contains_key(name) {
+            return;
+        }
+        let name = &*self.inventory.safe(name);
+        if self.inventory.groups.contains_key(name) && !self.pending.contains_key(name) {
             self.link(group, name, span);
         } else {
             let pending =

@@ -225,8 +225,8 @@ impl Inventory {
 
     fn warn_odd_groups(&self, reader: &mut Reader<'_>) {
         let text = match self.odd_groups {
-            OddGroups::Warn => "Invalid characters were found in group names but not replaced",
-            OddGroups::ReplaceAndWarn => "Invalid characters were found in group names and automatically replaced",
+            OddGroups::Warn => "invalid characters were found in group names but not replaced",
+            OddGroups::ReplaceAndWarn => "invalid characters were found in group names and automatically replaced",
             OddGroups::Keep | OddGroups::Replace => return,
         };
         if self.odd_found {

@@ -250,7 +250,7 @@ impl Inventory {
     }
 
     /// A group's name as the settings want it.
-    fn safe(&mut self, name: &str) -> String {
+    pub(super) fn safe(&mut self, name: &str) -> String {
         let (name, odd) = self.odd_groups.name(name);
         self.odd_found |= odd;
         name.into_owned()

@@ -61,7 +61,8 @@ impl YamlReader<'_> {
                     for (child, value) in self.section("children", content) {
                         let child_name = text_of(&child);
                         self.group(&child_name, &child, &value);
-                        if self.inventory.groups.contains_key(&*child_name)
+                        let safe = self.inventory.safe(&child_name);
+                        if self.inventory.groups.contains_key(&*safe)
                             && let Err(error) = self.inventory.add_child(name, &child_name, Some(child.place()))
                         {
                             self.diagnostics.push(error);

@@ -208,7 +208,7 @@ fn moment(text: &str) -> Value {
     let (clock, offset) = match zone {
         Some(at) => {
             let minutes = text[at + 1..].split_once(':').and_then(|(hours, minutes)| {
-                Some(hours.parse::<i16>().ok()?.checked_mul(60)?.checked_add(minutes.parse::<i16>().ok()?)?)
+                hours.parse::<i16>().ok()?.checked_mul(60)?.checked_add(minutes.parse::<i16>().ok()?)
             });
             (&text[..at], minutes.map(|minutes| if text[at..].starts_with('-') { -minutes } else { minutes }))
         }

@@ -11,7 +11,7 @@ use super::fact_cache::{FactCaching, JsonFacts};
 use super::project::{Opened, ProjectRequest, open, playbook_file};
 use crate::agent;
 use crate::diag::{Diagnostic, ExitCode, Result, SourceMap};
-use crate::engine::{Asks, Engine, FactCache, HostList as _, Loads, Options, Parts, Person, Targets};
+use crate::engine::{Engine, FactCache, HostList as _, Loads, Options, Parts, Person, Targets};
 use crate::event::{EventKind, Reporter, Sink};
 use crate::journal::{Journal, RunDir, new_run_id};
 use crate::map;
@@ -53,8 +53,6 @@ pub struct RunRequest {
     pub fact_caching: Option<FactCaching>,
     /// `--flush-cache`: kept facts are forgotten first.
     pub flush_cache: bool,
-    /// Who answers `vars_prompt`.
-    pub asks: Option<Arc<dyn Asks>>,
     /// The debugger starts at each failure.
     pub debugger: bool,
     /// It leaves alone failures that are ignored.
@@ -260,7 +258,6 @@ async fn play(
             sink: sink.clone(),
             redactor: Arc::clone(&opened.redactor),
             cancel: cancel.clone(),
-            asks: request.asks.clone(),
             fact_cache,
             person: Arc::clone(&request.person),
         },

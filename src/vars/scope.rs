@@ -171,8 +171,8 @@ impl Layer {
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     layers: Arc<Vec<Layer>>,
-    /// Mappings of one name are joined (`hash_behaviour: merge`).
-    merge: bool,
+    /// The layers as they came, where mappings of one name are joined (`hash_behaviour: merge`).
+    apart: Option<Arc<Vec<Layer>>>,
 }
 
 impl Scope {
@@ -185,15 +185,15 @@ impl Scope {
     pub fn from_layers(mut layers: Vec<Layer>) -> Self {
         layers.retain(|layer| !layer.entries.is_empty());
         layers.sort_by_key(|layer| layer.origin.level);
-        Self { layers: Arc::new(layers), merge: false }
+        Self { layers: Arc::new(layers), apart: None }
     }
 
     /// This scope with mappings of one name joined, from now on; or as it is.
     #[must_use]
     pub fn merging(mut self, merge: bool) -> Self {
         if merge {
+            self.apart = Some(Arc::clone(&self.layers));
             super::merge::merge_layers(Arc::make_mut(&mut self.layers).as_mut_slice());
-            self.merge = true;
         }
         self
     }
@@ -204,11 +204,12 @@ impl Scope {
         if layer.entries.is_empty() {
             return self.clone();
         }
-        let mut layers = Vec::with_capacity(self.layers.len() + 1);
-        layers.extend(self.layers.iter().cloned());
+        let known = self.apart.as_ref().unwrap_or(&self.layers);
+        let mut layers = Vec::with_capacity(known.len() + 1);
+        layers.extend(known.iter().cloned());
         let at = layers.partition_point(|other| other.origin.level <= layer.origin.level);
         layers.insert(at, layer);
-        Self { layers: Arc::new(layers), merge: false }.merging(self.merge)
+        Self { layers: Arc::new(layers), apart: None }.merging(self.apart.is_some())
     }
 
     /// The winning entry of a name.

@@ -33,6 +33,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("I0008", "a warning of `check`, see `ops::`"),
     ("I0015", "a warning of the Ansible names, see `tests/oracle`"),
     ("I0016", "a warning of the Ansible names, see `tests/oracle`"),
+    ("P0159", "needs a person at a terminal, see `engine::prompts`"),
     ("P0404", "needs 200 files, see `playbook::error_cases`"),
     ("P0411", "what the library says without a keyring, see `playbook::loader`"),
     ("T0109", "needs a signal in the middle of a template, see `template::limits`"),

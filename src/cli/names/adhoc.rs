@@ -128,7 +128,6 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
         inject_facts: config.flag("INJECT_FACTS_AS_VARS"),
         fact_caching: ops::FactCaching::configured(&config)?,
         flush_cache: args.inventory.flush_cache,
-        asks: super::super::terminal::asks(),
         strategy: "linear".to_owned(),
         debugger: config.flag("ENABLE_TASK_DEBUGGER"),
         debugger_ignores: config.flag("TASK_DEBUGGER_IGNORE_ERRORS"),

@@ -93,9 +93,4 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "cached facts are not used",
         text: "A file of the fact cache cannot be read or written, or does not hold what hostctl and ansible-core 2.19 write. The run goes on as if no facts were cached; the file is written anew when the host's facts are gathered. `--flush-cache` removes the files of all hosts.",
     },
-    CodeEntry {
-        code: "C0122",
-        title: "an answer cannot be read",
-        text: "A variable of `vars_prompt` was asked for on the terminal, and the input ended or is no valid UTF-8. Give the variable with `-e NAME=VALUE`, which is not asked for then.",
-    },
 ];

@@ -1,7 +1,7 @@
 //! The Python that Ansible would find on a host: roles hand its path to other programs. Nothing of hostctl runs in it.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Probe;
 use crate::map;
@@ -22,11 +22,15 @@ print(json.dumps({'executable': sys.executable, 'version_info': list(v), 'type':
 /// Past this time a host has no Python that answers.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Path and facts of the first Python that is there.
+/// Path and facts of the first Python that answers: a name may be that of a version manager's stand-in.
 pub(super) fn python(probe: &Probe, facts: &mut Map) {
-    let Some(path) = NAMES.iter().find_map(|name| probe.which(name)) else { return };
-    insert(facts, DISCOVERED, path.display().to_string());
-    if let Some(found) = asked(probe, path) {
+    let end = Instant::now() + PATIENCE;
+    let answers = |path: PathBuf| {
+        let left = end.checked_duration_since(Instant::now())?;
+        Some((path.display().to_string(), asked(probe, path, left)?))
+    };
+    if let Some((path, found)) = NAMES.iter().filter_map(|name| probe.which(name)).find_map(answers) {
+        insert(facts, DISCOVERED, path);
         let version = |at: usize| found.version.get(at).cloned().unwrap_or_default();
         let text: Vec<String> = found.version.iter().take(3).map(crate::value::python_str).collect();
         insert(facts, "python_version", text.join("."));
@@ -52,9 +56,9 @@ struct Found {
     kind: Value,
 }
 
-fn asked(probe: &Probe, path: PathBuf) -> Option<Found> {
+fn asked(probe: &Probe, path: PathBuf, patience: Duration) -> Option<Found> {
     let argv = [path.into_os_string(), "-SE".into(), "-c".into(), QUESTION.into()];
-    let output = probe.run_fact(Program::new(argv).parsable().timeout(PATIENCE)).ok()?;
+    let output = probe.run_fact(Program::new(argv).parsable().timeout(patience)).ok()?;
     if !output.success() {
         return None;
     }
