@@ -533,7 +533,9 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
                 redact_text(label, redactor);
             }
         }
-        EventKind::Asked { prompt: text, .. } | EventKind::Meta { message: text, .. } | EventKind::Notified { handler: text, .. } => {
+        EventKind::Asked { prompt: text, .. }
+        | EventKind::Meta { message: text, .. }
+        | EventKind::Notified { handler: text, .. } => {
             redact_text(text, redactor);
         }
         EventKind::Progress { progress, .. } => match progress {

@@ -24,9 +24,38 @@ pub(super) enum Prompt {
 
 /// What `su` asks with in the languages that Ansible knows.
 const SU_PROMPTS: &[&str] = &[
-    "Password", "암호", "パスワード", "Adgangskode", "Contraseña", "Contrasenya", "Hasło", "Heslo", "Jelszó", "Lösenord",
-    "Mật khẩu", "Mot de passe", "Parola", "Parool", "Pasahitza", "Passord", "Passwort", "Salasana", "Sandi", "Senha",
-    "Wachtwoord", "ססמה", "Лозинка", "Парола", "Пароль", "गुप्तशब्द", "शब्दकूट", "సంకేతపదము", "හස්පදය", "密码", "密碼", "口令",
+    "Password",
+    "암호",
+    "パスワード",
+    "Adgangskode",
+    "Contraseña",
+    "Contrasenya",
+    "Hasło",
+    "Heslo",
+    "Jelszó",
+    "Lösenord",
+    "Mật khẩu",
+    "Mot de passe",
+    "Parola",
+    "Parool",
+    "Pasahitza",
+    "Passord",
+    "Passwort",
+    "Salasana",
+    "Sandi",
+    "Senha",
+    "Wachtwoord",
+    "ססמה",
+    "Лозинка",
+    "Парола",
+    "Пароль",
+    "गुप्तशब्द",
+    "शब्दकूट",
+    "సంకేతపదము",
+    "හස්පදය",
+    "密码",
+    "密碼",
+    "口令",
 ];
 
 impl Prompt {
@@ -38,7 +67,8 @@ impl Prompt {
                 let said = String::from_utf8_lossy(said).to_lowercase();
                 words.iter().any(|word| {
                     let word = word.to_lowercase();
-                    said.match_indices(&word).any(|(at, _)| said[at + word.len()..].trim_start().starts_with([':', '：']))
+                    said.match_indices(&word)
+                        .any(|(at, _)| said[at + word.len()..].trim_start().starts_with([':', '：']))
                 })
             }
         }
@@ -85,7 +115,10 @@ pub(super) fn elevation(wanted: Option<&Become>, nonce: &str) -> Result<Elevatio
                 words.extend(["-p".to_owned(), format!("\"{text}\"")]);
             }
             words.extend(["-u".to_owned(), user, "--".to_owned()]);
-            Ok(Elevation { exec: unless_root(format!(r#"exec {} "$f" agent $N"#, words.join(" "))), prompt: text.map(Prompt::Exact) })
+            Ok(Elevation {
+                exec: unless_root(format!(r#"exec {} "$f" agent $N"#, words.join(" "))),
+                prompt: text.map(Prompt::Exact),
+            })
         }
         "su" => {
             let prompts = if wanted.prompts.is_empty() {
@@ -198,9 +231,8 @@ mod tests {
             prompts: prompts.iter().map(|word| (*word).to_owned()).collect(),
             ..sudo(true)
         };
-        let asks = |wanted: &Become, said: &str| {
-            elevation(Some(wanted), "n").unwrap().prompt.unwrap().asks(said.as_bytes())
-        };
+        let asks =
+            |wanted: &Become, said: &str| elevation(Some(wanted), "n").unwrap().prompt.unwrap().asks(said.as_bytes());
         assert!(asks(&su(&[]), "Password: "));
         assert!(asks(&su(&[]), "Mot de passe : "));
         assert!(asks(&su(&[]), "пароль:"));

@@ -134,6 +134,7 @@ pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
         ask,
         roles_path: config.paths("DEFAULT_ROLES_PATH"),
         collections_path: config.paths("COLLECTIONS_PATHS"),
+        missing_handlers: !config.flag("ERROR_ON_MISSING_HANDLER"),
         duplicate_keys: Policy::parse(&config.text("DUPLICATE_YAML_DICT_KEY")),
         unparsed_inventory: Policy::Error,
         unmatched_pattern: Policy::parse(&config.text("HOST_PATTERN_MISMATCH")),

@@ -78,8 +78,7 @@ impl Person for Terminal {
     fn is_there(&self) -> bool {
         let input = std::io::stdin();
         // A program in the background would be stopped for asking.
-        input.is_terminal()
-            && tcgetpgrp(&input).is_ok_and(|front| front == rustix::process::getpgrp())
+        input.is_terminal() && tcgetpgrp(&input).is_ok_and(|front| front == rustix::process::getpgrp())
     }
 
     fn ask(&self, question: &Question<'_>, cancel: &CancellationToken) -> Option<Answer> {
@@ -135,10 +134,7 @@ impl Person for Terminal {
 
 /// Waits until there is something to read.
 fn readable(input: &std::io::StdinLock<'_>, time: Duration) -> bool {
-    let time = Timespec {
-        tv_sec: i64::try_from(time.as_secs()).unwrap_or(1),
-        tv_nsec: i64::from(time.subsec_nanos()),
-    };
+    let time = Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or(1), tv_nsec: i64::from(time.subsec_nanos()) };
     let mut fds = [PollFd::new(input, PollFlags::IN)];
     poll(&mut fds, Some(&time)).is_ok_and(|ready| ready > 0)
 }

@@ -61,6 +61,7 @@ impl HostRun {
             return Ok(attempt);
         }
         let mut result = Map::new();
+        let mut warnings = Vec::new();
         match args.get(&StrKey("var")) {
             Some(Value::Str(text)) => {
                 let node = module.args.get("var").map(|(_, node)| node);
@@ -68,9 +69,12 @@ impl HostRun {
                 let templates = &self.play.engine.templates;
                 if node.is_some_and(|node| node.tag == Some(crate::yaml::Tag::Unsafe)) {
                     let said = format!("Encountered untrusted template or expression: '{text}'");
-                    return Err(Diagnostic::task("H0032", format!("`{text}` is marked as unsafe: it is no expression"))
-                        .with_registered(said)
-                        .with_label(span, "marked with `!unsafe`"));
+                    return Err(Diagnostic::task(
+                        "H0032",
+                        format!("`{text}` is marked as unsafe: it is no expression"),
+                    )
+                    .with_registered(said)
+                    .with_label(span, "marked with `!unsafe`"));
                 }
                 // `var: "{{ name }}"` is a template of an expression's text, as Ansible has it.
                 let value = match node {
@@ -80,6 +84,7 @@ impl HostRun {
                 let value = match value {
                     Ok(value) => value,
                     Err(diagnostic) if diagnostic.code == "T0101" => {
+                        warnings.push(diagnostic.registered().to_owned());
                         Value::from(format!("<< error 1 - {} >>", diagnostic.registered()))
                     }
                     Err(diagnostic) => return Err(diagnostic),
@@ -88,17 +93,23 @@ impl HostRun {
             }
             Some(other) => {
                 let said = format!("'{}' is not a string and conversion is not allowed", python_str(other));
-                return Err(Diagnostic::task("H0032", format!("`var` needs an expression, found {}", other.type_name()))
-                    .with_registered(format!("argument 'var' is of type {} and we were unable to convert to str: {said}", other.type_name()))
-                    .with_label(module.name_span, "here")
-                    .with_hint("debug: {var: NAME}"));
+                return Err(Diagnostic::task(
+                    "H0032",
+                    format!("`var` needs an expression, found {}", other.type_name()),
+                )
+                .with_registered(format!(
+                    "argument 'var' is of type {} and we were unable to convert to str: {said}",
+                    other.type_name()
+                ))
+                .with_label(module.name_span, "here")
+                .with_hint("debug: {var: NAME}"));
             }
             None => {
                 let message = args.get(&StrKey("msg")).cloned().unwrap_or_else(|| Value::from("Hello world!"));
                 insert(&mut result, "msg", message);
             }
         }
-        let mut attempt = Attempt::from_outcome(Outcome { result, ..Outcome::default() });
+        let mut attempt = Attempt::from_outcome(Outcome { result, warnings, ..Outcome::default() });
         attempt.verbose = true;
         Ok(attempt)
     }

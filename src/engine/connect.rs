@@ -162,7 +162,8 @@ impl HostRun {
                 flags: setting(&[&own_flags, "ansible_become_flags"], "become_flags", "become_flags")?
                     .map(|text| split_shell(&text))
                     .unwrap_or_default(),
-                exe: setting(&[&own_exe, "ansible_become_exe"], "become_exe", "become_exe")?.filter(|exe| !exe.is_empty()),
+                exe: setting(&[&own_exe, "ansible_become_exe"], "become_exe", "become_exe")?
+                    .filter(|exe| !exe.is_empty()),
                 prompts: match vars.get("ansible_su_prompt_l10n") {
                     Some(_) => match self.play.engine.templates.variable("ansible_su_prompt_l10n", vars)? {
                         Some(Value::List(words)) => words.iter().map(python_str).collect(),

@@ -68,6 +68,9 @@ enum Key<'a> {
     Name(&'a str),
 }
 
+/// The values of the keyword.
+pub(super) const WORDS: &[&str] = &["always", "never", "on_failed", "on_skipped", "on_unreachable"];
+
 const HELP: &str = "\
 p EXPRESSION   show it: task, task.args, task_vars, host, result._result, play_context
 task.args['NAME'] = EXPRESSION, task_vars['NAME'] = EXPRESSION, del task.args['NAME']
@@ -142,7 +145,9 @@ impl HostRun {
                     continue;
                 }
                 Line::Help => HELP.to_owned(),
-                Line::Fixed(what) => format!("***`{what}` cannot be set here: task.args['NAME'] and task_vars['NAME'] can\n"),
+                Line::Fixed(what) => {
+                    format!("***`{what}` cannot be set here: task.args['NAME'] and task_vars['NAME'] can\n")
+                }
                 Line::Print(text) => match self.look(task, text, &result, changes, &scope) {
                     Ok(value) => format!("{}\n", pretty(&value)),
                     Err(error) => error_line(&error),
@@ -197,9 +202,17 @@ impl HostRun {
 
     fn play_context(&self, task: &Task, scope: &Scope) -> Value {
         let mut found = Map::new();
-        for name in
-            ["become", "become_user", "become_method", "check_mode", "connection", "diff", "no_log", "port", "remote_user"]
-        {
+        for name in [
+            "become",
+            "become_user",
+            "become_method",
+            "check_mode",
+            "connection",
+            "diff",
+            "no_log",
+            "port",
+            "remote_user",
+        ] {
             let value = self.keyword_value(task, name, scope).ok().flatten().unwrap_or_default();
             insert(&mut found, name, value);
         }

@@ -80,7 +80,7 @@ impl HostRun {
             lock(&engine.states.get(&self.host)).gathered = true;
         }
         if flow == Flow::Failed {
-            self.play.host_failed(&self.host);
+            self.play.host_failed(&self.host, true);
         }
         self.share_failure(&task, &round, &here, flow).await
     }

@@ -200,7 +200,7 @@ impl HostRun {
     fn settle_include(&self, task: &Arc<Task>, attempt: Attempt, items: Option<usize>, here: &Here) -> Flow {
         let flow = self.settle(task, Ended { items, ..Ended::plain(attempt) }, false, here);
         if flow == Flow::Failed && !here.rescuable {
-            self.play.host_failed(&self.host);
+            self.play.host_failed(&self.host, !here.cleans);
         }
         flow
     }
@@ -339,7 +339,7 @@ impl HostRun {
             Err(diagnostic) => return self.settle_include(task, Attempt::error(diagnostic), None, here),
         }
         match action.trim() {
-            "flush_handlers" => return self.flush(&position.child(0)).await,
+            "flush_handlers" => return self.flush(&position.child(0), here).await,
             "end_host" => {
                 lock(&engine.states.get(&self.host)).out = Some(Out::Ended);
                 return Flow::Gone;
@@ -373,6 +373,8 @@ impl HostRun {
                     state.condemned = false;
                     state.cleared = true;
                 }
+                *lock(&self.play.magic_cache) = None;
+                self.gate.pardon();
             }
             "reset_connection" => engine.targets.reset(&self.host).await,
             "refresh_inventory" => {

@@ -335,7 +335,12 @@ fn time_limit(value: &Value) -> Result<u64> {
             .with_registered(said)
             .with_hint("timeout: 60")
     };
-    let seconds: i64 = text.trim().parse().map_err(|_| wrong(format!("invalid timeout: {text}")))?;
+    let seconds = super::conditions::whole(value).ok_or_else(|| {
+        let shown = crate::value::python_repr(value);
+        wrong(format!(
+            "Task failed: Error processing keyword 'timeout': The value {shown} could not be converted to 'int'."
+        ))
+    })?;
     let range = "it must be between 0 and 100000000.";
     u64::try_from(seconds)
         .ok()

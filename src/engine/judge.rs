@@ -58,7 +58,9 @@ impl HostRun {
                         attempt.changes.clear();
                     }
                 }
-                Err(diagnostic) => return fail(attempt, "changed_when_result", self.with_values(diagnostic, node, scope)),
+                Err(diagnostic) => {
+                    return fail(attempt, "changed_when_result", self.with_values(diagnostic, node, scope));
+                }
             }
         }
         if let Some(node) = task.keywords.get("failed_when") {
@@ -86,7 +88,9 @@ impl HostRun {
                         }
                     }
                 }
-                Err(diagnostic) => return fail(attempt, "failed_when_result", self.with_values(diagnostic, node, &scope)),
+                Err(diagnostic) => {
+                    return fail(attempt, "failed_when_result", self.with_values(diagnostic, node, &scope));
+                }
             }
         }
         if !attempt.result.contains_key(&StrKey("failed")) {
@@ -112,9 +116,11 @@ pub(super) fn fail(attempt: &mut Attempt, verdict: &str, diagnostic: Diagnostic)
 /// The scope with the registered name showing this result already.
 pub(super) fn with_register(task: &Task, result: &Map, scope: &Scope) -> Scope {
     match task.keywords.get("register").and_then(Node::as_str) {
-        Some(name) => {
-            scope.with(Layer::data(Level::Magic, "register", [(std::sync::Arc::from(name), Value::from(result.clone()))]))
-        }
+        Some(name) => scope.with(Layer::data(
+            Level::Magic,
+            "register",
+            [(std::sync::Arc::from(name), Value::from(result.clone()))],
+        )),
         None => scope.clone(),
     }
 }

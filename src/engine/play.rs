@@ -42,8 +42,10 @@ pub(super) struct PlayRun {
     pub engine: Arc<Engine>,
     pub play: Arc<Play>,
     pub name: String,
-    /// All hosts of the play.
+    /// All hosts of the play, in the order in which they run.
     pub hosts: Vec<Arc<str>>,
+    /// The same in the inventory's order.
+    pub listed: Vec<Arc<str>>,
     /// The hosts of the running batch.
     pub batch: Mutex<Vec<Arc<str>>>,
     pub gate: Mutex<Arc<Gate>>,
@@ -140,14 +142,14 @@ impl PlayRun {
         for role in &play.roles {
             imported_layers(&role.tasks, &mut role_exports);
         }
-        let order =
-            early_value(engine, keywords.get("order"), &early)?.map(|value| crate::value::python_str(&value));
+        let order = early_value(engine, keywords.get("order"), &early)?.map(|value| crate::value::python_str(&value));
         let mut handlers = Vec::new();
         flatten_handlers(&play.handlers, &mut handlers);
         let run = Arc::new(Self {
             engine: Arc::clone(engine),
             play: Arc::clone(play),
             name,
+            listed: shown.clone(),
             hosts: order_hosts(shown, order.as_deref()),
             batch: Mutex::default(),
             gate: Mutex::new(Arc::new(Gate::new(true, &[]))),
@@ -321,14 +323,19 @@ impl PlayRun {
     }
 
     /// A host failed for good: `max_fail_percentage` may end the play.
-    pub(super) fn host_failed(&self, host: &Arc<str>) {
+    pub(super) fn host_failed(&self, host: &Arc<str>, counts: bool) {
         lock(&self.engine.states.get(host)).failing = true;
         *lock(&self.magic_cache) = None;
+        // A host that still has handlers or an `always` to run is not counted, as with Ansible.
+        if !counts || self.force_handlers || self.free {
+            return;
+        }
         let mut failed = lock(&self.failed);
         failed.push(Arc::clone(host));
         #[expect(clippy::cast_precision_loss, reason = "counts of hosts are small")]
-        let over =
-            self.max_fail.is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
+        let over = self
+            .max_fail
+            .is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
         if over {
             if !self.fatal.swap(true, Ordering::SeqCst) {
                 self.engine.sink.emit(None, EventKind::NoHostsLeft);

@@ -79,17 +79,13 @@ impl HostRun {
             }
         };
         let in_order = module.entry.meta.name == "group_by" || throttle.as_ref().is_some_and(|few| few.0 == 1);
-        if in_order {
-            round.in_order(&self.host).await;
-        }
+        // Hosts start in order, as far as `throttle` and `forks` let them: who waited for those before it was its turn
+        // could keep them from the host whose turn it is.
+        round.in_order(&self.host).await;
         let _turn = match &throttle {
             Some((_, few)) => few.acquire().await.ok(),
             None => None,
         };
-        // Hosts start in order, as far as `forks` lets them.
-        if !in_order {
-            round.in_order(&self.host).await;
-        }
         let permit = self.play.engine.forks.acquire().await;
         if !in_order {
             round.pass_on();
@@ -125,8 +121,14 @@ impl HostRun {
     fn warn_free(&self, task: &Task, run_once: bool, here: &Here) {
         let fatal = self.keyword_bool(task, "any_errors_fatal", here) == Some(true);
         let texts = [
-            (run_once, "Using run_once with the free strategy is not currently supported. This task will still be executed for every host in the inventory list."),
-            (fatal, "Using any_errors_fatal with the free strategy is not supported, as tasks are executed independently on each host"),
+            (
+                run_once,
+                "Using run_once with the free strategy is not currently supported. This task will still be executed for every host in the inventory list.",
+            ),
+            (
+                fatal,
+                "Using any_errors_fatal with the free strategy is not supported, as tasks are executed independently on each host",
+            ),
         ];
         for (_, text) in texts.into_iter().filter(|(holds, _)| *holds) {
             self.play.engine.warn_once(None, Diagnostic::task("H0002", text).with_label(task.label_span, "this task"));
@@ -390,6 +392,9 @@ impl HostRun {
             Ok(Err(condition)) => return Attempt::skipped(condition),
             Err(diagnostic) => return Attempt::error(diagnostic),
         }
+        if let Err(diagnostic) = self.check_keywords(task, scope) {
+            return Attempt::error(diagnostic);
+        }
         let until = task.keywords.get("until");
         let tries = match self.tries(task, until.is_some(), scope) {
             Ok(tries) => tries,
@@ -454,6 +459,9 @@ impl HostRun {
         let number = |name: &str| -> Result<Option<f64>> {
             let Some(node) = task.keywords.get(name) else { return Ok(None) };
             let value = self.play.engine.templates.render(node, scope)?;
+            if value == Value::Null || crate::template::is_omit(&value) {
+                return Ok(None);
+            }
             let found = python_str(&value);
             found.trim().parse::<f64>().map(Some).map_err(|_| {
                 Diagnostic::source("P0111", format!("`{name}` must be a number, found `{found}`"))

@@ -215,6 +215,7 @@ async fn play(
         gathering: request.gathering.clone(),
         strategy: request.strategy.clone(),
         debugger: request.debugger,
+        missing_handlers: request.project.missing_handlers,
         debugger_ignores: request.debugger_ignores,
         keywords: request.keywords.clone(),
         layers: opened.layers.clone(),

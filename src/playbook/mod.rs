@@ -8,6 +8,8 @@ mod check;
 #[cfg(test)]
 mod error_cases;
 mod include;
+#[cfg(test)]
+mod keyword_tests;
 mod keywords;
 mod kv;
 mod library;

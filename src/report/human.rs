@@ -181,7 +181,8 @@ impl<W: Write + Send> Human<W> {
         let tasks: Vec<TaskId> = self.running.keys().copied().collect();
         for task in tasks {
             let Some(running) = self.running.get(&task) else { continue };
-            let rest = Running { hosts: running.hosts.clone(), ..Running::new(running.name.clone(), running.start.clone()) };
+            let rest =
+                Running { hosts: running.hosts.clone(), ..Running::new(running.name.clone(), running.start.clone()) };
             if let Some(running) = self.running.insert(task, rest) {
                 self.show(running, sources);
             }

@@ -198,7 +198,8 @@ mod tests {
         let long = "x".repeat(50);
         let value = Value::from(map! { "b" => long.as_str(), "a" => Value::from(vec![1.into(), 2.into()]), "c" => 3 });
         assert_eq!(pretty(&value), format!("{{'a': [1, 2], 'b': '{long}', 'c': 3}}"));
-        let value = Value::from(map! { "b" => long.as_str(), "a" => Value::from(vec![long.as_str().into(), 2.into()]) });
+        let value =
+            Value::from(map! { "b" => long.as_str(), "a" => Value::from(vec![long.as_str().into(), 2.into()]) });
         assert_eq!(pretty(&value), format!("{{'a': ['{long}', 2],\n 'b': '{long}'}}"));
         let value = Value::from(map! { "a" => Value::from(vec![long.as_str().into(), long.as_str().into()]) });
         assert_eq!(pretty(&value), format!("{{'a': ['{long}',\n       '{long}']}}"));
