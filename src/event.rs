@@ -67,6 +67,9 @@ pub struct Diff {
     /// Text after.
     #[serde(default)]
     pub after: String,
+    /// Before and after are the JSON text of mappings (the state of a path), which results have as such.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mapping: bool,
     /// A diff made elsewhere, shown as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prepared: Option<String>,

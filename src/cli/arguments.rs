@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 
 use super::output::Output;
 use crate::diag::Result;
+use crate::inventory::OddGroups;
 use crate::ops::{Config, PasswordSource, Policy, ProjectRequest};
 use crate::value::Value;
 
@@ -135,6 +136,14 @@ pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
         roles_path: config.paths("DEFAULT_ROLES_PATH"),
         collections_path: config.paths("COLLECTIONS_PATHS"),
         missing_handlers: !config.flag("ERROR_ON_MISSING_HANDLER"),
+        hash_merge: config.text("DEFAULT_HASH_BEHAVIOUR") == "merge",
+        odd_groups: OddGroups::parse(config.given("TRANSFORM_INVALID_GROUP_CHARS")),
+        unparsed_is_failed: config.flag("INVENTORY_UNPARSED_IS_FAILED"),
+        library: config.paths("DEFAULT_MODULE_PATH"),
+        public_roles: config
+            .given("DEFAULT_PRIVATE_ROLE_VARS")
+            .is_some()
+            .then(|| !config.flag("DEFAULT_PRIVATE_ROLE_VARS")),
         duplicate_keys: Policy::parse(&config.text("DUPLICATE_YAML_DICT_KEY")),
         unparsed_inventory: Policy::Error,
         unmatched_pattern: Policy::parse(&config.text("HOST_PATTERN_MISMATCH")),

@@ -10,6 +10,7 @@ mod names;
 mod output;
 mod person;
 mod run;
+mod terminal;
 mod vault;
 
 use std::io::Write as _;

@@ -110,7 +110,9 @@ impl HostRun {
             None => {
                 let found = format!("`{name}` must be a boolean, found `{}`", python_str(&value));
                 let span = keyword(task, name).map(Node::place);
+                let said = format!("The value {} could not be converted to 'bool'.", crate::value::python_repr(&value));
                 Err(Diagnostic::source("P0110", found)
+                    .with_registered(said)
                     .with_label_opt(span, "not a boolean")
                     .with_hint("`true` or `false`"))
             }

@@ -35,6 +35,12 @@ impl HostRun {
                         continue;
                     }
                     let Some(name) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };
+                    if name.is_empty() {
+                        let message = format!("`{}` needs the name of a file in `{arg}`", entry.meta.name);
+                        let words =
+                            if entry.meta.name == "copy" { "src (or content) is required" } else { "src is required" };
+                        return Err(Diagnostic::task("H0020", message).with_registered(words));
+                    }
                     let path = self.search(task, "files", name).ok_or_else(|| self.not_found(task, "files", name))?;
                     let decrypt = args.get("decrypt").is_none_or(|_| flag(args, "decrypt"));
                     inputs.push(self.file_input(arg, &path, name.ends_with('/'), decrypt)?);

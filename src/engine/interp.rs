@@ -185,18 +185,19 @@ impl HostRun {
         }
     }
 
-    async fn role(&self, role: &RoleUse, position: &Position, here: &Here) -> Flow {
-        let key = role_key(role);
+    /// A role's tasks, unless the same use of it has run on this host before.
+    pub(super) async fn role(&self, role: &RoleUse, position: &Position, here: &Here) -> Flow {
+        let key = &role.role.key;
         let state = self.play.engine.states.get(&self.host);
-        if !role.role.allow_duplicates && lock(&state).roles_done.contains(&key) {
+        if !role.role.allow_duplicates && lock(&state).roles_done.contains(key) {
             return Flow::Next;
         }
         let flow = self.items(&role.tasks, position, here).await;
         match flow {
             Flow::Next | Flow::EndRole => {
                 let mut state = lock(&state);
-                if self.takes_always() && state.roles_ran.contains(&role.role.path) {
-                    state.roles_done.insert(key);
+                if self.takes_always() && state.roles_ran.contains(key) {
+                    state.roles_done.insert(Arc::clone(key));
                 }
                 Flow::Next
             }
@@ -340,32 +341,17 @@ impl HostRun {
         Flow::Next
     }
 
-    /// A context for what a dynamic include brings in.
+    /// A context for what a dynamic include brings in; `applied`: a block's keywords around it.
     pub(super) fn include_context(
         task: &Task,
         file: std::path::PathBuf,
         keywords: crate::playbook::Keywords,
+        applied: Option<crate::playbook::Keywords>,
     ) -> Arc<Context> {
-        Arc::new(Context { kind: ContextKind::Include { file }, keywords, parent: Some(Arc::clone(&task.context)) })
+        let mut parent = Arc::clone(&task.context);
+        if let Some(keywords) = applied {
+            parent = Arc::new(Context { kind: ContextKind::Block, keywords, parent: Some(parent) });
+        }
+        Arc::new(Context { kind: ContextKind::Include { file, dynamic: true }, keywords, parent: Some(parent) })
     }
-}
-
-/// A role's identity: a second use with the same parameters does not run again.
-fn role_key(role: &RoleUse) -> String {
-    use std::fmt::Write as _;
-    let mut key = role.role.path.display().to_string();
-    for (name, node) in &role.role.params {
-        let _ = write!(key, "\n{name}={}", crate::value::python_repr(&node.to_value()));
-    }
-    for (name, (_, node)) in &role.context.keywords.0 {
-        let _ = write!(key, "\n{name}:{}", crate::value::python_repr(&node.to_value()));
-    }
-    if let Some(first) = role.tasks.first() {
-        let file = match first {
-            Item::Task(task) => task.file.display().to_string(),
-            Item::Block(_) | Item::Role(_) => String::new(),
-        };
-        let _ = write!(key, "\n{file}");
-    }
-    key
 }

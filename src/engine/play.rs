@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use indexmap::IndexMap;
 
 use super::interp::HostRun;
+use super::prompts::prompts;
 use super::run::Engine;
 use super::schedule::Gate;
 use super::scope::{Frames, builtin_layer, role_layers, source};
@@ -57,7 +58,7 @@ pub(super) struct PlayRun {
     pub handlers: Mutex<Vec<Handler>>,
     pub included: Mutex<HashMap<(TaskId, String), Included>>,
     /// Variables of `vars_prompt`.
-    pub prompts: Option<Layer>,
+    pub prompts: Vec<Layer>,
     /// Limits of tasks with `throttle`.
     pub throttles: Mutex<HashMap<TaskId, Arc<tokio::sync::Semaphore>>>,
     /// Failures in the running batch, for `max_fail_percentage`.
@@ -80,9 +81,12 @@ impl PlayRun {
     /// Runs a play; false if the run must end after it.
     pub(super) async fn run(engine: &Arc<Engine>, play: &Arc<Play>, index: usize, of: usize) -> Result<bool> {
         let keywords = &play.context.keywords;
+        engine.hosts.enter_playbook(play.file.parent().unwrap_or(std::path::Path::new("")))?;
         let mut layers = engine.options.layers.clone();
         layers.extend(keywords.get("vars").map(|node| source(Level::PlayVars, "play vars", node)));
-        let early = Scope::from_layers(layers);
+        let early = Scope::from_layers(layers).merging(engine.options.hash_merge);
+        let Some(prompts) = prompts(engine, keywords.get("vars_prompt"), &early).await? else { return Ok(false) };
+        let early = prompts.iter().fold(early, |early, layer| early.with(layer.clone()));
         let pattern = match keywords.get("hosts") {
             Some(node) => pattern_text(&engine.templates.render(node, &early)?),
             None => String::new(),
@@ -133,7 +137,7 @@ impl PlayRun {
             return Ok(true);
         }
         let mut role_exports = Vec::new();
-        for role in &play.roles {
+        for role in play.roles.iter().filter(|role| role.public) {
             role_layers(&role.role, &mut role_exports);
         }
         for items in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
@@ -160,7 +164,7 @@ impl PlayRun {
             vars_files: Mutex::default(),
             handlers: Mutex::new(handlers),
             included: Mutex::default(),
-            prompts: prompts(engine, keywords.get("vars_prompt"), &early)?,
+            prompts,
             throttles: Mutex::default(),
             failed: Mutex::default(),
             fatal: AtomicBool::new(false),
@@ -261,7 +265,7 @@ impl PlayRun {
     /// Reads `vars_files` for each host: an entry that is a list names alternatives, the first
     /// that exists counts.
     fn load_vars_files(self: &Arc<Self>, batch: &[Arc<str>]) {
-        let Some(node) = self.play.context.keywords.get("vars_files") else { return };
+        let Some(node) = self.play.context.keywords.get("vars_files").filter(|node| !node.is_null()) else { return };
         let items: Vec<Node> = node.as_list().map_or_else(|| vec![node.clone()], <[Node]>::to_vec);
         for host in batch {
             lock(&self.vars_files).remove(host);
@@ -286,8 +290,10 @@ impl PlayRun {
     fn vars_file(&self, item: &Node, scope: &Scope) -> Result<Option<Layer>> {
         let candidates: Vec<Node> = item.as_list().map_or_else(|| vec![item.clone()], <[Node]>::to_vec);
         let mut tried: Vec<PathBuf> = Vec::new();
+        let mut first = None;
         for candidate in &candidates {
             let name = crate::value::python_str(&self.engine.templates.render(candidate, scope)?);
+            first.get_or_insert_with(|| name.clone());
             for dir in [self.playbook_dir().join("vars"), self.playbook_dir()] {
                 let path = dir.join(&name);
                 if path.is_file() {
@@ -303,7 +309,7 @@ impl PlayRun {
         let here = std::env::current_dir().unwrap_or_default();
         let shown: Vec<String> =
             tried.iter().map(|path| format!("`{}`", path.strip_prefix(&here).unwrap_or(path).display())).collect();
-        Err(Diagnostic::source("P0120", "the variable file does not exist")
+        Err(Diagnostic::source("P0120", format!("the variable file `{}` does not exist", first.unwrap_or_default()))
             .with_label(item.place(), "named here")
             .with_note(format!("looked for {}", shown.join(", "))))
     }
@@ -343,33 +349,6 @@ impl PlayRun {
             lock(&self.gate).stop();
         }
     }
-}
-
-/// The variables of `vars_prompt`. Nobody is asked: one that `-e` gives is left alone, else its default counts, as
-/// in Ansible without a terminal.
-fn prompts(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Option<Layer>> {
-    let Some(node) = node else { return Ok(None) };
-    let items: Vec<&Node> = node.as_list().map_or_else(|| vec![node], |items| items.iter().collect());
-    let mut entries: Vec<(Arc<str>, Value)> = Vec::new();
-    for item in items {
-        let Some(name) = item.get("name").and_then(Node::as_str) else { continue };
-        if engine.options.layers.iter().any(|layer| layer.entries.contains_key(name)) {
-            continue;
-        }
-        let value = match item.get("default") {
-            Some(default) => engine.templates.render(default, early)?,
-            None => Value::Null,
-        };
-        let shown = if value == Value::Null { "nothing" } else { "its default" };
-        engine.warn_once(
-            None,
-            Diagnostic::source("P0157", format!("`{name}` was not asked for: it is {shown}"))
-                .with_label(item.place(), "not asked")
-                .with_hint(format!("-e {name}=VALUE")),
-        );
-        entries.push((Arc::from(name), value));
-    }
-    Ok(Some(Layer::data(Level::PlayPrompt, "vars_prompt", entries)))
 }
 
 /// A play's keyword, rendered before any host is known.

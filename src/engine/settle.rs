@@ -42,9 +42,12 @@ impl HostRun {
             "include_vars" => Arc::clone(&lock(&self.play.engine.states.get(&self.host)).included),
             _ => Arc::default(),
         };
+        let gathers = matches!(&task.action, crate::playbook::Action::Module(module)
+            if matches!(&*module.name, "gather_facts" | "ansible.builtin.gather_facts" | "ansible.legacy.gather_facts"));
         for host in hosts {
             let state = self.play.engine.states.get(&host);
             let mut state = lock(&state);
+            let mut kept = false;
             match name {
                 "set_fact" => {
                     let cacheable = attempt.result.get(&StrKey("_ansible_facts_cacheable")).is_some_and(Value::truthy);
@@ -53,6 +56,7 @@ impl HostRun {
                     }
                     if cacheable {
                         state.merge_facts(facts);
+                        kept = true;
                     }
                 }
                 "include_vars" => {
@@ -60,7 +64,15 @@ impl HostRun {
                     Arc::make_mut(&mut state.included)
                         .extend(set.map(|(name, entry)| (Arc::clone(name), entry.clone())));
                 }
-                _ => state.merge_facts(facts),
+                _ => {
+                    state.merge_facts(facts);
+                    // Only the gathering of facts makes a later one needless (`smart`), no `setup` of a play's own.
+                    state.gathered |= gathers;
+                    kept = true;
+                }
+            }
+            if kept {
+                self.play.engine.states.keep_facts(&host, &state);
             }
         }
         if name == "set_fact" {
@@ -105,7 +117,7 @@ impl HostRun {
             if !matches!(attempt.status, Status::Skipped | Status::Unreachable)
                 && let Some(role) = task.context.role()
             {
-                state.roles_ran.insert(role.path.clone());
+                state.roles_ran.insert(Arc::clone(&role.key));
             }
             match attempt.status {
                 Status::Unreachable if ignore_unreachable => {
@@ -250,7 +262,8 @@ impl HostRun {
             let span = task.keywords.get("notify").map_or(task.label_span, Node::place);
             return Err(Diagnostic::source("P0151", format!("no handler is named `{name}` and none listens to it"))
                 .with_label(span, "notified here")
-                .with_nearest(name, known.iter().map(String::as_str)));
+                .with_nearest(name, known.iter().map(String::as_str))
+                .with_hint_else("`notify` takes the name of a handler, or what one has in `listen`"));
         }
         let state = self.play.engine.states.get(&self.host);
         lock(&state).notified.extend(ids);

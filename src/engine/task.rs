@@ -466,6 +466,7 @@ impl HostRun {
             found.trim().parse::<f64>().map(Some).map_err(|_| {
                 Diagnostic::source("P0111", format!("`{name}` must be a number, found `{found}`"))
                     .with_label(node.place(), "not a number")
+                    .with_hint(format!("{name}: 5"))
             })
         };
         let retries = number("retries")?;

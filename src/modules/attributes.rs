@@ -106,6 +106,7 @@ impl StateDiff {
             after_header: after_header.to_owned(),
             before: text(self.before),
             after: text(self.after),
+            mapping: true,
             prepared: None,
         }
     }

@@ -390,10 +390,12 @@ impl Job<'_> {
             add_path_info(cx, result, &path);
             return Ok(false);
         }
+        // What a task before would have made is not there in check mode.
+        let sent = !matches!(source.body, Body::HostFile(_));
         if let Some(parent) = path.parent()
             && !parent.as_os_str().is_empty()
             && !probe.exists(parent)
-            && !(cx.check_mode() && cx.changed())
+            && !(cx.check_mode() && (cx.changed() || sent))
         {
             let error = Diagnostic::task("H0107", format!("destination directory {} does not exist", shown(parent)))
                 .with_hint("create it before with `file: state=directory`, or end `dest` with a slash");
@@ -644,6 +646,7 @@ mod tests {
             (mode(&folder.path().join("new/deep/x.conf")), mode(&folder.path().join("new/deep"))),
             (0o751, 0o711)
         );
+        assert!(to("no/such", &[]).check(true).ok().changed, "a task before may make the folder");
         let failure = to("no/such", &[]).fails();
         assert!(failure.diagnostic.message.contains("does not exist"));
         std::fs::write(folder.path().join("kept"), "mine").expect("write");

@@ -210,7 +210,7 @@ fn diff(place: &Place, before: &str, after: &str, after_header: &str) -> Diff {
         after_header: after_header.to_owned(),
         before: before.to_owned(),
         after: after.to_owned(),
-        prepared: None,
+        ..Diff::default()
     }
 }
 

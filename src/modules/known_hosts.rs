@@ -106,7 +106,9 @@ impl Module for KnownHosts {
         let lines: Vec<&str> = before.split_inclusive('\n').collect();
         let after: String = match (&found, &key, present) {
             // Nothing of that name, or not with this key.
-            (Found::No, _, false) | (Found::Other(_) | Found::Name(_), Some(_), false) => before.clone(),
+            (Found::No, _, false) | (Found::Other(None) | Found::Name(_), Some(_), false) => before.clone(),
+            // Another key of the same kind goes too, as in Ansible: the name may be hashed there and is not here.
+            (Found::Other(Some(number)), Some(_), false) => kept(&lines, &[*number]),
             // All lines of the name.
             (Found::Name(numbers), None, false) => kept(&lines, numbers),
             (Found::Same(number), _, false) => kept(&lines, &[*number]),
@@ -205,7 +207,6 @@ fn search(cx: &Cx, host: &str, key: Option<&str>, path: &Path) -> Result<Found, 
     let text = lookup(cx, host, path)?;
     let mut numbers = Vec::new();
     let wanted = key.and_then(Entry::of);
-    let mut other = None;
     let mut any = false;
     for line in text.lines().filter(|line| !line.is_empty()) {
         if line.starts_with('#') {
@@ -221,14 +222,15 @@ fn search(cx: &Cx, host: &str, key: Option<&str>, path: &Path) -> Result<Found, 
         if hosts && wanted.marker == found.marker && wanted.kind == found.kind && wanted.key == found.key {
             return Ok(Found::Same(*number));
         }
-        if found.marker.is_none() && wanted.kind == found.kind && other.is_none() {
-            other = Some(*number);
+        if found.marker.is_none() && wanted.kind == found.kind {
+            // The first of the kind is the one that is meant.
+            return Ok(Found::Other(Some(*number)));
         }
     }
     Ok(match (any || !numbers.is_empty(), key) {
         (false, _) => Found::No,
         (true, None) => Found::Name(numbers),
-        (true, Some(_)) => Found::Other(other),
+        (true, Some(_)) => Found::Other(None),
     })
 }
 
@@ -297,7 +299,10 @@ mod tests {
         assert_eq!(read(), format!("h.example ssh-ed25519 {OTHER}\n"), "one key of a kind");
         let mut absent = key(KEY);
         absent.extend(map! { "state" => "absent" });
-        assert!(!with(absent).ok().changed, "another key");
+        assert!(with(absent.clone()).check(true).ok().changed && !read().is_empty());
+        assert!(with(absent.clone()).ok().changed && read().is_empty(), "another key of the kind goes too");
+        assert!(!with(absent).ok().changed);
+        assert!(with(key(KEY)).ok().changed);
         assert!(with(map! { "state" => "absent" }).ok().changed && read().is_empty());
         let mut hash = key(KEY);
         hash.extend(map! { "hash_host" => true });

@@ -18,6 +18,12 @@ pub(super) fn refused_with(code: &'static str, message: impl Into<String>, mut r
     Failure::with_result(diagnostic, result)
 }
 
+/// A program that the module needs is not on the host.
+pub(super) fn no_program(name: &str) -> Failure {
+    let message = format!("Failed to find required executable \"{name}\" in paths: /bin:/usr/bin:/sbin:/usr/sbin");
+    refused("H0103", message)
+}
+
 /// The same words as hostctl writes messages: lower case start, no period or exclamation mark at the end.
 fn ours(message: &str) -> String {
     let text = message.trim_end_matches(['.', '!', ' ', '\n']);

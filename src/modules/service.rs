@@ -25,17 +25,29 @@ use crate::value::{Map, Value, insert};
 #[serde(deny_unknown_fields)]
 pub struct Args {
     /// The service.
-    name: String,
+    pub(super) name: String,
     /// How it shall be.
-    state: Option<ServiceState>,
+    pub(super) state: Option<ServiceState>,
     /// Start it at boot.
-    enabled: Option<bool>,
+    pub(super) enabled: Option<bool>,
     /// A text of its command line, for init scripts that know no `status`.
     pattern: Option<String>,
     /// Seconds between stop and start of a restart, for init scripts.
     sleep: Option<u64>,
     /// More arguments for the init script.
     arguments: Option<String>,
+    /// Make it impossible to start. This and what follows is for systemd, and goes on to it as in Ansible.
+    pub(super) masked: Option<bool>,
+    /// Let systemd read its files again, before anything else.
+    pub(super) daemon_reload: Option<bool>,
+    /// Let systemd start itself again, before anything else.
+    pub(super) daemon_reexec: Option<bool>,
+    /// Replace conflicting links when enabling.
+    pub(super) force: Option<bool>,
+    /// Do not wait for the unit.
+    pub(super) no_block: Option<bool>,
+    /// Whose systemd.
+    pub(super) scope: Option<systemd::Scope>,
     /// The manager to use.
     #[serde(default, rename = "use")]
     manager: Use,
@@ -95,8 +107,12 @@ impl Module for Service {
         full_name: "ansible.builtin.service",
         also: &["ansible.legacy.service"],
         summary: "Manage services",
-        aliases: &[("arguments", &["args"])],
-        one_of: &[&["state", "enabled"]],
+        aliases: &[
+            ("arguments", &["args"]),
+            ("daemon_reload", &["daemon-reload"]),
+            ("daemon_reexec", &["daemon-reexec"]),
+        ],
+        one_of: &[&["state", "enabled", "masked", "daemon_reload", "daemon_reexec"]],
         refused: &[("runlevel", "it is for OpenRC, which hostctl does not manage")],
         reads: READS,
         ..Meta::NONE
@@ -117,8 +133,24 @@ impl Module for Service {
             for (name, _) in unused.iter().filter(|(_, given)| *given) {
                 cx.warn(format!("`{name}` is not used with systemd"));
             }
-            let unit = systemd::Args::of(args.name, args.state, args.enabled);
-            return systemd::run(cx, unit);
+            return systemd::run(cx, systemd::Args::of(args));
+        }
+        let given = [
+            ("daemon_reexec", args.daemon_reexec.is_some()),
+            ("daemon_reload", args.daemon_reload.is_some()),
+            ("force", args.force.is_some()),
+            ("masked", args.masked.is_some()),
+            ("no_block", args.no_block.is_some()),
+            ("scope", args.scope.is_some()),
+        ];
+        let given: Vec<&str> = given.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+        if !given.is_empty() {
+            let message = format!("`{}` is for systemd, which does not run this host", given.join("`, `"));
+            let said = format!("Unsupported parameters for (ansible.legacy.service) module: {}.", given.join(", "));
+            return Err(Diagnostic::task("M0002", message)
+                .with_registered(said)
+                .with_hint("daemon_reload: \"{{ true if ansible_facts.service_mgr == 'systemd' else omit }}\"")
+                .into());
         }
         sysv(
             cx,

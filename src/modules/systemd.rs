@@ -49,8 +49,18 @@ pub struct Args {
 
 impl Args {
     /// What `service` asks for.
-    pub(super) fn of(name: String, state: Option<ServiceState>, enabled: Option<bool>) -> Self {
-        Self { name: Some(name), state, enabled, ..Self::default() }
+    pub(super) fn of(service: super::service::Args) -> Self {
+        Self {
+            name: Some(service.name),
+            state: service.state,
+            enabled: service.enabled,
+            masked: service.masked,
+            daemon_reload: service.daemon_reload.unwrap_or_default(),
+            daemon_reexec: service.daemon_reexec.unwrap_or_default(),
+            force: service.force,
+            no_block: service.no_block.unwrap_or_default(),
+            scope: service.scope.unwrap_or_default(),
+        }
     }
 }
 
@@ -78,7 +88,7 @@ impl ServiceState {
 
 #[derive(Clone, Copy, Deserialize, Serialize, JsonSchema, Default, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-enum Scope {
+pub(super) enum Scope {
     #[default]
     System,
     User,

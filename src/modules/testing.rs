@@ -34,6 +34,13 @@ fn runtime() -> tokio::runtime::Handle {
     RUNTIME.get_or_init(|| tokio::runtime::Runtime::new().expect("runtime")).handle().clone()
 }
 
+/// A handle for a module's parts.
+pub fn handle(name: &str) -> Cx {
+    let mut cx = Cx::new(Call::new(name, serde_json::Value::Null), Arc::new(Recorder::default()), runtime());
+    cx.allow(find(name).expect("a known module").meta.reads);
+    cx
+}
+
 /// A run of a module being set up.
 pub struct Try {
     call: Call,

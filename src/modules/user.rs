@@ -423,7 +423,8 @@ fn modify(cx: &Cx, args: &Args, account: &Account) -> Result<Vec<Output>> {
         let current = shadow.as_ref().and_then(|shadow| shadow.fields.get(5).copied().flatten());
         #[expect(clippy::cast_possible_truncation, reason = "days since 1970")]
         let wanted = (expires >= 0.0).then(|| (expires / 86400.0).floor() as i64);
-        if current != wanted {
+        // Without a line in the shadow file there is none to compare with: `usermod` writes one.
+        if current != wanted || shadow.is_none() {
             add("-e", Some(expiry_date(expires)?));
         }
     }

@@ -23,6 +23,8 @@ pub(super) struct InventoryHosts {
     sink: OnceLock<Sink>,
     policy: Policy,
     told: Mutex<HashSet<String>>,
+    /// The folder of the playbook whose files of hosts and groups count.
+    folder: Mutex<PathBuf>,
     /// For files of hosts and groups that are added during the run.
     files: Option<(Arc<SourceMap>, Arc<Keyring>)>,
     /// What was read, and the folder of the playbook: for `meta: refresh_inventory`.
@@ -118,6 +120,7 @@ impl InventoryHosts {
             sink: OnceLock::new(),
             policy: Policy::default(),
             told: Mutex::default(),
+            folder: Mutex::new(playbook_dir.to_path_buf()),
             files: None,
             read: (sources.to_vec(), playbook_dir.to_path_buf()),
             added: Mutex::default(),
@@ -191,7 +194,13 @@ impl HostList for InventoryHosts {
         let mut groups = inventory.group_names(name);
         groups.retain(|group| &**group != "all" && &**group != "ungrouped");
         let source = host.source.as_deref().and_then(|path| std::path::absolute(path).ok());
-        Some(HostRecord { name: Arc::clone(&host.name), layers: inventory.layers(name), groups, source })
+        Some(HostRecord {
+            name: Arc::clone(&host.name),
+            layers: inventory.layers(name),
+            groups,
+            source,
+            added: host.added,
+        })
     }
 
     fn groups(&self) -> IndexMap<Arc<str>, Vec<Arc<str>>> {
@@ -242,5 +251,15 @@ impl HostList for InventoryHosts {
 
     fn location(&self) -> Option<PathBuf> {
         self.location.clone()
+    }
+
+    fn enter_playbook(&self, dir: &Path) -> Result<()> {
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        let mut folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((sources, keyring)) = self.files.as_ref().filter(|_| **folder != *dir) else { return Ok(()) };
+        let mut reader = Reader::new(sources, Some(keyring));
+        self.inventory().set_playbook_folder(&mut reader, dir);
+        dir.clone_into(&mut folder);
+        reader.diagnostics.into_iter().find(Diagnostic::is_error).map_or(Ok(()), Err)
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::project::{Opened, ProjectRequest, open};
+use super::project::{Opened, ProjectRequest, open, playbook_file};
 use crate::diag::{Diagnostic, Result, SourceMap};
 use crate::playbook::{Context, Item, Play, RoleUse, Task, rendered_tags, selected};
 use crate::value::{Value, python_repr, python_str};
@@ -48,6 +48,7 @@ pub fn list(
     what: &Listing,
     sources: &Arc<SourceMap>,
 ) -> Result<(Option<String>, Vec<Diagnostic>)> {
+    let playbook = &playbook_file(&request.collections_path, playbook);
     let opened = open(request, playbook, sources, false)?;
     let loaded = opened.loader.load(playbook);
     let problems: Vec<Diagnostic> = opened

@@ -5,6 +5,7 @@
 //! `check` finds every mistake that can be found before a host is touched.
 
 mod check;
+mod collections;
 #[cfg(test)]
 mod error_cases;
 mod include;

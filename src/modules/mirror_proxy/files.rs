@@ -146,7 +146,7 @@ fn program(cx: &Cx, layout: &Layout) -> Result<bool> {
         after_header: layout.program.display().to_string(),
         before: if state == FileState::Missing { String::new() } else { "(another program)\n".to_owned() },
         after: format!("(hostctl {}, {} bytes)\n", env!("CARGO_PKG_VERSION"), file.content.len()),
-        prepared: None,
+        ..Diff::default()
     });
     cx.change(format!("install {}", layout.program.display()), |mutate| mutate.put_own_file(&file))?;
     Ok(true)
@@ -171,7 +171,7 @@ fn keep(cx: &Cx, file: &OwnFile) -> Result<bool> {
             format!("mode {:04o}, owner {}:{}\n", file.mode, file.owner.0, file.owner.1),
         ),
     };
-    cx.diff(Diff { before_header: name.clone(), after_header: name.clone(), before, after, prepared: None });
+    cx.diff(Diff { before_header: name.clone(), after_header: name.clone(), before, after, ..Diff::default() });
     cx.change(format!("{what} {name}"), |mutate| mutate.put_own_file(file))?;
     Ok(true)
 }

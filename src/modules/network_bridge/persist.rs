@@ -184,7 +184,7 @@ fn keep(cx: &Cx, folder: &Path, path: &Path, text: &str) -> Result<bool> {
         after_header: name.clone(),
         before,
         after: text.to_owned(),
-        prepared: None,
+        ..Diff::default()
     });
     cx.change(format!("write {name}"), |mutate| {
         mutate.make_folder(folder)?;
