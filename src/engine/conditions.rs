@@ -161,7 +161,8 @@ impl HostRun {
 
     /// Evaluates the conditions of a task, those of its blocks first. The false one as results show it, if any.
     pub(super) fn when(&self, task: &Task, scope: &Scope) -> Result<std::result::Result<(), Value>> {
-        for node in stacked(task, "when") {
+        // `when:` with nothing behind it is no condition.
+        for node in stacked(task, "when").into_iter().filter(|node| !node.is_null()) {
             let verdict = self.play.engine.templates.condition(node, scope);
             if let Err(text) = verdict.map_err(|error| self.with_values(error, node, scope))? {
                 return Ok(Err(false_condition(node, &text)));

@@ -233,12 +233,12 @@ impl HostRun {
                     set_arg(&mut args, module.entry, name, Value::Str(text));
                 }
                 other => {
-                    return Err(Diagnostic::source(
-                        "P0153",
-                        format!("the arguments must be a mapping, found {}", other.type_name()),
-                    )
-                    .with_label(node.place(), "rendered to something else")
-                    .with_hint("write `name: value` lines, or a template that gives a mapping"));
+                    let found = format!("the arguments must be a mapping, found {}", other.type_name());
+                    let name = module.entry.meta.full_name;
+                    return Err(Diagnostic::source("P0153", found.clone())
+                        .with_registered(format!("Task failed: Finalization of task args for '{name}' failed: {found}"))
+                        .with_label(node.place(), "rendered to something else")
+                        .with_hint("write `name: value` lines, or a template that gives a mapping"));
                 }
             }
         }

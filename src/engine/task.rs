@@ -232,8 +232,9 @@ impl HostRun {
             Ok(looped) => looped,
             Err(diagnostic) => {
                 // A list that cannot be made does not matter where the task would not run.
+                let undefined = diagnostic.code == "T0101";
                 let mut attempt = self.unless_skipped(task, diagnostic, &scope);
-                if attempt.failed() {
+                if attempt.failed() && !undefined {
                     attempt.result.shift_remove(&StrKey("changed"));
                 }
                 return Ended::plain(attempt);
