@@ -135,13 +135,19 @@ impl HostRun {
             };
             if !good {
                 let (name, shown) = (keyword.name, crate::value::python_repr(&value));
-                let what = if kind == "bool" { "a boolean" } else { "a number" };
-                let what = if kind == "debugger" { "a word of the debugger" } else { what };
-                return Err(Diagnostic::source("P0111", format!("`{name}` must be {what}, found `{}`", python_str(&value)))
+                let (code, what, hint) = match kind {
+                    "bool" => ("P0110", "boolean", "`true` or `false`".to_owned()),
+                    "debugger" => {
+                        ("P0111", "word of the debugger", format!("`{}`", super::debugger::WORDS.join("`, `")))
+                    }
+                    _ => ("P0111", "number", format!("{name}: 5")),
+                };
+                return Err(Diagnostic::source(code, format!("`{name}` must be a {what}, found `{}`", python_str(&value)))
                     .with_registered(format!(
                         "Task failed: Error processing keyword '{name}': The value {shown} could not be converted to '{kind}'."
                     ))
-                    .with_label(node.place(), "rendered to something else"));
+                    .with_label(node.place(), format!("not a {what}"))
+                    .with_hint(hint));
             }
         }
         Ok(())

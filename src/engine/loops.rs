@@ -99,13 +99,14 @@ impl HostRun {
 
 /// A value of `loop_control` that is of the wrong kind.
 fn wrong_control(key: &str, value: &Value, kind: &str, node: &Node) -> Diagnostic {
-    let what = if kind == "bool" { "a boolean" } else { "a number" };
+    let (what, hint) = if kind == "bool" { ("boolean", "true") } else { ("number", "3") };
     let shown = crate::value::python_repr(value);
-    Diagnostic::source("P0111", format!("`{key}` must be {what}, found `{}`", python_str(value)))
+    Diagnostic::source("P0111", format!("`{key}` must be a {what}, found `{}`", python_str(value)))
         .with_registered(format!(
             "Error processing keyword '{key}': The value {shown} could not be converted to '{kind}'."
         ))
-        .with_label(node.place(), "rendered to something else")
+        .with_label(node.place(), format!("not a {what}"))
+        .with_hint(format!("loop_control: {{{key}: {hint}}}"))
 }
 
 impl Loop {
