@@ -269,6 +269,8 @@ impl Agent {
     ) -> Diagnostic {
         let host = &self.host;
         if self.lock().closing {
+            // Its process is gone, too, and with it the last that runs as that user.
+            let _ = tokio::time::timeout(LOOK, ended).await;
             return Diagnostic::new("S0401", Kind::Interrupted, format!("the agent on `{host}` was told to end"));
         }
         if let Some(broken) = broken {

@@ -66,7 +66,11 @@ pub(super) async fn launch(launch: &Launch<'_>) -> Result<Arc<Agent>> {
         let attempt = attempt(launch, duplex, &nonce, elevation.prompt.as_ref(), sha256);
         let Ok(attempt) = tokio::time::timeout(DEADLINE, attempt).await else {
             let seconds = DEADLINE.as_secs();
-            return Err(failed(launch, &format!("it did not answer within {seconds} s")));
+            let late = failed(launch, &format!("it did not answer within {seconds} s"));
+            return Err(match elevation.prompt {
+                Some(_) => late.with_registered("Timed out waiting for become success or become password prompt."),
+                None => late,
+            });
         };
         match (attempt?, &payload) {
             (Attempt::Ready(started), _) => {

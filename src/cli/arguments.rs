@@ -140,6 +140,7 @@ pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
         ask,
         roles_path: config.paths("DEFAULT_ROLES_PATH"),
         collections_path: config.paths("COLLECTIONS_PATHS"),
+        missing_handlers: !config.flag("ERROR_ON_MISSING_HANDLER"),
         hash_merge: config.text("DEFAULT_HASH_BEHAVIOUR") == "merge",
         odd_groups: OddGroups::parse(config.given("TRANSFORM_INVALID_GROUP_CHARS")),
         unparsed_is_failed: config.flag("INVENTORY_UNPARSED_IS_FAILED"),

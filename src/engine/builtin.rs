@@ -61,6 +61,7 @@ impl HostRun {
             return Ok(attempt);
         }
         let mut result = Map::new();
+        let mut warnings = Vec::new();
         match args.get(&StrKey("var")) {
             Some(Value::Str(text)) => {
                 let node = module.args.get("var").map(|(_, node)| node);
@@ -83,6 +84,7 @@ impl HostRun {
                 let value = match value {
                     Ok(value) => value,
                     Err(diagnostic) if diagnostic.code == "T0101" => {
+                        warnings.push(diagnostic.registered().to_owned());
                         Value::from(format!("<< error 1 - {} >>", diagnostic.registered()))
                     }
                     Err(diagnostic) => return Err(diagnostic),
@@ -107,7 +109,7 @@ impl HostRun {
                 insert(&mut result, "msg", message);
             }
         }
-        let mut attempt = Attempt::from_outcome(Outcome { result, ..Outcome::default() });
+        let mut attempt = Attempt::from_outcome(Outcome { result, warnings, ..Outcome::default() });
         attempt.verbose = true;
         Ok(attempt)
     }

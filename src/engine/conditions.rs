@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::interp::{Here, HostRun};
 use crate::diag::{Diagnostic, Result};
-use crate::playbook::{Context, Task};
+use crate::playbook::{Context, Inherit, Keyword, KeywordType, Task};
 use crate::value::{Value, python_str};
 use crate::vars::Scope;
 use crate::yaml::Node;
@@ -25,6 +25,35 @@ pub(super) fn stacked<'a>(task: &'a Task, name: &str) -> Vec<&'a Node> {
     nodes.reverse();
     nodes.extend(task.keywords.get(name));
     nodes
+}
+
+/// A keyword of a task that is rendered for each run of it; conditions, loops and names have rules of their own.
+fn keyword_node<'a>(task: &'a Task, keyword: &Keyword) -> Option<&'a Node> {
+    let kinds = [KeywordType::Bool, KeywordType::Int, KeywordType::Float];
+    // Those are looked at where they are used, with words of their own.
+    let own = matches!(keyword.name, "throttle" | "timeout" | "run_once" | "gather_facts" | "force_handlers");
+    let inherited = keyword.inherit != Inherit::No;
+    match keyword.name {
+        _ if own => None,
+        "debugger" | "become_user" | "remote_user" => self::keyword(task, keyword.name),
+        name if kinds.contains(&keyword.kind) && inherited => self::keyword(task, name),
+        name if kinds.contains(&keyword.kind) => task.keywords.get(name),
+        _ => None,
+    }
+}
+
+/// A whole number, also as text and as `4.0`.
+pub(super) fn whole(value: &Value) -> Option<i64> {
+    if matches!(value, Value::Bool(_)) {
+        return None;
+    }
+    let text = python_str(value);
+    let text = text.trim();
+    text.parse().ok().or_else(|| {
+        let number: f64 = text.parse().ok()?;
+        #[expect(clippy::cast_possible_truncation, reason = "it is whole and small")]
+        (number.fract() == 0.0 && number.abs() < 1e15).then_some(number as i64)
+    })
 }
 
 /// A boolean as Ansible spells it; `None` for anything else.
@@ -90,6 +119,40 @@ impl HostRun {
         }
     }
 
+    /// What keywords say in templates must be of their kinds, also where this task does not ask for them.
+    pub(super) fn check_keywords(&self, task: &Task, scope: &Scope) -> Result<()> {
+        for keyword in crate::playbook::KEYWORDS {
+            let Some(node) = keyword_node(task, keyword).filter(|node| node.has_template()) else { continue };
+            let Some(value) = self.keyword_value(task, keyword.name, scope)? else { continue };
+            let (good, kind) = match keyword.kind {
+                KeywordType::Bool => (truth(&value).is_some(), "bool"),
+                KeywordType::Int => (whole(&value).is_some(), "int"),
+                KeywordType::Float => (python_str(&value).trim().parse::<f64>().is_ok(), "float"),
+                _ if keyword.name == "debugger" => {
+                    (super::debugger::WORDS.contains(&python_str(&value).as_str()), "debugger")
+                }
+                _ => continue,
+            };
+            if !good {
+                let (name, shown) = (keyword.name, crate::value::python_repr(&value));
+                let (code, what, hint) = match kind {
+                    "bool" => ("P0110", "boolean", "`true` or `false`".to_owned()),
+                    "debugger" => {
+                        ("P0111", "word of the debugger", format!("`{}`", super::debugger::WORDS.join("`, `")))
+                    }
+                    _ => ("P0111", "number", format!("{name}: 5")),
+                };
+                return Err(Diagnostic::source(code, format!("`{name}` must be a {what}, found `{}`", python_str(&value)))
+                    .with_registered(format!(
+                        "Task failed: Error processing keyword '{name}': The value {shown} could not be converted to '{kind}'."
+                    ))
+                    .with_label(node.place(), format!("not a {what}"))
+                    .with_hint(hint));
+            }
+        }
+        Ok(())
+    }
+
     /// Like [`HostRun::keyword_flag`], for the engine's own decisions: errors count as unset.
     pub(super) fn keyword_bool(&self, task: &Task, name: &str, here: &Here) -> Option<bool> {
         let Some(node) = keyword(task, name) else {
@@ -104,7 +167,8 @@ impl HostRun {
 
     /// Evaluates the conditions of a task, those of its blocks first. The false one as results show it, if any.
     pub(super) fn when(&self, task: &Task, scope: &Scope) -> Result<std::result::Result<(), Value>> {
-        for node in stacked(task, "when") {
+        // `when:` with nothing behind it is no condition.
+        for node in stacked(task, "when").into_iter().filter(|node| !node.is_null()) {
             let verdict = self.play.engine.templates.condition(node, scope);
             if let Err(text) = verdict.map_err(|error| self.with_values(error, node, scope))? {
                 return Ok(Err(false_condition(node, &text)));
@@ -149,6 +213,15 @@ pub(super) fn selected_by_tags(run: &HostRun, task: &Task, here: &Here) -> bool 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whole_numbers_may_be_written_as_text_and_with_a_point() {
+        assert_eq!(whole(&Value::from("4.0")), Some(4));
+        assert_eq!(whole(&Value::from(3.5)), None);
+        assert_eq!(whole(&Value::from(" 7 ")), Some(7));
+        assert_eq!(whole(&Value::from(true)), None);
+        assert_eq!(whole(&Value::from("x")), None);
+    }
 
     #[test]
     fn wildcards_match_whole_names() {

@@ -68,6 +68,9 @@ enum Key<'a> {
     Name(&'a str),
 }
 
+/// The values of the keyword.
+pub(super) const WORDS: &[&str] = &["always", "never", "on_failed", "on_skipped", "on_unreachable"];
+
 const HELP: &str = "\
 p EXPRESSION   show it: task, task.args, task_vars, host, result._result, play_context
 task.args['NAME'] = EXPRESSION, task_vars['NAME'] = EXPRESSION, del task.args['NAME']

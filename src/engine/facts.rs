@@ -86,7 +86,7 @@ impl HostRun {
             }
         }
         if flow == Flow::Failed {
-            self.play.host_failed(&self.host);
+            self.play.host_failed(&self.host, true);
         }
         self.share_failure(&task, &round, &here, flow).await
     }

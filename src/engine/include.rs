@@ -112,11 +112,12 @@ impl HostRun {
                 }
                 Err(diagnostic) => {
                     // A rescue takes over, but the recap counts what could not be read as a failure.
-                    let counted = Here { rescuable: false, frames: here.frames.clone() };
+                    let counted = Here { rescuable: false, ..here.clone() };
                     let flow = self.settle(task, Ended::plain(Attempt::error(diagnostic)), false, &counted);
                     if flow == Flow::Failed && !here.rescuable {
-                        self.play.host_failed(&self.host);
+                        self.play.host_failed(&self.host, !here.cleans);
                     }
+                    round.finish(flow == Flow::Failed);
                     return self.share_failure(task, round, here, flow).await;
                 }
             }
@@ -229,7 +230,7 @@ impl HostRun {
     fn settle_include(&self, task: &Arc<Task>, attempt: Attempt, items: Option<usize>, here: &Here) -> Flow {
         let flow = self.settle(task, Ended { items, ..Ended::plain(attempt) }, false, here);
         if flow == Flow::Failed && !here.rescuable {
-            self.play.host_failed(&self.host);
+            self.play.host_failed(&self.host, !here.cleans);
         }
         flow
     }
@@ -368,7 +369,7 @@ impl HostRun {
             Err(diagnostic) => return self.settle_include(task, Attempt::error(diagnostic), None, here),
         }
         match action.trim() {
-            "flush_handlers" => return self.flush(&position.child(0)).await,
+            "flush_handlers" => return self.flush(&position.child(0), here).await,
             "end_host" => {
                 lock(&engine.states.get(&self.host)).out = Some(Out::Ended);
                 return Flow::Gone;
@@ -400,6 +401,8 @@ impl HostRun {
                     state.condemned = false;
                     state.cleared = true;
                 }
+                *lock(&self.play.magic_cache) = None;
+                self.gate.pardon();
             }
             "reset_connection" => engine.targets.reset(&self.host).await,
             "refresh_inventory" => {

@@ -36,6 +36,8 @@ pub(super) struct Here {
     pub frames: Frames,
     /// A block around has a rescue that would take a failure over.
     pub rescuable: bool,
+    /// A block around has an `always` that runs after a failure.
+    pub cleans: bool,
 }
 
 /// One host in one play.
@@ -117,12 +119,12 @@ impl HostRun {
             self.tell_notified();
         }
         match flow {
-            Flow::Next | Flow::EndRole => match self.flush(&Position(vec![position])).await {
+            Flow::Next | Flow::EndRole => match self.flush(&Position(vec![position]), &Here::default()).await {
                 Flow::Next => None,
                 other => Some(other),
             },
             Flow::Failed | Flow::FailedTwice if self.force_handlers() => {
-                let _ = self.flush(&Position(vec![position])).await;
+                let _ = self.flush(&Position(vec![position]), &Here::default()).await;
                 Some(Flow::Failed)
             }
             other => Some(other),
@@ -163,12 +165,13 @@ impl HostRun {
     }
 
     async fn block(&self, block: &Arc<Block>, position: &Position, here: &Here) -> Flow {
-        let inner = Here { rescuable: here.rescuable || !block.rescue.is_empty(), frames: here.frames.clone() };
+        let cleaning = Here { cleans: here.cleans || !block.always.is_empty(), ..here.clone() };
+        let inner = Here { rescuable: here.rescuable || !block.rescue.is_empty(), ..cleaning.clone() };
         let mut flow = self.items(&block.body, &position.child(0), &inner).await;
         if flow == Flow::FailedTwice {
             flow = Flow::Failed;
         } else if flow == Flow::Failed && !block.rescue.is_empty() {
-            flow = self.items(&block.rescue, &position.child(1), here).await;
+            flow = self.items(&block.rescue, &position.child(1), &cleaning).await;
         }
         if block.always.is_empty() || flow == Flow::Gone {
             return flow;
@@ -234,9 +237,10 @@ impl HostRun {
                 Action::Module(module) => {
                     let flow = self.run_module(task, module, &round, here).await;
                     if flow == Flow::Failed && !here.rescuable {
-                        self.play.host_failed(&self.host);
+                        self.play.host_failed(&self.host, !here.cleans);
                     }
-                    self.share_failure(task, &round, here, flow).await
+                    let flow = self.share_failure(task, &round, here, flow).await;
+                    self.unless_pardoned(flow).await
                 }
                 Action::Include(include) => self.include(task, include, &round, position, here).await,
                 Action::Dynamic(_) => Flow::Next,
@@ -260,6 +264,13 @@ impl HostRun {
             context: Arc::clone(&task.context),
             handler: task.handler,
         }))
+    }
+
+    /// A host that cannot be reached may be let go on.
+    async fn unless_pardoned(&self, flow: Flow) -> Flow {
+        let unreachable = lock(&self.play.engine.states.get(&self.host)).out == Some(Out::Unreachable);
+        let goes_on = flow == Flow::Gone && unreachable && self.gate.park(&self.host).await && !self.out();
+        if goes_on { Flow::Next } else { flow }
     }
 
     /// With `any_errors_fatal` all hosts fail with one, each in its own blocks.
@@ -312,15 +323,17 @@ impl HostRun {
     }
 
     /// Runs notified handlers in the order of their definition.
-    pub(super) async fn flush(&self, position: &Position) -> Flow {
+    pub(super) async fn flush(&self, position: &Position, around: &Here) -> Flow {
         let handlers = lock(&self.play.handlers).clone();
         let state = self.play.engine.states.get(&self.host);
         for (index, handler) in handlers.iter().enumerate() {
             if !lock(&state).notified.shift_remove(&handler.task.id) {
                 continue;
             }
-            // A handler sees what a normal task sees, but runs whatever the tags are.
-            let flow = self.task(&handler.task, &position.child(index), &Here::default()).await;
+            // A handler sees what a normal task sees, but runs whatever the tags are. A rescue around the flush takes
+            // its failure.
+            let here = Here { rescuable: around.rescuable, cleans: around.cleans, ..Here::default() };
+            let flow = self.task(&handler.task, &position.child(index), &here).await;
             if flow != Flow::Next {
                 return flow;
             }

@@ -239,12 +239,12 @@ impl HostRun {
                     set_arg(&mut args, module.entry, name, Value::Str(text));
                 }
                 other => {
-                    return Err(Diagnostic::source(
-                        "P0153",
-                        format!("the arguments must be a mapping, found {}", other.type_name()),
-                    )
-                    .with_label(node.place(), "rendered to something else")
-                    .with_hint("write `name: value` lines, or a template that gives a mapping"));
+                    let found = format!("the arguments must be a mapping, found {}", other.type_name());
+                    let name = module.entry.meta.full_name;
+                    return Err(Diagnostic::source("P0153", found.clone())
+                        .with_registered(format!("Task failed: Finalization of task args for '{name}' failed: {found}"))
+                        .with_label(node.place(), "rendered to something else")
+                        .with_hint("write `name: value` lines, or a template that gives a mapping"));
                 }
             }
         }
@@ -381,7 +381,12 @@ fn time_limit(value: &Value) -> Result<u64> {
             .with_registered(said)
             .with_hint("timeout: 60")
     };
-    let seconds: i64 = text.trim().parse().map_err(|_| wrong(format!("invalid timeout: {text}")))?;
+    let seconds = super::conditions::whole(value).ok_or_else(|| {
+        let shown = crate::value::python_repr(value);
+        wrong(format!(
+            "Task failed: Error processing keyword 'timeout': The value {shown} could not be converted to 'int'."
+        ))
+    })?;
     let range = "it must be between 0 and 100000000.";
     u64::try_from(seconds)
         .ok()

@@ -63,15 +63,26 @@ impl HostRun {
         let flag = |key: &str| -> Result<Option<bool>> {
             control
                 .and_then(|control| control.get(key))
-                .map(|node| Ok(truth(&templates.render(node, scope)?).unwrap_or(false)))
+                .map(|node| {
+                    let value = templates.render(node, scope)?;
+                    truth(&value).ok_or_else(|| wrong_control(key, &value, "bool", node))
+                })
                 .transpose()
+        };
+        let pause = match control.and_then(|control| control.get("pause")) {
+            Some(node) => {
+                let value = templates.render(node, scope)?;
+                let number = python_str(&value).trim().parse::<f64>();
+                number.map_err(|_| wrong_control("pause", &value, "float", node))?
+            }
+            None => 0.0,
         };
         Ok(Some(Loop {
             items,
             var: text("loop_var")?.unwrap_or_else(|| "item".to_owned()),
             index_var: text("index_var")?,
             label: control.and_then(|control| control.get("label")).cloned(),
-            pause: text("pause")?.and_then(|text| text.parse().ok()).filter(|pause| *pause > 0.0).unwrap_or(0.0),
+            pause: if pause > 0.0 { pause.min(86_400.0) } else { 0.0 },
             extended: flag("extended")?.unwrap_or(false),
             all_items: flag("extended_allitems")?.unwrap_or(true),
             break_when: control.and_then(|control| control.get("break_when")).cloned(),
@@ -84,6 +95,18 @@ impl HostRun {
             looped.items.iter().enumerate().map(|(index, item)| (item.clone(), looped.layer(index))).collect()
         }))
     }
+}
+
+/// A value of `loop_control` that is of the wrong kind.
+fn wrong_control(key: &str, value: &Value, kind: &str, node: &Node) -> Diagnostic {
+    let (what, hint) = if kind == "bool" { ("boolean", "true") } else { ("number", "3") };
+    let shown = crate::value::python_repr(value);
+    Diagnostic::source("P0111", format!("`{key}` must be a {what}, found `{}`", python_str(value)))
+        .with_registered(format!(
+            "Error processing keyword '{key}': The value {shown} could not be converted to '{kind}'."
+        ))
+        .with_label(node.place(), format!("not a {what}"))
+        .with_hint(format!("loop_control: {{{key}: {hint}}}"))
 }
 
 impl Loop {

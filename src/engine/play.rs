@@ -43,8 +43,10 @@ pub(super) struct PlayRun {
     pub engine: Arc<Engine>,
     pub play: Arc<Play>,
     pub name: String,
-    /// All hosts of the play.
+    /// All hosts of the play, in the order in which they run.
     pub hosts: Vec<Arc<str>>,
+    /// The same in the inventory's order.
+    pub listed: Vec<Arc<str>>,
     /// The hosts of the running batch.
     pub batch: Mutex<Vec<Arc<str>>>,
     pub gate: Mutex<Arc<Gate>>,
@@ -151,6 +153,7 @@ impl PlayRun {
             engine: Arc::clone(engine),
             play: Arc::clone(play),
             name,
+            listed: shown.clone(),
             hosts: order_hosts(shown, order.as_deref()),
             batch: Mutex::default(),
             gate: Mutex::new(Arc::new(Gate::new(true, &[]))),
@@ -326,9 +329,13 @@ impl PlayRun {
     }
 
     /// A host failed for good: `max_fail_percentage` may end the play.
-    pub(super) fn host_failed(&self, host: &Arc<str>) {
+    pub(super) fn host_failed(&self, host: &Arc<str>, counts: bool) {
         lock(&self.engine.states.get(host)).failing = true;
         *lock(&self.magic_cache) = None;
+        // A host that still has handlers or an `always` to run is not counted, as with Ansible.
+        if !counts || self.force_handlers || self.free {
+            return;
+        }
         let mut failed = lock(&self.failed);
         failed.push(Arc::clone(host));
         #[expect(clippy::cast_precision_loss, reason = "counts of hosts are small")]

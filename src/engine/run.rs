@@ -97,6 +97,8 @@ pub struct Options {
     pub inject_facts: bool,
     /// The debugger starts at each failure (`ANSIBLE_ENABLE_TASK_DEBUGGER`).
     pub debugger: bool,
+    /// A handler that is not there is a warning.
+    pub missing_handlers: bool,
     /// It leaves alone failures that are ignored (`ANSIBLE_TASK_DEBUGGER_IGNORE_ERRORS`).
     pub debugger_ignores: bool,
     /// Values of keywords that nothing in the playbook sets: `any_errors_fatal`, `no_log`, `poll`, `timeout`.
@@ -130,6 +132,7 @@ impl Default for Options {
             hash_merge: false,
             inject_facts: true,
             debugger: false,
+            missing_handlers: false,
             debugger_ignores: true,
             keywords: IndexMap::new(),
             layers: Vec::new(),

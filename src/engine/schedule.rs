@@ -117,6 +117,8 @@ pub(super) enum Turn {
 enum Seat {
     Running,
     Waiting(Position, TaskId, oneshot::Sender<Turn>),
+    /// Out of reach; true if `meta: clear_host_errors` lets it go on.
+    Parked(oneshot::Sender<bool>, bool),
 }
 
 struct Inner {
@@ -155,6 +157,31 @@ impl Gate {
         receiver.await.unwrap_or(Turn::Stop)
     }
 
+    /// The host cannot be reached. True if it may go on where it stands: with `meta: clear_host_errors`, and once all
+    /// others have ended, as Ansible picks up the tasks that such a host has left.
+    pub async fn park(&self, host: &Arc<str>) -> bool {
+        let receiver = {
+            let mut inner = lock(&self.inner);
+            if inner.stopped || !self.linear {
+                return false;
+            }
+            let (sender, receiver) = oneshot::channel();
+            inner.seats.insert(Arc::clone(host), Seat::Parked(sender, false));
+            release(&mut inner);
+            receiver
+        };
+        receiver.await.unwrap_or(false)
+    }
+
+    /// Those that cannot be reached may go on later.
+    pub fn pardon(&self) {
+        for (_, seat) in &mut lock(&self.inner).seats {
+            if let Seat::Parked(_, pardoned) = seat {
+                *pardoned = true;
+            }
+        }
+    }
+
     /// The host takes no further part in the batch.
     pub fn leave(&self, host: &Arc<str>) {
         let mut inner = lock(&self.inner);
@@ -184,8 +211,10 @@ impl Gate {
 fn release(inner: &mut Inner) {
     if inner.stopped {
         for (_, seat) in &mut inner.seats {
-            if let Seat::Waiting(_, _, sender) = std::mem::replace(seat, Seat::Running) {
-                let _ = sender.send(Turn::Stop);
+            match std::mem::replace(seat, Seat::Running) {
+                Seat::Waiting(_, _, sender) => drop(sender.send(Turn::Stop)),
+                Seat::Parked(sender, _) => drop(sender.send(false)),
+                Seat::Running => {}
             }
         }
         return;
@@ -194,6 +223,7 @@ fn release(inner: &mut Inner) {
     for seat in inner.seats.values() {
         match seat {
             Seat::Running => return,
+            Seat::Parked(..) => {}
             Seat::Waiting(position, task, _) => {
                 if lowest.is_none_or(|low| (position, *task) < low) {
                     lowest = Some((position, *task));
@@ -201,7 +231,15 @@ fn release(inner: &mut Inner) {
             }
         }
     }
-    let Some((position, task)) = lowest.map(|(position, task)| (position.clone(), task)) else { return };
+    let Some((position, task)) = lowest.map(|(position, task)| (position.clone(), task)) else {
+        // Nobody is left but those that are out of reach.
+        for (_, seat) in &mut inner.seats {
+            if let Seat::Parked(sender, pardoned) = std::mem::replace(seat, Seat::Running) {
+                let _ = sender.send(pardoned);
+            }
+        }
+        return;
+    };
     let mut senders = Vec::new();
     let mut hosts = Vec::new();
     for (host, seat) in &mut inner.seats {
@@ -251,6 +289,27 @@ mod tests {
     async fn linear_keeps_hosts_at_the_same_task() {
         let log = order(true, &[("a", &[1, 2, 3]), ("b", &[1, 3])]).await;
         assert_eq!(log, ["1x2", "1x2", "2x1", "3x2", "3x2"]);
+    }
+
+    #[tokio::test]
+    async fn a_pardoned_host_goes_on_when_the_others_have_ended() {
+        for pardoned in [false, true] {
+            let (a, b): (Arc<str>, Arc<str>) = (Arc::from("a"), Arc::from("b"));
+            let gate = Arc::new(Gate::new(true, &[Arc::clone(&a), Arc::clone(&b)]));
+            let parked = tokio::spawn({
+                let gate = Arc::clone(&gate);
+                async move { gate.park(&a).await }
+            });
+            // The other one goes on alone.
+            let Turn::Go(round) = gate.turn(&b, &Position(vec![1]), TaskId(1)).await else { panic!("stopped") };
+            assert_eq!(round.hosts.len(), 1);
+            if pardoned {
+                gate.pardon();
+            }
+            assert!(!parked.is_finished());
+            gate.leave(&b);
+            assert_eq!(parked.await.unwrap(), pardoned);
+        }
     }
 
     #[tokio::test]

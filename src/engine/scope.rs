@@ -53,6 +53,23 @@ impl PlayRun {
         Scope::from_layers(layers).merging(self.engine.options.hash_merge)
     }
 
+    /// What is known of a task without a host: variables of the play, its roles and the command line.
+    pub(super) fn hostless_scope(self: &Arc<Self>, task: &Task) -> Scope {
+        let mut layers = vec![self.builtin.clone()];
+        layers.extend(self.role_exports.iter().cloned());
+        context_layers(&task.context, &mut layers);
+        layers.extend(self.prompts.clone());
+        if let Some(node) = task.keywords.get("vars") {
+            layers.push(source(Level::TaskVars, "task vars", node));
+        }
+        layers.extend(self.engine.options.layers.iter().cloned());
+        layers.push(Layer {
+            origin: Origin { level: Level::Magic, name: "hostctl".into() },
+            entries: self.magic_shared(),
+        });
+        Scope::from_layers(layers)
+    }
+
     /// The folders that files of a task are searched in, before `files/`, `templates/` and the like are added.
     fn search_path(&self, task: &Task) -> Value {
         let mut dirs: IndexSet<std::path::PathBuf> = IndexSet::new();
@@ -188,8 +205,8 @@ impl PlayRun {
             entries.insert(name.into(), Entry::Data(value, None));
         };
         set("groups", Value::from(groups));
-        set("ansible_play_hosts_all", list(&self.hosts));
-        set("ansible_play_hosts", list(&self.alive(&self.hosts)));
+        set("ansible_play_hosts_all", list(&self.listed));
+        set("ansible_play_hosts", list(&self.alive(&self.listed)));
         set("ansible_play_batch", list(&alive));
         set("play_hosts", list(&alive));
         set("ansible_play_name", Value::from(self.name.clone()));

@@ -186,6 +186,10 @@ impl HostRun {
         let mut flow = flow;
         for name in ended.notify {
             if let Err(diagnostic) = self.notify(task, &name) {
+                if engine.options.missing_handlers {
+                    engine.warn_once(None, diagnostic);
+                    continue;
+                }
                 self.emit(EventKind::Error { diagnostic });
                 let state = engine.states.get(&self.host);
                 lock(&state).stats.failed += 1;
@@ -194,7 +198,7 @@ impl HostRun {
         }
         if flow == Flow::Gone {
             *lock(&self.play.magic_cache) = None;
-            self.play.host_failed(&self.host);
+            self.play.host_failed(&self.host, false);
         }
         flow
     }
@@ -215,31 +219,19 @@ impl HostRun {
     /// Marks a handler to run, by name or by topic.
     fn notify(&self, task: &Task, name: &str) -> Result<()> {
         let handlers = lock(&self.play.handlers).clone();
-        let scope = self.play.scope(&self.host, None, None, &Default::default());
-        let text = |node: &Node| {
-            if node.has_template() {
-                self.play
-                    .engine
-                    .templates
-                    .render(node, &scope)
-                    .map_or_else(|_| String::new(), |value| python_str(&value))
-            } else {
-                python_str(&node.to_value())
-            }
-        };
+        let named = |handler: &super::play::Handler| self.handler_name(&handler.task);
         let mut ids: Vec<TaskId> = Vec::new();
         let mut known: Vec<String> = Vec::new();
         let mut by_rank: Vec<&super::play::Handler> = handlers.iter().collect();
         by_rank.sort_by_key(|handler| std::cmp::Reverse(handler.group));
         for handler in &by_rank {
-            let own = handler.task.keywords.get("name").map(&text).unwrap_or_default();
+            let own = named(handler);
             if !own.is_empty() && handler.task.notified_by(&own).iter().any(|known| known == name) {
                 // The one that came last takes the place of those before it.
                 let state = self.play.engine.states.get(&self.host);
                 let role = handler.task.context.role().map(|role| role.path.clone());
                 for other in &handlers {
-                    let same = other.task.keywords.get("name").map(&text).unwrap_or_default() == own
-                        && other.task.context.role().map(|role| role.path.clone()) == role;
+                    let same = named(other) == own && other.task.context.role().map(|role| role.path.clone()) == role;
                     if same && other.task.id != handler.task.id {
                         lock(&state).notified.shift_remove(&other.task.id);
                     }
@@ -259,7 +251,7 @@ impl HostRun {
                 Some(topic) => answers(&topic),
                 None => false,
             };
-            let own = handler.task.keywords.get("name").map(&text).unwrap_or_default();
+            let own = named(handler);
             if !listens || !own.is_empty() && seen.contains(&own) {
                 continue;
             }
@@ -276,6 +268,30 @@ impl HostRun {
         let state = self.play.engine.states.get(&self.host);
         lock(&state).notified.extend(ids);
         Ok(())
+    }
+
+    /// A handler's name; what it is notified by is the same for all hosts, so variables of hosts are not seen.
+    fn handler_name(&self, handler: &Task) -> String {
+        let Some(node) = handler.keywords.get("name") else { return String::new() };
+        if !node.has_template() {
+            return python_str(&node.to_value());
+        }
+        let engine = &self.play.engine;
+        match engine.templates.render(node, &self.play.hostless_scope(handler)) {
+            Ok(value) => python_str(&value),
+            Err(error) => {
+                if handler.keywords.get("listen").is_none() {
+                    let name = python_str(&node.to_value());
+                    let text = format!(
+                        "Handler '{name}' is unusable because it has no listen topics and the name could not be \
+                         templated (host-specific variables are not supported in handler names). The error: {}",
+                        error.registered()
+                    );
+                    engine.warn_once(None, Diagnostic::task("H0002", text).with_label(node.place(), "this name"));
+                }
+                String::new()
+            }
+        }
     }
 
     /// Adds the task's place to a failure.

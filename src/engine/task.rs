@@ -79,17 +79,13 @@ impl HostRun {
             }
         };
         let in_order = module.entry.meta.name == "group_by" || throttle.as_ref().is_some_and(|few| few.0 == 1);
-        if in_order {
-            round.in_order(&self.host).await;
-        }
+        // Hosts start in order, as far as `throttle` and `forks` let them: who waited for those before it was its turn
+        // could keep them from the host whose turn it is.
+        round.in_order(&self.host).await;
         let _turn = match &throttle {
             Some((_, few)) => few.acquire().await.ok(),
             None => None,
         };
-        // Hosts start in order, as far as `forks` lets them.
-        if !in_order {
-            round.in_order(&self.host).await;
-        }
         let permit = self.play.engine.forks.acquire().await;
         if !in_order {
             round.pass_on();
@@ -236,8 +232,9 @@ impl HostRun {
             Ok(looped) => looped,
             Err(diagnostic) => {
                 // A list that cannot be made does not matter where the task would not run.
+                let undefined = diagnostic.code == "T0101";
                 let mut attempt = self.unless_skipped(task, diagnostic, &scope);
-                if attempt.failed() {
+                if attempt.failed() && !undefined {
                     attempt.result.shift_remove(&StrKey("changed"));
                 }
                 return Ended::plain(attempt);
@@ -396,6 +393,9 @@ impl HostRun {
             Ok(Err(condition)) => return Attempt::skipped(condition),
             Err(diagnostic) => return Attempt::error(diagnostic),
         }
+        if let Err(diagnostic) = self.check_keywords(task, scope) {
+            return Attempt::error(diagnostic);
+        }
         let until = task.keywords.get("until");
         let tries = match self.tries(task, until.is_some(), scope) {
             Ok(tries) => tries,
@@ -460,6 +460,9 @@ impl HostRun {
         let number = |name: &str| -> Result<Option<f64>> {
             let Some(node) = task.keywords.get(name) else { return Ok(None) };
             let value = self.play.engine.templates.render(node, scope)?;
+            if value == Value::Null || crate::template::is_omit(&value) {
+                return Ok(None);
+            }
             let found = python_str(&value);
             found.trim().parse::<f64>().map(Some).map_err(|_| {
                 Diagnostic::source("P0111", format!("`{name}` must be a number, found `{found}`"))

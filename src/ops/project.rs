@@ -105,6 +105,8 @@ pub struct ProjectRequest {
     pub unparsed_is_failed: bool,
     /// A key that stands twice in a mapping.
     pub duplicate_keys: Policy,
+    /// A handler that is not there is no error (`ANSIBLE_ERROR_ON_MISSING_HANDLER`).
+    pub missing_handlers: bool,
     /// A host pattern that matches nothing.
     pub unmatched_pattern: Policy,
     /// An inventory source that is not there or cannot be read as one.
@@ -122,6 +124,7 @@ impl ProjectRequest {
             .into_iter()
             .filter_map(|diagnostic| match &*diagnostic.code {
                 "Y0012" if !diagnostic.is_error() => self.duplicate_keys.apply(diagnostic),
+                "P0303" if self.missing_handlers => Some(diagnostic.warning()),
                 "I0009" => self.unparsed_inventory.apply(diagnostic),
                 "I0014" if !diagnostic.is_error() => self.unmatched_pattern.apply(diagnostic),
                 _ => Some(diagnostic),

@@ -226,6 +226,7 @@ async fn play(
         hash_merge: request.project.hash_merge,
         inject_facts: request.inject_facts,
         debugger: request.debugger,
+        missing_handlers: request.project.missing_handlers,
         debugger_ignores: request.debugger_ignores,
         keywords: request.keywords.clone(),
         layers: opened.layers.clone(),

@@ -9,6 +9,8 @@ mod collections;
 #[cfg(test)]
 mod error_cases;
 mod include;
+#[cfg(test)]
+mod keyword_tests;
 mod keywords;
 mod kv;
 mod library;

@@ -52,7 +52,12 @@ pub fn rendered_tags(node: &Node, render: &dyn Fn(&Node) -> Value) -> Vec<String
             add_tags(&render(node), &mut tags);
         } else {
             for part in parts {
-                add_tags(&render(&Node::text(part.trim(), node.place())), &mut tags);
+                let part = part.trim();
+                if part.contains("{{") {
+                    add_tags(&render(&Node::text(part, node.place())), &mut tags);
+                } else {
+                    tags.push(part.to_owned());
+                }
             }
         }
     } else {

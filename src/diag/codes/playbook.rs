@@ -214,11 +214,6 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "The name of an included file or role is a template, so what it brings in is known during the run only and was not checked.",
     },
     CodeEntry {
-        code: "P0306",
-        title: "a keyword that has no effect",
-        text: "The keyword is Ansible's and is understood, but hostctl does nothing for it: nobody is asked in the middle of a run. The failure is shown with its place; `--start-at-task` goes on from there.",
-    },
-    CodeEntry {
         code: "P0307",
         title: "a module that its collection removed",
         text: "The collection's `meta/runtime.yml` says that the module is gone and what stands in for it.",

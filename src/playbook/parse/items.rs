@@ -289,6 +289,10 @@ fn misplaced_meta(action: &Action, here: &Here) -> Option<Diagnostic> {
         return None;
     }
     let (_, value) = module.args.get(module.entry.meta.free_form.unwrap_or_default())?;
+    if value.as_str() == Some("flush_handlers") && here.handler {
+        let reason = "`flush_handlers` cannot stand in a handler";
+        return Some(Diagnostic::source("P0209", reason).with_label(value.place(), "here"));
+    }
     if value.as_str() != Some("end_role") {
         return None;
     }

@@ -98,10 +98,18 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
             let help = if diagnostic.is_error() { "" } else { "\n\nUsing last defined value only." };
             Some(format!("{text}\n{}{help}", place.unwrap_or_default()))
         }
+        "P0209" if name == "flush_handlers" => Some("flush_handlers cannot be used as a handler".to_owned()),
         "P0209" if diagnostic.message.ends_with("in a handler") => {
             Some(format!("Cannot execute '{name}' from a handler"))
         }
         "P0209" => Some(format!("Cannot execute '{name}' from outside of a role")),
+        "P0303" | "P0151" => Some(format!(
+            "The requested handler '{name}' was not found in either the main handlers list nor in the listening handlers list"
+        )),
+        "P0208" if diagnostic.message.contains("block") => {
+            Some("Using a block as a handler is not supported.".to_owned())
+        }
+        "P0208" => Some(format!("Using '{name}' as a handler is not supported.")),
         "P0106" => {
             let place = diagnostic.span().and_then(|span| origin(span, sources));
             Some(format!("Invalid variable name '{name}'.\n{}", place.unwrap_or_default()))
