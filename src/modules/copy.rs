@@ -385,15 +385,19 @@ impl Job<'_> {
         }
         insert(result, "dest", shown(&path));
         let exists = probe.exists(&path);
+        let of_host = matches!(source.body, Body::HostFile(_));
         if exists && !self.force {
-            insert(result, "msg", "file already exists");
-            add_path_info(cx, result, &path);
+            if of_host {
+                insert(result, "msg", "file already exists");
+                add_path_info(cx, result, &path);
+            }
             return Ok(false);
         }
         if let Some(parent) = path.parent()
             && !parent.as_os_str().is_empty()
             && !probe.exists(parent)
-            && !(cx.check_mode() && cx.changed())
+            // An earlier task would have made it; Ansible does not look at the host for that in check mode.
+            && !(cx.check_mode() && (cx.changed() || !of_host))
         {
             let error = Diagnostic::task("H0107", format!("destination directory {} does not exist", shown(parent)))
                 .with_hint("create it before with `file: state=directory`, or end `dest` with a slash");
