@@ -268,6 +268,13 @@ pub enum EventKind {
         /// Tries in all.
         of: u32,
     },
+    /// Somebody is asked at the terminal: what moves there holds still.
+    Asked {
+        /// The task.
+        task: TaskId,
+        /// The question.
+        prompt: String,
+    },
     /// A task ended on a host.
     HostDone {
         /// The task.
@@ -529,7 +536,9 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
                 redact_text(label, redactor);
             }
         }
-        EventKind::Meta { message: text, .. } | EventKind::Notified { handler: text, .. } => {
+        EventKind::Asked { prompt: text, .. }
+        | EventKind::Meta { message: text, .. }
+        | EventKind::Notified { handler: text, .. } => {
             redact_text(text, redactor);
         }
         EventKind::Progress { progress, .. } => match progress {

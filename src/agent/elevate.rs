@@ -10,7 +10,69 @@ pub(super) struct Elevation {
     /// Shell text that runs `"$f" agent $N` as the user.
     pub(super) exec: String,
     /// What asks for the password on standard error, if one was given.
-    pub(super) prompt: Option<String>,
+    pub(super) prompt: Option<Prompt>,
+}
+
+/// How a password is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Prompt {
+    /// With this text.
+    Exact(String),
+    /// With one of these words and a colon.
+    Words(Vec<String>),
+}
+
+/// What `su` asks with in the languages that Ansible knows.
+const SU_PROMPTS: &[&str] = &[
+    "Password",
+    "암호",
+    "パスワード",
+    "Adgangskode",
+    "Contraseña",
+    "Contrasenya",
+    "Hasło",
+    "Heslo",
+    "Jelszó",
+    "Lösenord",
+    "Mật khẩu",
+    "Mot de passe",
+    "Parola",
+    "Parool",
+    "Pasahitza",
+    "Passord",
+    "Passwort",
+    "Salasana",
+    "Sandi",
+    "Senha",
+    "Wachtwoord",
+    "ססמה",
+    "Лозинка",
+    "Парола",
+    "Пароль",
+    "गुप्तशब्द",
+    "शब्दकूट",
+    "సంకేతపదము",
+    "හස්පදය",
+    "密码",
+    "密碼",
+    "口令",
+];
+
+impl Prompt {
+    /// The password is asked for in what was said.
+    pub(super) fn asks(&self, said: &[u8]) -> bool {
+        match self {
+            Self::Exact(text) => said.windows(text.len()).any(|window| window == text.as_bytes()),
+            Self::Words(words) => {
+                let said = String::from_utf8_lossy(said).to_lowercase();
+                words.iter().any(|word| {
+                    let word = word.to_lowercase();
+                    said.match_indices(&word)
+                        .any(|(at, _)| said[at + word.len()..].trim_start().starts_with([':', '：']))
+                })
+            }
+        }
+    }
 }
 
 /// The shell text for a become, or for none.
@@ -40,7 +102,7 @@ pub(super) fn elevation(wanted: Option<&Become>, nonce: &str) -> Result<Elevatio
             } else {
                 wanted.flags.clone()
             };
-            let prompt = with_password.then(|| format!("[hostctl-{nonce}] password: "));
+            let text = with_password.then(|| format!("[hostctl-{nonce}] password: "));
             if with_password {
                 flags.retain(|flag| flag != "-n" && flag != "--non-interactive");
                 if !flags.iter().any(|flag| flag == "-S" || flag == "--stdin") {
@@ -49,17 +111,25 @@ pub(super) fn elevation(wanted: Option<&Become>, nonce: &str) -> Result<Elevatio
             }
             let mut words = vec![exe];
             words.extend(flags.iter().map(|flag| word(flag)));
-            if let Some(prompt) = &prompt {
-                words.extend(["-p".to_owned(), format!("\"{prompt}\"")]);
+            if let Some(text) = &text {
+                words.extend(["-p".to_owned(), format!("\"{text}\"")]);
             }
             words.extend(["-u".to_owned(), user, "--".to_owned()]);
-            Ok(Elevation { exec: unless_root(format!(r#"exec {} "$f" agent $N"#, words.join(" "))), prompt })
+            Ok(Elevation {
+                exec: unless_root(format!(r#"exec {} "$f" agent $N"#, words.join(" "))),
+                prompt: text.map(Prompt::Exact),
+            })
         }
         "su" => {
+            let prompts = if wanted.prompts.is_empty() {
+                SU_PROMPTS.iter().map(|word| (*word).to_owned()).collect()
+            } else {
+                wanted.prompts.clone()
+            };
             let flags: Vec<String> = wanted.flags.iter().map(|flag| word(flag)).collect();
             let flags = flags.join(" ");
             let exec = format!(r#"exec {exe} {flags} {user} -s /bin/sh -c "exec \"$f\" agent $N""#);
-            Ok(Elevation { exec: unless_root(exec), prompt: with_password.then(|| "assword: ".to_owned()) })
+            Ok(Elevation { exec: unless_root(exec), prompt: with_password.then_some(Prompt::Words(prompts)) })
         }
         other => Err(Diagnostic::new("S0307", Kind::Task, format!("`become_method: {other}` is not supported"))
             .with_nearest(other, ["sudo", "su"])
@@ -74,6 +144,7 @@ pub(super) fn wrong_password(host: &str, wanted: &Become) -> Diagnostic {
         Kind::Task,
         format!("`{}` on `{host}` refused the password to become `{}`", wanted.method, wanted.user),
     )
+    .with_registered(format!("Incorrect {} password", wanted.method))
     .with_hint("check `ansible_become_password` (sudo asks for the login user's password, su for the other's)")
 }
 
@@ -108,6 +179,7 @@ pub(super) fn diagnose(host: &str, wanted: &Become, status: Option<i32>, stderr:
     }
     if has("password is required") || has("no password was provided") {
         return error("S0301", format!("`{method}` on `{host}` wants a password to become `{user}`"))
+            .map(|error| error.with_registered(format!("Missing {method} password")))
             .map(|error| error.with_hint("set `ansible_become_password` in the vault, or run with --ask-become-pass"));
     }
     if has("unknown user") || has("does not exist") || has("invalid user") {
@@ -150,6 +222,24 @@ mod tests {
         let without = elevation(Some(&sudo(false)), "n1").unwrap();
         assert_eq!(without.exec, r#"exec sudo -H -S -n -u app -- "$f" agent $N"#);
         assert_eq!(without.prompt, None);
+    }
+
+    #[test]
+    fn su_asks_in_many_languages() {
+        let su = |prompts: &[&str]| Become {
+            method: "su".to_owned(),
+            prompts: prompts.iter().map(|word| (*word).to_owned()).collect(),
+            ..sudo(true)
+        };
+        let asks =
+            |wanted: &Become, said: &str| elevation(Some(wanted), "n").unwrap().prompt.unwrap().asks(said.as_bytes());
+        assert!(asks(&su(&[]), "Password: "));
+        assert!(asks(&su(&[]), "Mot de passe : "));
+        assert!(asks(&su(&[]), "пароль:"));
+        assert!(asks(&su(&[]), "口令："));
+        assert!(!asks(&su(&[]), "last login: Password changed"));
+        assert!(asks(&su(&["Losung"]), "Losung:"));
+        assert!(!asks(&su(&["Losung"]), "Password:"));
     }
 
     #[test]

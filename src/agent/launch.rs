@@ -63,7 +63,7 @@ pub(super) async fn launch(launch: &Launch<'_>) -> Result<Arc<Agent>> {
         };
         let duplex = launch.connection.duplex(&command).await?;
         let sha256 = payload.as_ref().map(|payload| payload.sha256.clone());
-        let attempt = attempt(launch, duplex, &nonce, elevation.prompt.as_deref(), sha256);
+        let attempt = attempt(launch, duplex, &nonce, elevation.prompt.as_ref(), sha256);
         let Ok(attempt) = tokio::time::timeout(DEADLINE, attempt).await else {
             let seconds = DEADLINE.as_secs();
             return Err(failed(launch, &format!("it did not answer within {seconds} s")));
@@ -178,7 +178,7 @@ async fn attempt(
     launch: &Launch<'_>,
     duplex: Duplex,
     nonce: &str,
-    prompt: Option<&str>,
+    prompt: Option<&elevate::Prompt>,
     sha256: Option<String>,
 ) -> Result<Attempt> {
     let Duplex { mut input, mut output, mut errors, ended } = duplex;
@@ -224,7 +224,7 @@ async fn attempt(
                 keep(&tail, &err[..length]);
                 let (Some(prompt), Some(wanted)) = (prompt, launch.wanted) else { continue };
                 asked.extend_from_slice(&err[..length]);
-                if asked.windows(prompt.len()).any(|window| window == prompt.as_bytes()) {
+                if prompt.asks(&asked) {
                     asked.clear();
                     if answered {
                         return Err(elevate::wrong_password(&launch.host, wanted));

@@ -49,16 +49,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes what the slots hold, of one host or of all.
-async fn take<T>(slots: &Slots<T>, host: Option<&str>) -> Vec<T> {
-    take_where(slots, |spec| host.is_none_or(|host| &*spec.host == host)).await
-}
-
-/// Takes what the slots hold for some targets.
-async fn take_where<T>(slots: &Slots<T>, goes: impl Fn(&TargetSpec) -> bool) -> Vec<T> {
+/// Takes what the slots of these specs hold.
+async fn take<T>(slots: &Slots<T>, chosen: impl Fn(&TargetSpec) -> bool) -> Vec<T> {
     let mut taken = Vec::new();
     lock(slots).retain(|spec, slot| {
-        let goes = goes(spec);
+        let goes = chosen(spec);
         if goes {
             taken.push(Arc::clone(slot));
         }
@@ -197,22 +192,26 @@ impl Targets for Pool {
     }
 
     async fn reset(&self, host: &str) {
-        let agents = take(&self.agents, Some(host)).await;
+        let agents = take(&self.agents, |spec| &*spec.host == host).await;
         join_all(agents.iter().map(|agent| agent.close())).await;
-        let connections = take(&self.connections, Some(host)).await;
+        let connections = take(&self.connections, |spec| &*spec.host == host).await;
         join_all(connections.iter().map(|connection| connection.close())).await;
     }
 
-    async fn forget_user(&self, host: &str, user: &str) {
-        let became = |spec: &TargetSpec| spec.r#become.as_ref().is_some_and(|who| who.user == user);
-        let agents = take_where(&self.agents, |spec| &*spec.host == host && became(spec)).await;
+    async fn dismiss(&self, spec: &TargetSpec, user: &str) {
+        let same = |other: &TargetSpec| {
+            other.r#become.as_ref().is_some_and(|wanted| wanted.user == user)
+                && is_local(other) == is_local(spec)
+                && (is_local(spec) || other.address == spec.address)
+        };
+        let agents = take(&self.agents, same).await;
         join_all(agents.iter().map(|agent| agent.close())).await;
     }
 
     async fn close(&self) {
-        let agents = take(&self.agents, None).await;
+        let agents = take(&self.agents, |_| true).await;
         join_all(agents.iter().map(|agent| agent.close())).await;
-        let connections = take(&self.connections, None).await;
+        let connections = take(&self.connections, |_| true).await;
         join_all(connections.iter().map(|connection| connection.close())).await;
     }
 

@@ -8,8 +8,25 @@ use indexmap::IndexMap;
 
 use super::output::Output;
 use crate::diag::Result;
+use crate::inventory::OddGroups;
 use crate::ops::{Config, PasswordSource, Policy, ProjectRequest};
 use crate::value::Value;
+
+/// Values of keywords that nothing in the playbook sets.
+pub(super) fn keyword_defaults(config: &Config) -> IndexMap<String, Value> {
+    let mut defaults = IndexMap::new();
+    for (keyword, setting) in [("any_errors_fatal", "ANY_ERRORS_FATAL"), ("no_log", "DEFAULT_NO_LOG")] {
+        if config.flag(setting) {
+            defaults.insert(keyword.to_owned(), Value::Bool(true));
+        }
+    }
+    for (keyword, setting) in [("poll", "DEFAULT_POLL_INTERVAL"), ("timeout", "TASK_TIMEOUT")] {
+        if let Some(value) = config.given(setting).filter(|value| !value.is_empty()) {
+            defaults.insert(keyword.to_owned(), Value::from(value));
+        }
+    }
+    defaults
+}
 
 /// Which project, environment and inventory.
 #[derive(Clone, Debug, Default, Args)]
@@ -118,6 +135,14 @@ pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
         ask,
         roles_path: config.paths("DEFAULT_ROLES_PATH"),
         collections_path: config.paths("COLLECTIONS_PATHS"),
+        hash_merge: config.text("DEFAULT_HASH_BEHAVIOUR") == "merge",
+        odd_groups: OddGroups::parse(config.given("TRANSFORM_INVALID_GROUP_CHARS")),
+        unparsed_is_failed: config.flag("INVENTORY_UNPARSED_IS_FAILED"),
+        library: config.paths("DEFAULT_MODULE_PATH"),
+        public_roles: config
+            .given("DEFAULT_PRIVATE_ROLE_VARS")
+            .is_some()
+            .then(|| !config.flag("DEFAULT_PRIVATE_ROLE_VARS")),
         duplicate_keys: Policy::parse(&config.text("DUPLICATE_YAML_DICT_KEY")),
         unparsed_inventory: Policy::Error,
         unmatched_pattern: Policy::parse(&config.text("HOST_PATTERN_MISMATCH")),

@@ -8,7 +8,9 @@ mod env;
 mod log;
 mod names;
 mod output;
+mod person;
 mod run;
+mod terminal;
 mod vault;
 
 use std::io::Write as _;

@@ -1,6 +1,7 @@
 //! `hostctl run`: playbooks against hosts.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -79,6 +80,9 @@ pub struct RunArgs {
     /// Ask for the password to become that user.
     #[arg(short = 'K', long, visible_alias = "ask-become-pass")]
     ask_become_password: bool,
+    /// Forget the facts that earlier runs kept (`fact_caching`).
+    #[arg(long)]
+    flush_cache: bool,
     /// Only check the playbooks; contact no host.
     #[arg(long)]
     syntax_check: bool,
@@ -128,7 +132,15 @@ impl RunArgs {
             forks: self.forks.unwrap_or_else(|| configured_forks(config)),
             verbosity: self.verbose,
             gathering: config.text("DEFAULT_GATHERING"),
+            inject_facts: config.flag("INJECT_FACTS_AS_VARS"),
+            fact_caching: ops::FactCaching::configured(config)?,
+            flush_cache: self.flush_cache,
+            asks: super::terminal::asks(),
             strategy: config.text("DEFAULT_STRATEGY"),
+            debugger: config.flag("ENABLE_TASK_DEBUGGER"),
+            debugger_ignores: config.flag("TASK_DEBUGGER_IGNORE_ERRORS"),
+            keywords: super::arguments::keyword_defaults(config),
+            person: Arc::new(super::person::Terminal),
             defaults,
             login_password: login,
             become_password: r#become,

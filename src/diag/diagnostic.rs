@@ -200,6 +200,12 @@ impl Diagnostic {
         self
     }
 
+    /// Adds a hint where none was given.
+    #[must_use]
+    pub fn with_hint_else(self, hint: impl Into<String>) -> Self {
+        if self.hints.is_empty() { self.with_hint(hint) } else { self }
+    }
+
     /// Adds "did you mean" for the nearest of the known names, if one is near.
     #[must_use]
     pub fn with_nearest<'a>(self, found: &str, known: impl IntoIterator<Item = &'a str>) -> Self {

@@ -1,9 +1,6 @@
-//! Modules that need the engine's variables and hosts: debug, assert, fail, set_fact, include_vars,
-//! add_host, group_by, pause.
+//! Modules that need the engine's variables and hosts: debug, assert, fail, set_fact, add_host, group_by.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::interp::HostRun;
 use super::invoke::flag;
@@ -14,7 +11,7 @@ use crate::map;
 use crate::modules::{Failure, Outcome};
 use crate::playbook::{ModuleUse, Task};
 use crate::value::{Map, StrKey, Value, insert, python_str};
-use crate::vars::{Entry, Layer, Level, Origin, Scope};
+use crate::vars::Scope;
 
 type Json = serde_json::Value;
 
@@ -37,12 +34,12 @@ impl HostRun {
             "set_stats" => super::custom_stats::set_stats(args),
             "validate_argument_spec" => self.validate_argument_spec(args, scope),
             "fetch" => self.fetch(task, &json, scope, no_log).await,
-            "include_vars" => self.include_vars(task, module, &json, scope).map_err(Failure::from),
+            "include_vars" => self.include_vars(task, module, &json, scope),
             "add_host" => self.add_host(args).map_err(Failure::from),
             "group_by" => self.group_by(&json).map_err(Failure::from),
             "wait_for_connection" => self.wait_for_connection(task, &json, scope).await,
             "reboot" => self.reboot(task, &json, scope).await,
-            "pause" => self.pause(&json).await.map_err(Failure::from),
+            "pause" => self.pause(task, &json).await.map_err(Failure::from),
             crate::modules::ABSENT => {
                 Err(Diagnostic::task("H0028", format!("hostctl does not have the module `{}`", module.name))
                     .with_label(module.name_span, "a module of ansible-core that is not here")
@@ -69,6 +66,15 @@ impl HostRun {
                 let node = module.args.get("var").map(|(_, node)| node);
                 let span = node.map_or(module.name_span, crate::yaml::Node::place);
                 let templates = &self.play.engine.templates;
+                if node.is_some_and(|node| node.tag == Some(crate::yaml::Tag::Unsafe)) {
+                    let said = format!("Encountered untrusted template or expression: '{text}'");
+                    return Err(Diagnostic::task(
+                        "H0032",
+                        format!("`{text}` is marked as unsafe: it is no expression"),
+                    )
+                    .with_registered(said)
+                    .with_label(span, "marked with `!unsafe`"));
+                }
                 // `var: "{{ name }}"` is a template of an expression's text, as Ansible has it.
                 let value = match node {
                     Some(node) if node.has_template() => templates.render(node, scope),
@@ -84,7 +90,17 @@ impl HostRun {
                 result.insert(crate::value::Key::Str(Arc::clone(text)), value);
             }
             Some(other) => {
-                result.insert(crate::value::Key::from(python_str(other)), other.clone());
+                let said = format!("'{}' is not a string and conversion is not allowed", python_str(other));
+                return Err(Diagnostic::task(
+                    "H0032",
+                    format!("`var` needs an expression, found {}", other.type_name()),
+                )
+                .with_registered(format!(
+                    "argument 'var' is of type {} and we were unable to convert to str: {said}",
+                    other.type_name()
+                ))
+                .with_label(module.name_span, "here")
+                .with_hint("debug: {var: NAME}"));
             }
             None => {
                 let message = args.get(&StrKey("msg")).cloned().unwrap_or_else(|| Value::from("Hello world!"));
@@ -111,11 +127,8 @@ impl HostRun {
                     .map_or_else(|| Value::from("Assertion failed"), |value| crate::value::from_json(value.clone()));
                 let text =
                     if text.is_empty() { item.to_value() } else { super::conditions::false_condition(item, &text) };
-                let mut diagnostic =
-                    Diagnostic::task("H0013", python_str(&message)).with_label(item.place(), "not true");
-                for (name, value) in self.values_of(item, scope) {
-                    diagnostic = diagnostic.with_note(format!("`{name}` is {value}"));
-                }
+                let diagnostic = Diagnostic::task("H0013", python_str(&message)).with_label(item.place(), "not true");
+                let diagnostic = self.with_values(diagnostic, item, scope);
                 let result = map! { "assertion" => text, "evaluated_to" => false, "msg" => message };
                 return Err(Failure::with_result(diagnostic, result));
             }
@@ -176,142 +189,6 @@ impl HostRun {
         Err(Failure::with_result(diagnostic, result))
     }
 
-    /// The names in a condition and their values, for messages.
-    fn values_of(&self, node: &crate::yaml::Node, scope: &Scope) -> Vec<(String, String)> {
-        let mut found: Vec<(String, String)> = Vec::new();
-        for (name, _) in self.play.engine.templates.free_names(node, true) {
-            if found.iter().any(|(known, _)| *known == name) || found.len() >= 8 {
-                continue;
-            }
-            if let Ok(Some(value)) = self.play.engine.templates.variable(&name, scope) {
-                let mut text = crate::value::python_repr(&value);
-                if text.chars().count() > 200 {
-                    text = text.chars().take(197).collect::<String>() + "...";
-                }
-                found.push((name, text));
-            }
-        }
-        found
-    }
-
-    fn include_vars(&self, task: &Task, module: &ModuleUse, json: &Json, scope: &Scope) -> Result<Attempt> {
-        let text = |name: &str| json.get(name).and_then(Json::as_str).map(str::to_owned);
-        let file = text("file").or_else(|| module.entry.meta.free_form.and_then(text));
-        let span = module.args.values().next().map_or(module.name_span, |(_, node)| node.place());
-        let files = match (file, text("dir")) {
-            (Some(file), None) => {
-                let path = self.search(task, "vars", &file).ok_or_else(|| {
-                    Diagnostic::task("H0020", format!("`{file}` does not exist on the controller"))
-                        .with_label(span, "named here")
-                })?;
-                vec![path]
-            }
-            (None, Some(dir)) => self.vars_dir(task, &dir, json, span)?,
-            _ => {
-                return Err(
-                    Diagnostic::task("H0023", "`include_vars` needs either `file` or `dir`").with_label(span, "here")
-                );
-            }
-        };
-        let mut entries: Vec<(Arc<str>, Entry)> = Vec::new();
-        let mut shown = Map::new();
-        for path in &files {
-            let node = self.play.engine.loader.vars_file(path)?;
-            for (key, value) in node.as_map().unwrap_or_default() {
-                let Some(name) = key.as_str() else { continue };
-                entries.push((Arc::from(name), Entry::Lazy(value.clone())));
-            }
-        }
-        // Results show the values; what cannot be rendered yet is shown as written.
-        let own = scope.with(Layer {
-            origin: Origin { level: Level::IncludeVars, name: "include_vars".into() },
-            entries: Arc::new(entries.iter().cloned().collect()),
-        });
-        for (name, entry) in &entries {
-            if let Entry::Lazy(node) = entry {
-                let value = self.play.engine.templates.render(node, &own);
-                insert(&mut shown, name, value.unwrap_or_else(|_| node.to_value()));
-            }
-        }
-        if let Some(name) = text("name") {
-            let nodes: Vec<crate::yaml::Pair> = files
-                .iter()
-                .map(|path| self.play.engine.loader.vars_file(path))
-                .collect::<Result<Vec<_>>>()?
-                .iter()
-                .flat_map(|node| node.as_map().unwrap_or_default().to_vec())
-                .collect();
-            let node =
-                crate::yaml::Node { span, data: crate::yaml::NodeData::Map(nodes.into()), tag: None, alias: None };
-            entries = vec![(Arc::from(name.as_str()), Entry::Lazy(node))];
-            shown = map! { name.as_str() => Value::from(shown) };
-        }
-        self.play.warn_hidden(entries.iter().map(|(name, entry)| (&**name, entry.span())), "the included variable");
-        let state = self.play.engine.states.get(&self.host);
-        Arc::make_mut(&mut lock(&state).included).extend(entries);
-        let paths: Vec<Value> = files
-            .iter()
-            .map(|path| Value::from(std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string()))
-            .collect();
-        let result = map! { "ansible_facts" => shown, "ansible_included_var_files" => paths };
-        Ok(Attempt::from_outcome(Outcome { result, ..Outcome::default() }))
-    }
-
-    /// The variable files of a folder, sorted, by Ansible's rules.
-    fn vars_dir(&self, task: &Task, dir: &str, json: &Json, span: crate::diag::Span) -> Result<Vec<PathBuf>> {
-        let root = self.search(task, "vars", dir).filter(|path| path.is_dir()).ok_or_else(|| {
-            Diagnostic::task("H0020", format!("the folder `{dir}` does not exist on the controller"))
-                .with_label(span, "named here")
-        })?;
-        let list = |name: &str| -> Vec<String> {
-            match json.get(name) {
-                Some(Json::Array(items)) => items.iter().filter_map(Json::as_str).map(str::to_owned).collect(),
-                Some(Json::String(text)) => text.split(',').map(|part| part.trim().to_owned()).collect(),
-                _ => Vec::new(),
-            }
-        };
-        let mut extensions = list("extensions");
-        if extensions.is_empty() {
-            extensions = ["yaml", "yml", "json"].map(str::to_owned).to_vec();
-        }
-        let ignored = list("ignore_files");
-        let matching =
-            json.get("files_matching").and_then(Json::as_str).map(regex::Regex::new).transpose().map_err(|error| {
-                Diagnostic::task("H0023", format!("`files_matching` is no regular expression: {error}"))
-            })?;
-        let depth = json.get("depth").and_then(Json::as_u64).unwrap_or(0);
-        let unknown_ok = flag(json, "ignore_unknown_extensions");
-        let mut files = Vec::new();
-        let mut open: Vec<(PathBuf, u64)> = vec![(root, 1)];
-        while let Some((dir, level)) = open.pop() {
-            for path in sorted(&dir)? {
-                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                if path.is_dir() {
-                    if depth == 0 || level < depth {
-                        open.push((path, level + 1));
-                    }
-                    continue;
-                }
-                if ignored.contains(&name) || matching.as_ref().is_some_and(|regex| !regex.is_match(&name)) {
-                    continue;
-                }
-                let extension = path.extension().map(|found| found.to_string_lossy()).unwrap_or_default();
-                let known = extensions.iter().any(|known| *extension == *known.trim_start_matches('.'));
-                if known {
-                    files.push(path);
-                } else if !unknown_ok && matching.is_none() {
-                    return Err(Diagnostic::task(
-                        "H0023",
-                        format!("`{}` does not have a valid extension: {}", path.display(), extensions.join(", ")),
-                    )
-                    .with_hint("add `ignore_unknown_extensions: true`"));
-                }
-            }
-        }
-        files.sort();
-        Ok(files)
-    }
-
     fn add_host(&self, args: &Map) -> Result<Attempt> {
         let text = |names: &[&str]| names.iter().find_map(|name| args.get(&StrKey(name))).map(python_str);
         let Some(name) = text(&["name", "hostname", "host"]) else {
@@ -349,7 +226,11 @@ impl HostRun {
         for (_, password) in vars.iter().filter(|(key, _)| crate::secret::names_password(&key.text())) {
             self.play.engine.redactor.learn(&python_str(password));
         }
-        let changed = self.play.engine.hosts.add_host(&name, &groups, &vars)?;
+        let mut set = vars.clone();
+        if let Some(port) = port.filter(|_| !vars.contains_key(&StrKey("ansible_port"))) {
+            insert(&mut set, "ansible_port", u32::from(port));
+        }
+        let changed = self.play.engine.hosts.add_host(&name, &groups, &set)?;
         self.hosts_changed();
         let group_values: Vec<Value> = groups.iter().map(|group| Value::from(group.as_str())).collect();
         let result = map! {
@@ -378,35 +259,9 @@ impl HostRun {
     }
 
     /// Records and groups are read again.
-    fn hosts_changed(&self) {
+    pub(super) fn hosts_changed(&self) {
         lock(&self.play.records).clear();
         *lock(&self.play.magic_cache) = None;
-    }
-
-    async fn pause(&self, json: &Json) -> Result<Attempt> {
-        let number = |name: &str| {
-            json.get(name)
-                .and_then(|value| value.as_f64().or_else(|| value.as_str().and_then(|text| text.parse().ok())))
-        };
-        let seconds = match (number("seconds"), number("minutes")) {
-            (Some(seconds), _) => Some(seconds),
-            (None, Some(minutes)) => Some(minutes * 60.0),
-            (None, None) => None,
-        };
-        let mut attempt = Attempt::from_outcome(Outcome::default());
-        match seconds {
-            Some(seconds) => {
-                let seconds = seconds.clamp(0.0, 1e7);
-                tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
-                insert(&mut attempt.result, "delta", seconds);
-            }
-            None => attempt.warnings.push(
-                "`pause` without seconds or minutes waits for a key, and there is nobody to press it: going on"
-                    .to_owned(),
-            ),
-        }
-        insert(&mut attempt.result, "user_input", "");
-        Ok(attempt)
     }
 }
 
@@ -449,12 +304,4 @@ pub(super) fn is_name(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-fn sorted(dir: &Path) -> Result<Vec<PathBuf>> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(dir)
-        .and_then(|list| list.map(|entry| entry.map(|entry| entry.path())).collect())
-        .map_err(|error| Diagnostic::local("H0022", format!("cannot read `{}`: {error}", dir.display())))?;
-    paths.sort();
-    Ok(paths)
 }

@@ -70,7 +70,7 @@ impl HostRun {
                 return Ok((value != Value::Null).then_some(value));
             }
         }
-        Ok(None)
+        Ok(self.play.engine.options.keywords.get(name).cloned())
     }
 
     /// An inherited boolean keyword, rendered with a scope.
@@ -81,7 +81,9 @@ impl HostRun {
             None => {
                 let found = format!("`{name}` must be a boolean, found `{}`", python_str(&value));
                 let span = keyword(task, name).map(Node::place);
+                let said = format!("The value {} could not be converted to 'bool'.", crate::value::python_repr(&value));
                 Err(Diagnostic::source("P0110", found)
+                    .with_registered(said)
                     .with_label_opt(span, "not a boolean")
                     .with_hint("`true` or `false`"))
             }
@@ -90,7 +92,9 @@ impl HostRun {
 
     /// Like [`HostRun::keyword_flag`], for the engine's own decisions: errors count as unset.
     pub(super) fn keyword_bool(&self, task: &Task, name: &str, here: &Here) -> Option<bool> {
-        let node = keyword(task, name)?;
+        let Some(node) = keyword(task, name) else {
+            return self.play.engine.options.keywords.get(name).and_then(truth);
+        };
         if !node.has_template() {
             return truth(&node.to_value());
         }
@@ -101,7 +105,8 @@ impl HostRun {
     /// Evaluates the conditions of a task, those of its blocks first. The false one as results show it, if any.
     pub(super) fn when(&self, task: &Task, scope: &Scope) -> Result<std::result::Result<(), Value>> {
         for node in stacked(task, "when") {
-            if let Err(text) = self.play.engine.templates.condition(node, scope)? {
+            let verdict = self.play.engine.templates.condition(node, scope);
+            if let Err(text) = verdict.map_err(|error| self.with_values(error, node, scope))? {
                 return Ok(Err(false_condition(node, &text)));
             }
         }
@@ -124,17 +129,6 @@ pub(super) fn false_condition(node: &Node, text: &str) -> Value {
     if written { Value::Bool(false) } else { Value::from(text) }
 }
 
-/// Splits tags: lists, and commas inside items.
-fn split_tags(value: &Value, out: &mut Vec<String>) {
-    match value {
-        Value::List(items) => items.iter().for_each(|item| split_tags(item, out)),
-        Value::Null => {}
-        other => {
-            out.extend(python_str(other).split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()));
-        }
-    }
-}
-
 /// Whether `--tags` and `--skip-tags` let a task run. Handlers run whatever the tags are.
 pub(super) fn selected_by_tags(run: &HostRun, task: &Task, here: &Here) -> bool {
     if task.handler {
@@ -143,13 +137,11 @@ pub(super) fn selected_by_tags(run: &HostRun, task: &Task, here: &Here) -> bool 
     let options = &run.play.engine.options;
     let mut tags = Vec::new();
     for node in stacked(task, "tags") {
-        let value = if node.has_template() {
+        let render = |node: &Node| {
             let scope = run.play.scope(&run.host, Some(&task.context), None, &here.frames);
             run.play.engine.templates.render(node, &scope).unwrap_or_else(|_| node.to_value())
-        } else {
-            node.to_value()
         };
-        split_tags(&value, &mut tags);
+        tags.extend(crate::playbook::rendered_tags(node, &render));
     }
     crate::playbook::selected(&tags, &options.tags, &options.skip_tags)
 }

@@ -135,14 +135,17 @@ impl HostRun {
             },
         };
         let r#become = if become_on == Some(true) {
-            let password = get(&["ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"])?
+            let method = setting(&["ansible_become_method"], "become_method", "become_method")?;
+            let method =
+                method.map_or_else(|| "sudo".to_owned(), |name| name.rsplit('.').next().unwrap_or_default().to_owned());
+            // The method's own names go before the general ones.
+            let own = |what: &str| format!("ansible_{method}_{what}");
+            let (own_pass, own_user, own_flags, own_exe) = (own("pass"), own("user"), own("flags"), own("exe"));
+            let password = get(&[&own_pass, "ansible_become_pass", "ansible_become_password"])?
                 .or_else(|| self.play.engine.options.defaults.get("become_password").map(python_str));
             if let Some(password) = &password {
                 self.play.engine.redactor.learn(password);
             }
-            let method = setting(&["ansible_become_method"], "become_method", "become_method")?;
-            let method =
-                method.map_or_else(|| "sudo".to_owned(), |name| name.rsplit('.').next().unwrap_or_default().to_owned());
             if !matches!(method.as_str(), "sudo" | "su") {
                 return Err(Diagnostic::new(
                     "S0307",
@@ -152,14 +155,26 @@ impl HostRun {
                 .with_hint("`sudo` or `su`"));
             }
             Some(Become {
-                method,
-                user: setting(&["ansible_become_user"], "become_user", "become_user")?
+                user: setting(&[&own_user, "ansible_become_user"], "become_user", "become_user")?
+                    .filter(|user| !user.is_empty())
                     .unwrap_or_else(|| "root".to_owned()),
                 password,
-                flags: setting(&["ansible_become_flags"], "become_flags", "become_flags")?
+                flags: setting(&[&own_flags, "ansible_become_flags"], "become_flags", "become_flags")?
                     .map(|text| split_shell(&text))
                     .unwrap_or_default(),
-                exe: setting(&["ansible_become_exe"], "become_exe", "become_exe")?,
+                exe: setting(&[&own_exe, "ansible_become_exe"], "become_exe", "become_exe")?
+                    .filter(|exe| !exe.is_empty()),
+                prompts: match vars.get("ansible_su_prompt_l10n") {
+                    Some(_) => match self.play.engine.templates.variable("ansible_su_prompt_l10n", vars)? {
+                        Some(Value::List(words)) => words.iter().map(python_str).collect(),
+                        Some(word) if word != Value::Null => {
+                            python_str(&word).split(',').map(|word| word.trim().to_owned()).collect()
+                        }
+                        _ => Vec::new(),
+                    },
+                    None => Vec::new(),
+                },
+                method,
             })
         } else {
             None

@@ -28,9 +28,10 @@ impl HostRun {
         };
         let gathered = lock(&engine.states.get(&self.host)).gathered;
         let run = match (wanted, engine.options.gathering.as_str()) {
+            // What is there need not be gathered again, also where a play asks for it.
+            (wanted, "smart") => wanted.unwrap_or(true) && !gathered,
             (Some(wanted), _) => wanted,
             (None, "explicit") => false,
-            (None, "smart") => !gathered,
             (None, _) => true,
         };
         let options = &engine.options;
@@ -63,6 +64,7 @@ impl HostRun {
                 name_span: play.span,
                 entry,
                 args,
+                full_name: Arc::from("ansible.builtin.setup"),
                 program: None,
                 args_template: None,
             }),
@@ -77,7 +79,11 @@ impl HostRun {
         let Action::Module(module) = &task.action else { return Flow::Next };
         let flow = self.run_module(&task, module, &round, &here).await;
         if flow == Flow::Next {
-            lock(&engine.states.get(&self.host)).gathered = true;
+            let state = engine.states.get(&self.host);
+            let mut state = lock(&state);
+            if !std::mem::replace(&mut state.gathered, true) {
+                engine.states.keep_facts(&self.host, &state);
+            }
         }
         if flow == Flow::Failed {
             self.play.host_failed(&self.host);

@@ -16,15 +16,32 @@ use crate::diag::{Diagnostic, Result};
 use crate::event::EventKind;
 use crate::map;
 use crate::playbook::{Include, IncludeKind, Item, Keywords, ModuleUse, RoleFrom, Task};
-use crate::value::{Value, python_str};
+use crate::value::{Key, Map, Value, python_str};
 use crate::vars::{Layer, Scope};
 
 /// Includes below each other: deeper is a cycle that no static check saw.
 const MAX_DEPTH: usize = 200;
 
 impl HostRun {
-    /// Runs a dynamic include: loads what it names for each item, then runs that.
+    /// Runs a dynamic include; with `run_once` on the first host alone.
     pub(super) async fn include(
+        &self,
+        task: &Arc<Task>,
+        include: &Include,
+        round: &Arc<Round>,
+        position: &Position,
+        here: &Here,
+    ) -> Flow {
+        let once = self.keyword_bool(task, "run_once", here).unwrap_or(false);
+        if once && !round.is_leader(&self.host) {
+            let failed = round.wait().await;
+            return if self.failed_with_others(failed) == Flow::Failed { Flow::FailedTwice } else { Flow::Next };
+        }
+        self.include_here(task, include, round, position, here).await
+    }
+
+    /// Loads what an include names for each item, then runs that.
+    async fn include_here(
         &self,
         task: &Arc<Task>,
         include: &Include,
@@ -52,10 +69,15 @@ impl HostRun {
                 return self.settle_shared(task, attempt, None, round, here).await;
             }
         };
-        let looped = rounds.iter().any(Option::is_some) || rounds.is_empty();
+        if rounds.is_empty() {
+            let attempt = super::loops::loop_attempt(&[]);
+            return self.settle_shared(task, attempt, Some(0), round, here).await;
+        }
+        let looped = rounds.iter().any(Option::is_some);
         let mut parts = Vec::new();
         let mut skipped = None;
         let mut names = Vec::new();
+        let mut items = Vec::new();
         for layer in rounds {
             let scope = match &layer {
                 Some(layer) => scope.with(layer.clone()),
@@ -65,7 +87,7 @@ impl HostRun {
                 Ok(Ok(())) => {}
                 Ok(Err(condition)) => {
                     if let Some(layer) = &layer {
-                        self.skipped_item(task, &condition, layer, &scope);
+                        items.push(self.skipped_item(task, &condition, layer, &scope));
                     }
                     skipped.get_or_insert(condition);
                     continue;
@@ -76,33 +98,50 @@ impl HostRun {
             }
             match self.load(task, include, &scope) {
                 Ok((name, included)) => {
+                    let mut done = Attempt::from_outcome(crate::modules::Outcome {
+                        result: self.told(include, &name, &scope),
+                        ..Default::default()
+                    });
+                    if let Some(layer) = &layer {
+                        done.result.shift_remove(&crate::value::StrKey("changed"));
+                        add_item(&mut done, layer);
+                    }
+                    items.push(done);
                     names.push(name);
                     parts.push((included, layer));
                 }
                 Err(diagnostic) => {
-                    return self.settle_shared(task, Attempt::error(diagnostic), None, round, here).await;
+                    // A rescue takes over, but the recap counts what could not be read as a failure.
+                    let counted = Here { rescuable: false, frames: here.frames.clone() };
+                    let flow = self.settle(task, Ended::plain(Attempt::error(diagnostic)), false, &counted);
+                    if flow == Flow::Failed && !here.rescuable {
+                        self.play.host_failed(&self.host);
+                    }
+                    return self.share_failure(task, round, here, flow).await;
                 }
             }
         }
-        let mut attempt = match (parts.is_empty(), skipped) {
-            (true, Some(condition)) => Attempt::skipped(condition),
-            _ => Attempt::from_outcome(crate::modules::Outcome {
-                result: map! { "include" => names.join(", "), "include_args" => Value::empty_map() },
-                ..Default::default()
-            }),
+        let mut attempt = match (looped, items.pop(), skipped) {
+            (false, Some(done), _) => done,
+            (false, None, condition) => Attempt::skipped(condition.unwrap_or_default()),
+            (true, last, _) => {
+                items.extend(last);
+                super::loops::loop_attempt(&items)
+            }
         };
         attempt.seconds = started.elapsed().as_secs_f64();
         let flow = self.settle_shared(task, attempt, looped.then_some(parts.len()), round, here).await;
         if flow != Flow::Next {
             return flow;
         }
-        for (included, layer) in &parts {
+        // Each part has its own name.
+        for ((included, layer), own) in parts.iter().zip(&names) {
             let label = layer.as_ref().map(|layer| self.item_label(task, &scope.with(layer.clone())));
             let name = match included {
                 Included::Tasks(items) => self.file_of(items),
-                Included::Role(role) => Some(role.role.name.to_string()),
+                Included::Role(_) => None,
             };
-            self.emit(EventKind::Included { task: task.id, name: name.unwrap_or_else(|| names.join(", ")), label });
+            self.emit(EventKind::Included { task: task.id, name: name.unwrap_or_else(|| own.clone()), label });
         }
         // Each item that includes something counts.
         let more = u32::try_from(parts.len().saturating_sub(1)).unwrap_or(u32::MAX);
@@ -113,10 +152,7 @@ impl HostRun {
             let position = position.child(index);
             let flow = match &included {
                 Included::Tasks(items) => self.items(items, &position, &inner).await,
-                Included::Role(role) => {
-                    let flow = self.items(&role.tasks, &position, &inner).await;
-                    if flow == Flow::EndRole { Flow::Next } else { flow }
-                }
+                Included::Role(role) => self.role(role, &position, &inner).await,
             };
             if flow != Flow::Next {
                 return flow;
@@ -126,15 +162,25 @@ impl HostRun {
     }
 
     /// An item that includes nothing.
-    fn skipped_item(&self, task: &Task, condition: &Value, layer: &Layer, scope: &Scope) {
+    fn skipped_item(&self, task: &Task, condition: &Value, layer: &Layer, scope: &Scope) -> Attempt {
         let mut attempt = Attempt::skipped(condition.clone());
-        for (name, entry) in layer.entries.iter() {
-            if let crate::vars::Entry::Data(value, _) = entry {
-                crate::value::insert(&mut attempt.result, name, value.clone());
-            }
-        }
+        add_item(&mut attempt, layer);
         let label = self.item_label(task, scope);
         self.emit(EventKind::ItemDone { task: task.id, label, done: attempt.done(false, false) });
+        attempt
+    }
+
+    /// The result of an include: the file, or all arguments of a role's.
+    fn told(&self, include: &Include, name: &str, scope: &Scope) -> Map {
+        if include.kind == IncludeKind::Tasks {
+            return map! { "include" => name, "include_args" => Value::empty_map() };
+        }
+        let render = |node: &crate::yaml::Node| {
+            self.play.engine.templates.render(node, scope).unwrap_or_else(|_| node.to_value())
+        };
+        let args = include.args.iter().filter(|(name, _)| &***name != "apply");
+        let args: Map = args.map(|(name, (_, node))| (Key::Str(Arc::clone(name)), render(node))).collect();
+        map! { "include_args" => Value::from(args) }
     }
 
     /// The file that tasks were loaded from.
@@ -176,11 +222,12 @@ impl HostRun {
         here: &Here,
     ) -> Flow {
         let flow = self.settle_include(task, attempt, items, here);
+        round.finish(flow == Flow::Failed);
         self.share_failure(task, round, here, flow).await
     }
 
     fn settle_include(&self, task: &Arc<Task>, attempt: Attempt, items: Option<usize>, here: &Here) -> Flow {
-        let flow = self.settle(task, Ended { attempt, items, notify: Vec::new(), ignored: None }, false, here);
+        let flow = self.settle(task, Ended { items, ..Ended::plain(attempt) }, false, here);
         if flow == Flow::Failed && !here.rescuable {
             self.play.host_failed(&self.host);
         }
@@ -205,25 +252,28 @@ impl HostRun {
         let Some(name) = wanted else {
             let what = if include.kind == IncludeKind::Tasks { "file" } else { "name" };
             return Err(Diagnostic::source("P0155", format!("`{}` names no `{what}`", include.name))
-                .with_label(include.name_span, format!("needs `{what}`")));
+                .with_label(include.name_span, format!("needs `{what}`"))
+                .with_hint(format!("write `{}: {{{what}: ...}}`", include.name)));
+        };
+        let flag = |name: &str| -> Result<Option<bool>> {
+            let Some((_, node)) = include.args.get(name) else { return Ok(None) };
+            Ok(super::conditions::truth(&templates.render(node, scope)?))
         };
         let from = RoleFrom {
             tasks: text("tasks_from")?,
             vars: text("vars_from")?,
             defaults: text("defaults_from")?,
             handlers: text("handlers_from")?,
-            validate: include
-                .args
-                .get("rolespec_validate")
-                .is_none_or(|(_, node)| super::conditions::truth(&node.to_value()) != Some(false)),
+            validate: flag("rolespec_validate")?.unwrap_or(true),
+            duplicates: flag("allow_duplicates")?.unwrap_or(true),
         };
         let key = (task.id, format!("{name}\n{from:?}"));
         let known = lock(&self.play.included).get(&key).cloned();
         let included = match known {
             Some(included) => included,
             None => {
-                let keywords = include_keywords(task, include)?;
-                let context = Self::include_context(task, PathBuf::from(&name), keywords);
+                let (keywords, applied) = include_keywords(task, include)?;
+                let context = Self::include_context(task, PathBuf::from(&name), keywords, applied);
                 let included = match include.kind {
                     IncludeKind::Tasks => Included::Tasks(
                         self.play.engine.loader.include_tasks(&name, &context, &task.file, task.handler)?.into(),
@@ -238,10 +288,7 @@ impl HostRun {
         };
         if let Included::Role(role) = &included {
             self.play.add_handlers(&role.handlers);
-            let public = match include.args.get("public") {
-                Some((_, node)) => super::conditions::truth(&templates.render(node, scope)?).unwrap_or(false),
-                None => false,
-            };
+            let public = flag("public")?.or(self.play.engine.loader.public_roles()).unwrap_or(false);
             if public {
                 let mut layers = Vec::new();
                 role_layers(&role.role, &mut layers);
@@ -261,6 +308,7 @@ impl HostRun {
         here: &Here,
     ) -> Flow {
         let scope = self.scope(task, here);
+        let engine = &self.play.engine;
         let action = match module.args.values().next() {
             Some((_, node)) => match self.play.engine.templates.render(node, &scope) {
                 Ok(value) => python_str(&value),
@@ -279,6 +327,10 @@ impl HostRun {
         if alone {
             round.in_order(&self.host).await;
         }
+        // The others work on all hosts at once: the first host's word counts for them.
+        if !alone && !round.is_leader(&self.host) {
+            return Flow::Next;
+        }
         let told = if alone {
             self.tell_start(task, vec![Arc::clone(&self.host)], here);
             true
@@ -289,7 +341,13 @@ impl HostRun {
             }
             first
         };
-        let verdict = self.when(task, &scope);
+        // Those have no conditions.
+        let always = matches!(action.trim(), "noop" | "refresh_inventory" | "reset_connection");
+        if always && !super::conditions::stacked(task, "when").is_empty() {
+            let message = format!("{} task does not support when conditional", action.trim());
+            engine.warn_once(None, Diagnostic::task("H0002", message).with_label(task.label_span, "runs anyway"));
+        }
+        let verdict = if always { Ok(Ok(())) } else { self.when(task, &scope) };
         if told && let Ok(verdict) = &verdict {
             let action = action.trim();
             if verdict.is_ok() && action == "flush_handlers" {
@@ -309,7 +367,6 @@ impl HostRun {
             Ok(Err(_)) => return Flow::Next,
             Err(diagnostic) => return self.settle_include(task, Attempt::error(diagnostic), None, here),
         }
-        let engine = &self.play.engine;
         match action.trim() {
             "flush_handlers" => return self.flush(&position.child(0)).await,
             "end_host" => {
@@ -327,10 +384,10 @@ impl HostRun {
             }
             "end_role" => return Flow::EndRole,
             "clear_facts" => {
-                let state = engine.states.get(&self.host);
-                let mut state = lock(&state);
-                state.facts = Arc::default();
-                state.facts_layer = None;
+                // Those of the whole play, as Ansible does.
+                for host in &self.play.hosts {
+                    engine.states.clear_facts(host);
+                }
             }
             "clear_host_errors" => {
                 for host in &self.play.hosts {
@@ -340,12 +397,18 @@ impl HostRun {
                         state.out = None;
                     }
                     state.failing = false;
+                    state.condemned = false;
                     state.cleared = true;
                 }
             }
             "reset_connection" => engine.targets.reset(&self.host).await,
-            // Inventories are read again by programs and `add_host` only; what is on disk stays as it was read.
-            "noop" | "refresh_inventory" => {}
+            "refresh_inventory" => {
+                if let Err(diagnostic) = engine.hosts.refresh() {
+                    return self.settle_include(task, Attempt::error(diagnostic), None, here);
+                }
+                self.hosts_changed();
+            }
+            "noop" => {}
             other => {
                 self.announce(task, round, here);
                 let diagnostic = Diagnostic::source("P0156", format!("`meta` has no action `{other}`"))
@@ -364,11 +427,21 @@ impl HostRun {
                             "refresh_inventory",
                             "noop",
                         ],
-                    );
+                    )
+                    .with_hint_else("`hostctl doc meta` lists the actions");
                 return self.settle_include(task, Attempt::error(diagnostic), None, here);
             }
         }
         Flow::Next
+    }
+}
+
+/// Adds the variables of a round to the result of its item.
+fn add_item(attempt: &mut Attempt, layer: &Layer) {
+    for (name, entry) in layer.entries.iter() {
+        if let crate::vars::Entry::Data(value, _) = entry {
+            crate::value::insert(&mut attempt.result, name, value.clone());
+        }
     }
 }
 
@@ -416,8 +489,9 @@ fn skipped_meta(action: &str, host: &str) -> String {
     format!("{action} conditional evaluated to False{rest}")
 }
 
-/// The keywords that an include hands on: its `vars`, and what stands under `apply`.
-fn include_keywords(task: &Task, include: &Include) -> Result<Keywords> {
+/// The keywords that an include hands on: its `vars`, and what stands under `apply`; the variables there are those of
+/// a block around it.
+fn include_keywords(task: &Task, include: &Include) -> Result<(Keywords, Option<Keywords>)> {
     let mut keywords = Keywords::default();
     if let Some((_, apply)) = include.args.get("apply") {
         for (key, value) in apply.as_map().unwrap_or_default() {
@@ -429,8 +503,13 @@ fn include_keywords(task: &Task, include: &Include) -> Result<Keywords> {
             keywords.0.insert(name, (key.place(), value.clone()));
         }
     }
+    let applied = keywords.0.shift_remove("vars").map(|vars| {
+        let mut applied = Keywords::default();
+        applied.0.insert("vars", vars);
+        applied
+    });
     if let Some(vars) = task.keywords.get("vars") {
         keywords.0.insert("vars", (vars.place(), vars.clone()));
     }
-    Ok(keywords)
+    Ok((keywords, applied))
 }

@@ -37,7 +37,8 @@ impl HostRun {
                     let Some(name) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };
                     if name.is_empty() {
                         let message = format!("`{}` needs the name of a file in `{arg}`", entry.meta.name);
-                        let words = if entry.meta.name == "copy" { "src (or content) is required" } else { "src is required" };
+                        let words =
+                            if entry.meta.name == "copy" { "src (or content) is required" } else { "src is required" };
                         return Err(Diagnostic::task("H0020", message).with_registered(words));
                     }
                     let path = self.search(task, "files", name).ok_or_else(|| self.not_found(task, "files", name))?;

@@ -21,6 +21,8 @@ pub(super) enum Flow {
     Next,
     /// A task failed; the nearest rescue takes over.
     Failed,
+    /// A task with `run_once` failed on another host: Ansible counts that twice here, and the nearest rescue fails.
+    FailedTwice,
     /// `meta: end_role`.
     EndRole,
     /// The host takes no further part in this play: unreachable, ended, or all were stopped.
@@ -53,10 +55,16 @@ impl HostRun {
     /// Runs the whole play for this host.
     pub(super) async fn run_play(self) {
         let flow = self.sections().await;
-        if flow == Flow::Failed {
+        if matches!(flow, Flow::Failed | Flow::FailedTwice) {
             let state = self.play.engine.states.get(&self.host);
             let mut state = lock(&state);
             if state.out.is_none() {
+                state.out = Some(Out::Failed);
+            }
+        } else {
+            let state = self.play.engine.states.get(&self.host);
+            let mut state = lock(&state);
+            if state.condemned && state.out.is_none() {
                 state.out = Some(Out::Failed);
             }
         }
@@ -101,6 +109,10 @@ impl HostRun {
 
     /// Flushes handlers at the end of a section; after a failure only with `force_handlers`.
     async fn section_end(&self, flow: Flow, position: u32) -> Option<Flow> {
+        // The flush at the end of a section is a task with the tag `always`.
+        if !self.takes_always() {
+            return (!matches!(flow, Flow::Next | Flow::EndRole)).then_some(flow);
+        }
         if matches!(flow, Flow::Next | Flow::EndRole) || self.force_handlers() {
             self.tell_notified();
         }
@@ -109,7 +121,7 @@ impl HostRun {
                 Flow::Next => None,
                 other => Some(other),
             },
-            Flow::Failed if self.force_handlers() => {
+            Flow::Failed | Flow::FailedTwice if self.force_handlers() => {
                 let _ = self.flush(&Position(vec![position])).await;
                 Some(Flow::Failed)
             }
@@ -117,10 +129,14 @@ impl HostRun {
         }
     }
 
+    /// Tasks with the tag `always` run.
+    fn takes_always(&self) -> bool {
+        let options = &self.play.engine.options;
+        crate::playbook::selected(&["always"], &options.tags, &options.skip_tags)
+    }
+
     fn force_handlers(&self) -> bool {
-        let own = self.play.play.context.keywords.get("force_handlers");
-        own.and_then(|node| super::conditions::truth(&node.to_value()))
-            .unwrap_or(self.play.engine.options.force_handlers)
+        self.play.force_handlers
     }
 
     /// The host is out of the run.
@@ -149,7 +165,9 @@ impl HostRun {
     async fn block(&self, block: &Arc<Block>, position: &Position, here: &Here) -> Flow {
         let inner = Here { rescuable: here.rescuable || !block.rescue.is_empty(), frames: here.frames.clone() };
         let mut flow = self.items(&block.body, &position.child(0), &inner).await;
-        if flow == Flow::Failed && !block.rescue.is_empty() {
+        if flow == Flow::FailedTwice {
+            flow = Flow::Failed;
+        } else if flow == Flow::Failed && !block.rescue.is_empty() {
             flow = self.items(&block.rescue, &position.child(1), here).await;
         }
         if block.always.is_empty() || flow == Flow::Gone {
@@ -164,18 +182,19 @@ impl HostRun {
         }
     }
 
-    async fn role(&self, role: &RoleUse, position: &Position, here: &Here) -> Flow {
-        let key = role_key(role);
+    /// A role's tasks, unless the same use of it has run on this host before.
+    pub(super) async fn role(&self, role: &RoleUse, position: &Position, here: &Here) -> Flow {
+        let key = &role.role.key;
         let state = self.play.engine.states.get(&self.host);
-        if !role.role.allow_duplicates && lock(&state).roles_done.contains(&key) {
+        if !role.role.allow_duplicates && lock(&state).roles_done.contains(key) {
             return Flow::Next;
         }
         let flow = self.items(&role.tasks, position, here).await;
         match flow {
             Flow::Next | Flow::EndRole => {
                 let mut state = lock(&state);
-                if state.roles_ran.contains(&role.role.path) {
-                    state.roles_done.insert(key);
+                if self.takes_always() && state.roles_ran.contains(key) {
+                    state.roles_done.insert(Arc::clone(key));
                 }
                 Flow::Next
             }
@@ -194,7 +213,7 @@ impl HostRun {
             }
             let round = match self.gate.turn(&self.host, position, task.id).await {
                 Turn::Go(round) => round,
-                Turn::Fail => return Flow::Failed,
+                Turn::Fail => return self.failed_with_others(true),
                 Turn::Stop => return Flow::Gone,
             };
             let resolved = match &task.action {
@@ -247,7 +266,17 @@ impl HostRun {
     pub(super) async fn share_failure(&self, task: &Task, round: &Round, here: &Here, flow: Flow) -> Flow {
         let all = self.keyword_bool(task, "any_errors_fatal", here) == Some(true);
         round.ended(all && matches!(flow, Flow::Failed | Flow::Gone), &self.gate);
-        if all && round.any_failed().await && flow == Flow::Next { Flow::Failed } else { flow }
+        if all && round.any_failed().await && flow == Flow::Next { self.failed_with_others(true) } else { flow }
+    }
+
+    /// Another host's failure is this one's too, and a rescue does not take it back: the host misses later plays.
+    pub(super) fn failed_with_others(&self, failed: bool) -> Flow {
+        if failed {
+            lock(&self.play.engine.states.get(&self.host)).condemned = true;
+            Flow::Failed
+        } else {
+            Flow::Next
+        }
     }
 
     /// False before `--start-at-task`'s task was seen.
@@ -299,32 +328,17 @@ impl HostRun {
         Flow::Next
     }
 
-    /// A context for what a dynamic include brings in.
+    /// A context for what a dynamic include brings in; `applied`: a block's keywords around it.
     pub(super) fn include_context(
         task: &Task,
         file: std::path::PathBuf,
         keywords: crate::playbook::Keywords,
+        applied: Option<crate::playbook::Keywords>,
     ) -> Arc<Context> {
-        Arc::new(Context { kind: ContextKind::Include { file }, keywords, parent: Some(Arc::clone(&task.context)) })
+        let mut parent = Arc::clone(&task.context);
+        if let Some(keywords) = applied {
+            parent = Arc::new(Context { kind: ContextKind::Block, keywords, parent: Some(parent) });
+        }
+        Arc::new(Context { kind: ContextKind::Include { file, dynamic: true }, keywords, parent: Some(parent) })
     }
-}
-
-/// A role's identity: a second use with the same parameters does not run again.
-fn role_key(role: &RoleUse) -> String {
-    use std::fmt::Write as _;
-    let mut key = role.role.path.display().to_string();
-    for (name, node) in &role.role.params {
-        let _ = write!(key, "\n{name}={}", crate::value::python_repr(&node.to_value()));
-    }
-    for (name, (_, node)) in &role.context.keywords.0 {
-        let _ = write!(key, "\n{name}:{}", crate::value::python_repr(&node.to_value()));
-    }
-    if let Some(first) = role.tasks.first() {
-        let file = match first {
-            Item::Task(task) => task.file.display().to_string(),
-            Item::Block(_) | Item::Role(_) => String::new(),
-        };
-        let _ = write!(key, "\n{file}");
-    }
-    key
 }

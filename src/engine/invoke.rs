@@ -80,15 +80,13 @@ impl HostRun {
             Ok(spec) => spec,
             Err(diagnostic) => return Attempt::error(diagnostic),
         };
-        if module.entry.meta.name == "user" && call.args["state"] == "absent" {
-            // An agent that still runs as the account would keep it from being removed.
-            let name = call.args["name"].as_str().unwrap_or_default();
-            self.play.engine.targets.forget_user(&spec.host, name).await;
-        }
         let target = match self.play.engine.targets.target(&spec).await {
             Ok(target) => target,
             Err(diagnostic) => return Attempt::error(diagnostic),
         };
+        if let Some(user) = leaving_user(&call) {
+            self.play.engine.targets.dismiss(&spec, user).await;
+        }
         let folder = self.copied_folder(task, &call);
         let (sender, mut receiver) = mpsc::unbounded_channel();
         let mut lines = Lines::new(self, task.id, no_log);
@@ -165,6 +163,47 @@ impl HostRun {
         Ok(value.filter(|text| !text.is_empty() && !text.starts_with("auto")))
     }
 
+    /// What `module_defaults` holds for a module: groups of actions first. Of several entries for one name or group
+    /// the innermost counts as a whole, as in Ansible.
+    fn module_defaults(&self, task: &Task, module: &ModuleUse, scope: &Scope) -> Result<Vec<(Arc<str>, Value, Node)>> {
+        let loader = &self.play.engine.loader;
+        let mut groups: IndexMap<&str, &Node> = IndexMap::new();
+        let mut named = None;
+        for node in stacked(task, "module_defaults") {
+            let single = std::slice::from_ref(node);
+            let maps = node.as_list().unwrap_or(single).iter();
+            for (key, value) in maps.flat_map(|map| map.as_map().unwrap_or_default()) {
+                let Some(name) = key.as_str().filter(|name| loader.defaults_apply(name, module, &task.context)) else {
+                    continue;
+                };
+                match name.strip_prefix("group/") {
+                    Some(group) => drop(groups.insert(group, value)),
+                    None => named = Some(value),
+                }
+            }
+        }
+        let templates = &self.play.engine.templates;
+        let mut found = Vec::new();
+        for node in groups.into_values().chain(named) {
+            match node.as_map() {
+                Some(pairs) => {
+                    for (name, value) in pairs {
+                        if let Some(name) = name.as_str() {
+                            found.push((Arc::from(name), templates.render(value, scope)?, value.clone()));
+                        }
+                    }
+                }
+                // All of them may come from one template.
+                None => {
+                    if let Value::Map(map) = templates.render(node, scope)? {
+                        found.extend(map.iter().map(|(name, value)| (name.text(), value.clone(), node.clone())));
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// The arguments by name with the places they come from; `module_defaults` below them.
     pub(super) fn arguments(
         &self,
@@ -175,11 +214,9 @@ impl HostRun {
         let templates = &self.play.engine.templates;
         let mut places: IndexMap<Arc<str>, (Span, Node)> = IndexMap::new();
         let mut args = Map::new();
-        for defaults in stacked(task, "module_defaults") {
-            for (key, value) in module_defaults(defaults, module.entry) {
-                places.insert(Arc::clone(&key), (value.place(), value.clone()));
-                set_arg(&mut args, module.entry, key, templates.render(&value, scope)?);
-            }
+        for (key, value, node) in self.module_defaults(task, module, scope)? {
+            places.insert(Arc::clone(&key), (node.place(), node));
+            set_arg(&mut args, module.entry, key, value);
         }
         if let Some(node) = &module.args_template {
             match templates.render(node, scope)? {
@@ -200,7 +237,8 @@ impl HostRun {
                         "P0153",
                         format!("the arguments must be a mapping, found {}", other.type_name()),
                     )
-                    .with_label(node.place(), "rendered to something else"));
+                    .with_label(node.place(), "rendered to something else")
+                    .with_hint("write `name: value` lines, or a template that gives a mapping"));
                 }
             }
         }
@@ -322,6 +360,13 @@ impl HostRun {
     }
 }
 
+/// The user that a call takes away: nothing may run as that one any more.
+fn leaving_user(call: &Call) -> Option<&str> {
+    let text = |name: &str| call.args.get(name).and_then(serde_json::Value::as_str);
+    let leaves = call.module == "user" && !call.check && text("state") == Some("absent");
+    text("name").filter(|_| leaves)
+}
+
 /// `timeout` in seconds; 0 is none.
 fn time_limit(value: &Value) -> Result<u64> {
     let text = python_str(value);
@@ -389,26 +434,6 @@ fn set_arg(args: &mut Map, entry: &ModuleEntry, name: Arc<str>, value: Value) {
         args.shift_remove(&StrKey(&spec.name));
     }
     args.insert(Key::Str(name), value);
-}
-
-/// The entries of `module_defaults` that apply to a module.
-fn module_defaults(node: &Node, entry: &ModuleEntry) -> Vec<(Arc<str>, Node)> {
-    let maps: Vec<&Node> = node.as_list().map_or_else(|| vec![node], |items| items.iter().collect());
-    let mut found = Vec::new();
-    for map in maps {
-        for (key, value) in map.as_map().unwrap_or_default() {
-            let Some(name) = key.as_str() else { continue };
-            let meta = &entry.meta;
-            if name == meta.name || name == meta.full_name || meta.also.contains(&name) {
-                for (arg, node) in value.as_map().unwrap_or_default() {
-                    if let Some(arg) = arg.as_str() {
-                        found.push((Arc::from(arg), node.clone()));
-                    }
-                }
-            }
-        }
-    }
-    found
 }
 
 /// Gives argument errors their places; the first leads, the others are notes.

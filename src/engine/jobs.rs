@@ -54,13 +54,13 @@ impl HostRun {
         while left > 0.0 {
             tokio::time::sleep(Duration::from_secs_f64(job.poll)).await;
             left -= job.poll;
-            match self.ask(&id, "status", call, spec).await {
+            match self.ask_job(&id, "status", call, spec).await {
                 Ok(outcome) => {
                     let finished = outcome.result.get(&StrKey("finished")).is_some_and(Value::truthy);
                     last = Attempt::from_outcome(outcome);
                     if finished {
                         // The result was taken; what stays behind is of no use.
-                        let _ = self.ask(&id, "cleanup", call, spec).await;
+                        let _ = self.ask_job(&id, "cleanup", call, spec).await;
                         return last;
                     }
                 }
@@ -71,7 +71,7 @@ impl HostRun {
                     }
                 }
                 Err(failure) => {
-                    let _ = self.ask(&id, "cleanup", call, spec).await;
+                    let _ = self.ask_job(&id, "cleanup", call, spec).await;
                     return Attempt::from_failure(failure);
                 }
             }
@@ -86,7 +86,7 @@ impl HostRun {
         Attempt::from_failure(Failure::with_result(diagnostic, result))
     }
 
-    async fn ask(
+    async fn ask_job(
         &self,
         id: &str,
         mode: &str,

@@ -116,7 +116,8 @@ impl LookupHost for ControllerFiles {
             let code = output.status.code().unwrap_or(-1);
             return Err(Diagnostic::local("T0201", format!("`{command}` failed: {}", output.status))
                 .with_registered(format!("lookup_plugin.pipe({command}) returned {code}"))
-                .with_note(format!("stderr: {}", String::from_utf8_lossy(&output.stderr).trim())));
+                .with_note(format!("stderr: {}", String::from_utf8_lossy(&output.stderr).trim()))
+                .with_hint("the command runs on this machine; `errors='ignore'` gives nothing where it fails"));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }

@@ -150,5 +150,6 @@ pub(super) fn loop_attempt(items: &[Attempt]) -> Attempt {
         verbose: items.iter().any(|item| item.verbose),
         seconds: 0.0,
         arguments: None,
+        hidden: items.iter().any(|item| item.hidden),
     }
 }

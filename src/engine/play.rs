@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use indexmap::IndexMap;
 
 use super::interp::HostRun;
+use super::prompts::prompts;
 use super::run::Engine;
 use super::schedule::Gate;
 use super::scope::{Frames, builtin_layer, role_layers, source};
@@ -55,7 +56,7 @@ pub(super) struct PlayRun {
     pub handlers: Mutex<Vec<Handler>>,
     pub included: Mutex<HashMap<(TaskId, String), Included>>,
     /// Variables of `vars_prompt`.
-    pub prompts: Option<Layer>,
+    pub prompts: Vec<Layer>,
     /// Limits of tasks with `throttle`.
     pub throttles: Mutex<HashMap<TaskId, Arc<tokio::sync::Semaphore>>>,
     /// Failures in the running batch, for `max_fail_percentage`.
@@ -64,15 +65,26 @@ pub(super) struct PlayRun {
     pub fatal: AtomicBool,
     /// `meta: end_play`.
     pub ended: AtomicBool,
+    /// The debugger starts at each failure.
+    pub debug: bool,
+    /// Hosts do not wait for each other.
+    pub free: bool,
+    /// `force_handlers`.
+    pub force_handlers: bool,
+    /// `max_fail_percentage`
+    pub max_fail: Option<f64>,
 }
 
 impl PlayRun {
     /// Runs a play; false if the run must end after it.
     pub(super) async fn run(engine: &Arc<Engine>, play: &Arc<Play>, index: usize, of: usize) -> Result<bool> {
         let keywords = &play.context.keywords;
+        engine.hosts.enter_playbook(play.file.parent().unwrap_or(std::path::Path::new("")))?;
         let mut layers = engine.options.layers.clone();
         layers.extend(keywords.get("vars").map(|node| source(Level::PlayVars, "play vars", node)));
-        let early = Scope::from_layers(layers);
+        let early = Scope::from_layers(layers).merging(engine.options.hash_merge);
+        let Some(prompts) = prompts(engine, keywords.get("vars_prompt"), &early).await? else { return Ok(false) };
+        let early = prompts.iter().fold(early, |early, layer| early.with(layer.clone()));
         let pattern = match keywords.get("hosts") {
             Some(node) => pattern_text(&engine.templates.render(node, &early)?),
             None => String::new(),
@@ -102,7 +114,7 @@ impl PlayRun {
         }
         let shown: Vec<Arc<str>> =
             selected.into_iter().filter(|host| lock(&engine.states.get(host)).out.is_none()).collect();
-        let linear = in_step(engine, keywords.get("strategy"), &early)?;
+        let strategy = strategy(engine, keywords.get("strategy"), &early)?;
         engine.sink.emit(
             None,
             EventKind::PlayStarted {
@@ -110,7 +122,7 @@ impl PlayRun {
                 of,
                 name: name.clone(),
                 hosts: shown.iter().map(ToString::to_string).collect(),
-                free: !linear,
+                free: !strategy.in_step(),
                 check: match keywords.get("check_mode") {
                     Some(node) => super::conditions::truth(&engine.templates.render(node, &early)?),
                     None => None,
@@ -123,7 +135,7 @@ impl PlayRun {
             return Ok(true);
         }
         let mut role_exports = Vec::new();
-        for role in &play.roles {
+        for role in play.roles.iter().filter(|role| role.public) {
             role_layers(&role.role, &mut role_exports);
         }
         for items in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
@@ -132,13 +144,7 @@ impl PlayRun {
         for role in &play.roles {
             imported_layers(&role.tasks, &mut role_exports);
         }
-        let order = match keywords.get("order") {
-            Some(node) => {
-                let value = engine.templates.render(node, &early)?;
-                (!crate::template::is_omit(&value)).then(|| crate::value::python_str(&value))
-            }
-            None => None,
-        };
+        let order = early_value(engine, keywords.get("order"), &early)?.map(|value| crate::value::python_str(&value));
         let mut handlers = Vec::new();
         flatten_handlers(&play.handlers, &mut handlers);
         let run = Arc::new(Self {
@@ -155,30 +161,39 @@ impl PlayRun {
             vars_files: Mutex::default(),
             handlers: Mutex::new(handlers),
             included: Mutex::default(),
-            prompts: prompts(engine, keywords.get("vars_prompt"), &early)?,
+            prompts,
             throttles: Mutex::default(),
             failed: Mutex::default(),
             fatal: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            debug: strategy == Strategy::Debug || engine.options.debugger,
+            free: !strategy.in_step(),
+            force_handlers: match early_value(engine, keywords.get("force_handlers"), &early)? {
+                Some(value) => super::conditions::truth(&value).unwrap_or(false),
+                None => engine.options.force_handlers,
+            },
+            max_fail: match early_value(engine, keywords.get("max_fail_percentage"), &early)? {
+                Some(value) => Some(percentage(&value, keywords.get("max_fail_percentage"))?),
+                None => None,
+            },
         });
         let play_vars = keywords.get("vars").map(|node| source(Level::PlayVars, "play vars", node));
         run.warn_hidden(
             play_vars.iter().flat_map(|layer| layer.entries.iter().map(|(name, entry)| (&**name, entry.span()))),
             "play variable",
         );
-        run.batches(&early).await
+        run.batches(&early, strategy).await
     }
 
-    async fn batches(self: &Arc<Self>, early: &Scope) -> Result<bool> {
+    async fn batches(self: &Arc<Self>, early: &Scope, strategy: Strategy) -> Result<bool> {
         let keywords = &self.play.context.keywords;
         let sizes = match keywords.get("serial") {
-            Some(node) => match self.engine.templates.render(node, early)? {
-                value if crate::template::is_omit(&value) || value == Value::Null => Vec::new(),
-                value => serial_sizes(&value, self.hosts.len(), node)?,
+            Some(node) => match early_value(&self.engine, Some(node), early)? {
+                Some(value) => serial_sizes(&value, self.hosts.len(), node)?,
+                None => Vec::new(),
             },
             None => Vec::new(),
         };
-        let linear = in_step(&self.engine, keywords.get("strategy"), early)?;
         let mut rest: &[Arc<str>] = &self.hosts;
         let mut step = 0;
         while !rest.is_empty() && !self.engine.cancel.is_cancelled() {
@@ -186,25 +201,34 @@ impl PlayRun {
             step += 1;
             let (batch, later) = rest.split_at(size.clamp(1, rest.len()));
             rest = later;
-            let batch = self.alive(batch);
+            let batch = self.present(&self.alive(batch));
             if batch.is_empty() {
                 continue;
             }
             *lock(&self.batch) = batch.clone();
             *lock(&self.magic_cache) = None;
+            // Hosts that an earlier batch ended are in the play again, as far as variables tell.
+            for host in &self.hosts {
+                let state = self.engine.states.get(host);
+                let mut state = lock(&state);
+                state.ended_before = state.out == Some(Out::Ended);
+            }
             lock(&self.failed).clear();
-            let gate = Arc::new(Gate::new(linear, &batch));
+            let gate = Arc::new(Gate::new(strategy.in_step(), &batch));
             *lock(&self.gate) = Arc::clone(&gate);
             self.load_vars_files(&batch);
             let mut tasks = tokio::task::JoinSet::new();
-            for host in &batch {
-                let host = HostRun::new(Arc::clone(self), Arc::clone(&gate), Arc::clone(host));
-                tasks.spawn(async move { host.run_play().await });
+            // With `host_pinned` a host begins its play once it can go through it beside the others.
+            let room = if strategy == Strategy::HostPinned { self.engine.options.forks.max(1) } else { batch.len() };
+            let mut waiting = batch.iter();
+            let next = |host: &Arc<str>| HostRun::new(Arc::clone(self), Arc::clone(&gate), Arc::clone(host));
+            for host in waiting.by_ref().take(room) {
+                tasks.spawn(next(host).run_play());
             }
             loop {
                 tokio::select! {
                     ended = tasks.join_next() => match ended {
-                        Some(Ok(())) => {}
+                        Some(Ok(())) => drop(waiting.next().map(|host| tasks.spawn(next(host).run_play()))),
                         Some(Err(error)) => {
                             tasks.abort_all();
                             return Err(Diagnostic::internal(format!("a host's interpreter ended: {error}")));
@@ -238,7 +262,7 @@ impl PlayRun {
     /// Reads `vars_files` for each host: an entry that is a list names alternatives, the first
     /// that exists counts.
     fn load_vars_files(self: &Arc<Self>, batch: &[Arc<str>]) {
-        let Some(node) = self.play.context.keywords.get("vars_files") else { return };
+        let Some(node) = self.play.context.keywords.get("vars_files").filter(|node| !node.is_null()) else { return };
         let items: Vec<Node> = node.as_list().map_or_else(|| vec![node.clone()], <[Node]>::to_vec);
         for host in batch {
             lock(&self.vars_files).remove(host);
@@ -263,8 +287,10 @@ impl PlayRun {
     fn vars_file(&self, item: &Node, scope: &Scope) -> Result<Option<Layer>> {
         let candidates: Vec<Node> = item.as_list().map_or_else(|| vec![item.clone()], <[Node]>::to_vec);
         let mut tried: Vec<PathBuf> = Vec::new();
+        let mut first = None;
         for candidate in &candidates {
             let name = crate::value::python_str(&self.engine.templates.render(candidate, scope)?);
+            first.get_or_insert_with(|| name.clone());
             for dir in [self.playbook_dir().join("vars"), self.playbook_dir()] {
                 let path = dir.join(&name);
                 if path.is_file() {
@@ -280,7 +306,7 @@ impl PlayRun {
         let here = std::env::current_dir().unwrap_or_default();
         let shown: Vec<String> =
             tried.iter().map(|path| format!("`{}`", path.strip_prefix(&here).unwrap_or(path).display())).collect();
-        Err(Diagnostic::source("P0120", "the variable file does not exist")
+        Err(Diagnostic::source("P0120", format!("the variable file `{}` does not exist", first.unwrap_or_default()))
             .with_label(item.place(), "named here")
             .with_note(format!("looked for {}", shown.join(", "))))
     }
@@ -305,13 +331,10 @@ impl PlayRun {
         *lock(&self.magic_cache) = None;
         let mut failed = lock(&self.failed);
         failed.push(Arc::clone(host));
-        let share = self.play.context.keywords.get("max_fail_percentage").and_then(|node| {
-            let text = crate::value::python_str(&node.to_value());
-            text.trim().trim_end_matches('%').parse::<f64>().ok()
-        });
         #[expect(clippy::cast_precision_loss, reason = "counts of hosts are small")]
-        let over =
-            share.is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
+        let over = self
+            .max_fail
+            .is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
         if over {
             if !self.fatal.swap(true, Ordering::SeqCst) {
                 self.engine.sink.emit(None, EventKind::NoHostsLeft);
@@ -321,49 +344,52 @@ impl PlayRun {
     }
 }
 
-/// The variables of `vars_prompt`. Nobody is asked: one that `-e` gives is left alone, else its default counts, as
-/// in Ansible without a terminal.
-fn prompts(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Option<Layer>> {
+/// A play's keyword, rendered before any host is known.
+fn early_value(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Option<Value>> {
     let Some(node) = node else { return Ok(None) };
-    let items: Vec<&Node> = node.as_list().map_or_else(|| vec![node], |items| items.iter().collect());
-    let mut entries: Vec<(Arc<str>, Value)> = Vec::new();
-    for item in items {
-        let Some(name) = item.get("name").and_then(Node::as_str) else { continue };
-        if engine.options.layers.iter().any(|layer| layer.entries.contains_key(name)) {
-            continue;
-        }
-        let value = match item.get("default") {
-            Some(default) => engine.templates.render(default, early)?,
-            None => Value::Null,
-        };
-        let shown = if value == Value::Null { "nothing" } else { "its default" };
-        engine.warn_once(
-            None,
-            Diagnostic::source("P0157", format!("`{name}` was not asked for: it is {shown}"))
-                .with_label(item.place(), "not asked")
-                .with_hint(format!("-e {name}=VALUE")),
-        );
-        entries.push((Arc::from(name), value));
-    }
-    Ok(Some(Layer::data(Level::PlayPrompt, "vars_prompt", entries)))
+    let value = engine.templates.render(node, early)?;
+    Ok((!crate::template::is_omit(&value) && value != Value::Null).then_some(value))
 }
 
-/// Whether hosts wait for each other at each task: the play's `strategy`, else the run's.
-fn in_step(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<bool> {
-    let given = match node {
-        Some(node) => {
-            let value = engine.templates.render(node, early)?;
-            (!crate::template::is_omit(&value) && value != Value::Null).then(|| crate::value::python_str(&value))
-        }
-        None => None,
-    };
+/// A number that `%` may follow.
+fn percentage(value: &Value, node: Option<&Node>) -> Result<f64> {
+    let text = crate::value::python_str(value).replace('%', "");
+    text.trim().parse().map_err(|_| {
+        Diagnostic::source("P0103", format!("`max_fail_percentage` must be a number or a percentage, found `{text}`"))
+            .with_label_opt(node.map(Node::place), "no number")
+            .with_hint("max_fail_percentage: 30")
+    })
+}
+
+/// How hosts go through a play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Strategy {
+    Linear,
+    /// Like linear; the debugger starts at each failure.
+    Debug,
+    Free,
+    HostPinned,
+}
+
+impl Strategy {
+    /// Hosts wait for each other at each task.
+    fn in_step(self) -> bool {
+        matches!(self, Self::Linear | Self::Debug)
+    }
+}
+
+/// The play's `strategy`, else the run's.
+fn strategy(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Strategy> {
+    let given = early_value(engine, node, early)?.map(|value| crate::value::python_str(&value));
     let name = given.unwrap_or_else(|| engine.options.strategy.clone());
     match name.rsplit('.').next().unwrap_or_default() {
-        "linear" | "debug" => Ok(true),
-        "free" | "host_pinned" => Ok(false),
+        "linear" => Ok(Strategy::Linear),
+        "debug" => Ok(Strategy::Debug),
+        "free" => Ok(Strategy::Free),
+        "host_pinned" => Ok(Strategy::HostPinned),
         _ => {
             let mut wrong = Diagnostic::source("P0140", format!("there is no strategy `{name}`"))
-                .with_hint("`linear`, `free` or `host_pinned`");
+                .with_hint("`linear`, `free`, `host_pinned` or `debug`");
             if let Some(node) = node {
                 wrong = wrong.with_label(node.place(), "unknown");
             }

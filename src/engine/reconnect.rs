@@ -73,7 +73,12 @@ impl HostRun {
     }
 
     /// Runs `wait_for_connection`.
-    pub(super) async fn wait_for_connection(&self, task: &Task, json: &Json, scope: &Scope) -> Result<Attempt, Failure> {
+    pub(super) async fn wait_for_connection(
+        &self,
+        task: &Task,
+        json: &Json,
+        scope: &Scope,
+    ) -> Result<Attempt, Failure> {
         let args: WaitForConnectionArgs = arguments(json)?;
         if self.in_check_mode(task, scope)? {
             return Ok(Attempt::from_outcome(Outcome { skipped: true, ..Outcome::default() }));
@@ -89,9 +94,10 @@ impl HostRun {
             let elapsed = |started: Instant| i64::try_from(started.elapsed().as_secs()).unwrap_or(i64::MAX);
             if left.is_zero() {
                 let message = format!("timed out waiting for ping module test: {last}");
-                let diagnostic = Diagnostic::task("H0111", format!("the host did not answer within {} seconds", args.timeout))
-                    .with_note(last)
-                    .with_hint("timeout: a larger number of seconds");
+                let diagnostic =
+                    Diagnostic::task("H0111", format!("the host did not answer within {} seconds", args.timeout))
+                        .with_note(last)
+                        .with_hint("timeout: a larger number of seconds");
                 return Err(Failure::with_result(diagnostic, map! { "msg" => message, "elapsed" => elapsed(started) }));
             }
             self.forget(&spec).await;
@@ -156,7 +162,8 @@ impl HostRun {
                 if left.is_zero() {
                     let message = format!("Timed out waiting for {} (timeout={})", step.name(), args.reboot_timeout);
                     let result = map! { "msg" => message, "rebooted" => true, "elapsed" => elapsed() };
-                    let words = format!("the host was not back within {} seconds: {}", args.reboot_timeout, step.name());
+                    let words =
+                        format!("the host was not back within {} seconds: {}", args.reboot_timeout, step.name());
                     return Err(Failure::with_result(Diagnostic::task("H0111", words), result));
                 }
                 let fine = match step {
@@ -223,9 +230,11 @@ impl HostRun {
             Some(path) => Ok(format!("{path} {words}")),
             None => {
                 let paths: Vec<String> = args.search_paths.iter().map(|path| format!("'{path}'")).collect();
-                let message =
-                    format!("Unable to find command \"{program}\" in search paths: [{}]", paths.join(", "));
-                let diagnostic = Diagnostic::task("H0103", format!("the host has no `{program}` in {}", args.search_paths.join(", ")));
+                let message = format!("Unable to find command \"{program}\" in search paths: [{}]", paths.join(", "));
+                let diagnostic = Diagnostic::task(
+                    "H0103",
+                    format!("the host has no `{program}` in {}", args.search_paths.join(", ")),
+                );
                 Err(Failure::with_result(diagnostic, map! { "msg" => message }))
             }
         }

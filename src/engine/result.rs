@@ -22,6 +22,8 @@ pub(super) struct Attempt {
     pub seconds: f64,
     /// The arguments of the call, kept for `-vvv`.
     pub arguments: Option<Map>,
+    /// It came out of a vault and is not shown, with or without `no_log`.
+    pub hidden: bool,
 }
 
 impl Attempt {
@@ -53,6 +55,7 @@ impl Attempt {
             verbose: false,
             seconds: 0.0,
             arguments: None,
+            hidden: false,
         }
     }
 
@@ -90,6 +93,7 @@ impl Attempt {
             verbose: false,
             seconds: 0.0,
             arguments: None,
+            hidden: false,
         }
     }
 
@@ -118,6 +122,7 @@ impl Attempt {
             verbose: false,
             seconds: 0.0,
             arguments: None,
+            hidden: false,
         }
     }
 
@@ -128,6 +133,7 @@ impl Attempt {
 
     /// The event's form.
     pub fn done(&self, ignored: bool, no_log: bool) -> Done {
+        let no_log = no_log || self.hidden;
         let result = if no_log { censored(&self.result) } else { self.result.clone() };
         Done {
             status: self.status,

@@ -9,12 +9,14 @@ use indexmap::{IndexMap, IndexSet};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::person::Person;
 use super::play::PlayRun;
-use super::state::{HostList, Out, States, lock};
+use super::prompts::Asks;
+use super::state::{FactCache, HostList, Out, States, lock};
 use super::target::Targets;
 use crate::diag::{Diagnostic, ExitCode, Result};
 use crate::event::{EventKind, Sink, Stats};
-use crate::playbook::{Action, Context, DynamicUse, Item, Loader, Playbook, RoleFrom, RoleUse};
+use crate::playbook::{Action, Context, DynamicUse, Item, Loader, ModuleUse, Playbook, RoleFrom, RoleUse};
 use crate::secret::Redactor;
 use crate::template::Templates;
 use crate::value::Value;
@@ -31,6 +33,10 @@ pub trait Loads: Send + Sync {
     fn resolve(&self, found: &DynamicUse, text: &str, context: &Arc<Context>, file: &Path) -> Result<Action>;
     /// A variable file: one mapping.
     fn vars_file(&self, path: &Path) -> Result<Node>;
+    /// True if an entry of `module_defaults` is for a module in a context.
+    fn defaults_apply(&self, key: &str, module: &ModuleUse, context: &Context) -> bool;
+    /// Whether plays see the variables of roles, if the configuration says so.
+    fn public_roles(&self) -> Option<bool>;
 }
 
 impl Loads for Loader {
@@ -49,6 +55,14 @@ impl Loads for Loader {
     fn vars_file(&self, path: &Path) -> Result<Node> {
         Self::vars_file(self, path)
     }
+
+    fn defaults_apply(&self, key: &str, module: &ModuleUse, context: &Context) -> bool {
+        Self::defaults_apply(self, key, module, context)
+    }
+
+    fn public_roles(&self) -> Option<bool> {
+        Self::public_roles(self)
+    }
 }
 
 /// Settings of a run.
@@ -64,6 +78,8 @@ pub struct Options {
     pub tags: Vec<String>,
     /// `--skip-tags`
     pub skip_tags: Vec<String>,
+    /// The inventories as they were named, paths absolute, for `ansible_inventory_sources`.
+    pub inventory: Vec<String>,
     /// `--limit`, for `ansible_limit`.
     pub limit: Option<String>,
     /// `--start-at-task`
@@ -76,6 +92,16 @@ pub struct Options {
     pub gathering: String,
     /// The strategy of plays that name none.
     pub strategy: String,
+    /// Mappings of one name are joined instead of replaced (`hash_behaviour: merge`).
+    pub hash_merge: bool,
+    /// Facts are variables of their own, too (`inject_facts_as_vars`).
+    pub inject_facts: bool,
+    /// The debugger starts at each failure (`ANSIBLE_ENABLE_TASK_DEBUGGER`).
+    pub debugger: bool,
+    /// It leaves alone failures that are ignored (`ANSIBLE_TASK_DEBUGGER_IGNORE_ERRORS`).
+    pub debugger_ignores: bool,
+    /// Values of keywords that nothing in the playbook sets: `any_errors_fatal`, `no_log`, `poll`, `timeout`.
+    pub keywords: IndexMap<String, Value>,
     /// Variables from `-e`, and the environment's, ready as layers.
     pub layers: Vec<Layer>,
     /// Connection settings of the command line, below variables: `connection`, `remote_user`,
@@ -95,12 +121,18 @@ impl Default for Options {
             diff: false,
             tags: Vec::new(),
             skip_tags: Vec::new(),
+            inventory: Vec::new(),
             limit: None,
             start_at_task: None,
             force_handlers: false,
             verbosity: 0,
             gathering: "implicit".to_owned(),
             strategy: "linear".to_owned(),
+            hash_merge: false,
+            inject_facts: true,
+            debugger: false,
+            debugger_ignores: true,
+            keywords: IndexMap::new(),
             layers: Vec::new(),
             defaults: IndexMap::new(),
             run_info: Value::empty_map(),
@@ -140,6 +172,12 @@ pub struct Parts {
     pub redactor: Arc<Redactor>,
     /// Ends the run.
     pub cancel: CancellationToken,
+    /// Who answers `vars_prompt`; nobody without a terminal.
+    pub asks: Option<Arc<dyn Asks>>,
+    /// Where facts are kept between runs.
+    pub fact_cache: Option<Arc<dyn FactCache>>,
+    /// Who may be asked.
+    pub person: Arc<dyn Person>,
 }
 
 /// Everything that a run shares between hosts.
@@ -160,6 +198,12 @@ pub struct Engine {
     pub redactor: Arc<Redactor>,
     /// Ends the run.
     pub cancel: CancellationToken,
+    /// Who answers `vars_prompt`.
+    pub asks: Option<Arc<dyn Asks>>,
+    /// Who may be asked.
+    pub person: Arc<dyn Person>,
+    /// One question at a time.
+    pub(super) asking: tokio::sync::Mutex<()>,
     pub(super) states: States,
     pub(super) warned: Mutex<IndexSet<String>>,
     pub(super) forks: Arc<Semaphore>,
@@ -170,9 +214,10 @@ pub struct Engine {
 impl Engine {
     /// An engine for one run.
     pub fn new(options: Options, parts: Parts) -> Arc<Self> {
+        let inject_facts = options.inject_facts;
         let forks = Arc::new(Semaphore::new(options.forks.max(1)));
         let started = AtomicBool::new(options.start_at_task.is_none());
-        let Parts { templates, hosts, targets, loader, sink, redactor, cancel } = parts;
+        let Parts { templates, hosts, targets, loader, sink, redactor, cancel, person, asks, fact_cache } = parts;
         Arc::new(Self {
             options,
             templates,
@@ -182,7 +227,10 @@ impl Engine {
             sink,
             redactor,
             cancel,
-            states: States::default(),
+            asks,
+            states: States::new(fact_cache, inject_facts),
+            person,
+            asking: tokio::sync::Mutex::default(),
             warned: Mutex::default(),
             forks,
             started,

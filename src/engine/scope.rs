@@ -7,7 +7,7 @@ use indexmap::{IndexMap, IndexSet};
 use super::play::PlayRun;
 use super::state::{HostRecord, lock};
 use crate::diag::Diagnostic;
-use crate::playbook::{Context, ContextKind, Role, Task};
+use crate::playbook::{Context, ContextKind, Item, Role, Task};
 use crate::value::{Map, Value, insert};
 use crate::vars::{Entry, HostVars, Layer, Level, Origin, Scope};
 use crate::yaml::Node;
@@ -39,7 +39,7 @@ impl PlayRun {
         } else {
             context_layers(&self.play.context, &mut layers);
         }
-        layers.extend(self.prompts.clone());
+        layers.extend(self.prompts.iter().cloned());
         layers.extend(lock(&self.vars_files).get(host).into_iter().flatten().cloned());
         if let Some(node) = task.and_then(|task| task.keywords.get("vars")) {
             layers.push(source(Level::TaskVars, "task vars", node));
@@ -50,7 +50,7 @@ impl PlayRun {
         if let Some(task) = task {
             layers.push(Layer::data(Level::Magic, "hostctl", [("ansible_search_path".into(), self.search_path(task))]));
         }
-        Scope::from_layers(layers)
+        Scope::from_layers(layers).merging(self.engine.options.hash_merge)
     }
 
     /// The folders that files of a task are searched in, before `files/`, `templates/` and the like are added.
@@ -80,7 +80,7 @@ impl PlayRun {
         self.state_layers(host, &mut layers);
         layers.extend(self.engine.options.layers.iter().cloned());
         layers.push(self.magic(host, None));
-        Scope::from_layers(layers)
+        Scope::from_layers(layers).merging(self.engine.options.hash_merge)
     }
 
     /// What the run has learned about a host.
@@ -124,7 +124,9 @@ impl PlayRun {
             entries.insert(name.into(), Entry::Data(value, None));
         };
         set("inventory_hostname", Value::Str(Arc::clone(host)));
-        set("inventory_hostname_short", Value::from(host.split('.').next().unwrap_or(host)));
+        let address = host.parse::<std::net::IpAddr>().is_ok();
+        let short = if address { host } else { host.split('.').next().unwrap_or(host) };
+        set("inventory_hostname_short", Value::from(short));
         if let Some(record) = self.record(host) {
             let names: Vec<Value> = if record.groups.is_empty() {
                 vec![Value::from("ungrouped")]
@@ -132,28 +134,33 @@ impl PlayRun {
                 record.groups.iter().map(|group| Value::Str(Arc::clone(group))).collect()
             };
             set("group_names", Value::from(names));
+            if record.added {
+                set("inventory_dir", Value::Null);
+                set("inventory_file", Value::Null);
+            }
             if let Some(file) = &record.source {
                 set("inventory_dir", file.parent().map(|dir| dir.display().to_string()).into());
                 set("inventory_file", Value::from(file.display().to_string()));
             }
         }
         if let Some(role) = context.and_then(|context| context.role()) {
-            let name = Value::Str(Arc::clone(&role.name));
-            set("role_name", name.clone());
-            set("ansible_role_name", name);
+            set("role_name", Value::Str(Arc::clone(&role.short)));
+            set("ansible_role_name", Value::Str(Arc::clone(&role.name)));
+            set("ansible_collection_name", role.collection.clone().map_or(Value::Null, Value::Str));
             // Tasks may run commands elsewhere, so it is absolute, as Ansible has it.
             let path = std::path::absolute(&role.path).unwrap_or_else(|_| role.path.clone());
             set("role_path", Value::from(path.display().to_string()));
             // Roles that import or include this one; those that depend on it are not its parents.
-            let mut inner = role;
             let mut parents: Vec<Value> = Vec::new();
             let mut paths: Vec<Value> = Vec::new();
+            let mut included = role.included;
             for outer in context.into_iter().flat_map(parents_of) {
-                if !outer.dependencies.iter().any(|dependency| dependency.path == inner.path) {
+                if included {
                     parents.push(Value::Str(Arc::clone(&outer.name)));
-                    paths.push(Value::from(outer.path.display().to_string()));
+                    let path = std::path::absolute(&outer.path).unwrap_or_else(|_| outer.path.clone());
+                    paths.push(Value::from(path.display().to_string()));
                 }
-                inner = outer;
+                included = outer.included;
             }
             if !parents.is_empty() {
                 set("ansible_parent_role_names", Value::from(parents));
@@ -190,13 +197,15 @@ impl PlayRun {
         set("ansible_play_batch", list(&alive));
         set("play_hosts", list(&alive));
         set("ansible_play_name", Value::from(self.name.clone()));
-        let direct: Vec<Arc<str>> = self
-            .play
-            .roles
-            .iter()
-            .filter(|role| parents_of(&role.context).next().is_none())
-            .map(|role| Arc::clone(&role.role.name))
-            .collect();
+        let listed = self.play.roles.iter().filter(|role| parents_of(&role.context).next().is_none());
+        let mut direct: IndexSet<Arc<str>> = listed.map(|role| Arc::clone(&role.role.name)).collect();
+        for role in &self.play.roles {
+            imported_names(&role.tasks, &mut direct);
+        }
+        for items in [&self.play.pre_tasks, &self.play.tasks, &self.play.post_tasks] {
+            imported_names(items, &mut direct);
+        }
+        let direct: Vec<Arc<str>> = direct.into_iter().collect();
         let dependent: IndexSet<Arc<str>> = self
             .play
             .roles
@@ -211,6 +220,11 @@ impl PlayRun {
         set("ansible_play_role_names", list(&direct));
         set("ansible_dependent_role_names", list(&dependent));
         set("ansible_role_names", list(&every));
+        let sources = self.engine.options.inventory.iter();
+        set(
+            "ansible_inventory_sources",
+            Value::from(sources.map(|source| Value::from(source.as_str())).collect::<Vec<_>>()),
+        );
         set("playbook_dir", Value::from(self.playbook_dir().display().to_string()));
         set("hostctl_run", self.engine.options.run_info.clone());
         set("ansible_check_mode", Value::Bool(self.engine.options.check));
@@ -249,7 +263,7 @@ impl PlayRun {
         let runs = |host: &&Arc<str>| {
             let state = self.engine.states.get(host);
             let state = lock(&state);
-            state.out.is_none() && !state.failing
+            (state.out.is_none() || state.ended_before) && !state.failing
         };
         hosts.iter().filter(runs).cloned().collect()
     }
@@ -291,6 +305,24 @@ impl PlayRun {
     }
 }
 
+/// The roles that tasks import: they count as roles of the play.
+fn imported_names(items: &[Item], names: &mut IndexSet<Arc<str>>) {
+    for item in items {
+        match item {
+            Item::Task(_) => {}
+            Item::Block(block) => {
+                for part in [&block.body, &block.rescue, &block.always] {
+                    imported_names(part, names);
+                }
+            }
+            Item::Role(role) => {
+                names.insert(Arc::clone(&role.role.name));
+                imported_names(&role.tasks, names);
+            }
+        }
+    }
+}
+
 /// The roles around a role's use, innermost first.
 fn parents_of(context: &Arc<Context>) -> impl Iterator<Item = &Arc<Role>> {
     context
@@ -305,10 +337,16 @@ fn parents_of(context: &Arc<Context>) -> impl Iterator<Item = &Arc<Role>> {
 /// The layers of a chain of contexts: play, roles, blocks, includes.
 fn context_layers(context: &Arc<Context>, layers: &mut Vec<Layer>) {
     let chain: Vec<&Context> = context.chain().collect();
+    let (mut in_play, mut imported) = (false, Vec::new());
     for context in chain.into_iter().rev() {
         let vars = context.keywords.get("vars");
         match &context.kind {
-            ContextKind::Play => layers.extend(vars.map(|node| source(Level::PlayVars, "play vars", node))),
+            ContextKind::Play => {
+                layers.extend(vars.map(|node| source(Level::PlayVars, "play vars", node)));
+                // An imported playbook's variables outrank those of its plays, the innermost import's first.
+                layers.extend(imported.drain(..).rev());
+                in_play = true;
+            }
             ContextKind::Role(role) => {
                 role_layers(role, layers);
                 layers.extend(vars.map(|node| source(Level::RoleVars, "role entry", node)));
@@ -328,8 +366,14 @@ fn context_layers(context: &Arc<Context>, layers: &mut Vec<Layer>) {
                 }
             }
             ContextKind::Block => layers.extend(vars.map(|node| source(Level::BlockVars, "block vars", node))),
-            ContextKind::Include { .. } => {
+            ContextKind::Include { dynamic: true, .. } => {
                 layers.extend(vars.map(|node| source(Level::IncludeParams, "include vars", node)));
+            }
+            ContextKind::Include { .. } if in_play => {
+                layers.extend(vars.map(|node| source(Level::BlockVars, "import vars", node)));
+            }
+            ContextKind::Include { .. } => {
+                imported.extend(vars.map(|node| source(Level::PlayVars, "import_playbook vars", node)));
             }
         }
     }

@@ -42,9 +42,12 @@ impl HostRun {
             "include_vars" => Arc::clone(&lock(&self.play.engine.states.get(&self.host)).included),
             _ => Arc::default(),
         };
+        let gathers = matches!(&task.action, crate::playbook::Action::Module(module)
+            if matches!(&*module.name, "gather_facts" | "ansible.builtin.gather_facts" | "ansible.legacy.gather_facts"));
         for host in hosts {
             let state = self.play.engine.states.get(&host);
             let mut state = lock(&state);
+            let mut kept = false;
             match name {
                 "set_fact" => {
                     let cacheable = attempt.result.get(&StrKey("_ansible_facts_cacheable")).is_some_and(Value::truthy);
@@ -53,6 +56,7 @@ impl HostRun {
                     }
                     if cacheable {
                         state.merge_facts(facts);
+                        kept = true;
                     }
                 }
                 "include_vars" => {
@@ -60,7 +64,15 @@ impl HostRun {
                     Arc::make_mut(&mut state.included)
                         .extend(set.map(|(name, entry)| (Arc::clone(name), entry.clone())));
                 }
-                _ => state.merge_facts(facts),
+                _ => {
+                    state.merge_facts(facts);
+                    // Only the gathering of facts makes a later one needless (`smart`), no `setup` of a play's own.
+                    state.gathered |= gathers;
+                    kept = true;
+                }
+            }
+            if kept {
+                self.play.engine.states.keep_facts(&host, &state);
             }
         }
         if name == "set_fact" {
@@ -73,7 +85,7 @@ impl HostRun {
     pub(super) fn settle(&self, task: &Arc<Task>, mut ended: Ended, run_once: bool, here: &Here) -> Flow {
         let engine = &self.play.engine;
         let scope = self.scope(task, here);
-        let no_log = self.keyword_flag(task, "no_log", &scope).ok().flatten().unwrap_or(false);
+        let no_log = ended.no_log || self.keyword_flag(task, "no_log", &scope).ok().flatten().unwrap_or(false);
         let flag = |name| match (ended.ignored, name) {
             (Some((errors, _)), "ignore_errors") => errors,
             (Some((_, unreachable)), "ignore_unreachable") => unreachable,
@@ -105,7 +117,7 @@ impl HostRun {
             if !matches!(attempt.status, Status::Skipped | Status::Unreachable)
                 && let Some(role) = task.context.role()
             {
-                state.roles_ran.insert(role.path.clone());
+                state.roles_ran.insert(Arc::clone(&role.key));
             }
             match attempt.status {
                 Status::Unreachable if ignore_unreachable => {
@@ -164,7 +176,9 @@ impl HostRun {
         for name in ended.notify.iter().filter(|name| told.insert(name.as_str())) {
             self.emit(EventKind::Notified { handler: name.clone(), runs: false });
         }
-        self.emit(EventKind::HostDone { task: task.id, done, items: ended.items });
+        if !ended.told {
+            self.emit(EventKind::HostDone { task: task.id, done, items: ended.items });
+        }
         if ended.items.is_none() {
             self.warn_all(task, attempt);
         }
@@ -217,10 +231,9 @@ impl HostRun {
         let mut known: Vec<String> = Vec::new();
         let mut by_rank: Vec<&super::play::Handler> = handlers.iter().collect();
         by_rank.sort_by_key(|handler| std::cmp::Reverse(handler.group));
-        for handler in by_rank {
+        for handler in &by_rank {
             let own = handler.task.keywords.get("name").map(&text).unwrap_or_default();
-            let full = handler.task.context.role().map(|role| format!("{} : {own}", role.name));
-            if own == name || full.as_deref() == Some(name) {
+            if !own.is_empty() && handler.task.notified_by(&own).iter().any(|known| known == name) {
                 // The one that came last takes the place of those before it.
                 let state = self.play.engine.states.get(&self.host);
                 let role = handler.task.context.role().map(|role| role.path.clone());
@@ -236,22 +249,29 @@ impl HostRun {
             }
             known.push(own);
         }
-        for handler in &handlers {
-            let topics = handler.task.keywords.get("listen").map(Node::to_value);
-            let listens = match topics {
-                Some(Value::List(topics)) => topics.iter().any(|topic| python_str(topic) == name),
-                Some(topic) => python_str(&topic) == name,
+        // Of those that share a name the last one listens.
+        let mut seen: Vec<String> = Vec::new();
+        for handler in by_rank {
+            let answers =
+                |topic: &Value| handler.task.notified_by(&python_str(topic)).iter().any(|known| known == name);
+            let listens = match handler.task.keywords.get("listen").map(Node::to_value) {
+                Some(Value::List(topics)) => topics.iter().any(answers),
+                Some(topic) => answers(&topic),
                 None => false,
             };
-            if listens {
-                ids.push(handler.task.id);
+            let own = handler.task.keywords.get("name").map(&text).unwrap_or_default();
+            if !listens || !own.is_empty() && seen.contains(&own) {
+                continue;
             }
+            seen.push(own);
+            ids.push(handler.task.id);
         }
         if ids.is_empty() {
             let span = task.keywords.get("notify").map_or(task.label_span, Node::place);
             return Err(Diagnostic::source("P0151", format!("no handler is named `{name}` and none listens to it"))
                 .with_label(span, "notified here")
-                .with_nearest(name, known.iter().map(String::as_str)));
+                .with_nearest(name, known.iter().map(String::as_str))
+                .with_hint_else("`notify` takes the name of a handler, or what one has in `listen`"));
         }
         let state = self.play.engine.states.get(&self.host);
         lock(&state).notified.extend(ids);
@@ -259,7 +279,7 @@ impl HostRun {
     }
 
     /// Adds the task's place to a failure.
-    fn located(&self, task: &Task, mut diagnostic: Diagnostic) -> Diagnostic {
+    pub(super) fn located(&self, task: &Task, mut diagnostic: Diagnostic) -> Diagnostic {
         if diagnostic.severity == Severity::Error
             && !diagnostic.labels.iter().any(|label| label.span == task.label_span)
         {

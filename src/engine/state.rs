@@ -7,7 +7,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use crate::diag::Result;
 use crate::event::Stats;
-use crate::value::{Map, Value};
+use crate::value::{Key, Map, StrKey, Value, insert};
 use crate::vars::{Entry, Layer, Level, Origin};
 
 /// One host as the inventory has it.
@@ -21,6 +21,8 @@ pub struct HostRecord {
     pub groups: Vec<Arc<str>>,
     /// The file of the inventory that names it first.
     pub source: Option<std::path::PathBuf>,
+    /// A task added it.
+    pub added: bool,
 }
 
 /// The inventory, as the engine needs it. `add_host` and `group_by` change it.
@@ -35,8 +37,12 @@ pub trait HostList: Send + Sync {
     fn add_host(&self, name: &str, groups: &[String], vars: &Map) -> Result<bool>;
     /// Puts a host into a group with parents; true if anything changed.
     fn add_to_group(&self, host: &str, group: &str, parents: &[String]) -> Result<bool>;
+    /// Reads the sources again (`meta: refresh_inventory`); what was added during the run stays.
+    fn refresh(&self) -> Result<()>;
     /// Folder of the (first) inventory file, for `inventory_dir`; and the file.
     fn location(&self) -> Option<std::path::PathBuf>;
+    /// From now on `group_vars/` and `host_vars/` beside the playbooks of this folder count, not the last one's.
+    fn enter_playbook(&self, dir: &std::path::Path) -> Result<()>;
 }
 
 /// What the run has learned about a host.
@@ -62,14 +68,20 @@ pub(super) struct HostState {
     pub failing: bool,
     /// `meta: clear_host_errors` took a failure back that is still on its way out.
     pub cleared: bool,
+    /// Failed because another host did (`any_errors_fatal`): a rescue brings it to the end of this play only.
+    pub condemned: bool,
+    /// It was ended in an earlier batch of this play.
+    pub ended_before: bool,
     /// Out of the run: failed, unreachable or ended.
     pub out: Option<Out>,
     /// Roles that have run to their end.
-    pub roles_done: IndexSet<String>,
-    /// Folders of roles of which a task ran: one that was skipped throughout may come again.
-    pub roles_ran: IndexSet<std::path::PathBuf>,
+    pub roles_done: IndexSet<Arc<str>>,
+    /// Roles of which a task ran: one that was skipped throughout may come again.
+    pub roles_ran: IndexSet<Arc<str>>,
     /// Facts were gathered (for `gathering: smart`).
     pub gathered: bool,
+    /// Facts are in `ansible_facts` only (`inject_facts_as_vars`).
+    pub no_inject: bool,
 }
 
 /// Why a host takes no further part.
@@ -83,19 +95,77 @@ pub(super) enum Out {
     Ended,
 }
 
+/// Facts that outlive a run, by host, under the names of Ansible's `setup` (`ansible_*`).
+pub trait FactCache: Send + Sync {
+    /// The facts of a host, if there are any that are not too old.
+    fn load(&self, host: &str) -> Option<Map>;
+    /// Keeps the facts of a host.
+    fn save(&self, host: &str, facts: &Map);
+    /// Forgets the facts of a host.
+    fn forget(&self, host: &str);
+}
+
+/// The fact that says that all facts were gathered, as Ansible keeps it.
+const GATHERED: &str = "_ansible_facts_gathered";
+
 /// All hosts' states, by name.
-#[derive(Default)]
 pub(super) struct States {
+    cache: Option<Arc<dyn FactCache>>,
+    inject_facts: bool,
     hosts: Mutex<BTreeMap<Arc<str>, Arc<Mutex<HostState>>>>,
     /// Values of `set_stats`, by host; `_run` for the run as a whole.
     pub custom: Mutex<BTreeMap<String, Map>>,
 }
 
 impl States {
-    /// The state of a host, made when first asked for.
+    /// No host yet; `cache` keeps facts between runs.
+    pub fn new(cache: Option<Arc<dyn FactCache>>, inject_facts: bool) -> Self {
+        Self { cache, inject_facts, hosts: Mutex::default(), custom: Mutex::default() }
+    }
+
+    /// The state of a host, made when first asked for, with the facts that are kept of it.
     pub fn get(&self, host: &Arc<str>) -> Arc<Mutex<HostState>> {
         let mut hosts = lock(&self.hosts);
-        Arc::clone(hosts.entry(Arc::clone(host)).or_default())
+        Arc::clone(hosts.entry(Arc::clone(host)).or_insert_with(|| {
+            let mut state = HostState { no_inject: !self.inject_facts, ..HostState::default() };
+            if let Some(mut facts) = self.cache.as_ref().and_then(|cache| cache.load(host)) {
+                state.gathered = facts.shift_remove(&StrKey(GATHERED)).is_some_and(|value| value.truthy());
+                state.merge_facts(&facts);
+            }
+            Arc::new(Mutex::new(state))
+        }))
+    }
+
+    /// Keeps a host's facts for later runs.
+    pub fn keep_facts(&self, host: &str, state: &HostState) {
+        let Some(cache) = &self.cache else { return };
+        let mut facts: Map = state
+            .facts
+            .iter()
+            .map(|(key, value)| {
+                let short = key.text();
+                let plain = short.starts_with("ansible_") || state.bare_facts.contains(&short);
+                let name = if plain { short } else { format!("ansible_{short}").into() };
+                (Key::Str(name), value.clone())
+            })
+            .collect();
+        if state.gathered {
+            insert(&mut facts, GATHERED, true);
+        }
+        cache.save(host, &facts);
+    }
+
+    /// Forgets what is known of a host by facts.
+    pub fn clear_facts(&self, host: &Arc<str>) {
+        let state = self.get(host);
+        let mut state = lock(&state);
+        state.facts = Arc::default();
+        state.bare_facts.clear();
+        state.facts_layer = None;
+        state.gathered = false;
+        if let Some(cache) = &self.cache {
+            cache.forget(host);
+        }
     }
 
     /// Whether a host is out of the run for this reason.
@@ -127,13 +197,13 @@ impl HostState {
                 Some(short) if key.as_str() != Some("ansible_local") => short.into(),
                 _ => key.text(),
             };
-            let bare = key.as_str().is_some_and(|name| !name.starts_with("ansible_") && name != "module_setup");
+            let bare = key.as_str().is_some_and(|name| !name.starts_with("ansible_"));
             if bare {
                 self.bare_facts.insert(Arc::clone(&name));
             } else {
                 self.bare_facts.shift_remove(&name);
             }
-            all.insert(crate::value::Key::Str(name), value.clone());
+            all.insert(Key::Str(name), value.clone());
         }
         self.facts_layer = None;
     }
@@ -150,7 +220,8 @@ impl HostState {
                 let short = key.text();
                 let plain = short.starts_with("ansible_") || self.bare_facts.contains(&short);
                 let name: Arc<str> = if plain { short } else { format!("ansible_{short}").into() };
-                if !is_connection_setting(&name) {
+                let injected = !self.no_inject || &*name == "ansible_local";
+                if injected && !is_connection_setting(&name) {
                     entries.insert(name, Entry::Data(value.clone(), None));
                 }
             }
@@ -187,6 +258,7 @@ pub(super) fn is_connection_setting(name: &str) -> bool {
     NAMES.contains(&name)
         || name.starts_with("ansible_ssh_") && !name.starts_with("ansible_ssh_host_key_")
         || name.starts_with("ansible_become")
+        || name.starts_with("ansible_") && name.ends_with("_interpreter")
 }
 
 /// A fixed list of hosts: `-i host,` lists and tests.
@@ -202,7 +274,10 @@ impl StaticHosts {
             .iter()
             .map(|name| {
                 let name: Arc<str> = Arc::from(*name);
-                (Arc::clone(&name), HostRecord { name, layers: Vec::new(), groups: Vec::new(), source: None })
+                (
+                    Arc::clone(&name),
+                    HostRecord { name, layers: Vec::new(), groups: Vec::new(), source: None, added: false },
+                )
             })
             .collect();
         Self { inner: Mutex::new(inner) }
@@ -252,6 +327,7 @@ impl HostList for StaticHosts {
             )],
             groups: groups.iter().map(|group| Arc::from(group.as_str())).collect(),
             source: None,
+            added: true,
         };
         Ok(hosts.insert(name, record).is_none())
     }
@@ -265,6 +341,14 @@ impl HostList for StaticHosts {
         }
         record.groups.push(group);
         Ok(true)
+    }
+
+    fn enter_playbook(&self, _dir: &std::path::Path) -> Result<()> {
+        Ok(())
+    }
+
+    fn refresh(&self) -> Result<()> {
+        Ok(())
     }
 
     fn location(&self) -> Option<std::path::PathBuf> {

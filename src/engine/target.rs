@@ -60,6 +60,8 @@ pub struct Become {
     pub flags: Vec<String>,
     /// `become_exe`.
     pub exe: Option<String>,
+    /// `ansible_su_prompt_l10n`: what `su` asks for a password with; empty for the known languages.
+    pub prompts: Vec<String>,
 }
 
 /// Gives targets, opens connections when first needed, keeps one agent for each become user.
@@ -69,8 +71,8 @@ pub trait Targets: Send + Sync {
     async fn target(&self, spec: &TargetSpec) -> Result<Arc<dyn Target>>;
     /// Forgets a host's connections after it was lost or `meta: reset_connection`.
     async fn reset(&self, host: &str);
-    /// Ends what runs on a host as a become user, before that account is removed.
-    async fn forget_user(&self, _host: &str, _user: &str) {}
+    /// Ends what runs as this user on the machine of a spec: somebody takes the user away.
+    async fn dismiss(&self, spec: &TargetSpec, user: &str);
     /// Ends all connections and agents.
     async fn close(&self);
     /// What is known of a host's connection (agent path, versions), for `-vvv`.

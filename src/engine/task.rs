@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::conditions::keyword;
+use super::debugger::Next;
 use super::interp::{Flow, Here, HostRun};
+use super::judge::{fail, with_register};
 use super::loops::loop_attempt;
 use super::play::PlayRun;
-use super::result::{Attempt, add_exception};
+use super::result::Attempt;
 use super::schedule::Round;
 use crate::diag::{Diagnostic, Result};
 use crate::event::{EventKind, Status};
 use crate::playbook::{ModuleUse, Task};
-use crate::value::{Map, StrKey, Value, insert, python_str};
-use crate::vars::{Entry, Layer, Level, Scope};
+use crate::value::{StrKey, Value, insert, python_str};
+use crate::vars::{Entry, Scope};
 use crate::yaml::Node;
 
 /// How a whole task ended on a host, before it is counted.
@@ -25,6 +27,17 @@ pub(super) struct Ended {
     pub notify: Vec<String>,
     /// Of a loop: whether all items that failed, and all that were unreachable, are ignored.
     pub ignored: Option<(bool, bool)>,
+    /// Its end was shown already.
+    pub told: bool,
+    /// It, or one of its items, is not to be shown.
+    pub no_log: bool,
+}
+
+impl Ended {
+    /// The end of a task that has no loop and notifies nobody.
+    pub fn plain(attempt: Attempt) -> Self {
+        Self { attempt, items: None, notify: Vec::new(), ignored: None, told: false, no_log: false }
+    }
 }
 
 impl HostRun {
@@ -41,8 +54,12 @@ impl HostRun {
         let for_all = matches!(module.entry.meta.name, "add_host" | "pause");
         let shared = self.keyword_flag(task, "run_once", &scope).ok().flatten().unwrap_or(false);
         let run_once = for_all || shared;
+        if self.play.free {
+            self.warn_free(task, shared, here);
+        }
         if run_once && !round.is_leader(&self.host) {
-            return if round.wait().await { Flow::Failed } else { Flow::Next };
+            let failed = round.wait().await;
+            return if self.failed_with_others(failed) == Flow::Failed { Flow::FailedTwice } else { Flow::Next };
         }
         self.announce(task, round, here);
         self.emit(EventKind::HostStarted { task: task.id });
@@ -51,8 +68,7 @@ impl HostRun {
         let throttle = match self.throttle(task, &scope) {
             Ok(throttle) => throttle,
             Err(diagnostic) => {
-                let ended =
-                    Ended { attempt: Attempt::error(diagnostic), items: None, notify: Vec::new(), ignored: None };
+                let ended = Ended::plain(Attempt::error(diagnostic));
                 let flow = self.settle(task, ended, shared, here);
                 if run_once {
                     round.finish(flow == Flow::Failed);
@@ -80,6 +96,19 @@ impl HostRun {
         }
         let mut ended = self.execute(task, module, scope, here).await;
         drop(permit);
+        let mut changes = super::debugger::Changes::default();
+        let mut changed = (Arc::clone(task), here.clone());
+        while self.wants_debugger(task, &ended, here) {
+            match self.debug_session(&changed.0, &mut ended, &mut changes, &changed.1).await {
+                Next::Continue | Next::Exit => break,
+                Next::Redo => {}
+            }
+            changed = changes.apply(task, here);
+            let crate::playbook::Action::Module(module) = &changed.0.action else { break };
+            let _permit = self.play.engine.forks.acquire().await;
+            let scope = self.scope(&changed.0, &changed.1);
+            ended = self.execute(&changed.0, module, scope, &changed.1).await;
+        }
         ended.attempt.seconds = started.elapsed().as_secs_f64();
         // Only the keyword shares the result with the other hosts.
         let flow = self.settle(task, ended, shared, here);
@@ -87,14 +116,35 @@ impl HostRun {
             round.pass_on();
         }
         if run_once {
-            round.finish(flow == Flow::Failed);
+            round.finish(matches!(flow, Flow::Failed | Flow::Gone));
         }
         flow
     }
 
+    /// What hosts that do not wait for each other cannot do together.
+    fn warn_free(&self, task: &Task, run_once: bool, here: &Here) {
+        let fatal = self.keyword_bool(task, "any_errors_fatal", here) == Some(true);
+        let texts = [
+            (
+                run_once,
+                "Using run_once with the free strategy is not currently supported. This task will still be executed for every host in the inventory list.",
+            ),
+            (
+                fatal,
+                "Using any_errors_fatal with the free strategy is not supported, as tasks are executed independently on each host",
+            ),
+        ];
+        for (_, text) in texts.into_iter().filter(|(holds, _)| *holds) {
+            self.play.engine.warn_once(None, Diagnostic::task("H0002", text).with_label(task.label_span, "this task"));
+        }
+    }
+
     /// The task's own limit of hosts at a time (`throttle`).
     fn throttle(&self, task: &Task, scope: &Scope) -> Result<Option<(usize, Arc<tokio::sync::Semaphore>)>> {
-        let Some(value) = self.keyword_value(task, "throttle", scope)? else { return Ok(None) };
+        let value = self
+            .keyword_value(task, "throttle", scope)
+            .map_err(|error| error.within("Failed to convert the throttle value to an integer: "))?;
+        let Some(value) = value else { return Ok(None) };
         let text = python_str(&value);
         let limit = text.trim().parse::<i64>().map_err(|_| {
             Diagnostic::source("P0111", format!("`throttle` must be a number, found `{text}`"))
@@ -182,31 +232,35 @@ impl HostRun {
 
     /// Runs the task's loop, or its one call.
     async fn execute(&self, task: &Arc<Task>, module: &ModuleUse, scope: Scope, here: &Here) -> Ended {
-        let no_log = self.keyword_flag(task, "no_log", &scope).ok().flatten().unwrap_or(false);
         let looped = match self.task_loop(task, &scope) {
             Ok(looped) => looped,
             Err(diagnostic) => {
                 // A list that cannot be made does not matter where the task would not run.
-                let attempt = match self.when(task, &scope) {
-                    Ok(Err(condition)) => Attempt::skipped(condition),
-                    _ => Attempt::error(diagnostic),
-                };
-                return Ended { attempt, items: None, notify: Vec::new(), ignored: None };
+                let mut attempt = self.unless_skipped(task, diagnostic, &scope);
+                if attempt.failed() {
+                    attempt.result.shift_remove(&StrKey("changed"));
+                }
+                return Ended::plain(attempt);
             }
         };
         let Some(looped) = looped else {
             let mut notify = Vec::new();
             let scope = self.delegated(task, scope);
-            let attempt = self.item(task, module, &scope, no_log, &mut notify).await;
+            let (no_log, attempt) = match self.no_log(task, &scope) {
+                Ok(no_log) => (no_log, self.item(task, module, &scope, no_log, &mut notify).await),
+                Err(diagnostic) => (true, self.unless_skipped(task, diagnostic, &scope)),
+            };
             self.apply(task, &attempt, &scope);
             drop(scope);
-            return Ended { attempt, items: None, notify, ignored: None };
+            return Ended { notify, no_log, ..Ended::plain(attempt) };
         };
         let count = looped.items.len();
         let mut notify = Vec::new();
         let mut attempts: Vec<Attempt> = Vec::with_capacity(count);
         let mut base = scope;
         let mut all_ignored = (true, true);
+        let mut any_no_log = false;
+        let mut undecided = None;
         for (index, item) in looped.items.iter().enumerate() {
             if index > 0 && looped.pause > 0.0 {
                 tokio::time::sleep(Duration::from_secs_f64(looped.pause)).await;
@@ -227,7 +281,11 @@ impl HostRun {
             let scope = base.with(layer);
             let started = Instant::now();
             let scope = self.delegated(task, scope);
-            let mut attempt = self.item(task, module, &scope, no_log, &mut notify).await;
+            let (no_log, mut attempt) = match self.no_log(task, &scope) {
+                Ok(no_log) => (no_log, self.item(task, module, &scope, no_log, &mut notify).await),
+                Err(diagnostic) => (true, self.unless_skipped(task, diagnostic, &scope)),
+            };
+            any_no_log |= no_log;
             attempt.seconds = started.elapsed().as_secs_f64();
             insert(&mut attempt.result, &looped.var, item.clone());
             insert(&mut attempt.result, "ansible_loop_var", looped.var.as_str());
@@ -258,7 +316,13 @@ impl HostRun {
             let stop = match &looped.break_when {
                 Some(node) => {
                     let scope = with_register(task, &attempt.result, &scope);
-                    matches!(self.play.engine.templates.condition(node, &scope), Ok(Ok(())))
+                    match self.play.engine.templates.condition(node, &scope) {
+                        Ok(verdict) => verdict.is_ok(),
+                        Err(diagnostic) => {
+                            undecided = Some(self.with_values(diagnostic, node, &scope));
+                            true
+                        }
+                    }
                 }
                 None => false,
             };
@@ -284,7 +348,26 @@ impl HostRun {
                 break;
             }
         }
-        Ended { attempt: loop_attempt(&attempts), items: Some(count), notify, ignored: Some(all_ignored) }
+        if let Some(diagnostic) = undecided {
+            let mut attempt = Attempt::error(diagnostic);
+            attempt.result.shift_remove(&StrKey("changed"));
+            return Ended { no_log: any_no_log, ..Ended::plain(attempt) };
+        }
+        let attempt = loop_attempt(&attempts);
+        Ended { items: Some(count), notify, ignored: Some(all_ignored), no_log: any_no_log, ..Ended::plain(attempt) }
+    }
+
+    /// `no_log` of a task or item.
+    fn no_log(&self, task: &Task, scope: &Scope) -> Result<bool> {
+        Ok(self.keyword_flag(task, "no_log", scope)?.unwrap_or(false))
+    }
+
+    /// A failure that does not matter where the task would not run.
+    fn unless_skipped(&self, task: &Task, diagnostic: Diagnostic, scope: &Scope) -> Attempt {
+        match self.when(task, scope) {
+            Ok(Err(condition)) => Attempt::skipped(condition),
+            _ => Attempt::error(diagnostic),
+        }
     }
 
     /// The scope of an item with the host that it is delegated to, if it is; a condition may still hold it back, so
@@ -346,12 +429,18 @@ impl HostRun {
                 return attempt;
             }
             if attempt_number >= tries.0 {
-                if !attempt.failed() {
+                // What `failed_when` says about a result outweighs that it never came to an end.
+                let judged = attempt.result.get(&StrKey("failed_when_result")) == Some(&Value::Bool(false));
+                if !attempt.failed() && !judged {
                     let diagnostic = Diagnostic::task(
                         "H0011",
                         format!("the condition of `until` did not hold in {} tries", tries.0),
                     )
                     .with_label_opt(until.map(Node::place), "never true");
+                    let diagnostic = match until {
+                        Some(node) => self.with_values(diagnostic, node, &scope_now),
+                        None => diagnostic,
+                    };
                     attempt.status = Status::Failed;
                     attempt.diagnostic = Some(diagnostic);
                 }
@@ -375,6 +464,7 @@ impl HostRun {
             found.trim().parse::<f64>().map(Some).map_err(|_| {
                 Diagnostic::source("P0111", format!("`{name}` must be a number, found `{found}`"))
                     .with_label(node.place(), "not a number")
+                    .with_hint(format!("{name}: 5"))
             })
         };
         let retries = number("retries")?;
@@ -387,62 +477,6 @@ impl HostRun {
             None => 1,
         };
         Ok((tries, delay))
-    }
-
-    /// `changed_when` and `failed_when`.
-    fn judge(&self, task: &Task, attempt: &mut Attempt, scope: &Scope) {
-        if attempt.status == Status::Skipped {
-            return;
-        }
-        if let Some(node) = task.keywords.get("changed_when") {
-            match self.verdict(node, scope) {
-                Ok(changed) => {
-                    insert(&mut attempt.result, "changed", changed);
-                    if !attempt.failed() {
-                        attempt.status = if changed { Status::Changed } else { Status::Ok };
-                    }
-                    if !changed {
-                        attempt.changes.clear();
-                    }
-                }
-                Err(diagnostic) => return fail(attempt, "changed_when_result", diagnostic),
-            }
-        }
-        if let Some(node) = task.keywords.get("failed_when") {
-            let scope = with_register(task, &attempt.result, scope);
-            match self.verdict(node, &scope) {
-                Ok(failed) => {
-                    insert(&mut attempt.result, "failed", failed);
-                    insert(&mut attempt.result, "failed_when_result", failed);
-                    if failed {
-                        let diagnostic = Diagnostic::task("H0010", "the condition of `failed_when` holds")
-                            .with_label(node.place(), "true");
-                        attempt.status = Status::Failed;
-                        add_exception(&mut attempt.result);
-                        attempt.diagnostic = Some(match attempt.diagnostic.take() {
-                            Some(own) => own,
-                            None => diagnostic,
-                        });
-                    } else if attempt.failed() {
-                        let changed = attempt.result.get(&StrKey("changed")).is_some_and(Value::truthy);
-                        attempt.status = if changed { Status::Changed } else { Status::Ok };
-                        attempt.diagnostic = None;
-                        if let Some(trace) = attempt.result.shift_remove(&StrKey("exception")) {
-                            insert(&mut attempt.result, "failed_when_suppressed_exception", trace);
-                        }
-                    }
-                }
-                Err(diagnostic) => return fail(attempt, "failed_when_result", diagnostic),
-            }
-        }
-        if !attempt.result.contains_key(&StrKey("failed")) {
-            insert(&mut attempt.result, "failed", false);
-        }
-    }
-
-    /// A condition's truth; the list form means all of them.
-    fn verdict(&self, node: &Node, scope: &Scope) -> Result<bool> {
-        Ok(self.play.engine.templates.condition(node, scope)?.is_ok())
     }
 
     fn collect_notify(&self, task: &Task, attempt: &Attempt, scope: &Scope, notify: &mut Vec<String>) {
@@ -485,27 +519,9 @@ fn names_in(value: &Value, names: &mut Vec<String>) {
     }
 }
 
-fn fail(attempt: &mut Attempt, verdict: &str, diagnostic: Diagnostic) {
-    insert(&mut attempt.result, "failed", true);
-    insert(&mut attempt.result, verdict, diagnostic.registered());
-    insert(&mut attempt.result, "msg", diagnostic.registered());
-    attempt.status = Status::Failed;
-    attempt.diagnostic = Some(diagnostic);
-}
-
 impl PlayRun {
     /// The host that stands for the controller.
     pub(super) fn controller() -> Arc<str> {
         Arc::from("localhost")
-    }
-}
-
-/// The scope with the registered name showing this result already.
-fn with_register(task: &Task, result: &Map, scope: &Scope) -> Scope {
-    match task.keywords.get("register").and_then(Node::as_str) {
-        Some(name) => {
-            scope.with(Layer::data(Level::Magic, "register", [(Arc::from(name), Value::from(result.clone()))]))
-        }
-        None => scope.clone(),
     }
 }

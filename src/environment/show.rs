@@ -54,7 +54,7 @@ fn value_of(entry: &Entry) -> String {
         Entry::Lazy(node) => to_json_text(&masked(node), JsonStyle::default()),
         Entry::Data(value, _) => to_json_text(value, JsonStyle::default()),
         Entry::Sealed(..) => MASK.to_owned(),
-        Entry::HostVars(_) => "...".to_owned(),
+        Entry::HostVars(_) | Entry::Merged(_) => "...".to_owned(),
     }
 }
 

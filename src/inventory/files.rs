@@ -38,12 +38,72 @@ pub struct Reader<'a> {
     pub keyring: Option<&'a Keyring>,
     /// Errors and warnings.
     pub diagnostics: Vec<Diagnostic>,
+    /// Mappings of one name are joined (`hash_behaviour: merge`).
+    pub merge: bool,
+    /// What becomes of names of groups that are no names of variables.
+    pub odd_groups: OddGroups,
+    /// Renders what inventory plugins hold; without it such files are refused.
+    pub templates: Option<&'a crate::template::Templates>,
+    /// `-e`, for plugins that ask for it.
+    pub extra: Vec<Layer>,
+}
+
+/// What becomes of characters in names of groups that no variable's name has (`force_valid_group_names`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OddGroups {
+    /// They stay.
+    #[default]
+    Keep,
+    /// They stay, with a warning.
+    Warn,
+    /// They become underscores.
+    Replace,
+    /// They become underscores, with a warning.
+    ReplaceAndWarn,
+}
+
+impl OddGroups {
+    /// As the setting spells it; somebody must have written it for a warning.
+    pub fn parse(text: Option<&str>) -> Self {
+        match text {
+            Some("always") => Self::ReplaceAndWarn,
+            Some("silently") => Self::Replace,
+            Some("never") => Self::Warn,
+            _ => Self::Keep,
+        }
+    }
+
+    /// A group's name, with underscores if that is wanted; true if it has odd characters.
+    pub(super) fn name(self, name: &str) -> (std::borrow::Cow<'_, str>, bool) {
+        let odd = |c: char| !c.is_alphanumeric() && c != '_';
+        let first = name.starts_with(|c: char| c.is_numeric());
+        if !first && !name.contains(odd) {
+            return (name.into(), false);
+        }
+        if !matches!(self, Self::Replace | Self::ReplaceAndWarn) {
+            return (name.into(), true);
+        }
+        let mut text: String = name.chars().map(|c| if odd(c) { '_' } else { c }).collect();
+        if first {
+            let rest: String = text.chars().skip(1).collect();
+            text = format!("_{rest}");
+        }
+        (text.into(), true)
+    }
 }
 
 impl<'a> Reader<'a> {
     /// A reader.
     pub fn new(sources: &'a SourceMap, keyring: Option<&'a Keyring>) -> Self {
-        Self { sources, keyring, diagnostics: Vec::new() }
+        Self {
+            sources,
+            keyring,
+            diagnostics: Vec::new(),
+            merge: false,
+            odd_groups: OddGroups::Keep,
+            templates: None,
+            extra: Vec::new(),
+        }
     }
 
     /// A file of variables as a mapping; `None` if it is empty, sealed, or wrong (then reported).
@@ -112,6 +172,17 @@ impl Inventory {
         if self.localhost.is_none() && !self.hosts.contains_key("localhost") {
             host_vars.load(reader, "localhost", hosts, &mut self.localhost_files);
         }
+    }
+
+    /// Takes the folders of another playbook in the place of the last one's.
+    pub fn set_playbook_folder(&mut self, reader: &mut Reader<'_>, folder: &Path) {
+        let (all, groups, hosts) = Beside::Playbook.levels();
+        let other = |layer: &Layer| ![all, groups, hosts].contains(&layer.origin.level);
+        self.groups.values_mut().for_each(|group| group.files.retain(other));
+        self.hosts.values_mut().chain(self.localhost.as_mut()).for_each(|host| host.files.retain(other));
+        self.localhost_files.retain(other);
+        self.folders.retain(|(_, beside)| *beside != Beside::Playbook);
+        self.add_vars_folder(reader, folder, Beside::Playbook);
     }
 
     /// Reads the files of a host and of groups that came up during the run.

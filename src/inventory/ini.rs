@@ -207,7 +207,7 @@ impl Reader<'_> {
         for name in &expanded.names {
             let host = self.inventory.add_host(name, group, Some(host_span), Some(&self.source));
             for (name, value) in &entries {
-                host.vars.insert(Arc::clone(name), Entry::Lazy(value.clone()));
+                host.set(Arc::clone(name), Entry::Lazy(value.clone()));
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{Beside, Reader, shown};
+use super::constructed::Around;
+use super::files::{Beside, OddGroups, Reader, shown};
 use super::ini::read_ini;
 use super::model::Inventory;
 use super::range::expand;
@@ -10,7 +11,7 @@ use super::script::{is_program, read_program};
 use super::yaml::YamlReader;
 use crate::diag::Diagnostic;
 use crate::vault::read_text;
-use crate::yaml::{LoadOptions, load};
+use crate::yaml::{LoadOptions, Node, load};
 
 /// One `-i`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,27 @@ impl InventorySource {
             Self::Path(PathBuf::from(text))
         }
     }
+
+    /// As `ansible_inventory_sources` has it: paths absolute, lists as they are.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Hosts(text) => text.clone(),
+            Self::Path(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
+        }
+    }
+}
+
+/// The folder whose `group_vars/` and `host_vars/` belong to a source.
+fn beside(path: &Path) -> PathBuf {
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_path_buf() }
+}
+
+/// The plugin that a file configures, if it is one that is here.
+fn plugin_of(node: &Node) -> Option<&'static str> {
+    let name = node.get("plugin")?.as_str()?;
+    let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy.")).unwrap_or(name);
+    ["constructed", "generator"].into_iter().find(|known| *known == short)
 }
 
 /// Files in a folder of inventories that are passed over.
@@ -41,10 +63,15 @@ impl Inventory {
     /// in the reader's diagnostics.
     pub fn load(reader: &mut Reader<'_>, list: &[InventorySource]) -> Self {
         let mut inventory = Self::new();
+        inventory.join_mappings(reader.merge);
+        inventory.odd_groups = reader.odd_groups;
         for source in list {
             match source {
                 InventorySource::Hosts(text) => inventory.read_list(reader, text),
-                InventorySource::Path(path) if path.exists() => inventory.read_path(reader, path, 0),
+                InventorySource::Path(path) if path.exists() => {
+                    inventory.before.push(beside(path));
+                    inventory.read_path(reader, path, 0);
+                }
                 InventorySource::Path(path) => reader.diagnostics.push(
                     Diagnostic::local("I0009", format!("the inventory `{}` does not exist", shown(path)))
                         .with_hint("check the path; a list of hosts needs a comma: `-i host,`"),
@@ -53,11 +80,10 @@ impl Inventory {
         }
         inventory.settle();
         inventory.warn_shared_names(reader);
+        inventory.warn_odd_groups(reader);
         for source in list {
             if let InventorySource::Path(path) = source {
-                let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(Path::new("")) };
-                let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-                inventory.add_vars_folder(reader, folder, Beside::Inventory);
+                inventory.add_vars_folder(reader, &beside(path), Beside::Inventory);
             }
         }
         inventory
@@ -162,6 +188,10 @@ impl Inventory {
                     .with_hint("begin with `all:` and `hosts:` below it"),
                 );
             }
+            if !bad && let Some(plugin) = plugin_of(&node) {
+                self.read_plugin(reader, path, &node, plugin);
+                return;
+            }
             if !bad {
                 let source = path.to_path_buf();
                 YamlReader { inventory: self, source, diagnostics: &mut reader.diagnostics }.read(&node);
@@ -169,6 +199,39 @@ impl Inventory {
             return;
         }
         read_ini(self, &text.file, path.to_path_buf(), &mut reader.diagnostics);
+    }
+
+    /// A file that configures a plugin.
+    fn read_plugin(&mut self, reader: &mut Reader<'_>, path: &Path, node: &Node, plugin: &str) {
+        let Some(templates) = reader.templates else { return };
+        let extra = std::mem::take(&mut reader.extra);
+        let around = Around { templates, extra: &extra };
+        let done = if plugin == "generator" {
+            self.generate(node, &path.to_path_buf(), around)
+        } else {
+            if node.get("use_vars_plugins").is_some_and(|node| node.to_value() == crate::value::Value::Bool(true)) {
+                for folder in std::mem::take(&mut self.before) {
+                    self.add_vars_folder(reader, &folder, Beside::Inventory);
+                }
+                self.folders.clear();
+            }
+            self.construct(node, around)
+        };
+        reader.extra = extra;
+        if let Err(error) = done {
+            reader.diagnostics.push(error);
+        }
+    }
+
+    fn warn_odd_groups(&self, reader: &mut Reader<'_>) {
+        let text = match self.odd_groups {
+            OddGroups::Warn => "Invalid characters were found in group names but not replaced",
+            OddGroups::ReplaceAndWarn => "Invalid characters were found in group names and automatically replaced",
+            OddGroups::Keep | OddGroups::Replace => return,
+        };
+        if self.odd_found {
+            reader.diagnostics.push(Diagnostic::source("I0018", text).warning());
+        }
     }
 
     fn warn_shared_names(&self, reader: &mut Reader<'_>) {

@@ -3,6 +3,7 @@
 //! INI, YAML, host lists, folders and programs; `group_vars/` and `host_vars/`; patterns and
 //! limits. Knows nothing of connections: `ansible_host` and the like are variables here.
 
+mod constructed;
 mod files;
 mod ini;
 mod literal;
@@ -17,7 +18,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub use files::{Beside, Reader};
+pub use files::{Beside, OddGroups, Reader};
 pub use load::InventorySource;
 pub use model::{Group, Host, Inventory};
 pub use pattern::{Selected, read_limit};

@@ -30,6 +30,10 @@ pub struct Host {
     pub(super) files: Vec<Layer>,
     /// Localhost that no inventory names.
     pub implicit: bool,
+    /// A task added it.
+    pub added: bool,
+    /// Mappings join those of the same name (`hash_behaviour: merge`).
+    merge: bool,
 }
 
 /// A group.
@@ -44,6 +48,8 @@ pub struct Group {
     pub(super) origin: Arc<str>,
     pub(super) files: Vec<Layer>,
     pub(super) priority: i64,
+    /// Mappings join those of the same name (`hash_behaviour: merge`).
+    merge: bool,
 }
 
 /// All hosts and groups of a run.
@@ -57,6 +63,14 @@ pub struct Inventory {
     pub(super) localhost_files: Vec<Layer>,
     /// Folders with `group_vars/` and `host_vars/`, for what is added during a run.
     pub(super) folders: Vec<(std::path::PathBuf, super::files::Beside)>,
+    /// Mappings of a host or group that stand in several places are joined (`hash_behaviour: merge`).
+    pub(super) merge: bool,
+    /// What becomes of odd characters in names of groups.
+    pub(super) odd_groups: super::files::OddGroups,
+    /// A group's name has such.
+    pub(super) odd_found: bool,
+    /// Folders of the sources read so far, for plugins that look at their variables.
+    pub(super) before: Vec<PathBuf>,
 }
 
 /// The names under which localhost is implicit.
@@ -77,6 +91,10 @@ impl Inventory {
             localhost: None,
             localhost_files: Vec::new(),
             folders: Vec::new(),
+            merge: false,
+            odd_groups: super::files::OddGroups::Keep,
+            odd_found: false,
+            before: Vec::new(),
         };
         inventory.add_group("all");
         inventory.add_group("ungrouped");
@@ -188,12 +206,16 @@ impl Inventory {
         groups: &[String],
         vars: impl IntoIterator<Item = (Arc<str>, Value)>,
     ) {
+        let known = self.hosts.contains_key(name);
         self.add_host(name, "all", None, None);
         if let Some(host) = self.hosts.get_mut(name) {
+            host.added |= !known;
             if host.origin.is_empty() {
                 host.origin = Arc::from(format!("host {name}"));
             }
-            host.vars.extend(vars.into_iter().map(|(name, value)| (name, Entry::Data(value, None))));
+            for (name, value) in vars {
+                host.set(name, Entry::Data(value, None));
+            }
         }
         for group in groups {
             self.add_host(name, group, None, None);
@@ -215,11 +237,33 @@ impl Inventory {
         Ok(())
     }
 
+    /// From now on mappings of one name are joined, or not.
+    pub(super) fn join_mappings(&mut self, merge: bool) {
+        self.merge = merge;
+        self.groups.values_mut().for_each(|group| group.merge = merge);
+        self.hosts.values_mut().for_each(|host| host.merge = merge);
+    }
+
+    /// Whether mappings of one name are joined.
+    pub fn merges(&self) -> bool {
+        self.merge
+    }
+
+    /// A group's name as the settings want it.
+    fn safe(&mut self, name: &str) -> String {
+        let (name, odd) = self.odd_groups.name(name);
+        self.odd_found |= odd;
+        name.into_owned()
+    }
+
     pub(super) fn add_group(&mut self, name: &str) -> &mut Group {
+        let merge = self.merge;
+        let name = &*self.safe(name);
         self.groups.entry(Arc::from(name)).or_insert_with(|| Group {
             name: Arc::from(name),
             origin: Arc::from(format!("group {name}")),
             priority: 1,
+            merge,
             ..Group::default()
         })
     }
@@ -232,12 +276,15 @@ impl Inventory {
         source: Option<&PathBuf>,
     ) -> &mut Host {
         let name: Arc<str> = Arc::from(name);
+        let merge = self.merge;
+        let group = &*self.safe(group);
         self.add_group(group).hosts.insert(Arc::clone(&name));
         let host = self.hosts.entry(Arc::clone(&name)).or_insert_with(|| Host {
             origin: Arc::from(format!("host {name}")),
             name,
             span,
             source: source.cloned(),
+            merge,
             ..Host::default()
         });
         host.groups.insert(Arc::from(group));
@@ -255,6 +302,7 @@ impl Inventory {
 
     /// Makes a group a child of another; a loop is an error that shows its chain.
     pub(super) fn add_child(&mut self, parent: &str, child: &str, span: Option<Span>) -> Result<()> {
+        let (parent, child) = (&*self.safe(parent), &*self.safe(child));
         if let Some(chain) = self.chain(child, parent) {
             let names: Vec<String> = chain.iter().chain([&Arc::from(child)]).map(|name| format!("`{name}`")).collect();
             return Err(Diagnostic::source("I0003", format!("group `{child}` would contain itself"))
@@ -374,6 +422,21 @@ impl Group {
             self.priority = priority;
             return;
         }
-        self.vars.insert(Arc::from(name), entry);
+        set(&mut self.vars, Arc::from(name), entry, self.merge);
     }
+}
+
+impl Host {
+    /// Sets a variable.
+    pub(super) fn set(&mut self, name: Arc<str>, entry: Entry) {
+        set(&mut self.vars, name, entry, self.merge);
+    }
+}
+
+fn set(vars: &mut Vars, name: Arc<str>, entry: Entry, merge: bool) {
+    let entry = match vars.get(&name) {
+        Some(low) if merge => entry.over(low),
+        _ => entry,
+    };
+    vars.insert(name, entry);
 }

@@ -56,6 +56,10 @@ pub fn read_limit(text: &str) -> Result<Vec<String>> {
     let mut parts = Vec::new();
     for part in split(text) {
         match part.strip_prefix('@') {
+            Some(file) if Path::new(file).is_dir() => {
+                let text = format!("a limit that begins with `@` must be a file, not a directory: `{file}`");
+                return Err(Diagnostic::new("I0011", Kind::Usage, text).with_hint("a limit file holds one host a line"));
+            }
             Some(file) => {
                 let lines = crate::diag::read::read_source_text(Path::new(file)).map_err(|error| {
                     Diagnostic::new("I0011", Kind::Usage, format!("the limit file `{file}` could not be read: {error}"))

@@ -148,7 +148,7 @@ fn add(inventory: &mut Inventory, host: &str, group: &str, source: &PathBuf) {
 fn set_vars(inventory: &mut Inventory, host: &str, vars: &Node) {
     if let Some(host) = inventory.hosts.get_mut(host) {
         for (name, value) in vars.as_map().unwrap_or_default() {
-            host.vars.insert(Arc::from(text_of(name)), Entry::Lazy(value.clone()));
+            host.set(Arc::from(text_of(name)), Entry::Lazy(value.clone()));
         }
     }
 }

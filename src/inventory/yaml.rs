@@ -144,10 +144,10 @@ impl YamlReader<'_> {
                 let host = self.inventory.add_host(name, group, Some(key.place()), Some(&self.source));
                 if let Some(port) = expanded.port {
                     let port = Node::scalar(Value::from(u32::from(port)), key.place());
-                    host.vars.insert(Arc::from("ansible_port"), Entry::Lazy(port));
+                    host.set(Arc::from("ansible_port"), Entry::Lazy(port));
                 }
                 for (name, value) in value.as_map().unwrap_or_default() {
-                    host.vars.insert(Arc::from(text_of(name)), Entry::Lazy(value.clone()));
+                    host.set(Arc::from(text_of(name)), Entry::Lazy(value.clone()));
                 }
             }
         }

@@ -118,7 +118,8 @@ impl Id {
 
 /// The keys' numbers in what `apt-key` and `gpg` print.
 fn numbers(text: &str) -> Vec<String> {
-    let lines = text.lines().filter(|line| (line.starts_with("pub") || line.starts_with("sub")) && !line.contains("expired"));
+    let lines =
+        text.lines().filter(|line| (line.starts_with("pub") || line.starts_with("sub")) && !line.contains("expired"));
     lines
         .filter_map(|line| {
             // `pub   rsa4096/0123456789ABCDEF 2020-01-01 [SC]`, or with colons.
@@ -169,7 +170,8 @@ impl Work<'_> {
                 if data.is_none() && file.is_none() && args.keyserver.is_none() && args.url.is_none() {
                     return Err(refused_with("H0110", "No key to add ... how did i get here?!?!", result));
                 }
-                let added = cx.change(format!("trust the key {}", id.whole), |_| Ok(self.add(&id, file.as_deref(), data)))?;
+                let added =
+                    cx.change(format!("trust the key {}", id.whole), |_| Ok(self.add(&id, file.as_deref(), data)))?;
                 if added.transpose()?.is_some() {
                     let after = self.all(brief)?;
                     insert(&mut result, "after", texts(&after));
@@ -367,11 +369,21 @@ mod tests {
         std::fs::create_dir(&home).expect("folder");
         std::os::unix::fs::chown(&home, None, None).expect("owner");
         let gpg = |words: &[&str]| {
-            let output = std::process::Command::new("gpg").arg("--homedir").arg(&home).args(words).output().expect("gpg");
+            let output =
+                std::process::Command::new("gpg").arg("--homedir").arg(&home).args(words).output().expect("gpg");
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             String::from_utf8_lossy(&output.stdout).into_owned()
         };
-        gpg(&["--batch", "--passphrase", "", "--quick-generate-key", "hct <hct@x.example>", "ed25519", "sign", "never"]);
+        gpg(&[
+            "--batch",
+            "--passphrase",
+            "",
+            "--quick-generate-key",
+            "hct <hct@x.example>",
+            "ed25519",
+            "sign",
+            "never",
+        ]);
         let key = gpg(&["--armor", "--export"]);
         let ring = folder.path().join("hct.gpg");
         let with = |args: Map| {

@@ -32,7 +32,9 @@ impl Ppa {
         let (owner, name) = rest.split_once('/').unwrap_or((rest, "ppa"));
         let name = name.split('/').next().unwrap_or_default();
         let plain = |word: &str| {
-            !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-+.".contains(c)) && !word.starts_with('.')
+            !word.is_empty()
+                && word.chars().all(|c| c.is_ascii_alphanumeric() || "-+.".contains(c))
+                && !word.starts_with('.')
         };
         (plain(owner) && plain(name)).then(|| Self { owner: owner.to_owned(), name: name.to_owned() })
     }

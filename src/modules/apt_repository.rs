@@ -119,7 +119,8 @@ impl Module for AptRepository {
             };
             let codename = args.codename.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| codename(cx));
             let source = ppa.line(&codename);
-            let known = sources.files.values().flatten().any(|line| line.valid && line.enabled && line.source == source);
+            let known =
+                sources.files.values().flatten().any(|line| line.valid && line.enabled && line.source == source);
             if !known && args.state == State::Present {
                 let path = apt_path(cx, "Dir::Etc::trustedparts", "/etc/apt/trusted.gpg.d")?.join(ppa.key_file());
                 if !cx.probe().exists(&path) {
@@ -160,7 +161,8 @@ impl Module for AptRepository {
             });
         }
         if before != after {
-            let what = format!("{} {}", if args.state == State::Present { "add" } else { "remove" }, mask_line(&source));
+            let what =
+                format!("{} {}", if args.state == State::Present { "add" } else { "remove" }, mask_line(&source));
             let saved = cx.change(what, |host| {
                 if let Some((path, key)) = &key {
                     let options = WriteOptions { mode: Some(0o644), ..WriteOptions::default() };
@@ -301,7 +303,8 @@ impl Sources {
         }
         let name = format!("{name}.list");
         let path = if name.contains('/') { PathBuf::from(name) } else { self.folder.join(name) };
-        let line = Line { valid: true, enabled: true, source: source.to_owned(), comment: String::new(), rest: String::new() };
+        let line =
+            Line { valid: true, enabled: true, source: source.to_owned(), comment: String::new(), rest: String::new() };
         self.files.entry(path.clone()).or_default().push(line);
         Some(path)
     }
@@ -352,7 +355,8 @@ pub(super) fn apt_path(cx: &Cx, name: &str, default: &str) -> Result<PathBuf> {
     let text = cx.probe().run(apt(&["apt-config", "dump"]))?.out();
     let value = |name: &str| {
         let lines = text.lines().filter_map(|line| line.split_once(' '));
-        let found = lines.filter(|(key, _)| *key == name).map(|(_, value)| value.trim_end_matches(';').trim_matches('"'));
+        let found =
+            lines.filter(|(key, _)| *key == name).map(|(_, value)| value.trim_end_matches(';').trim_matches('"'));
         found.last().unwrap_or_default().to_owned()
     };
     // A relative path is below the next name up: `Dir::Etc::sourceparts`, `Dir::Etc`, `Dir`.
@@ -431,7 +435,13 @@ mod tests {
             }
             let folder = tempfile::tempdir().expect("folder");
             let at = folder.path();
-            for name in ["etc/apt/sources.list.d", "etc/apt/preferences.d", "lib/lists/partial", "cache/archives/partial", "repo"] {
+            for name in [
+                "etc/apt/sources.list.d",
+                "etc/apt/preferences.d",
+                "lib/lists/partial",
+                "cache/archives/partial",
+                "repo",
+            ] {
                 std::fs::create_dir_all(at.join(name)).expect("folder");
             }
             std::fs::write(at.join("status"), "").expect("status");
@@ -498,7 +508,8 @@ mod tests {
         assert_eq!(text, "deb http://127.0.0.1:1/x ./\n");
         let failure = private.run(map! { "repo" => "http://x.example" }).fails();
         assert_eq!(failure.diagnostic.message, "invalid repository string: http://x.example");
-        let outcome = private.run(map! { "repo" => "deb http://me:secret@h.example/y ./", "update_cache" => false }).ok();
+        let outcome =
+            private.run(map! { "repo" => "deb http://me:secret@h.example/y ./", "update_cache" => false }).ok();
         assert!(!format!("{outcome:?}").contains("secret"), "{outcome:?}");
     }
 }

@@ -177,7 +177,15 @@ impl Work<'_> {
             other => other.type_name().to_owned(),
         };
         let message = format!("`{name}` must be {expected}, found {found}");
-        self.error("M0004", path.to_vec(), message, &format!("expected {expected}"), None);
+        let hint = match expected {
+            "a boolean" => "true or false",
+            "an integer" => "a whole number without quotes or unit, such as 8080",
+            "a number" => "a number such as 0.5",
+            "a list" => "a list: `[a, b]`, or `- a` lines",
+            "a mapping" => "a mapping: `{name: value}`, or `name: value` lines",
+            _ => "`hostctl doc` with the module's name shows what each argument takes",
+        };
+        self.error("M0004", path.to_vec(), message, &format!("expected {expected}"), Some(hint.to_owned()));
         self.said(super::ansible_words::wrong_type(&name, expected, value));
     }
 
@@ -329,7 +337,13 @@ impl Work<'_> {
             if let [_, second, ..] = sure.as_slice() {
                 let key = given(self, second).map_or_else(|| (*second).to_owned(), |(name, _)| name);
                 let message = format!("{} of `{module}` exclude each other", listed(&sure, "and"));
-                self.error("M0006", vec![PathPart::Key(key)], message, "one of these has to go", None);
+                self.error(
+                    "M0006",
+                    vec![PathPart::Key(key)],
+                    message,
+                    "one of these has to go",
+                    Some(format!("leave out `{second}`, or the other")),
+                );
                 self.said(format!("parameters are mutually exclusive: {}", group.join("|")));
                 if let Some(last) = self.errors.last_mut() {
                     last.on_key = true;

@@ -385,9 +385,10 @@ impl Job<'_> {
         }
         insert(result, "dest", shown(&path));
         let exists = probe.exists(&path);
-        let of_host = matches!(source.body, Body::HostFile(_));
+        // What a task before would have made is not there in check mode.
+        let sent = !matches!(source.body, Body::HostFile(_));
         if exists && !self.force {
-            if of_host {
+            if !sent {
                 insert(result, "msg", "file already exists");
                 add_path_info(cx, result, &path);
             }
@@ -396,8 +397,7 @@ impl Job<'_> {
         if let Some(parent) = path.parent()
             && !parent.as_os_str().is_empty()
             && !probe.exists(parent)
-            // An earlier task would have made it; Ansible does not look at the host for that in check mode.
-            && !(cx.check_mode() && (cx.changed() || !of_host))
+            && !(cx.check_mode() && (cx.changed() || sent))
         {
             let error = Diagnostic::task("H0107", format!("destination directory {} does not exist", shown(parent)))
                 .with_hint("create it before with `file: state=directory`, or end `dest` with a slash");
@@ -648,6 +648,7 @@ mod tests {
             (mode(&folder.path().join("new/deep/x.conf")), mode(&folder.path().join("new/deep"))),
             (0o751, 0o711)
         );
+        assert!(to("no/such", &[]).check(true).ok().changed, "a task before may make the folder");
         let failure = to("no/such", &[]).fails();
         assert!(failure.diagnostic.message.contains("does not exist"));
         std::fs::write(folder.path().join("kept"), "mine").expect("write");

@@ -133,13 +133,14 @@ impl Cx {
         }
     }
 
-    /// What was reported with [`Cx::diff`], as `diff` of the registered result.
+    /// What was reported with [`Cx::diff`], as `diff` of the registered result; with `list` also where nothing was.
     pub(super) fn add_diff(&self, result: &mut Map, list: bool) {
         let diffs = self.diffs.borrow();
         let mut shown: Vec<Value> = diffs
             .iter()
             .map(|diff| {
-                let parsed = |text: &str| serde_json::from_str(text).map_or_else(|_| Value::from(text), crate::value::from_json);
+                let parsed =
+                    |text: &str| serde_json::from_str(text).map_or_else(|_| Value::from(text), crate::value::from_json);
                 Value::from(match &diff.prepared {
                     Some(text) => crate::map! { "prepared" => text.as_str() },
                     None if diff.mapping => {
@@ -156,7 +157,8 @@ impl Cx {
             return;
         }
         let value = match (shown.pop(), shown.is_empty()) {
-            (None, _) => return,
+            (None, _) if !list => return,
+            (None, _) => Value::from(Vec::<Value>::new()),
             (Some(only), true) if !list => only,
             (Some(last), _) => {
                 shown.push(last);

@@ -317,7 +317,10 @@ mod tests {
         let check = |name: &str, expected: &str| assert_eq!(slug(name), expected, "{name}");
         check("My Repo__2 (test)", "my-repo-2-test");
         check("a.b/c", "abc");
-        assert_eq!((field_name("allow_downgrade_to_insecure").as_str(), field_name("uris").as_str()), ("Allow-Downgrade-To-Insecure", "URIs"));
+        assert_eq!(
+            (field_name("allow_downgrade_to_insecure").as_str(), field_name("uris").as_str()),
+            ("Allow-Downgrade-To-Insecure", "URIs")
+        );
     }
 
     const KEY: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nabc\n-----END PGP PUBLIC KEY BLOCK-----\n";
@@ -361,7 +364,9 @@ mod tests {
         assert_eq!(text, expected);
         assert_eq!(get(&outcome, "key_filename"), json!(shown(&file)));
         assert!(!with(Map::new()).ok().changed);
-        let outcome = module("deb822_repository", map! { "name" => "My Repo", "state" => "absent" }).env("APT_CONFIG", &conf).ok();
+        let outcome = module("deb822_repository", map! { "name" => "My Repo", "state" => "absent" })
+            .env("APT_CONFIG", &conf)
+            .ok();
         assert!(outcome.changed && !path.exists() && !file.exists());
     }
 

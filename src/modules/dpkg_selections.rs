@@ -110,7 +110,9 @@ mod tests {
             std::fs::create_dir(folder.path().join(name)).expect("folder");
         }
         let admin = folder.path().display().to_string();
-        let hold = |name: &str| module("dpkg_selections", map! { "name" => name, "selection" => "hold" }).env("DPKG_ADMINDIR", &admin);
+        let hold = |name: &str| {
+            module("dpkg_selections", map! { "name" => name, "selection" => "hold" }).env("DPKG_ADMINDIR", &admin)
+        };
         let outcome = hold("hct").check(true).ok();
         assert!(outcome.changed);
         assert_eq!((get(&outcome, "before"), get(&outcome, "after")), (json!("install"), json!("hold")));

@@ -289,7 +289,6 @@ engine_module!(
     IncludeVars(IncludeVarsArgs), "include_vars", "ansible.builtin.include_vars", "Load variables from files",
     aliases: &[("file", &["_raw_params"])],
     free_form: Some("file"),
-    one_of: &[&["file", "dir"]],
     exclusive: &[&["file", "dir"]],
 );
 

@@ -384,9 +384,7 @@ impl Work<'_> {
         if cx.probe().exists(&path) && sum(&path) == sum(&made) {
             return Ok(());
         }
-        cx.change(format!("write {name}"), |host| {
-            host.write(&path, Content::File(&made), WriteOptions::default())
-        })?;
+        cx.change(format!("write {name}"), |host| host.write(&path, Content::File(&made), WriteOptions::default()))?;
         Ok(())
     }
 }

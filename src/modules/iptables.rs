@@ -211,7 +211,9 @@ impl Module for Iptables {
         if !args.flush && args.chain.is_none() {
             return Err(refused("H0110", "flush is False but all of the following are missing: chain"));
         }
-        for (name, given) in [("set_dscp_mark", &args.set_dscp_mark), ("set_dscp_mark_class", &args.set_dscp_mark_class)] {
+        for (name, given) in
+            [("set_dscp_mark", &args.set_dscp_mark), ("set_dscp_mark_class", &args.set_dscp_mark_class)]
+        {
             if given.is_some() && args.jump.is_none() {
                 return Err(refused("H0110", format!("missing parameter(s) required by '{name}': jump")));
             }
@@ -558,7 +560,10 @@ mod tests {
             std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).expect("ready");
             for name in ["iptables", "ip6tables"] {
                 let path = this.folder.path().join(name);
-                let text = format!("#!/bin/sh\nexec nsenter --net=/proc/{}/ns/net /usr/sbin/{name} \"$@\"\n", this.keeper.id());
+                let text = format!(
+                    "#!/bin/sh\nexec nsenter --net=/proc/{}/ns/net /usr/sbin/{name} \"$@\"\n",
+                    this.keeper.id()
+                );
                 std::fs::write(&path, text).expect("program");
                 std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("mode");
             }
@@ -583,7 +588,9 @@ mod tests {
         assert!(outcome.changed);
         assert_eq!(get(&outcome, "rule"), json!("-p tcp -j ACCEPT --destination-port 8080"));
         assert!(!rule(Map::new()).ok().changed);
-        assert!(rule(map! { "ip_version" => "both" }).ok().changed && !rule(map! { "ip_version" => "both" }).ok().changed);
+        assert!(
+            rule(map! { "ip_version" => "both" }).ok().changed && !rule(map! { "ip_version" => "both" }).ok().changed
+        );
         assert!(rule(map! { "state" => "absent" }).ok().changed && !rule(map! { "state" => "absent" }).ok().changed);
         let chain = |state: &str| space.run(map! { "chain" => "HCT", "chain_management" => true, "state" => state });
         assert!(chain("present").ok().changed && !chain("present").ok().changed);

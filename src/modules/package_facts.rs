@@ -52,7 +52,19 @@ pub struct PackageFacts;
 
 /// Managers of Ansible's module, in its order, with other names last.
 const KNOWN: &[&str] = &[
-    "apk", "apt", "pacman", "pkg", "pkg_info", "portage", "rpm", "dnf", "dnf5", "yum", "zypper", "pkg5", "pkgng",
+    "apk",
+    "apt",
+    "pacman",
+    "pkg",
+    "pkg_info",
+    "portage",
+    "rpm",
+    "dnf",
+    "dnf5",
+    "yum",
+    "zypper",
+    "pkg5",
+    "pkgng",
     "openbsd_pkg",
 ];
 
@@ -116,7 +128,8 @@ impl Module for PackageFacts {
             }
             found += 1;
             for (name, entry) in list {
-                let mut all = packages.get(&crate::value::StrKey(&name)).and_then(Value::as_list).unwrap_or_default().to_vec();
+                let mut all =
+                    packages.get(&crate::value::StrKey(&name)).and_then(Value::as_list).unwrap_or_default().to_vec();
                 all.push(Value::from(entry));
                 insert(&mut packages, &name, all);
             }

@@ -97,9 +97,8 @@ impl State {
 pub struct Pip;
 
 /// Where Ansible looks for a Python, in its order.
-const PYTHONS: &[&str] = &[
-    "python3.13", "python3.12", "python3.11", "python3.10", "python3.9", "python3.8", "/usr/bin/python3", "python3",
-];
+const PYTHONS: &[&str] =
+    &["python3.13", "python3.12", "python3.11", "python3.10", "python3.9", "python3.8", "/usr/bin/python3", "python3"];
 
 impl Module for Pip {
     type Args = Args;
@@ -163,9 +162,8 @@ impl Work<'_> {
             && !cx.probe().exists(&env.join("bin/activate"))
         {
             let words = self.environment_command(env)?;
-            let output = cx.change(format!("make the environment {}", shown(env)), |host| {
-                host.run(self.program(&words, &[]))
-            })?;
+            let output =
+                cx.change(format!("make the environment {}", shown(env)), |host| host.run(self.program(&words, &[])))?;
             // Nothing can be asked of an environment that is not there.
             let Some(output) = output else { return Ok(Map::new()) };
             if !output.success() {
@@ -302,7 +300,9 @@ impl Work<'_> {
             let Some(path) = cx.probe().which(&first) else { return Err(no_program(&first)) };
             words[0] = shown(&path);
         }
-        let venv = first == "pyvenv" || words.windows(2).any(|pair| pair[0] == "-m" && pair[1] == "venv") || words.iter().any(|word| word == "-mvenv");
+        let venv = first == "pyvenv"
+            || words.windows(2).any(|pair| pair[0] == "-m" && pair[1] == "venv")
+            || words.iter().any(|word| word == "-mvenv");
         if args.virtualenv_site_packages {
             words.push("--system-site-packages".to_owned());
         } else {
@@ -319,7 +319,8 @@ impl Work<'_> {
         let python = args.virtualenv_python.as_deref().filter(|text| !text.is_empty());
         match (venv, python) {
             (true, Some(_)) => {
-                let message = "virtualenv_python should not be used when using the venv module or pyvenv as virtualenv_command";
+                let message =
+                    "virtualenv_python should not be used when using the venv module or pyvenv as virtualenv_command";
                 return Err(refused("H0110", message));
             }
             (true, None) => {}
@@ -445,7 +446,13 @@ impl Work<'_> {
     /// Check mode: what is there is compared with what is wanted.
     fn checked(&self, pip: &[String], packages: &[Requirement], certain: bool) -> Result<Map, Failure> {
         let (cx, state) = (self.cx, self.args.state);
-        let what = || format!("{} {}", state.words().1.join(" "), packages.iter().map(|one| mask_url(&one.text)).collect::<Vec<_>>().join(" "));
+        let what = || {
+            format!(
+                "{} {}",
+                state.words().1.join(" "),
+                packages.iter().map(|one| mask_url(&one.text)).collect::<Vec<_>>().join(" ")
+            )
+        };
         if certain || state == State::Latest {
             cx.change(what(), |_| Ok(()))?;
             return Ok(Map::new());
@@ -504,7 +511,11 @@ mod tests {
         std::fs::write(root.join(format!("{name}.py")), "").expect("code");
         let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
         std::fs::write(root.join(&info).join("METADATA"), metadata).expect("metadata");
-        std::fs::write(root.join(&info).join("WHEEL"), "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n").expect("wheel");
+        std::fs::write(
+            root.join(&info).join("WHEEL"),
+            "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        .expect("wheel");
         let record = format!("{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n");
         std::fs::write(root.join(&info).join("RECORD"), record).expect("record");
         let code = "import sys, zipfile, os\nz = zipfile.ZipFile(sys.argv[1], 'w')\nfor d, _, fs in os.walk('.'):\n    [z.write(os.path.join(d, f)) for f in fs]\nz.close()\n";
@@ -548,7 +559,12 @@ mod tests {
         let absent = || map! { "name" => "hctpkg", "state" => "absent" };
         assert!(with(absent()).ok().changed && !with(absent()).ok().changed);
         let failure = with(install("hct-none")).fails();
-        assert!(failure.result.get(&crate::value::StrKey("msg")).is_some_and(|msg| msg.as_str().is_some_and(|msg| msg.contains(":stderr: "))));
+        assert!(
+            failure
+                .result
+                .get(&crate::value::StrKey("msg"))
+                .is_some_and(|msg| msg.as_str().is_some_and(|msg| msg.contains(":stderr: ")))
+        );
         // An address with a password, which is not answered.
         let secret = format!("{links} --index-url http://me:secret@127.0.0.1:1/simple --retries 0 hct-none");
         let failure = with(map! { "name" => "hct-none", "extra_args" => secret.replace("--no-index ", "") }).fails();

@@ -116,7 +116,8 @@ fn fits(operator: &str, wanted: &str, found: &str) -> bool {
         return false;
     };
     // Without a local part in the requirement that of the version does not count.
-    let public = if limit.local.is_empty() { Version { local: Vec::new(), ..version.clone() } } else { version.clone() };
+    let public =
+        if limit.local.is_empty() { Version { local: Vec::new(), ..version.clone() } } else { version.clone() };
     let prefix = || public.epoch == limit.epoch && starts(&public.release, &limit.release);
     match operator {
         "==" if wanted.ends_with(".*") => prefix(),
@@ -156,7 +157,10 @@ fn starts(release: &[u64], prefix: &[u64]) -> bool {
 
 fn compare(left: &[u64], right: &[u64]) -> Ordering {
     let at = |list: &[u64], at: usize| list.get(at).copied().unwrap_or(0);
-    (0..left.len().max(right.len())).map(|i| at(left, i).cmp(&at(right, i))).find(|found| found.is_ne()).unwrap_or(Ordering::Equal)
+    (0..left.len().max(right.len()))
+        .map(|i| at(left, i).cmp(&at(right, i)))
+        .find(|found| found.is_ne())
+        .unwrap_or(Ordering::Equal)
 }
 
 /// A version in its parts.
@@ -192,11 +196,22 @@ impl Version {
         }
         let (mut pre, mut post, mut dev) = (None, None, None);
         let words = [
-            ("alpha", 'a'), ("beta", 'b'), ("preview", 'c'), ("pre", 'c'), ("rc", 'c'), ("a", 'a'), ("b", 'b'), ("c", 'c'),
-            ("post", 'p'), ("rev", 'p'), ("r", 'p'), ("dev", 'd'),
+            ("alpha", 'a'),
+            ("beta", 'b'),
+            ("preview", 'c'),
+            ("pre", 'c'),
+            ("rc", 'c'),
+            ("a", 'a'),
+            ("b", 'b'),
+            ("c", 'c'),
+            ("post", 'p'),
+            ("rev", 'p'),
+            ("r", 'p'),
+            ("dev", 'd'),
         ];
         while !rest.is_empty() {
-            if let Some(after) = rest.strip_prefix('-').filter(|after| after.starts_with(|c: char| c.is_ascii_digit())) {
+            if let Some(after) = rest.strip_prefix('-').filter(|after| after.starts_with(|c: char| c.is_ascii_digit()))
+            {
                 // `1.0-1` is a later release too.
                 let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
                 post = Some(after[..end].parse().ok()?);
@@ -252,7 +267,19 @@ mod tests {
 
     #[test]
     fn versions_compare_as_pep_440_says() {
-        let order = ["1.0.dev1", "1.0a1.dev1", "1.0a1", "1.0b2", "1.0rc1", "1.0", "1.0+abc", "1.0+5", "1.0.post1", "1.1", "1!0.1"];
+        let order = [
+            "1.0.dev1",
+            "1.0a1.dev1",
+            "1.0a1",
+            "1.0b2",
+            "1.0rc1",
+            "1.0",
+            "1.0+abc",
+            "1.0+5",
+            "1.0.post1",
+            "1.1",
+            "1!0.1",
+        ];
         for pair in order.windows(2) {
             let of = |text: &str| Version::of(text).expect(text);
             assert_eq!(of(pair[0]).cmp(&of(pair[1])), Ordering::Less, "{pair:?}");

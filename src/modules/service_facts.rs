@@ -114,7 +114,8 @@ fn chkconfig(cx: &Cx, services: &mut Map) -> Result<()> {
         let name = words.next()?.to_owned();
         let levels: Vec<&str> = words.collect();
         let of = |at: usize| levels.get(at).and_then(|word| word.strip_prefix(&format!("{at}:")).map(str::to_owned));
-        (0..7).all(|at| of(at).is_some_and(|word| word == "on" || word == "off"))
+        (0..7)
+            .all(|at| of(at).is_some_and(|word| word == "on" || word == "off"))
             .then(|| (name, of(3).is_some_and(|word| word == "on")))
     };
     let mut output = ask(cx, &["chkconfig"])?;
@@ -265,17 +266,28 @@ mod tests {
 
     #[test]
     fn chkconfig_lines_are_read() {
-        let list = "echo 'network 0:off 1:off 2:on 3:on 4:on 5:on 6:off'; echo 'netfs 0:off 1:off 2:on 3:off 4:on 5:on 6:off'";
+        let list =
+            "echo 'network 0:off 1:off 2:on 3:on 4:on 5:on 6:off'; echo 'netfs 0:off 1:off 2:on 3:off 4:on 5:on 6:off'";
         let (_folder, path) = programs(&[("chkconfig", list), ("service", "test $1 = network")]);
         let found = &get(&module("service_facts", Map::new()).env("PATH", &path).ok(), "ansible_facts")["services"];
-        assert_eq!(found["network"], json!({"name": "network", "state": "running", "status": "enabled", "source": "sysv"}));
-        assert_eq!(found["netfs"], json!({"name": "netfs", "state": "stopped", "status": "disabled", "source": "sysv"}));
+        assert_eq!(
+            found["network"],
+            json!({"name": "network", "state": "running", "status": "enabled", "source": "sysv"})
+        );
+        assert_eq!(
+            found["netfs"],
+            json!({"name": "netfs", "state": "stopped", "status": "disabled", "source": "sysv"})
+        );
     }
 
     #[test]
     fn units_as_systemctl_prints_them() {
-        let check = |line: &str, expected: Option<(&str, &'static str, &str)>| assert_eq!(unit(line), expected, "{line}");
-        check("ssh.service loaded active running OpenBSD Secure Shell server", Some(("ssh.service", "running", "active")));
+        let check =
+            |line: &str, expected: Option<(&str, &'static str, &str)>| assert_eq!(unit(line), expected, "{line}");
+        check(
+            "ssh.service loaded active running OpenBSD Secure Shell server",
+            Some(("ssh.service", "running", "active")),
+        );
         check("apt-daily.service loaded inactive dead Daily apt", Some(("apt-daily.service", "stopped", "inactive")));
         check("x.service not-found inactive dead x.service", Some(("x.service", "stopped", "not-found")));
         check("y.service loaded failed failed Will not be masked", Some(("y.service", "stopped", "failed")));

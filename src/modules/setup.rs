@@ -11,7 +11,7 @@ use super::spec::{Meta, Module};
 use super::types::HostPath;
 use crate::diag::{Diagnostic, nearest};
 use crate::map;
-use crate::system::facts::{READS, collect, subsets, wants_local};
+use crate::system::facts::{DISCOVERED, READS, collect, subsets, wants_local};
 use crate::system::fs::shown;
 use crate::system::glob::matches;
 use crate::system::process::Program;
@@ -87,7 +87,7 @@ impl Module for Setup {
         let mut out = Map::new();
         for (name, value) in facts {
             let name = name.text();
-            let full = format!("ansible_{name}");
+            let full = if &*name == DISCOVERED { name.to_string() } else { format!("ansible_{name}") };
             let fits = |pattern: &String| pattern.is_empty() || matches(pattern, &full) || matches(pattern, &name);
             if args.filter.is_empty() || args.filter.iter().any(fits) {
                 insert(&mut out, &full, value);
@@ -234,6 +234,21 @@ mod tests {
         let facts = get(&module("setup", map! { "filter" => "ansible_distribution*" }).ok(), "ansible_facts");
         assert!(facts["ansible_kernel"].is_null() && !facts["ansible_distribution_version"].is_null());
         assert_eq!(module("setup", map! { "gather_subset" => "hardwear" }).fails().diagnostic.hints, ["`hardware`"]);
+    }
+
+    #[test]
+    fn python_is_told_of_if_it_is_there() {
+        let facts = get(&module("setup", map! { "gather_subset" => "!all,!min,python" }).ok(), "ansible_facts");
+        let found = crate::system::process::which("python3", None).is_some();
+        assert_eq!(facts["discovered_interpreter_python"].is_string(), found);
+        if found {
+            let version = facts["ansible_python_version"].as_str().unwrap_or_default();
+            assert!(version.starts_with("3."), "{version}");
+            assert_eq!(facts["ansible_python"]["version"]["major"], 3);
+            assert!(facts["ansible_python"]["executable"].as_str().is_some_and(|path| path.starts_with('/')));
+        }
+        let facts = get(&module("setup", map! { "gather_subset" => "!all,!min,user" }).ok(), "ansible_facts");
+        assert!(facts["ansible_python"].is_null());
     }
 
     #[test]

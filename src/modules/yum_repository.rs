@@ -338,9 +338,7 @@ impl Sections {
         let mut section: Option<String> = None;
         let mut key: Option<String> = None;
         let mut depth = 0;
-        let bad = |line: usize, what: &str| {
-            Diagnostic::task("H0107", format!("`{}` line {line}: {what}", shown(path)))
-        };
+        let bad = |line: usize, what: &str| Diagnostic::task("H0107", format!("`{}` line {line}: {what}", shown(path)));
         for (at, line) in text.lines().enumerate() {
             let trimmed = line.trim();
             if trimmed.starts_with(['#', ';']) {
@@ -372,7 +370,9 @@ impl Sections {
                 continue;
             }
             let Some(section) = &section else { return Err(bad(at + 1, "a value before the first section")) };
-            let Some(split) = trimmed.find(['=', ':']) else { return Err(bad(at + 1, "neither a section nor a value")) };
+            let Some(split) = trimmed.find(['=', ':']) else {
+                return Err(bad(at + 1, "neither a section nor a value"));
+            };
             let name = trimmed[..split].trim_end().to_lowercase();
             let keys = sections.entry(section.clone()).or_default();
             if keys.insert(name.clone(), vec![trimmed[split + 1..].trim().to_owned()]).is_some() {
@@ -381,7 +381,8 @@ impl Sections {
             key = Some(name);
         }
         let joined = |lines: Vec<String>| lines.join("\n").trim_end().to_owned();
-        let whole = |keys: IndexMap<String, Vec<String>>| keys.into_iter().map(|(key, lines)| (key, joined(lines))).collect();
+        let whole =
+            |keys: IndexMap<String, Vec<String>>| keys.into_iter().map(|(key, lines)| (key, joined(lines))).collect();
         Ok(Self(sections.into_iter().map(|(name, keys)| (name, whole(keys))).collect()))
     }
 

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::project::{Opened, ProjectRequest, open};
+use super::project::{Opened, ProjectRequest, open, playbook_file};
 use crate::diag::{Diagnostic, Result, SourceMap};
+use crate::engine::HostList as _;
 use crate::playbook::{CheckInput, Loaded, Play};
 use crate::vars::Entry;
 
@@ -18,6 +19,7 @@ pub struct Checked {
 
 /// Checks a playbook with all that it includes.
 pub fn check(request: &ProjectRequest, playbook: &Path, sources: &Arc<SourceMap>) -> Result<Checked> {
+    let playbook = &playbook_file(&request.collections_path, playbook);
     let opened = open(request, playbook, sources, false)?;
     let loaded = opened.loader.load(playbook);
     let mut diagnostics = opened.problems.clone();
@@ -38,7 +40,20 @@ pub(super) fn problems(opened: &Opened, loaded: &Loaded, runs: Option<&dyn Fn(&P
             }
         }
     }
+    // Files of hosts and groups stand beside imported playbooks, too.
+    let main = loaded.playbook.path.parent().unwrap_or(Path::new(""));
+    let dirs: indexmap::IndexSet<&Path> =
+        loaded.playbook.plays.iter().filter_map(|play| play.file.parent()).filter(|dir| *dir != main).collect();
+    let mut unread = Vec::new();
+    for dir in &dirs {
+        unread.extend(opened.hosts.enter_playbook(dir).err());
+        known.extend(opened.hosts.variable_names().iter().map(ToString::to_string));
+    }
+    if !dirs.is_empty() {
+        unread.extend(opened.hosts.enter_playbook(main).err());
+    }
     let complete = opened.problems.iter().all(|problem| !matches!(&*problem.code, "I0008"));
     let input = CheckInput { loader: &opened.loader, templates: &*opened.templates, known, variables, complete, runs };
-    crate::playbook::check(loaded, &input)
+    unread.extend(crate::playbook::check(loaded, &input));
+    unread
 }

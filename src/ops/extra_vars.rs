@@ -10,12 +10,16 @@ use crate::playbook::{Loader, parse_kv};
 use crate::vars::{Entry, Layer, Level, Origin};
 use crate::yaml::{LoadOptions, Node, load};
 
-/// The layer of all `-e` options, the later ones winning.
-pub(super) fn layer(options: &[String], sources: &SourceMap, loader: &Loader) -> Result<Layer> {
+/// The layer of all `-e` options, the later ones winning; with `merge` mappings of one name are joined.
+pub(super) fn layer(options: &[String], merge: bool, sources: &SourceMap, loader: &Loader) -> Result<Layer> {
     let mut entries: IndexMap<Arc<str>, Entry> = IndexMap::new();
     for option in options {
         for (name, node) in parse(option.trim(), sources, loader)? {
-            entries.insert(name, Entry::Lazy(node));
+            let mut entry = Entry::Lazy(node);
+            if let Some(low) = entries.get(&name).filter(|_| merge) {
+                entry = entry.over(low);
+            }
+            entries.insert(name, entry);
         }
     }
     Ok(Layer { origin: Origin { level: Level::Extra, name: "-e".into() }, entries: Arc::new(entries) })

@@ -23,8 +23,43 @@ pub(super) struct InventoryHosts {
     sink: OnceLock<Sink>,
     policy: Policy,
     told: Mutex<HashSet<String>>,
+    /// The folder of the playbook whose files of hosts and groups count.
+    folder: Mutex<PathBuf>,
     /// For files of hosts and groups that are added during the run.
     files: Option<(Arc<SourceMap>, Arc<Keyring>)>,
+    /// What was read, and the folder of the playbook: for `meta: refresh_inventory`.
+    read: (Vec<InventorySource>, PathBuf),
+    /// What was added during the run, in order.
+    added: Mutex<Vec<Added>>,
+}
+
+/// Something that a task added.
+#[derive(Clone)]
+enum Added {
+    Host { name: String, groups: Vec<String>, vars: Map },
+    Group { host: String, group: String, parents: Vec<String> },
+}
+
+impl Added {
+    fn apply(&self, inventory: &mut Inventory) -> Result<()> {
+        match self {
+            Self::Host { name, groups, vars } => {
+                inventory.add_dynamic_host(name, groups, vars.iter().map(|(key, value)| (key.text(), value.clone())));
+                Ok(())
+            }
+            Self::Group { host, group, parents } => inventory.add_to_group(host, group, parents),
+        }
+    }
+
+    /// The host and the groups whose files are to be read.
+    fn names(&self) -> (Option<&str>, Vec<&str>) {
+        match self {
+            Self::Host { name, groups, .. } => (Some(name), groups.iter().map(String::as_str).collect()),
+            Self::Group { group, parents, .. } => {
+                (None, std::iter::once(group).chain(parents).map(String::as_str).collect())
+            }
+        }
+    }
 }
 
 impl InventoryHosts {
@@ -44,6 +79,15 @@ impl InventoryHosts {
         let mut reader = Reader::new(sources, Some(keyring));
         self.inventory().load_files_of(&mut reader, host, groups);
         reader.diagnostics.into_iter().find(Diagnostic::is_error).map_or(Ok(()), Err)
+    }
+
+    /// Applies what a task added, and keeps it.
+    fn add(&self, added: Added) -> Result<()> {
+        added.apply(&mut self.inventory())?;
+        let (host, groups) = added.names();
+        let read = self.read_files(host, &groups);
+        self.added.lock().unwrap_or_else(PoisonError::into_inner).push(added);
+        read
     }
 
     /// From now on patterns that match nothing are told.
@@ -76,7 +120,10 @@ impl InventoryHosts {
             sink: OnceLock::new(),
             policy: Policy::default(),
             told: Mutex::default(),
+            folder: Mutex::new(playbook_dir.to_path_buf()),
             files: None,
+            read: (sources.to_vec(), playbook_dir.to_path_buf()),
+            added: Mutex::default(),
         })
     }
 
@@ -147,7 +194,13 @@ impl HostList for InventoryHosts {
         let mut groups = inventory.group_names(name);
         groups.retain(|group| &**group != "all" && &**group != "ungrouped");
         let source = host.source.as_deref().and_then(|path| std::path::absolute(path).ok());
-        Some(HostRecord { name: Arc::clone(&host.name), layers: inventory.layers(name), groups, source })
+        Some(HostRecord {
+            name: Arc::clone(&host.name),
+            layers: inventory.layers(name),
+            groups,
+            source,
+            added: host.added,
+        })
     }
 
     fn groups(&self) -> IndexMap<Arc<str>, Vec<Arc<str>>> {
@@ -158,10 +211,7 @@ impl HostList for InventoryHosts {
 
     fn add_host(&self, name: &str, groups: &[String], vars: &Map) -> Result<bool> {
         let before = self.host(name);
-        let mut inventory = self.inventory();
-        inventory.add_dynamic_host(name, groups, vars.iter().map(|(key, value)| (key.text(), value.clone())));
-        drop(inventory);
-        self.read_files(Some(name), &groups.iter().map(String::as_str).collect::<Vec<_>>())?;
+        self.add(Added::Host { name: name.to_owned(), groups: groups.to_vec(), vars: vars.clone() })?;
         let Some(before) = before else { return Ok(true) };
         let after = self.host(name);
         Ok(after.is_some_and(|after| {
@@ -174,16 +224,42 @@ impl HostList for InventoryHosts {
     }
 
     fn add_to_group(&self, host: &str, group: &str, parents: &[String]) -> Result<bool> {
-        let mut inventory = self.inventory();
-        let before = inventory.group_names(host).iter().any(|name| &**name == group);
-        inventory.add_to_group(host, group, parents)?;
-        drop(inventory);
-        let parents = parents.iter().map(String::as_str);
-        self.read_files(None, &std::iter::once(group).chain(parents).collect::<Vec<_>>())?;
+        let before = self.inventory().group_names(host).iter().any(|name| &**name == group);
+        self.add(Added::Group { host: host.to_owned(), group: group.to_owned(), parents: parents.to_vec() })?;
         Ok(!before)
+    }
+
+    fn refresh(&self) -> Result<()> {
+        let Some((sources, keyring)) = &self.files else { return Ok(()) };
+        let mut reader = Reader::new(sources, Some(keyring));
+        let (list, playbook_dir) = &self.read;
+        let mut inventory = Inventory::load(&mut reader, list);
+        inventory.add_vars_folder(&mut reader, playbook_dir, Beside::Playbook);
+        for added in self.added.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            added.apply(&mut inventory)?;
+            let (host, groups) = added.names();
+            inventory.load_files_of(&mut reader, host, &groups);
+        }
+        match reader.diagnostics.into_iter().find(Diagnostic::is_error) {
+            Some(wrong) => Err(wrong),
+            None => {
+                *self.inventory() = inventory;
+                Ok(())
+            }
+        }
     }
 
     fn location(&self) -> Option<PathBuf> {
         self.location.clone()
+    }
+
+    fn enter_playbook(&self, dir: &Path) -> Result<()> {
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        let mut folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((sources, keyring)) = self.files.as_ref().filter(|_| **folder != *dir) else { return Ok(()) };
+        let mut reader = Reader::new(sources, Some(keyring));
+        self.inventory().set_playbook_folder(&mut reader, dir);
+        dir.clone_into(&mut folder);
+        reader.diagnostics.into_iter().find(Diagnostic::is_error).map_or(Ok(()), Err)
     }
 }

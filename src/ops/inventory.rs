@@ -45,7 +45,8 @@ impl InventoryView {
 
     fn host_vars(&self, inventory: &Inventory, host: &str) -> Map {
         let layers = if self.export { inventory.own_layers(host) } else { inventory.layers(host) };
-        let mut vars = merged(layers.iter().chain(if self.export { &[][..] } else { &self.opened.layers[..] }));
+        let given = if self.export { &[][..] } else { &self.opened.layers[..] };
+        let mut vars = merged(layers.iter().chain(given), inventory.merges());
         // What Ansible adds to the implicit localhost only.
         if inventory.host(host).is_some_and(|host| host.implicit) && !self.export {
             insert(&mut vars, "ansible_connection", "local");
@@ -54,7 +55,7 @@ impl InventoryView {
     }
 
     fn group_vars(inventory: &Inventory, group: &str) -> Map {
-        let mut vars = merged(inventory.group_layers(group).iter());
+        let mut vars = merged(inventory.group_layers(group).iter(), inventory.merges());
         let priority =
             inventory.groups().find(|known| *known.name == *group).map_or(1, crate::inventory::Group::priority);
         if priority != 1 {
@@ -206,8 +207,8 @@ impl InventoryView {
     }
 }
 
-/// Layers as one mapping, later ones winning.
-fn merged<'a>(layers: impl Iterator<Item = &'a Layer>) -> Map {
+/// Layers as one mapping, later ones winning; with `join` mappings of one name are joined.
+fn merged<'a>(layers: impl Iterator<Item = &'a Layer>, join: bool) -> Map {
     let mut vars = Map::new();
     for layer in layers {
         for (name, entry) in layer.entries.iter() {
@@ -215,7 +216,16 @@ fn merged<'a>(layers: impl Iterator<Item = &'a Layer>) -> Map {
                 Entry::Lazy(node) => written(node),
                 Entry::Data(value, _) => value.clone(),
                 Entry::Sealed(..) => Value::from("(sealed)"),
+                Entry::Merged(parts) => parts.iter().fold(Value::empty_map(), |all, part| match part {
+                    Entry::Lazy(node) => crate::vars::merge_values(&all, &written(node)),
+                    Entry::Data(value, _) => crate::vars::merge_values(&all, value),
+                    _ => all,
+                }),
                 Entry::HostVars(_) => continue,
+            };
+            let value = match vars.get(&StrKey(name)) {
+                Some(low) if join => crate::vars::merge_values(low, &value),
+                _ => value,
             };
             // A later value stands at its first place, as in a dictionary of Python.
             vars.insert(Key::from(name.to_string()), value);

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::project::{Opened, ProjectRequest, open};
+use super::project::{Opened, ProjectRequest, open, playbook_file};
 use crate::diag::{Diagnostic, Result, SourceMap};
-use crate::playbook::{Context, Item, Play, RoleUse, Task, selected};
+use crate::playbook::{Context, Item, Play, RoleUse, Task, rendered_tags, selected};
 use crate::value::{Value, python_repr, python_str};
-use crate::vars::Scope;
+use crate::vars::{Layer, Level, Scope};
 use crate::yaml::Node;
 
 /// What to list.
@@ -48,6 +48,7 @@ pub fn list(
     what: &Listing,
     sources: &Arc<SourceMap>,
 ) -> Result<(Option<String>, Vec<Diagnostic>)> {
+    let playbook = &playbook_file(&request.collections_path, playbook);
     let opened = open(request, playbook, sources, false)?;
     let loaded = opened.loader.load(playbook);
     let problems: Vec<Diagnostic> = opened
@@ -70,7 +71,11 @@ pub fn list(
 
 fn list_play(out: &mut String, number: usize, play: &Play, what: &Listing, opened: &Opened) -> Result<Vec<Diagnostic>> {
     let keywords = &play.context.keywords;
-    let scope = Scope::from_layers(opened.layers.clone());
+    // No host is at hand: what the play itself says is known.
+    let mut layers = opened.layers.clone();
+    let vars = play.context.chain().filter_map(|context| context.keywords.get("vars"));
+    layers.extend(vars.map(|node| Layer::source(Level::PlayVars, "play vars", node)));
+    let scope = Scope::from_layers(layers);
     let render = |node: &Node| opened.templates.render(node, &scope).unwrap_or_else(|_| node.to_value());
     let patterns: Vec<String> = match keywords.get("hosts").map(render) {
         Some(Value::List(items)) => items.iter().map(python_str).collect(),
@@ -144,7 +149,7 @@ impl Walk<'_> {
         let mut tags = Vec::new();
         tags_of(&task.context, self.render, &mut tags);
         if let Some(node) = task.keywords.get("tags") {
-            split(&(self.render)(node), &mut tags);
+            tags.extend(rendered_tags(node, self.render));
         }
         if !selected(&tags, &self.what.tags, &self.what.skip_tags) {
             return;
@@ -168,17 +173,7 @@ impl Walk<'_> {
 fn tags_of(context: &Context, render: &dyn Fn(&Node) -> Value, out: &mut Vec<String>) {
     for context in context.chain() {
         if let Some(node) = context.keywords.get("tags") {
-            split(&render(node), out);
-        }
-    }
-}
-
-fn split(value: &Value, out: &mut Vec<String>) {
-    match value {
-        Value::List(items) => items.iter().for_each(|item| split(item, out)),
-        Value::Null => {}
-        other => {
-            out.extend(python_str(other).split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()));
+            out.extend(rendered_tags(node, render));
         }
     }
 }

@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod env;
 mod extra_vars;
+mod fact_cache;
 mod hosts;
 mod inventory;
 mod listing;
@@ -16,8 +17,9 @@ pub use ansible_vault::{Passwords, read_passwords, replace, seal, sealed_with, u
 pub use check::{Checked, check};
 pub use config::{Config, SettingOrigin};
 pub use env::{environment_list, environment_show};
+pub use fact_cache::FactCaching;
 pub use inventory::InventoryView;
 pub use listing::{Listing, hosts_of, list};
-pub use project::{PasswordSource, Policy, ProjectRequest, passphrase_file, state_base};
+pub use project::{PasswordSource, Policy, ProjectRequest, passphrase_file, playbook_file, state_base};
 pub use run::{RunRequest, run};
 pub use vault::{Edited, Made, VaultPlace, edit, init, open_vault, recipients};

@@ -7,7 +7,7 @@ use crate::diag::read::read_source_text;
 use crate::diag::{Diagnostic, Kind, Result, SourceMap};
 use crate::engine::ControllerFiles;
 use crate::environment::{Environment, Project};
-use crate::inventory::{InventorySource, Reader};
+use crate::inventory::{InventorySource, OddGroups, Reader};
 use crate::playbook::{Loader, LoaderOptions};
 use crate::secret::{Redactor, Secret};
 use crate::template::Templates;
@@ -87,10 +87,22 @@ pub struct ProjectRequest {
     pub roles_path: Vec<PathBuf>,
     /// Folders with collections.
     pub collections_path: Vec<PathBuf>,
+    /// Folders with modules of one's own that go before those of playbooks (`-M`).
+    pub module_path: Vec<PathBuf>,
+    /// Folders with modules of one's own that come last, from `ANSIBLE_LIBRARY`.
+    pub library: Vec<PathBuf>,
+    /// What `private_role_vars` says, if it was set: whether plays see the variables of roles.
+    pub public_roles: Option<bool>,
     /// Where records of runs are kept; default: the project's folder, or the working folder.
     pub state_dir: Option<PathBuf>,
     /// A playbook that stands in no file: the path that means it, its name in messages, its text.
     pub given: Option<(PathBuf, String, Arc<str>)>,
+    /// Mappings of one name are joined instead of replaced (`hash_behaviour: merge`).
+    pub hash_merge: bool,
+    /// What becomes of odd characters in names of groups.
+    pub odd_groups: OddGroups,
+    /// No inventory source could be read: an error.
+    pub unparsed_is_failed: bool,
     /// A key that stands twice in a mapping.
     pub duplicate_keys: Policy,
     /// A host pattern that matches nothing.
@@ -123,6 +135,8 @@ pub(super) struct Opened {
     pub templates: Arc<Templates>,
     pub loader: Arc<Loader>,
     pub hosts: Arc<InventoryHosts>,
+    /// The inventories as they were named, paths absolute.
+    pub inventory: Vec<String>,
     /// The environment's and `-e`.
     pub layers: Vec<Layer>,
     /// Parents first, the chosen one last.
@@ -150,6 +164,16 @@ pub fn state_base(project: Option<&Path>) -> Result<PathBuf> {
             Ok(Project::discover(&here).map_or(here, |project| project.root))
         }
     }
+}
+
+/// The file of a playbook: itself, or that of a collection's playbook by its full name.
+pub fn playbook_file(collections_path: &[PathBuf], name: &Path) -> PathBuf {
+    if name.exists() {
+        return name.to_path_buf();
+    }
+    let options = LoaderOptions { collections_path: collections_path.to_vec(), ..LoaderOptions::new(SourceMap::new()) };
+    let found = name.to_str().and_then(|text| Loader::new(options).playbook_of_collection(text, Path::new("")));
+    found.unwrap_or_else(|| name.to_path_buf())
 }
 
 /// Opens what a request names. `playbook` decides where roles and `group_vars` beside it are.
@@ -187,6 +211,9 @@ pub(super) fn open(
         None => state_base(None)?,
     };
     let mut reader = Reader::new(sources, need_keys.then_some(&*keyring));
+    reader.merge = request.hash_merge;
+    reader.odd_groups = request.odd_groups;
+    reader.templates = Some(&templates);
     let environment = match (&request.env, &project) {
         (Some(name), Some(project)) => Some(Environment::load(project, name, &mut reader, &keyring)?),
         _ => None,
@@ -203,17 +230,24 @@ pub(super) fn open(
         project_dir: project.as_ref().map(|project| project.root.clone()),
         roles_path: request.roles_path.clone(),
         collections_path: request.collections_path.clone(),
+        module_path: request.module_path.clone(),
+        library: request.library.clone(),
+        public_roles: request.public_roles,
         given: request.given.clone(),
         unseal,
         templates: Some(Arc::clone(&templates)),
-        scope: Scope::from_layers(layers.clone()),
+        scope: Scope::from_layers(layers.clone()).merging(request.hash_merge),
         ..LoaderOptions::new(Arc::clone(sources))
     };
     let early = Loader::new(options.clone());
-    let extra = super::extra_vars::layer(&request.extra_vars, sources, &early)?;
+    let extra = super::extra_vars::layer(&request.extra_vars, request.hash_merge, sources, &early)?;
+    reader.extra = vec![extra.clone()];
     layers.push(extra);
-    let loader = Arc::new(Loader::new(LoaderOptions { scope: Scope::from_layers(layers.clone()), ..options }));
-    let inventories = match (&environment, request.inventory.is_empty()) {
+    let loader = Arc::new(Loader::new(LoaderOptions {
+        scope: Scope::from_layers(layers.clone()).merging(request.hash_merge),
+        ..options
+    }));
+    let inventories: Vec<InventorySource> = match (&environment, request.inventory.is_empty()) {
         (_, false) => request.inventory.iter().map(|text| InventorySource::parse(text)).collect(),
         (Some(environment), true) => environment.inventories.clone(),
         // As Ansible: only the implicit localhost is there then.
@@ -222,7 +256,13 @@ pub(super) fn open(
     let mut hosts = InventoryHosts::load(&inventories, playbook_dir, request.limit.as_deref(), &mut reader)?;
     let unread = reader.diagnostics.iter().filter(|problem| problem.code == "I0009").count();
     let mut problems = request.settled(reader.diagnostics);
-    if request.tell_empty.0 && unread >= inventories.len() {
+    if request.unparsed_is_failed && !inventories.is_empty() && unread >= inventories.len() {
+        let text = "no inventory source could be read, and `unparsed_is_failed` asks for one";
+        problems.push(
+            Diagnostic::new("I0015", Kind::Local, text)
+                .with_registered("No inventory was parsed, please check your configuration and options."),
+        );
+    } else if request.tell_empty.0 && unread >= inventories.len() {
         problems.push(
             Diagnostic::new("I0015", Kind::Usage, "no inventory was parsed, only implicit localhost is available")
                 .warning(),
@@ -242,6 +282,7 @@ pub(super) fn open(
         templates,
         loader,
         hosts: Arc::new(hosts),
+        inventory: inventories.iter().map(InventorySource::shown).collect(),
         layers,
         environments,
         state: request.state_dir.clone().unwrap_or_else(|| base.clone()),

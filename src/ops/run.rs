@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 use tokio_util::sync::CancellationToken;
 
-use super::project::{Opened, ProjectRequest, open};
+use super::fact_cache::{FactCaching, JsonFacts};
+use super::project::{Opened, ProjectRequest, open, playbook_file};
 use crate::agent;
 use crate::diag::{Diagnostic, ExitCode, Result, SourceMap};
-use crate::engine::{Engine, HostList as _, Loads, Options, Parts, Targets};
+use crate::engine::{Asks, Engine, FactCache, HostList as _, Loads, Options, Parts, Person, Targets};
 use crate::event::{EventKind, Reporter, Sink};
 use crate::journal::{Journal, RunDir, new_run_id};
 use crate::map;
@@ -46,6 +47,22 @@ pub struct RunRequest {
     pub gathering: String,
     /// The strategy of plays that name none.
     pub strategy: String,
+    /// Facts are variables of their own, too.
+    pub inject_facts: bool,
+    /// Where facts are kept between runs.
+    pub fact_caching: Option<FactCaching>,
+    /// `--flush-cache`: kept facts are forgotten first.
+    pub flush_cache: bool,
+    /// Who answers `vars_prompt`.
+    pub asks: Option<Arc<dyn Asks>>,
+    /// The debugger starts at each failure.
+    pub debugger: bool,
+    /// It leaves alone failures that are ignored.
+    pub debugger_ignores: bool,
+    /// Values of keywords that nothing in the playbook sets.
+    pub keywords: IndexMap<String, Value>,
+    /// Who may be asked.
+    pub person: Arc<dyn Person>,
     /// Connection settings of the command line.
     pub defaults: IndexMap<String, Value>,
     /// `--ask-password`
@@ -72,6 +89,7 @@ pub async fn run(
     let run_id = new_run_id(&time);
     let mut exit = ExitCode::Ok;
     for playbook in &request.playbooks {
+        let playbook = &playbook_file(&request.project.collections_path, playbook);
         let opened = open(&request.project, playbook, sources, true)?;
         let loaded = opened.loader.load(playbook);
         let runs = |play: &Play| certainly_runs(&request, &opened, play);
@@ -200,17 +218,37 @@ async fn play(
         diff: request.diff,
         tags: request.tags.clone(),
         skip_tags: request.skip_tags.clone(),
+        inventory: opened.inventory.clone(),
         limit: request.project.limit.clone(),
         start_at_task: request.start_at_task.clone(),
         force_handlers: request.force_handlers,
         verbosity: request.verbosity,
         gathering: request.gathering.clone(),
         strategy: request.strategy.clone(),
+        hash_merge: request.project.hash_merge,
+        inject_facts: request.inject_facts,
+        debugger: request.debugger,
+        debugger_ignores: request.debugger_ignores,
+        keywords: request.keywords.clone(),
         layers: opened.layers.clone(),
         defaults,
         run_info: Value::from(run_info),
         project_dir: opened.base.clone(),
     };
+    let fact_cache = match request.fact_caching.clone().map(|caching| JsonFacts::open(caching, sink.clone())) {
+        None => None,
+        Some(Ok(cache)) => Some(Arc::new(cache) as Arc<dyn FactCache>),
+        Some(Err(diagnostic)) => {
+            let code = diagnostic.kind.exit_code();
+            sink.emit(None, EventKind::Error { diagnostic });
+            return (code, Vec::new());
+        }
+    };
+    if let (true, Some(cache)) = (request.flush_cache, &fact_cache) {
+        for host in opened.hosts.select("all").unwrap_or_default() {
+            cache.forget(&host);
+        }
+    }
     let loader: Arc<dyn Loads> = Arc::clone(&opened.loader) as Arc<dyn Loads>;
     let engine = Engine::new(
         options,
@@ -222,6 +260,9 @@ async fn play(
             sink: sink.clone(),
             redactor: Arc::clone(&opened.redactor),
             cancel: cancel.clone(),
+            asks: request.asks.clone(),
+            fact_cache,
+            person: Arc::clone(&request.person),
         },
     );
     let ticker = {

@@ -82,14 +82,14 @@ impl Loader {
             Err(error) => return Part { value: None, problems: vec![error], lost: Vec::new() },
         };
         let context = match &context.kind {
-            ContextKind::Include { file } if *file == path => Arc::clone(context),
-            ContextKind::Include { .. } => Arc::new(Context {
-                kind: ContextKind::Include { file: path.clone() },
+            ContextKind::Include { file, .. } if *file == path => Arc::clone(context),
+            ContextKind::Include { dynamic, .. } => Arc::new(Context {
+                kind: ContextKind::Include { file: path.clone(), dynamic: *dynamic },
                 keywords: context.keywords.clone(),
                 parent: context.parent.clone(),
             }),
             _ => Arc::new(Context {
-                kind: ContextKind::Include { file: path.clone() },
+                kind: ContextKind::Include { file: path.clone(), dynamic: true },
                 keywords: Keywords::default(),
                 parent: Some(Arc::clone(context)),
             }),
@@ -123,9 +123,10 @@ impl Loader {
             from: from.clone(),
             params: Vec::new(),
             public: false,
-            allow_duplicates: Some(true),
+            allow_duplicates: Some(from.duplicates),
             validate: from.validate,
             beside: None,
+            included: true,
         };
         let mut uses = parser.role(&request, Keywords::default(), &here);
         let last = uses.pop();
@@ -148,20 +149,8 @@ impl Loader {
     /// `namespace.collection.name`.
     pub(super) fn find_playbook(&self, name: &str, from: &Path) -> Result<PathBuf> {
         let dir = from.parent().unwrap_or(Path::new(""));
-        let parts: Vec<&str> = name.split('.').collect();
-        if let [namespace, collection, rest @ ..] = parts.as_slice()
-            && !rest.is_empty()
-            && !name.contains('/')
-        {
-            let below = PathBuf::from("playbooks").join(rest.join("/"));
-            for root in self.collection_dirs(namespace, collection, dir) {
-                for ending in ["yml", "yaml", "json"] {
-                    let path = root.join(&below).with_extension(ending);
-                    if path.is_file() {
-                        return Ok(path);
-                    }
-                }
-            }
+        if let Some(path) = self.playbook_of_collection(name, dir) {
+            return Ok(path);
         }
         let path = join(dir, name);
         if path.is_file() {
@@ -190,7 +179,7 @@ impl Loader {
         add(join(search.file.parent().unwrap_or(Path::new("")), name));
         for context in search.context.chain() {
             match &context.kind {
-                ContextKind::Include { file } => add(join(file.parent().unwrap_or(Path::new("")), name)),
+                ContextKind::Include { file, .. } => add(join(file.parent().unwrap_or(Path::new("")), name)),
                 ContextKind::Role(_) => break,
                 _ => {}
             }
@@ -210,18 +199,6 @@ impl Loader {
             None => Err(not_found("P0401", "task file", name, &tried)),
         }
     }
-
-    /// Folders of a collection, those beside the playbook first.
-    pub(super) fn collection_dirs(&self, namespace: &str, collection: &str, playbook_dir: &Path) -> Vec<PathBuf> {
-        let beside = playbook_dir.join("collections");
-        let project = self.options.project_dir.iter().map(|dir| dir.join("collections"));
-        std::iter::once(beside)
-            .chain(project)
-            .chain(self.options.collections_path.iter().cloned())
-            .map(|root| root.join("ansible_collections").join(namespace).join(collection))
-            .filter(|path| path.is_dir())
-            .collect()
-    }
 }
 
 /// The result of a load while a run goes on: its first error, if it has one.
@@ -239,6 +216,11 @@ pub(super) fn join(dir: &Path, name: &str) -> PathBuf {
 
 /// The error for a file that is nowhere.
 pub(super) fn not_found(code: &'static str, what: &str, name: &str, tried: &[PathBuf]) -> Diagnostic {
+    missing(code, what, name, tried).with_hint_else(format!("correct the name, or make the {what}"))
+}
+
+/// The same with a hint only if a file of a similar name is there.
+pub(super) fn missing(code: &'static str, what: &str, name: &str, tried: &[PathBuf]) -> Diagnostic {
     let shown: Vec<String> = tried.iter().map(|path| format!("`{}`", path.display())).collect();
     let mut diagnostic = Diagnostic::source(code, format!("the {what} `{name}` does not exist"))
         .with_note(format!("looked for {}", shown.join(", ")));

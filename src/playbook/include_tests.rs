@@ -76,7 +76,7 @@ fn imports_that_are_wrong() {
             "P0405 `include_tasks` has no option `aply` | 8:36 `aply` | hint: did you mean `apply`?",
             "P0405 `import_tasks` has no option `apply` | 9:39 `apply` | hint: keywords of an import reach its tasks: write them beside it",
             "P0405 `include_role` does not say which role | 10:7 `include_role` | hint: write `include_role: {name: ...}`",
-            "P0501 the role `nope` does not exist | 11:27 `nope`",
+            "P0501 the role `nope` does not exist | 11:27 `nope` | hint: correct the name, or make the role",
             "P0102 `hosts` cannot stand in a block | 12:53 `hosts` | hint: `hosts`: host patterns: where the play runs",
         ]
     );
@@ -239,7 +239,7 @@ fn imported_playbooks_carry_their_keywords_and_search_beside_themselves() {
         project.problems("site.yml"),
         [
             "P0403 `DIR/site.yml` includes itself | 1:20 `site.yml` | hint: break the ring, or use `include_tasks` with a condition that ends it",
-            "P0401 the playbook `nope.yml` does not exist | 2:20 `nope.yml`",
+            "P0401 the playbook `nope.yml` does not exist | 2:20 `nope.yml` | hint: correct the name, or make the playbook",
         ]
     );
 }
@@ -260,7 +260,7 @@ fn files_are_included_while_a_run_goes_on() {
     ]);
     let (context, file) = play_context(&project);
     let include = Arc::new(Context {
-        kind: ContextKind::Include { file: PathBuf::new() },
+        kind: ContextKind::Include { file: PathBuf::new(), dynamic: true },
         keywords: Keywords::default(),
         parent: Some(context),
     });

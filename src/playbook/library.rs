@@ -1,57 +1,120 @@
-//! Modules of one's own: executables in `library/` beside the playbook or in a role.
+//! Modules of one's own: executables in `library/` beside a playbook or in a role, and on the search path.
 //!
-//! Any language that the host can run. What needs Ansible's own Python code is no such program.
+//! Any language that the host can run. What needs Ansible's own Python code is no such program; it is found here
+//! only so that it can be named. As in Ansible a folder counts for all tasks once its playbook or role was read.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
-use super::model::{Context, ContextKind};
-use super::parse::playbook_dir;
+use super::loader::Loader;
 
 /// Endings that Ansible does not take for modules.
 const NO_PROGRAMS: &[&str] =
     &["pyc", "pyo", "swp", "bak", "rpm", "md", "txt", "rst", "yaml", "yml", "ini", "json", "ps1", "orig", "ver"];
 
-/// The folders that hold modules for a place of a playbook: of roles from the inside out, then the playbook's.
-pub(super) fn folders(context: &Context) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = Vec::new();
-    let mut add = |folder: PathBuf| {
-        if folder.is_dir() && !found.contains(&folder) {
-            found.push(folder);
+/// What a module's file is.
+pub(super) enum Found {
+    /// A program by itself.
+    Program(PathBuf),
+    /// Code that needs Ansible's Python.
+    Python(PathBuf),
+}
+
+/// The modules of one playbook's or role's folder, or of a folder of the search path.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    dir: PathBuf,
+    modules: BTreeMap<String, PathBuf>,
+    /// Action plugins, which would run in the place of modules.
+    actions: BTreeMap<String, PathBuf>,
+}
+
+impl Shelf {
+    /// `library/` and `action_plugins/` of a folder.
+    fn beside(dir: &Path) -> Self {
+        let mut actions = listed(&dir.join("action_plugins"));
+        actions.retain(|name, path| name != "__init__" && path.extension().is_some_and(|ending| ending == "py"));
+        Self { dir: dir.to_path_buf(), modules: listed(&dir.join("library")), actions }
+    }
+
+    /// A folder of modules.
+    pub(super) fn of(dir: &Path) -> Self {
+        Self { dir: dir.to_path_buf(), modules: listed(dir), actions: BTreeMap::new() }
+    }
+
+    fn find(&self, name: &str) -> Option<Found> {
+        if let Some(path) = self.actions.get(name) {
+            return Some(Found::Python(path.clone()));
         }
-    };
-    for context in context.chain() {
-        if let ContextKind::Role(role) = &context.kind {
-            add(role.path.join("library"));
+        self.modules.get(name).map(|path| kind(path.clone()))
+    }
+}
+
+impl Loader {
+    /// From now on the modules beside a playbook or in a role can be used.
+    pub(super) fn add_shelf(&self, dir: &Path) {
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        if !shelves.iter().any(|known| known.dir == dir) {
+            shelves.push(Shelf::beside(dir));
         }
     }
-    add(playbook_dir(context).join("library"));
+
+    /// The module of a short name: `-M`, then playbooks and roles as they were read, then the search path.
+    pub(super) fn on_shelf(&self, name: &str) -> Option<Found> {
+        let shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = |dirs: &[Shelf]| dirs.iter().find_map(|shelf| shelf.find(name));
+        path(&self.first_shelves).or_else(|| path(&shelves)).or_else(|| path(&self.last_shelves))
+    }
+}
+
+/// The modules in a folder and the folders in it. A file without an ending goes before others of its name.
+fn listed(dir: &Path) -> BTreeMap<String, PathBuf> {
+    let mut found = BTreeMap::new();
+    list(dir, 0, &mut found);
     found
 }
 
-/// The program of a module's name.
-pub(super) fn find(folders: &[PathBuf], name: &str) -> Option<PathBuf> {
-    let name = name.strip_prefix("ansible.legacy.").unwrap_or(name);
-    let plain = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    if name.is_empty() || !name.chars().all(plain) {
-        return None;
-    }
-    for folder in folders {
-        let exact = folder.join(name);
-        if exact.is_file() {
-            return runs_alone(&exact).then_some(exact);
+fn list(dir: &Path, depth: usize, found: &mut BTreeMap<String, PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    let mut folders = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            folders.push(path);
+            continue;
         }
-        let mut paths: Vec<PathBuf> =
-            std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.sort();
-        let fits = |path: &PathBuf| {
-            let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-            path.file_stem().is_some_and(|stem| stem == name) && !NO_PROGRAMS.contains(&ending) && path.is_file()
-        };
-        if let Some(path) = paths.into_iter().find(fits) {
-            return runs_alone(&path).then_some(path);
+        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        if name.is_empty() || name.starts_with('.') || ending.is_some_and(|ending| NO_PROGRAMS.contains(&ending)) {
+            continue;
         }
+        found.entry(name.to_owned()).or_insert(path);
     }
-    None
+    for folder in folders.iter().filter(|_| depth < 4) {
+        list(folder, depth + 1, found);
+    }
+}
+
+/// The file of a module in one folder.
+pub(super) fn in_folder(folder: &Path, name: &str) -> Option<PathBuf> {
+    let exact = folder.join(name);
+    if exact.is_file() {
+        return Some(exact);
+    }
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    paths.into_iter().find(|path| {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        path.file_stem().is_some_and(|stem| stem == name) && !NO_PROGRAMS.contains(&ending) && path.is_file()
+    })
+}
+
+/// What a module's file is.
+pub(super) fn kind(path: PathBuf) -> Found {
+    if runs_alone(&path) { Found::Program(path) } else { Found::Python(path) }
 }
 
 /// True if a file is a program by itself: binary, or a script that does not use Ansible's Python code.
@@ -72,24 +135,36 @@ pub(super) fn runs_alone(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::Project;
     use super::*;
 
     #[test]
-    fn programs_are_found_by_name_and_pythons_modules_are_not() {
-        let folder = tempfile::tempdir().expect("folder");
-        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("write");
-        write("a.sh", "#!/bin/sh\n");
-        write("b", "\u{7f}ELF\0");
-        write("c.py", "#!/usr/bin/python\nfrom ansible.module_utils.basic import AnsibleModule\n");
-        write("d.py", "#!/usr/bin/python\n# WANT_JSON\n");
-        write("e.md", "#!/bin/sh\n");
-        let folders = [folder.path().to_path_buf()];
+    fn programs_are_found_by_name_and_pythons_modules_are_told_apart() {
+        let project = Project::new(&[
+            ("library/a.sh", "#!/bin/sh\n"),
+            ("library/b", "\u{7f}ELF\0"),
+            ("library/c.py", "#!/usr/bin/python\nfrom ansible.module_utils.basic import AnsibleModule\n"),
+            ("library/d.py", "#!/usr/bin/python\n# WANT_JSON\n"),
+            ("library/e.md", "#!/bin/sh\n"),
+            ("library/sub/f.pl", "#!/usr/bin/perl\n"),
+            ("action_plugins/g.py", "class ActionModule: pass\n"),
+            ("role/library/a", "#!/bin/sh\n"),
+        ]);
+        project.loader.add_shelf(&project.path(""));
+        project.loader.add_shelf(&project.path("role"));
         let found = |name: &str| {
-            find(&folders, name).and_then(|path| path.file_name().map(|name| name.to_string_lossy().into_owned()))
+            let (kind, path) = match project.loader.on_shelf(name)? {
+                Found::Program(path) => ("program", path),
+                Found::Python(path) => ("Python", path),
+            };
+            Some(format!("{kind} {}", path.strip_prefix(project.dir.path()).unwrap().display()))
         };
-        assert_eq!(found("a").as_deref(), Some("a.sh"));
-        assert_eq!(found("ansible.legacy.b").as_deref(), Some("b"));
-        assert_eq!(found("d").as_deref(), Some("d.py"));
-        assert_eq!((found("c"), found("e"), found("../a"), found("a.sh")), (None, None, None, None));
+        assert_eq!(found("a").as_deref(), Some("program library/a.sh"));
+        assert_eq!(found("b").as_deref(), Some("program library/b"));
+        assert_eq!(found("c").as_deref(), Some("Python library/c.py"));
+        assert_eq!(found("d").as_deref(), Some("program library/d.py"));
+        assert_eq!(found("f").as_deref(), Some("program library/sub/f.pl"));
+        assert_eq!(found("g").as_deref(), Some("Python action_plugins/g.py"));
+        assert_eq!((found("e"), found("../a"), found("a.sh")), (None, None, None));
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::diag::{Diagnostic, Result, SourceMap};
 use crate::event::TaskId;
+use crate::playbook::library::Shelf;
 use crate::playbook::model::{Context, ContextKind};
 use crate::template::Templates;
 use crate::vars::{Layer, Level, Scope};
@@ -29,6 +30,12 @@ pub struct LoaderOptions {
     pub roles_path: Vec<PathBuf>,
     /// Folders that hold `ansible_collections/`.
     pub collections_path: Vec<PathBuf>,
+    /// Folders with modules of one's own that go before those beside playbooks (`-M`).
+    pub module_path: Vec<PathBuf>,
+    /// Folders with modules of one's own that come last (`ANSIBLE_LIBRARY`).
+    pub library: Vec<PathBuf>,
+    /// What the setting `private_role_vars` says, if it was set: whether plays see the variables of roles.
+    pub public_roles: Option<bool>,
     /// A playbook that stands in no file: the path that means it, its name in messages, its text.
     pub given: Option<(PathBuf, String, Arc<str>)>,
     /// Opens vaulted files.
@@ -47,6 +54,9 @@ impl LoaderOptions {
             project_dir: None,
             roles_path: Vec::new(),
             collections_path: Vec::new(),
+            module_path: Vec::new(),
+            library: Vec::new(),
+            public_roles: None,
             given: None,
             unseal: Arc::new(|_| {
                 Err(Diagnostic::new(
@@ -75,12 +85,34 @@ pub struct Loader {
     pub(super) options: LoaderOptions,
     next_task: AtomicU64,
     files: Mutex<HashMap<PathBuf, Arc<SourceNode>>>,
+    pub(super) collections: Mutex<super::collections::Cache>,
+    pub(super) groups: Mutex<super::collections::Groups>,
+    pub(super) playbook_dirs: Mutex<Vec<PathBuf>>,
+    pub(super) shelves: Mutex<Vec<Shelf>>,
+    pub(super) first_shelves: Vec<Shelf>,
+    pub(super) last_shelves: Vec<Shelf>,
 }
 
 impl Loader {
     /// A loader for one run.
     pub fn new(options: LoaderOptions) -> Self {
-        Self { options, next_task: AtomicU64::new(1), files: Mutex::default() }
+        let shelves = |dirs: &[PathBuf]| dirs.iter().map(|dir| Shelf::of(dir)).collect();
+        Self {
+            next_task: AtomicU64::new(1),
+            files: Mutex::default(),
+            collections: Mutex::default(),
+            groups: Mutex::default(),
+            playbook_dirs: Mutex::default(),
+            shelves: Mutex::default(),
+            first_shelves: shelves(&options.module_path),
+            last_shelves: shelves(&options.library),
+            options,
+        }
+    }
+
+    /// Whether plays see the variables of roles, if the configuration says so.
+    pub fn public_roles(&self) -> Option<bool> {
+        self.options.public_roles
     }
 
     /// The source map that spans refer to.
@@ -174,7 +206,8 @@ impl Loader {
                     ContextKind::Play => Level::PlayVars,
                     ContextKind::Role(_) => Level::RoleVars,
                     ContextKind::Block => Level::BlockVars,
-                    ContextKind::Include { .. } => Level::IncludeParams,
+                    ContextKind::Include { dynamic: true, .. } => Level::IncludeParams,
+                    ContextKind::Include { dynamic: false, .. } => Level::BlockVars,
                 };
                 scope = scope.with(Layer::source(level, "vars", vars));
             }
@@ -183,7 +216,7 @@ impl Loader {
             let mut known = vec![("playbook_dir", absolute(&super::parse::playbook_dir(context)))];
             if let Some(role) = context.role() {
                 known.push(("role_path", absolute(&role.path)));
-                known.push(("role_name", role.name.to_string()));
+                known.push(("role_name", role.short.to_string()));
             }
             let values = known.into_iter().map(|(name, text)| (Arc::from(name), crate::value::Value::from(text)));
             scope = scope.with(Layer::data(Level::Magic, "hostctl", values));
@@ -207,12 +240,18 @@ pub(super) fn read_text(path: &Path) -> Result<String> {
             .map(|list| list.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
             .unwrap_or_default();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        diagnostic.with_nearest(&name, beside.iter().map(String::as_str).filter(|other| **other != *name))
+        diagnostic
+            .with_nearest(&name, beside.iter().map(String::as_str).filter(|other| **other != *name))
+            .with_hint_else("name a text file that this user may read")
     })?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Diagnostic::source("P0402", format!("`{}` is not UTF-8 text", shown.display()))
             .with_note(format!("the first wrong byte is at offset {at}"))
+            .with_hint(format!(
+                "save it as UTF-8, for instance: iconv -f latin1 -t utf-8 {0} -o {0}.utf8",
+                shown.display()
+            ))
     })
 }
 

@@ -5,6 +5,7 @@
 //! `check` finds every mistake that can be found before a host is touched.
 
 mod check;
+mod collections;
 #[cfg(test)]
 mod error_cases;
 mod include;
@@ -29,7 +30,7 @@ pub use model::{
     Role, RoleUse, Task,
 };
 pub use roles::RoleFrom;
-pub use tags::{literal_tags, selected};
+pub use tags::{literal_tags, rendered_tags, selected};
 
 /// The table's own copy of a keyword's name.
 pub fn keyword_name(name: &str) -> Option<&'static str> {

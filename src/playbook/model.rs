@@ -36,10 +36,13 @@ pub enum ContextKind {
     Role(Arc<Role>),
     /// A block.
     Block,
-    /// An import or include: its `vars` rank as include parameters, its file's folder is searched.
+    /// An import or include: its file's folder is searched.
     Include {
         /// The included file.
         file: PathBuf,
+        /// Loaded while the play runs: its `vars` rank as include parameters. Those of an import rank as a block's,
+        /// those of an imported playbook as its plays'.
+        dynamic: bool,
     },
 }
 
@@ -105,8 +108,18 @@ pub struct Play {
 /// A role loaded from its folder. One for each use, since parameters and tags differ.
 #[derive(Debug)]
 pub struct Role {
-    /// Its name as used.
+    /// Its name as banners and lists of roles have it: with its collection.
     pub name: Arc<str>,
+    /// `role_name`: as it was asked for, without its collection.
+    pub short: Arc<str>,
+    /// The collection it belongs to.
+    pub collection: Option<Arc<str>>,
+    /// Collections that short names are looked for in, inside of it.
+    pub collections: Vec<String>,
+    /// Uses with the same key are one use: without `allow_duplicates` the second does not run.
+    pub key: Arc<str>,
+    /// Brought in by `import_role` or `include_role`, not by `roles:` or as a dependency.
+    pub included: bool,
     /// Its folder.
     pub path: PathBuf,
     /// `defaults/main.yml` (or `defaults_from`), each a mapping; in the order of rank.
@@ -117,6 +130,8 @@ pub struct Role {
     pub params: Vec<(Arc<str>, Node)>,
     /// Dependencies from `meta/main.yml`: their defaults and vars are seen by this role too.
     pub dependencies: Vec<Arc<Role>>,
+    /// It stands around its dependencies only: for them it is no parent that includes them.
+    pub dependent: bool,
     /// `allow_duplicates` of `meta/main.yml`.
     pub allow_duplicates: bool,
 }
@@ -184,6 +199,22 @@ pub struct Task {
     pub handler: bool,
 }
 
+impl Task {
+    /// The names that notify a handler for its name or topic `text`: with the role's name before it, too, which may
+    /// leave out the collection.
+    pub fn notified_by(&self, text: &str) -> Vec<String> {
+        let mut names = vec![text.to_owned()];
+        if let Some(role) = self.context.role() {
+            names.push(format!("{} : {text}", role.name));
+            let mut parts = role.name.splitn(3, '.');
+            if let (Some(_), Some(_), Some(short)) = (parts.next(), parts.next(), parts.next()) {
+                names.push(format!("{short} : {text}"));
+            }
+        }
+        names
+    }
+}
+
 /// What a task does.
 #[derive(Debug)]
 pub enum Action {
@@ -234,6 +265,8 @@ pub struct ModuleUse {
     /// Arguments by name: `k=v` text is split, free text stands under the module's free-form
     /// argument, `args:` is merged in. Key's place, value.
     pub args: IndexMap<Arc<str>, (Span, Node)>,
+    /// The name that its own name leads to: `ansible.builtin.copy`, `ansible.legacy.mine`, `ns.col.mine`.
+    pub full_name: Arc<str>,
     /// The program on the controller, for a module of one's own.
     pub program: Option<std::path::PathBuf>,
     /// The whole argument value is a template (`module: "{{ args }}"`, `args: "{{ ... }}"`).

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::include::{join, not_found};
+use super::collections::full_name;
+use super::include::{join, missing, not_found};
 use super::keywords::{self, Places};
 use super::loader::{clean, expand_home, vars_mapping};
 use super::model::{Context, ContextKind, Item, Keywords, Role, RoleUse};
@@ -24,11 +25,13 @@ pub struct RoleFrom {
     pub handlers: Option<String>,
     /// `rolespec_validate`
     pub validate: bool,
+    /// `allow_duplicates`
+    pub duplicates: bool,
 }
 
 impl Default for RoleFrom {
     fn default() -> Self {
-        Self { tasks: None, vars: None, defaults: None, handlers: None, validate: true }
+        Self { tasks: None, vars: None, defaults: None, handlers: None, validate: true, duplicates: true }
     }
 }
 
@@ -43,10 +46,11 @@ struct MetaFile {
     collections: Vec<String>,
 }
 
-/// A role's folder, and the collection it belongs to.
+/// A role's folder, the collection it belongs to, and its name without that.
 struct Place {
     path: PathBuf,
     collection: Option<String>,
+    name: String,
 }
 
 impl Parser<'_> {
@@ -74,7 +78,8 @@ impl Parser<'_> {
         let Some(node) = name.filter(|node| node.as_scalar().is_some() && !node.is_null()) else {
             self.problem(
                 Diagnostic::source("P0503", "the role has no name")
-                    .with_label(name.map_or(entry.place(), Node::place), "expected `role: NAME` or `NAME`"),
+                    .with_label(name.map_or(entry.place(), Node::place), "expected `role: NAME` or `NAME`")
+                    .with_hint("- role: NAME"),
             );
             return Vec::new();
         };
@@ -88,6 +93,7 @@ impl Parser<'_> {
         if entry.as_map().is_none() && name.contains(',') {
             self.problem(
                 Diagnostic::source("P0503", "this form of a role was removed from Ansible")
+                    .with_registered(format!("Invalid old style role requirement: {name}"))
                     .with_label(entry.place(), "a name with commas")
                     .with_hint("write `role: NAME`, and install versions with `ansible-galaxy`"),
             );
@@ -102,10 +108,11 @@ impl Parser<'_> {
             span: Some(node.place()),
             from: RoleFrom::default(),
             params,
-            public: true,
+            public: self.loader.options.public_roles.unwrap_or(true),
             allow_duplicates: None,
             validate: true,
             beside: beside.map(Path::to_path_buf),
+            included: false,
         };
         self.role(&request, keywords, here)
     }
@@ -145,10 +152,15 @@ impl Parser<'_> {
             span: args.get("name").map_or(Some(place), |(_, node)| Some(node.place())),
             from,
             params: Vec::new(),
-            public: args.get("public").and_then(|(_, node)| boolean(node)).unwrap_or(true),
+            public: args
+                .get("public")
+                .and_then(|(_, node)| boolean(node))
+                .or(self.loader.options.public_roles)
+                .unwrap_or(true),
             allow_duplicates: Some(allow.unwrap_or(true)),
             validate: args.get("rolespec_validate").and_then(|(_, node)| boolean(node)).unwrap_or(true),
             beside: None,
+            included: true,
         })
     }
 
@@ -178,30 +190,39 @@ impl Parser<'_> {
         keywords: Keywords,
         here: &Here,
     ) -> Option<Vec<RoleUse>> {
-        let Place { path, collection } = place;
+        let Place { path, collection, name: short } = place;
         let from = &request.from;
+        if collection.is_none() {
+            self.loader.add_shelf(&path);
+        }
         let defaults = self.role_vars(&path, "defaults", from.defaults.as_deref(), request);
         let vars = self.role_vars(&path, "vars", from.vars.as_deref(), request);
         let meta = self.meta(&path);
-        let name: Arc<str> = match (&collection, request.name.contains('.')) {
-            (Some(collection), false) => format!("{collection}.{}", request.name).into(),
-            _ => request.name.rsplit('/').next().unwrap_or(&request.name).into(),
+        let name: Arc<str> = match &collection {
+            Some(collection) => format!("{collection}.{short}").into(),
+            None => short.as_str().into(),
         };
-        let mut collections: Vec<String> = collection.into_iter().chain(meta.collections).collect();
-        std::mem::swap(&mut self.collections, &mut collections);
+        let collections = self.loader.collections_of_role(collection.as_deref(), meta.collections, &here.context);
+        let key = role_key(&name, &path, request, &keywords, &here.context);
 
         // Dependencies see this role's variables and keywords, so they are loaded inside of it.
-        let bare = |dependencies: Vec<Arc<Role>>| Role {
+        let bare = |dependencies: Vec<Arc<Role>>, dependent: bool| Role {
             name: Arc::clone(&name),
+            short: short.as_str().into(),
+            collection: collection.as_deref().map(Arc::from),
+            collections: collections.clone(),
+            key: Arc::clone(&key),
+            included: request.included,
             path: path.clone(),
             defaults: defaults.clone(),
             vars: vars.clone(),
             params: request.params.clone(),
             dependencies,
             allow_duplicates: request.allow_duplicates.unwrap_or(meta.allow_duplicates),
+            dependent,
         };
         let outer = Arc::new(Context {
-            kind: ContextKind::Role(Arc::new(bare(Vec::new()))),
+            kind: ContextKind::Role(Arc::new(bare(Vec::new(), true))),
             keywords: keywords.clone(),
             parent: Some(Arc::clone(&here.context)),
         });
@@ -213,7 +234,7 @@ impl Parser<'_> {
             dependencies.extend(found.last().map(|last| Arc::clone(&last.role)));
             uses.extend(found);
         }
-        let role = Arc::new(bare(dependencies));
+        let role = Arc::new(bare(dependencies, false));
         let context = Arc::new(Context {
             kind: ContextKind::Role(Arc::clone(&role)),
             keywords,
@@ -221,10 +242,9 @@ impl Parser<'_> {
         });
         let mut tasks = self.role_items(&path, "tasks", from.tasks.as_deref(), request, &context, false);
         if request.validate {
-            tasks.splice(0..0, self.spec_task(&path, &name, request, &context));
+            tasks.splice(0..0, self.spec_task(&path, &role.short, request, &context));
         }
         let handlers = self.role_items(&path, "handlers", from.handlers.as_deref(), request, &context, true);
-        std::mem::swap(&mut self.collections, &mut collections);
         uses.push(RoleUse { role, context, tasks, handlers, public: request.public });
         Some(uses)
     }
@@ -403,23 +423,19 @@ impl Parser<'_> {
         let options = &self.loader.options;
         let plain = !name.contains('/') && !name.starts_with('~');
         if plain {
-            let parts: Vec<&str> = name.split('.').collect();
-            let full = match parts.as_slice() {
-                [namespace, collection, rest @ ..] if !rest.is_empty() => {
-                    Some((format!("{namespace}.{collection}"), rest.join("/")))
+            let own =
+                self.loader.collections_around(context).into_iter().map(|collection| (collection, name.to_owned()));
+            // A full name is looked for under that name alone.
+            let full = full_name(name).map(|(collection, rest)| (collection, rest.replace('.', "/")));
+            let wanted: Vec<(String, String)> = if full.is_some() { full.into_iter().collect() } else { own.collect() };
+            for (collection, role) in wanted {
+                let Some(found) = self.loader.collection(&collection, &dir) else { continue };
+                let path = found.root.join("roles").join(&role);
+                if path.is_dir() {
+                    let name = name.strip_prefix(&format!("{collection}.")).unwrap_or(name).to_owned();
+                    return Ok(Place { path, collection: Some(collection), name });
                 }
-                _ => None,
-            };
-            let own = self.collections.iter().map(|collection| (collection.clone(), name.to_owned()));
-            for (collection, role) in full.into_iter().chain(own) {
-                let Some((namespace, short)) = collection.split_once('.') else { continue };
-                for root in self.loader.collection_dirs(namespace, short, &dir) {
-                    let path = root.join("roles").join(&role);
-                    if path.is_dir() {
-                        return Ok(Place { path, collection: Some(collection) });
-                    }
-                    tried.push(path);
-                }
+                tried.push(path);
             }
         }
         let mut folders = vec![dir.join("roles")];
@@ -430,7 +446,7 @@ impl Parser<'_> {
         for folder in &folders {
             let path = join(folder, name);
             if path.is_dir() {
-                return Ok(Place { path, collection: None });
+                return Ok(Place { path, collection: None, name: name.to_owned() });
             }
             if !tried.contains(&path) {
                 tried.push(path);
@@ -438,14 +454,45 @@ impl Parser<'_> {
         }
         let path = clean(&expand_home(name));
         if !plain && path.is_dir() {
-            return Ok(Place { path, collection: None });
+            let name = name.rsplit('/').next().unwrap_or(name).to_owned();
+            return Ok(Place { path, collection: None, name });
         }
-        let mut error = not_found("P0501", "role", name, &tried).with_label_opt(request.span, "no such role");
+        let mut error = missing("P0501", "role", name, &tried).with_label_opt(request.span, "no such role");
         if error.hints.is_empty() && plain && name.matches('.').count() == 1 {
             error = error.with_hint(format!("`ansible-galaxy role install -p roles {name}` gets it"));
         }
-        Err(error)
+        Err(error.with_hint_else("correct the name, or make the role"))
     }
+}
+
+/// What makes two uses of a role the same: ansible-core's `Role._get_hash_dict`.
+fn role_key(name: &str, path: &Path, request: &RoleRequest, keywords: &Keywords, around: &Context) -> Arc<str> {
+    use std::fmt::Write as _;
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let mut key = format!("{name}\n{}\n{}", path.display(), request.included);
+    let from = &request.from;
+    for (what, file) in
+        [("tasks", &from.tasks), ("vars", &from.vars), ("defaults", &from.defaults), ("handlers", &from.handlers)]
+    {
+        if let Some(file) = file {
+            let _ = write!(key, "\n{what}_from {file}");
+        }
+    }
+    let mut add = |name: &str, node: &Node| {
+        let _ = write!(key, "\n{name}={}", crate::value::python_repr(&node.to_value()));
+    };
+    request.params.iter().for_each(|(name, node)| add(name, node));
+    // The conditions and tags of an include are the task's, not the role's.
+    let own: &[&str] = if request.included { &["vars"] } else { &["when", "tags", "vars"] };
+    let included = (request.included && matches!(around.kind, ContextKind::Include { .. })).then_some(&around.keywords);
+    for name in own {
+        for keywords in std::iter::once(keywords).chain(included) {
+            if let Some(node) = keywords.get(name) {
+                add(&format!(":{name}"), node);
+            }
+        }
+    }
+    key.into()
 }
 
 /// The files that stand for a folder of a role, best first.

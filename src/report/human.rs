@@ -176,6 +176,22 @@ impl<W: Write + Send> Human<W> {
         self.print(&lines);
     }
 
+    /// Shows what has ended so far, and takes the moving lines away.
+    fn make_way(&mut self, sources: &SourceMap) {
+        let tasks: Vec<TaskId> = self.running.keys().copied().collect();
+        for task in tasks {
+            let Some(running) = self.running.get(&task) else { continue };
+            let rest =
+                Running { hosts: running.hosts.clone(), ..Running::new(running.name.clone(), running.start.clone()) };
+            if let Some(running) = self.running.insert(task, rest) {
+                self.show(running, sources);
+            }
+        }
+        if let Some(live) = &mut self.live {
+            live.clear();
+        }
+    }
+
     fn flush_all(&mut self, sources: &SourceMap) {
         let tasks: Vec<Running> = std::mem::take(&mut self.running).into_values().collect();
         for task in tasks {
@@ -401,6 +417,7 @@ impl<W: Write + Send> Reporter for Human<W> {
                 let line = format!("      {}\n", self.paint.dim(&format!("{host}: try {attempt} of {of}")));
                 self.print(&line);
             }
+            EventKind::Asked { .. } => self.make_way(sources),
             EventKind::HostDone { task, done, items } => self.host_done(host, *task, done, *items, sources),
             EventKind::Warning { diagnostic } | EventKind::Error { diagnostic } => {
                 let mut text = String::new();

@@ -118,6 +118,11 @@ impl Args {
         self.kw.iter_mut().filter_map(|(name, value)| Some((Arc::clone(name), value.take()?))).collect()
     }
 
+    /// True if an argument stands without a name, and was not taken.
+    pub fn has_positional(&self) -> bool {
+        self.pos.iter().any(Option::is_some)
+    }
+
     /// The first undefined argument.
     pub fn undefined(&self) -> Option<Val> {
         self.pos
@@ -133,7 +138,7 @@ impl Args {
         if let Some((name, _)) = self.kw.iter().find(|(_, value)| value.is_some()) {
             return Err(Fail::msg(format!("there is no argument `{name}`")));
         }
-        if self.pos.iter().any(Option::is_some) {
+        if self.has_positional() {
             return Err(Fail::msg("too many arguments"));
         }
         Ok(())

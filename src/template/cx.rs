@@ -146,6 +146,7 @@ impl<'t> Cx<'t> {
             Entry::Data(value, _) => Val::from(value.clone()),
             Entry::Sealed(sealed, _) => Val::from(sealed.open()?),
             Entry::HostVars(hosts) => Val::hosts(Arc::clone(hosts)),
+            Entry::Merged(parts) => self.merged(parts, env)?,
             Entry::Lazy(node) => {
                 let defined = Some(node.place());
                 self.ring.borrow_mut().push(Ring::Name(name.into()));
@@ -170,6 +171,20 @@ impl<'t> Cx<'t> {
         }
         env.memo.borrow_mut().insert(name.into(), value.clone());
         Ok(Some(value))
+    }
+
+    /// Mappings of source and data as one: the source is rendered, the data is as it is.
+    fn merged(&self, parts: &[Entry], env: &Rc<Env>) -> R<Val> {
+        let mut all = Value::empty_map();
+        for part in parts {
+            let value = match part {
+                Entry::Data(value, _) => value.clone(),
+                Entry::Lazy(node) => self.lazy(node, env)?.value(self)?,
+                Entry::Merged(_) | Entry::Sealed(..) | Entry::HostVars(_) => continue,
+            };
+            all = crate::vars::merge_values(&all, &value);
+        }
+        Ok(Val::from(all))
     }
 
     /// The value of a node: containers stay lazy, a scalar is rendered. A value that comes out

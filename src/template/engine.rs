@@ -409,12 +409,19 @@ pub(super) fn syntax(error: &SyntaxError, place: &Place) -> Fail {
         None => format!("Syntax error in template: {}", error.message.replace('`', "'")),
     };
     let diag = Diagnostic::new("T0100", Kind::Template, error.message.clone()).with_registered(said);
-    Fail::Diag(diag.with_label_opt(place.span(error.at), "here"))
+    let hint = if error.message.contains("in a row") {
+        "set parts of it as variables of their own"
+    } else if error.message.starts_with("unexpected `}`") || error.message.contains("end of variable block") {
+        "a template is `{{ expression }}`; braces that are text stand in quotes inside: `{{ '}' }}`"
+    } else {
+        "an expression is a name, a literal, a filter (`name | filter(1)`), a test (`name is defined`) or a call"
+    };
+    Fail::Diag(diag.with_label_opt(place.span(error.at), "here").with_hint(hint))
 }
 
 /// True if a rendered value is `omit`.
 pub fn is_omit(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text.starts_with(super::OMIT))
+    value.as_str().is_some_and(|text| text == super::OMIT)
 }
 
 #[cfg(test)]

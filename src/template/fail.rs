@@ -107,6 +107,8 @@ impl Undef {
                     diag = diag.with_note(format!("it has {}", shown.join(", ")));
                     diag = diag.with_nearest(name, has.iter().map(|key| &**key));
                 }
+                let value = if name.parse::<i128>().is_ok() { format!("[{name}]") } else { format!(".{name}") };
+                diag = diag.with_hint_else(format!("where it may be missing: `...{value} | default('...')`"));
             }
             What::Hint(_) | What::Soft => diag = diag.with_label_opt(self.span, "undefined"),
         }

@@ -48,4 +48,4 @@ pub use codec::encode;
 pub use engine::{FileOptions, LookupHost, Templates, is_omit};
 
 /// How `omit` looks as plain data.
-const OMIT: &str = "__omit_place_holder__";
+const OMIT: &str = "__omit_place_holder__9f27c3d4b8a04e61";

@@ -16,7 +16,7 @@ pub use jiff::civil::{Date, DateTime};
 
 pub use codec::{Codec, Stray};
 pub use json::{JsonStyle, from_json, to_json, to_json_text};
-pub use python::{python_float, python_repr, python_str};
+pub use python::{pretty, python_float, python_repr, python_str};
 pub use regex::{Match, PythonRegex};
 
 /// A map in insertion order; any scalar is a key, as in YAML.

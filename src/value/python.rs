@@ -113,6 +113,62 @@ fn write_quoted(out: &mut String, text: &str) {
     out.push(quote);
 }
 
+/// `pprint.pformat(value)`: on one line if that is not too long, else with a line for each item; keys are sorted.
+pub fn pretty(value: &Value) -> String {
+    let mut out = String::new();
+    write_pretty(&mut out, &sorted(value), 0, 0);
+    out
+}
+
+/// Columns of [`pretty`].
+const PRETTY_WIDTH: usize = 80;
+
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::List(items) => Value::from(items.iter().map(sorted).collect::<Vec<_>>()),
+        Value::Map(map) => {
+            let mut pairs: Vec<_> = map.iter().map(|(key, item)| (key.clone(), sorted(item))).collect();
+            pairs.sort_by_key(|(key, _)| key.text());
+            Value::from(pairs.into_iter().collect::<super::Map>())
+        }
+        other => other.clone(),
+    }
+}
+
+fn write_pretty(out: &mut String, value: &Value, indent: usize, behind: usize) {
+    let flat = python_repr(value);
+    if indent + behind + flat.chars().count() <= PRETTY_WIDTH {
+        out.push_str(&flat);
+        return;
+    }
+    let next = |out: &mut String, index: usize| {
+        if index > 0 {
+            let _ = write!(out, ",\n{}", " ".repeat(indent + 1));
+        }
+    };
+    match value {
+        Value::List(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                next(out, index);
+                write_pretty(out, item, indent + 1, 1);
+            }
+            out.push(']');
+        }
+        Value::Map(map) => {
+            out.push('{');
+            for (index, (key, item)) in map.iter().enumerate() {
+                next(out, index);
+                let key = python_repr(&key.to_value());
+                let _ = write!(out, "{key}: ");
+                write_pretty(out, item, indent + key.chars().count() + 3, 1);
+            }
+            out.push('}');
+        }
+        _ => out.push_str(&flat),
+    }
+}
+
 /// `repr(float)`: shortest digits, exponent from 1e16 up and below 1e-4.
 pub fn python_float(float: f64) -> String {
     if float.is_nan() {
@@ -136,6 +192,18 @@ pub fn python_float(float: f64) -> String {
 mod tests {
     use super::*;
     use crate::map;
+
+    #[test]
+    fn long_values_have_a_line_for_each_item() {
+        let long = "x".repeat(50);
+        let value = Value::from(map! { "b" => long.as_str(), "a" => Value::from(vec![1.into(), 2.into()]), "c" => 3 });
+        assert_eq!(pretty(&value), format!("{{'a': [1, 2], 'b': '{long}', 'c': 3}}"));
+        let value =
+            Value::from(map! { "b" => long.as_str(), "a" => Value::from(vec![long.as_str().into(), 2.into()]) });
+        assert_eq!(pretty(&value), format!("{{'a': ['{long}', 2],\n 'b': '{long}'}}"));
+        let value = Value::from(map! { "a" => Value::from(vec![long.as_str().into(), long.as_str().into()]) });
+        assert_eq!(pretty(&value), format!("{{'a': ['{long}',\n       '{long}']}}"));
+    }
 
     #[test]
     fn spells_values_as_python_does() {

@@ -2,6 +2,8 @@
 //!
 //! Does not render: `template` does, with a [`Scope`] in hand.
 
+mod merge;
 mod scope;
 
+pub use merge::merge_values;
 pub use scope::{Entry, HostVars, Layer, Level, Origin, Scope, Sealed};

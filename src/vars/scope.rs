@@ -96,6 +96,8 @@ pub enum Entry {
     Sealed(Arc<dyn Sealed>, Span),
     /// `hostvars`.
     HostVars(Arc<dyn HostVars>),
+    /// Mappings of source and of data that are one, lowest first (`hash_behaviour: merge`).
+    Merged(Arc<[Entry]>),
 }
 
 impl fmt::Debug for Entry {
@@ -105,6 +107,7 @@ impl fmt::Debug for Entry {
             Self::Data(value, _) => f.debug_tuple("Data").field(value).finish(),
             Self::Sealed(..) => f.write_str("Sealed"),
             Self::HostVars(_) => f.write_str("HostVars"),
+            Self::Merged(parts) => f.debug_tuple("Merged").field(parts).finish(),
         }
     }
 }
@@ -117,6 +120,7 @@ impl Entry {
             Self::Data(_, span) => *span,
             Self::Sealed(_, span) => Some(*span),
             Self::HostVars(_) => None,
+            Self::Merged(parts) => parts.last().and_then(Self::span),
         }
     }
 }
@@ -167,6 +171,8 @@ impl Layer {
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     layers: Arc<Vec<Layer>>,
+    /// Mappings of one name are joined (`hash_behaviour: merge`).
+    merge: bool,
 }
 
 impl Scope {
@@ -179,7 +185,17 @@ impl Scope {
     pub fn from_layers(mut layers: Vec<Layer>) -> Self {
         layers.retain(|layer| !layer.entries.is_empty());
         layers.sort_by_key(|layer| layer.origin.level);
-        Self { layers: Arc::new(layers) }
+        Self { layers: Arc::new(layers), merge: false }
+    }
+
+    /// This scope with mappings of one name joined, from now on; or as it is.
+    #[must_use]
+    pub fn merging(mut self, merge: bool) -> Self {
+        if merge {
+            super::merge::merge_layers(Arc::make_mut(&mut self.layers).as_mut_slice());
+            self.merge = true;
+        }
+        self
     }
 
     /// This scope with one layer more, placed by its rank above those of the same rank.
@@ -192,7 +208,7 @@ impl Scope {
         layers.extend(self.layers.iter().cloned());
         let at = layers.partition_point(|other| other.origin.level <= layer.origin.level);
         layers.insert(at, layer);
-        Self { layers: Arc::new(layers) }
+        Self { layers: Arc::new(layers), merge: false }.merging(self.merge)
     }
 
     /// The winning entry of a name.

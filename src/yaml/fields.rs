@@ -160,6 +160,7 @@ pub fn wrong_type(node: &Node, what: &str, expected: &str) -> Diagnostic {
         }
         Some(_) if expected == "a list" => error.with_hint("write the items as `- item` lines below the key"),
         Some(_) if expected == "a mapping" => error.with_hint("write `key: value` lines below it, indented"),
+        None if expected == "a mapping" => error.with_hint("write `name: value` lines"),
         _ => error,
     }
 }

@@ -69,7 +69,6 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
     display::configure(output, &config);
     let Some(forks) = args.run.forks(&config) else { return Ok(options::no_forks("ansible", output)) };
     let mut warnings = config.warnings.clone();
-    warnings.extend(args.run.warnings());
     if args.tree.is_some() {
         warnings.push(options::unsupported("--tree"));
     }
@@ -94,6 +93,7 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
     let dir = args.playbook_dir.clone().or_else(|| config.given("PLAYBOOK_DIR").map(PathBuf::from));
     let path = dir.unwrap_or_default().join(format!("<adhoc {module}>"));
     let mut project = options::project(&args.inventory, &args.vault, &args.run.extra_vars, &config)?;
+    project.module_path = args.run.module_path();
     // Who names localhost need not be told that only it is there.
     project.tell_empty.1 &= !matches!(args.pattern.as_str(), "localhost" | "127.0.0.1" | "::1");
     let (hosts, found) = ops::hosts_of(&project, &path, &args.pattern, &output.sources)?;
@@ -125,7 +125,15 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
         forks,
         verbosity,
         gathering: config.text("DEFAULT_GATHERING"),
+        inject_facts: config.flag("INJECT_FACTS_AS_VARS"),
+        fact_caching: ops::FactCaching::configured(&config)?,
+        flush_cache: args.inventory.flush_cache,
+        asks: super::super::terminal::asks(),
         strategy: "linear".to_owned(),
+        debugger: config.flag("ENABLE_TASK_DEBUGGER"),
+        debugger_ignores: config.flag("TASK_DEBUGGER_IGNORE_ERRORS"),
+        keywords: crate::cli::arguments::keyword_defaults(&config),
+        person: Arc::new(crate::cli::person::Terminal),
         defaults: connecting.defaults,
         login_password: connecting.login,
         become_password: connecting.r#become,

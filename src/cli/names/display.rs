@@ -44,7 +44,13 @@ pub(super) fn tell(output: &Output, diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
         match ansible_warning(diagnostic, &output.sources) {
             Some(text) => output.note(&text),
-            None => output.show(std::slice::from_ref(diagnostic)),
+            None => {
+                // Scripts look for Ansible's words; people read the frame behind them.
+                if let (true, Some(words)) = (diagnostic.is_error(), &diagnostic.registered) {
+                    output.note(&format!("[ERROR]: {words}\n"));
+                }
+                output.show(std::slice::from_ref(diagnostic));
+            }
         }
     }
 }

@@ -25,7 +25,6 @@ pub(super) struct InventoryOptions {
     /// outputs a list of matching hosts; does not execute anything else
     #[arg(long)]
     pub list_hosts: bool,
-    // Facts are kept for one run only: there is nothing to flush.
     /// clear the fact cache for every host in inventory
     #[arg(long)]
     pub flush_cache: bool,
@@ -63,9 +62,10 @@ impl RunOptions {
         self.forks.map_or_else(|| Some(configured_forks(config)), |forks| (forks > 0).then_some(forks))
     }
 
-    /// Options among these that change nothing.
-    pub fn warnings(&self) -> Vec<Diagnostic> {
-        if self.module_path.is_empty() { Vec::new() } else { vec![unsupported("--module-path")] }
+    /// The folders of `--module-path`.
+    pub fn module_path(&self) -> Vec<std::path::PathBuf> {
+        let paths = self.module_path.iter().flat_map(|paths| paths.split(':')).filter(|path| !path.is_empty());
+        paths.map(std::path::PathBuf::from).collect()
     }
 }
 

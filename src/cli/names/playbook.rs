@@ -1,6 +1,7 @@
 //! `ansible-playbook`: its options, and what it does with them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -65,11 +66,11 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
     let config = Config::load()?;
     display::configure(output, &config);
     let Some(forks) = args.run.forks(&config) else { return Ok(options::no_forks("ansible-playbook", output)) };
+    let collections = config.paths("COLLECTIONS_PATHS");
     for path in &args.playbooks {
-        exists(path)?;
+        exists(&ops::playbook_file(&collections, path))?;
     }
     let mut warnings = config.warnings.clone();
-    warnings.extend(args.run.warnings());
     if args.step {
         warnings.push(options::unsupported("--step"));
     }
@@ -77,7 +78,8 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
     let base = config.number("DEFAULT_VERBOSITY").and_then(|level| u8::try_from(level).ok()).unwrap_or(0);
     let verbosity = args.verbose.saturating_add(base);
     let listing = args.list_tasks || args.list_tags || args.inventory.list_hosts;
-    let project = options::project(&args.inventory, &args.vault, &args.run.extra_vars, &config)?;
+    let mut project = options::project(&args.inventory, &args.vault, &args.run.extra_vars, &config)?;
+    project.module_path = args.run.module_path();
     let connecting = options::connecting(&args.connection, &args.r#become, &config, !listing && !args.syntax_check)?;
     let tags = options::tags(&args.tags, &config, "TAGS_RUN");
     let skip_tags = options::tags(&args.skip_tags, &config, "TAGS_SKIP");
@@ -121,7 +123,15 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
         forks,
         verbosity,
         gathering: config.text("DEFAULT_GATHERING"),
+        inject_facts: config.flag("INJECT_FACTS_AS_VARS"),
+        fact_caching: ops::FactCaching::configured(&config)?,
+        flush_cache: args.inventory.flush_cache,
+        asks: super::super::terminal::asks(),
         strategy: config.text("DEFAULT_STRATEGY"),
+        debugger: config.flag("ENABLE_TASK_DEBUGGER"),
+        debugger_ignores: config.flag("TASK_DEBUGGER_IGNORE_ERRORS"),
+        keywords: crate::cli::arguments::keyword_defaults(&config),
+        person: Arc::new(crate::cli::person::Terminal),
         defaults: connecting.defaults,
         login_password: connecting.login,
         become_password: connecting.r#become,

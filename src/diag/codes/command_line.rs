@@ -83,4 +83,19 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "standard output cannot be written",
         text: "What a command prints did not reach its reader, most often because the disk is full. The command did its work; its exit code is 1 so that a script does not take a cut output for a whole one. A reader that leaves early (`| head`) is no error.",
     },
+    CodeEntry {
+        code: "C0120",
+        title: "the fact cache cannot be used",
+        text: "`fact_caching = jsonfile` keeps the facts of each host in a file of the folder `fact_caching_connection`, as Ansible does. The folder is made if it is missing; it must be writable. Without a cache (`memory`, the default) facts last for one run.",
+    },
+    CodeEntry {
+        code: "C0121",
+        title: "cached facts are not used",
+        text: "A file of the fact cache cannot be read or written, or does not hold what hostctl and ansible-core 2.19 write. The run goes on as if no facts were cached; the file is written anew when the host's facts are gathered. `--flush-cache` removes the files of all hosts.",
+    },
+    CodeEntry {
+        code: "C0122",
+        title: "an answer cannot be read",
+        text: "A variable of `vars_prompt` was asked for on the terminal, and the input ended or is no valid UTF-8. Give the variable with `-e NAME=VALUE`, which is not asked for then.",
+    },
 ];

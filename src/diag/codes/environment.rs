@@ -35,28 +35,8 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     },
     CodeEntry {
         code: "E0101",
-        title: "no project",
-        text: "`--env` needs a project: a folder that holds `environments/`. hostctl looks in the working folder and its parents, then beside the playbook; `--project DIR` names it.",
-    },
-    CodeEntry {
-        code: "E0102",
-        title: "an unknown environment",
-        text: "There is no folder of that name below `environments/`. `hostctl env list` shows those that there are.",
-    },
-    CodeEntry {
-        code: "E0103",
-        title: "environments are parents of each other",
-        text: "The `parents` of `environment.yml` lead back to where they began. The message shows the chain; remove one of its links.",
-    },
-    CodeEntry {
-        code: "E0104",
-        title: "a variable file is no mapping",
-        text: "Files below `environments/NAME/vars/` hold one mapping of names to values.",
-    },
-    CodeEntry {
-        code: "E0105",
-        title: "secrets in clear",
-        text: "`secrets.yml` must be a vault: names in clear, values sealed. Make one with `hostctl vault init --env NAME` and fill it with `hostctl vault set`.",
+        title: "the working folder cannot be read",
+        text: "hostctl looks for the project in the working folder and its parents. That folder was removed, or may not be read: change into another, or name the project with `--project DIR`.",
     },
     CodeEntry {
         code: "E0106",

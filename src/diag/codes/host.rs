@@ -85,6 +85,16 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "`async` starts a module as a job on the host. Modules that the engine itself runs (`debug`, `set_fact`), those that run on the controller, and tasks in check mode have no such job.",
     },
     CodeEntry {
+        code: "H0031",
+        title: "a pause was aborted",
+        text: "Somebody at the terminal answered a `pause` with Ctrl-C and `A`.",
+    },
+    CodeEntry {
+        code: "H0032",
+        title: "what `debug` is to show is no expression",
+        text: "`var` of `debug` takes an expression as text, such as the name of a variable. A literal list or mapping is none, and neither is text that is marked with `!unsafe`.",
+    },
+    CodeEntry {
         code: "H0101",
         title: "a file operation failed on the host",
         text: "The operating system refused to read, write or change a file. The message has the path and the \

@@ -74,6 +74,16 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "No host or group has this name. The play, or this part of its pattern, has no hosts.",
     },
     CodeEntry {
+        code: "I0017",
+        title: "a file of an inventory plugin that is wrong",
+        text: "`plugin: constructed` makes variables (`compose`) and groups (`groups`, `keyed_groups`) of the hosts of the sources before it; `plugin: generator` makes hosts of `layers`. Other plugins need Python and are not here: give a program that prints the hosts as JSON. With `strict: true` a template that fails is an error.",
+    },
+    CodeEntry {
+        code: "I0018",
+        title: "odd characters in the names of groups",
+        text: "Names of groups should be made of letters, digits and underscores and not begin with a digit. `force_valid_group_names` (ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS) replaces other characters with `always` and `silently`; `never` warns of them and `ignore` does not.",
+    },
+    CodeEntry {
         code: "I0101",
         title: "an unknown host",
         text: "The inventory has no host of that name. Check `-i`, or the environment's `inventory/`.",

@@ -116,12 +116,17 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "P0157",
         title: "a variable of `vars_prompt` that nobody was asked for",
-        text: "hostctl runs without asking. A variable of `vars_prompt` takes its default, or the value that `-e NAME=VALUE` gives.",
+        text: "Variables of `vars_prompt` are asked for when standard input is a terminal. Without one a variable takes its default (`None` as text if it has none), or the value that `-e NAME=VALUE` gives.",
     },
     CodeEntry {
         code: "P0158",
         title: "a template that gives no module's name",
         text: "The name in `action:` or `module:` may be a template; on each host it must give the name of a module, or of a dynamic include. Imports are resolved before the run, and a template is rendered once.",
+    },
+    CodeEntry {
+        code: "P0159",
+        title: "an answer that was not confirmed",
+        text: "An entry of `vars_prompt` with `confirm: true` is asked for twice, until both answers are the same.",
     },
     CodeEntry {
         code: "P0201",
@@ -201,7 +206,7 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "P0304",
         title: "Python plugins beside the playbook",
-        text: "hostctl has no Python: modules, filters, lookups and other plugins written in it cannot run. Use a module or filter that hostctl has, or `command` with a script of your own.",
+        text: "hostctl has no Python: modules, filters, lookups and other plugins written in it cannot run, whether they stand beside the playbook, in a role or in a collection. One error lists every use. Callbacks and plugins for variables count as used by being there, as Ansible loads them unasked. Use a module or filter that hostctl has, or a program of your own in `library/`.",
     },
     CodeEntry {
         code: "P0305",
@@ -212,6 +217,21 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "P0306",
         title: "a keyword that has no effect",
         text: "The keyword is Ansible's and is understood, but hostctl does nothing for it: nobody is asked in the middle of a run. The failure is shown with its place; `--start-at-task` goes on from there.",
+    },
+    CodeEntry {
+        code: "P0307",
+        title: "a module that its collection removed",
+        text: "The collection's `meta/runtime.yml` says that the module is gone and what stands in for it.",
+    },
+    CodeEntry {
+        code: "P0308",
+        title: "unknown group of modules",
+        text: "`module_defaults` names a group that neither ansible-core nor a collection on disk has. Collections are looked for beside the playbook, in the project and in `collections_path`; their groups have full names: `group/NAMESPACE.COLLECTION.GROUP`.",
+    },
+    CodeEntry {
+        code: "P0309",
+        title: "a deprecated name of a module",
+        text: "The collection's `meta/runtime.yml` calls this name deprecated. It still works here.",
     },
     CodeEntry {
         code: "P0401",

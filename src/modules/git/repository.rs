@@ -186,7 +186,8 @@ impl<'a> Repository<'a> {
         }
         argv.extend(words.iter().map(|word| (*word).to_owned()));
         // There is nobody to ask for a password.
-        let mut program = Program::new(argv).parsable().env("GIT_SSH_COMMAND", &self.ssh).env("GIT_TERMINAL_PROMPT", "0");
+        let mut program =
+            Program::new(argv).parsable().env("GIT_SSH_COMMAND", &self.ssh).env("GIT_TERMINAL_PROMPT", "0");
         if let Some(login) = &self.login {
             program = program.env("HOSTCTL_GIT_USER", &login.user).env("HOSTCTL_GIT_PASSWORD", &login.password);
         }
@@ -233,7 +234,8 @@ impl<'a> Repository<'a> {
     }
 
     pub fn set_url_failed(&self, failure: Failure) -> Failure {
-        let said = |key: &str| failure.result.get(&crate::value::StrKey(key)).and_then(Value::as_str).unwrap_or_default();
+        let said =
+            |key: &str| failure.result.get(&crate::value::StrKey(key)).and_then(Value::as_str).unwrap_or_default();
         let label = format!("set a new url {} for {}", self.repo, self.args.remote);
         refused("H0102", format!("Failed to {label}: {} {}", said("stdout"), said("stderr")))
     }
@@ -271,7 +273,8 @@ impl<'a> Repository<'a> {
         let text = self.cx.probe().text(&place).unwrap_or_default();
         let folder = text.trim_end().strip_prefix("gitdir: ").map(|folder| dest.join(folder));
         folder.filter(|folder| folder.is_dir()).ok_or_else(|| {
-            let message = "Current repo does not have a valid reference to a separate Git dir or it refers to the invalid path";
+            let message =
+                "Current repo does not have a valid reference to a separate Git dir or it refers to the invalid path";
             refused("H0107", message)
         })
     }
@@ -328,8 +331,7 @@ impl<'a> Repository<'a> {
                 ["no branch", "detached from", "detached at"].iter().any(|words| line.contains(words))
             })
         });
-        let file =
-            if detached { place.join("refs/remotes").join(remote).join("HEAD") } else { place.join("HEAD") };
+        let file = if detached { place.join("refs/remotes").join(remote).join("HEAD") } else { place.join("HEAD") };
         let text = self.cx.probe().text(&file).unwrap_or_default();
         let line = text.lines().next().unwrap_or_default().replacen(&format!("refs/remotes/{remote}"), "", 1);
         let last = line.rsplit(' ').next().unwrap_or_default();
@@ -412,9 +414,10 @@ impl<'a> Repository<'a> {
                 words.extend(["--branch", version]);
             }
         }
-        let separate = args.separate_git_dir.as_ref().map(|path| {
-            format!("--separate-git-dir={}", shown(&cx.probe().real(&path.expand(cx.environment()))))
-        });
+        let separate = args
+            .separate_git_dir
+            .as_ref()
+            .map(|path| format!("--separate-git-dir={}", shown(&cx.probe().real(&path.expand(cx.environment())))));
         words.extend(separate.as_deref());
         let place = shown(dest);
         words.extend(["--", &self.repo, &place]);

@@ -78,7 +78,10 @@ fn clones_follows_and_switches() {
     let third = place.commit("repo", "a.txt", "three\n");
     let outcome = place.run(Map::new()).check(true).ok();
     assert!(outcome.changed && get(&outcome, "after") == json!(third) && place.text("work/a.txt") == "two\n");
-    assert!(place.run(map! { "update" => false }).ok().result.get(&crate::value::StrKey("after")) == Some(&second.as_str().into()));
+    assert!(
+        place.run(map! { "update" => false }).ok().result.get(&crate::value::StrKey("after"))
+            == Some(&second.as_str().into())
+    );
     let outcome = place.run(Map::new()).ok();
     assert!(outcome.changed && outcome.diffs[0].prepared.as_deref().is_some_and(|text| text.contains("+three")));
     // A tag, a branch, a commit, and back.
@@ -194,7 +197,18 @@ fn signatures_are_checked() {
     let output = std::process::Command::new("git")
         .current_dir(place.at("repo"))
         .env("GNUPGHOME", &home)
-        .args(["-c", "user.name=t", "-c", "user.email=t@x.example", "commit", "-q", "--allow-empty", "-S", "-m", "signed"])
+        .args([
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@x.example",
+            "commit",
+            "-q",
+            "--allow-empty",
+            "-S",
+            "-m",
+            "signed",
+        ])
         .output()
         .expect("git");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -172,6 +172,16 @@ impl Config {
             && list(value)
                 .iter()
                 .all(|name| matches!(name.rsplit('.').next(), Some("default" | "minimal" | "oneline")));
+        let other_cache =
+            setting.name == "CACHE_PLUGIN" && !matches!(value.rsplit('.').next(), Some("memory" | "jsonfile"));
+        if other_cache && !same {
+            self.warnings.push(
+                Diagnostic::local("C0112", format!("there is no fact cache `{value}` here: facts last for this run"))
+                    .warning()
+                    .with_hint("fact_caching = jsonfile, with fact_caching_connection = FOLDER"),
+            );
+            return;
+        }
         if setting.here != Here::Unsupported || same || known {
             return;
         }

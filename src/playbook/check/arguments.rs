@@ -3,7 +3,9 @@
 use super::survey::Survey;
 use crate::diag::{Diagnostic, Span};
 use crate::modules::{ArgError, ModuleEntry, PathPart};
-use crate::playbook::model::{Action, ModuleUse, Task};
+use crate::playbook::loader::Loader;
+use crate::playbook::model::{Action, Context, Keywords, ModuleUse, Task};
+use crate::playbook::parse::playbook_dir;
 use crate::value::{Key, Map};
 use crate::yaml::{Node, NodeData, Tag};
 
@@ -11,11 +13,12 @@ use crate::yaml::{Node, NodeData, Tag};
 const RAW: &str = "_raw_params";
 
 /// Wrong arguments of a task whose failure is taken are warnings: that may be what it is for.
-pub(super) fn check(survey: &Survey, problems: &mut Vec<Diagnostic>) {
+pub(super) fn check(survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnostic>) {
+    groups(survey, loader, problems);
     for task in survey.tasks() {
         if let Action::Module(module) = &task.action {
             let meant = survey.caught.contains(&task.id);
-            let mut found = module_use(task, module);
+            let mut found = module_use(task, module, loader);
             if module.entry.meta.name == "set_fact" {
                 let names = module.args.iter().filter(|(name, _)| !name.contains("{{"));
                 names.for_each(|(name, (span, _))| super::values::variable_name(name, *span, &mut found));
@@ -25,8 +28,36 @@ pub(super) fn check(survey: &Survey, problems: &mut Vec<Diagnostic>) {
     }
 }
 
-fn module_use(task: &Task, module: &ModuleUse) -> Vec<Diagnostic> {
-    let defaults = defaults(task, module.entry);
+/// Groups of `module_defaults` that no collection has.
+fn groups(survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnostic>) {
+    let mut seen: Vec<Span> = Vec::new();
+    let mut look = |keywords: &Keywords, context: &Context| {
+        let Some(node) = keywords.get("module_defaults") else { return };
+        let single = std::slice::from_ref(node);
+        for (key, _) in node.as_list().unwrap_or(single).iter().flat_map(|map| map.as_map().unwrap_or_default()) {
+            let Some(name) = key.as_str().and_then(|name| name.strip_prefix("group/")) else { continue };
+            if loader.action_group(name, &playbook_dir(context)).is_none() && !seen.contains(&key.place()) {
+                seen.push(key.place());
+                problems.push(
+                    Diagnostic::source("P0308", format!("there is no group of modules `{name}`"))
+                        .with_label(key.place(), "no collection has it")
+                        .with_hint(
+                            "install the collection, or write the full name: `group/NAMESPACE.COLLECTION.GROUP`",
+                        ),
+                );
+            }
+        }
+    };
+    for context in &survey.contexts {
+        look(&context.keywords, context);
+    }
+    for task in survey.tasks() {
+        look(&task.keywords, &task.context);
+    }
+}
+
+fn module_use(task: &Task, module: &ModuleUse, loader: &Loader) -> Vec<Diagnostic> {
+    let defaults = defaults(task, module, loader);
     // Defaults with templates as a whole may hold any argument.
     let open = module.args_template.is_some() || defaults.is_none();
     let mut args: Vec<(&str, Span, &Node)> =
@@ -115,33 +146,26 @@ fn located(error: &ArgError, args: &[(&str, Span, &Node)], module: &ModuleUse) -
     diagnostic
 }
 
-/// Literal `module_defaults` that reach a task, the nearest first. `None` if some are not known.
-fn defaults<'a>(task: &'a Task, entry: &'static ModuleEntry) -> Option<Vec<(&'a str, Span, &'a Node)>> {
-    let mut found: Vec<(&str, Span, &Node)> = Vec::new();
+/// Literal `module_defaults` that reach a task: the nearest entry for it. `None` if some are not known.
+fn defaults<'a>(task: &'a Task, module: &ModuleUse, loader: &Loader) -> Option<Vec<(&'a str, Span, &'a Node)>> {
     let chain = std::iter::once(&task.keywords).chain(task.context.chain().map(|context| &context.keywords));
+    let mut nearest: Option<&Node> = None;
     for keywords in chain {
         let Some(node) = keywords.get("module_defaults") else { continue };
         let single = std::slice::from_ref(node);
-        for mapping in node.as_list().unwrap_or(single) {
-            for (name, args) in mapping.as_map()? {
+        for mapping in node.as_list().unwrap_or(single).iter().rev() {
+            for (name, args) in mapping.as_map()?.iter().rev() {
                 let name = name.as_str()?;
-                if name.starts_with("group/") {
-                    return None;
-                }
-                let meta = &entry.meta;
-                if name != meta.name && name != meta.full_name && !meta.also.contains(&name) {
+                if !loader.defaults_apply(name, module, &task.context) {
                     continue;
                 }
-                if unknown(args) {
+                if name.starts_with("group/") || unknown(args) {
                     return None;
                 }
-                for (key, value) in args.as_map().unwrap_or_default() {
-                    if let Some(text) = key.as_str().filter(|text| !found.iter().any(|(name, _, _)| name == text)) {
-                        found.push((text, key.place(), value));
-                    }
-                }
+                nearest = nearest.or(Some(args));
             }
         }
     }
-    Some(found)
+    let pairs = nearest.and_then(Node::as_map).unwrap_or_default().iter();
+    Some(pairs.filter_map(|(key, value)| Some((key.as_str()?, key.place(), value))).collect())
 }

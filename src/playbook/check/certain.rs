@@ -82,7 +82,8 @@ fn ends(items: &[Item]) -> bool {
     })
 }
 
-fn mentions(node: &Node, word: &str) -> bool {
+/// True if a literal list names a word.
+pub(super) fn mentions(node: &Node, word: &str) -> bool {
     match &node.data {
         NodeData::List(items) => items.iter().any(|item| mentions(item, word)),
         NodeData::Scalar(scalar) => scalar.text.contains(word),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::survey::{Survey, conditional};
 use crate::diag::{Diagnostic, Span};
 use crate::modules::{InputArg, first_word};
-use crate::playbook::include::{join, not_found};
+use crate::playbook::include::{join, missing, not_found};
 use crate::playbook::loader::{Loader, read_text};
 use crate::playbook::model::{Action, ContextKind, ModuleUse, Task};
 use crate::playbook::parse::playbook_dir;
@@ -56,9 +56,9 @@ pub(super) fn check(survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnos
                 }
                 Some(_) => {}
                 None => {
-                    let problem = not_found("P0302", "file", name, &tried).with_label(node.place(), "no such file");
+                    let problem = missing("P0302", "file", name, &tried).with_label(node.place(), "no such file");
                     let problem = if is_template || matches!(input, InputArg::Command { .. }) {
-                        problem
+                        problem.with_hint_else("correct the name, or make the file")
                     } else {
                         problem.with_hint("if it is on the host already, add `remote_src: true`")
                     };
@@ -70,6 +70,43 @@ pub(super) fn check(survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnos
         }
     }
     templates
+}
+
+/// The files of `vars_files` with literal names: one that is there holds variables, and the first play finds one
+/// that is there (what ran before may make those of the next plays).
+pub(super) fn variables(survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnostic>) {
+    for (index, survey) in survey.plays.iter().enumerate() {
+        let Some(node) = survey.play.context.keywords.get("vars_files") else { continue };
+        let dir = survey.play.file.parent().unwrap_or(Path::new(""));
+        for entry in node.as_list().unwrap_or(std::slice::from_ref(node)) {
+            let names = entry.as_list().unwrap_or(std::slice::from_ref(entry));
+            let Some(texts) = names.iter().map(literal_text).collect::<Option<Vec<&str>>>() else { continue };
+            let tried: Vec<PathBuf> =
+                texts.iter().flat_map(|text| [join(&dir.join("vars"), text), join(dir, text)]).collect();
+            match tried.iter().find(|path| path.is_file()) {
+                Some(path) => match loader.load_vars_file(path) {
+                    // A sealed file is opened by the run.
+                    Err(error) if error.code != "P0411" && !error.code.starts_with('V') => {
+                        let labelled = error.span().is_some();
+                        let place = entry.place();
+                        problems.push(if labelled { error } else { error.with_label(place, "named here") });
+                    }
+                    _ => {}
+                },
+                None if index == 0 && !texts.is_empty() => {
+                    problems.push(
+                        not_found("P0120", "variable file", texts[0], &tried).with_label(entry.place(), "named here"),
+                    );
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+/// Text without a template.
+fn literal_text(node: &Node) -> Option<&str> {
+    node.as_str().filter(|text| !text.is_empty() && !node.has_template() && node.tag.is_none())
 }
 
 /// A literal, non-empty text argument.

@@ -47,9 +47,7 @@ impl Known {
 
     fn add(&mut self, handler: &Task, node: &Node) {
         let Some(scalar) = node.as_scalar() else { return };
-        let role = handler.context.role();
-        let mut names = vec![scalar.text.to_string()];
-        names.extend(role.map(|role| format!("{} : {}", role.name, scalar.text)));
+        let mut names = handler.notified_by(&scalar.text);
         if node.has_template() {
             self.patterns.extend(names.iter().map(|name| pattern(name)));
         } else {

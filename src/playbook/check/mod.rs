@@ -63,7 +63,7 @@ pub struct CheckInput<'a> {
 /// All that is wrong with a playbook: what the loader found and what the checks find, in the order
 /// of files and places, each once.
 pub fn check(loaded: &Loaded, input: &CheckInput<'_>) -> Vec<Diagnostic> {
-    let mut survey = survey::survey(&loaded.playbook, input.loader);
+    let mut survey = survey::survey(&loaded.playbook, input.loader, input.runs);
     survey.lost.extend(loaded.lost.iter().cloned());
     let mut problems = loaded.problems.clone();
     problems.append(&mut survey.problems);
@@ -73,12 +73,21 @@ pub fn check(loaded: &Loaded, input: &CheckInput<'_>) -> Vec<Diagnostic> {
         problem.is_error() && unread || matches!(&*problem.code, "P0401" | "P0501" | "P0504")
     };
     survey.incomplete = problems.iter().any(missing);
-    values::check(&survey, &mut problems);
-    arguments::check(&survey, &mut problems);
+    values::check(&survey, input.runs.is_some(), &mut problems);
+    arguments::check(&survey, input.loader, &mut problems);
+    files::variables(&survey, input.loader, &mut problems);
     let templates = files::check(&survey, input.loader, &mut problems);
     uses::check(&survey, &templates, input, &mut problems);
     handlers::check(&survey, &mut problems);
     plugins::fold(&loaded.playbook, &survey, input.loader, &mut problems);
+    plugins::merge_unknown(input.loader, &mut problems);
+    if input.runs.is_some() {
+        // What a run may never come to is told, but does not hold it up.
+        problems = problems
+            .into_iter()
+            .map(|problem| if survey.may_be_left_out(&problem) { problem.warning() } else { problem })
+            .collect();
+    }
     super::parse::sorted(problems)
 }
 

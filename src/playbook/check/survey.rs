@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::certain::caught;
-use crate::diag::{Diagnostic, Span};
+use super::certain::{caught, mentions};
+use crate::diag::{Diagnostic, FileId, Span};
 use crate::playbook::loader::Loader;
 use crate::playbook::model::{
     Action, Context, ContextKind, Include, IncludeKind, Item, Keywords, Play, Playbook, Role, RoleUse, Task,
@@ -39,12 +39,22 @@ pub(super) struct Survey {
     pub(super) lost: Vec<Node>,
     /// A file or role could not be read.
     pub(super) incomplete: bool,
+    /// Files with what a run certainly comes to.
+    sure: HashSet<FileId>,
+    /// Files with what dynamic includes bring in that a run may never come to.
+    unsure: HashSet<FileId>,
 }
 
 impl Survey {
     /// Tasks and handlers of all plays.
     pub(super) fn tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
         self.plays.iter().flat_map(|play| play.tasks.iter().chain(&play.handlers))
+    }
+
+    /// True if a mistake stands where a run may never come to: only dynamic includes lead there that have a
+    /// condition, a rescue, or something before them that ends the play.
+    pub(super) fn may_be_left_out(&self, problem: &Diagnostic) -> bool {
+        problem.span().is_some_and(|span| self.unsure.contains(&span.file) && !self.sure.contains(&span.file))
     }
 }
 
@@ -71,15 +81,22 @@ struct Walker<'a> {
     handlers: Vec<Arc<Task>>,
     seen: HashSet<crate::event::TaskId>,
     /// Files and roles that were followed in this play.
-    followed: HashSet<Followed>,
+    followed: HashSet<(Followed, bool)>,
     /// What is followed at the moment.
     stack: Vec<Frame>,
     open: bool,
     /// How many blocks with a rescue are around.
     rescued: usize,
+    /// Whether a run certainly comes to what is walked at the moment.
+    sure: bool,
+    /// What is walked comes from dynamic includes.
+    dynamic: bool,
+    /// A run follows, not a check alone.
+    runs: bool,
 }
 
-pub(super) fn survey(playbook: &Playbook, loader: &Loader) -> Survey {
+/// Walks a playbook; for a run, `runs` tells the plays that certainly run.
+pub(super) fn survey(playbook: &Playbook, loader: &Loader, runs: Option<&dyn Fn(&Play) -> bool>) -> Survey {
     let mut walker = Walker {
         loader,
         survey: Survey::default(),
@@ -92,12 +109,20 @@ pub(super) fn survey(playbook: &Playbook, loader: &Loader) -> Survey {
         stack: Vec::new(),
         open: false,
         rescued: 0,
+        sure: true,
+        dynamic: false,
+        runs: runs.is_some(),
     };
     for play in &playbook.plays {
         walker.followed.clear();
         walker.open = false;
+        walker.sure = runs.is_none_or(|runs| runs(play));
+        let sure = walker.sure;
         walker.context(&play.context);
+        // Handlers run only if something changes.
+        walker.sure = false;
         walker.items(&play.handlers);
+        walker.sure = sure;
         walker.items(&play.pre_tasks);
         for role in &play.roles {
             walker.role(role);
@@ -133,7 +158,12 @@ impl Walker<'_> {
 
     fn role(&mut self, role: &RoleUse) {
         self.context(&role.context);
+        for node in role.role.defaults.iter().chain(&role.role.vars) {
+            self.seen_in(node.place().file);
+        }
+        let sure = std::mem::replace(&mut self.sure, false);
         self.items(&role.handlers);
+        self.sure = sure;
         self.items(&role.tasks);
     }
 
@@ -145,10 +175,15 @@ impl Walker<'_> {
                     self.context(&block.context);
                     let rescued = usize::from(!block.rescue.is_empty());
                     self.rescued += rescued;
+                    let sure = self.sure;
                     self.items(&block.body);
                     self.rescued -= rescued;
+                    let after = if rescued > 0 { sure } else { self.sure };
+                    self.sure = false;
                     self.items(&block.rescue);
+                    self.sure = sure;
                     self.items(&block.always);
+                    self.sure &= after;
                 }
                 Item::Role(role) => self.role(role),
             }
@@ -166,9 +201,39 @@ impl Walker<'_> {
         }
         let list = if task.handler { &mut self.handlers } else { &mut self.tasks };
         list.push(Arc::clone(task));
+        self.seen_in(task.span.file);
+        if self.stops(task) {
+            self.sure = false;
+        }
         if let Action::Include(include) = &task.action {
             self.include(task, include);
         }
+    }
+
+    /// Something of a file is reached, surely or not. What is there without any include is as sure as it gets.
+    fn seen_in(&mut self, file: FileId) {
+        let files = if self.sure || !self.dynamic { &mut self.survey.sure } else { &mut self.survey.unsure };
+        files.insert(file);
+    }
+
+    /// True if what comes behind a task may never be reached though nothing went wrong, or never is.
+    fn stops(&self, task: &Task) -> bool {
+        let Action::Module(module) = &task.action else { return false };
+        match module.entry.meta.name {
+            "fail" => !conditional(task) && !self.survey.caught.contains(&task.id),
+            "meta" => {
+                let text = module.entry.meta.free_form.and_then(|name| module.args.get(name));
+                text.is_none_or(|(_, node)| node.as_str().is_none_or(|text| text.trim().starts_with("end_")))
+            }
+            _ => false,
+        }
+    }
+
+    /// True if a run certainly follows an include, and fails if it cannot.
+    fn certainly(&self, task: &Task) -> bool {
+        let mut tags = task.context.chain().map(|context| &context.keywords).chain([&task.keywords]);
+        let never = tags.any(|keywords| keywords.get("tags").is_some_and(|tags| mentions(tags, "never")));
+        self.sure && !never && !conditional(task) && !self.survey.caught.contains(&task.id)
     }
 
     fn include(&mut self, task: &Arc<Task>, include: &Include) {
@@ -191,7 +256,7 @@ impl Walker<'_> {
             return;
         };
         let context = Arc::new(Context {
-            kind: ContextKind::Include { file: task.file.clone() },
+            kind: ContextKind::Include { file: task.file.clone(), dynamic: true },
             keywords: inherited(&task.keywords),
             parent: Some(Arc::clone(&task.context)),
         });
@@ -214,9 +279,11 @@ impl Walker<'_> {
                     self.survey.problems.push(problem);
                 }
             }
-            if !self.followed.insert(key.clone()) {
+            let sure = self.certainly(task);
+            if self.followed.contains(&(key.clone(), true)) || !self.followed.insert((key.clone(), sure)) {
                 continue;
             }
+            let outer = (std::mem::replace(&mut self.sure, sure), std::mem::replace(&mut self.dynamic, true));
             self.stack.push(Frame { key, name: name.clone(), place: node.place(), certain, ends: false });
             let problems = match include.kind {
                 IncludeKind::Tasks => {
@@ -250,12 +317,19 @@ impl Walker<'_> {
                 }
             };
             self.stack.pop();
+            self.dynamic = outer.1;
+            self.sure = outer.0 && (self.sure || !sure);
             for problem in problems {
+                if let Some(span) = problem.span() {
+                    let files = if sure { &mut self.survey.sure } else { &mut self.survey.unsure };
+                    files.insert(span.file);
+                }
                 // No file, or a module of another system.
                 let missing = problem.labels.is_empty() || matches!(&*problem.code, "P0202" | "P0210");
                 let problem = at(problem, node.place());
                 // What a condition may keep from being reached need not be there.
-                self.survey.problems.push(if missing && conditional(task) { problem.warning() } else { problem });
+                let left_out = if self.runs { !sure } else { conditional(task) };
+                self.survey.problems.push(if missing && left_out { problem.warning() } else { problem });
             }
         }
     }

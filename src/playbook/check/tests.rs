@@ -38,6 +38,9 @@ fn broken(node: &Node, out: &mut Vec<Diagnostic>) {
     if let Some(at) = node.as_str().and_then(|text| text.find("{{ !")) {
         out.push(Diagnostic::source("T0101", "broken").with_label(node.text_span(at + 3, at + 4), "here"));
     }
+    if let Some(at) = node.as_str().and_then(|text| text.find("| ns.col.shout")) {
+        out.push(Diagnostic::source("T0104", "no filter").with_label(node.text_span(at + 2, at + 14), "here"));
+    }
     if let Some(at) = node.as_str().and_then(|text| text.find("| shout")) {
         out.push(Diagnostic::source("T0104", "no filter").with_label(node.text_span(at + 2, at + 7), "here"));
     }
@@ -181,7 +184,7 @@ fn files_must_be_there() {
     let expected = [
         "P0302 the file `theer` does not exist | 5:19 `theer` | hint: did you mean `there`? | hint: if it is on the host already, add `remote_src: true`",
         "warning P0302 the file `maybe` does not exist | 7:19 `maybe` | hint: if it is on the host already, add `remote_src: true`",
-        "P0302 the file `none.j2` does not exist | 10:23 `none.j2`",
+        "P0302 the file `none.j2` does not exist | 10:23 `none.j2` | hint: correct the name, or make the file",
         "T0101 broken | 2:4 `!`",
         "P0301 the variable `unknown_name` is not defined anywhere | 2:12 `unknown_name` | hint: define it, pass `-e unknown_name=VALUE`, or write `unknown_name | default(...)` if it is optional",
     ];
@@ -282,9 +285,9 @@ fn dynamic_includes_are_followed_or_named() {
     assert_eq!(
         all(&project, &[]),
         [
-            "P0401 the task file `nope.yml` does not exist | 4:23 `{{ item }}.yml`",
+            "P0401 the task file `nope.yml` does not exist | 4:23 `{{ item }}.yml` | hint: correct the name, or make the task file",
             "warning P0305 what `include_tasks` brings in here was not checked | 6:23 `{{ ansible_os }}.yml`",
-            "warning P0501 the role `missing` does not exist | 7:28 `missing`",
+            "warning P0501 the role `missing` does not exist | 7:28 `missing` | hint: correct the name, or make the role",
             "P0202 there is no module `comand` | 1:3 `comand` | hint: did you mean `command`?",
             "P0403 `a.yml` includes itself | 2:18 `a.yml` | hint: end it with a condition: `when` beside the include",
             "P0101 a task has no keyword `whne` | 2:3 `whne` | hint: did you mean `when`?",
@@ -318,8 +321,90 @@ fn python_plugins_are_one_error_with_their_uses() {
             "P0202 there is no module `othr` | 5:7 `othr` | hint: `hostctl doc` lists the modules",
         ]
     );
-    let project = Project::new(&[("site.yml", &in_play("- command: ls")), ("callback_plugins/c.py", "x")]);
-    assert!(all(&project, &[])[0].starts_with("warning P0304"));
+    // What nothing uses does not disturb; callbacks are used by being there.
+    let callback = |text: &str| {
+        let files = &[("site.yml", &*in_play("- command: ls")), ("callback_plugins/c.py", text), ("library/x.py", "x")];
+        all(&Project::new(files), &[])
+    };
+    assert_eq!(callback("class C:\n    CALLBACK_NEEDS_ENABLED = True\n"), Vec::<String>::new());
+    assert!(callback("class C: pass\n")[0].starts_with("P0304"));
+}
+
+/// What Python in collections and over hostctl's own modules gives: one error.
+#[test]
+fn python_in_collections_and_in_the_place_of_a_module_of_hostctl_is_told() {
+    let project = Project::new(&[
+        (
+            "site.yml",
+            &in_play(
+                "- ns.col.mine: x\n- command: '{{ ansible_x | ns.col.shout }}'\n- copy: {src: a, dest: b}\n- ns.col.mine: y",
+            ),
+        ),
+        ("collections/ansible_collections/ns/col/plugins/modules/mine.py", "from ansible.module_utils.basic import x"),
+        ("collections/ansible_collections/ns/col/plugins/filter/f.py", "shout"),
+        ("library/copy.py", "from ansible.module_utils.basic import x"),
+    ]);
+    let found = all(&project, &[]);
+    let places = "3:7 `ns.col.mine` | 4:32 `ns.col.shout` | 5:7 `copy` | 6:7 `ns.col.mine`";
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(
+        found[0].starts_with(&format!("P0304 plugins in Python cannot run: hostctl has no Python | {places}")),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn an_unknown_module_of_a_collection_is_one_error() {
+    let project = Project::new(&[("site.yml", &in_play("- a.b.c: x\n- a.b.c: y\n- command: ls\n- a.b.c: z"))]);
+    assert_eq!(
+        all(&project, &[]),
+        [
+            "P0202 there is no module `a.b.c` | 3:7 `a.b.c` | 4:7 `a.b.c` | 6:7 `a.b.c` | hint: `hostctl doc` lists the modules"
+        ]
+    );
+}
+
+#[test]
+fn groups_of_module_defaults_exist() {
+    let play = "- hosts: all\n  module_defaults:\n    group/aws: {}\n    group/nope: {}\n    group/ns.col.files: {mode: '0600'}\n  tasks:\n    - copy: {content: a, dest: b}\n";
+    let runtime = "action_groups:\n  files: [ansible.builtin.copy]\n";
+    let project =
+        Project::new(&[("site.yml", play), ("collections/ansible_collections/ns/col/meta/runtime.yml", runtime)]);
+    assert_eq!(
+        all(&project, &[]),
+        [
+            "P0308 there is no group of modules `nope` | 4:5 `group/nope` | hint: install the collection, or write the full name: `group/NAMESPACE.COLLECTION.GROUP`"
+        ]
+    );
+}
+
+#[test]
+fn a_run_is_not_held_up_by_what_it_may_never_come_to() {
+    let check = |tasks: &str, errors: usize| {
+        let project = Project::new(&[
+            ("site.yml", &in_play(tasks)),
+            ("bad.yml", "no list"),
+            ("args.yml", "- command: ls\n  nope: x\n"),
+            ("through.yml", "- include_tasks: bad.yml\n"),
+        ]);
+        let mut found = found(&project, &[], Some(&|_| true));
+        found.retain(|problem| !problem.starts_with("warning"));
+        assert_eq!(found.len(), errors, "{tasks}: {found:#?}");
+    };
+    check("- include_tasks: bad.yml", 1);
+    check("- import_tasks: bad.yml\n  when: false", 1);
+    check("- include_tasks: bad.yml\n  when: false", 0);
+    check("- include_tasks: args.yml\n  when: ansible_x", 0);
+    check("- include_tasks: args.yml", 1);
+    check("- include_tasks: none.yml\n  ignore_errors: true", 0);
+    check("- block:\n  - include_tasks: bad.yml\n  rescue:\n  - include_tasks: args.yml", 0);
+    check("- fail:\n- include_tasks: bad.yml", 0);
+    check("- fail:\n  when: ansible_x\n- include_tasks: bad.yml", 1);
+    check("- meta: end_play\n  when: ansible_x\n- include_tasks: bad.yml", 0);
+    check("- meta: flush_handlers\n- include_tasks: through.yml", 1);
+    check("- include_tasks: through.yml\n  tags: never", 0);
+    check("- include_tasks: bad.yml\n  when: false\n- include_tasks: bad.yml", 1);
+    check("- block:\n  - fail:\n  rescue:\n  - debug:\n- include_tasks: bad.yml", 1);
 }
 
 #[test]

@@ -8,12 +8,16 @@ use crate::playbook::roles::boolean;
 use crate::value::Value;
 use crate::yaml::{Node, NodeData};
 
-pub(super) fn check(survey: &Survey, problems: &mut Vec<Diagnostic>) {
+/// In a run, wrong keywords of a task whose failure is taken are warnings: that may be what it is for.
+pub(super) fn check(survey: &Survey, runs: bool, problems: &mut Vec<Diagnostic>) {
     for context in &survey.contexts {
         keywords_of(&context.keywords, problems);
     }
     for task in survey.tasks() {
-        keywords_of(&task.keywords, problems);
+        let mut found = Vec::new();
+        keywords_of(&task.keywords, &mut found);
+        let meant = runs && survey.caught.contains(&task.id);
+        problems.extend(found.into_iter().map(|problem| if meant { problem.warning() } else { problem }));
     }
 }
 
@@ -56,12 +60,10 @@ fn value(name: &str, kind: KeywordType, node: &Node, key: Span, problems: &mut V
                 fail("text", &format!("write `{name}: TEXT`"));
             } else if name == "connection" {
                 connection(node, key, problems);
-            } else if name == "debugger" && node.as_str() != Some("never") {
+            } else if name == "debugger" && !node.as_str().is_some_and(|text| DEBUGGER.contains(&text)) {
                 problems.push(
-                    Diagnostic::source("P0306", "`debugger` has no effect")
-                        .with_label(key, "nobody is asked in the middle of a run")
-                        .with_hint("after a failure, go on with `--start-at-task`")
-                        .warning(),
+                    wrong(name, &format!("one of `{}`", DEBUGGER.join("`, `")), node, key)
+                        .with_nearest(node.as_str().unwrap_or_default(), DEBUGGER.iter().copied()),
                 );
             }
         }
@@ -116,6 +118,9 @@ fn value(name: &str, kind: KeywordType, node: &Node, key: Span, problems: &mut V
         KeywordType::Tasks | KeywordType::Roles | KeywordType::Variable | KeywordType::Any => {}
     }
 }
+
+/// The values of `debugger`.
+const DEBUGGER: &[&str] = &["always", "never", "on_failed", "on_skipped", "on_unreachable"];
 
 /// A literal `connection` that hostctl does not have.
 fn connection(node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
@@ -177,6 +182,7 @@ fn hosts(node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
     if items.is_empty() || items.iter().any(empty) {
         problems.push(
             Diagnostic::source("P0103", "`hosts` must not be empty")
+                .with_registered("Hosts list cannot be empty. Please check your playbook")
                 .with_label(node.place(), "no host pattern")
                 .with_label(key, "")
                 .with_hint("write `hosts: all`, or a host or group"),
@@ -206,12 +212,17 @@ fn variable(name: &str, node: &Node, key: Span, problems: &mut Vec<Diagnostic>) 
     if keywords::is_variable_name(text) || (name.ends_with("_var") && node.has_template()) {
         return;
     }
-    let message = match node.as_str() {
+    let message = match node.as_scalar().map(|scalar| &scalar.text) {
         Some(text) => format!("`{text}` cannot be the name of a variable"),
         None => format!("`{name}` must be the name of a variable, found {}", node.type_name()),
     };
     let mut diagnostic =
         Diagnostic::source("P0106", message).with_label(node.place(), "not a name").with_label(key, "");
+    if name == "register" {
+        let shown = node.as_scalar().map_or("", |scalar| &scalar.text);
+        diagnostic =
+            diagnostic.with_registered(format!("Invalid 'register' specified: Invalid variable name '{shown}'."));
+    }
     let better: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if keywords::is_variable_name(&better) {
         diagnostic = diagnostic.with_hint(format!("write `{better}`"));
@@ -256,11 +267,16 @@ fn keyed(node: &Node, key: Span, name: &str, known: &[(&str, KeywordType)], prob
         let text = inner.as_str().unwrap_or_default();
         match known.iter().find(|(known, _)| *known == text) {
             Some((known, kind)) => value(known, *kind, value_node, inner.place(), problems),
-            None => problems.push(
-                Diagnostic::source("P0101", format!("`{name}` has no key `{text}`"))
+            None => {
+                let mut unknown = Diagnostic::source("P0101", format!("`{name}` has no key `{text}`"))
                     .with_label(inner.place(), "unknown key")
-                    .with_nearest(text, known.iter().map(|(known, _)| *known)),
-            ),
+                    .with_nearest(text, known.iter().map(|(known, _)| *known));
+                if name == "vars_prompt" {
+                    let words = format!("Invalid vars_prompt data structure, found unsupported key '{text}'");
+                    unknown = unknown.with_registered(words);
+                }
+                problems.push(unknown);
+            }
         }
     }
 }
@@ -275,6 +291,7 @@ fn prompts(node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
         if entry.as_map().is_some() && entry.get("name").is_none() {
             problems.push(
                 Diagnostic::source("P0103", "an entry of `vars_prompt` has no `name`")
+                    .with_registered("Invalid vars_prompt data structure, missing 'name' key")
                     .with_label(entry.place(), "which variable?")
                     .with_hint("add `name: VARIABLE`"),
             );

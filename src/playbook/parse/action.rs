@@ -6,12 +6,12 @@ use indexmap::IndexMap;
 
 use super::items::{role_as_handler, suggestion};
 use super::words::{self, ANSIBLE_MODULES, special};
-use super::{Here, Parser};
+use super::{Here, Parser, playbook_dir};
 use crate::diag::{Diagnostic, Span, nearest};
 use crate::modules;
+use crate::playbook::collections::Known;
 use crate::playbook::keywords::{self, Places};
 use crate::playbook::kv;
-use crate::playbook::library;
 use crate::playbook::model::{Action, DynamicUse, Include, IncludeKind, Keywords, ModuleUse};
 use crate::yaml::{Node, Pair};
 
@@ -36,6 +36,23 @@ pub(super) enum Kind {
     ImportRole(Args),
 }
 
+/// What a module's name leads to.
+struct Target {
+    entry: &'static modules::ModuleEntry,
+    name: String,
+    program: Option<std::path::PathBuf>,
+    trouble: Option<Trouble>,
+    deprecated: Vec<String>,
+}
+
+/// Why a module that is there cannot be used.
+enum Trouble {
+    /// It needs Ansible's Python.
+    Python(std::path::PathBuf),
+    /// Its collection removed it.
+    Removed(String),
+}
+
 /// A module's name with the value that holds its arguments.
 struct Call {
     name: Arc<str>,
@@ -57,9 +74,9 @@ impl Parser<'_> {
             (false, true) => Places::HANDLER,
             (false, false) => Places::TASK,
         };
-        self.library = library::folders(&here.context);
         let before = self.problems.len();
         let (mut keywords, rest) = self.task_keywords(pairs, place);
+        self.look_from(keywords.get("collections"), here);
         let action = keywords.0.shift_remove("action");
         let local = keywords.0.shift_remove("local_action");
         let args = keywords.0.shift_remove("args");
@@ -236,7 +253,7 @@ impl Parser<'_> {
 
     /// What a task does whose module's name was a template, once it is known.
     pub(in crate::playbook) fn resolved(&mut self, found: &DynamicUse, text: &str, here: &Here) -> Option<Action> {
-        self.library = library::folders(&here.context);
+        self.look_from(None, here);
         let mut pairs = vec![(Node::text("module", found.text.place()), Node::text(text, found.text.place()))];
         let args = found.args.iter().find(|(key, _)| key.as_str() == Some("args")).map(|(_, node)| node.clone());
         pairs.extend(found.args.iter().filter(|(key, _)| key.as_str() != Some("args")).cloned());
@@ -271,33 +288,79 @@ impl Parser<'_> {
 
     /// `action: {module: copy src=a, dest: b}`: the pairs behind the name.
     fn behind_module(&mut self, name: &str, text: &Node) -> Vec<Pair> {
-        let free_form = self.find(name).and_then(|(entry, _)| free_form(entry));
+        let free_form = self.find(name).and_then(|found| free_form(found.entry));
         let taken = self.arguments(name, text.span, text, free_form, None, true).unwrap_or_default();
         taken.args.into_iter().map(|(key, (span, value))| (Node::text(key, span), value)).collect()
     }
 
-    /// The module of a name: one of `library/` goes before one of hostctl's, as Ansible has it.
-    fn find(&self, name: &str) -> Option<(&'static modules::ModuleEntry, Option<std::path::PathBuf>)> {
-        if let Some(program) = library::find(&self.library, name) {
-            return Some((&modules::CUSTOM_ENTRY, Some(program)));
-        }
-        if let Some(entry) = modules::find(name).filter(|_| name != modules::CUSTOM) {
-            return Some((entry, None));
-        }
+    /// Where short names of modules are looked for from now on.
+    fn look_from(&mut self, own: Option<&Node>, here: &Here) {
+        self.dir = playbook_dir(&here.context);
+        self.collections = match own {
+            Some(node) => self.loader.collections_of(node, &here.context),
+            None => self.loader.collections_around(&here.context),
+        };
+    }
+
+    /// The module of a name, with its name at the end and its program, if it is one of somebody's own. Code in
+    /// Python is found, too: the check says what to say of it.
+    fn find(&self, name: &str) -> Option<Target> {
+        let own = |entry: &'static modules::ModuleEntry| Target {
+            entry,
+            name: entry.meta.full_name.to_owned(),
+            program: None,
+            trouble: None,
+            deprecated: Vec::new(),
+        };
         let short =
             ["ansible.builtin.", "ansible.legacy."].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
-        (special(name).is_none() && ANSIBLE_MODULES.contains(&short)).then_some((&modules::ABSENT_ENTRY, None))
+        if let Some(found) = self.loader.resolve_module(name, &self.collections, &self.dir) {
+            let custom = Target {
+                name: found.name,
+                program: None,
+                trouble: None,
+                deprecated: found.deprecated,
+                ..own(&modules::CUSTOM_ENTRY)
+            };
+            return Some(match found.known {
+                Known::Own(entry) => Target { entry, ..custom },
+                Known::Program(path) => Target { program: Some(path), ..custom },
+                Known::Python(path) => Target { trouble: Some(Trouble::Python(path)), ..custom },
+                Known::Removed(why) => Target { trouble: Some(Trouble::Removed(why)), ..custom },
+            });
+        }
+        (special(name).is_none() && ANSIBLE_MODULES.contains(&short)).then(|| own(&modules::ABSENT_ENTRY))
     }
 
     fn module(&mut self, call: &Call, extra: Option<(Span, Node)>) -> Option<ModuleUse> {
-        let (entry, program) = self.find(&call.name)?;
-        let taken = self.arguments(&call.name, call.name_span, &call.value, free_form(entry), extra, call.old_style)?;
+        let found = self.find(&call.name)?;
+        for text in &found.deprecated {
+            self.problem(Diagnostic::source("P0309", text.clone()).with_label(call.name_span, "deprecated").warning());
+        }
+        match found.trouble {
+            Some(Trouble::Python(path)) => {
+                self.problem(super::python_use(call.name_span, &path));
+                return None;
+            }
+            Some(Trouble::Removed(why)) => {
+                self.problem(
+                    Diagnostic::source("P0307", format!("the module `{}` was removed: {why}", found.name))
+                        .with_label(call.name_span, "removed from its collection")
+                        .with_hint("use what the collection names instead"),
+                );
+                return None;
+            }
+            None => {}
+        }
+        let free_form = free_form(found.entry);
+        let taken = self.arguments(&call.name, call.name_span, &call.value, free_form, extra, call.old_style)?;
         Some(ModuleUse {
             name: Arc::clone(&call.name),
             name_span: call.name_span,
-            entry,
+            entry: found.entry,
             args: taken.args,
-            program,
+            full_name: found.name.into(),
+            program: found.program,
             args_template: taken.template,
         })
     }
@@ -356,6 +419,7 @@ impl Parser<'_> {
             if !known.contains(&&**key) {
                 wrong = true;
                 let mut diagnostic = Diagnostic::source("P0405", format!("`{name}` has no option `{key}`"))
+                    .with_registered(format!("Invalid options for {name}: {key}"))
                     .with_label(*span, "unknown option")
                     .with_nearest(key, known.iter().copied());
                 if &**key == "apply" {
@@ -364,6 +428,18 @@ impl Parser<'_> {
                     diagnostic = diagnostic.with_hint("variables for it go under `vars:`");
                 }
                 self.problem(diagnostic);
+            }
+        }
+        for (key, (span, node)) in args.iter().filter(|(key, _)| key.ends_with("_from")) {
+            if node.as_scalar().is_none() {
+                let found = if node.as_list().is_some() { "list" } else { "dict" };
+                self.problem(
+                    Diagnostic::source("P0405", format!("expected `{key}` as text, found {}", node.type_name()))
+                        .with_registered(format!("Expected a string for {key} but got <class '{found}'> instead"))
+                        .with_label(node.place(), "not the name of a file")
+                        .with_label(*span, "")
+                        .with_hint(format!("write `{key}: FILE`")),
+                );
             }
         }
         if let Some((span, apply)) = args.get("apply") {

@@ -88,7 +88,10 @@ impl Parser<'_> {
         if name.starts_with("_ansible_") {
             self.problem(
                 Diagnostic::source("P0206", format!("the argument `{name}` is reserved"))
-                    .with_label(span, "names with `_ansible_` are Ansible's own"),
+                    .with_label(span, "names with `_ansible_` are Ansible's own")
+                    .with_registered(format!(
+                        "Invalid parameter specified beginning with keyword '_ansible_': '{name}'. The prefix '_ansible_' is reserved for internal use only."
+                    )),
             );
             return;
         }

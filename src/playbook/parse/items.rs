@@ -23,6 +23,15 @@ impl Parser<'_> {
         let Some(entries) = node.as_list() else {
             let diagnostic =
                 Diagnostic::source("P0201", format!("expected {what} as a list of tasks, found {}", node.type_name()))
+                    .with_registered(match what {
+                        "`tasks`" | "`pre_tasks`" | "`post_tasks`" | "`handlers`" => format!(
+                            "A malformed block was encountered while loading {}: {} should be a list or None but is {}",
+                            what.trim_matches('`'),
+                            crate::value::python_str(&node.to_value()),
+                            node.type_name()
+                        ),
+                        _ => "included task files must contain a list of tasks".to_owned(),
+                    })
                     .with_label(node.place(), "not a list");
             let diagnostic = match node.as_map() {
                 Some(_) => diagnostic.with_hint("put `- ` before the task's first line"),
@@ -191,7 +200,7 @@ impl Parser<'_> {
             }
         };
         let context = Arc::new(Context {
-            kind: ContextKind::Include { file: path.clone() },
+            kind: ContextKind::Include { file: path.clone(), dynamic: false },
             keywords,
             parent: Some(Arc::clone(&here.context)),
         });
@@ -290,7 +299,11 @@ fn misplaced_meta(action: &Action, here: &Here) -> Option<Diagnostic> {
     } else {
         return None;
     };
-    Some(Diagnostic::source("P0209", reason).with_label(value.place(), "here"))
+    Some(
+        Diagnostic::source("P0209", reason)
+            .with_label(value.place(), "here")
+            .with_hint("`meta: end_host` ends the play for this host, `meta: end_play` for all"),
+    )
 }
 
 /// The error for a role where a handler is expected.
@@ -319,6 +332,8 @@ pub(in crate::playbook) struct RoleRequest {
     pub(in crate::playbook) validate: bool,
     /// The folder of the role that depends on it.
     pub(in crate::playbook) beside: Option<std::path::PathBuf>,
+    /// `import_role` or `include_role` asks.
+    pub(in crate::playbook) included: bool,
 }
 
 /// What may be written for a key that is no module: the nearest module, else the nearest keyword.

@@ -56,10 +56,10 @@ pub(super) struct Parser<'a> {
     stack: Vec<Frame>,
     /// Handlers of roles that `import_role` brought into the play.
     pub(super) imported_handlers: Vec<Item>,
-    /// Folders with modules of one's own for the task at hand.
-    pub(super) library: Vec<std::path::PathBuf>,
-    /// The `collections` of the play, for names of roles.
+    /// Collections that the short names of the task at hand are looked for in.
     pub(super) collections: Vec<String>,
+    /// The folder of the playbook at hand.
+    pub(super) dir: PathBuf,
 }
 
 impl<'a> Parser<'a> {
@@ -70,8 +70,8 @@ impl<'a> Parser<'a> {
             lost: Vec::new(),
             stack: Vec::new(),
             imported_handlers: Vec::new(),
-            library: Vec::new(),
             collections: Vec::new(),
+            dir: PathBuf::new(),
         }
     }
 
@@ -146,6 +146,13 @@ impl<'a> Parser<'a> {
             .with_note(format!("the chain: {}", chain.join(" -> ")))
             .with_hint("break the ring, or use `include_tasks` with a condition that ends it")
     }
+}
+
+/// A use of a plugin in Python; the check makes one error of all of them.
+pub(super) fn python_use(span: Span, path: &Path) -> Diagnostic {
+    Diagnostic::source("P0304", "plugins in Python cannot run: hostctl has no Python")
+        .with_label(span, "uses one")
+        .with_note(format!("`{}`", super::loader::clean(path).display()))
 }
 
 /// Diagnostics in the order of files and places, each once.

@@ -27,13 +27,18 @@ impl Parser<'_> {
                 let found = if node.is_null() || node.as_list().is_some() { "nothing" } else { node.type_name() };
                 parser.problem(
                     Diagnostic::source("P0002", format!("expected a list of plays in `{name}`, found {found}"))
+                        .with_registered("A playbook must contain at least one play")
                         .with_label(node.place(), "not a list of plays")
                         .with_hint("a play starts with `- hosts: PATTERN`"),
                 );
                 return None;
             };
-            let context =
-                Arc::new(Context { kind: ContextKind::Include { file: path.to_path_buf() }, keywords, parent });
+            parser.loader.add_playbook_dir(path.parent().unwrap_or(Path::new("")));
+            let context = Arc::new(Context {
+                kind: ContextKind::Include { file: path.to_path_buf(), dynamic: false },
+                keywords,
+                parent,
+            });
             let mut plays = Vec::new();
             for entry in entries {
                 parser.entry(entry, path, &context, &mut plays);
@@ -80,7 +85,7 @@ impl Parser<'_> {
         }
         // The import's own `vars` may be used in its name.
         let own = Arc::new(Context {
-            kind: ContextKind::Include { file: path.to_path_buf() },
+            kind: ContextKind::Include { file: path.to_path_buf(), dynamic: false },
             keywords: keywords.clone(),
             parent: Some(Arc::clone(around)),
         });
@@ -114,7 +119,6 @@ impl Parser<'_> {
         let mut part = |name: &str| keywords.0.shift_remove(name).map(|(_, value)| value);
         let (pre_tasks, roles, tasks) = (part("pre_tasks"), part("roles"), part("tasks"));
         let (post_tasks, handlers) = (part("post_tasks"), part("handlers"));
-        self.collections = keywords.get("collections").map(literal_names).unwrap_or_default();
         let context = Arc::new(Context { kind: ContextKind::Play, keywords, parent: Some(Arc::clone(around)) });
         let here = Here { context: Arc::clone(&context), file: path.to_path_buf(), handler: false };
         let handling = Here { handler: true, ..here.clone() };
@@ -123,9 +127,10 @@ impl Parser<'_> {
             None => Vec::new(),
         };
         self.imported_handlers.clear();
+        // Roles first, as in Ansible: they bring modules of their own for the whole play.
+        let roles = self.play_roles(roles.as_ref(), &here);
         let own = list(self, handlers, "`handlers`", &handling);
         let pre_tasks = list(self, pre_tasks, "`pre_tasks`", &here);
-        let roles = self.play_roles(roles.as_ref(), &here);
         let tasks = list(self, tasks, "`tasks`", &here);
         let post_tasks = list(self, post_tasks, "`post_tasks`", &here);
         // Ansible's order: of several handlers with one name, the last counts.
@@ -149,6 +154,7 @@ impl Parser<'_> {
         let Some(entries) = roles.as_list() else {
             self.problem(
                 Diagnostic::source("P0103", format!("expected `roles` as a list, found {}", roles.type_name()))
+                    .with_registered("A malformed role declaration was encountered.")
                     .with_label(roles.place(), "not a list")
                     .with_hint("write each role on a line of its own: `- NAME`"),
             );
@@ -170,7 +176,7 @@ pub(in crate::playbook) fn literal_names(node: &Node) -> Vec<String> {
 pub(in crate::playbook) fn playbook_dir(context: &Context) -> PathBuf {
     let mut chain = context.chain().skip_while(|context| !matches!(context.kind, ContextKind::Play));
     let file = chain.find_map(|context| match &context.kind {
-        ContextKind::Include { file } => Some(file),
+        ContextKind::Include { file, .. } => Some(file),
         _ => None,
     });
     file.and_then(|file| file.parent()).map(Path::to_path_buf).unwrap_or_default()

@@ -278,14 +278,19 @@ fn handlers_are_tasks_and_blocks_at_the_top() {
         &[
             "P0208 a handler cannot be a block inside of a block | 4:11 `block:` | hint: list the handlers one by one; `listen` runs several at once",
             "P0208 `include_role` cannot be a handler | 6:7 `include_role` | hint: use `include_tasks` with a file of the role",
-            "P0209 `end_role` cannot stand in a handler | 7:13 `end_role`",
+            "P0209 `end_role` cannot stand in a handler | 7:13 `end_role` | hint: `meta: end_host` ends the play for this host, `meta: end_play` for all",
         ],
     );
     check_wrong(
         "- command: ls\n  listen: x",
         &["P0102 `listen` cannot stand in a task | 4:7 `listen` | hint: `listen`: topics that notify the handler"],
     );
-    check_wrong("- meta: end_role", &["P0209 `end_role` can stand in a role only | 3:13 `end_role`"]);
+    check_wrong(
+        "- meta: end_role",
+        &[
+            "P0209 `end_role` can stand in a role only | 3:13 `end_role` | hint: `meta: end_host` ends the play for this host, `meta: end_play` for all",
+        ],
+    );
 }
 
 #[test]

@@ -32,6 +32,10 @@ impl Parser<'_> {
         if into.0.insert(known, (key.place(), value.clone())).is_some() {
             self.problem(
                 Diagnostic::source("P0104", "`user` and `remote_user` mean the same")
+                    .with_registered(
+                        "both 'user' and 'remote_user' are set for this play. The use of 'user' is deprecated, and should \
+                         be removed",
+                    )
                     .with_label(key.place(), "second one")
                     .with_hint("keep `remote_user`"),
             );
@@ -65,7 +69,15 @@ impl Parser<'_> {
                 diagnostic
             }
         };
-        self.problem(diagnostic);
+        let kind = match place {
+            Places::PLAY => "Play",
+            Places::BLOCK => "Block",
+            Places::INCLUDE => "TaskInclude",
+            Places::IMPORT => "PlaybookInclude",
+            Places::HANDLER => "Handler",
+            _ => "Task",
+        };
+        self.problem(diagnostic.with_registered(format!("'{name}' is not a valid attribute for a {kind}")));
     }
 }
 

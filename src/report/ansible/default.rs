@@ -526,7 +526,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                 self.flush();
                 self.recap(stats);
             }
-            EventKind::Progress { .. } => {}
+            EventKind::Progress { .. } | EventKind::Asked { .. } => {}
             EventKind::RunEnded { .. } => self.display.flush(),
         }
     }

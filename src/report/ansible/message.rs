@@ -89,7 +89,8 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
             let path = std::path::absolute(name).map_or_else(|_| name.to_owned(), |path| path.display().to_string());
             Some(format!("Unable to parse {path} as an inventory source"))
         }
-        "I0015" => Some(capital(&diagnostic.message)),
+        "I0015" if !diagnostic.is_error() => Some(capital(&diagnostic.message)),
+        "I0018" => Some(format!("{}, use -vvvv to see details", diagnostic.message)),
         "I0016" => Some(diagnostic.message.clone()),
         "Y0012" => {
             let text = format!("Found duplicate mapping key '{name}'.");
@@ -101,6 +102,10 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
             Some(format!("Cannot execute '{name}' from a handler"))
         }
         "P0209" => Some(format!("Cannot execute '{name}' from outside of a role")),
+        "P0106" => {
+            let place = diagnostic.span().and_then(|span| origin(span, sources));
+            Some(format!("Invalid variable name '{name}'.\n{}", place.unwrap_or_default()))
+        }
         // The result's own warnings.
         "H0002" => Some(diagnostic.message.clone()),
         "R0301" => {

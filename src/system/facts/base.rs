@@ -137,9 +137,6 @@ pub(super) fn selinux(probe: &Probe, facts: &mut Map) {
     insert(facts, "selinux_python_present", true);
 }
 
-/// There is no Python that modules run in; roles that ask get `false` conditions instead of an error.
-pub(super) fn no_python(_: &Probe, _: &mut Map) {}
-
 pub(super) fn ssh_keys(probe: &Probe, facts: &mut Map) {
     for folder in ["/etc/ssh", "/etc/openssh", "/etc"] {
         let mut any = false;

@@ -7,7 +7,10 @@ mod base;
 mod hardware;
 mod network;
 mod platform;
+mod python;
 mod virtualization;
+
+pub use python::DISCOVERED;
 
 use super::Probe;
 use crate::value::{Map, Value};
@@ -17,6 +20,9 @@ pub const READS: &[&str] =
     &["ip", "lsblk", "vgs", "lvs", "pvs", "getenforce", "sestatus", "dpkg-query", "systemd-detect-virt"];
 
 type Collect = fn(&Probe, &mut Map);
+
+/// The one collector that starts a slow program: it runs beside the others.
+const PYTHON: &str = "python";
 
 /// Name, in the minimal subset, group, what collects it.
 const COLLECTORS: &[(&str, bool, &str, Collect)] = &[
@@ -30,7 +36,7 @@ const COLLECTORS: &[(&str, bool, &str, Collect)] = &[
     ("lsb", true, "", platform::lsb),
     ("pkg_mgr", true, "", platform::pkg_mgr),
     ("platform", true, "", platform::platform),
-    ("python", true, "", base::no_python),
+    (PYTHON, true, "", python::python),
     ("selinux", true, "", base::selinux),
     ("service_mgr", true, "", platform::service_mgr),
     ("ssh_pub_keys", true, "", base::ssh_keys),
@@ -105,14 +111,24 @@ pub fn wants_local(subset: &[String]) -> bool {
 /// Collects what the subset asks for; `stop` ends early between collectors.
 pub fn collect(probe: &Probe, subset: &[String]) -> Map {
     let mut facts = Map::new();
-    for (name, minimal, group, collect) in COLLECTORS {
-        if probe.control().interrupted() {
-            break;
+    std::thread::scope(|threads| {
+        let beside = wanted(subset, PYTHON, true, "").then(|| {
+            threads.spawn(|| {
+                let mut facts = Map::new();
+                python::python(probe, &mut facts);
+                facts
+            })
+        });
+        for (name, minimal, group, collect) in COLLECTORS {
+            if probe.control().interrupted() {
+                break;
+            }
+            if *name != PYTHON && wanted(subset, name, *minimal, group) {
+                collect(probe, &mut facts);
+            }
         }
-        if wanted(subset, name, *minimal, group) {
-            collect(probe, &mut facts);
-        }
-    }
+        facts.extend(beside.and_then(|beside| beside.join().ok()).unwrap_or_default());
+    });
     facts
 }
 

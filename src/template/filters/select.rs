@@ -82,7 +82,8 @@ fn to_bool(_: &Call, value: Val, args: Args) -> R<Val> {
 }
 
 fn map(call: &Call, value: Val, mut args: Args) -> R<Val> {
-    let attribute = args.take_kw("attribute");
+    // Beside the name of a filter, `attribute` is an argument of that filter.
+    let attribute = if args.has_positional() { None } else { args.take_kw("attribute") };
     let items = call.items(&value)?;
     let mut out = Vec::with_capacity(items.len());
     if let Some(path) = attribute {

@@ -131,10 +131,12 @@ pub fn fileglob(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
 
 /// The first file that is there.
 pub fn first_found(call: &Call, terms: &[Val], args: &mut Args, with: bool) -> R<Vec<Val>> {
+    const FILES: [char; 2] = [',', ';'];
+    const PATHS: [char; 3] = [',', ':', ';'];
     let _ = with;
     let mut skip = args.flag(usize::MAX, "skip", false)?;
     let mut names: Vec<String> = Vec::new();
-    let list = |value: Option<Val>| -> R<Vec<String>> {
+    let split = |value: Option<Val>, splits: &[char]| -> R<Vec<String>> {
         match value {
             None => Ok(Vec::new()),
             Some(Val::V(Value::Null)) => Ok(Vec::new()),
@@ -149,35 +151,34 @@ pub fn first_found(call: &Call, terms: &[Val], args: &mut Args, with: bool) -> R
                 Ok(out)
             }
             Some(Val::Undef(_)) => Ok(Vec::new()),
-            Some(other) => Ok(call.text(&other)?.split([',', ';', ':']).map(|part| part.trim().to_owned()).collect()),
+            Some(other) => Ok(call.text(&other)?.split(splits).map(|part| part.trim().to_owned()).collect()),
         }
     };
-    let add = |files: Vec<String>, paths: Vec<String>, names: &mut Vec<String>| {
+    let add = |files: Vec<String>, paths: &[String], names: &mut Vec<String>| {
         if paths.is_empty() {
             names.extend(files);
-        } else if files.is_empty() {
-            names.extend(paths);
         } else {
-            for path in &paths {
+            for path in paths {
                 names.extend(files.iter().map(|file| format!("{}/{file}", path.trim_end_matches('/'))));
             }
         }
     };
-    let (files, paths) = (list(args.take_kw("files"))?, list(args.take_kw("paths"))?);
-    add(files, paths.clone(), &mut names);
+    // As with Ansible the options of a mapping count for what follows it.
+    let (files, mut paths) = (split(args.take_kw("files"), &FILES)?, split(args.take_kw("paths"), &PATHS)?);
     let mut flat = Vec::new();
     filters::list::flatten_into(call.cx(), terms.to_vec(), None, true, &mut flat)?;
+    if flat.is_empty() {
+        add(files, &paths, &mut names);
+    }
     for term in flat {
         match &term {
             Val::Map(map) => {
-                let (files, paths) = (list(map.get_str(call.cx(), "files")?)?, list(map.get_str(call.cx(), "paths")?)?);
-                add(files, paths, &mut names);
-                if let Some(value) = map.get_str(call.cx(), "skip")? {
-                    skip = value.truthy()?;
-                }
+                paths = split(map.get_str(call.cx(), "paths")?, &PATHS)?;
+                add(split(map.get_str(call.cx(), "files")?, &FILES)?, &paths, &mut names);
+                skip = map.get_str(call.cx(), "skip")?.map_or(Ok(false), |value| value.truthy())?;
             }
             Val::Undef(_) => {}
-            other => add(vec![call.text(other)?.to_string()], paths.clone(), &mut names),
+            other => add(split(Some(other.clone()), &FILES)?, &paths, &mut names),
         }
     }
     for name in &names {

@@ -1,0 +1,126 @@
+//! What a result counts as: `changed_when`, `failed_when`; and the values that a condition was decided by.
+
+use super::interp::HostRun;
+use super::result::{Attempt, add_exception};
+use crate::diag::{Diagnostic, Result};
+use crate::event::Status;
+use crate::playbook::Task;
+use crate::value::{Map, StrKey, Value, insert};
+use crate::vars::{Layer, Level, Scope};
+use crate::yaml::Node;
+
+/// Names whose values are shown with one condition.
+const SHOWN_NAMES: usize = 8;
+
+/// Characters of a value that is shown.
+const SHOWN_VALUE: usize = 200;
+
+impl HostRun {
+    /// A failure with the values of the names in the condition that it comes from.
+    pub(super) fn with_values(&self, mut diagnostic: Diagnostic, node: &Node, scope: &Scope) -> Diagnostic {
+        for (name, value) in self.values_of(node, scope) {
+            diagnostic = diagnostic.with_note(format!("`{name}` is {value}"));
+        }
+        diagnostic
+    }
+
+    /// The names in a condition and their values, for messages.
+    fn values_of(&self, node: &Node, scope: &Scope) -> Vec<(String, String)> {
+        let mut found: Vec<(String, String)> = Vec::new();
+        for (name, _) in self.play.engine.templates.free_names(node, true) {
+            if found.iter().any(|(known, _)| *known == name) || found.len() >= SHOWN_NAMES {
+                continue;
+            }
+            if let Ok(Some(value)) = self.play.engine.templates.variable(&name, scope) {
+                let mut text = crate::value::python_repr(&value);
+                if text.chars().count() > SHOWN_VALUE {
+                    text = text.chars().take(SHOWN_VALUE - 3).collect::<String>() + "...";
+                }
+                found.push((name, text));
+            }
+        }
+        found
+    }
+
+    /// `changed_when` and `failed_when`.
+    pub(super) fn judge(&self, task: &Task, attempt: &mut Attempt, scope: &Scope) {
+        if attempt.status == Status::Skipped {
+            return;
+        }
+        if let Some(node) = task.keywords.get("changed_when") {
+            match self.verdict(node, scope) {
+                Ok(changed) => {
+                    insert(&mut attempt.result, "changed", changed);
+                    if !attempt.failed() {
+                        attempt.status = if changed { Status::Changed } else { Status::Ok };
+                    }
+                    if !changed {
+                        attempt.changes.clear();
+                    }
+                }
+                Err(diagnostic) => {
+                    return fail(attempt, "changed_when_result", self.with_values(diagnostic, node, scope));
+                }
+            }
+        }
+        if let Some(node) = task.keywords.get("failed_when") {
+            let scope = with_register(task, &attempt.result, scope);
+            match self.verdict(node, &scope) {
+                Ok(failed) => {
+                    insert(&mut attempt.result, "failed", failed);
+                    insert(&mut attempt.result, "failed_when_result", failed);
+                    if failed {
+                        let diagnostic = Diagnostic::task("H0010", "the condition of `failed_when` holds")
+                            .with_label(node.place(), "true");
+                        let diagnostic = self.with_values(diagnostic, node, &scope);
+                        attempt.status = Status::Failed;
+                        add_exception(&mut attempt.result);
+                        attempt.diagnostic = Some(match attempt.diagnostic.take() {
+                            Some(own) => own,
+                            None => diagnostic,
+                        });
+                    } else if attempt.failed() {
+                        let changed = attempt.result.get(&StrKey("changed")).is_some_and(Value::truthy);
+                        attempt.status = if changed { Status::Changed } else { Status::Ok };
+                        attempt.diagnostic = None;
+                        if let Some(trace) = attempt.result.shift_remove(&StrKey("exception")) {
+                            insert(&mut attempt.result, "failed_when_suppressed_exception", trace);
+                        }
+                    }
+                }
+                Err(diagnostic) => {
+                    return fail(attempt, "failed_when_result", self.with_values(diagnostic, node, &scope));
+                }
+            }
+        }
+        if !attempt.result.contains_key(&StrKey("failed")) {
+            insert(&mut attempt.result, "failed", false);
+        }
+    }
+
+    /// A condition's truth; the list form means all of them.
+    fn verdict(&self, node: &Node, scope: &Scope) -> Result<bool> {
+        Ok(self.play.engine.templates.condition(node, scope)?.is_ok())
+    }
+}
+
+/// Fails a result whose condition could not be decided.
+pub(super) fn fail(attempt: &mut Attempt, verdict: &str, diagnostic: Diagnostic) {
+    insert(&mut attempt.result, "failed", true);
+    insert(&mut attempt.result, verdict, diagnostic.registered());
+    insert(&mut attempt.result, "msg", diagnostic.registered());
+    attempt.status = Status::Failed;
+    attempt.diagnostic = Some(diagnostic);
+}
+
+/// The scope with the registered name showing this result already.
+pub(super) fn with_register(task: &Task, result: &Map, scope: &Scope) -> Scope {
+    match task.keywords.get("register").and_then(Node::as_str) {
+        Some(name) => scope.with(Layer::data(
+            Level::Magic,
+            "register",
+            [(std::sync::Arc::from(name), Value::from(result.clone()))],
+        )),
+        None => scope.clone(),
+    }
+}

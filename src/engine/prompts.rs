@@ -1,0 +1,205 @@
+//! `vars_prompt`: variables that a person is asked for when a play begins.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use tokio_util::sync::CancellationToken;
+
+use super::conditions::truth;
+use super::run::Engine;
+use crate::diag::{Diagnostic, Result};
+use crate::secret::Secret;
+use crate::value::{Value, python_str};
+use crate::vars::{Entry, Layer, Level, Origin, Scope};
+use crate::yaml::Node;
+
+/// A person at a terminal.
+pub trait Asks: Send + Sync {
+    /// The answer to a question; with `hidden` nothing is shown while it is typed. `None` when `cancel` ended the run.
+    fn ask(&self, question: &str, hidden: bool, cancel: &CancellationToken) -> Result<Option<Secret>>;
+    /// Shows a line.
+    fn tell(&self, line: &str);
+}
+
+/// How often answers may differ from their confirmation.
+const TRIES: usize = 50;
+
+/// The names whose answers are kept out of all output, whether or not the playbook calls them private.
+fn sounds_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["pass", "pwd", "secret", "token", "credential", "_key", "apikey"].iter().any(|part| name.contains(part))
+}
+
+/// One entry of `vars_prompt`, rendered.
+struct Prompt {
+    name: Arc<str>,
+    question: String,
+    default: Option<Value>,
+    hidden: bool,
+    secret: bool,
+    confirm: bool,
+    crypt: Option<Crypt>,
+    data: bool,
+}
+
+/// How an answer is hashed.
+struct Crypt {
+    kind: Value,
+    salt: Value,
+    salt_size: Value,
+}
+
+impl Prompt {
+    fn read(engine: &Engine, item: &Node, early: &Scope) -> Result<Option<Self>> {
+        let Some(name) = item.get("name").and_then(Node::as_str) else { return Ok(None) };
+        let field = |key: &str| -> Result<Option<Value>> {
+            let value = item.get(key).map(|node| engine.templates.render(node, early)).transpose()?;
+            Ok(value.filter(|value| *value != Value::Null && !crate::template::is_omit(value)))
+        };
+        let flag = |key: &str, default: bool| -> Result<bool> {
+            Ok(field(key)?.as_ref().map_or(default, |value| truth(value).unwrap_or(false)))
+        };
+        let default = field("default")?;
+        let question = match (field("prompt")?.map(|prompt| python_str(&prompt)), &default) {
+            (Some(prompt), _) if prompt.is_empty() => format!("input for {name}: "),
+            (prompt, Some(default)) => {
+                format!("{} [{}]: ", prompt.unwrap_or_else(|| name.to_owned()), python_str(default))
+            }
+            (prompt, None) => format!("{}: ", prompt.unwrap_or_else(|| name.to_owned())),
+        };
+        let crypt = match field("encrypt")? {
+            Some(kind) => Some(Crypt {
+                kind,
+                salt: field("salt")?.unwrap_or_default(),
+                salt_size: field("salt_size")?.unwrap_or_default(),
+            }),
+            None => None,
+        };
+        let hidden = flag("private", true)?;
+        Ok(Some(Self {
+            name: name.into(),
+            question,
+            default,
+            hidden,
+            // Many playbooks leave `private` out where there is nothing to hide: the default hides the typing only.
+            secret: hidden && (item.get("private").is_some() || crypt.is_some() || sounds_secret(name)),
+            confirm: flag("confirm", false)?,
+            crypt,
+            data: flag("unsafe", false)?,
+        }))
+    }
+
+    /// What was typed.
+    fn asked(&self, asks: &dyn Asks, cancel: &CancellationToken) -> Result<Option<Secret>> {
+        for _ in 0..TRIES {
+            let Some(answer) = asks.ask(&self.question, self.hidden, cancel)? else { return Ok(None) };
+            if !self.confirm {
+                return Ok(Some(answer));
+            }
+            let question = format!("confirm {}", self.question);
+            let Some(second) = asks.ask(&question, self.hidden, cancel)? else { return Ok(None) };
+            if answer.expose() == second.expose() {
+                return Ok(Some(answer));
+            }
+            asks.tell("***** VALUES ENTERED DO NOT MATCH ****");
+        }
+        Err(Diagnostic::source("P0159", format!("`{}` was not confirmed", self.name)).with_hint("type the same twice"))
+    }
+
+    /// The variable: the answer, or the default if it is empty.
+    fn value(&self, engine: &Engine, answer: Option<&Secret>) -> Result<Value> {
+        let typed = answer.map(Secret::expose).filter(|text| !text.is_empty());
+        if let (true, Some(text)) = (self.secret, typed) {
+            engine.redactor.learn(text);
+        }
+        let value = match (typed, &self.default, answer) {
+            (Some(text), ..) => Value::from(text),
+            (None, Some(default), _) => Value::from(python_str(default)),
+            (None, None, Some(_)) => Value::from(""),
+            // Python's word for nothing, as text.
+            (None, None, None) => Value::from("None"),
+        };
+        let Some(crypt) = &self.crypt else { return Ok(value) };
+        let names = [("value", value), ("kind", crypt.kind.clone()), ("salt", crypt.salt.clone())];
+        let layer = Layer::data(Level::Magic, "vars_prompt", names.map(|(name, value)| (Arc::from(name), value)));
+        let size = python_str(&crypt.salt_size)
+            .parse::<u8>()
+            .map_or_else(|_| String::new(), |size| format!(", salt_size={size}"));
+        let salt = if crypt.salt == Value::Null { "" } else { ", salt=salt" };
+        let text = format!("value | password_hash(kind{salt}{size})");
+        let span = engine.templates.sources().add("<vars_prompt>", None, text.as_str());
+        let end = u32::try_from(text.len()).unwrap_or(0);
+        engine.templates.expression(&text, crate::diag::Span::new(span.id, 0, end), &Scope::new().with(layer))
+    }
+}
+
+/// The variables of `vars_prompt`: one that `-e` gives is left alone, the others are asked for. Without a terminal the
+/// default counts. `None` if the run was ended meanwhile.
+pub(super) async fn prompts(engine: &Arc<Engine>, node: Option<&Node>, early: &Scope) -> Result<Option<Vec<Layer>>> {
+    let Some(node) = node else { return Ok(Some(Vec::new())) };
+    let items: Vec<&Node> = node.as_list().map_or_else(|| vec![node], |items| items.iter().collect());
+    let mut entries: IndexMap<Arc<str>, Entry> = IndexMap::new();
+    for item in items {
+        let Some(prompt) = Prompt::read(engine, item, early)? else { continue };
+        if engine.options.layers.iter().any(|layer| layer.entries.contains_key(&prompt.name)) {
+            continue;
+        }
+        let prompt = Arc::new(prompt);
+        let answer = match &engine.asks {
+            Some(asks) => {
+                // What was written so far is on the screen before the question is.
+                engine.sink.tick();
+                let (asks, cancel, asked) = (Arc::clone(asks), engine.cancel.clone(), Arc::clone(&prompt));
+                let asked = tokio::task::spawn_blocking(move || asked.asked(&*asks, &cancel)).await;
+                let asked = asked.map_err(|error| Diagnostic::internal(format!("a question ended: {error}")))?;
+                match asked.map_err(|error| error.with_label_opt(Some(item.place()), "asked for here"))? {
+                    Some(answer) => Some(answer),
+                    None => return Ok(None),
+                }
+            }
+            None => {
+                let shown = if prompt.default.is_some() { "its default" } else { "without a value" };
+                engine.warn_once(
+                    None,
+                    Diagnostic::source("P0157", format!("`{}` was not asked for: it is {shown}", prompt.name))
+                        .with_label(item.place(), "not asked, without a terminal")
+                        .with_hint(format!("-e {}=VALUE", prompt.name)),
+                );
+                None
+            }
+        };
+        let value = prompt
+            .value(engine, answer.as_ref())
+            .map_err(|error| error.with_label_opt(Some(item.place()), "asked for here"))?;
+        let entry = match &value {
+            // What a person types is source, as a variable of the command line is.
+            Value::Str(text) if !prompt.data => {
+                let file = engine.templates.sources().add("<vars_prompt>", None, &**text);
+                if prompt.secret {
+                    engine.templates.sources().mask(file.id);
+                }
+                let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
+                Entry::Lazy(Node::text(Arc::clone(text), crate::diag::Span::new(file.id, 0, end)))
+            }
+            _ => Entry::Data(value, Some(item.place())),
+        };
+        entries.insert(Arc::clone(&prompt.name), entry);
+    }
+    let origin = Origin { level: Level::PlayPrompt, name: "vars_prompt".into() };
+    Ok(Some(vec![Layer { origin, entries: Arc::new(entries) }]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_sound_secret() {
+        let check = |name: &str, expected: bool| assert_eq!(sounds_secret(name), expected, "{name}");
+        check("admin_password", true);
+        check("API_TOKEN", true);
+        check("ssh_key", true);
+        check("input", false);
+        check("keyboard", false);
+    }
+}

@@ -1,0 +1,260 @@
+//! The inventory plugin `constructed`: variables and groups of hosts made by templates, over the sources before it.
+
+use std::sync::Arc;
+
+use super::model::Inventory;
+use crate::diag::{Diagnostic, Result, Span};
+use crate::template::Templates;
+use crate::value::{Value, python_str};
+use crate::vars::{Entry, Layer, Level, Scope};
+use crate::yaml::Node;
+
+/// What a plugin's templates see beside the hosts' variables.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    /// Renders.
+    pub templates: &'a Templates,
+    /// `-e`, for `use_extra_vars`.
+    pub extra: &'a [Layer],
+}
+
+impl Inventory {
+    /// Does for every host what the file says.
+    pub(super) fn construct(&mut self, file: &Node, around: Around<'_>) -> Result<()> {
+        self.settle();
+        let strict = flag(file, "strict", false);
+        let names: Vec<Arc<str>> = self.hosts.keys().cloned().collect();
+        for host in names {
+            let skip = |error: Diagnostic, place: Span| {
+                if strict { Err(error.with_label_opt(Some(place), "strict")) } else { Ok(()) }
+            };
+            for (name, template) in file.get("compose").and_then(Node::as_map).unwrap_or_default() {
+                let scope = self.seen_by(&host, file, around);
+                match expression(template, &scope, around) {
+                    Ok(value) => {
+                        if let (Some(host), Some(name)) = (self.hosts.get_mut(&host), name.as_str()) {
+                            host.set(name.into(), Entry::Data(value, Some(template.place())));
+                        }
+                    }
+                    Err(error) => skip(error, template.place())?,
+                }
+            }
+            let scope = self.seen_by(&host, file, around);
+            for (group, condition) in file.get("groups").and_then(Node::as_map).unwrap_or_default() {
+                match around.templates.condition(condition, &scope) {
+                    Ok(Ok(())) => {
+                        self.join(&super::yaml::text_of(group), &host);
+                    }
+                    Ok(Err(_)) => {}
+                    Err(error) => skip(error, condition.place())?,
+                }
+            }
+            for keyed in file.get("keyed_groups").and_then(Node::as_list).unwrap_or_default() {
+                self.keyed(&host, keyed, file, strict, &scope, around)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The variables of a host as they are so far.
+    fn seen_by(&self, host: &Arc<str>, file: &Node, around: Around<'_>) -> Scope {
+        let mut layers = self.layers(host);
+        if flag(file, "use_extra_vars", false) {
+            layers.extend(around.extra.iter().cloned());
+        }
+        let groups: Vec<Value> = self.group_names(host).into_iter().map(Value::Str).collect();
+        let short = host.split('.').next().unwrap_or(host);
+        layers.push(Layer::data(
+            Level::Magic,
+            "inventory",
+            [
+                ("inventory_hostname".into(), Value::Str(Arc::clone(host))),
+                ("inventory_hostname_short".into(), Value::from(short)),
+                ("group_names".into(), Value::from(groups)),
+            ],
+        ));
+        Scope::from_layers(layers).merging(self.merges())
+    }
+
+    fn join(&mut self, group: &str, host: &str) {
+        self.add_host(host, group, None, None);
+    }
+
+    fn keyed(
+        &mut self,
+        host: &Arc<str>,
+        keyed: &Node,
+        file: &Node,
+        strict: bool,
+        scope: &Scope,
+        around: Around<'_>,
+    ) -> Result<()> {
+        let wrong = |text: String, node: &Node| Diagnostic::source("I0017", text).with_label(node.place(), "here");
+        if keyed.as_map().is_none_or(<[_]>::is_empty) {
+            return Err(wrong("an entry of `keyed_groups` must be a mapping".to_owned(), keyed));
+        }
+        let text = |name: &str| keyed.get(name).filter(|node| !node.is_null()).map(|node| python_str(&node.to_value()));
+        let default = text("default_value");
+        let trailing = keyed.get("trailing_separator").filter(|node| !node.is_null());
+        if let (Some(node), true) = (trailing, default.is_some()) {
+            return Err(wrong("`default_value` and `trailing_separator` exclude each other".to_owned(), node));
+        }
+        let Some(template) = keyed.get("key") else {
+            return Err(wrong("an entry of `keyed_groups` has no `key`".to_owned(), keyed));
+        };
+        let key = match expression(template, scope, around) {
+            Ok(key) => key,
+            Err(error) if strict => return Err(error.with_label_opt(Some(template.place()), "strict")),
+            Err(_) => return Ok(()),
+        };
+        let empty = |value: &Value| matches!(value, Value::Null) || value.as_str() == Some("");
+        let prefix = text("prefix").unwrap_or_default();
+        let separator = text("separator").unwrap_or_else(|| "_".to_owned());
+        let names: Vec<String> = match (&key, &default) {
+            (key, Some(default)) if empty(key) => vec![default.clone()],
+            (key, _) if !key.truthy() => {
+                if strict && !matches!(key, Value::List(_) | Value::Map(_)) {
+                    return Err(wrong(format!("the key is empty for host `{host}`"), template));
+                }
+                return Ok(());
+            }
+            (Value::Str(name), _) => vec![name.to_string()],
+            (Value::List(items), _) => items
+                .iter()
+                .map(|item| match &default {
+                    Some(default) if empty(item) => default.clone(),
+                    _ => python_str(item),
+                })
+                .collect(),
+            (Value::Map(map), _) => map
+                .iter()
+                .map(|(name, value)| {
+                    let name = name.text();
+                    match (&default, trailing) {
+                        (Some(default), _) if empty(value) => format!("{name}{separator}{default}"),
+                        (None, Some(node)) if empty(value) && node.to_value() == Value::Bool(false) => name.to_string(),
+                        _ => format!("{name}{separator}{}", python_str(value)),
+                    }
+                })
+                .collect(),
+            (other, _) => {
+                return Err(wrong(
+                    format!("the key must give a string, a list or a mapping, found {}", other.type_name()),
+                    template,
+                ));
+            }
+        };
+        let parent = match keyed.get("parent_group").filter(|node| !node.is_null()) {
+            None => None,
+            Some(node) => match around.templates.render(node, scope) {
+                Ok(value) if crate::template::is_omit(&value) || !value.truthy() => None,
+                Ok(value) => Some((python_str(&value), node.place())),
+                Err(error) if strict => return Err(error),
+                Err(_) => return Ok(()),
+            },
+        };
+        let lead = if prefix.is_empty() && !flag(file, "leading_separator", true) { "" } else { separator.as_str() };
+        for name in names {
+            let group = format!("{prefix}{lead}{name}");
+            self.join(&group, host);
+            if let Some((parent, place)) = &parent {
+                self.add_group(parent);
+                self.add_child(parent, &group, Some(*place))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The plugin `generator`: a host for every choice of one value from each layer.
+    pub(super) fn generate(&mut self, file: &Node, source: &std::path::PathBuf, around: Around<'_>) -> Result<()> {
+        let wrong =
+            |text: &str, node: &Node| Diagnostic::source("I0017", text.to_owned()).with_label(node.place(), "here");
+        let missing = |name: &str| wrong(&format!("the plugin `generator` needs `{name}`"), file);
+        let layers = file.get("layers").and_then(Node::as_map).ok_or_else(|| missing("layers"))?;
+        let hosts = file.get("hosts").ok_or_else(|| missing("hosts"))?;
+        let name = hosts.get("name").ok_or_else(|| missing("hosts.name"))?;
+        let mut lists = Vec::new();
+        let mut count = 1_usize;
+        for (layer, values) in layers {
+            let list = values.as_list().ok_or_else(|| wrong("a layer is a list of values", values))?;
+            count = count.saturating_mul(list.len());
+            lists.push((Arc::<str>::from(super::yaml::text_of(layer)), list));
+        }
+        if count > MOST {
+            return Err(wrong(&format!("the layers make more than {MOST} hosts"), file));
+        }
+        for number in 0..count {
+            // The last layer changes fastest.
+            let mut rest = number;
+            let mut entries = Vec::new();
+            for (layer, list) in lists.iter().rev() {
+                entries.push((Arc::clone(layer), Entry::Lazy(list[rest % list.len()].clone())));
+                rest /= list.len();
+            }
+            let origin = crate::vars::Origin { level: Level::PlayVars, name: "layers".into() };
+            let scope = Scope::new().with(Layer { origin, entries: Arc::new(entries.into_iter().collect()) });
+            let host = python_str(&around.templates.render(name, &scope)?);
+            self.add_host(&host, "ungrouped", None, Some(source));
+            self.generated_parents(&host, true, hosts.get("parents"), &scope, around, 0)?;
+        }
+        Ok(())
+    }
+
+    fn generated_parents(
+        &mut self,
+        child: &str,
+        host: bool,
+        parents: Option<&Node>,
+        scope: &Scope,
+        around: Around<'_>,
+        depth: usize,
+    ) -> Result<()> {
+        for parent in parents.and_then(Node::as_list).unwrap_or_default() {
+            let nameless = || {
+                let said = format!("Element {child} has a parent with no name.");
+                Diagnostic::source("I0017", format!("`{child}` has a parent without a name"))
+                    .with_label(parent.place(), "add `name:`")
+                    .with_registered(said)
+            };
+            let name = parent.get("name").ok_or_else(nameless)?;
+            let group = python_str(&around.templates.render(name, scope)?);
+            if group.is_empty() || depth > 64 {
+                return Err(nameless());
+            }
+            for (name, value) in parent.get("vars").and_then(Node::as_map).unwrap_or_default() {
+                // Only text is rendered now; what is inside of lists and mappings later, by the host.
+                let entry = match value.as_str() {
+                    Some(_) => Entry::Data(around.templates.render(value, scope)?, Some(value.place())),
+                    None => Entry::Lazy(value.clone()),
+                };
+                self.add_group(&group).set(&super::yaml::text_of(name), entry);
+            }
+            if host {
+                self.join(&group, child);
+            } else {
+                self.add_group(&group);
+                self.add_child(&group, child, Some(name.place()))?;
+            }
+            self.generated_parents(&group, false, parent.get("parents"), scope, around, depth + 1)?;
+        }
+        Ok(())
+    }
+}
+
+/// How many hosts layers may make.
+const MOST: usize = 100_000;
+
+/// The value of a bare expression; anything but text is as it is.
+fn expression(node: &Node, scope: &Scope, around: Around<'_>) -> Result<Value> {
+    match node.as_str() {
+        Some(text) => around.templates.expression(text, node.place(), scope),
+        None => Ok(node.to_value()),
+    }
+}
+
+fn flag(file: &Node, name: &str, default: bool) -> bool {
+    file.get(name).map_or(default, |node| match node.to_value() {
+        Value::Bool(flag) => flag,
+        other => matches!(python_str(&other).to_lowercase().as_str(), "yes" | "true" | "on" | "1"),
+    })
+}

@@ -1,0 +1,2 @@
+class VarsModule:
+    REQUIRES_ENABLED = True
