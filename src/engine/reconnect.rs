@@ -18,7 +18,7 @@ use crate::vars::Scope;
 type Json = serde_json::Value;
 
 /// What one question to a host gets at most.
-const ATTEMPT: Duration = Duration::from_secs(60);
+const ATTEMPT: Duration = Duration::from_mins(1);
 /// The longest pause between two questions after a reboot, in seconds.
 const PAUSE: u64 = 12;
 

@@ -192,7 +192,8 @@ impl Module for Copy {
             };
             if job.dest_is_folder || cx.probe().is_dir(&job.dest) {
                 let message = format!("`content` needs a file as `dest`, and `{}` is a folder", shown(&job.dest));
-                return Err(Diagnostic::task("H0107", message).into());
+                let words = "can not use content with a dir as dest";
+                return Err(Diagnostic::task("H0107", message).with_registered(words).into());
             }
             return job.one(Source::of_bytes(text.into_bytes(), None));
         }

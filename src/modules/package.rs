@@ -43,15 +43,17 @@ pub struct Args {
     more: Json<String, JsonValue>,
 }
 
+/// One argument, taken out of all.
+fn take<T: serde::de::DeserializeOwned + Default, E: serde::de::Error>(
+    all: &mut Json<String, JsonValue>,
+    name: &str,
+) -> std::result::Result<T, E> {
+    all.remove(name).map_or_else(|| Ok(T::default()), |value| serde_json::from_value(value).map_err(E::custom))
+}
+
 impl<'de> Deserialize<'de> for Args {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let mut more = Json::deserialize(deserializer)?;
-        fn take<T: serde::de::DeserializeOwned + Default, E: serde::de::Error>(
-            all: &mut Json<String, JsonValue>,
-            name: &str,
-        ) -> std::result::Result<T, E> {
-            all.remove(name).map_or_else(|| Ok(T::default()), |value| serde_json::from_value(value).map_err(E::custom))
-        }
         Ok(Self {
             name: take(&mut more, "name")?,
             state: take(&mut more, "state")?,
@@ -165,8 +167,8 @@ fn for_apt(args: Args) -> Result<apt::Args, Failure> {
         let code = errors.first().map_or("M0002", |error| error.code);
         Diagnostic::task(code, message).with_registered(said)
     })?;
-    let args = serde_json::from_value(json)
-        .map_err(|error| Diagnostic::task("M0001", format!("`package`: {error}")))?;
+    let args =
+        serde_json::from_value(json).map_err(|error| Diagnostic::task("M0001", format!("`package`: {error}")))?;
     Ok(args)
 }
 
