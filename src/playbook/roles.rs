@@ -206,7 +206,7 @@ impl Parser<'_> {
         let key = role_key(&name, &path, request, &keywords, &here.context);
 
         // Dependencies see this role's variables and keywords, so they are loaded inside of it.
-        let bare = |dependencies: Vec<Arc<Role>>, dependent: bool| Role {
+        let bare = |dependencies: Vec<Arc<Role>>| Role {
             name: Arc::clone(&name),
             short: short.as_str().into(),
             collection: collection.as_deref().map(Arc::from),
@@ -219,10 +219,9 @@ impl Parser<'_> {
             params: request.params.clone(),
             dependencies,
             allow_duplicates: request.allow_duplicates.unwrap_or(meta.allow_duplicates),
-            dependent,
         };
         let outer = Arc::new(Context {
-            kind: ContextKind::Role(Arc::new(bare(Vec::new(), true))),
+            kind: ContextKind::Role(Arc::new(bare(Vec::new()))),
             keywords: keywords.clone(),
             parent: Some(Arc::clone(&here.context)),
         });
@@ -234,7 +233,7 @@ impl Parser<'_> {
             dependencies.extend(found.last().map(|last| Arc::clone(&last.role)));
             uses.extend(found);
         }
-        let role = Arc::new(bare(dependencies, false));
+        let role = Arc::new(bare(dependencies));
         let context = Arc::new(Context {
             kind: ContextKind::Role(Arc::clone(&role)),
             keywords,
