@@ -130,8 +130,13 @@ pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
     let ask: Option<crate::vault::Ask> = console::Term::stderr()
         .is_term()
         .then(|| std::sync::Arc::new(|what: &str| super::run::ask(&format!("Passphrase for {what}: "))) as _);
+    let settings = {
+        let config = config.clone();
+        std::sync::Arc::new(move |plugin: Option<(&str, &str)>, name: &str| config.setting(plugin, name))
+    };
     ProjectRequest {
         config_dir,
+        settings: Some(settings),
         ask,
         roles_path: config.paths("DEFAULT_ROLES_PATH"),
         collections_path: config.paths("COLLECTIONS_PATHS"),

@@ -117,7 +117,10 @@ impl HostRun {
         let Some((_, that)) = module.args.get("that") else {
             return Err(Diagnostic::task("H0013", "`assert` has no `that`").into());
         };
-        let items: Vec<crate::yaml::Node> = that.as_list().map_or_else(|| vec![that.clone()], <[_]>::to_vec);
+        let items: Vec<crate::yaml::Node> = match that.as_list() {
+            Some(items) => items.to_vec(),
+            None => templates.listed_conditions(that, scope)?.unwrap_or_else(|| vec![that.clone()]),
+        };
         for item in &items {
             let verdict = templates.condition(item, scope)?;
             if let Err(text) = verdict {

@@ -157,7 +157,7 @@ impl HostRun {
         let source = self.play.engine.templates.sources().add(shown.clone(), Some(path), text);
         let dest = args.get("dest").and_then(serde_json::Value::as_str);
         let scope = scope.with(Layer::data(Level::Magic, "template", template_values(path, &shown, dest, &meta)));
-        let text = self.play.engine.templates.file(&source, &file_options(args), &scope)?;
+        let text = self.play.engine.templates.file(&source, &file_options(args)?, &scope)?;
         let encoding = args.get("output_encoding").and_then(serde_json::Value::as_str).filter(|name| !name.is_empty());
         let bytes = match encoding {
             Some(name) => crate::template::encode(&text, name)?,
@@ -228,7 +228,7 @@ pub(super) fn template_values(
 }
 
 /// The `template` module's options.
-fn file_options(args: &serde_json::Value) -> FileOptions {
+fn file_options(args: &serde_json::Value) -> Result<FileOptions> {
     let mut options = FileOptions::default();
     let text = |name: &str| args.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
     for (start, end, pair) in [
@@ -249,8 +249,13 @@ fn file_options(args: &serde_json::Value) -> FileOptions {
     options.lstrip_blocks = flag(args, "lstrip_blocks");
     if let Some(newline) = text("newline_sequence") {
         options.newline = newline.replace("\\n", "\n").replace("\\r", "\r");
+        if !matches!(options.newline.as_str(), "\n" | "\r" | "\r\n") {
+            return Err(Diagnostic::task("M0005", format!("`newline_sequence` is no line end: {newline:?}"))
+                .with_registered("newline_sequence needs to be one of: \n, \r or \r\n")
+                .with_hint("write `\"\\n\"`, `\"\\r\"` or `\"\\r\\n\"`"));
+        }
     }
-    options
+    Ok(options)
 }
 
 fn walk(root: &Path, dir: &Path, entries: &mut Vec<TreeEntry>) -> Result<()> {

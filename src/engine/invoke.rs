@@ -34,6 +34,12 @@ impl HostRun {
                 return Attempt::from_failure(Failure { result, ..failure });
             }
         };
+        // A wrong value fails the task, whoever runs it.
+        for name in ["check_mode", "diff"] {
+            if let Err(diagnostic) = self.keyword_flag(task, name, scope) {
+                return Attempt::error(diagnostic);
+            }
+        }
         let job = match self.job(task, scope) {
             Ok(job) => job,
             Err(diagnostic) => return Attempt::error(diagnostic),

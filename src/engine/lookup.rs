@@ -1,11 +1,12 @@
-//! The controller's side of lookups: files, environment, commands, ansible-vault text.
+//! The controller's side of lookups: files, environment, commands, URLs, settings, ansible-vault text.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diag::{Diagnostic, Result};
 use crate::inventory::Inventory;
-use crate::template::LookupHost;
+use crate::system::web::{self, Follow, NoAnswer, WebRequest};
+use crate::template::{LookupHost, Setting, WebLookup};
 use crate::value::Value;
 use crate::vars::{Entry, Scope};
 
@@ -15,6 +16,9 @@ pub type Unseal = Arc<dyn Fn(&str) -> Result<String> + Send + Sync>;
 /// Teaches the redactor a secret.
 pub type Learn = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// A setting of Ansible by its name, or an option of one of its plugins (type and name).
+pub type Settings = Arc<dyn Fn(Option<(&str, &str)>, &str) -> Result<Option<Setting>> + Send + Sync>;
+
 /// Lookups against this machine.
 pub struct ControllerFiles {
     /// The folder relative names end at: the playbook's.
@@ -23,6 +27,8 @@ pub struct ControllerFiles {
     pub unseal: Unseal,
     /// Teaches the redactor a password that a lookup made or read.
     pub learn: Learn,
+    /// The settings that the `config` lookup shows.
+    pub settings: Settings,
 }
 
 /// Bytes of output of the longest command of a lookup.
@@ -55,6 +61,96 @@ fn capped(mut child: std::process::Child, most: u64) -> std::io::Result<std::pro
     }
     let stderr = errors.and_then(|reading| reading.join().ok()).unwrap_or_default();
     Ok(std::process::Output { status, stdout, stderr })
+}
+
+/// Bytes up to a limit.
+struct Capped(Vec<u8>);
+
+impl std::io::Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if (self.0.len() + bytes.len()) as u64 > MAX_OUTPUT {
+            return Err(std::io::Error::other(format!("the answer is larger than {} MiB", MAX_OUTPUT >> 20)));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Login and password of the host of a URL in `~/.netrc` (or `$NETRC`).
+fn netrc(url: &str) -> Option<(String, String)> {
+    let path = std::env::var_os("NETRC").map(PathBuf::from);
+    let path = path.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".netrc")))?;
+    web::netrc_login(&std::fs::read_to_string(path).ok()?, url)
+}
+
+impl ControllerFiles {
+    /// Sends a request of the `url` lookup; the answer's body, or Ansible's words for what went wrong.
+    fn ask(&self, lookup: &WebLookup) -> std::result::Result<Vec<u8>, (String, String)> {
+        let shown = web::mask_url(&lookup.url);
+        let has_user = lookup.url.split('/').nth(2).unwrap_or_default().contains('@');
+        let authorized = lookup.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        let found = if lookup.use_netrc && lookup.user.is_none() && !has_user && !authorized {
+            netrc(&lookup.url)
+        } else {
+            None
+        };
+        for (_, password) in lookup.user.iter().chain(&found) {
+            (self.learn)(password);
+        }
+        let request = WebRequest {
+            url: lookup.url.clone(),
+            method: "GET".to_owned(),
+            headers: lookup.headers.clone(),
+            timeout: std::time::Duration::try_from_secs_f64(lookup.timeout.clamp(0.1, 86_400.0))
+                .unwrap_or(std::time::Duration::from_secs(10)),
+            follow: match lookup.follow_redirects.as_str() {
+                "all" | "yes" | "True" => Follow::All,
+                "none" | "no" | "False" => Follow::None,
+                "safe" => Follow::Safe,
+                _ => Follow::Urllib2,
+            },
+            force_basic: lookup.force_basic_auth || found.is_some(),
+            user: lookup.user.clone().or(found),
+            insecure: !lookup.validate_certs,
+            ca_path: lookup.ca_path.as_ref().map(PathBuf::from),
+            unredirected: lookup.unredirected.clone(),
+            force: lookup.force,
+            decompress: true,
+            ..WebRequest::default()
+        };
+        let failed = |words: String| (format!("Failed lookup url for {shown}"), words);
+        // Templates are rendered on threads of the runtime, which may not wait for it.
+        let answer = std::thread::scope(|scope| {
+            let work = scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                let mut body = Capped(Vec::new());
+                match runtime {
+                    Ok(runtime) => runtime.block_on(web::fetch(&request, &mut body)).map(|answer| (answer, body.0)),
+                    Err(error) => Err(NoAnswer(error.to_string())),
+                }
+            });
+            work.join().unwrap_or_else(|_| Err(NoAnswer("the request broke off".to_owned())))
+        });
+        match answer {
+            Ok((answer, body)) if (200..300).contains(&answer.status) => Ok(body),
+            Ok((answer, _)) => Err((
+                format!("Received HTTP error for {shown}"),
+                format!("HTTP Error {}: {}", answer.status, answer.reason),
+            )),
+            Err(NoAnswer(words)) if words.contains("CERTIFICATE_VERIFY_FAILED") => {
+                Err((format!("Error validating the server's certificate for {shown}"), words))
+            }
+            Err(NoAnswer(words)) => Err(match words.strip_prefix("Request failed: ") {
+                Some(rest) => failed(rest.to_owned()),
+                None if words.starts_with("Connection failure: ") => (format!("Error connecting to {shown}"), words),
+                None => failed(words),
+            }),
+        }
+    }
 }
 
 impl LookupHost for ControllerFiles {
@@ -122,6 +218,24 @@ impl LookupHost for ControllerFiles {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    fn setting(&self, plugin: Option<(&str, &str)>, name: &str) -> Result<Option<Setting>> {
+        (self.settings)(plugin, name)
+    }
+
+    fn fetch(&self, request: &WebLookup) -> Result<Vec<u8>> {
+        self.ask(request).map_err(|(what, why)| {
+            let shown = web::mask_url(&request.url);
+            // A password that stands in the URL would be shown with the line of the playbook.
+            let masked = web::password_of(&request.url);
+            if let Some(password) = masked {
+                (self.learn)(&password);
+            }
+            Diagnostic::local("T0202", format!("cannot fetch `{shown}`: {why}"))
+                .with_registered(format!("{what}: {why}"))
+                .with_hint("a task with `uri` or `get_url` fetches it from a host")
+        })
+    }
+
     fn hosts(&self, pattern: &str, groups: &Value) -> Result<Vec<String>> {
         let Value::Map(groups) = groups else { return Ok(Vec::new()) };
         let mut inventory = Inventory::new();
@@ -155,10 +269,68 @@ impl LookupHost for ControllerFiles {
 mod tests {
     use super::*;
 
+    fn files() -> ControllerFiles {
+        ControllerFiles {
+            base: "/".into(),
+            unseal: Arc::new(|_| Ok(String::new())),
+            learn: Arc::new(|_| {}),
+            settings: Arc::new(|_, _| Ok(None)),
+        }
+    }
+
+    /// A server for one request: answers with `text`; what was asked comes back.
+    fn serve(text: &'static str) -> (String, std::thread::JoinHandle<String>) {
+        use std::io::{Read as _, Write as _};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = listener.local_addr().unwrap().to_string();
+        let work = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut seen = Vec::new();
+            let mut buffer = [0; 4096];
+            while !seen.windows(4).any(|part| part == b"\r\n\r\n") {
+                let count = stream.read(&mut buffer).unwrap();
+                seen.extend_from_slice(&buffer[..count]);
+            }
+            stream.write_all(text.as_bytes()).unwrap();
+            String::from_utf8(seen).unwrap()
+        });
+        (base, work)
+    }
+
+    #[test]
+    fn a_url_is_fetched_and_no_message_has_a_password() {
+        let lookup = |url: String| WebLookup {
+            url,
+            timeout: 20.0,
+            validate_certs: true,
+            headers: vec![("User-Agent".into(), "me".into()), ("X-A".into(), "b".into())],
+            ..WebLookup::default()
+        };
+        let (base, work) = serve("HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\na\nb\n");
+        let body = files().fetch(&lookup(format!("http://{base}/x"))).unwrap();
+        let seen = work.join().unwrap().to_lowercase();
+        assert_eq!(body, b"a\nb\n");
+        assert!(seen.starts_with("get /x ") && seen.contains("user-agent: me") && seen.contains("x-a: b"), "{seen}");
+
+        let (base, work) = serve("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let learned = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let teach = Arc::clone(&learned);
+        let files =
+            ControllerFiles { learn: Arc::new(move |text| teach.lock().unwrap().push(text.to_owned())), ..files() };
+        let error = files.fetch(&lookup(format!("http://me:s3cret@{base}/x"))).unwrap_err();
+        work.join().unwrap();
+        let words = format!("Received HTTP error for http://me:********@{base}/x: HTTP Error 404: Not Found");
+        assert_eq!(error.registered(), words);
+        assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+        assert_eq!(*learned.lock().unwrap(), ["s3cret"]);
+
+        let error = files.fetch(&lookup("http://127.0.0.1:1/".to_owned())).unwrap_err();
+        assert!(error.registered().starts_with("Failed lookup url for http://127.0.0.1:1/: "), "{error:?}");
+    }
+
     #[test]
     fn a_command_that_prints_without_end_is_ended() {
-        let files =
-            ControllerFiles { base: "/".into(), unseal: Arc::new(|_| Ok(String::new())), learn: Arc::new(|_| {}) };
+        let files = files();
         let error = files.pipe("yes").expect_err("too much");
         assert!(error.message.ends_with("it printed more than 1 MiB"), "{error:?}");
         assert_eq!(files.pipe("echo a; yes | head -c 3000000 >&2").expect("output"), "a\n");

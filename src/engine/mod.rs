@@ -34,7 +34,7 @@ mod state;
 mod target;
 mod task;
 
-pub use lookup::{ControllerFiles, Learn, Unseal};
+pub use lookup::{ControllerFiles, Learn, Settings, Unseal};
 pub use person::{Answer, Nobody, Person, Question, Until};
 pub use prompts::Asks;
 pub use run::{Engine, Loads, Options, Parts, Summary};

@@ -153,14 +153,10 @@ impl PlayRun {
             // Roles that import or include this one; those that depend on it are not its parents.
             let mut parents: Vec<Value> = Vec::new();
             let mut paths: Vec<Value> = Vec::new();
-            let mut included = role.included;
-            for outer in context.into_iter().flat_map(parents_of) {
-                if included {
-                    parents.push(Value::Str(Arc::clone(&outer.name)));
-                    let path = std::path::absolute(&outer.path).unwrap_or_else(|_| outer.path.clone());
-                    paths.push(Value::from(path.display().to_string()));
-                }
-                included = outer.included;
+            for outer in context.into_iter().flat_map(parents_of).filter(|outer| !outer.dependent) {
+                parents.push(Value::Str(Arc::clone(&outer.name)));
+                let path = std::path::absolute(&outer.path).unwrap_or_else(|_| outer.path.clone());
+                paths.push(Value::from(path.display().to_string()));
             }
             if !parents.is_empty() {
                 set("ansible_parent_role_names", Value::from(parents));
@@ -198,14 +194,13 @@ impl PlayRun {
         set("play_hosts", list(&alive));
         set("ansible_play_name", Value::from(self.name.clone()));
         let listed = self.play.roles.iter().filter(|role| parents_of(&role.context).next().is_none());
-        let mut direct: IndexSet<Arc<str>> = listed.map(|role| Arc::clone(&role.role.name)).collect();
+        let mut direct: Vec<Arc<str>> = listed.map(|role| Arc::clone(&role.role.name)).collect();
         for role in &self.play.roles {
             imported_names(&role.tasks, &mut direct);
         }
         for items in [&self.play.pre_tasks, &self.play.tasks, &self.play.post_tasks] {
             imported_names(items, &mut direct);
         }
-        let direct: Vec<Arc<str>> = direct.into_iter().collect();
         let dependent: IndexSet<Arc<str>> = self
             .play
             .roles
@@ -306,7 +301,7 @@ impl PlayRun {
 }
 
 /// The roles that tasks import: they count as roles of the play.
-fn imported_names(items: &[Item], names: &mut IndexSet<Arc<str>>) {
+fn imported_names(items: &[Item], names: &mut Vec<Arc<str>>) {
     for item in items {
         match item {
             Item::Task(_) => {}
@@ -316,7 +311,7 @@ fn imported_names(items: &[Item], names: &mut IndexSet<Arc<str>>) {
                 }
             }
             Item::Role(role) => {
-                names.insert(Arc::clone(&role.role.name));
+                names.push(Arc::clone(&role.role.name));
                 imported_names(&role.tasks, names);
             }
         }

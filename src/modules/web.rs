@@ -106,24 +106,9 @@ impl std::io::Write for Capped {
 
 /// Login and password of a host in `~/.netrc` (or `$NETRC`).
 fn netrc(cx: &Cx, url: &str) -> Option<(String, String)> {
-    let host = url.split("://").nth(1)?.split(['/', ':', '?', '#']).next()?;
     let path = cx.probe().variable("NETRC").map(PathBuf::from);
     let path = path.or_else(|| cx.probe().variable("HOME").map(|home| PathBuf::from(home).join(".netrc")))?;
-    let text = cx.probe().text(path)?;
-    let mut words = text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(str::split_whitespace);
-    let (mut here, mut login, mut password) = (false, None, None);
-    while let Some(word) = words.next() {
-        match word {
-            "machine" | "default" if here => break,
-            "machine" => here = words.next() == Some(host),
-            "default" => here = true,
-            "login" if here => login = words.next().map(str::to_owned),
-            "password" if here => password = words.next().map(str::to_owned),
-            "login" | "password" | "account" => drop(words.next()),
-            _ => {}
-        }
-    }
-    Some((login?, password.unwrap_or_default()))
+    crate::system::web::netrc_login(&cx.probe().text(path)?, url)
 }
 
 #[cfg(test)]

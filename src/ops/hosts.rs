@@ -27,8 +27,8 @@ pub(super) struct InventoryHosts {
     folder: Mutex<PathBuf>,
     /// For files of hosts and groups that are added during the run.
     files: Option<(Arc<SourceMap>, Arc<Keyring>)>,
-    /// What was read, and the folder of the playbook: for `meta: refresh_inventory`.
-    read: (Vec<InventorySource>, PathBuf),
+    /// What was read: for `meta: refresh_inventory`.
+    read: Vec<InventorySource>,
     /// What was added during the run, in order.
     added: Mutex<Vec<Added>>,
 }
@@ -122,7 +122,7 @@ impl InventoryHosts {
             told: Mutex::default(),
             folder: Mutex::new(playbook_dir.to_path_buf()),
             files: None,
-            read: (sources.to_vec(), playbook_dir.to_path_buf()),
+            read: sources.to_vec(),
             added: Mutex::default(),
         })
     }
@@ -232,9 +232,9 @@ impl HostList for InventoryHosts {
     fn refresh(&self) -> Result<()> {
         let Some((sources, keyring)) = &self.files else { return Ok(()) };
         let mut reader = Reader::new(sources, Some(keyring));
-        let (list, playbook_dir) = &self.read;
-        let mut inventory = Inventory::load(&mut reader, list);
-        inventory.add_vars_folder(&mut reader, playbook_dir, Beside::Playbook);
+        let mut inventory = Inventory::load(&mut reader, &self.read);
+        let folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        inventory.add_vars_folder(&mut reader, &folder, Beside::Playbook);
         for added in self.added.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             added.apply(&mut inventory)?;
             let (host, groups) = added.names();

@@ -109,6 +109,8 @@ pub struct ProjectRequest {
     pub unmatched_pattern: Policy,
     /// An inventory source that is not there or cannot be read as one.
     pub unparsed_inventory: Policy,
+    /// What the `config` lookup shows.
+    pub settings: Option<crate::engine::Settings>,
     /// Tell that no inventory was read, and that it has no host.
     pub tell_empty: (bool, bool),
 }
@@ -199,7 +201,8 @@ pub(super) fn open(
             redactor.learn(secret);
         })
     };
-    let files = ControllerFiles { base: playbook_dir.to_path_buf(), unseal: Arc::clone(&unseal), learn };
+    let settings = request.settings.clone().unwrap_or_else(|| Arc::new(|_, _| Ok(None)));
+    let files = ControllerFiles { base: playbook_dir.to_path_buf(), unseal: Arc::clone(&unseal), learn, settings };
     let templates = Arc::new(Templates::new(Arc::clone(sources), Arc::new(files)));
     let project = match (&request.project, &request.env) {
         (Some(dir), _) => Some(Project::at(dir)?),

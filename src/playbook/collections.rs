@@ -127,10 +127,8 @@ impl Loader {
         let beside = std::iter::once(dir.to_path_buf()).chain(read).map(|dir| dir.join("collections"));
         let project = self.options.project_dir.iter().map(|dir| dir.join("collections"));
         let root = beside.chain(project).chain(self.options.collections_path.iter().cloned()).find_map(|root| {
-            let root = match root.file_name().is_some_and(|name| name == "ansible_collections") {
-                true => root,
-                false => root.join("ansible_collections"),
-            };
+            let whole = root.file_name().is_some_and(|name| name == "ansible_collections");
+            let root = if whole { root } else { root.join("ansible_collections") };
             Some(root.join(namespace).join(short)).filter(|path| path.is_dir())
         });
         let found = root.map(|root| Arc::new(Collection::at(root, self)));

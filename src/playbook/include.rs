@@ -127,6 +127,7 @@ impl Loader {
             validate: from.validate,
             beside: None,
             included: true,
+            vars: context.keywords.get("vars").cloned(),
         };
         let mut uses = parser.role(&request, Keywords::default(), &here);
         let last = uses.pop();

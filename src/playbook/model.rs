@@ -118,8 +118,6 @@ pub struct Role {
     pub collections: Vec<String>,
     /// Uses with the same key are one use: without `allow_duplicates` the second does not run.
     pub key: Arc<str>,
-    /// Brought in by `import_role` or `include_role`, not by `roles:` or as a dependency.
-    pub included: bool,
     /// Its folder.
     pub path: PathBuf,
     /// `defaults/main.yml` (or `defaults_from`), each a mapping; in the order of rank.
@@ -204,9 +202,8 @@ impl Task {
         let mut names = vec![text.to_owned()];
         if let Some(role) = self.context.role() {
             names.push(format!("{} : {text}", role.name));
-            let mut parts = role.name.splitn(3, '.');
-            if let (Some(_), Some(_), Some(short)) = (parts.next(), parts.next(), parts.next()) {
-                names.push(format!("{short} : {text}"));
+            if role.collection.is_some() {
+                names.push(format!("{} : {text}", role.short));
             }
         }
         names

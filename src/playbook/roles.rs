@@ -113,6 +113,7 @@ impl Parser<'_> {
             validate: true,
             beside: beside.map(Path::to_path_buf),
             included: false,
+            vars: None,
         };
         self.role(&request, keywords, here)
     }
@@ -161,6 +162,7 @@ impl Parser<'_> {
             validate: args.get("rolespec_validate").and_then(|(_, node)| boolean(node)).unwrap_or(true),
             beside: None,
             included: true,
+            vars: None,
         })
     }
 
@@ -203,7 +205,7 @@ impl Parser<'_> {
             None => short.as_str().into(),
         };
         let collections = self.loader.collections_of_role(collection.as_deref(), meta.collections, &here.context);
-        let key = role_key(&name, &path, request, &keywords, &here.context);
+        let key = role_key(&name, &path, request, &keywords);
 
         // Dependencies see this role's variables and keywords, so they are loaded inside of it.
         let bare = |dependencies: Vec<Arc<Role>>| Role {
@@ -212,7 +214,6 @@ impl Parser<'_> {
             collection: collection.as_deref().map(Arc::from),
             collections: collections.clone(),
             key: Arc::clone(&key),
-            included: request.included,
             path: path.clone(),
             defaults: defaults.clone(),
             vars: vars.clone(),
@@ -465,7 +466,7 @@ impl Parser<'_> {
 }
 
 /// What makes two uses of a role the same: ansible-core's `Role._get_hash_dict`.
-fn role_key(name: &str, path: &Path, request: &RoleRequest, keywords: &Keywords, around: &Context) -> Arc<str> {
+fn role_key(name: &str, path: &Path, request: &RoleRequest, keywords: &Keywords) -> Arc<str> {
     use std::fmt::Write as _;
     let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let mut key = format!("{name}\n{}\n{}", path.display(), request.included);
@@ -483,13 +484,13 @@ fn role_key(name: &str, path: &Path, request: &RoleRequest, keywords: &Keywords,
     request.params.iter().for_each(|(name, node)| add(name, node));
     // The conditions and tags of an include are the task's, not the role's.
     let own: &[&str] = if request.included { &["vars"] } else { &["when", "tags", "vars"] };
-    let included = (request.included && matches!(around.kind, ContextKind::Include { .. })).then_some(&around.keywords);
     for name in own {
-        for keywords in std::iter::once(keywords).chain(included) {
-            if let Some(node) = keywords.get(name) {
-                add(&format!(":{name}"), node);
-            }
+        if let Some(node) = keywords.get(name) {
+            add(&format!(":{name}"), node);
         }
+    }
+    if let Some(vars) = &request.vars {
+        add(":vars", vars);
     }
     key.into()
 }

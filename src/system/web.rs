@@ -129,6 +129,30 @@ fn split_user(url: &str) -> (String, Option<(String, Option<String>)>) {
     (format!("{scheme}://{}", &rest[at + 1..]), Some((user.to_owned(), password)))
 }
 
+/// The password that stands in a URL, as it is written there.
+pub fn password_of(url: &str) -> Option<String> {
+    split_user(url).1?.1
+}
+
+/// Login and password for the host of a URL in the text of a `.netrc`.
+pub fn netrc_login(text: &str, url: &str) -> Option<(String, String)> {
+    let host = url.split("://").nth(1)?.split(['/', ':', '?', '#']).next()?;
+    let mut words = text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(str::split_whitespace);
+    let (mut here, mut login, mut password) = (false, None, None);
+    while let Some(word) = words.next() {
+        match word {
+            "machine" | "default" if here => break,
+            "machine" => here = words.next() == Some(host),
+            "default" => here = true,
+            "login" if here => login = words.next().map(str::to_owned),
+            "password" if here => password = words.next().map(str::to_owned),
+            "login" | "password" | "account" => drop(words.next()),
+            _ => {}
+        }
+    }
+    Some((login?, password.unwrap_or_default()))
+}
+
 fn unquoted(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

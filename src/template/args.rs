@@ -133,6 +133,11 @@ impl Args {
             .cloned()
     }
 
+    /// The first argument by name that was not taken.
+    pub fn left_kw(&self) -> Option<&str> {
+        self.kw.iter().find(|(_, value)| value.is_some()).map(|(name, _)| &**name)
+    }
+
     /// Refuses what was not taken.
     pub fn finish(&self) -> R<()> {
         if let Some((name, _)) = self.kw.iter().find(|(_, value)| value.is_some()) {

@@ -144,16 +144,6 @@ impl walk::Visit for Checker<'_> {
                     && matches!(&**name, "lookup" | "query" | "q")
                     && let Some(Arg::Pos(first)) = args.first()
                     && let Op::Const(Value::Str(inner)) = &first.op
-                    && let Some((name, instead)) = lookups::REFUSED.iter().find(|(name, _)| *name == short(inner))
-                {
-                    let message = format!("the lookup `{name}` is not supported");
-                    let span = self.place.span((first.at.0 + self.shift, first.at.1 + self.shift));
-                    let diag = Diagnostic::new("T0107", Kind::Source, message).with_label_opt(span, "not supported");
-                    self.out.push(diag.with_hint(*instead));
-                } else if let Op::Name(name) = &callee.op
-                    && matches!(&**name, "lookup" | "query" | "q")
-                    && let Some(Arg::Pos(first)) = args.first()
-                    && let Op::Const(Value::Str(inner)) = &first.op
                     && !lookups::known(short(inner))
                 {
                     self.unknown("T0107", "lookup", inner, first.at, lookups::NAMES.iter().copied());

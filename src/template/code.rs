@@ -17,6 +17,8 @@ pub struct Code {
     pub body: Vec<Stmt>,
     /// Blocks by name.
     pub blocks: BTreeMap<Arc<str>, Arc<Vec<Stmt>>>,
+    /// There is an `extends` in it.
+    pub extends: bool,
     /// Bytes of the text before the template itself (a `#jinja2:` line).
     pub shift: u32,
     /// Strings in it that look like templates are rendered, as Ansible still does in conditions.
@@ -167,7 +169,16 @@ pub enum Stmt {
     /// `autoescape`: text is never escaped here, so only the body counts.
     Plain(Vec<Stmt>),
     /// `block`
-    Block(Arc<str>, bool, At),
+    Block {
+        /// Its name.
+        name: Arc<str>,
+        /// A template that extends this one must have it.
+        required: bool,
+        /// It sees the names of the loops around it.
+        scoped: bool,
+        /// Where it stands.
+        at: At,
+    },
     /// `extends`
     Extends(Expr),
     /// `include`

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use crate::diag::{Diagnostic, Kind};
 use crate::value::Value;
-use crate::vars::Entry;
 use crate::yaml::{Node, NodeData, Tag};
 
-use super::code::{Op, Stmt};
+use super::code::{Code, Stmt};
 use super::cx::{Cx, Env, Place};
 use super::exec;
 use super::fail::{Fail, R};
@@ -25,12 +24,18 @@ pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
             }
             Ok(Ok(()))
         }
+        NodeData::Map(_) if cx.templates.allows_broken() => {
+            Ok(if cx.lazy(node, env)?.truthy()? { Ok(()) } else { Err("{}".to_owned()) })
+        }
         NodeData::Map(_) => Err(broken("a condition must be an expression, not a mapping", node, "a mapping", STRINGS)),
         NodeData::Scalar(scalar) => {
+            let mut shown = scalar.text.trim().to_owned();
             let result = match &scalar.value {
                 Value::Bool(flag) => Val::from(*flag),
+                Value::Null if cx.templates.allows_broken() => Val::from(true),
                 Value::Null => return Err(broken("the condition is empty", node, "empty", EMPTY)),
-                Value::Str(text) => text_value(cx, text, node, env, 0)?,
+                Value::Str(text) => text_value(cx, text, node, env, 0, &mut shown)?,
+                other if cx.templates.allows_broken() => Val::from(other.clone()),
                 other => {
                     let message = format!("a condition must be an expression, not {}", other.type_name());
                     return Err(broken(&message, node, other.type_name(), STRINGS));
@@ -38,7 +43,8 @@ pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
             };
             match result.defined()? {
                 Val::V(Value::Bool(true)) => Ok(Ok(())),
-                Val::V(Value::Bool(false)) => Ok(Err(scalar.text.trim().to_owned())),
+                Val::V(Value::Bool(false)) => Ok(Err(shown)),
+                other if cx.templates.allows_broken() => Ok(if other.truthy()? { Ok(()) } else { Err(shown) }),
                 other => {
                     let message = format!("the condition is {}, not a boolean", other.kind());
                     let truth = if other.truthy()? { "True" } else { "False" };
@@ -74,8 +80,33 @@ fn broken(message: &str, node: &Node, label: &str, words: &str) -> Fail {
     Fail::Diag(Diagnostic::new("T0106", Kind::Template, message).with_registered(words).with_label(node.place(), label))
 }
 
-fn text_value(cx: &Cx, text: &Arc<str>, node: &Node, env: &Rc<Env>, depth: usize) -> R<Val> {
+/// The source that a template names and is nothing but.
+fn named(code: &Code, env: &Rc<Env>) -> Option<Node> {
+    match code.body.as_slice() {
+        [Stmt::Emit(expr)] => super::eval::source(expr, env, &Rc::default()),
+        _ => None,
+    }
+}
+
+/// The conditions of a list in the source that a template names (`assert: that: "{{ conditions }}"`).
+pub fn listed(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Option<Arc<[Node]>>> {
+    let Some(Value::Str(text)) = node.as_scalar().map(|scalar| &scalar.value) else { return Ok(None) };
+    if node.tag.is_some() || !text.trim().starts_with("{{") || !text.trim().ends_with("}}") {
+        return Ok(None);
+    }
+    let code = cx.templates.compiled(text, node)?;
+    Ok(match named(&code, env).map(|inner| inner.data) {
+        Some(NodeData::List(items)) => Some(items),
+        _ => None,
+    })
+}
+
+/// The value of an expression; `shown` becomes the text of the expression that a template stands for.
+fn text_value(cx: &Cx, text: &Arc<str>, node: &Node, env: &Rc<Env>, depth: usize, shown: &mut String) -> R<Val> {
     let trimmed = text.trim();
+    if trimmed.is_empty() && cx.templates.allows_broken() {
+        return Ok(Val::from(true));
+    }
     if trimmed.is_empty() {
         return Err(broken("the condition is empty", node, "empty", EMPTY));
     }
@@ -90,15 +121,14 @@ fn text_value(cx: &Cx, text: &Arc<str>, node: &Node, env: &Rc<Env>, depth: usize
         return exec::render(cx, &code, Rc::new(place), env);
     }
     let code = cx.templates.compiled(text, node)?;
-    // A template that names one variable may stand for the expression in that variable's source.
-    if let [Stmt::Emit(expr)] = code.body.as_slice()
-        && let Op::Name(name) = &expr.op
-        && let Some((Entry::Lazy(inner), _)) = env.scope.get(name)
+    // A template that names a variable, or what stands below a key of one, may stand for the expression there.
+    if let Some(inner) = named(&code, env)
         && let NodeData::Scalar(scalar) = &inner.data
         && let Value::Str(text) = &scalar.value
         && inner.tag.is_none()
     {
-        return text_value(cx, text, inner, env, depth + 1);
+        *shown = text.trim().to_owned();
+        return text_value(cx, text, &inner, env, depth + 1, shown);
     }
     let value = exec::render(cx, &code, Rc::new(Place::Node(node.clone())), env)?;
     if let Val::V(Value::Str(_)) = value {

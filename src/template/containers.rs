@@ -49,14 +49,16 @@ pub fn list_method(call: &Call, list: &ListCell, name: &str, mut args: Args) -> 
         "pop" => {
             let at = args.int(0, "index")?.unwrap_or(-1);
             list.edit(cx, |items| {
+                let words = if items.is_empty() { "pop from empty list" } else { "pop index out of range" };
                 ops::position(at, items.len())
                     .map(|at| items.remove(at))
-                    .ok_or_else(|| Fail::msg("there is no such item to pop"))
+                    .ok_or_else(|| Fail::said("there is no such item to pop", words))
             })?
         }
         "remove" => {
             let item = args.need(0, "value")?;
-            let at = index_of(&item)?.ok_or_else(|| Fail::msg("the item to remove is not in the list"))?;
+            let at = index_of(&item)?
+                .ok_or_else(|| Fail::said("the item to remove is not in the list", "list.remove(x): x not in list"))?;
             list.edit(cx, |items| {
                 items.remove(at);
                 Ok(Val::NONE)
@@ -89,7 +91,8 @@ pub fn list_method(call: &Call, list: &ListCell, name: &str, mut args: Args) -> 
         }
         "index" => {
             let item = args.need(0, "value")?;
-            Val::from(index_of(&item)?.ok_or_else(|| Fail::msg("the item is not in the list"))?)
+            let words = format!("{} is not in list", super::text::repr_of(cx, &item)?);
+            Val::from(index_of(&item)?.ok_or_else(|| Fail::said("the item is not in the list", words))?)
         }
         _ => {
             return Err(Fail::msg(format!("a list has no method `{name}`")));
@@ -140,12 +143,15 @@ pub fn dict_method(call: &Call, object: &Val, map: &MapCell, name: &str, mut arg
             let default = args.take(1, "default");
             match map.edit(cx, |entries| Ok(entries.shift_remove(&key)))? {
                 Some(value) => value,
-                None => default.ok_or_else(|| Fail::msg(format!("there is no key `{}` to pop", key.text())))?,
+                None => default.ok_or_else(|| {
+                    let words = crate::value::python_repr(&key.to_value());
+                    Fail::said(format!("there is no key `{}` to pop", key.text()), words)
+                })?,
             }
         }
         "popitem" => match map.edit(cx, |entries| Ok(entries.pop()))? {
             Some((key, value)) => Val::tuple(vec![Val::from(key.to_value()), value]),
-            None => return Err(Fail::msg("the mapping is empty")),
+            None => return Err(Fail::said("the mapping is empty", "'popitem(): dictionary is empty'")),
         },
         "setdefault" => {
             let key = args.need(0, "key")?.key()?;

@@ -34,6 +34,16 @@ pub trait LookupHost: Send + Sync {
     fn env(&self, name: &str) -> Option<String>;
     /// Runs a command for the `pipe` and `lines` lookups; its standard output.
     fn pipe(&self, command: &str) -> Result<String>;
+    /// A setting of Ansible, or an option of one of its plugins (type and name): the `config` lookup.
+    /// `None` if there is no such setting.
+    fn setting(&self, _plugin: Option<(&str, &str)>, _name: &str) -> Result<Option<lookups::Setting>> {
+        Ok(None)
+    }
+    /// What is at a URL: the `url` lookup.
+    fn fetch(&self, request: &lookups::WebLookup) -> Result<Vec<u8>> {
+        let text = format!("`{}` cannot be fetched here", request.url);
+        Err(Diagnostic::new("T0202", Kind::Template, text))
+    }
     /// The hosts that a pattern selects of some groups (a mapping of names to lists of hosts).
     fn hosts(&self, _pattern: &str, _groups: &Value) -> Result<Vec<String>> {
         Ok(Vec::new())
@@ -129,12 +139,33 @@ pub struct Templates {
     cache: Mutex<Cache>,
     files: Mutex<HashMap<PathBuf, Arc<SourceFile>>>,
     stopped: AtomicBool,
+    /// A condition may be any value (`ALLOW_BROKEN_CONDITIONALS`).
+    broken_conditions: bool,
+    /// Strings in conditions and lookups may be templates (`ALLOW_EMBEDDED_TEMPLATES`).
+    embedded: bool,
 }
 
 impl Templates {
     /// For a run.
     pub fn new(sources: Arc<SourceMap>, host: Arc<dyn LookupHost>) -> Self {
-        Self { sources, host, cache: Mutex::default(), files: Mutex::default(), stopped: AtomicBool::new(false) }
+        let flag = |name: &str, default: bool| match host.setting(None, name) {
+            Ok(Some(lookups::Setting { value: Value::Bool(flag), .. })) => flag,
+            _ => default,
+        };
+        let (broken_conditions, embedded) =
+            (flag("ALLOW_BROKEN_CONDITIONALS", false), flag("ALLOW_EMBEDDED_TEMPLATES", true));
+        let stopped = AtomicBool::new(false);
+        Self { sources, host, cache: Mutex::default(), files: Mutex::default(), stopped, broken_conditions, embedded }
+    }
+
+    /// True if a condition need not be a boolean.
+    pub(super) fn allows_broken(&self) -> bool {
+        self.broken_conditions
+    }
+
+    /// True if strings in conditions and lookups may be templates.
+    pub(super) fn allows_embedded(&self) -> bool {
+        self.embedded
     }
 
     /// Ends what renders now; whatever is rendered later ends after a few steps.
@@ -219,6 +250,13 @@ impl Templates {
         })
     }
 
+    /// The conditions of the list in the source that a template names, which `assert` takes for its own.
+    pub fn listed_conditions(&self, node: &Node, scope: &Scope) -> Result<Option<Vec<Node>>> {
+        let cx = Cx::new(self);
+        let found = condition::listed(&cx, node, &Env::new(scope));
+        found.map(|items| items.map(|items| items.to_vec())).map_err(|fail| Self::finish(&cx, fail, node.place()))
+    }
+
     /// The value of a bare expression.
     pub fn expression(&self, text: &str, span: Span, scope: &Scope) -> Result<Value> {
         let cx = Cx::new(self);
@@ -245,6 +283,7 @@ impl Templates {
         let empty = Arc::new(Code {
             body: Vec::new(),
             blocks: Default::default(),
+            extends: false,
             shift: 0,
             embedded: false,
             newlines: 0,
@@ -405,7 +444,7 @@ fn has_header(node: &Node) -> bool {
 /// A syntax error as a failure with its place.
 pub(super) fn syntax(error: &SyntaxError, place: &Place) -> Fail {
     let said = match &error.words {
-        Some(words) => format!("Error rendering template: {words}"),
+        Some(words) => format!("Syntax error in template: {words}"),
         None => format!("Syntax error in template: {}", error.message.replace('`', "'")),
     };
     let diag = Diagnostic::new("T0100", Kind::Template, error.message.clone()).with_registered(said);

@@ -7,10 +7,12 @@ use indexmap::IndexMap;
 
 use crate::diag::nearest;
 use crate::value::{Key, StrKey, Value};
+use crate::vars::Entry;
+use crate::yaml::{Node, NodeData, Tag};
 
 use super::args::{Args, Call};
 use super::code::{Arg, At, Bin, Expr, Op};
-use super::cx::{Place, may_be_template};
+use super::cx::{Env, Place, may_be_template};
 use super::exec::{Ev, Locals};
 use super::fail::{Fail, R, Undef, What};
 use super::val::{Func, Val};
@@ -34,11 +36,35 @@ fn full_name(name: &str) -> String {
     format!("ansible.builtin.{name}")
 }
 
+fn not_callable(value: &Val) -> String {
+    format!("'{}' object is not callable", value.type_name())
+}
+
 /// An undefined value that a call met is its result, so `default` after it works.
 fn catch(result: R<Val>) -> R<Val> {
     match result {
         Err(Fail::Undef(undef)) => Ok(Val::Undef(undef)),
         other => other,
+    }
+}
+
+/// The source that an expression names: a variable, or what stands below a key of one.
+pub fn source(expr: &Expr, env: &Env, locals: &Locals) -> Option<Node> {
+    let below = |base: &Expr, key: &str| match &source(base, env, locals)?.data {
+        NodeData::Map(pairs) => pairs.iter().find(|(name, _)| name.as_str() == Some(key)).map(|(_, node)| node.clone()),
+        _ => None,
+    };
+    match &expr.op {
+        Op::Name(name) if locals.get(name).is_none() => match env.scope.get(name)? {
+            (Entry::Lazy(node), _) => Some(node.clone()),
+            _ => None,
+        },
+        Op::Attr(base, key) => below(base, key),
+        Op::Item(base, index) => match &index.op {
+            Op::Const(Value::Str(key)) => below(base, key),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -73,7 +99,7 @@ impl Ev<'_> {
                 let mut map = IndexMap::with_capacity(entries.len());
                 for (key, value) in entries {
                     let name = self.eval(key, locals)?.key().map_err(|fail| fail.at(self.span(key.at), ""))?;
-                    map.insert(name, self.eval(value, locals)?);
+                    super::val::put(&mut map, name, self.eval(value, locals)?);
                 }
                 Val::map(map)
             }
@@ -86,13 +112,14 @@ impl Ev<'_> {
                 if let Val::Undef(_) = base {
                     return Ok(base);
                 }
-                let index = self.eval(index, locals)?;
-                if let Val::Undef(_) = index {
-                    return Ok(index);
-                }
+                let index = self.eval(index, locals)?.defined()?;
                 match ops::item(self.cx, &base, &index).map_err(here)? {
                     Some(value) => value,
                     None => match index.as_str() {
+                        // `list['1']` is no item; `list.1` is.
+                        Some(name) if matches!(base, Val::List(_)) && name.parse::<i128>().is_ok() => {
+                            self.missing(&base, name, expr.at)
+                        }
                         Some(name) => self.attr(&base, name, expr.at)?,
                         None => self.missing(&base, &super::text::str_of(self.cx, &index)?, expr.at),
                     },
@@ -108,12 +135,23 @@ impl Ev<'_> {
                 ops::slice(self.cx, &base, &part(start)?, &part(stop)?, &part(step)?).map_err(here)?
             }
             Op::Call(..) => return self.call_with(expr, locals, None),
-            Op::Filter { value, .. } => {
+            Op::Filter { value, name, .. } => {
+                let sealed = match value {
+                    Some(value) if short(name) == "unvault" => self.sealed(value, locals),
+                    _ => None,
+                };
                 let value = match value {
+                    // What is to be opened with the filter's own secret is not opened before.
+                    Some(_) if sealed.is_some() => sealed.map_or(Val::NONE, Val::from),
                     Some(value) => self.eval(value, locals)?,
                     None => return Err(Fail::msg("a filter without a value")),
                 };
                 self.filter(expr, value, locals)?
+            }
+            Op::Test { name, value, .. }
+                if short(name) == "vault_encrypted" && self.sealed(value, locals).is_some() =>
+            {
+                Val::from(true)
             }
             Op::Test { name, value, args, name_at } => {
                 let value = self.eval(value, locals)?;
@@ -166,7 +204,7 @@ impl Ev<'_> {
     /// are rendered, which ansible-core 2.19 still does. They stand in the source, so they are no data.
     fn embedded(&self, expr: &Expr, locals: &Rc<Locals>) -> R<Val> {
         Ok(match &expr.op {
-            Op::Const(Value::Str(text)) if may_be_template(text) => {
+            Op::Const(Value::Str(text)) if self.cx.templates.allows_embedded() && may_be_template(text) => {
                 let inner = (expr.at.0 + 1, expr.at.1.saturating_sub(1).max(expr.at.0 + 1));
                 let place = self.span(inner).map_or(Place::None, Place::Range);
                 let code = self.cx.templates.compiled_embedded(text, &place)?;
@@ -175,8 +213,26 @@ impl Ev<'_> {
             }
             Op::Const(value) => Val::from(value.clone()),
             Op::List(items) => Val::list(items.iter().map(|item| self.embedded(item, locals)).collect::<R<_>>()?),
+            Op::Tuple(items) => Val::tuple(items.iter().map(|item| self.embedded(item, locals)).collect::<R<_>>()?),
+            Op::Dict(entries) => {
+                let mut map = IndexMap::with_capacity(entries.len());
+                for (key, value) in entries {
+                    let name = self.eval(key, locals)?.key().map_err(|fail| fail.at(self.span(key.at), ""))?;
+                    super::val::put(&mut map, name, self.embedded(value, locals)?);
+                }
+                Val::map(map)
+            }
             _ => self.eval(expr, locals)?,
         })
+    }
+
+    /// The text of a `!vault` value that an expression names, still sealed.
+    fn sealed(&self, expr: &Expr, locals: &Rc<Locals>) -> Option<Arc<str>> {
+        let node = source(expr, &self.env, locals)?;
+        match &node.data {
+            NodeData::Scalar(scalar) if node.tag == Some(Tag::Vault) => Some(Arc::clone(&scalar.text)),
+            _ => None,
+        }
     }
 
     fn all(&self, items: &[Expr], locals: &Rc<Locals>) -> R<Vec<Val>> {
@@ -229,9 +285,22 @@ impl Ev<'_> {
                 }
             }
             Val::Func(Func::Blocks) => return Ok(Val::Func(Func::Method(Box::new(base.clone()), name.into()))),
+            Val::Func(Func::Super(block, depth)) if name == "super" => {
+                return Ok(Val::Func(Func::Super(Rc::clone(block), depth + 1)));
+            }
+            Val::Func(Func::Cycler(items, at)) if name == "current" => {
+                return Ok(items.get(at.get()).cloned().unwrap_or(Val::NONE));
+            }
             Val::V(value) => {
                 if let Some(value) = super::time::attr(value, name) {
                     return Ok(value);
+                }
+                match (value, name) {
+                    (Value::Int(_), "real" | "numerator") | (Value::Float(_), "real") => return Ok(base.clone()),
+                    (Value::Int(_), "imag") => return Ok(Val::from(0_i64)),
+                    (Value::Int(_), "denominator") => return Ok(Val::from(1_i64)),
+                    (Value::Float(_), "imag") => return Ok(Val::from(0.0)),
+                    _ => {}
                 }
             }
             Val::List(list) if list.tuple && list.len() == 2 => {
@@ -332,10 +401,14 @@ impl Ev<'_> {
             }
             if !methods::has(&object, name) && !matches!(object, Val::Func(Func::Blocks) | Val::Loop(_)) {
                 let value = self.attr(&object, name, callee.at)?;
-                if let Val::Undef(_) = value {
-                    return Ok(value);
+                match value {
+                    Val::Undef(_) => return Ok(value),
+                    Val::Func(func) => return catch(self.call_func(&func, args, locals, caller).map_err(here)),
+                    other => {
+                        let message = format!("`{name}` is {} and can not be called", other.kind());
+                        return Err(here(Fail::said(message, not_callable(&other))));
+                    }
                 }
-                return Err(here(Fail::msg(format!("`{name}` is {} and can not be called", value.kind()))));
             }
             let call = Call { ev: self, locals };
             return catch(methods::call(&call, &object, name, args).map_err(here));
@@ -353,7 +426,7 @@ impl Ev<'_> {
                 let items = args.need(0, "iterable").map_err(here)?;
                 catch(self.recurse(&state, &items).map_err(here))
             }
-            other => Err(here(Fail::msg(format!("{} can not be called", other.kind())))),
+            other => Err(here(Fail::said(format!("{} can not be called", other.kind()), not_callable(&other)))),
         }
     }
 
@@ -362,7 +435,7 @@ impl Ev<'_> {
         let call = Call { ev: self, locals };
         match func {
             Func::Macro(item) => return self.call_macro(item, args, caller),
-            Func::Super(name, depth) => return self.block(name, *depth, locals),
+            Func::Super(name, depth) => return self.block(name, *depth, Some(locals)),
             _ => {}
         }
         if !matches!(func, Func::Global("lookup" | "query" | "q" | "namespace" | "dict" | "undef"))
@@ -403,6 +476,7 @@ impl Ev<'_> {
 
     /// Applies a filter by name.
     pub fn apply_filter(&self, name: &str, value: Val, args: Args, locals: &Rc<Locals>) -> R<Val> {
+        let given = name;
         let name = short(name);
         let Some(filter) = filters::find(name) else {
             let near = nearest(name, filters::names());
@@ -411,7 +485,7 @@ impl Ev<'_> {
                 crate::diag::Kind::Template,
                 format!("there is no filter `{name}`"),
             ))
-            .with_words(format!("Syntax error in template: No filter named '{name}'."));
+            .with_words(format!("Syntax error in template: No filter named '{given}'."));
             return Err(match near {
                 Some(near) => fail.with_hint(format!("did you mean `{near}`?")),
                 None => fail,
@@ -431,6 +505,7 @@ impl Ev<'_> {
 
     /// Applies a test by name.
     pub fn test(&self, name: &str, value: Val, args: Args, locals: &Rc<Locals>) -> R<bool> {
+        let given = name;
         let name = short(name);
         let Some(test) = tests::find(name) else {
             let near = nearest(name, tests::names());
@@ -439,7 +514,7 @@ impl Ev<'_> {
                 crate::diag::Kind::Template,
                 format!("there is no test `{name}`"),
             ))
-            .with_words(format!("Syntax error in template: No test named '{name}'."));
+            .with_words(format!("Syntax error in template: No test named '{given}'."));
             return Err(match near {
                 Some(near) => fail.with_hint(format!("did you mean `{near}`?")),
                 None => fail,

@@ -16,49 +16,7 @@ use super::fail::{Fail, R, What};
 use super::out::Out;
 use super::val::{Func, Val};
 
-/// Names set by a template, innermost scope first.
-#[derive(Default)]
-pub struct Locals {
-    vars: RefCell<Vec<(Arc<str>, Val)>>,
-    parent: Option<Rc<Locals>>,
-}
-
-impl Locals {
-    /// A scope inside another.
-    pub fn inside(parent: &Rc<Self>) -> Rc<Self> {
-        Rc::new(Self { vars: RefCell::default(), parent: Some(Rc::clone(parent)) })
-    }
-
-    /// Sets a name in this scope.
-    pub fn set(&self, name: &Arc<str>, value: Val) {
-        let mut vars = self.vars.borrow_mut();
-        match vars.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => *known = value,
-            None => vars.push((Arc::clone(name), value)),
-        }
-    }
-
-    /// The value of a name.
-    pub fn get(&self, name: &str) -> Option<Val> {
-        let mut scope = Some(self);
-        while let Some(locals) = scope {
-            if let Some((_, value)) = locals.vars.borrow().iter().find(|(known, _)| **known == *name) {
-                return Some(value.clone());
-            }
-            scope = locals.parent.as_deref();
-        }
-        None
-    }
-
-    /// Forgets all (breaks reference cycles).
-    pub fn clear(&self) {
-        self.vars.borrow_mut().clear();
-    }
-
-    fn exports(&self) -> IndexMap<Key, Val> {
-        self.vars.borrow().iter().map(|(name, value)| (Key::Str(Arc::clone(name)), value.clone())).collect()
-    }
-}
+pub use super::scopes::{Locals, LoopState};
 
 /// A macro with what it needs to run.
 pub struct Macro {
@@ -88,20 +46,6 @@ impl Macro {
     }
 }
 
-/// `loop`.
-pub struct LoopState {
-    /// Position from 0.
-    pub index: Cell<usize>,
-    /// All items.
-    pub items: Vec<Val>,
-    /// Depth from 0.
-    pub depth: usize,
-    /// What `loop.changed` saw last.
-    pub last: RefCell<Option<Vec<Val>>>,
-    /// For `loop(...)` in a recursive loop.
-    pub recurse: Option<(Arc<For>, Rc<Locals>)>,
-}
-
 /// What goes on after a statement.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Flow {
@@ -123,6 +67,8 @@ pub struct Ev<'c> {
     /// The variables.
     pub env: Rc<Env>,
     blocks: Rc<RefCell<Blocks>>,
+    /// What the templates set outside of blocks and loops: all that a block sees unless it is `scoped`.
+    root: Rc<RefCell<Option<Rc<Locals>>>>,
     parent: RefCell<Option<(Arc<Code>, Rc<Place>)>>,
 }
 
@@ -166,6 +112,7 @@ impl<'c> Ev<'c> {
             place,
             env: Rc::clone(env),
             blocks: Rc::default(),
+            root: Rc::default(),
             parent: RefCell::new(None),
         }
     }
@@ -177,6 +124,7 @@ impl<'c> Ev<'c> {
             place: Rc::clone(place),
             env: Rc::clone(&self.env),
             blocks: if blocks { Rc::clone(&self.blocks) } else { Rc::default() },
+            root: if blocks { Rc::clone(&self.root) } else { Rc::default() },
             parent: RefCell::new(None),
         }
     }
@@ -200,6 +148,16 @@ impl<'c> Ev<'c> {
     /// Runs the whole template, and its parents if it extends one.
     pub fn run(&self, locals: &Rc<Locals>) -> R<Out> {
         self.add_blocks(&self.code, &self.place);
+        if !self.code.blocks.is_empty() || self.code.extends {
+            *self.root.borrow_mut() = Some(Rc::clone(locals));
+        }
+        let result = self.run_all(locals);
+        // Scopes with macros refer to themselves; nothing here keeps them longer than the run.
+        *self.root.borrow_mut() = None;
+        result
+    }
+
+    fn run_all(&self, locals: &Rc<Locals>) -> R<Out> {
         let mut out = Out::default();
         self.body(&self.code.body, locals, &mut out)?;
         let mut parent = self.parent.borrow_mut().take();
@@ -298,13 +256,18 @@ impl<'c> Ev<'c> {
                 out.push(self.cx, value.defined()?)?;
             }
             // A template that extends another shows its blocks through that one.
-            Stmt::Block(..) if self.parent.borrow().is_some() => {}
-            Stmt::Block(name, required, at) => {
-                let value = self.block(name, 0, locals).map_err(|fail| fail.at(self.span(*at), "in this block"))?;
+            Stmt::Block { .. } if self.parent.borrow().is_some() => {}
+            Stmt::Block { name, required, scoped, at } => {
+                let value = self
+                    .block(name, 0, scoped.then_some(locals))
+                    .map_err(|fail| fail.at(self.span(*at), "in this block"))?;
                 if *required && value.as_str().is_some_and(|text| text.trim().is_empty()) {
                     let chain = self.blocks.borrow().get(name).map_or(0, Vec::len);
                     if chain <= 1 {
-                        return Err(Fail::msg(format!("the block `{name}` is required")).at(self.span(*at), ""));
+                        let words = format!("Required block '{name}' not found");
+                        return Err(Fail::said(format!("the block `{name}` is required"), words)
+                            .rendering()
+                            .at(self.span(*at), ""));
                     }
                 }
                 out.push(self.cx, value)?;
@@ -345,10 +308,17 @@ impl<'c> Ev<'c> {
             Stmt::From(expr, names, context) => {
                 let (module, _) = self.module(expr, locals, *context)?;
                 for (name, alias, at) in names {
-                    let Some(value) = module.get(&Key::Str(Arc::clone(name))) else {
-                        return Err(Fail::msg(format!("the template has no `{name}`")).at(self.span(*at), ""));
-                    };
-                    locals.set(alias, value.clone());
+                    if name.starts_with('_') {
+                        let words = "names starting with an underline can not be imported";
+                        return Err(Fail::said(format!("`{name}` can not be imported"), words).at(self.span(*at), ""));
+                    }
+                    let value = module.get(&Key::Str(Arc::clone(name))).cloned().unwrap_or_else(|| {
+                        let file = self.eval(expr, locals).ok().and_then(|name| name.as_text()).unwrap_or_default();
+                        let hint = format!("the template '{file}' does not export the requested name '{name}'");
+                        let what = What::Hint(hint.into());
+                        Val::Undef(Rc::new(super::fail::Undef { what, span: self.span(*at), trail: Vec::new() }))
+                    });
+                    locals.set(alias, value);
                 }
             }
         }
@@ -386,8 +356,13 @@ impl<'c> Ev<'c> {
     }
 
     fn not_found(names: &[Val]) -> Fail {
-        let names: Vec<String> = names.iter().filter_map(Val::as_str).map(|name| format!("`{name}`")).collect();
-        Fail::msg(format!("the template {} was not found", names.join(" or ")))
+        let names: Vec<&str> = names.iter().filter_map(Val::as_str).collect();
+        let words = match names.as_slice() {
+            [one] => format!("Error rendering template: '{one}' not found in search path"),
+            many => format!("Error rendering template: none of the templates given were found: {}", many.join(", ")),
+        };
+        let shown: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        Fail::said(format!("the template {} was not found", shown.join(" or ")), words)
             .with_hint("templates are searched beside the including one and in `templates/`")
     }
 
@@ -402,21 +377,27 @@ impl<'c> Ev<'c> {
         self.cx.templates.included(self.cx, name, &self.env.scope)
     }
 
-    /// Runs a block; `depth` counts from the most derived template.
-    pub fn block(&self, name: &str, depth: usize, locals: &Rc<Locals>) -> R<Val> {
+    /// Runs a block; `depth` counts from the most derived template. Without `locals` it sees what stands
+    /// outside of loops and other blocks only.
+    pub fn block(&self, name: &str, depth: usize, locals: Option<&Rc<Locals>>) -> R<Val> {
+        let locals = match locals {
+            Some(locals) => Rc::clone(locals),
+            None => self.root.borrow().clone().unwrap_or_default(),
+        };
         let found = self.blocks.borrow().get(name).and_then(|chain| chain.get(depth).cloned());
         let Some((code, place, body)) = found else {
             return Err(Fail::msg(format!("there is no block `{name}` to call")));
         };
         let _deeper = self.cx.deeper()?;
         let ev = self.with_code(&code, &place, true);
-        let inner = Locals::inside(locals);
+        let inner = Locals::inside(&locals);
         inner.set(&"super".into(), Val::Func(Func::Super(name.into(), depth + 1)));
         ev.capture(&body, &inner)
     }
 
     fn run_loop(&self, item: &Arc<For>, iter: &Val, locals: &Rc<Locals>, depth: usize, out: &mut Out) -> R<()> {
-        let mut items = iter.items_of(self.cx).map_err(|fail| fail.at(self.span(item.iter.at), iter.kind()))?;
+        let mut items =
+            iter.items_of(self.cx).map_err(|fail| fail.rendering().at(self.span(item.iter.at), iter.kind()))?;
         if let Some(filter) = &item.filter {
             let mut kept = Vec::new();
             for value in items {
@@ -457,7 +438,10 @@ impl<'c> Ev<'c> {
     /// `loop(items)` in a recursive loop.
     pub fn recurse(&self, state: &LoopState, items: &Val) -> R<Val> {
         let Some((item, locals)) = &state.recurse else {
-            return Err(Fail::msg("`loop` can be called in a `recursive` loop only"));
+            return Err(Fail::said(
+                "`loop` can be called in a `recursive` loop only",
+                "The loop must have the 'recursive' marker to be called recursively.",
+            ));
         };
         let _deeper = self.cx.deeper()?;
         let mut out = Out::default();
@@ -473,9 +457,26 @@ impl<'c> Ev<'c> {
             Target::Name(name) => locals.set(name, value),
             Target::Many(targets, at) => {
                 let kind = value.kind();
-                let items = value.items_of(self.cx).map_err(|fail| fail.at(self.span(*at), kind))?;
+                let items = match &value {
+                    Val::List(_) | Val::Map(_) | Val::V(crate::value::Value::Str(_)) | Val::Undef(_) => {
+                        value.items_of(self.cx).map_err(|fail| fail.at(self.span(*at), kind))?
+                    }
+                    other => {
+                        let words = format!("cannot unpack non-iterable {} object", other.type_name());
+                        return Err(Fail::said(format!("{kind} has no parts to assign"), words)
+                            .rendering()
+                            .at(self.span(*at), kind));
+                    }
+                };
                 if items.len() != targets.len() {
-                    return Err(Fail::msg(format!("expected {} values, found {}", targets.len(), items.len()))
+                    let (wanted, found) = (targets.len(), items.len());
+                    let words = if found > wanted {
+                        format!("too many values to unpack (expected {wanted})")
+                    } else {
+                        format!("not enough values to unpack (expected {wanted}, got {found})")
+                    };
+                    return Err(Fail::said(format!("expected {wanted} values, found {found}"), words)
+                        .rendering()
                         .at(self.span(*at), "does not fit"));
                 }
                 for (target, item) in targets.iter().zip(items) {
@@ -490,7 +491,9 @@ impl<'c> Ev<'c> {
                     })?;
                 }
                 other => {
-                    return Err(Fail::msg(format!("can not set an attribute of {}", other.kind()))
+                    let words = "cannot assign attribute on non-namespace object";
+                    return Err(Fail::said(format!("can not set an attribute of {}", other.kind()), words)
+                        .rendering()
                         .at(self.span(base.at), "")
                         .with_hint("make it with `namespace()`"));
                 }
@@ -508,17 +511,24 @@ impl<'c> Ev<'c> {
             place: Rc::clone(&item.place),
             env: Rc::clone(&item.env),
             blocks: Rc::default(),
+            root: Rc::default(),
             parent: RefCell::new(None),
         };
+        if caller.is_some() && !item.def.caller && !item.def.kwargs {
+            let name = item.name();
+            let words = format!(
+                "macro '{name}' was invoked with two values for the special caller argument. This is most likely a bug."
+            );
+            return Err(Fail::said(format!("the macro `{name}` does not use `caller`"), words));
+        }
         let locals = Locals::inside(&item.locals);
         for (index, (name, default)) in item.def.params.iter().enumerate() {
             let value = match (args.take(index, name), default) {
                 (Some(value), _) => value,
                 (None, Some(default)) => ev.eval(default, &locals)?,
-                (None, None) => Val::Undef(Rc::new(super::fail::Undef::hint(format!(
-                    "the parameter `{name}` of the macro `{}` was not given",
-                    item.def.name
-                )))),
+                (None, None) => {
+                    Val::Undef(Rc::new(super::fail::Undef::hint(format!("parameter '{name}' was not provided"))))
+                }
             };
             locals.set(name, value);
         }
@@ -535,8 +545,13 @@ impl<'c> Ev<'c> {
         }
         args.finish().map_err(|fail| match fail {
             Fail::Diag(mut diag) => {
-                diag.message = format!("the macro `{}`: {}", item.def.name, diag.message);
-                Fail::Diag(diag)
+                let name = &item.def.name;
+                let words = match args.left_kw() {
+                    Some(left) => format!("macro '{name}' takes no keyword argument '{left}'"),
+                    None => format!("macro '{name}' takes not more than {} argument(s)", item.def.params.len()),
+                };
+                diag.message = format!("the macro `{name}`: {}", diag.message);
+                Fail::Diag(diag.with_registered(words))
             }
             other @ Fail::Undef(_) => other,
         })?;

@@ -69,7 +69,7 @@ impl Undef {
             }
             What::Attr { name, python, .. } => format!("object of type '{python}' has no attribute '{name}'"),
             What::Hint(text) => text.to_string(),
-            What::Soft => "the inline if-expression evaluated to false and no else section was defined.".to_owned(),
+            What::Soft => "Error rendering template: Type 'Undefined' is unsupported for variable storage.".to_owned(),
         }
     }
 

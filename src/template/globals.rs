@@ -25,12 +25,13 @@ pub fn find(name: &str) -> Option<&'static str> {
 pub fn call(call: &Call, name: &str, mut args: Args) -> R<Val> {
     let result = match name {
         "range" => {
-            let first = args.int(0, "start")?.ok_or_else(|| Fail::msg("`range` needs an argument"))?;
-            let second = args.int(1, "stop")?;
-            let step = args.int(2, "step")?.unwrap_or(1);
+            let words = "range expected at least 1 argument, got 0";
+            let first = range_part(&mut args, 0)?.ok_or_else(|| Fail::said("`range` needs an argument", words))?;
+            let second = range_part(&mut args, 1)?;
+            let step = range_part(&mut args, 2)?.unwrap_or(1);
             let (start, stop) = second.map_or((0, first), |stop| (first, stop));
             if step == 0 {
-                return Err(Fail::msg("the step of `range` can not be zero"));
+                return Err(Fail::said("the step of `range` can not be zero", "range() arg 3 must not be zero"));
             }
             let length = stop.checked_sub(start).map_or(i128::MAX, |whole| whole.checked_div(step).unwrap_or(0));
             call.cx().room_for_items(usize::try_from(length.max(0)).unwrap_or(usize::MAX))?;
@@ -79,7 +80,7 @@ pub fn call(call: &Call, name: &str, mut args: Args) -> R<Val> {
         "cycler" => {
             let items = args.rest();
             if items.is_empty() {
-                return Err(Fail::msg("`cycler` needs an item"));
+                return Err(Fail::said("`cycler` needs an item", "at least one item has to be provided"));
             }
             Val::Func(Func::Cycler(Rc::new(items), Rc::default()))
         }
@@ -93,6 +94,19 @@ pub fn call(call: &Call, name: &str, mut args: Args) -> R<Val> {
     };
     args.finish()?;
     Ok(result)
+}
+
+fn range_part(args: &mut Args, index: usize) -> R<Option<i128>> {
+    match args.take(index, "") {
+        Some(Val::V(Value::Int(int))) => Ok(Some(int)),
+        Some(Val::V(Value::Bool(flag))) => Ok(Some(i128::from(flag))),
+        Some(Val::Undef(undef)) => Err(Fail::Undef(undef)),
+        Some(other) => Err(Fail::said(
+            format!("`range` wants integers, not {}", other.kind()),
+            format!("'{}' object cannot be interpreted as an integer", other.type_name()),
+        )),
+        None => Ok(None),
+    }
 }
 
 /// Random words to fill a page with.
@@ -167,7 +181,7 @@ fn lookup(call: &Call, function: &str, mut args: Args) -> R<Val> {
     }
     let items = match lookups::run(call, plugin, terms, options, false) {
         Ok(items) => items,
-        Err(Fail::Diag(_)) if matches!(errors.as_deref(), Some("ignore" | "warn")) => {
+        Err(Fail::Diag(diag)) if diag.code != "T0107" && matches!(errors.as_deref(), Some("ignore" | "warn")) => {
             return Ok(if list { Val::list(Vec::new()) } else { Val::NONE });
         }
         Err(fail) => return Err(fail),

@@ -37,6 +37,7 @@ struct Lower<'s> {
     in_print: bool,
     blocks: BTreeMap<Arc<str>, Arc<Vec<Stmt>>>,
     tags: (String, String),
+    extends: bool,
 }
 
 type Out<T> = Result<T, SyntaxError>;
@@ -80,6 +81,7 @@ pub fn template(text: &str, options: &FileOptions, escape: bool) -> Out<Code> {
         in_print: false,
         blocks: BTreeMap::new(),
         tags: options.block.clone(),
+        extends: false,
     };
     let body = match &tree {
         ast::Stmt::Template(template) => lower.body(&template.children)?,
@@ -87,7 +89,8 @@ pub fn template(text: &str, options: &FileOptions, escape: bool) -> Out<Code> {
     };
     let newlines = text.len() - text.trim_end_matches('\n').len();
     let newline = (options.newline != "\n").then(|| Arc::from(options.newline.as_str()));
-    Ok(Code { body, blocks: lower.blocks, shift: 0, embedded: false, newlines, newline })
+    let extends = lower.extends;
+    Ok(Code { body, blocks: lower.blocks, extends, shift: 0, embedded: false, newlines, newline })
 }
 
 /// Compiles a bare expression.
@@ -118,6 +121,7 @@ pub fn expression(text: &str, escape: bool) -> Out<Code> {
         in_print: false,
         blocks: BTreeMap::new(),
         tags: options.block.clone(),
+        extends: false,
     };
     let mut body = lower.body(&template.children).map_err(shift)?;
     for stmt in &mut body {
@@ -125,7 +129,7 @@ pub fn expression(text: &str, escape: bool) -> Out<Code> {
             move_back(expr);
         }
     }
-    Ok(Code { body, blocks: BTreeMap::new(), shift: 0, embedded: false, newlines: 0, newline: None })
+    Ok(Code { body, blocks: BTreeMap::new(), extends: false, shift: 0, embedded: false, newlines: 0, newline: None })
 }
 
 fn move_back(expr: &mut Expr) {
@@ -139,6 +143,8 @@ fn syntax_error(error: &minijinja::Error, text: &str, options: &FileOptions) -> 
         u32::try_from(whole).unwrap_or(u32::MAX)
     };
     let mut message = error.detail().map_or_else(|| error.to_string(), str::to_owned);
+    let found = text.get(range.clone()).unwrap_or_default();
+    let words = jinja_words(&message, found);
     if let Some(name) = message.strip_prefix("unknown statement ") {
         message = format!("unknown statement `{name}`");
     } else if message == "unexpected end of input, expected end of variable block" {
@@ -150,7 +156,42 @@ fn syntax_error(error: &minijinja::Error, text: &str, options: &FileOptions) -> 
     if at.0 >= at.1 {
         at = (at.0, clamp(at.0 as usize + 1));
     }
-    SyntaxError { message, words: None, at }
+    SyntaxError { message, words, at }
+}
+
+/// What Jinja2 says where minijinja says `message`; `found` is the text at its place.
+fn jinja_words(message: &str, found: &str) -> Option<String> {
+    let token = |name: &str| -> String {
+        match name {
+            "end of variable block" => "end of print statement".to_owned(),
+            "end of block" => "end of statement block".to_owned(),
+            "end of input" => "end of template".to_owned(),
+            "identifier" => "name".to_owned(),
+            other => other.trim_matches('`').to_owned(),
+        }
+    };
+    if let Some(name) = message.strip_prefix("unknown statement ") {
+        return Some(format!("Encountered unknown tag '{}'.", name.trim_matches('`')));
+    }
+    if message == "unexpected end of variable block" || message == "unexpected end of block" {
+        let name = token(message.trim_start_matches("unexpected "));
+        return Some(format!("Expected an expression, got '{name}'"));
+    }
+    let (unexpected, expected) = message.strip_prefix("unexpected ")?.split_once(", expected ")?;
+    let got = match unexpected {
+        "identifier" => found.to_owned(),
+        other => token(other),
+    };
+    let wanted = token(expected);
+    Some(match (unexpected, expected) {
+        ("end of input", "end of block") => return None,
+        ("end of input", _) => format!("unexpected end of template, expected '{wanted}'."),
+        // Brackets are matched before anything else there.
+        (_, ")" | "`)`" | "]" | "`]`") if matches!(got.as_str(), "}" | "]" | ")") => {
+            format!("unexpected '{got}', expected '{wanted}'")
+        }
+        _ => format!("expected token '{wanted}', got '{got}'"),
+    })
 }
 
 fn at(span: Span) -> At {
@@ -227,7 +268,11 @@ impl Lower<'_> {
                 let name: Arc<str> = item.name.into();
                 let body = self.body(&item.body)?;
                 self.blocks.insert(Arc::clone(&name), Arc::new(body));
-                Stmt::Block(name, item.required, at(item.span()))
+                let span = item.span();
+                let tag = self.text.get(span.start_offset as usize..).unwrap_or_default();
+                let tag = tag.split(self.tags.1.as_str()).next().unwrap_or_default();
+                let scoped = tag.split_whitespace().any(|word| word == "scoped");
+                Stmt::Block { name, required: item.required, scoped, at: at(span) }
             }
             ast::Stmt::Import(item) => {
                 let context = self.context(item.span()).unwrap_or(false);
@@ -246,7 +291,10 @@ impl Lower<'_> {
                 }
                 Stmt::From(self.expr(&item.expr)?, names, self.context(item.span()).unwrap_or(false))
             }
-            ast::Stmt::Extends(item) => Stmt::Extends(self.expr(&item.name)?),
+            ast::Stmt::Extends(item) => {
+                self.extends = true;
+                Stmt::Extends(self.expr(&item.name)?)
+            }
             ast::Stmt::Include(item) => Stmt::Include {
                 name: self.expr(&item.name)?,
                 ignore_missing: item.ignore_missing,

@@ -6,7 +6,10 @@ use super::engine::FileOptions;
 
 /// The text with every backslash and the byte after it replaced inside strings of tags.
 pub fn mask(text: &str, options: &FileOptions) -> String {
-    if !text.contains(['\\', '+']) && (text.is_ascii() || !text.chars().any(wide_space)) {
+    if options.line_statement.is_none()
+        && !text.contains(['\\', '+'])
+        && (text.is_ascii() || !text.chars().any(wide_space))
+    {
         return text.to_owned();
     }
     let mut out = text.as_bytes().to_vec();
@@ -98,8 +101,28 @@ pub fn mask(text: &str, options: &FileOptions) -> String {
             index += 1;
         }
     }
+    if let Some(prefix) = &options.line_statement {
+        mask_colons(text, prefix, options.line_comment.as_deref(), &mut out);
+    }
     // Only whole ASCII bytes were replaced by ASCII bytes.
     String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
+}
+
+/// A statement that is a line may end in `:`, which says nothing.
+fn mask_colons(text: &str, prefix: &str, comment: Option<&str>, out: &mut [u8]) {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let inner = line.trim();
+        let is_comment = comment.is_some_and(|comment| comment.len() > prefix.len() && inner.starts_with(comment));
+        if inner.starts_with(prefix)
+            && !is_comment
+            && inner.ends_with(':')
+            && let Some(byte) = out.get_mut(start + line.trim_end().len() - 1)
+        {
+            *byte = b' ';
+        }
+        start += line.len();
+    }
 }
 
 /// A space that Python's `\s` knows and ASCII does not.

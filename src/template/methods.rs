@@ -55,6 +55,8 @@ const STR: &[&str] = &[
     "strip",
     "swapcase",
     "title",
+    "translate",
+    "maketrans",
     "upper",
     "zfill",
 ];
@@ -62,7 +64,8 @@ const LIST: &[&str] =
     &["append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse", "sort"];
 const DICT: &[&str] =
     &["clear", "copy", "fromkeys", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"];
-const TIME: &[&str] = &["strftime", "isoformat", "timestamp", "date", "weekday", "isoweekday"];
+const TIME: &[&str] =
+    &["strftime", "isoformat", "timestamp", "date", "time", "weekday", "isoweekday", "isocalendar", "replace"];
 
 /// True if the value has such a method.
 pub fn has(val: &Val, name: &str) -> bool {
@@ -70,8 +73,10 @@ pub fn has(val: &Val, name: &str) -> bool {
         Val::V(Value::Str(_)) => STR.contains(&name),
         Val::V(Value::Bytes(_)) => matches!(name, "decode" | "hex"),
         Val::V(Value::Date(_) | Value::DateTime(..)) => TIME.contains(&name),
-        Val::V(Value::Float(_)) => name == "is_integer",
-        Val::V(Value::Int(_)) => matches!(name, "bit_length" | "bit_count"),
+        Val::V(Value::Float(_)) => matches!(name, "is_integer" | "as_integer_ratio" | "conjugate"),
+        Val::V(Value::Int(_)) => {
+            matches!(name, "bit_length" | "bit_count" | "as_integer_ratio" | "conjugate" | "is_integer" | "to_bytes")
+        }
         Val::List(list) if list.tuple => matches!(name, "count" | "index"),
         Val::List(_) => LIST.contains(&name),
         Val::Map(map) => DICT.contains(&name) || (name == "total_seconds" && map.has(&Key::from("total_seconds"))),
@@ -126,18 +131,18 @@ pub fn call(call: &Call, object: &Val, name: &str, args: Args) -> R<Val> {
                 Ok(Val::from(super::codec::decode(bytes, &encoding)?))
             }
         },
-        Val::V(Value::Float(float)) => Ok(Val::from(float.fract() == 0.0)),
-        Val::V(Value::Int(int)) => Ok(Val::from(match name {
-            "bit_count" => i128::from(int.unsigned_abs().count_ones()),
-            _ => i128::from(128 - int.unsigned_abs().leading_zeros()),
-        })),
+        Val::V(Value::Float(float)) => super::numbers::float_method(*float, name),
+        Val::V(Value::Int(int)) => super::numbers::int_method(call, *int, name, args),
         Val::V(value) => {
             let mut args = args;
+            if name == "replace" {
+                return super::time::replace(value, &mut args);
+            }
             let text = args.text(call, 0, "format")?;
             super::time::method(value, name, text.as_deref())
                 .unwrap_or_else(|| Err(Fail::msg(format!("there is no method `{name}`"))))
         }
-        Val::Func(Func::Blocks) => call.ev.block(name, 0, call.locals),
+        Val::Func(Func::Blocks) => call.ev.block(name, 0, None),
         Val::Func(Func::Cycler(items, at)) => match name {
             "reset" => {
                 at.set(0);
@@ -152,6 +157,74 @@ pub fn call(call: &Call, object: &Val, name: &str, args: Args) -> R<Val> {
         },
         other => Err(Fail::msg(format!("{} has no method `{name}`", other.kind()))),
     }
+}
+
+/// The part of a text that the arguments `start` and `end` select, in bytes.
+fn window(text: &str, args: &mut Args, at: usize) -> R<Option<(usize, usize)>> {
+    let (start, end) = (args.int(at, "start")?, args.int(at + 1, "end")?);
+    if start.is_none() && end.is_none() {
+        return Ok(Some((0, text.len())));
+    }
+    let length = i128::try_from(text.chars().count()).unwrap_or(i128::MAX);
+    let clamp = |value: i128| if value < 0 { (value + length).max(0) } else { value };
+    let (start, end) = (clamp(start.unwrap_or(0)), clamp(end.unwrap_or(length)).min(length));
+    if start > end {
+        return Ok(None);
+    }
+    let byte = |at: i128| {
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        text.char_indices().nth(at).map_or(text.len(), |(byte, _)| byte)
+    };
+    Ok(Some((byte(start), byte(end))))
+}
+
+/// `text.translate({97: 'x', 98: none})`.
+fn translate(call: &Call, text: &str, table: &Val) -> R<String> {
+    let Val::Map(table) = table else { return Err(Fail::msg(format!("a mapping is expected, not {}", table.kind()))) };
+    let mut out = String::new();
+    for c in text.chars() {
+        match table.get(call.cx(), &Key::Int(i128::from(u32::from(c))))? {
+            None => out.push(c),
+            Some(Val::V(Value::Null)) => {}
+            Some(Val::V(Value::Int(code))) => {
+                out.extend(u32::try_from(code).ok().and_then(char::from_u32));
+            }
+            Some(other) => out.push_str(&call.text(&other)?),
+        }
+        call.cx().room_for_text(out.len())?;
+    }
+    Ok(out)
+}
+
+/// `''.maketrans('ab', 'xy', 'z')`.
+fn maketrans(call: &Call, args: &mut Args) -> R<Val> {
+    let mut table = indexmap::IndexMap::new();
+    let code = |c: char| Key::Int(i128::from(u32::from(c)));
+    match args.need(0, "x")? {
+        Val::Map(map) => {
+            for (key, value) in map.items(call.cx())? {
+                let key = match key.as_str() {
+                    Some(text) => text.chars().next().map_or(Key::Null, code),
+                    None => key,
+                };
+                table.insert(key, value);
+            }
+        }
+        from => {
+            let (from, to) = (call.text(&from)?, needed(args, call, 1, "y")?);
+            if from.chars().count() != to.chars().count() {
+                let words = "the first two maketrans arguments must have equal length";
+                return Err(Fail::said("`maketrans` wants two texts of one length", words));
+            }
+            for (from, to) in from.chars().zip(to.chars()) {
+                table.insert(code(from), Val::from(i128::from(u32::from(to))));
+            }
+            for gone in args.text(call, 2, "z")?.unwrap_or_default().chars() {
+                table.insert(code(gone), Val::NONE);
+            }
+        }
+    }
+    Ok(Val::map(table))
 }
 
 fn loop_method(call: &Call, state: &LoopState, name: &str, mut args: Args) -> R<Val> {
@@ -273,10 +346,14 @@ pub fn title(text: &str) -> String {
     let mut out = String::new();
     let mut inside = false;
     for c in text.chars() {
-        if inside {
-            out.extend(c.to_lowercase());
-        } else {
-            out.extend(c.to_uppercase());
+        match c {
+            c if inside => out.extend(c.to_lowercase()),
+            // Digraphs have a form for the beginning of words.
+            'Ǆ'..='ǆ' => out.push('ǅ'),
+            'Ǉ'..='ǉ' => out.push('ǈ'),
+            'Ǌ'..='ǌ' => out.push('ǋ'),
+            'Ǳ'..='ǳ' => out.push('ǲ'),
+            c => out.extend(c.to_uppercase()),
         }
         inside = c.is_alphabetic();
     }
@@ -299,7 +376,10 @@ fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val
     let all = |test: fn(char) -> bool| Val::from(!text.is_empty() && text.chars().all(test));
     let result = match name {
         "upper" => Val::from(text.to_uppercase()),
-        "lower" | "casefold" => Val::from(text.to_lowercase()),
+        "lower" => Val::from(text.to_lowercase()),
+        "casefold" => Val::from(text.to_lowercase().replace('ß', "ss").replace('ς', "σ")),
+        "translate" => Val::from(translate(call, text, &args.need(0, "table")?)?),
+        "maketrans" => maketrans(call, &mut args)?,
         "title" => Val::from(title(text)),
         "capitalize" => Val::from(capitalize(text)),
         "swapcase" => Val::from(
@@ -332,9 +412,10 @@ fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val
         }
         "join" => {
             let mut parts: Vec<Arc<str>> = Vec::new();
-            for item in call.items(&args.need(0, "iterable")?)? {
+            for (index, item) in call.items(&args.need(0, "iterable")?)?.into_iter().enumerate() {
                 parts.push(item.clone().defined()?.as_text().ok_or_else(|| {
-                    Fail::msg(format!("`join` wants strings, found {}", item.kind()))
+                    let words = format!("sequence item {index}: expected str instance, {} found", item.type_name());
+                    Fail::said(format!("`join` wants strings, found {}", item.kind()), words)
                         .with_hint("the filter `| join` takes values of any type")
                 })?);
             }
@@ -350,35 +431,35 @@ fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val
         }
         "startswith" => {
             let prefixes = texts(call, &args.need(0, "prefix")?)?;
-            Val::from(prefixes.iter().any(|prefix| text.starts_with(&**prefix)))
+            let part = window(text, &mut args, 1)?.and_then(|(start, end)| text.get(start..end));
+            Val::from(part.is_some_and(|part| prefixes.iter().any(|prefix| part.starts_with(&**prefix))))
         }
         "endswith" => {
             let suffixes = texts(call, &args.need(0, "suffix")?)?;
-            Val::from(suffixes.iter().any(|suffix| text.ends_with(&**suffix)))
+            let part = window(text, &mut args, 1)?.and_then(|(start, end)| text.get(start..end));
+            Val::from(part.is_some_and(|part| suffixes.iter().any(|suffix| part.ends_with(&**suffix))))
         }
         "removeprefix" => Val::from(text.strip_prefix(&*needed(&mut args, call, 0, "prefix")?).unwrap_or(text)),
         "removesuffix" => Val::from(text.strip_suffix(&*needed(&mut args, call, 0, "suffix")?).unwrap_or(text)),
-        "find" | "index" => {
+        "find" | "index" | "rfind" | "rindex" => {
             let part = needed(&mut args, call, 0, "sub")?;
-            let start = args.int(1, "start")?.and_then(|start| usize::try_from(start).ok()).unwrap_or(0);
-            let skip = text.char_indices().nth(start).map_or(text.len(), |(at, _)| at);
-            match text[skip..].find(&*part) {
-                Some(at) => Val::from(char_pos(text, skip + at)),
-                None if name == "find" => Val::from(-1_i64),
-                None => return Err(Fail::msg(format!("`{part}` is not in the string"))),
-            }
-        }
-        "rfind" | "rindex" => {
-            let part = needed(&mut args, call, 0, "sub")?;
-            match text.rfind(&*part) {
+            let found = window(text, &mut args, 1)?.and_then(|(start, end)| {
+                let inner = text.get(start..end)?;
+                let at = if name.starts_with('r') { inner.rfind(&*part) } else { inner.find(&*part) };
+                at.map(|at| start + at)
+            });
+            match found {
                 Some(at) => Val::from(char_pos(text, at)),
-                None if name == "rfind" => Val::from(-1_i64),
-                None => return Err(Fail::msg(format!("`{part}` is not in the string"))),
+                None if name.ends_with("find") => Val::from(-1_i64),
+                None => return Err(Fail::said(format!("`{part}` is not in the string"), "substring not found")),
             }
         }
         "count" => {
             let part = needed(&mut args, call, 0, "sub")?;
-            Val::from(if part.is_empty() { text.chars().count() + 1 } else { text.matches(&*part).count() })
+            let inner = window(text, &mut args, 1)?.and_then(|(start, end)| text.get(start..end));
+            Val::from(inner.map_or(0, |inner| {
+                if part.is_empty() { inner.chars().count() + 1 } else { inner.matches(&*part).count() }
+            }))
         }
         "partition" | "rpartition" => {
             let sep = needed(&mut args, call, 0, "sep")?;
@@ -445,7 +526,12 @@ fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val
         "isalnum" => all(char::is_alphanumeric),
         "isalpha" => all(char::is_alphabetic),
         "isascii" => Val::from(text.is_ascii()),
-        "isdigit" | "isdecimal" | "isnumeric" => all(char::is_numeric),
+        "isnumeric" => all(char::is_numeric),
+        // Superscripts are digits, but no decimals; fractions and Roman numbers are neither.
+        "isdigit" => {
+            all(|c| super::codec::decimal(c).is_some() || matches!(c, '²' | '³' | '¹' | '⁰' | '⁴'..='⁹' | '₀'..='₉'))
+        }
+        "isdecimal" => all(|c| super::codec::decimal(c).is_some()),
         "isspace" => all(char::is_whitespace),
         "isprintable" => Val::from(!text.chars().any(char::is_control)),
         "islower" => Val::from(text.chars().any(char::is_lowercase) && !text.chars().any(char::is_uppercase)),

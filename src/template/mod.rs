@@ -8,12 +8,15 @@
 mod args;
 #[cfg(test)]
 mod behaviour_tests;
+mod bigint;
 mod check;
 mod code;
 mod codec;
 mod condition;
 mod containers;
 mod cx;
+#[cfg(test)]
+mod data_tests;
 mod engine;
 mod eval;
 mod exec;
@@ -26,11 +29,13 @@ mod lookups;
 mod lower;
 mod mask;
 mod methods;
+mod numbers;
 mod ops;
 mod out;
 mod printf;
 mod random;
 mod regex;
+mod scopes;
 #[cfg(test)]
 mod table_known;
 #[cfg(test)]
@@ -46,6 +51,7 @@ mod yaml_text;
 
 pub use codec::encode;
 pub use engine::{FileOptions, LookupHost, Templates, is_omit};
+pub use lookups::{Setting, SettingKind, WebLookup};
 
 /// How `omit` looks as plain data.
 const OMIT: &str = "__omit_place_holder__9f27c3d4b8a04e61";

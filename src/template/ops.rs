@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::value::{Key, Value};
 
+use super::bigint::Big;
 use super::code::{Bin, Cmp};
 use super::cx::Cx;
 use super::fail::{Fail, R};
@@ -15,6 +16,8 @@ fn unsupported(op: &str, left: &Val, right: &Val) -> Fail {
     let (a, b) = (left.type_name(), right.type_name());
     let words = match (op, left) {
         ("+", Val::V(Value::Str(_)) | Val::List(_)) => format!("can only concatenate {a} (not \"{b}\") to {a}"),
+        ("*", Val::V(Value::Str(_)) | Val::List(_)) => format!("can't multiply sequence by non-int of type '{b}'"),
+        ("**", _) => format!("unsupported operand type(s) for ** or pow(): '{a}' and '{b}'"),
         _ => format!("unsupported operand type(s) for {op}: '{a}' and '{b}'"),
     };
     let fail = Fail::said(format!("`{op}` does not work on {} and {}", left.kind(), right.kind()), words);
@@ -65,6 +68,11 @@ pub fn float(number: Number) -> f64 {
 
 /// Applies a two-sided operator (`and` and `or` are the evaluator's).
 pub fn binary(cx: &Cx, op: Bin, left: &Val, right: &Val) -> R<Val> {
+    // An `if` without `else` that is false joins as nothing.
+    let empty = Val::from("");
+    let soft = |side: &Val| matches!(side, Val::Undef(undef) if matches!(undef.what, super::fail::What::Soft));
+    let joined = |side| if op == Bin::Concat && soft(side) { &empty } else { side };
+    let (left, right) = (joined(left), joined(right));
     for side in [left, right] {
         if let Val::Undef(undef) = side {
             return Err(Fail::Undef(std::rc::Rc::clone(undef)));
@@ -131,8 +139,27 @@ pub fn binary(cx: &Cx, op: Bin, left: &Val, right: &Val) -> R<Val> {
         Bin::Concat | Bin::And | Bin::Or => "~",
     };
     let (Some(a), Some(b)) = (number(left), number(right)) else { return Err(unsupported(sign, left, right)) };
+    let any_big = [left, right].iter().any(|side| matches!(side, Val::V(Value::BigInt(_))));
+    if any_big
+        && let (Some(a), Some(b)) = (big(left), big(right))
+        && let Some(value) = big_op(op, &a, &b)?
+    {
+        return Ok(value);
+    }
     if matches!(op, Bin::Div | Bin::FloorDiv | Bin::Rem) && float(b) == 0.0 {
-        return Err(Fail::msg("division by zero"));
+        let words = match (op, a, b) {
+            (Bin::FloorDiv, Number::Int(_), Number::Int(_)) => "integer division or modulo by zero",
+            (Bin::Rem, Number::Int(_), Number::Int(_)) => "integer modulo by zero",
+            (Bin::FloorDiv, ..) => "float floor division by zero",
+            (Bin::Rem, ..) => "float modulo",
+            (_, Number::Int(_), Number::Int(_)) => "division by zero",
+            _ => "float division by zero",
+        };
+        return Err(Fail::said("division by zero", words));
+    }
+    let zero_power = matches!(op, Bin::Pow) && float(a) == 0.0 && float(b) < 0.0;
+    if zero_power {
+        return Err(Fail::said("zero has no negative power", "0.0 cannot be raised to a negative power"));
     }
     if let (Number::Int(a), Number::Int(b)) = (a, b) {
         let int = match op {
@@ -144,9 +171,47 @@ pub fn binary(cx: &Cx, op: Bin, left: &Val, right: &Val) -> R<Val> {
             Bin::Pow if b >= 0 => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
             _ => return Ok(Val::from(float_op(op, Number::Int(a), Number::Int(b)))),
         };
-        return int.map(Val::from).ok_or_else(too_large);
+        return match int {
+            Some(int) => Ok(Val::from(int)),
+            None => big_op(op, &Big::from(a), &Big::from(b))?.ok_or_else(too_large),
+        };
     }
     Ok(Val::from(float_op(op, a, b)))
+}
+
+/// An integer of any size.
+fn big(val: &Val) -> Option<Big> {
+    match val {
+        Val::V(Value::BigInt(digits)) => Big::parse(digits),
+        Val::V(Value::Int(int)) => Some(Big::from(*int)),
+        Val::V(Value::Bool(flag)) => Some(Big::from(i128::from(*flag))),
+        _ => None,
+    }
+}
+
+/// Arithmetic without a limit of 128 bits; `None` where the result is a float.
+fn big_op(op: Bin, a: &Big, b: &Big) -> R<Option<Val>> {
+    let zero = Big::from(0);
+    let divides = matches!(op, Bin::FloorDiv | Bin::Rem);
+    if divides && *b == zero {
+        return Err(Fail::said("division by zero", "integer division or modulo by zero"));
+    }
+    let found = match op {
+        Bin::Add => a.add(b),
+        Bin::Sub => a.add(&b.negated()),
+        Bin::Mul => a.mul(b),
+        Bin::FloorDiv => a.div_floor(b).map(|(quotient, _)| quotient),
+        Bin::Rem => a.div_floor(b).map(|(_, rest)| rest),
+        Bin::Pow if b.order(&zero) != Ordering::Less => {
+            b.small().and_then(|power| u32::try_from(power).ok()).and_then(|power| a.pow(power))
+        }
+        _ => return Ok(None),
+    };
+    let found = found.ok_or_else(too_large)?;
+    Ok(Some(match found.small() {
+        Some(int) => Val::from(int),
+        None => Val::V(Value::BigInt(found.digits().into())),
+    }))
 }
 
 fn repeat_count(count: i128) -> usize {
@@ -185,10 +250,16 @@ pub fn negative(val: &Val) -> R<Val> {
             Some(rest) => rest.into(),
             None => format!("-{digits}").into(),
         }))),
-        (_, Some(Number::Int(int))) => int.checked_neg().map(Val::from).ok_or_else(too_large),
+        (_, Some(Number::Int(int))) => match int.checked_neg() {
+            Some(int) => Ok(Val::from(int)),
+            None => Ok(Val::V(Value::BigInt(Big::from(int).negated().digits().into()))),
+        },
         (_, Some(Number::Float(float))) => Ok(Val::from(-float)),
         (Val::Undef(undef), _) => Err(Fail::Undef(std::rc::Rc::clone(undef))),
-        _ => Err(Fail::msg(format!("`-` does not work on {}", val.kind()))),
+        _ => Err(Fail::said(
+            format!("`-` does not work on {}", val.kind()),
+            format!("bad operand type for unary -: '{}'", val.type_name()),
+        )),
     }
 }
 
@@ -226,6 +297,8 @@ pub fn equal(cx: &Cx, a: &Val, b: &Val) -> R<bool> {
             Ok(true)
         }
         (Val::Omit, Val::Omit) => Ok(true),
+        (Val::V(Value::BigInt(_)), Val::V(Value::Int(_) | Value::Bool(_)))
+        | (Val::V(Value::Int(_) | Value::Bool(_)), Val::V(Value::BigInt(_))) => Ok(false),
         _ => match (number(a), number(b)) {
             (Some(Number::Int(a)), Some(Number::Int(b))) => Ok(a == b),
             (Some(x), Some(y)) if !matches!((a, b), (Val::V(Value::BigInt(_)), Val::V(Value::BigInt(_)))) => {
@@ -247,6 +320,8 @@ pub fn order(cx: &Cx, a: &Val, b: &Val) -> R<Ordering> {
         (Val::V(Value::Bytes(a)), Val::V(Value::Bytes(b))) => return Ok(a.cmp(b)),
         (Val::V(Value::Date(a)), Val::V(Value::Date(b))) => return Ok(a.cmp(b)),
         (Val::V(Value::DateTime(a, x)), Val::V(Value::DateTime(b, y))) if x == y => return Ok(a.cmp(b)),
+        (Val::V(Value::Date(a)), Val::V(Value::DateTime(b, None))) => return Ok(a.cmp(&b.date())),
+        (Val::V(Value::DateTime(a, None)), Val::V(Value::Date(b))) => return Ok(a.date().cmp(b)),
         (Val::List(a), Val::List(b)) => {
             let _deeper = cx.deeper()?;
             for index in 0..a.len().min(b.len()) {
@@ -260,8 +335,13 @@ pub fn order(cx: &Cx, a: &Val, b: &Val) -> R<Ordering> {
         }
         _ => {}
     }
+    if let (Some(Number::Int(a)), Some(Number::Int(b))) = (number(a), number(b)) {
+        return Ok(a.cmp(&b));
+    }
+    if let (Some(a), Some(b)) = (big(a), big(b)) {
+        return Ok(a.order(&b));
+    }
     match (number(a), number(b)) {
-        (Some(Number::Int(a)), Some(Number::Int(b))) => Ok(a.cmp(&b)),
         (Some(a), Some(b)) => Ok(float(a).partial_cmp(&float(b)).unwrap_or(Ordering::Greater)),
         _ => Err(Fail::said(
             format!("{} and {} can not be compared by order", a.kind(), b.kind()),
@@ -293,8 +373,11 @@ pub fn contains(cx: &Cx, container: &Val, item: &Val) -> R<bool> {
     match container {
         Val::V(Value::Str(text)) => match item {
             Val::V(Value::Str(part)) => Ok(text.contains(&**part)),
-            other => Err(Fail::msg(format!("`in` a string needs a string, not {}", other.kind()))
-                .with_hint("turn it into text with `| string`")),
+            other => Err(Fail::said(
+                format!("`in` a string needs a string, not {}", other.kind()),
+                format!("'in <string>' requires string as left operand, not {}", other.type_name()),
+            )
+            .with_hint("turn it into text with `| string`")),
         },
         Val::List(list) => {
             cx.step(list.len() as u64)?;
@@ -312,7 +395,10 @@ pub fn contains(cx: &Cx, container: &Val, item: &Val) -> R<bool> {
             _ => Ok(false),
         },
         Val::Undef(undef) => Err(Fail::Undef(std::rc::Rc::clone(undef))),
-        other => Err(Fail::msg(format!("`in` does not work on {}", other.kind()))),
+        other => Err(Fail::said(
+            format!("`in` does not work on {}", other.kind()),
+            format!("argument of type '{}' is not iterable", other.type_name()),
+        )),
     }
 }
 
@@ -333,6 +419,12 @@ pub fn item(cx: &Cx, base: &Val, index: &Val) -> R<Option<Val>> {
                 Some(at) => list.get(cx, at),
                 None => Ok(None),
             },
+            _ => Ok(None),
+        },
+        Val::V(Value::Bytes(bytes)) => match number(index) {
+            Some(Number::Int(at)) => {
+                Ok(position(at, bytes.len()).and_then(|at| bytes.get(at)).map(|byte| Val::from(i128::from(*byte))))
+            }
             _ => Ok(None),
         },
         Val::V(Value::Str(text)) => match number(index) {
@@ -359,12 +451,15 @@ pub fn slice(cx: &Cx, base: &Val, start: &Val, stop: &Val, step: &Val) -> R<Val>
         Val::Undef(undef) => Err(Fail::Undef(std::rc::Rc::clone(undef))),
         other => match number(other) {
             Some(Number::Int(int)) => Ok(Some(int)),
-            _ => Err(Fail::msg(format!("a slice needs integers, not {}", other.kind()))),
+            _ => Err(Fail::said(
+                format!("a slice needs integers, not {}", other.kind()),
+                "slice indices must be integers or None or have an __index__ method",
+            )),
         },
     };
     let (start, stop, step) = (int(start)?, int(stop)?, int(step)?.unwrap_or(1));
     if step == 0 {
-        return Err(Fail::msg("the step of a slice can not be zero"));
+        return Err(Fail::said("the step of a slice can not be zero", "slice step cannot be zero"));
     }
     let pick = |len: usize| -> Vec<usize> {
         let len = i128::try_from(len).unwrap_or(i128::MAX);

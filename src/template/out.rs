@@ -17,6 +17,11 @@ pub struct Out {
 impl Out {
     /// One more piece; an error if there is too much.
     pub fn push(&mut self, cx: &Cx, piece: Val) -> R<()> {
+        // What a list or a mapping holds now is written, whatever the template does to it later.
+        let piece = match piece {
+            Val::List(_) | Val::Map(_) => Val::from(piece.value(cx)?),
+            other => other,
+        };
         self.bytes += piece.as_str().map_or(0, str::len);
         self.room(cx)?;
         self.pieces.push(piece);

@@ -42,7 +42,9 @@ pub fn percent(cx: &Cx, format: &str, values: &Val) -> R<String> {
             None => None,
         };
         *next += 1;
-        value.ok_or_else(|| Fail::msg("not enough arguments for the format string"))
+        value.ok_or_else(|| {
+            Fail::said("not enough arguments for the format string", "not enough arguments for format string")
+        })
     };
     let mut out = String::new();
     let mut chars = format.chars().peekable();
@@ -112,10 +114,11 @@ pub fn percent(cx: &Cx, format: &str, values: &Val) -> R<String> {
             Some(name) => {
                 used_map = true;
                 match values {
-                    Val::Map(map) => map
-                        .get_str(cx, &name)?
-                        .ok_or_else(|| Fail::msg(format!("the format needs `{name}`, which is not there")))?,
-                    _ => return Err(Fail::msg("the format needs a mapping")),
+                    Val::Map(map) => map.get_str(cx, &name)?.ok_or_else(|| {
+                        let words = format!("'{name}'");
+                        Fail::said(format!("the format needs `{name}`, which is not there"), words)
+                    })?,
+                    _ => return Err(Fail::said("the format needs a mapping", "format requires a mapping")),
                 }
             }
             None => take(&mut next)?,
@@ -126,7 +129,8 @@ pub fn percent(cx: &Cx, format: &str, values: &Val) -> R<String> {
         let align = spec.align.or(Some('>'));
         let text = match kind {
             's' => cut(str_of(cx, &value)?, spec.precision),
-            'r' | 'a' => cut(repr_of(cx, &value)?, spec.precision),
+            'r' => cut(repr_of(cx, &value)?, spec.precision),
+            'a' => cut(ascii(&repr_of(cx, &value)?), spec.precision),
             'c' => match &value {
                 Val::V(Value::Int(code)) => u32::try_from(*code)
                     .ok()
@@ -137,7 +141,14 @@ pub fn percent(cx: &Cx, format: &str, values: &Val) -> R<String> {
             },
             'd' | 'i' | 'u' | 'x' | 'X' | 'o' | 'e' | 'E' | 'f' | 'F' | 'g' | 'G' => {
                 let Some(number) = ops::number(&value) else {
-                    return Err(Fail::msg(format!("`%{kind}` wants a number, not {}", value.kind()))
+                    let wanted = if matches!(kind, 'x' | 'X' | 'o') { "an integer" } else { "a real number" };
+                    let words = match kind {
+                        'd' | 'i' | 'u' | 'x' | 'X' | 'o' => {
+                            format!("%{kind} format: {wanted} is required, not {}", value.type_name())
+                        }
+                        _ => format!("must be real number, not {}", value.type_name()),
+                    };
+                    return Err(Fail::said(format!("`%{kind}` wants a number, not {}", value.kind()), words)
                         .with_hint("convert it first, for example with `| int`"));
                 };
                 let kind = if matches!(kind, 'i' | 'u') { 'd' } else { kind };
@@ -151,15 +162,37 @@ pub fn percent(cx: &Cx, format: &str, values: &Val) -> R<String> {
                 out.push_str(&layout_number(number, &inner)?);
                 continue;
             }
-            other => return Err(Fail::msg(format!("there is no format `%{other}`"))),
+            other => {
+                let at = format.chars().count() - chars.clone().count() - 1;
+                let words = format!("unsupported format character '{other}' (0x{:x}) at index {at}", u32::from(other));
+                return Err(Fail::said(format!("there is no format `%{other}`"), words));
+            }
         };
         pad(&mut out, &text, &Spec { align, ..spec })?;
     }
     let given = tuple.as_ref().map_or(usize::from(!matches!(values, Val::Map(_) | Val::List(_))), Vec::len);
     if !used_map && next < given {
-        return Err(Fail::msg("not all arguments are used in the format string"));
+        return Err(Fail::said(
+            "not all arguments are used in the format string",
+            "not all arguments converted during string formatting",
+        ));
     }
     Ok(out)
+}
+
+/// `ascii(value)`: what is not ASCII as an escape.
+fn ascii(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        let code = u32::from(c);
+        match code {
+            0..=0x7f => out.push(c),
+            0x80..=0xff => drop(write!(out, "\\x{code:02x}")),
+            0x100..=0xffff => drop(write!(out, "\\u{code:04x}")),
+            _ => drop(write!(out, "\\U{code:08x}")),
+        }
+    }
+    out
 }
 
 fn cut(text: String, precision: Option<usize>) -> String {
@@ -232,11 +265,22 @@ fn layout_number(number: Number, spec: &Spec) -> R<String> {
             Some(precision) => general(float, precision.max(1), false),
             None => python_float(float),
         },
-        Some(other) => return Err(Fail::msg(format!("there is no number format `{other}`"))),
+        Some('c') => match u32::try_from(size).ok().and_then(char::from_u32) {
+            Some(c) if !negative && !is_float => c.to_string(),
+            _ => return Err(Fail::said("there is no such character", "%c arg not in range(0x110000)")),
+        },
+        Some(other) => {
+            let kind = if is_float { "float" } else { "int" };
+            let words = format!("Unknown format code '{other}' for object of type '{kind}'");
+            return Err(Fail::said(format!("there is no number format `{other}`"), words));
+        }
     };
     let mut digits = if spec.kind == Some('G') { digits.to_uppercase() } else { digits };
     if let Some(group) = spec.group {
-        digits = grouped(&digits, group);
+        digits = match spec.kind {
+            Some('x' | 'X' | 'b' | 'o') => grouped_by(&digits, group, 4),
+            _ => grouped(&digits, group),
+        };
     }
     if let Some(precision) = spec.precision.filter(|_| matches!(spec.kind, Some('d' | 'x' | 'X' | 'o'))) {
         let missing = precision.saturating_sub(digits.len());
@@ -304,10 +348,14 @@ fn general(float: f64, precision: usize, keep: bool) -> String {
 }
 
 fn grouped(digits: &str, group: char) -> String {
+    grouped_by(digits, group, 3)
+}
+
+fn grouped_by(digits: &str, group: char, every: usize) -> String {
     let (whole, rest) = digits.find(['.', 'e']).map_or((digits, ""), |at| digits.split_at(at));
     let mut out = String::new();
     for (index, c) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index) % 3 == 0 {
+        if index > 0 && (whole.len() - index).is_multiple_of(every) {
             out.push(group);
         }
         out.push(c);
@@ -343,7 +391,8 @@ fn format_inner(
             continue;
         }
         if rest.as_bytes()[at] == b'}' {
-            return Err(Fail::msg("single `}` in the format string"));
+            let words = "Single '}' encountered in format string";
+            return Err(Fail::said("single `}` in the format string", words));
         }
         let body = &rest[at + 1..];
         let mut level = 1;
@@ -358,7 +407,14 @@ fn format_inner(
                 level == 0
             })
             .map(|(index, _)| index)
-            .ok_or_else(|| Fail::msg("`{` is never closed in the format string"))?;
+            .ok_or_else(|| {
+                let words = if body.is_empty() {
+                    "Single '{' encountered in format string"
+                } else {
+                    "expected '}' before end of string"
+                };
+                Fail::said("`{` is never closed in the format string", words)
+            })?;
         let field = &body[..end];
         rest = &body[end + 1..];
         let (field, spec) = field.split_once(':').unwrap_or((field, ""));
@@ -373,7 +429,14 @@ fn format_inner(
         } else {
             named.iter().find(|(key, _)| **key == *first).map(|(_, value)| value.clone())
         }
-        .ok_or_else(|| Fail::msg(format!("the format has no value for `{{{name}}}`")))?;
+        .ok_or_else(|| {
+            let index = if first.is_empty() { Some(*auto - 1) } else { first.parse::<usize>().ok() };
+            let words = match index {
+                Some(index) => format!("Replacement index {index} out of range for positional args tuple"),
+                None => format!("'{first}'"),
+            };
+            Fail::said(format!("the format has no value for `{{{name}}}`"), words)
+        })?;
         while !path.is_empty() {
             let (key, after) = if let Some(inner) = path.strip_prefix('[') {
                 let end = inner.find(']').ok_or_else(|| Fail::msg("`[` is never closed in the format string"))?;
@@ -392,7 +455,8 @@ fn format_inner(
         }
         let value = match conversion {
             None => value,
-            Some("r" | "a") => Val::from(repr_of(cx, &value)?),
+            Some("r") => Val::from(repr_of(cx, &value)?),
+            Some("a") => Val::from(ascii(&repr_of(cx, &value)?)),
             Some("s") => Val::from(str_of(cx, &value)?),
             Some(other) => return Err(Fail::msg(format!("there is no conversion `!{other}`"))),
         };
@@ -426,7 +490,10 @@ pub fn one(cx: &Cx, value: &Val, spec: &str) -> R<String> {
             pad(&mut out, &text, &spec)?;
             Ok(out)
         }
-        Some(kind) => Err(Fail::msg(format!("the format `{kind}` does not work on {}", value.kind()))),
+        Some(kind) => Err(Fail::said(
+            format!("the format `{kind}` does not work on {}", value.kind()),
+            format!("Unknown format code '{kind}' for object of type '{}'", value.type_name()),
+        )),
     }
 }
 

@@ -107,7 +107,8 @@ const TABLE: &[(&str, Test)] = &[
     ("uri", |call, value, args| uri(call, &value, args, false)),
     ("url", |call, value, args| uri(call, &value, args, true)),
     ("urn", |call, value, _| Ok(matches!(url_part(call, &value, "scheme")?.as_str(), Some("urn")))),
-    ("vault_encrypted", |_, value, _| Ok(value.as_str().is_some_and(|text| text.starts_with("$ANSIBLE_VAULT;")))),
+    // A value that is sealed is opened on its way here, so that none is left that is.
+    ("vault_encrypted", |_, _, _| Ok(false)),
     ("vaulted_file", vaulted_file),
     ("version", version),
     ("version_compare", version),
@@ -201,9 +202,6 @@ fn matches_pattern(call: &Call, value: &Val, mut args: Args, mode: Option<&str>)
     let given = if mode.is_none() { args.text(call, 3, "match_type")? } else { None };
     args.finish()?;
     let mode = mode.or(given.as_deref()).unwrap_or("search");
-    if !matches!(value, Val::V(_)) {
-        return Err(Fail::msg(format!("a pattern needs a string, not {}", value.kind())));
-    }
     // `re.match` must begin at the start even where an earlier alternative matches later.
     let pattern = match mode {
         "match" => format!("\\A(?:{pattern})"),

@@ -102,7 +102,12 @@ pub fn format_value(val: &Val, spec: &str) -> R<String> {
 
 /// `datetime.strptime(text, format)`.
 pub fn parse(text: &str, format: &str) -> R<Val> {
-    let fail = || Fail::msg(format!("the time `{text}` does not fit the format `{format}`"));
+    let fail = || {
+        Fail::said(
+            format!("the time `{text}` does not fit the format `{format}`"),
+            format!("time data '{text}' does not match format '{format}'"),
+        )
+    };
     // `%f` takes 1 to 6 digits in Python.
     let wanted = format.replace("%f", "%N").replace("%Z", "%Q");
     let mut broken = jiff::fmt::strtime::BrokenDownTime::parse(&wanted, text)
@@ -141,6 +146,7 @@ pub fn attr(value: &Value, name: &str) -> Option<Val> {
     };
     let int = |int: i64| Some(Val::from(int));
     match (name, time) {
+        ("tzinfo", Some(_)) => Some(Val::NONE),
         ("year", _) => int(date.year().into()),
         ("month", _) => int(date.month().into()),
         ("day", _) => int(date.day().into()),
@@ -177,10 +183,56 @@ pub fn method(value: &Value, name: &str, arg: Option<&str>) -> Option<R<Val>> {
             _ => seconds(at, TimeZone::system()).map(Val::from),
         },
         "date" => Ok(Val::V(Value::Date(at.date()))),
+        "time" => {
+            let time = at.time();
+            let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+            let micros = time.subsec_nanosecond() / 1000;
+            let rest = if micros == 0 { String::new() } else { format!(".{micros:06}") };
+            Ok(Val::from(format!("{hour:02}:{minute:02}:{second:02}{rest}")))
+        }
+        "isocalendar" => {
+            let week = at.date().iso_week_date();
+            let parts =
+                [i64::from(week.year()), i64::from(week.week()), i64::from(week.weekday().to_monday_one_offset())];
+            Ok(Val::tuple(parts.into_iter().map(Val::from).collect()))
+        }
         "weekday" => Ok(Val::from(i64::from(at.weekday().to_monday_zero_offset()))),
         "isoweekday" => Ok(Val::from(i64::from(at.weekday().to_monday_one_offset()))),
         _ => return None,
     })
+}
+
+/// `moment.replace(year=2021)`.
+pub fn replace(value: &Value, args: &mut super::args::Args) -> R<Val> {
+    let (at, offset) = match value {
+        Value::Date(date) => (date.to_datetime(jiff::civil::Time::midnight()), None),
+        Value::DateTime(at, offset) => (*at, *offset),
+        other => return Err(Fail::msg(format!("a date is expected, not {}", other.type_name()))),
+    };
+    let mut part = |index: usize, name: &str, old: i128| Ok::<_, Fail>(args.int(index, name)?.unwrap_or(old));
+    let parts = [
+        part(0, "year", at.year().into())?,
+        part(1, "month", at.month().into())?,
+        part(2, "day", at.day().into())?,
+        part(3, "hour", at.hour().into())?,
+        part(4, "minute", at.minute().into())?,
+        part(5, "second", at.second().into())?,
+        part(6, "microsecond", (at.subsec_nanosecond() / 1000).into())?,
+    ];
+    args.finish()?;
+    let small = |value: i128| i8::try_from(value).ok();
+    let made = (|| {
+        let nanos = i32::try_from(parts[6].checked_mul(1000)?).ok()?;
+        let year = i16::try_from(parts[0]).ok()?;
+        let [month, day, hour, minute, second] =
+            [small(parts[1])?, small(parts[2])?, small(parts[3])?, small(parts[4])?, small(parts[5])?];
+        DateTime::new(year, month, day, hour, minute, second, nanos).ok()
+    })();
+    let made = made.ok_or_else(|| Fail::said("there is no such time", "day is out of range for month"))?;
+    Ok(Val::V(match value {
+        Value::Date(_) => Value::Date(made.date()),
+        _ => Value::DateTime(made, offset),
+    }))
 }
 
 fn seconds(at: DateTime, zone: TimeZone) -> R<f64> {

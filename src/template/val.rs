@@ -268,7 +268,11 @@ impl Val {
                 Key::from_value(value).ok_or_else(|| Fail::msg(format!("{} can not be a key", value.type_name())))
             }
             Self::Undef(undef) => Err(Fail::Undef(Rc::clone(undef))),
-            other => Err(Fail::msg(format!("{} can not be a key", other.kind()))),
+            other => Err(Fail::said(
+                format!("{} can not be a key", other.kind()),
+                format!("unhashable type: '{}'", other.type_name()),
+            )
+            .rendering()),
         }
     }
 
@@ -557,6 +561,14 @@ fn pair_index(pairs: &[Pair], key: &Key) -> Option<usize> {
         return pairs.iter().position(|(name, _)| name.as_str() == Some(text));
     }
     pairs.iter().position(|(name, _)| same_key(&node_key(name), key))
+}
+
+/// Sets an entry; `1`, `1.0` and `True` are the same key, and the first spelling stays.
+pub fn put(entries: &mut IndexMap<Key, Val>, key: Key, value: Val) {
+    match find(entries, &key) {
+        Some(index) => entries[index] = value,
+        None => drop(entries.insert(key, value)),
+    }
 }
 
 /// Python folds `1`, `1.0` and `True`: looked up exactly first, then by number.

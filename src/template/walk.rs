@@ -223,7 +223,7 @@ impl Walk<'_> {
                 self.scope(|walk| walk.body(body, code));
             }
             Stmt::Plain(body) => self.body(body, code),
-            Stmt::Block(name, _, _) => {
+            Stmt::Block { name, .. } => {
                 if let Some(body) = code.blocks.get(name) {
                     self.scope(|walk| {
                         walk.bind("super");
@@ -283,6 +283,7 @@ pub fn names_in(body: &[Stmt]) -> BTreeSet<String> {
     let empty = Code {
         body: Vec::new(),
         blocks: std::collections::BTreeMap::new(),
+        extends: false,
         shift: 0,
         embedded: false,
         newlines: 0,

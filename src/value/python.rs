@@ -41,13 +41,31 @@ fn write_repr(out: &mut String, value: &Value) {
         Value::Float(float) => out.push_str(&python_float(*float)),
         Value::Str(text) => write_quoted(out, text),
         Value::Bytes(bytes) => {
+            let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' };
             out.push('b');
-            write_quoted(out, &bytes.escape_ascii().to_string());
+            out.push(quote);
+            for byte in bytes.iter() {
+                match byte {
+                    b'\\' => out.push_str("\\\\"),
+                    b'\t' => out.push_str("\\t"),
+                    b'\n' => out.push_str("\\n"),
+                    b'\r' => out.push_str("\\r"),
+                    byte if char::from(*byte) == quote => {
+                        out.push('\\');
+                        out.push(quote);
+                    }
+                    b' '..=b'~' => out.push(char::from(*byte)),
+                    byte => {
+                        let _ = write!(out, "\\x{byte:02x}");
+                    }
+                }
+            }
+            out.push(quote);
         }
         Value::Date(date) => {
             let _ = write!(out, "datetime.date({}, {}, {})", date.year(), date.month(), date.day());
         }
-        Value::DateTime(at, _) => {
+        Value::DateTime(at, offset) => {
             let _ = write!(
                 out,
                 "datetime.datetime({}, {}, {}, {}, {}",
@@ -62,6 +80,15 @@ fn write_repr(out: &mut String, value: &Value) {
             }
             if at.subsec_nanosecond() != 0 {
                 let _ = write!(out, ", {}", at.subsec_nanosecond() / 1000);
+            }
+            match offset.map(|minutes| i32::from(minutes) * 60) {
+                None => {}
+                Some(0) => out.push_str(", tzinfo=datetime.timezone.utc"),
+                Some(seconds) => {
+                    let days = if seconds < 0 { "days=-1, " } else { "" };
+                    let seconds = seconds.rem_euclid(86_400);
+                    let _ = write!(out, ", tzinfo=datetime.timezone(datetime.timedelta({days}seconds={seconds}))");
+                }
             }
             out.push(')');
         }

@@ -7,6 +7,7 @@ The file is committed; the unit tests need only the file.
 import json
 import os
 import pathlib
+import re
 import sys
 
 os.environ["TZ"] = "UTC"
@@ -19,6 +20,10 @@ from ansible.parsing.yaml.loader import AnsibleLoader
 from ansible.plugins.loader import init_plugin_loader
 from ansible.utils.display import Display
 import yaml
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import template_rows
 
 Display.warning = lambda *a, **k: None
 Display.deprecated = lambda *a, **k: None
@@ -1073,19 +1078,54 @@ one in [1, 2]
 """.strip("\n").split("\n")
 
 
+FILES = pathlib.Path(__file__).parent.parent / "data" / "templates"
+
+
+def single(text):
+    """One row for each expression of a line that has several."""
+    if text.startswith("{{ ") and "{%" not in text and "}} {{ " in text and text.endswith(" }}"):
+        parts = text[3:-3].split(" }} {{ ")
+        if all(part.count("{{") == part.count("}}") == 0 for part in parts):
+            return ["{{ " + part + " }}" for part in parts]
+    return [text]
+
+
+def words(ex):
+    """What a task's result would say of an error: the causes joined, as far as they add something."""
+    parts = []
+    while ex is not None:
+        text = getattr(ex, "_original_message", None) or str(ex)
+        text = re.sub(r"0x[0-9a-f]{6,}", "0x", " ".join(text.split()).replace(str(FILES), "FILES"))
+        if text and not any(text in part for part in parts):
+            parts.append(text)
+        ex = ex.__cause__
+    return " | ".join(parts)
+
+
 def main():
     init_plugin_loader()
+    os.chdir(FILES)
     loader = DataLoader()
+    loader.set_basedir(str(FILES))
     rows = []
+    seen = set()
 
     def run(kind, text, work):
+        if (kind, text) in seen:
+            return
+        seen.add((kind, text))
         row = {"kind": kind, "text": text}
-        templar = Templar(loader=loader, variables=yaml.load(trust_as_template(VARS), Loader=AnsibleLoader))
+        variables = yaml.load(trust_as_template(VARS), Loader=AnsibleLoader)
+        templar = Templar(loader=loader, variables=variables)
         try:
             row["repr"] = repr(work(templar, trust_as_template(text)))
         except AnsibleUndefinedVariable as ex:
             row["error"] = "undefined"
-        except Exception as ex:
+            row["words"] = words(ex)
+        except BaseException as ex:
+            if isinstance(ex, KeyboardInterrupt):
+                raise
+            row["words"] = words(ex)
             causes = []
             while ex is not None:
                 causes.append(type(ex).__name__)
@@ -1093,12 +1133,12 @@ def main():
             row["error"] = "omitted" if "AnsibleValueOmittedError" in causes else "other"
         rows.append(row)
 
-    for text in T + M:
+    lines = [row for text in template_rows.LINES for row in single(text)]
+    for text in T + M + lines + template_rows.BLOCKS:
         run("template", text, lambda templar, text: templar.template(text))
-    for text in C:
+    for text in C + template_rows.CONDITIONS:
         run("condition", text, lambda templar, text: templar.evaluate_conditional(text))
-    out = pathlib.Path(__file__).parent.parent / "data" / "templates.json"
-    out.parent.mkdir(exist_ok=True)
+    out = FILES.parent / "templates.json"
     out.write_text(json.dumps({"vars": VARS, "rows": rows}, indent=1, ensure_ascii=False) + "\n")
     print(len(rows), "rows,", sum("error" in row for row in rows), "errors", file=sys.stderr)
 

@@ -72,4 +72,9 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "a command of a lookup failed",
         text: "The `pipe` and `lines` lookups run a command on the controller; it ended with an error.",
     },
+    CodeEntry {
+        code: "T0202",
+        title: "a lookup could not fetch a URL",
+        text: "The `url` lookup asks a server from the controller; there was no answer, or one that says no. What it fetches is data and is never rendered as a template.",
+    },
 ];

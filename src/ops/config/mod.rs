@@ -4,6 +4,8 @@
 //! somebody set them to something else than their default.
 
 mod ini;
+mod lookup;
+mod plugins;
 mod table;
 
 use std::collections::HashMap;
@@ -69,6 +71,8 @@ pub struct Config {
     /// What is to be told: settings that are not followed, a file that is passed over.
     pub warnings: Vec<Diagnostic>,
     given: HashMap<&'static str, (String, SettingOrigin)>,
+    /// All lines of the file, for the options of plugins.
+    lines: HashMap<(String, String), String>,
 }
 
 /// Reads the environment; tests give their own.
@@ -126,6 +130,7 @@ impl Config {
             config.warn(setting, &value, &origin);
             config.given.insert(setting.name, (value, origin));
         }
+        config.lines = parsed;
         Ok(config)
     }
 
@@ -355,6 +360,12 @@ fn expanded(text: &str, base: &Path, env: Env<'_>) -> PathBuf {
         _ => base.join(&out),
     };
     normal(&path)
+}
+
+/// A path of a default: `~` and `$NAME` of this process.
+fn expanded_here(text: &str) -> String {
+    let env = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    expanded(text, Path::new("/"), &env).display().to_string()
 }
 
 /// Without `.` and `..`, where that needs no look at the disk.

@@ -24,8 +24,8 @@ const fn s(
 pub(super) const SETTINGS: &[Setting] = &[
     s("ACTION_WARNINGS", Bool, "True", &["ANSIBLE_ACTION_WARNINGS"], &[("defaults", "action_warnings")], H),
     s("AGNOSTIC_BECOME_PROMPT", Bool, "True", &["ANSIBLE_AGNOSTIC_BECOME_PROMPT"], &[("privilege_escalation", "agnostic_become_prompt")], H),
-    s("ALLOW_BROKEN_CONDITIONALS", Bool, "False", &["ANSIBLE_ALLOW_BROKEN_CONDITIONALS"], &[("defaults", "allow_broken_conditionals")], N),
-    s("ALLOW_EMBEDDED_TEMPLATES", Bool, "True", &["ANSIBLE_ALLOW_EMBEDDED_TEMPLATES"], &[("defaults", "allow_embedded_templates")], N),
+    s("ALLOW_BROKEN_CONDITIONALS", Bool, "False", &["ANSIBLE_ALLOW_BROKEN_CONDITIONALS"], &[("defaults", "allow_broken_conditionals")], U),
+    s("ALLOW_EMBEDDED_TEMPLATES", Bool, "True", &["ANSIBLE_ALLOW_EMBEDDED_TEMPLATES"], &[("defaults", "allow_embedded_templates")], U),
     s("ANSIBLE_CONNECTION_PATH", Path, "", &["ANSIBLE_CONNECTION_PATH"], &[("persistent_connection", "ansible_connection_path")], H),
     s("ANSIBLE_COW_ACCEPTLIST", List, "[\"bud-frogs\", \"bunny\", \"cheese\", \"daemon\", \"default\", \"dragon\", \"elephant-in-snake\", \"elephant\", \"eyes\", \"hellokitty\", \"kitty\", \"luke-koala\", \"meow\", \"milk\", \"moofasa\", \"moose\", \"ren\", \"sheep\", \"small\", \"stegosaurus\", \"stimpy\", \"supermilker\", \"three-eyes\", \"turkey\", \"turtle\", \"tux\", \"udder\", \"vader-koala\", \"vader\", \"www\"]", &["ANSIBLE_COW_ACCEPTLIST"], &[("defaults", "cowsay_enabled_stencils")], H),
     s("ANSIBLE_COW_PATH", Text, "", &["ANSIBLE_COW_PATH"], &[("defaults", "cowpath")], H),

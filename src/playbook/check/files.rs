@@ -13,10 +13,21 @@ use crate::playbook::parse::playbook_dir;
 use crate::playbook::roles::boolean;
 use crate::yaml::Node;
 
-/// Checks that files are there; gives the text of each template file, once.
-pub(super) fn check(survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnostic>) -> Vec<Node> {
-    let mut seen: Vec<PathBuf> = Vec::new();
-    let mut templates = Vec::new();
+/// Arguments that give a template delimiters of its own; what they mean is known during the run only.
+const DELIMITERS: [&str; 6] = [
+    "block_start_string",
+    "block_end_string",
+    "variable_start_string",
+    "variable_end_string",
+    "comment_start_string",
+    "comment_end_string",
+];
+
+/// Checks that files are there; gives the text of each template file, once, and whether a failure of all
+/// tasks that use it is taken by something.
+pub(super) fn check(survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnostic>) -> Vec<(Node, bool)> {
+    let mut seen: Vec<(PathBuf, Option<usize>)> = Vec::new();
+    let mut templates: Vec<(Node, bool)> = Vec::new();
     for task in survey.tasks() {
         let Action::Module(module) = &task.action else { continue };
         for input in module.entry.meta.inputs {
@@ -48,10 +59,17 @@ pub(super) fn check(survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnos
             let name = name.as_str();
             let tried = candidates(task, folder, name);
             match tried.iter().find(|path| path.exists()) {
+                Some(_) if is_template && DELIMITERS.iter().any(|name| module.args.contains_key(*name)) => {}
                 Some(path) if is_template => {
-                    if !seen.contains(path) {
-                        seen.push(path.clone());
-                        templates.extend(read(path, loader, node, problems));
+                    let caught = survey.caught.contains(&task.id);
+                    match seen.iter().find(|(known, _)| known == path) {
+                        Some((_, Some(index))) => templates[*index].1 &= caught,
+                        Some((_, None)) => {}
+                        None => {
+                            let text = read(path, loader, node, problems);
+                            seen.push((path.clone(), text.is_some().then_some(templates.len())));
+                            templates.extend(text.map(|text| (text, caught)));
+                        }
                     }
                 }
                 Some(_) => {}

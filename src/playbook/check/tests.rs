@@ -244,6 +244,12 @@ fn a_run_refuses_undefined_variables_that_nothing_can_catch() {
 }
 
 #[test]
+fn a_broken_condition_may_be_meant() {
+    check_tasks("- command: ls\n  when: '{{ ! }}'\n", &["T0101 broken | 4:17 `!`"]);
+    check_tasks("- command: ls\n  when: '{{ ! }}'\n  ignore_errors: true\n", &["warning T0101 broken | 4:17 `!`"]);
+}
+
+#[test]
 fn broken_templates_nobody_reaches_are_warnings() {
     check_play(
         "- hosts: all\n  vars: {a: '{{ ! }}', b: '{{ ! }}'}\n  tasks:\n    - command: '{{ b }}'\n",

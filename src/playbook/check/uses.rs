@@ -33,7 +33,7 @@ struct Source {
 /// Arguments that hold bare expressions.
 const EXPRESSIONS: &[(&str, &str)] = &[("assert", "that"), ("debug", "var")];
 
-pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, problems: &mut Vec<Diagnostic>) {
+pub(super) fn check(survey: &Survey, files: &[(Node, bool)], input: &CheckInput<'_>, problems: &mut Vec<Diagnostic>) {
     let names = Names::collect(survey, input);
     let mut sources = Vec::new();
     let mut reached = HashSet::new();
@@ -43,12 +43,12 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
         }
     }
     for context in &survey.contexts {
-        from_keywords(&context.keywords, false, &mut sources);
+        from_keywords(&context.keywords, false, false, &mut sources);
     }
     for task in survey.tasks() {
         let certain = reached.contains(&task.id);
         let caught = survey.caught.contains(&task.id);
-        from_keywords(&task.keywords, certain, &mut sources);
+        from_keywords(&task.keywords, certain, caught, &mut sources);
         match &task.action {
             Action::Module(module) => {
                 let module_name = module.entry.meta.name;
@@ -76,7 +76,7 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
                                     applied.0.insert(keyword.name, (key.place(), value.clone()));
                                 }
                             }
-                            from_keywords(&applied, false, &mut sources);
+                            from_keywords(&applied, false, caught, &mut sources);
                         }
                         _ => sources.push(plain(node)),
                     }
@@ -84,7 +84,7 @@ pub(super) fn check(survey: &Survey, files: &[Node], input: &CheckInput<'_>, pro
             }
         }
     }
-    sources.extend(files.iter().map(plain));
+    sources.extend(files.iter().map(|(node, caught)| Source { caught: *caught, ..plain(node) }));
 
     let mut run = Run { input, names: &names, guarded: HashSet::new(), used: IndexMap::new(), seen: HashSet::new() };
     for source in &sources {
@@ -113,7 +113,7 @@ fn plain(node: &Node) -> Source {
     Source { node: node.clone(), expression: false, lenient: false, certain: false, caught: false }
 }
 
-fn from_keywords(keywords: &Keywords, certain: bool, sources: &mut Vec<Source>) {
+fn from_keywords(keywords: &Keywords, certain: bool, caught: bool, sources: &mut Vec<Source>) {
     for (name, (_, node)) in &keywords.0 {
         let kind = keywords::find(name).map(|keyword| keyword.kind);
         match *name {
@@ -123,30 +123,18 @@ fn from_keywords(keywords: &Keywords, certain: bool, sources: &mut Vec<Source>) 
             "loop_control" => {
                 for (key, value) in node.as_map().unwrap_or_default() {
                     let expression = key.as_str() == Some("break_when");
-                    sources.push(Source {
-                        node: value.clone(),
-                        expression,
-                        lenient: false,
-                        certain: false,
-                        caught: false,
-                    });
+                    sources.push(Source { node: value.clone(), expression, lenient: false, certain: false, caught });
                 }
             }
             "name" | "vars_files" => {
-                sources.push(Source {
-                    node: node.clone(),
-                    expression: false,
-                    lenient: true,
-                    certain: false,
-                    caught: false,
-                });
+                sources.push(Source { node: node.clone(), expression: false, lenient: true, certain: false, caught });
             }
             _ => sources.push(Source {
                 node: node.clone(),
                 expression: kind == Some(KeywordType::Condition),
                 lenient: false,
                 certain: certain && certain::plain_loop(name) && certain::evaluates_all(node),
-                caught: false,
+                caught,
             }),
         }
     }

@@ -334,6 +334,8 @@ pub(in crate::playbook) struct RoleRequest {
     pub(in crate::playbook) beside: Option<std::path::PathBuf>,
     /// `import_role` or `include_role` asks.
     pub(in crate::playbook) included: bool,
+    /// `vars` of the `include_role`.
+    pub(in crate::playbook) vars: Option<Node>,
 }
 
 /// What may be written for a key that is no module: the nearest module, else the nearest keyword.

@@ -20,8 +20,18 @@ pub const TABLE: &[Entry] = &[
     ("to_nice_json", |call, value, args| to_json(call, value, args, Some(4), true)),
     ("to_nice_yaml", |call, value, args| to_yaml(call, value, args, 4, Some(false))),
     ("to_yaml", |call, value, args| to_yaml(call, value, args, 2, None)),
-    ("tojson", |call, value, args| to_json(call, value, args, None, true)),
+    ("tojson", tojson),
 ];
+
+/// Jinja's own: safe inside HTML.
+fn tojson(call: &Call, value: Val, mut args: Args) -> R<Val> {
+    let indent = args.int(0, "indent")?;
+    args.finish()?;
+    let args = Args::new(Vec::new(), indent.map(|indent| ("indent".into(), Val::from(indent))).into_iter().collect());
+    let text = call.text(&to_json(call, value, args, None, true)?)?;
+    let escaped = text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    Ok(Val::from(escaped.replace('\'', "\\u0027")))
+}
 
 fn to_json(call: &Call, value: Val, mut args: Args, indent: Option<i128>, sort: bool) -> R<Val> {
     let indent = match args.take_kw("indent") {
@@ -44,6 +54,12 @@ fn to_json(call: &Call, value: Val, mut args: Args, indent: Option<i128>, sort: 
     args.finish()?;
     let indent = indent.and_then(|indent| usize::try_from(indent).ok());
     let data = call.value(&value)?;
+    if matches!(data, Value::Bytes(_)) {
+        return Err(Fail::said(
+            "bytes have no form in JSON: decode them first",
+            "Object of type 'bytes' is not JSON serializable by the 'tagless' profile.",
+        ));
+    }
     if let Some([item, key]) = separators.as_deref() {
         let (item, key) = (call.text(item)?, call.text(key)?);
         call.cx().room_for_text(spread(&data, 0, 0, item.len() + key.len()))?;
@@ -105,6 +121,7 @@ fn from_json(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let json: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
         let before = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
         let (line, column) = (error.line(), error.column());
+        let column = column.max(1);
         let words =
             format!("Expecting value: line {line} column {column} (char {})", before + column.saturating_sub(1));
         Fail::said(format!("this is not JSON: {error}"), words)

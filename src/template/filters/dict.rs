@@ -38,20 +38,27 @@ fn combine(call: &Call, value: Val, mut args: Args) -> R<Val> {
         ));
     }
     if !matches!(&*how, "replace" | "keep" | "append" | "prepend" | "append_rp" | "prepend_rp") {
-        return Err(Fail::msg(format!("there is no list_merge `{how}`"))
+        let words = "merge_hash: 'list_merge' argument can only be equal to 'replace', 'keep', 'append', 'prepend', 'append_rp' or 'prepend_rp'";
+        return Err(Fail::said(format!("there is no list_merge `{how}`"), words)
             .with_hint("it is replace, keep, append, prepend, append_rp or prepend_rp"));
     }
     let mut maps = Vec::new();
     super::list::flatten_into(call.cx(), terms, Some(1), true, &mut maps)?;
+    if let [one] = maps.as_slice() {
+        // There is nothing to combine it with, whatever it is.
+        return Ok(one.clone());
+    }
     let mut result: Option<Val> = None;
     for map in maps.into_iter().rev() {
         if let Val::Undef(_) = map {
             return Ok(map);
         }
-        if !matches!(map, Val::Map(_)) {
+        let wrong = result.as_ref().is_some_and(|high| !matches!((&map, high), (Val::Map(_), Val::Map(_))));
+        if wrong {
             let other = result.as_ref().map_or("dict", Val::type_name);
+            let found = if matches!(map, Val::Map(_)) { result.as_ref().map_or("", Val::kind) } else { map.kind() };
             return Err(Fail::said(
-                format!("`combine` wants mappings, found {}", map.kind()),
+                format!("`combine` wants mappings, found {found}"),
                 format!("failed to combine variables, expected dicts but got a '{}' and a '{other}'.", map.type_name()),
             ));
         }

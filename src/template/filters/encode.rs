@@ -167,7 +167,11 @@ pub fn url_parts(text: &str) -> [(&'static str, Val); 10] {
             None => (host_port, None),
         },
     };
-    let port = port.and_then(|port| port.parse::<i64>().ok()).map_or(Val::NONE, Val::from);
+    let port = match port.filter(|port| !port.is_empty()) {
+        None => Val::NONE,
+        // What is no number stays text: only who asks for the port is told.
+        Some(port) => port.parse::<u16>().map_or_else(|_| Val::from(port), |port| Val::from(i64::from(port))),
+    };
     let hostname = if host.is_empty() { Val::NONE } else { Val::from(host.to_lowercase()) };
     [
         ("fragment", Val::from(fragment)),
@@ -187,6 +191,17 @@ fn urlsplit(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let query = args.text(call, 0, "query")?;
     args.finish()?;
     let parts = url_parts(&call.text(&value)?);
+    let wanted = |name: &str| query.as_deref().is_none_or(|query| query.is_empty() || query == name);
+    if let Some(port) =
+        parts.iter().find(|(name, _)| *name == "port" && wanted(name)).and_then(|(_, port)| port.as_str())
+    {
+        let words = if port.chars().all(|c| c.is_ascii_digit()) {
+            "Port out of range 0-65535".to_owned()
+        } else {
+            format!("Port could not be cast to integer value as '{port}'")
+        };
+        return Err(Fail::said(format!("`{port}` is no port"), words));
+    }
     if let Some(name) = query.filter(|name| !name.is_empty()) {
         return match parts.into_iter().find(|(known, _)| *known == &*name) {
             Some((_, value)) => Ok(value),

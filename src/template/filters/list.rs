@@ -53,14 +53,14 @@ fn length(_: &Call, value: Val, args: Args) -> R<Val> {
 fn first(call: &Call, value: Val, args: Args) -> R<Val> {
     args.finish()?;
     if let Val::List(list) = &value {
-        return Ok(list.get(call.cx(), 0)?.unwrap_or_else(|| undefined("no first item, sequence was empty")));
+        return Ok(list.get(call.cx(), 0)?.unwrap_or_else(|| undefined("No first item, sequence was empty.")));
     }
-    Ok(call.items(&value)?.into_iter().next().unwrap_or_else(|| undefined("no first item, sequence was empty")))
+    Ok(call.items(&value)?.into_iter().next().unwrap_or_else(|| undefined("No first item, sequence was empty.")))
 }
 
 fn last(call: &Call, value: Val, args: Args) -> R<Val> {
     args.finish()?;
-    Ok(call.items(&value)?.pop().unwrap_or_else(|| undefined("no last item, sequence was empty")))
+    Ok(call.items(&value)?.pop().unwrap_or_else(|| undefined("No last item, sequence was empty.")))
 }
 
 fn list(call: &Call, value: Val, args: Args) -> R<Val> {
@@ -166,7 +166,7 @@ fn extreme(call: &Call, value: Val, mut args: Args, wanted: Ordering) -> R<Val> 
             best = Some((key, item));
         }
     }
-    Ok(best.map_or_else(|| undefined("no aggregated item, sequence was empty"), |(_, item)| item))
+    Ok(best.map_or_else(|| undefined("No aggregated item, sequence was empty."), |(_, item)| item))
 }
 
 /// The items whose keys are new.

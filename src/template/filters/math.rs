@@ -27,7 +27,12 @@ pub fn float_of(value: &Val) -> R<f64> {
     match (ops::number(value), value) {
         (Some(number), _) => Ok(ops::float(number)),
         (None, Val::V(Value::Str(text))) => {
-            text.trim().parse().map_err(|_| Fail::msg(format!("`{text}` is not a number")))
+            let plain = text.trim();
+            // Python allows `_` between digits.
+            let joined = plain.replace('_', "");
+            let between = !plain.starts_with('_') && !plain.ends_with('_') && !plain.contains("__");
+            if between { joined.parse() } else { plain.parse::<f64>() }
+                .map_err(|_| Fail::msg(format!("`{text}` is not a number")))
         }
         _ => Err(Fail::msg(format!("a number is expected, not {}", value.kind()))),
     }
@@ -55,7 +60,10 @@ fn abs(_: &Call, value: Val, args: Args) -> R<Val> {
         Some(Number::Int(int)) if int < 0 => ops::negative(&value),
         Some(Number::Float(float)) => Ok(Val::from(float.abs())),
         Some(Number::Int(_)) => Ok(value),
-        None => Err(Fail::msg(format!("a number is expected, not {}", value.kind()))),
+        None => Err(Fail::said(
+            format!("a number is expected, not {}", value.kind()),
+            format!("bad operand type for abs(): '{}'", value.type_name()),
+        )),
     }
 }
 
@@ -78,7 +86,15 @@ fn int(call: &Call, value: Val, mut args: Args) -> R<Val> {
 }
 
 fn parse_int(text: &str, base: i128) -> Option<Val> {
-    let text = text.trim().replace('_', "");
+    let text: String = text
+        .trim()
+        .chars()
+        .filter(|c| *c != '_')
+        .map(|c| match super::super::codec::decimal(c) {
+            Some(digit) if !c.is_ascii() => char::from_digit(digit, 10).unwrap_or(c),
+            _ => c,
+        })
+        .collect();
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(&text)),
@@ -131,9 +147,13 @@ fn round(_: &Call, value: Val, mut args: Args) -> R<Val> {
         "common" => (number * factor).round_ties_even() / factor,
         "ceil" => (number * factor).ceil() / factor,
         "floor" => (number * factor).floor() / factor,
-        _ => return Err(Fail::msg("the method is `common`, `ceil` or `floor`")),
+        _ => {
+            let words = "method must be common, ceil or floor";
+            return Err(Fail::said("the method is `common`, `ceil` or `floor`", words));
+        }
     };
     match (&*method, &value) {
+        ("common", Val::V(Value::Bool(flag))) if precision >= 0 => Ok(Val::from(i128::from(*flag))),
         #[expect(clippy::cast_possible_truncation, reason = "rounding an integer gives one")]
         ("common", Val::V(Value::Int(int))) => Ok(Val::from(if precision >= 0 { *int } else { rounded as i128 })),
         _ => Ok(Val::from(rounded)),
@@ -145,7 +165,7 @@ fn log(_: &Call, value: Val, mut args: Args) -> R<Val> {
     args.finish()?;
     let number = only_number(&value, "log")?;
     if number <= 0.0 {
-        return Err(Fail::msg("the logarithm needs a number above 0"));
+        return Err(Fail::said("the logarithm needs a number above 0", "math domain error"));
     }
     Ok(Val::from(match base {
         None => number.ln() / 1.0,
@@ -165,7 +185,10 @@ fn root(_: &Call, value: Val, mut args: Args) -> R<Val> {
     args.finish()?;
     let number = only_number(&value, "root")?;
     if number < 0.0 {
-        return Err(Fail::msg("the root needs a number from 0 up"));
+        return Err(Fail::said(
+            "the root needs a number from 0 up",
+            "root() can only be used on numbers: math domain error",
+        ));
     }
     #[expect(clippy::float_cmp, reason = "the square root is exact")]
     Ok(Val::from(if base == 2.0 { number.sqrt() } else { number.powf(1.0 / base) }))

@@ -31,9 +31,16 @@ fn plain(call: &Call, value: Val, args: &Args, change: impl FnOnce(&str) -> Stri
         Val::V(crate::value::Value::Str(text)) => Ok(Val::from(change(text))),
         other => {
             let _ = call;
-            Err(Fail::msg(format!("a path must be a string, not {}", other.kind())))
+            Err(no_path(other))
         }
     }
+}
+
+fn no_path(value: &Val) -> Fail {
+    Fail::said(
+        format!("a path must be a string, not {}", value.kind()),
+        format!("expected str, bytes or os.PathLike object, not {}", value.type_name()),
+    )
 }
 
 /// `os.path.split`.
@@ -84,10 +91,7 @@ pub fn join<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 fn texts(call: &Call, value: &Val) -> R<Vec<std::sync::Arc<str>>> {
-    call.items(value)?
-        .iter()
-        .map(|item| item.as_text().ok_or_else(|| Fail::msg(format!("a path must be a string, not {}", item.kind()))))
-        .collect()
+    call.items(value)?.iter().map(|item| item.as_text().ok_or_else(|| no_path(item))).collect()
 }
 
 fn path_join(call: &Call, value: Val, args: Args) -> R<Val> {
@@ -100,6 +104,10 @@ fn path_join(call: &Call, value: Val, args: Args) -> R<Val> {
             format!("`path_join` wants a string or a list, not {}", value.kind()),
             format!("|path_join expects string or sequence, got <class '{}'> instead.", value.type_name()),
         ));
+    }
+    if value.len()? == 0 {
+        let words = "join() missing 1 required positional argument: 'a'";
+        return Err(Fail::said("`path_join` wants a path", words));
     }
     let parts = texts(call, &value)?;
     Ok(Val::from(join(parts.iter().map(|part| &**part))))

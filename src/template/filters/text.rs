@@ -123,7 +123,7 @@ fn indent(call: &Call, value: Val, mut args: Args) -> R<Val> {
         if index > 0 {
             out.push('\n');
         }
-        if (index > 0 || first) && (blank || !line.is_empty()) {
+        if (index == 0 && first) || (index > 0 && (blank || !line.is_empty())) {
             out.push_str(&width);
         }
         out.push_str(line);
@@ -138,6 +138,13 @@ fn truncate(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let leeway = usize::try_from(args.int(3, "leeway")?.unwrap_or(5)).unwrap_or(0);
     args.finish()?;
     let text = call.text(&value)?;
+    let least = end.chars().count();
+    if length < least {
+        return Err(Fail::said(
+            format!("the length must be {least} or more, which the end `{end}` takes"),
+            format!("expected length >= {least}, got {length}"),
+        ));
+    }
     let chars: Vec<char> = text.chars().collect();
     if chars.len() <= length + leeway {
         return Ok(Val::from(text));
@@ -157,15 +164,20 @@ fn wordwrap(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let width = usize::try_from(args.int(0, "width")?.unwrap_or(79)).unwrap_or(79).max(1);
     let break_long = args.flag(1, "break_long_words", true)?;
     let join = args.text(call, 2, "wrapstring")?.unwrap_or_else(|| "\n".into());
+    let hyphens = args.flag(3, "break_on_hyphens", true)?;
     args.finish()?;
     let mut lines: Vec<String> = Vec::new();
     for paragraph in call.text(&value)?.lines() {
         let mut line = String::new();
         let mut any = false;
-        for word in paragraph.split_whitespace() {
+        let words = paragraph.split_whitespace().flat_map(|word| {
+            let chunks = if hyphens { at_hyphens(word) } else { vec![word] };
+            chunks.into_iter().enumerate().map(|(index, chunk)| (index == 0, chunk))
+        });
+        for (begins, word) in words {
             let mut word: String = word.to_owned();
             loop {
-                let gap = usize::from(!line.is_empty());
+                let gap = usize::from(begins && !line.is_empty());
                 if line.chars().count() + gap + word.chars().count() <= width {
                     if gap == 1 {
                         line.push(' ');
@@ -182,8 +194,12 @@ fn wordwrap(call: &Call, value: Val, mut args: Args) -> R<Val> {
                     line = word;
                     break;
                 }
-                let rest: String = word.chars().skip(width).collect();
-                lines.push(word.chars().take(width).collect());
+                // A long word is broken behind its last hyphen that fits, else where the line ends.
+                let head: Vec<char> = word.chars().take(width).collect();
+                let cut =
+                    head.iter().rposition(|c| *c == '-').filter(|at| hyphens && *at > 0).map_or(width, |at| at + 1);
+                let rest: String = word.chars().skip(cut).collect();
+                lines.push(word.chars().take(cut).collect());
                 any = true;
                 word = rest;
                 if word.is_empty() {
@@ -198,6 +214,30 @@ fn wordwrap(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let total: usize = lines.iter().map(String::len).sum();
     call.cx().room_for_text(total.saturating_add(join.len().saturating_mul(lines.len())))?;
     Ok(Val::from(lines.join(&*join)))
+}
+
+/// The parts of a word that a line may end between: behind hyphens with letters on both sides.
+fn at_hyphens(word: &str) -> Vec<&str> {
+    let chars: Vec<(usize, char)> = word.char_indices().collect();
+    let letter = |index: usize| chars.get(index).is_some_and(|(_, c)| c.is_alphabetic());
+    let wordy = |index: Option<usize>| {
+        index.and_then(|index| chars.get(index)).is_some_and(|(_, c)| c.is_alphanumeric() || *c == '_')
+    };
+    let mut out = Vec::new();
+    let mut start = 0;
+    for (index, (at, c)) in chars.iter().enumerate() {
+        let before = wordy(index.checked_sub(1))
+            && (wordy(index.checked_sub(2))
+                || (index >= 3 && chars[index - 2].1 == '-' && wordy(index.checked_sub(3))));
+        let hyphen = |index: usize| chars.get(index).is_some_and(|(_, c)| *c == '-');
+        let after = letter(index + 1) && (letter(index + 2) || (hyphen(index + 2) && letter(index + 3)));
+        if *c == '-' && before && after {
+            out.push(&word[start..=*at]);
+            start = at + 1;
+        }
+    }
+    out.push(&word[start..]);
+    out
 }
 
 fn striptags(call: &Call, value: Val, args: Args) -> R<Val> {

@@ -1,10 +1,15 @@
 //! The lookups of ansible-core, one function each.
 
+mod config;
 mod files;
 mod ini;
 mod items;
 mod password;
 mod tables;
+mod url;
+
+pub use config::{Setting, SettingKind};
+pub use url::WebLookup;
 
 use std::sync::Arc;
 
@@ -48,12 +53,6 @@ pub const NAMES: &[&str] = &[
     "vars",
 ];
 
-/// Lookups of ansible-core that hostctl does not have, and what to use instead.
-pub const REFUSED: &[(&str, &str)] = &[
-    ("config", "hostctl has no Ansible configuration to look into"),
-    ("url", "fetch it with a task: `uri` or `get_url`, and `register` the result"),
-];
-
 /// True if there is such a lookup.
 pub fn known(name: &str) -> bool {
     NAMES.contains(&name)
@@ -73,9 +72,12 @@ pub fn run(call: &Call, name: &str, terms: Vec<Val>, options: Options, with: boo
     dispatch(call, name, terms, options, with).map_err(|fail| fail.in_plugin("lookup", name))
 }
 
+/// What a lookup does not take is left: Ansible does not look at it either.
 fn dispatch(call: &Call, name: &str, terms: Vec<Val>, options: Options, with: bool) -> R<Vec<Val>> {
     let mut args = Args::new(Vec::new(), options);
-    let found = match name {
+    match name {
+        "config" => config::config(call, &terms, &mut args),
+        "url" => url::url(call, &terms, &mut args),
         "items" => items::items(call, &terms),
         "list" => Ok(terms),
         "flattened" => items::flattened(call, &terms),
@@ -107,16 +109,8 @@ fn dispatch(call: &Call, name: &str, terms: Vec<Val>, options: Options, with: bo
         "csvfile" => tables::csvfile(call, &terms, &mut args),
         "ini" => ini::ini(call, &terms, &mut args),
         "password" => password::password(call, &terms, &mut args),
-        other => {
-            let fail = Fail::msg(format!("the lookup `{other}` is not supported"));
-            Err(match REFUSED.iter().find(|(name, _)| *name == other) {
-                Some((_, instead)) => fail.with_hint(*instead),
-                None => fail,
-            })
-        }
-    }?;
-    args.finish()?;
-    Ok(found)
+        other => Err(Fail::msg(format!("the lookup `{other}` is not supported"))),
+    }
 }
 
 /// Terms as texts.
@@ -140,7 +134,7 @@ fn inventory_hostnames(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
 }
 
 fn env(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
-    let default = args.take_kw("default");
+    let default = args.take_kw("default").filter(|default| !default.is_none());
     let mut out = Vec::new();
     for term in texts(call, terms)? {
         let name = term.split_whitespace().next().unwrap_or_default();
@@ -154,7 +148,7 @@ fn env(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
 }
 
 fn vars(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
-    let default = args.take_kw("default");
+    let default = args.take_kw("default").filter(|default| !default.is_none());
     let mut out = Vec::new();
     for term in terms {
         let Some(name) = term.as_text() else {

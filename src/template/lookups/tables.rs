@@ -8,7 +8,10 @@ use super::texts;
 fn read(call: &Call, name: &str) -> R<String> {
     let host = call.cx().templates.host();
     let path = host.find("files", name, &call.ev.env.scope);
-    let path = path.ok_or_else(|| Fail::msg(format!("the file `{name}` was not found")))?;
+    let path = path.ok_or_else(|| {
+        let words = "expected str, bytes or os.PathLike object, not NoneType";
+        Fail::said(format!("the file `{name}` was not found"), words)
+    })?;
     Ok(String::from_utf8_lossy(&host.read(&path)?).into_owned())
 }
 
@@ -38,6 +41,27 @@ pub fn term_options(term: &str, known: &[&str]) -> R<(Option<String>, Vec<(Strin
     Ok(((!key.is_empty()).then(|| key.join(" ")), options))
 }
 
+/// A term's words, and the options in it: whatever has a `=` must be one.
+fn words_and_options(term: &str) -> R<(Option<String>, Vec<(String, String)>)> {
+    const OPTIONS: [&str; 6] = ["file", "delimiter", "col", "keycol", "encoding", "default"];
+    if !term.contains('=') {
+        return Ok((Some(term.to_owned()), Vec::new()));
+    }
+    let mut key: Vec<&str> = Vec::new();
+    let mut options: Vec<(String, String)> = Vec::new();
+    for part in term.split_whitespace() {
+        match part.split_once('=') {
+            Some((name, value)) if OPTIONS.contains(&name) => options.push((name.to_owned(), value.to_owned())),
+            Some((name, _)) => {
+                let words = format!("'{name}' is not a valid option");
+                return Err(Fail::said(format!("there is no option `{name}`"), words));
+            }
+            None => key.push(part),
+        }
+    }
+    Ok(((!key.is_empty()).then(|| key.join(" ")), options))
+}
+
 /// A cell of a table by the key in its key column.
 pub fn csvfile(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
     let mut given = |name: &str, default: &str| -> R<String> {
@@ -52,7 +76,7 @@ pub fn csvfile(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
     }
     let mut out = Vec::new();
     for term in texts(call, terms)? {
-        let (key, options) = term_options(&term, &["file", "delimiter", "col", "keycol", "encoding", "default"])?;
+        let (key, options) = words_and_options(&term)?;
         let key = key.filter(|key| !key.is_empty()).ok_or_else(|| {
             Fail::said("`csvfile` needs the key to look for", "Search key is required but was not found")
         })?;
@@ -67,7 +91,12 @@ pub fn csvfile(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
         let (col, key_col) = (number(option("col", &col))?, number(option("keycol", &key_col))?);
         let text = read(call, &option("file", &file))?;
         let rows = rows(&text, delimiter);
-        let found = rows.iter().find(|row| row.get(key_col) == Some(&key)).and_then(|row| row.get(col));
+        let found = match rows.iter().find(|row| row.get(key_col) == Some(&key)) {
+            None => None,
+            Some(row) => Some(row.get(col).ok_or_else(|| {
+                Fail::said(format!("the row of `{key}` has no column {col}"), "list index out of range")
+            })?),
+        };
         match (found, &default) {
             (Some(cell), _) => out.push(Val::from(cell.as_str())),
             (None, Some(default)) => out.push(default.clone()),
@@ -110,6 +139,15 @@ fn rows(text: &str, delimiter: char) -> Vec<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_term_may_hold_options() {
+        let parsed = words_and_options("von Last file=a.csv delimiter=, col=1").ok().unwrap();
+        assert_eq!(parsed.0.as_deref(), Some("von Last"));
+        assert_eq!(parsed.1.len(), 3);
+        assert!(words_and_options("a file=x nope=1").is_err());
+        assert_eq!(words_and_options("file=x").ok().unwrap().0, None);
+    }
 
     #[test]
     fn reads_quoted_cells() {
