@@ -18,7 +18,7 @@ use crate::vars::Scope;
 type Json = serde_json::Value;
 
 /// What one question to a host gets at most.
-const ATTEMPT: Duration = Duration::from_secs(60);
+const ATTEMPT: Duration = Duration::from_mins(1);
 /// The longest pause between two questions after a reboot, in seconds.
 const PAUSE: u64 = 12;
 
@@ -32,7 +32,7 @@ fn text<'a>(result: &'a Map, key: &str) -> &'a str {
 
 impl HostRun {
     /// One module on the host, within a limit. Lost connections are forgotten.
-    async fn ask(&self, spec: &TargetSpec, call: Call, limit: Duration) -> Result<Outcome, Failure> {
+    async fn ask_within(&self, spec: &TargetSpec, call: Call, limit: Duration) -> Result<Outcome, Failure> {
         let targets = &self.play.engine.targets;
         let work = async {
             let target = targets.target(spec).await?;
@@ -59,7 +59,7 @@ impl HostRun {
     /// A line for the host's shell, as `raw` gives it: code, output, errors.
     async fn line(&self, spec: &TargetSpec, line: &str, limit: Duration) -> Result<(i128, String, String), Failure> {
         let call = Call::new("raw", serde_json::json!({ "free_form": line }));
-        let result = match self.ask(spec, call, limit).await {
+        let result = match self.ask_within(spec, call, limit).await {
             Ok(outcome) => outcome.result,
             Err(failure) if failure.result.contains_key(&StrKey("rc")) => failure.result,
             Err(failure) => return Err(failure),
@@ -102,7 +102,7 @@ impl HostRun {
             }
             self.forget(&spec).await;
             let each = left.min(ATTEMPT.max(Duration::from_secs(args.connect_timeout)));
-            match self.ask(&spec, Call::new("ping", serde_json::json!({})), each).await {
+            match self.ask_within(&spec, Call::new("ping", serde_json::json!({})), each).await {
                 Ok(_) => {
                     let result = map! { "elapsed" => elapsed(started) };
                     return Ok(Attempt::from_outcome(Outcome { result, ..Outcome::default() }));
@@ -151,7 +151,7 @@ impl HostRun {
             Err(failure) if failure.diagnostic.kind == Kind::Unreachable => {}
             Err(failure) => return Err(failure),
         }
-        tokio::time::sleep(Duration::from_secs(u64::try_from(args.post_reboot_delay).unwrap_or(0))).await;
+        tokio::time::sleep(Duration::from_secs_f64(args.post_reboot_delay.trunc().clamp(0.0, 1e7))).await;
         let each = args.connect_timeout.filter(|seconds| *seconds > 0).map_or(ATTEMPT, Duration::from_secs);
         let limit = Duration::from_secs(args.reboot_timeout);
         for step in [Step::BootTime, Step::Test] {
@@ -209,7 +209,7 @@ impl HostRun {
             }
             None => {
                 let (_, id, _) = self.line(spec, ". /etc/os-release && echo \"$ID\"", ATTEMPT).await?;
-                let minutes = args.pre_reboot_delay.max(0) / 60;
+                let minutes = (args.pre_reboot_delay.clamp(0.0, 1e7) / 60.0).floor();
                 match id.trim() {
                     "alpine" => ("reboot".to_owned(), String::new()),
                     "void" => ("shutdown".to_owned(), format!("-r +{minutes} \"{}\"", args.msg)),
@@ -224,7 +224,7 @@ impl HostRun {
             "find",
             serde_json::json!({ "paths": args.search_paths, "patterns": [program], "file_type": "any" }),
         );
-        let found = self.ask(spec, call, ATTEMPT).await?;
+        let found = self.ask_within(spec, call, ATTEMPT).await?;
         let files = found.result.get(&StrKey("files")).and_then(Value::as_list).unwrap_or_default();
         match files.first().and_then(|file| file.get("path")).and_then(Value::as_str) {
             Some(path) => Ok(format!("{path} {words}")),

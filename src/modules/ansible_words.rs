@@ -3,11 +3,23 @@
 use super::spec::{ArgError, ModuleEntry};
 use crate::value::{Value, python_repr, python_str};
 
+/// Modules of Ansible that run on the controller and check the names of their arguments themselves.
+const OPTIONS: &[&str] = &["fail", "group_by", "reboot", "set_stats", "wait_for_connection"];
+
 /// The `msg` of a call whose arguments were refused: Ansible tells the first error, in the order of its own checks.
 pub fn ansible_message(entry: &ModuleEntry, called: &str, errors: &[ArgError]) -> Option<String> {
     let has = |code: &str| errors.iter().find(|error| error.code == code && !error.ansible.is_empty());
     let missing: Vec<&str> =
         errors.iter().filter(|error| error.code == "M0003").map(|error| error.ansible.as_str()).collect();
+    if entry.meta.name == "copy" {
+        // Ansible's own order: what is copied, then where to.
+        if has("M0007").is_some() {
+            return Some("src (or content) is required".to_owned());
+        }
+        if missing.contains(&"dest") {
+            return Some("dest is required".to_owned());
+        }
+    }
     if let (Some(words), true) = (entry.meta.missing, !missing.is_empty() || has("M0007").is_some()) {
         return Some(words.to_owned());
     }
@@ -31,6 +43,9 @@ pub fn ansible_message(entry: &ModuleEntry, called: &str, errors: &[ArgError]) -
         return None;
     }
     unknown.sort_unstable();
+    if OPTIONS.contains(&entry.meta.name) {
+        return Some(format!("Invalid options for {called}: {}", unknown.join(",")));
+    }
     let mut known: Vec<String> = entry
         .spec()
         .args
@@ -114,6 +129,9 @@ mod tests {
         check("replace", Map::new(), "missing required arguments: path, regexp");
         check("script", Map::new(), "one of the following is required: _raw_params, cmd");
         check("fetch", Map::new(), "src and dest are required");
+        check("copy", map! { "src" => "x" }, "dest is required");
+        check("copy", map! { "dest" => "x" }, "src (or content) is required");
+        check("wait_for_connection", map! { "foo" => 1 }, "Invalid options for wait_for_connection: foo");
         check(
             "ping",
             map! { "x" => 1, "a" => 1 },

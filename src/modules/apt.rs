@@ -145,28 +145,6 @@ enum Upgrade {
     Yes,
 }
 
-impl Args {
-    /// What `package` asks for.
-    pub(super) fn of(
-        name: Vec<String>,
-        state: State,
-        update_cache: Option<bool>,
-        cache_valid_time: Option<i64>,
-    ) -> Self {
-        Self {
-            name: Some(name),
-            state,
-            update_cache,
-            cache_valid_time: cache_valid_time.unwrap_or_default(),
-            dpkg_options: keep_old(),
-            lock_timeout: sixty(),
-            update_cache_retries: five(),
-            update_cache_retry_max_delay: twelve(),
-            ..Self::default()
-        }
-    }
-}
-
 /// The module.
 pub struct Apt;
 

@@ -355,9 +355,9 @@ pub(super) fn apt_path(cx: &Cx, name: &str, default: &str) -> Result<PathBuf> {
     let text = cx.probe().run(apt(&["apt-config", "dump"]))?.out();
     let value = |name: &str| {
         let lines = text.lines().filter_map(|line| line.split_once(' '));
-        let found =
+        let mut found =
             lines.filter(|(key, _)| *key == name).map(|(_, value)| value.trim_end_matches(';').trim_matches('"'));
-        found.last().unwrap_or_default().to_owned()
+        found.next_back().unwrap_or_default().to_owned()
     };
     // A relative path is below the next name up: `Dir::Etc::sourceparts`, `Dir::Etc`, `Dir`.
     let mut path = PathBuf::new();
@@ -392,8 +392,8 @@ fn file_name(source: &str) -> String {
         }
     }
     plain.push_str(rest);
-    let words = plain.split_whitespace().map(|word| word.split_once("://").map_or(word, |(_, rest)| rest));
-    let first = words.filter(|word| !matches!(*word, "deb" | "deb-src")).next().unwrap_or_default();
+    let mut words = plain.split_whitespace().map(|word| word.split_once("://").map_or(word, |(_, rest)| rest));
+    let first = words.find(|word| !matches!(*word, "deb" | "deb-src")).unwrap_or_default();
     let first = first.split_once('@').map_or(first, |(_, rest)| rest);
     let parts = first.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join("_")
@@ -401,6 +401,8 @@ fn file_name(source: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use serde_json::json;
 
     use super::super::testing::{Try, get, module};
@@ -481,7 +483,6 @@ mod tests {
         let text = std::fs::read_to_string(&path).expect("list");
         assert_eq!(text, repo.replace("  ", " ") + "\n");
         assert_eq!(get(&outcome, "diff")[0]["after"], text.as_str());
-        use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(std::fs::metadata(&path).expect("list").permissions().mode() & 0o777, 0o600);
         let lists = std::fs::read_dir(private.folder.path().join("lib/lists")).expect("lists").count();
         assert!(lists > 1, "the lists were read");

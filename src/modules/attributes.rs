@@ -199,8 +199,12 @@ fn apply_attributes(cx: &Cx, path: &Path, wanted: &str, diff: &mut StateDiff) ->
         Some(sign @ ('+' | '-' | '=')) => (sign, &wanted[1..]),
         _ => ('=', wanted),
     };
-    let (_, present) = attribute_flags(cx, path).unwrap_or_default();
+    let found = attribute_flags(cx, path);
+    let known = found.is_some();
+    let (_, present) = found.unwrap_or_default();
     let settled = match operator {
+        // What cannot be read may be set all the same.
+        '-' if !known => false,
         '+' => flags.chars().all(|flag| present.contains(flag)),
         '-' => flags.chars().all(|flag| !present.contains(flag)),
         _ => {

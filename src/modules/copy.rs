@@ -192,7 +192,8 @@ impl Module for Copy {
             };
             if job.dest_is_folder || cx.probe().is_dir(&job.dest) {
                 let message = format!("`content` needs a file as `dest`, and `{}` is a folder", shown(&job.dest));
-                return Err(Diagnostic::task("H0107", message).into());
+                let words = "can not use content with a dir as dest";
+                return Err(Diagnostic::task("H0107", message).with_registered(words).into());
             }
             return job.one(Source::of_bytes(text.into_bytes(), None));
         }
@@ -385,13 +386,15 @@ impl Job<'_> {
         }
         insert(result, "dest", shown(&path));
         let exists = probe.exists(&path);
-        if exists && !self.force {
-            insert(result, "msg", "file already exists");
-            add_path_info(cx, result, &path);
-            return Ok(false);
-        }
         // What a task before would have made is not there in check mode.
         let sent = !matches!(source.body, Body::HostFile(_));
+        if exists && !self.force {
+            if !sent {
+                insert(result, "msg", "file already exists");
+                add_path_info(cx, result, &path);
+            }
+            return Ok(false);
+        }
         if let Some(parent) = path.parent()
             && !parent.as_os_str().is_empty()
             && !probe.exists(parent)

@@ -306,6 +306,8 @@ fn key(cx: &Cx, given: &str, keys: &Path, slug: &str) -> Result<Option<PathBuf>,
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use serde_json::json;
 
     use super::super::testing::{Try, get, module};
@@ -383,7 +385,6 @@ mod tests {
         let path = folder.path().join("etc/sources.list.d/own.sources");
         let text = std::fs::read_to_string(&path).expect("source");
         assert_eq!(text, "X-Repolib-Name: own\nSigned-By:\n    -----BEGIN PGP\n    .\n    abc\nTypes: deb\n");
-        use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(std::fs::metadata(&path).expect("source").permissions().mode() & 0o777, 0o600);
     }
 }

@@ -10,6 +10,7 @@ use super::attributes::{FileArgs, StateDiff, add_path_info, apply, gid_of, uid_o
 use super::call::Failure;
 use super::cx::Cx;
 use super::file_times::{Stamp, Times};
+use super::refusal::refused_with;
 use super::spec::{Meta, Module};
 use super::types::HostPath;
 use crate::diag::{Diagnostic, Result};
@@ -127,13 +128,13 @@ impl Module for File {
             FileState::Directory => State::Directory,
             FileState::Hard => State::Hard,
         });
-        let refuse =
-            |message: &str| Failure::with_result(conflict(message.to_owned()), map! { "path" => shown(&path) });
         if args.recurse && state != State::Directory {
-            return Err(refuse("`recurse` requires state to be `directory`"));
+            let words = "recurse option requires state to be 'directory'";
+            return Err(refused_with("H0107", words, map! { "path" => shown(&path) }));
         }
         if src.is_some() && !matches!(state, State::Link | State::Hard) {
-            return Err(refuse("`src` requires state to be `link` or `hard`"));
+            let words = "src option requires state to be 'link' or 'hard'";
+            return Err(refused_with("H0107", words, map! { "path" => shown(&path) }));
         }
         let times = Times::parse(
             (args.modification_time.as_deref(), &args.modification_time_format),

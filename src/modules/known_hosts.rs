@@ -130,7 +130,6 @@ impl Module for KnownHosts {
             return Ok(result);
         }
         let what = format!("key of {host} in {name}");
-        let exists = cx.probe().exists(&path);
         cx.change(what, |hand| {
             if let Some(folder) = path.parent()
                 && !folder.exists()
@@ -139,8 +138,7 @@ impl Module for KnownHosts {
                 hand.chmod(folder, 0o700)?;
             }
             let target = hand.probe().real(&path);
-            let mode = if exists { None } else { Some(0o600) };
-            hand.write(&target, Content::Bytes(after.as_bytes()), WriteOptions { mode, ..WriteOptions::default() })
+            hand.write(&target, Content::Bytes(after.as_bytes()), WriteOptions::default())
         })?;
         Ok(result)
     }

@@ -1,16 +1,18 @@
 //! `package`: packages by whichever manager the host has.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map as Json, Value as JsonValue};
 
 use super::apt;
 use super::call::Failure;
 use super::cx::Cx;
+use super::refusal::refused;
 use super::spec::{Meta, Module};
 use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::process::Program;
-use crate::value::{Map, insert};
+use crate::value::{Map, Value, from_json, insert};
 
 /// Installs and removes packages with the host's own manager: apt, or dnf.
 ///
@@ -19,8 +21,7 @@ use crate::value::{Map, insert};
 ///     name: [lvm2, curl]
 ///     state: present
 /// ```
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(JsonSchema)]
 pub struct Args {
     /// The packages, as the manager names them.
     #[serde(default)]
@@ -37,6 +38,31 @@ pub struct Args {
     /// The manager to use.
     #[serde(default, rename = "use")]
     manager: Use,
+    /// What else was given: it goes to the manager's own module, as in Ansible.
+    #[schemars(skip)]
+    more: Json<String, JsonValue>,
+}
+
+/// One argument, taken out of all.
+fn take<T: serde::de::DeserializeOwned + Default, E: serde::de::Error>(
+    all: &mut Json<String, JsonValue>,
+    name: &str,
+) -> std::result::Result<T, E> {
+    all.remove(name).map_or_else(|| Ok(T::default()), |value| serde_json::from_value(value).map_err(E::custom))
+}
+
+impl<'de> Deserialize<'de> for Args {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let mut more = Json::deserialize(deserializer)?;
+        Ok(Self {
+            name: take(&mut more, "name")?,
+            state: take(&mut more, "state")?,
+            update_cache: take(&mut more, "update_cache")?,
+            cache_valid_time: take(&mut more, "cache_valid_time")?,
+            manager: take(&mut more, "use")?,
+            more,
+        })
+    }
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize, JsonSchema, Default, PartialEq, Eq)]
@@ -71,7 +97,7 @@ impl Module for Package {
         full_name: "ansible.builtin.package",
         also: &["ansible.legacy.package"],
         summary: "Manage packages with the host's own manager",
-        one_of: &[&["name", "update_cache", "cache_valid_time"]],
+        any_argument: true,
         reads: &["dpkg-query", "apt-cache", "apt-get -s", "dpkg --compare-versions", "rpm -q", "dnf -q check-update"],
         ..Meta::NONE
     };
@@ -97,7 +123,16 @@ impl Module for Package {
             State::Absent | State::Removed => apt::State::Absent,
         };
         if use_apt {
-            return apt::run(cx, &apt::Args::of(args.name, state, args.update_cache, args.cache_valid_time));
+            return apt::run(cx, &for_apt(args)?);
+        }
+        let mut more: Vec<&str> = args.more.keys().map(String::as_str).collect();
+        if !more.is_empty() {
+            more.sort_unstable();
+            let message = format!("hostctl does not hand `{}` to dnf", more.join("`, `"));
+            return Err(Diagnostic::task("M0002", message).with_hint("hostctl doc package").into());
+        }
+        if args.name.is_empty() && args.update_cache.is_none() {
+            return Err(refused("M0003", "one of the following is required: name, update_cache"));
         }
         if args.cache_valid_time.is_some() {
             return Err(Diagnostic::task("H0103", "`cache_valid_time` is known to apt only, and this host has dnf")
@@ -109,6 +144,32 @@ impl Module for Package {
         }
         dnf(cx, &args.name, state)
     }
+}
+
+/// The arguments for apt's own module, checked by its table.
+fn for_apt(args: Args) -> Result<apt::Args, Failure> {
+    let mut given = args.more;
+    if !args.name.is_empty() {
+        given.insert("name".to_owned(), args.name.into());
+    }
+    let state = serde_json::to_value(args.state)
+        .map_err(|error| Diagnostic::internal(format!("a state has no text: {error}")))?;
+    given.insert("state".to_owned(), state);
+    given.extend(args.update_cache.map(|update| ("update_cache".to_owned(), update.into())));
+    given.extend(args.cache_valid_time.map(|seconds| ("cache_valid_time".to_owned(), seconds.into())));
+    let entry = super::find("apt").ok_or_else(|| Diagnostic::internal("there is no module `apt`"))?;
+    let Value::Map(map) = from_json(JsonValue::Object(given)) else {
+        return Err(Diagnostic::internal("arguments are no mapping").into());
+    };
+    let json = entry.spec().coerce(&map, &|_| false).map_err(|errors| {
+        let message = errors.first().map_or_else(String::new, |error| error.message.clone());
+        let said = super::ansible_message(entry, "ansible.legacy.apt", &errors).unwrap_or_default();
+        let code = errors.first().map_or("M0002", |error| error.code);
+        Diagnostic::task(code, message).with_registered(said)
+    })?;
+    let args =
+        serde_json::from_value(json).map_err(|error| Diagnostic::task("M0001", format!("`package`: {error}")))?;
+    Ok(args)
 }
 
 fn dnf(cx: &Cx, names: &[String], state: apt::State) -> Result<Map, Failure> {

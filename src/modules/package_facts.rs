@@ -154,8 +154,7 @@ fn debian(cx: &Cx) -> Result<Vec<(String, Map)>> {
     let there = ["installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending"];
     let native = output
         .lines()
-        .filter_map(|line| line.split('\t').nth(2).filter(|_| line.split('\t').nth(1) == Some("dpkg")))
-        .next()
+        .find_map(|line| line.split('\t').nth(2).filter(|_| line.split('\t').nth(1) == Some("dpkg")))
         .unwrap_or_default();
     let mut list = Vec::new();
     for line in output.lines() {

@@ -32,6 +32,7 @@ use crate::value::{Map, Value, insert};
 /// ```
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the arguments' names are Ansible's")]
 pub struct Args {
     /// How the packages shall be.
     #[serde(default)]
@@ -207,7 +208,7 @@ impl Work<'_> {
         said.stderr.extend_from_slice(&output.stderr);
         let absent = args.state == State::Absent;
         let missing = output.out().contains("not installed") || output.err().contains("not installed");
-        if !output.success() && !(output.rc == 1 && absent && missing) {
+        if !(output.success() || (output.rc == 1 && absent && missing)) {
             return Err(failed(&words.shown, &said));
         }
         let changed = match before {

@@ -130,7 +130,7 @@ fn fits(operator: &str, wanted: &str, found: &str) -> bool {
         ">" => {
             version.cmp(&limit) == Ordering::Greater
                 && !(limit.post.is_none() && version.post.is_some() && same_base(&version, &limit))
-                && !(!version.local.is_empty() && same_base(&version, &limit))
+                && (version.local.is_empty() || !same_base(&version, &limit))
         }
         "<" => {
             version.cmp(&limit) == Ordering::Less

@@ -61,10 +61,10 @@ pub struct RebootArgs {
     pub msg: String,
     /// Seconds to wait after the command before the host is asked.
     #[serde(default)]
-    pub post_reboot_delay: i64,
+    pub post_reboot_delay: f64,
     /// Seconds until the host goes down, in whole minutes.
     #[serde(default)]
-    pub pre_reboot_delay: i64,
+    pub pre_reboot_delay: f64,
     /// What starts the host anew, if not `shutdown`.
     pub reboot_command: Option<String>,
     /// Seconds to wait for the host, and again for `test_command`.

@@ -69,6 +69,10 @@ impl Module for TempFile {
                 return Err(refused("H0107", format!("{name} must be a valid file name component")));
             }
         }
+        if cx.check_mode() {
+            cx.skip();
+            return Ok(map! { "msg" => "remote module (tempfile) does not support check mode" });
+        }
         let folder = args.path.map_or_else(std::env::temp_dir, |path| path.expand(cx.environment()));
         let word = if matches!(args.state, State::Directory) { "folder" } else { "file" };
         let made = cx.change(format!("create a temporary {word}"), |host| {
@@ -91,7 +95,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().to_string_lossy().into_owned();
         let args = map! { "path" => path, "state" => "directory", "prefix" => "p", "suffix" => "-s" };
-        assert!(module("tempfile", args.clone()).check(true).ok().changed);
+        assert!(module("tempfile", args.clone()).check(true).ok().skipped);
         assert_eq!(std::fs::read_dir(folder.path()).expect("list").count(), 0);
         let outcome = module("tempfile", args).ok();
         let made = get(&outcome, "path").as_str().map(std::path::PathBuf::from).expect("path");

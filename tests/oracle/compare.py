@@ -18,7 +18,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 VENV = pathlib.Path(os.environ["HOSTCTL_ORACLE_VENV"])
 CACHE = pathlib.Path(os.environ["HOSTCTL_LAB_CACHE"]) / "oracle-answers"
-WORK = pathlib.Path("/var/tmp/hostctl-oracle")
+WORK = pathlib.Path(os.environ.get("HOSTCTL_ORACLE_WORK", "/var/tmp/hostctl-oracle"))
 HOSTCTL = str(pathlib.Path(os.environ["HOSTCTL"]).resolve())
 
 # Keys of results that differ from run to run, or that tell about Python: not compared.

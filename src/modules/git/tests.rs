@@ -1,3 +1,6 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use base64::Engine as _;
 use serde_json::json;
 
 use super::super::testing::{Try, get, module};
@@ -123,7 +126,6 @@ fn shallow_bare_apart_and_packed() {
     let apart = map! { "dest" => place.at("apart"), "separate_git_dir" => place.at("apart.git"), "umask" => "0077" };
     assert!(place.run(apart).ok().changed);
     assert!(Path::new(&place.at("apart.git/config")).exists() && Path::new(&place.at("apart/.git")).is_file());
-    use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(place.at("apart/a.txt")).expect("file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "the umask");
     let packed = |name: &str| map! { "archive" => place.at(name), "archive_prefix" => "top/", "version" => "v1" };
@@ -151,23 +153,23 @@ fn submodules_follow() {
     assert!(run().ok().changed && place.text("work/sub/a.txt") == "three\n");
 }
 
+/// What git asks for, with the login in a header: nothing of it in an address.
+fn answer(_: &str, headers: &str) -> String {
+    let answer = super::super::web::server::answer;
+    if headers.contains("authorization: basic") {
+        answer("404 Not Found", "", "")
+    } else {
+        answer("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", "")
+    }
+}
+
 #[test]
 fn a_password_reaches_the_server_and_nobody_else() {
     let Some(place) = Place::new() else { return };
-    // What git asks for, with the login in a header: nothing of it in an address.
-    fn answer(_: &str, headers: &str) -> String {
-        use super::super::web::server::answer;
-        if headers.contains("authorization: basic") {
-            answer("404 Not Found", "", "")
-        } else {
-            answer("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", "")
-        }
-    }
     let (base, seen) = super::super::web::server::serve(answer);
     let repo = format!("{}/x.git", base.replace("://", "://me%40x:secret%2Fword@"));
     let failure = place.run(map! { "repo" => repo }).env("http_proxy", "").fails();
     assert!(!format!("{failure:?}").contains("secret"), "{failure:?}");
-    use base64::Engine as _;
     let expected = base64::engine::general_purpose::STANDARD.encode("me@x:secret/word").to_lowercase();
     let headers: Vec<String> = seen.lock().expect("lock").iter().map(|(_, headers, _)| headers.clone()).collect();
     assert!(headers.iter().any(|headers| headers.contains(&expected)), "{headers:?}");
