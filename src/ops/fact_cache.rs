@@ -295,11 +295,11 @@ mod tests {
     #[test]
     fn old_facts_count_as_missing() {
         let folder = tempfile::tempdir().unwrap();
-        let (kept, _) = cache(folder.path(), Some(Duration::from_secs(60)));
+        let (kept, _) = cache(folder.path(), Some(Duration::from_mins(1)));
         kept.save("web", &map! { "a" => 1 });
         assert!(kept.load("web").is_some());
         let file = std::fs::File::open(folder.path().join("made/p_s1_web")).unwrap();
-        file.set_modified(SystemTime::now() - Duration::from_secs(120)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_mins(2)).unwrap();
         assert_eq!(kept.load("web"), None);
     }
 }

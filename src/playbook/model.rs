@@ -128,6 +128,8 @@ pub struct Role {
     pub params: Vec<(Arc<str>, Node)>,
     /// Dependencies from `meta/main.yml`: their defaults and vars are seen by this role too.
     pub dependencies: Vec<Arc<Role>>,
+    /// It stands around its dependencies only: for them it is no parent that includes them.
+    pub dependent: bool,
     /// `allow_duplicates` of `meta/main.yml`.
     pub allow_duplicates: bool,
 }

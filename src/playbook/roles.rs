@@ -208,7 +208,7 @@ impl Parser<'_> {
         let key = role_key(&name, &path, request, &keywords);
 
         // Dependencies see this role's variables and keywords, so they are loaded inside of it.
-        let bare = |dependencies: Vec<Arc<Role>>| Role {
+        let bare = |dependencies: Vec<Arc<Role>>, dependent: bool| Role {
             name: Arc::clone(&name),
             short: short.as_str().into(),
             collection: collection.as_deref().map(Arc::from),
@@ -220,9 +220,10 @@ impl Parser<'_> {
             params: request.params.clone(),
             dependencies,
             allow_duplicates: request.allow_duplicates.unwrap_or(meta.allow_duplicates),
+            dependent,
         };
         let outer = Arc::new(Context {
-            kind: ContextKind::Role(Arc::new(bare(Vec::new()))),
+            kind: ContextKind::Role(Arc::new(bare(Vec::new(), true))),
             keywords: keywords.clone(),
             parent: Some(Arc::clone(&here.context)),
         });
@@ -234,7 +235,7 @@ impl Parser<'_> {
             dependencies.extend(found.last().map(|last| Arc::clone(&last.role)));
             uses.extend(found);
         }
-        let role = Arc::new(bare(dependencies));
+        let role = Arc::new(bare(dependencies, false));
         let context = Arc::new(Context {
             kind: ContextKind::Role(Arc::clone(&role)),
             keywords,
