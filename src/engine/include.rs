@@ -336,11 +336,7 @@ impl HostRun {
             self.tell_start(task, vec![Arc::clone(&self.host)], here);
             true
         } else {
-            let first = round.announce();
-            if first {
-                self.tell_start(task, round.hosts.clone(), here);
-            }
-            first
+            round.announce(|| self.tell_start(task, round.hosts.clone(), here))
         };
         // Those have no conditions.
         let always = matches!(action.trim(), "noop" | "refresh_inventory" | "reset_connection");

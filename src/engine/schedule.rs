@@ -4,8 +4,7 @@
 //! waits until every host of the batch has asked or has ended, then lets those with the
 //! lowest position go. All that go together share a [`Round`].
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use indexmap::IndexMap;
 use tokio::sync::{oneshot, watch};
@@ -31,7 +30,7 @@ impl Position {
 pub(super) struct Round {
     /// In batch order.
     pub hosts: Vec<Arc<str>>,
-    announced: AtomicBool,
+    announced: Once,
     done: watch::Sender<Option<bool>>,
     /// Hosts that have not ended the task yet, and whether one of those that have failed.
     open: Mutex<(usize, bool)>,
@@ -45,7 +44,7 @@ impl Round {
         let open = Mutex::new((hosts.len(), false));
         let (done, verdict) = (watch::channel(None).0, watch::channel(None).0);
         let passed = watch::channel(0).0;
-        Arc::new(Self { hosts, announced: AtomicBool::new(false), done, open, verdict, passed })
+        Arc::new(Self { hosts, announced: Once::new(), done, open, verdict, passed })
     }
 
     /// This host has ended the task. The last one to do so fails those that wait at other tasks, if `failed` holds
@@ -82,9 +81,14 @@ impl Round {
         verdict.wait_for(Option::is_some).await.is_ok_and(|value| value.unwrap_or(false))
     }
 
-    /// True for the first that asks: that one tells that the task starts.
-    pub fn announce(&self) -> bool {
-        !self.announced.swap(true, Ordering::SeqCst)
+    /// The first host tells that the task starts; the others wait until it is told. True for the first.
+    pub fn announce(&self, tell: impl FnOnce()) -> bool {
+        let mut first = false;
+        self.announced.call_once_force(|_| {
+            first = true;
+            tell();
+        });
+        first
     }
 
     /// The host that runs a `run_once` task for all.

@@ -167,9 +167,7 @@ impl HostRun {
 
     /// Tells that a task starts, once for all hosts of a round.
     pub(super) fn announce(&self, task: &Arc<Task>, round: &Round, here: &Here) {
-        if round.announce() {
-            self.tell_start(task, round.hosts.clone(), here);
-        }
+        round.announce(|| self.tell_start(task, round.hosts.clone(), here));
     }
 
     /// Tells that a task starts on these hosts.
