@@ -20,7 +20,7 @@ print(json.dumps({'executable': sys.executable, 'version_info': list(v), 'type':
     'has_sslcontext': '_ssl' in sys.builtin_module_names or PathFinder.find_spec('_ssl') is not None}))";
 
 /// Past this time a host has no Python that answers.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Path and facts of the first Python that answers: a name may be that of a version manager's stand-in.
 pub(super) fn python(probe: &Probe, facts: &mut Map) {
