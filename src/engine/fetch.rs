@@ -3,7 +3,7 @@
 //! The host's answer never names the place on the controller: that follows from the task alone.
 
 use std::io::Write as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use sha1::Digest as _;
@@ -138,11 +138,11 @@ impl HostRun {
         let base = source.rsplit('/').next().unwrap_or_default();
         let here = |path: &str| {
             let path = expand_home(path);
-            normal(&if path.is_absolute() { path } else { self.play.playbook_dir().join(path) })
+            crate::system::fs::normal(&if path.is_absolute() { path } else { self.play.playbook_dir().join(path) })
         };
         if !flat {
             let root = here(dest);
-            let place = normal(Path::new(&format!("{}/{}/{source}", root.display(), self.host)));
+            let place = crate::system::fs::normal(Path::new(&format!("{}/{}/{source}", root.display(), self.host)));
             if !place.starts_with(&root) || place == root {
                 let message = format!(
                     "Detected directory traversal, expected to be contained in '{}' but got '{}'",
@@ -194,21 +194,6 @@ fn missing(failure: Failure, source: &str, fail: bool) -> Result<Attempt, Failur
         return Err(Failure::with_result(diagnostic, result));
     }
     Ok(Attempt::from_outcome(Outcome { result, ..Outcome::default() }))
-}
-
-/// `os.path.normpath` of an absolute path.
-fn normal(path: &Path) -> PathBuf {
-    let mut out = PathBuf::from("/");
-    for part in path.components() {
-        match part {
-            Component::Normal(name) => out.push(name),
-            Component::ParentDir => {
-                out.pop();
-            }
-            _ => {}
-        }
-    }
-    out
 }
 
 /// The new file at its place; a link is followed, what is no file is written into.

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::call::Failure;
 use super::cx::Cx;
 use super::refusal::{no_program, refused, refused_with};
 use super::spec::{Meta, Module};
 use super::types::HostPath;
+use super::types::Presence;
 use super::web::{Common, into_memory};
 use crate::diag::Result;
 use crate::map;
@@ -47,26 +48,15 @@ pub struct Args {
     keyserver: Option<String>,
     /// Whether the key shall be there.
     #[serde(default)]
-    state: State,
+    state: Presence,
 }
 
 fn yes() -> bool {
     true
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema, Default, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Absent,
-    #[default]
-    Present,
-}
-
 /// The module.
 pub struct AptKey;
-
-/// Keys are small; this is far above any.
-const LIMIT: usize = 16 << 20;
 
 impl Module for AptKey {
     type Args = Args;
@@ -166,7 +156,7 @@ impl Work<'_> {
             format!("apt-key did not return an error, but {what} (check that the id is correct and *not* a subkey)")
         };
         match args.state {
-            State::Present if !has(&before) => {
+            Presence::Present if !has(&before) => {
                 if data.is_none() && file.is_none() && args.keyserver.is_none() && args.url.is_none() {
                     return Err(refused_with("H0110", "No key to add ... how did i get here?!?!", result));
                 }
@@ -180,7 +170,7 @@ impl Work<'_> {
                     }
                 }
             }
-            State::Absent if before.contains(&id.fingerprint) => {
+            Presence::Absent if before.contains(&id.fingerprint) => {
                 let removed = cx.change(format!("remove the key {}", id.whole), |_| Ok(self.remove(&id.short)))?;
                 if removed.transpose()?.is_some() {
                     let after = self.all(brief)?;
@@ -257,7 +247,8 @@ impl Work<'_> {
         };
         let request = common.request(self.cx, "GET", Follow::Urllib2);
         let failed = |why: String| refused("H0125", format!("Failed to download key at {}: {why}", mask_url(url)));
-        let (answer, body) = into_memory(self.cx, &request, LIMIT).map_err(|NoAnswer(why)| failed(why))?;
+        let (answer, body) =
+            into_memory(self.cx, &request, super::web::KEY_LIMIT).map_err(|NoAnswer(why)| failed(why))?;
         if answer.status != 200 {
             return Err(failed(format!("HTTP Error {}: {}", answer.status, answer.reason)));
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::apt_ppa::{API, KEYS, Ppa};
 use super::call::Failure;
@@ -12,6 +12,7 @@ use super::cx::Cx;
 use super::refusal::refused;
 use super::spec::{Meta, Module};
 use super::types::Mode;
+use super::types::Presence;
 use crate::diag::{Diagnostic, Result};
 use crate::event::Diff;
 use crate::map;
@@ -36,7 +37,7 @@ pub struct Args {
     repo: String,
     /// Whether it shall be there.
     #[serde(default)]
-    state: State,
+    state: Presence,
     /// The mode of a new file.
     mode: Option<Mode>,
     /// Update the package lists after a change.
@@ -73,15 +74,7 @@ fn twelve() -> u64 {
     12
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema, Default, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Absent,
-    #[default]
-    Present,
-}
-
-impl State {
+impl Presence {
     fn name(self) -> &'static str {
         match self {
             Self::Absent => "absent",
@@ -121,7 +114,7 @@ impl Module for AptRepository {
             let source = ppa.line(&codename);
             let known =
                 sources.files.values().flatten().any(|line| line.valid && line.enabled && line.source == source);
-            if !known && args.state == State::Present {
+            if !known && args.state == Presence::Present {
                 let path = apt_path(cx, "Dir::Etc::trustedparts", "/etc/apt/trusted.gpg.d")?.join(ppa.key_file());
                 if !cx.probe().exists(&path) {
                     key = Some((path, ppa.key(cx, API, KEYS, args.validate_certs)?));
@@ -138,8 +131,8 @@ impl Module for AptRepository {
             (line.source, name)
         };
         let new = match args.state {
-            State::Present => sources.add(&source, args.filename.as_deref().unwrap_or(&name)),
-            State::Absent => {
+            Presence::Present => sources.add(&source, args.filename.as_deref().unwrap_or(&name)),
+            Presence::Absent => {
                 sources.remove(&source);
                 None
             }
@@ -162,7 +155,7 @@ impl Module for AptRepository {
         }
         if before != after {
             let what =
-                format!("{} {}", if args.state == State::Present { "add" } else { "remove" }, mask_line(&source));
+                format!("{} {}", if args.state == Presence::Present { "add" } else { "remove" }, mask_line(&source));
             let saved = cx.change(what, |host| {
                 if let Some((path, key)) = &key {
                     let options = WriteOptions { mode: Some(0o644), ..WriteOptions::default() };

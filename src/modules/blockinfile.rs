@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::attributes::{StateDiff, apply, with_file_args};
 use super::call::Failure;
@@ -12,6 +12,7 @@ use super::place::{Place, content_diff};
 use super::refusal::{refused, refused_with};
 use super::spec::{Meta, Module};
 use super::types::HostPath;
+use super::types::Presence;
 use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::fs::{Content, shown, umask};
@@ -36,7 +37,7 @@ with_file_args! {
         path: HostPath,
         /// Whether the block shall be there.
         #[serde(default)]
-        state: State,
+        state: Presence,
         /// The marker lines; `{mark}` stands for `marker_begin` and `marker_end`.
         #[serde(default = "marker")]
         marker: String,
@@ -82,14 +83,6 @@ fn end() -> String {
     "END".to_owned()
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema, Default, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Absent,
-    #[default]
-    Present,
-}
-
 /// The module.
 pub struct BlockInFile;
 
@@ -121,7 +114,7 @@ impl Module for BlockInFile {
         if !exists && let Some(parent) = path.parent() {
             make_parent(cx, parent)?;
         }
-        if !exists && args.state == State::Absent {
+        if !exists && args.state == Presence::Absent {
             return Ok(map! { "msg" => format!("File {name} not present") });
         }
         let original = if exists { Some(cx.probe().read(&path)?) } else { None };
@@ -215,7 +208,7 @@ fn lines(content: &[u8]) -> Vec<Vec<u8>> {
 /// The new lines, and whether the block is among them.
 fn edit(args: &Args, original: &[u8]) -> Result<(Vec<Vec<u8>>, bool)> {
     let mut all = lines(original);
-    let present = args.state == State::Present;
+    let present = args.state == Presence::Present;
     let mark = |word: &str| (args.marker.replace("{mark}", word) + "\n").into_bytes();
     let (first, last) = (mark(&args.marker_begin), mark(&args.marker_end));
     let mut block = Vec::new();

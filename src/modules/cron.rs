@@ -9,6 +9,7 @@ use super::call::Failure;
 use super::cx::Cx;
 use super::refusal::{refused, refused_with};
 use super::spec::{Meta, Module};
+use super::types::Presence;
 use crate::diag::Result;
 use crate::event::Diff;
 use crate::map;
@@ -40,7 +41,7 @@ pub struct Args {
     cron_file: Option<String>,
     /// Whether it shall be there.
     #[serde(default)]
-    state: State,
+    state: Presence,
     /// Keep a copy of the crontab before a change.
     #[serde(default)]
     backup: bool,
@@ -75,14 +76,6 @@ pub struct Args {
 
 fn star() -> String {
     "*".to_owned()
-}
-
-#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema, Default, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Absent,
-    #[default]
-    Present,
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize, JsonSchema)]
@@ -149,7 +142,7 @@ impl Module for Cron {
             let message = "You cannot combine special_time with any of the time or day/date parameters.";
             return Err(refused("H0122", message));
         }
-        let present = args.state == State::Present;
+        let present = args.state == Presence::Present;
         if present {
             if args.cron_file.is_some() && args.user.is_none() {
                 return Err(refused("H0122", "To use cron_file=... parameter you must specify user=... as well"));
@@ -348,7 +341,7 @@ impl Table {
         }
         let line = format!("{}=\"{}\"", args.name, args.job.as_deref().unwrap_or_default());
         let found = self.find_variable(&args.name);
-        if args.state == State::Absent {
+        if args.state == Presence::Absent {
             self.lines.retain(|line| !line.strip_prefix(&args.name).is_some_and(|rest| rest.starts_with('=')));
             return Ok(found.is_some());
         }

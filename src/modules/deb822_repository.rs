@@ -12,6 +12,7 @@ use super::place::content_diff;
 use super::refusal::refused;
 use super::spec::{Meta, Module};
 use super::types::Mode;
+use super::types::Presence;
 use super::web::{Common, into_memory};
 use crate::diag::Result;
 use crate::map;
@@ -80,7 +81,7 @@ pub struct Args {
     mode: Mode,
     /// Whether the source shall be there.
     #[serde(default)]
-    state: State,
+    state: Presence,
 }
 
 fn deb() -> Vec<Type> {
@@ -99,19 +100,8 @@ enum Type {
     DebSrc,
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema, Default, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Absent,
-    #[default]
-    Present,
-}
-
 /// The module.
 pub struct Deb822Repository;
-
-/// Keys are small; this is far above any.
-const LIMIT: usize = 16 << 20;
 
 impl Module for Deb822Repository {
     type Args = Args;
@@ -128,7 +118,7 @@ impl Module for Deb822Repository {
         let slug = slug(&args.name);
         let path = apt_path(cx, "Dir::Etc::sourceparts", "/etc/apt/sources.list.d")?.join(format!("{slug}.sources"));
         let keys = apt_path(cx, "Dir::Etc", "/etc/apt")?.join("keyrings");
-        if args.state == State::Absent {
+        if args.state == Presence::Absent {
             let mut key = PathBuf::new();
             let all = [path.clone(), keys.join(format!("{slug}.asc")), keys.join(format!("{slug}.gpg"))];
             for file in &all {
@@ -279,7 +269,7 @@ fn key(cx: &Cx, given: &str, keys: &Path, slug: &str) -> Result<Option<PathBuf>,
             ..Common::default()
         };
         let request = common.request(cx, "GET", Follow::Urllib2);
-        let (answer, body) = into_memory(cx, &request, LIMIT).map_err(|NoAnswer(why)| failed(why))?;
+        let (answer, body) = into_memory(cx, &request, super::web::KEY_LIMIT).map_err(|NoAnswer(why)| failed(why))?;
         if !(200..300).contains(&answer.status) {
             return Err(failed(format!("HTTP Error {}: {}", answer.status, answer.reason)));
         }

@@ -170,17 +170,7 @@ fn absolute(path: &Path) -> PathBuf {
     } else {
         std::env::current_dir().map_or_else(|_| path.to_owned(), |folder| folder.join(path))
     };
-    let mut out = PathBuf::new();
-    for part in whole.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
+    crate::system::fs::normal(&whole)
 }
 
 struct Work<'a> {

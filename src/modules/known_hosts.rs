@@ -5,7 +5,7 @@ use std::path::Path;
 use base64::Engine as _;
 use hmac::Mac as _;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::call::Failure;
 use super::cx::Cx;
@@ -13,6 +13,7 @@ use super::place::content_diff;
 use super::refusal::refused;
 use super::spec::{Meta, Module};
 use super::types::HostPath;
+use super::types::Presence;
 use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::fs::{Content, WriteOptions, shown};
@@ -43,19 +44,11 @@ pub struct Args {
     hash_host: bool,
     /// Whether it shall be there.
     #[serde(default)]
-    state: State,
+    state: Presence,
 }
 
 fn path() -> HostPath {
     HostPath("~/.ssh/known_hosts".to_owned())
-}
-
-#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema, Default, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Absent,
-    #[default]
-    Present,
 }
 
 /// The module.
@@ -82,7 +75,7 @@ impl Module for KnownHosts {
         }
         let path = args.path.expand(cx.environment());
         let host = args.name.to_lowercase();
-        let present = args.state == State::Present;
+        let present = args.state == Presence::Present;
         let given = args.key.clone().filter(|key| !key.trim().is_empty());
         if given.is_none() && present {
             return Err(refused("H0124", "No key specified when adding a host"));

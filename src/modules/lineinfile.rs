@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::attributes::{StateDiff, apply, with_file_args};
 use super::call::Failure;
@@ -12,6 +12,7 @@ use super::place::{Place, content_diff};
 use super::refusal::refused_with;
 use super::spec::{Meta, Module};
 use super::types::HostPath;
+use super::types::Presence;
 use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::fs::{Content, shown, umask};
@@ -37,7 +38,7 @@ with_file_args! {
         path: HostPath,
         /// Whether the line shall be there.
         #[serde(default)]
-        state: State,
+        state: Presence,
         /// The line to replace or remove, as a pattern.
         regexp: Option<String>,
         /// The line to replace or remove, as literal text in it.
@@ -63,14 +64,6 @@ with_file_args! {
         /// A command that must accept the new content; `%s` is its path.
         validate: Option<String>,
     }
-}
-
-#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema, Default, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Absent,
-    #[default]
-    Present,
 }
 
 /// The module.
@@ -119,8 +112,8 @@ impl Module for LineInFile {
             return Err(refused_with("H0107", format!("Path {} is a directory !", shown(&path)), map! { "rc" => 256 }));
         }
         match args.state {
-            State::Present => present(cx, &args, &path),
-            State::Absent => absent(cx, &args, &path),
+            Presence::Present => present(cx, &args, &path),
+            Presence::Absent => absent(cx, &args, &path),
         }
     }
 }

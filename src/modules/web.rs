@@ -78,6 +78,9 @@ impl Common<'_> {
     }
 }
 
+/// Keys of package sources are small; this is far above any.
+pub(super) const KEY_LIMIT: usize = 16 << 20;
+
 /// Sends it, the body into memory up to `limit` bytes.
 pub(super) fn into_memory(cx: &Cx, request: &WebRequest, limit: usize) -> Result<(WebAnswer, Vec<u8>), NoAnswer> {
     let mut body = Capped { bytes: Vec::new(), limit };

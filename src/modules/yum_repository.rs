@@ -12,6 +12,7 @@ use super::cx::Cx;
 use super::refusal::refused;
 use super::spec::{Meta, Module};
 use super::types::HostPath;
+use super::types::Presence;
 use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::fs::{Content, WriteOptions, shown};
@@ -125,7 +126,7 @@ with_file_args! {
         sslverify: Option<bool>,
         /// Whether the source shall be there.
         #[serde(default)]
-        state: State,
+        state: Presence,
         /// The most to fetch in a second.
         throttle: Option<String>,
         /// Seconds to wait for a connection.
@@ -165,14 +166,6 @@ words!(ExpireFilter {
     Future = "read-only:future",
 });
 
-#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema, Default, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Absent,
-    #[default]
-    Present,
-}
-
 /// The module.
 pub struct YumRepository;
 
@@ -199,7 +192,7 @@ impl Module for YumRepository {
     };
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
-        let present = args.state == State::Present;
+        let present = args.state == Presence::Present;
         if present && args.baseurl.is_none() && args.mirrorlist.is_none() && args.metalink.is_none() {
             let message = "state is present but any of the following are missing: baseurl, mirrorlist, metalink";
             return Err(refused("H0110", message));

@@ -268,6 +268,21 @@ impl Probe {
     }
 }
 
+/// A path without `.` and `..`, by its text alone: Python's `os.path.normpath` of an absolute path.
+pub fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
 fn resolve(path: &Path, depth: usize) -> PathBuf {
     let mut done = PathBuf::from("/");
     let mut parts = path.components().peekable();

@@ -359,28 +359,13 @@ fn expanded(text: &str, base: &Path, env: Env<'_>) -> PathBuf {
         }
         _ => base.join(&out),
     };
-    normal(&path)
+    crate::system::fs::normal(&path)
 }
 
 /// A path of a default: `~` and `$NAME` of this process.
 fn expanded_here(text: &str) -> String {
     let env = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     expanded(text, Path::new("/"), &env).display().to_string()
-}
-
-/// Without `.` and `..`, where that needs no look at the disk.
-fn normal(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 fn list(value: &str) -> Vec<String> {
