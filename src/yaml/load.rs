@@ -13,7 +13,7 @@ use super::position::{self, Offsets};
 use super::json;
 use super::resolve::resolve;
 use super::tags::{Kept, apply_tag, classify};
-use super::{Node, NodeData, Scalar, Style, Tag, flow, syntax};
+use super::{Node, NodeData, Scalar, Style, Tag, flow, lenient, syntax};
 use crate::diag::{Diagnostic, FileId, Result, SourceFile, SourceMap, Span};
 use crate::value::Value;
 
@@ -98,6 +98,7 @@ pub fn load(_sources: &SourceMap, file: &SourceFile, options: &LoadOptions) -> L
             anchors: HashMap::new(),
             open: Vec::new(),
             expanded: 0,
+            folded: masked.folded(),
             out: Loaded::default(),
         };
         let stop = loader.run(&parsed);
@@ -105,21 +106,35 @@ pub fn load(_sources: &SourceMap, file: &SourceFile, options: &LoadOptions) -> L
         let error = match stop {
             Stop::Told(error) => error,
             Stop::Parser(at, info) => {
-                let again = flow::is_indentation(&info)
-                    .then(|| syntax::unclosed_bracket(&file.text, at as usize))
-                    .flatten()
-                    .and_then(|open| masked.again(&file.text, open, at as usize));
+                let byte = at as usize;
+                let again = if flow::is_indentation(&info) {
+                    syntax::unclosed_bracket(&file.text, byte).and_then(|open| masked.again(&file.text, open, byte))
+                } else if info == QUOTED {
+                    masked.quoted(&file.text, byte)
+                } else if BLANKS.contains(&&*info) {
+                    masked.blank(&file.text, byte)
+                } else {
+                    None
+                };
                 if let Some(text) = again {
                     parsed = text.into();
                     continue;
                 }
-                syntax::explain(&file.text, file.id, at, &info)
+                match masked.blame(&file.text, byte).and_then(|open| u32::try_from(open).ok()) {
+                    Some(open) => syntax::explain(&file.text, file.id, open, QUOTED),
+                    None => syntax::explain(&file.text, file.id, at, &info),
+                }
             }
         };
         loader.out.diagnostics.push(error);
         return loader.out;
     }
 }
+
+/// Complaints of the parser about what PyYAML reads.
+const QUOTED: &str = "invalid indentation in quoted scalar";
+const BLANKS: [&str; 2] =
+    ["':' must be followed by a valid YAML whitespace", "comments must be separated from other tokens by whitespace"];
 
 /// Why reading ended early.
 enum Stop {
@@ -177,6 +192,8 @@ struct Loader<'a> {
     anchors: HashMap<usize, Anchor>,
     open: Vec<Open>,
     expanded: usize,
+    /// Scalars hold the marks of `lenient`.
+    folded: bool,
     out: Loaded,
 }
 
@@ -194,6 +211,7 @@ impl Loader<'_> {
                 Event::DocumentStart(_) => self.anchors.clear(),
                 Event::Alias(id) => self.alias(id, start, end)?,
                 Event::Scalar(text, style, anchor, tag) => {
+                    let text = if self.folded { lenient::unfold(&text).into() } else { text };
                     self.scalar(&text, style, anchor, tag.as_deref(), start, end)?;
                 }
                 Event::SequenceStart(anchor, tag) => {
@@ -746,5 +764,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn quoted_lines_may_start_anywhere_as_for_pyyaml() {
+        check("a: \"{{ x |\ny }}\"\nb: 'p\n\n q'\nc: 1\n", "{'a': '{{ x | y }}', 'b': 'p\\nq', 'c': 1}");
+        check(
+            "- b:\n    msg: \"a \\\n    b\\n\\\n    c\"\n    d: [\"x\n  y\", z]\n",
+            "[{'b': {'msg': 'a b\\nc', 'd': ['x y', 'z']}}]",
+        );
+        check("a:\t1\nb: \tx\t# c\nc: 'x'#y\n", "{'a': 1, 'b': 'x', 'c': 'x'}");
+        let (loaded, _) = read("k: \"\u{e9}\n\nb\"\nafter: here\n");
+        let node = loaded.documents[0].get("after").unwrap();
+        assert_eq!(under("k: \"\u{e9}\n\nb\"\nafter: here\n", node.span), "here");
+        fails("a: \"one\nb: \"two\"\n", "Y0003", "\"", "never closed");
+        fails("a: \"one\n---\nb: 2\n", "Y0003", "\"", "never closed");
+        fails("a: \"one\nx\"\nb: [1\n", "Y0007", "[", "never closed");
     }
 }

@@ -9,6 +9,7 @@ mod emit;
 mod fields;
 mod flow;
 mod json;
+mod lenient;
 mod load;
 mod mapping;
 mod node;
