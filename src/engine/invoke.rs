@@ -441,7 +441,8 @@ fn secret_arguments(entry: &ModuleEntry, json: &serde_json::Value) -> Vec<Secret
     let asks_password = entry.meta.name == "debconf" && args.get("vtype").is_some_and(|vtype| vtype == "password");
     let mut found = Vec::new();
     for (name, value) in args {
-        let secret = entry.spec().arg(name).is_some_and(|arg| arg.secret) && (entry.meta.name, &**name) != ("copy", "content");
+        let secret =
+            entry.spec().arg(name).is_some_and(|arg| arg.secret) && (entry.meta.name, &**name) != ("copy", "content");
         if secret || asks_password && name == "value" {
             texts(value, &mut found);
         }

@@ -192,7 +192,8 @@ fn censor(diagnostic: &Diagnostic, task: &Task) -> Diagnostic {
     shown.message = "the task failed; its output is hidden by `no_log: true`".to_owned();
     shown.notes.clear();
     shown.hints = vec!["run it without `no_log` on a machine where that is safe to see why".to_owned()];
-    let inside = |span: &Span| span.file == task.span.file && span.start >= task.span.start && span.end <= task.span.end;
+    let inside =
+        |span: &Span| span.file == task.span.file && span.start >= task.span.start && span.end <= task.span.end;
     shown.labels.retain(|label| inside(&label.span) || label.span == task.label_span);
     for label in &mut shown.labels {
         label.text.clear();
