@@ -168,6 +168,17 @@ pub enum Progress {
     },
 }
 
+impl Progress {
+    /// What it weighs in a queue, about.
+    pub fn weight(&self) -> usize {
+        let text = match self {
+            Self::Output { text, .. } | Self::ImageStep { text, .. } | Self::ImageLog { line: text, .. } => text.len(),
+            Self::Image { .. } => 0,
+        };
+        text + 64
+    }
+}
+
 /// The facts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]

@@ -248,7 +248,6 @@ pub const LOOPS: &[&str] = &[
     "with_env",
     "with_file",
     "with_fileglob",
-    "with_filetree",
     "with_first_found",
     "with_flattened",
     "with_indexed_items",
@@ -266,6 +265,7 @@ pub const LOOPS: &[&str] = &[
     "with_template",
     "with_together",
     "with_unvault",
+    "with_url",
     "with_varnames",
     "with_vars",
 ];

@@ -10,6 +10,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Tag as RawTag};
 
 use super::mapping::{Entries, finish_mapping};
 use super::position::{self, Offsets};
+use super::json;
 use super::resolve::resolve;
 use super::tags::{Kept, apply_tag, classify};
 use super::{Node, NodeData, Scalar, Style, Tag, flow, lenient, syntax};
@@ -84,7 +85,8 @@ pub fn load(_sources: &SourceMap, file: &SourceFile, options: &LoadOptions) -> L
         let error = Diagnostic::source("Y0015", "the file is too large to be YAML");
         return Loaded { diagnostics: vec![error], ..Loaded::default() };
     }
-    let mut parsed = std::borrow::Cow::Borrowed(&*file.text);
+    let json = json::is_json(&file.text);
+    let mut parsed = if json { json::as_yaml(&file.text) } else { std::borrow::Cow::Borrowed(&*file.text) };
     let mut masked = flow::Masked::default();
     loop {
         let mut loader = Loader {
@@ -92,6 +94,7 @@ pub fn load(_sources: &SourceMap, file: &SourceFile, options: &LoadOptions) -> L
             offsets: Offsets::new(&file.text),
             file: file.id,
             options,
+            json,
             anchors: HashMap::new(),
             open: Vec::new(),
             expanded: 0,
@@ -184,6 +187,8 @@ struct Loader<'a> {
     offsets: Offsets,
     file: FileId,
     options: &'a LoadOptions,
+    /// Numbers are those of JSON.
+    json: bool,
     anchors: HashMap<usize, Anchor>,
     open: Vec<Open>,
     expanded: usize,
@@ -277,7 +282,11 @@ impl Loader<'_> {
             let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
             let span = self.span(offset(place.start), offset(place.end));
             let text: Arc<str> = text.into();
-            let value = if style == ScalarStyle::Plain { resolve(&text) } else { Value::Str(Arc::clone(&text)) };
+            let value = match style {
+                ScalarStyle::Plain if self.json => json::scalar(&text),
+                ScalarStyle::Plain => resolve(&text),
+                _ => Value::Str(Arc::clone(&text)),
+            };
             let node = Node {
                 span,
                 data: NodeData::Scalar(Arc::new(Scalar {
