@@ -81,7 +81,7 @@ impl HostRun {
     /// Ansible's words for a file that is nowhere: the playbook's folder stands there again at the end.
     fn searched(&self, task: &Task, subfolder: &str, name: &str) -> String {
         let module = match &task.action {
-            crate::playbook::Action::Module(module) => &*module.entry.meta.name,
+            crate::playbook::Action::Module(module) => module.entry.meta.name,
             _ => "",
         };
         let before = match module {
@@ -92,7 +92,11 @@ impl HostRun {
         let last = self.play.playbook_dir();
         let mut dirs = task_dirs(task, subfolder);
         dirs.extend([last.join(subfolder), last]);
-        let places: Vec<String> = dirs.iter().map(|dir| format!("\t{}", dir.join(name).display())).collect();
+        let shown = |dir: &PathBuf| {
+            let path = dir.join(name);
+            format!("\t{}", std::path::absolute(&path).unwrap_or(path).display())
+        };
+        let places: Vec<String> = dirs.iter().map(shown).collect();
         format!(
             "{before}Could not find or access '{name}'\nSearched in:\n{} on the Ansible Controller.\n\
              If you are using a module and expect the file to exist on the remote, see the remote_src option",
