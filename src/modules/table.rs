@@ -28,6 +28,7 @@ table![
     super::debconf::Debconf,
     super::engine_args::Debug,
     super::dpkg_selections::DpkgSelections,
+    super::expect::Expect,
     super::engine_args::Fail,
     super::engine_args::Fetch,
     super::file::File,
