@@ -6,6 +6,7 @@
 
 mod ansible_words;
 mod apt;
+mod apt_deb;
 mod apt_key;
 mod apt_names;
 mod apt_ppa;
@@ -43,6 +44,7 @@ mod iptables;
 mod known_hosts;
 mod lineinfile;
 pub mod mirror_proxy;
+mod mount_facts;
 mod multipart;
 pub mod network_bridge;
 #[cfg(test)]

@@ -18,7 +18,8 @@ use super::refusal::{no_program, refused};
 use super::spec::{Meta, Module};
 use crate::diag::{Diagnostic, Result};
 use crate::map;
-use crate::system::glob::fnmatch;
+use crate::system::facts::unescape_mount;
+use crate::system::glob::matches;
 use crate::system::process::Program;
 use crate::value::{Map, PythonRegex, StrKey, Value, from_json, insert, python_repr, python_str};
 
@@ -230,7 +231,7 @@ impl Look<'_> {
         };
         let path = self.cx.probe().which(name).ok_or_else(|| no_program(name))?;
         // The user names it, and it is there to tell.
-        let run = |program| self.cx.probe().run_fact(program);
+        let run = |program: Program<'_>| self.cx.probe().run_fact(program);
         let Some((rc, text)) = self.output(&[&path.display().to_string()], run)? else { return Ok(String::new()) };
         if rc != 0 {
             let words = format!("Failed to execute {0}: Command '{0}' returned non-zero exit status {rc}.", path.display());
@@ -243,7 +244,7 @@ impl Look<'_> {
     fn output(
         &self,
         words: &[&str],
-        run: impl FnOnce(Program<'_>) -> Result<crate::system::process::Output>,
+        run: impl for<'a> FnOnce(Program<'a>) -> Result<crate::system::process::Output>,
     ) -> Result<Option<(i32, String)>, Failure> {
         let mut program = Program::new(words.iter().copied()).parsable();
         if let Some(limit) = self.limit {
@@ -291,14 +292,21 @@ impl Look<'_> {
             device = found;
         }
         let fits = |text: &str, patterns: &Option<Vec<String>>| {
-            patterns.as_ref().is_none_or(|all| all.is_empty() || all.iter().any(|pattern| fnmatch(pattern, text)))
+            patterns.as_ref().is_none_or(|all| all.is_empty() || all.iter().any(|pattern| matches(pattern, text)))
         };
         if !fits(&device, &self.args.devices) || !fits(&fstype, &self.args.fstypes) {
             return Ok(None);
         }
         match self.cx.probe().mount_size(Path::new(&point), self.limit.unwrap_or(USUAL)) {
             Some(sizes) => fields.extend(sizes),
-            None => self.late(format!("Timed out getting mount size for mount {point} (type {fstype})"))?,
+            None => {
+                let seconds = python_str(&match self.args.timeout {
+                    Some(seconds) => Value::from(seconds),
+                    None => Value::from(USUAL.as_secs()),
+                });
+                let what = format!("Timed out getting mount size for mount {point} (type {fstype})");
+                self.late(format!("{what} after {seconds} seconds"))?;
+            }
         }
         if uuid.is_none() {
             uuid = self.uuid_of(&device)?;
@@ -312,7 +320,7 @@ impl Look<'_> {
         if self.cx.probe().which("blkid").is_none() {
             return Ok(None);
         }
-        let found = self.output(&["blkid", "--uuid", uuid], |program| self.cx.probe().run(program))?;
+        let found = self.output(&["blkid", "--uuid", uuid], |program: Program<'_>| self.cx.probe().run(program))?;
         Ok(found.filter(|(rc, _)| *rc == 0).map(|(_, text)| text.trim().to_owned()).filter(|text| !text.is_empty()))
     }
 
@@ -329,7 +337,7 @@ impl Look<'_> {
                 let words =
                     ["lsblk", "--list", "--noheadings", "--paths", "--output", "NAME,UUID", "--exclude", "2"];
                 let found = match probe.which("lsblk") {
-                    Some(_) => self.output(&words, |program| probe.run(program))?,
+                    Some(_) => self.output(&words, |program: Program<'_>| probe.run(program))?,
                     None => None,
                 };
                 let text = found.filter(|(rc, _)| *rc == 0).map(|(_, text)| text).unwrap_or_default();
@@ -350,7 +358,7 @@ impl Look<'_> {
             return Ok(None);
         }
         let words = ["udevadm", "info", "--query", "property", "--name", device];
-        let found = self.output(&words, |program| probe.run(program))?;
+        let found = self.output(&words, |program: Program<'_>| probe.run(program))?;
         let text = found.filter(|(rc, _)| *rc == 0).map(|(_, text)| text).unwrap_or_default();
         Ok(text.lines().find_map(|line| line.strip_prefix("ID_FS_UUID=")).map(str::to_owned))
     }
@@ -366,18 +374,17 @@ fn of_program(text: &str) -> Vec<Entry> {
         let found = pattern.search(line).ok()??;
         Some(found.named().into_iter().map(|(name, text)| (name.into(), Value::from(text))).collect())
     };
-    let all = |pattern: &str, lines: &mut dyn Iterator<Item = &&str>| -> Option<PythonRegex> {
+    // The pattern, if all lines that count have its form.
+    let form = |pattern: &str, counts: &dyn Fn(usize, &str) -> bool| -> Option<PythonRegex> {
         let pattern = PythonRegex::text(pattern).ok()?;
-        lines.all(|line| groups(&pattern, line).is_some()).then_some(pattern)
+        let mut counted = lines.iter().enumerate().filter(|(at, line)| counts(*at, line));
+        counted.all(|(_, line)| groups(&pattern, line).is_some()).then_some(pattern)
     };
-    let linux = all(LINUX, &mut lines.iter());
-    let bsd = if linux.is_none() { all(BSD, &mut lines.iter().filter(|line| !line.starts_with("map "))) } else { None };
+    let linux = form(LINUX, &|_, _| true);
+    let bsd = if linux.is_none() { form(BSD, &|_, line| !line.starts_with("map ")) } else { None };
     let aix = lines.len() > 2 && linux.is_none() && bsd.is_none();
-    let Some(pattern) = linux.or_else(|| bsd.clone()).or_else(|| {
-        if aix { all(AIX, &mut lines.iter().skip(2)) } else { None }
-    }) else {
-        return Vec::new();
-    };
+    let of_aix = if aix { form(AIX, &|at, _| at >= 2) } else { None };
+    let Some(pattern) = linux.or_else(|| bsd.clone()).or(of_aix) else { return Vec::new() };
     let mut entries = Vec::new();
     for line in lines {
         let Some(mut fields) = groups(&pattern, line) else { continue };
@@ -449,7 +456,7 @@ fn mnttab(lines: &[&str]) -> Option<Vec<Entry>> {
 fn fstab(lines: &[&str]) -> Option<Vec<Entry>> {
     let mut entries = Vec::new();
     for line in lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let words: Vec<String> = line.split_whitespace().map(crate::system::facts::unescape_mount).collect();
+        let words: Vec<String> = line.split_whitespace().map(unescape_mount).collect();
         let [device, mount, fstype, options, ..] = words.as_slice() else { return None };
         let mut fields = map! {
             "device" => device.as_str(), "mount" => mount.as_str(), "fstype" => fstype.as_str(),
@@ -555,7 +562,7 @@ mod tests {
             map! { "device" => "a", "mount" => "/b", "fstype" => "ufs", "options" => "local, soft" }
         );
         let aix = "  node       mounted        mounted over    vfs       date        options\n-------- ------\n         /dev/hd4         /                jfs2   Apr 20 12:59 rw,log=/dev/hd8\n";
-        assert_eq!(one(aix)["device"], "/dev/hd4".into());
+        assert_eq!(one(aix).get(&StrKey("device")), Some(&"/dev/hd4".into()));
         assert!(of_program("what is this\n").is_empty());
     }
 

@@ -52,6 +52,7 @@ table![
     super::known_hosts::KnownHosts,
     super::lineinfile::LineInFile,
     super::mirror_proxy::MirrorProxy,
+    super::mount_facts::MountFacts,
     super::network_bridge::NetworkBridge,
     super::ping::Ping,
     super::pip::Pip,
