@@ -52,8 +52,8 @@ impl HostRun {
         Ok(())
     }
 
-    /// The name of the module that does the work, as far as it is known here. What a variable says of it becomes
-    /// the argument `use`.
+    /// The name of the module that does the work, as far as it is known here. What a variable or a fact says of it
+    /// becomes the argument `use`.
     fn backend(
         &self,
         task: &Task,
@@ -83,6 +83,10 @@ impl HostRun {
         }
         let facts = templates.variable("ansible_facts", scope)?;
         let fact = facts.as_ref().and_then(Value::as_map).and_then(|facts| facts.get(&StrKey(hands_to.fact)));
-        Ok(fact.and_then(Value::as_str).map(str::to_owned))
+        let fact = fact.and_then(Value::as_str).filter(|name| hands_to.names.contains(name));
+        if let Some(name) = fact {
+            set_arg(args, entry, "use".into(), Value::from(name));
+        }
+        Ok(fact.map(str::to_owned))
     }
 }

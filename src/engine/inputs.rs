@@ -158,7 +158,14 @@ impl HostRun {
             return Ok(None);
         }
         let text = read::read_source_text(path).map_err(|error| unreadable(path, &error))?;
-        self.play.engine.templates.host().unseal(&text).map(Some)
+        self.play.engine.templates.host().unseal(&text).map(Some).map_err(|error| {
+            if error.code != "V0103" {
+                return error;
+            }
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+            let words = format!("A vault password or secret must be specified to decrypt {}", path.display());
+            error.with_registered(words)
+        })
     }
 
     fn template_input(&self, arg: &str, path: &Path, args: &serde_json::Value, scope: &Scope) -> Result<Input> {
@@ -293,7 +300,8 @@ fn file(path: &Path) -> Result<InputKind> {
         sha1: hex::encode(sha1.finalize()),
         sha256: hex::encode(sha256.finalize()),
         size,
-        source: Some(BlobSource::File(path.to_path_buf())),
+        // Programs of the module may run in another folder.
+        source: Some(BlobSource::File(std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()))),
     })
 }
 

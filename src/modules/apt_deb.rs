@@ -87,7 +87,6 @@ fn download(cx: &Cx, url: &str) -> Result<tempfile::TempPath, Failure> {
 mod tests {
     use super::super::testing::module;
     use super::super::web::server::{answer, serve};
-    use super::*;
     use crate::map;
 
     #[test]
@@ -102,7 +101,7 @@ mod tests {
         let (url, seen) = serve(answers);
         let says = |deb: &str| {
             let failure = module("apt", map! { "deb" => deb }).check(true).fails();
-            (failure.diagnostic.code.to_string(), failure.diagnostic.message)
+            (failure.diagnostic.code.to_string(), failure.diagnostic.message.clone())
         };
         let (code, message) = says(&format!("{url}/a.deb"));
         assert!(code == "H0107" && message.contains(".deb` is no package file"), "{message}");

@@ -510,7 +510,7 @@ impl Job<'_> {
             }
         }
         // Ansible tells nothing else of a folder that came from the controller.
-        Ok(map! { "dest" => shown(&self.dest) + "/" })
+        Ok(map! { "dest" => format!("{}/", shown(&self.dest).trim_end_matches('/')) })
     }
 
     fn host_copy(mut self, src: &Path, contents_only: bool) -> Result<Map, Failure> {

@@ -78,7 +78,7 @@ impl Module for Expect {
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         if cx.check_mode() {
             cx.skip();
-            return Ok(map! { "msg" => "remote module (ansible.builtin.expect) does not support check mode" });
+            return Ok(map! { "msg" => "remote module (expect) does not support check mode" });
         }
         let patience = patience(&args.timeout)?;
         if args.command.trim().is_empty() {
