@@ -28,7 +28,8 @@ impl HostRun {
     ) -> Result<()> {
         let Some(hands_to) = module.entry.meta.hands_to else { return Ok(()) };
         let Some(name) = self.backend(task, module.entry, hands_to, scope, args)? else { return Ok(()) };
-        let Some(entry) = hands_to.names.iter().find(|known| **known == name).and_then(|name| crate::modules::find(name))
+        let Some(entry) =
+            hands_to.names.iter().find(|known| **known == name).and_then(|name| crate::modules::find(name))
         else {
             return Ok(());
         };

@@ -31,7 +31,10 @@ impl HostRun {
             Err(errors) => {
                 let said = crate::modules::ansible_message(module.entry, &module.name, &errors);
                 let failure = Failure::from(argument_error(module, &errors, &places));
-                let result = said.map_or_else(Map::new, |said| crate::map! { "msg" => said });
+                let mut result = said.map_or_else(Map::new, |said| crate::map! { "msg" => said });
+                if let Some(details) = errors.iter().find_map(|error| error.details.as_deref()) {
+                    insert(&mut result, "details", details);
+                }
                 return Attempt::from_failure(Failure { result, ..failure });
             }
         };
@@ -173,7 +176,11 @@ impl HostRun {
     /// What `module_defaults` holds for a module: groups of actions first. Of several entries for one name or group
     /// the innermost counts as a whole, as in Ansible.
     pub(super) fn module_defaults(
-&self, task: &Task, module: &ModuleUse, scope: &Scope) -> Result<Vec<(Arc<str>, Value, Node)>> {
+        &self,
+        task: &Task,
+        module: &ModuleUse,
+        scope: &Scope,
+    ) -> Result<Vec<(Arc<str>, Value, Node)>> {
         let loader = &self.play.engine.loader;
         let mut groups: IndexMap<&str, &Node> = IndexMap::new();
         let mut named = None;

@@ -51,7 +51,11 @@ impl HostRun {
         else {
             return Ok(None);
         };
-        let terms = if name.ends_with("first_found") { self.names_of_files(node, scope)? } else { templates.render(node, scope)? };
+        let terms = if name.ends_with("first_found") {
+            self.names_of_files(node, scope)?
+        } else {
+            templates.render(node, scope)?
+        };
         let items: Vec<Value> = match (name, terms) {
             ("loop", Value::List(items)) => items.to_vec(),
             ("loop", other) => {

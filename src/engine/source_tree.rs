@@ -50,7 +50,8 @@ impl Walk<'_> {
         let mut found: Vec<std::path::PathBuf> = std::fs::read_dir(dir)
             .and_then(|list| list.map(|entry| entry.map(|entry| entry.path())).collect())
             .map_err(|error| unreadable(dir, &error))?;
-        found.sort();
+        // Files before folders, as Ansible walks.
+        found.sort_by_cached_key(|path| (path.is_dir(), path.clone()));
         for path in found {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
                 return Err(Diagnostic::local("H0021", format!("`{}` is not valid UTF-8", path.display()))
@@ -161,8 +162,19 @@ mod tests {
         symlink(&other, other.join("itself")).expect("link");
         let itself = format!("b/outside/itself->{}", other.display());
         let mut expected = vec![
-            "a/", "a/deep/", "a/deep/f=one", "b/", "b/file=one", "b/inside/", "b/inside/f=one", "b/nowhere->nowhere",
-            "b/outside/", "b/outside/g=two", &itself, "b/ring->..", "b/self->self",
+            "a/",
+            "a/deep/",
+            "a/deep/f=one",
+            "b/",
+            "b/file=one",
+            "b/inside/",
+            "b/inside/f=one",
+            "b/nowhere->nowhere",
+            "b/outside/",
+            "b/outside/g=two",
+            &itself,
+            "b/ring->..",
+            "b/self->self",
         ];
         let mut found = listed(&root, true);
         expected.sort_unstable();

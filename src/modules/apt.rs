@@ -293,7 +293,13 @@ fn options(args: &Args) -> Vec<String> {
 
 /// Asks apt for its plan, and carries it out if there is one.
 pub(super) fn perform(
-cx: &Cx, args: &Args, verb: &[&str], names: &[String], what: &str, result: &mut Map) -> Result<(), Failure> {
+    cx: &Cx,
+    args: &Args,
+    verb: &[&str],
+    names: &[String],
+    what: &str,
+    result: &mut Map,
+) -> Result<(), Failure> {
     let mut tail = options(args);
     tail.extend(verb.iter().map(|word| (*word).to_owned()));
     tail.extend(names.iter().cloned());

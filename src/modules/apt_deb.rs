@@ -107,7 +107,10 @@ mod tests {
         assert!(code == "H0107" && message.contains(".deb` is no package file"), "{message}");
         assert_eq!(seen.lock().expect("lock").len(), 1);
         let (code, message) = says(&format!("{url}/no"));
-        assert_eq!((code.as_str(), message), ("H0121", format!("failure downloading {url}/no, HTTP Error 404: Not Found")));
+        assert_eq!(
+            (code.as_str(), message),
+            ("H0121", format!("failure downloading {url}/no, HTTP Error 404: Not Found"))
+        );
         assert_eq!(says("/etc/passwd").0, "H0107");
         let failure = module("apt", map! { "deb" => "/x.deb", "state" => "absent" }).check(true).fails();
         assert_eq!(failure.diagnostic.message, "deb only supports state=present");

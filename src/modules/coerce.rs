@@ -76,7 +76,7 @@ impl Work<'_> {
 
     fn error(&mut self, code: &'static str, path: Vec<PathPart>, message: String, label: &str, hint: Option<String>) {
         let (label, ansible) = (label.to_owned(), String::new());
-        self.errors.push(ArgError { code, path, on_key: false, message, label, hint, ansible });
+        self.errors.push(ArgError { code, path, on_key: false, message, label, hint, ansible, details: None });
     }
 
     /// Ansible's words for the last error.
@@ -159,6 +159,7 @@ impl Work<'_> {
             label: "unknown".to_owned(),
             hint,
             ansible: name.to_owned(),
+            details: None,
         });
     }
 
@@ -211,6 +212,10 @@ impl Work<'_> {
                     let name = &arg.name;
                     let message = format!("`{name}`: {}", reason.split_once("; ").map_or(&*reason, |(text, _)| text));
                     self.error("M0004", path.to_vec(), message, "expected a file mode", hint);
+                    self.said("mode must be in octal or symbolic form".to_owned());
+                    if let Some(last) = self.errors.last_mut() {
+                        last.details = Some(format!("bad symbolic permission for mode: {}", python_str(value)));
+                    }
                     return None;
                 }
                 Some(json)

@@ -353,7 +353,10 @@ mod tests {
         assert_eq!(says("sh -c 'exit 3'", plain()), "non-zero return code");
         assert_eq!(says("sh -c 'kill -9 $$'", plain()), "command exceeded timeout");
         assert_eq!(says("  ", plain()), "no command given");
-        assert_eq!(says("no-such-program x", plain()), "The command was not found or was not executable: no-such-program.");
+        assert_eq!(
+            says("no-such-program x", plain()),
+            "The command was not found or was not executable: no-such-program."
+        );
         let once = map! { "foo" => Value::from(vec![Value::from(1)]) };
         let script = "sh -c 'printf foo; read x; echo got-$x; printf foo; read y'";
         assert_eq!(says(script, once), "No remaining responses for 'foo', output was 'b'got-1\\r\\nfoo''");

@@ -234,7 +234,8 @@ impl Look<'_> {
         let run = |program: Program<'_>| self.cx.probe().run_fact(program);
         let Some((rc, text)) = self.output(&[&path.display().to_string()], run)? else { return Ok(String::new()) };
         if rc != 0 {
-            let words = format!("Failed to execute {0}: Command '{0}' returned non-zero exit status {rc}.", path.display());
+            let words =
+                format!("Failed to execute {0}: Command '{0}' returned non-zero exit status {rc}.", path.display());
             return Err(refused("H0102", words));
         }
         Ok(text)
@@ -334,8 +335,7 @@ impl Look<'_> {
         let known = match self.lsblk.get() {
             Some(known) => known,
             None => {
-                let words =
-                    ["lsblk", "--list", "--noheadings", "--paths", "--output", "NAME,UUID", "--exclude", "2"];
+                let words = ["lsblk", "--list", "--noheadings", "--paths", "--output", "NAME,UUID", "--exclude", "2"];
                 let found = match probe.which("lsblk") {
                     Some(_) => self.output(&words, |program: Program<'_>| probe.run(program))?,
                     None => None,
@@ -525,14 +525,18 @@ mod tests {
 
     #[test]
     fn tables_are_known_by_their_columns() {
-        let (points, all) = facts("# x\n\nserver:/a\\040b /nowhere/a\\040b nfs rw,x 0 7\nnone /nowhere/c auto y\n", Map::new());
+        let (points, all) =
+            facts("# x\n\nserver:/a\\040b /nowhere/a\\040b nfs rw,x 0 7\nnone /nowhere/c auto y\n", Map::new());
         assert_eq!(points.as_object().map(|points| points.len()), Some(2));
         let one = &points["/nowhere/a b"];
         assert_eq!((&one["device"], &one["passno"], &one["uuid"]), (&json!("server:/a b"), &json!(7), &Json::Null));
         assert_eq!(one["ansible_context"]["source_data"], json!("server:/a\\040b /nowhere/a\\040b nfs rw,x 0 7"));
         assert!(points["/nowhere/c"].get("dump").is_none() && all == json!([]));
         let (points, _) = facts("/dev/d /dev/r /nowhere/v ufs - yes rw\n", Map::new());
-        assert_eq!((&points["/nowhere/v"]["passno"], &points["/nowhere/v"]["mount_at_boot"]), (&json!("-"), &json!("yes")));
+        assert_eq!(
+            (&points["/nowhere/v"]["passno"], &points["/nowhere/v"]["mount_at_boot"]),
+            (&json!("-"), &json!("yes"))
+        );
         let (points, _) = facts("d /nowhere/m ufs rw 1700000000\n", Map::new());
         assert_eq!(points["/nowhere/m"]["time"], json!(1_700_000_000));
         let aix = "* note\n/nowhere/x:\n\tdev = /dev/hd4\n\tvfs = jfs2\n\tnodename = n\n";
@@ -556,7 +560,10 @@ mod tests {
     #[test]
     fn programs_of_three_kinds_of_systems() {
         let one = |text: &str| -> Map { of_program(text).remove(0).fields };
-        assert_eq!(one("a on /b type c (rw,x)\n"), map! { "device" => "a", "mount" => "/b", "fstype" => "c", "options" => "rw,x" });
+        assert_eq!(
+            one("a on /b type c (rw,x)\n"),
+            map! { "device" => "a", "mount" => "/b", "fstype" => "c", "options" => "rw,x" }
+        );
         assert_eq!(
             one("a on /b (ufs, local, soft)\nmap auto_home on /home (autofs)\n"),
             map! { "device" => "a", "mount" => "/b", "fstype" => "ufs", "options" => "local, soft" }

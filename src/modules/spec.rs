@@ -223,6 +223,8 @@ pub struct ArgError {
     pub hint: Option<String>,
     /// What Ansible says of it, for the registered `msg`; what is missing has its names only.
     pub ansible: String,
+    /// What a registered result has as `details` beside that.
+    pub details: Option<String>,
 }
 
 impl Spec {

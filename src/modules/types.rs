@@ -190,7 +190,8 @@ impl Mode {
         for clause in text.split(',') {
             let first = clause.find(['+', '-', '=']).ok_or_else(bad)?;
             let (users, mut rest) = clause.split_at(first);
-            if !users.chars().all(|c| "ugoa".contains(c)) {
+            // `a` is all of them, and stands alone.
+            if users != "a" && !users.chars().all(|c| "ugo".contains(c)) {
                 return Err(bad());
             }
             let mut steps = Vec::new();
@@ -305,6 +306,7 @@ mod tests {
         assert!(Mode::from_json(&4755.into()).is_err());
         assert!(Mode::parse("rw-r--r--").is_err());
         assert!(Mode::parse("u=rw;g=r").is_err());
+        assert!(Mode::parse("ao=r").is_err() && Mode::parse("ua+x").is_err());
         assert!(Mode::parse("").is_err());
     }
 

@@ -578,6 +578,9 @@ mod tests {
         assert!(asked.starts_with("GET /x HTTP/1.1") && asked.contains("nowhere.invalid"), "{asked}");
         let failure = module("uri", args(&folder.path().join("none"))).fails();
         let words = failure.result.get(&crate::value::StrKey("msg")).map(python_str).unwrap_or_default();
-        assert!(words.contains("Invalid Socket File") && words.contains("[Errno 2] No such file or directory"), "{words}");
+        assert!(
+            words.contains("Invalid Socket File") && words.contains("[Errno 2] No such file or directory"),
+            "{words}"
+        );
     }
 }

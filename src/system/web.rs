@@ -280,7 +280,8 @@ impl Hop {
             },
             Way::Socket,
         );
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(way);
+        let https =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(way);
         let client: Client<_, Full<Bytes>> =
             Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(https);
         match tokio::time::timeout(request.timeout, client.request(whole)).await {
@@ -505,7 +506,8 @@ fn choose(suites: &mut Vec<rustls::SupportedCipherSuite>, list: &[String]) -> Re
             || word == name
             || (!word.contains('-')
                 && word.split('+').all(|part| {
-                    let name = name.replace("AES256-GCM", "AES256-AESGCM-AES").replace("AES128-GCM", "AES128-AESGCM-AES");
+                    let name =
+                        name.replace("AES256-GCM", "AES256-AESGCM-AES").replace("AES128-GCM", "AES128-AESGCM-AES");
                     name.split('-').any(|own| own == part) || (part == "EECDH" && name.starts_with("ECDHE"))
                 }))
     };

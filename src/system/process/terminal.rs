@@ -122,13 +122,7 @@ struct Conversation {
 
 impl Conversation {
     /// Until the program has closed the terminal, or nobody wants to talk any longer.
-    fn run(
-        &mut self,
-        program: &mut Program<'_>,
-        talk: Talk<'_>,
-        control: &super::Control,
-        shown: &str,
-    ) -> Result<()> {
+    fn run(&mut self, program: &mut Program<'_>, talk: Talk<'_>, control: &super::Control, shown: &str) -> Result<()> {
         let patience_over = |from: Instant| talk.patience.and_then(|patience| from.checked_add(patience));
         let (mut fresh, mut end) = (true, patience_over(Instant::now()));
         loop {
@@ -278,10 +272,9 @@ mod tests {
         let mut words = words.iter();
         move |text| match text.iter().position(|byte| *byte == b'?') {
             None => Turn::Wait,
-            Some(at) => words.next().map_or(Turn::Stop, |word| Turn::Say {
-                taken: at + 1,
-                text: format!("{word}\n").into_bytes(),
-            }),
+            Some(at) => words
+                .next()
+                .map_or(Turn::Stop, |word| Turn::Say { taken: at + 1, text: format!("{word}\n").into_bytes() }),
         }
     }
 
@@ -289,7 +282,10 @@ mod tests {
     fn questions_are_answered_on_a_terminal_of_its_own() {
         let script = "test -t 0 && test -t 1 && stty size </dev/tty; printf 'one?'; read a; printf 'two?'; read b; echo \"$a-$b\"; exit 3";
         let talked = talk(script, false, None, &mut to_questions(&["x", "y"]));
-        assert_eq!((talked.rc, String::from_utf8_lossy(&talked.output).as_ref()), (Some(3), "24 80\r\none?two?x-y\r\n"));
+        assert_eq!(
+            (talked.rc, String::from_utf8_lossy(&talked.output).as_ref()),
+            (Some(3), "24 80\r\none?two?x-y\r\n")
+        );
         let talked = talk("printf 'one?'; read a", true, None, &mut to_questions(&["x"]));
         assert_eq!((talked.rc, talked.output.as_slice()), (Some(0), &b"one?x\r\n"[..]));
     }
