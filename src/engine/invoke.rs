@@ -176,52 +176,6 @@ impl HostRun {
         Ok(value.filter(|text| !text.is_empty() && !text.starts_with("auto")))
     }
 
-    /// What `module_defaults` holds for a module: groups of actions first. Of several entries for one name or group
-    /// the innermost counts as a whole, as in Ansible.
-    pub(super) fn module_defaults(
-        &self,
-        task: &Task,
-        module: &ModuleUse,
-        scope: &Scope,
-    ) -> Result<Vec<(Arc<str>, Value, Node)>> {
-        let loader = &self.play.engine.loader;
-        let mut groups: IndexMap<&str, &Node> = IndexMap::new();
-        let mut named = None;
-        for node in stacked(task, "module_defaults") {
-            let single = std::slice::from_ref(node);
-            let maps = node.as_list().unwrap_or(single).iter();
-            for (key, value) in maps.flat_map(|map| map.as_map().unwrap_or_default()) {
-                let Some(name) = key.as_str().filter(|name| loader.defaults_apply(name, module, &task.context)) else {
-                    continue;
-                };
-                match name.strip_prefix("group/") {
-                    Some(group) => drop(groups.insert(group, value)),
-                    None => named = Some(value),
-                }
-            }
-        }
-        let templates = &self.play.engine.templates;
-        let mut found = Vec::new();
-        for node in groups.into_values().chain(named) {
-            match node.as_map() {
-                Some(pairs) => {
-                    for (name, value) in pairs {
-                        if let Some(name) = name.as_str() {
-                            found.push((Arc::from(name), templates.render(value, scope)?, value.clone()));
-                        }
-                    }
-                }
-                // All of them may come from one template.
-                None => {
-                    if let Value::Map(map) = templates.render(node, scope)? {
-                        found.extend(map.iter().map(|(name, value)| (name.text(), value.clone(), node.clone())));
-                    }
-                }
-            }
-        }
-        Ok(found)
-    }
-
     /// The arguments by name with the places they come from; `module_defaults` below them.
     pub(super) fn arguments(
         &self,

@@ -89,14 +89,15 @@ mod tests {
     use super::super::web::server::{answer, serve};
     use crate::map;
 
+    fn answers(path: &str, _: &str) -> String {
+        if path == "/no" { answer("404 Not Found", "", "") } else { answer("200 OK", "", "no package") }
+    }
+
     #[test]
     fn files_come_from_the_host_or_an_address() {
         if crate::system::process::which("apt-get", None).is_none() {
             println!("skipped: needs apt-get");
             return;
-        }
-        fn answers(path: &str, _: &str) -> String {
-            if path == "/no" { answer("404 Not Found", "", "") } else { answer("200 OK", "", "no package") }
         }
         let (url, seen) = serve(answers);
         let says = |deb: &str| {

@@ -182,13 +182,12 @@ struct Work<'a> {
 impl Work<'_> {
     fn warn_of_unknown_names(&self) {
         let unknown = [
-            self.file.owner.as_deref().filter(|owner| uid_of(owner).is_err()).map(|owner| format!("user `{owner}`")),
-            self.file.group.as_deref().filter(|group| gid_of(group).is_err()).map(|group| format!("group `{group}`")),
+            self.file.owner.as_deref().filter(|owner| uid_of(owner).is_err()).map(|owner| ("user", owner)),
+            self.file.group.as_deref().filter(|group| gid_of(group).is_err()).map(|group| ("group", group)),
         ];
-        for name in unknown.into_iter().flatten() {
-            self.cx.warn(format!(
-                "there is no {name} on the host yet; a task before this one may create it in a real run"
-            ));
+        for (kind, name) in unknown.into_iter().flatten() {
+            // A task before this one may create it in a real run. The words are Ansible's.
+            self.cx.warn(format!("failed to look up {kind} {name}. Create {kind} up to this point in real play"));
         }
     }
 

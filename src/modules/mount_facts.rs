@@ -527,7 +527,7 @@ mod tests {
     fn tables_are_known_by_their_columns() {
         let (points, all) =
             facts("# x\n\nserver:/a\\040b /nowhere/a\\040b nfs rw,x 0 7\nnone /nowhere/c auto y\n", Map::new());
-        assert_eq!(points.as_object().map(|points| points.len()), Some(2));
+        assert_eq!(points.as_object().map(serde_json::Map::len), Some(2));
         let one = &points["/nowhere/a b"];
         assert_eq!((&one["device"], &one["passno"], &one["uuid"]), (&json!("server:/a b"), &json!(7), &Json::Null));
         assert_eq!(one["ansible_context"]["source_data"], json!("server:/a\\040b /nowhere/a\\040b nfs rw,x 0 7"));
