@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use tokio::sync::mpsc;
 
 use super::conditions::{stacked, truth};
+use super::inputs::Take;
 use super::interp::HostRun;
 use super::result::Attempt;
 use crate::diag::{Diagnostic, Result, Span};
@@ -31,7 +32,10 @@ impl HostRun {
             Err(errors) => {
                 let said = crate::modules::ansible_message(module.entry, &module.name, &errors);
                 let failure = Failure::from(argument_error(module, &errors, &places));
-                let result = said.map_or_else(Map::new, |said| crate::map! { "msg" => said });
+                let mut result = said.map_or_else(Map::new, |said| crate::map! { "msg" => said });
+                if let Some(details) = errors.iter().find_map(|error| error.details.as_deref()) {
+                    insert(&mut result, "details", details);
+                }
                 return Attempt::from_failure(Failure { result, ..failure });
             }
         };
@@ -71,7 +75,7 @@ impl HostRun {
         let arguments = (self.play.engine.options.verbosity >= 3).then(|| shown_arguments(module.entry, &json));
         let call = self.call(task, module.entry, json, scope, no_log).and_then(|mut call| {
             if let Some(program) = &module.program {
-                call.inputs.push(self.file_input("module", program, false, false)?);
+                call.inputs.push(self.file_input("module", program, Take::default())?);
                 let interpreter = self.interpreter(program, scope)?;
                 call.args = serde_json::json!({ "name": &*module.name, "args": call.args, "interpreter": interpreter });
             }
@@ -172,47 +176,6 @@ impl HostRun {
         Ok(value.filter(|text| !text.is_empty() && !text.starts_with("auto")))
     }
 
-    /// What `module_defaults` holds for a module: groups of actions first. Of several entries for one name or group
-    /// the innermost counts as a whole, as in Ansible.
-    fn module_defaults(&self, task: &Task, module: &ModuleUse, scope: &Scope) -> Result<Vec<(Arc<str>, Value, Node)>> {
-        let loader = &self.play.engine.loader;
-        let mut groups: IndexMap<&str, &Node> = IndexMap::new();
-        let mut named = None;
-        for node in stacked(task, "module_defaults") {
-            let single = std::slice::from_ref(node);
-            let maps = node.as_list().unwrap_or(single).iter();
-            for (key, value) in maps.flat_map(|map| map.as_map().unwrap_or_default()) {
-                let Some(name) = key.as_str().filter(|name| loader.defaults_apply(name, module, &task.context)) else {
-                    continue;
-                };
-                match name.strip_prefix("group/") {
-                    Some(group) => drop(groups.insert(group, value)),
-                    None => named = Some(value),
-                }
-            }
-        }
-        let templates = &self.play.engine.templates;
-        let mut found = Vec::new();
-        for node in groups.into_values().chain(named) {
-            match node.as_map() {
-                Some(pairs) => {
-                    for (name, value) in pairs {
-                        if let Some(name) = name.as_str() {
-                            found.push((Arc::from(name), templates.render(value, scope)?, value.clone()));
-                        }
-                    }
-                }
-                // All of them may come from one template.
-                None => {
-                    if let Value::Map(map) = templates.render(node, scope)? {
-                        found.extend(map.iter().map(|(name, value)| (name.text(), value.clone(), node.clone())));
-                    }
-                }
-            }
-        }
-        Ok(found)
-    }
-
     /// The arguments by name with the places they come from; `module_defaults` below them.
     pub(super) fn arguments(
         &self,
@@ -278,6 +241,7 @@ impl HostRun {
                 set_arg(&mut args, module.entry, name, value);
             }
         }
+        self.backend_defaults(task, module, scope, &mut args, &mut places)?;
         Ok((args, places))
     }
 
@@ -475,7 +439,7 @@ fn finalizing(entry: &ModuleEntry, name: &str, error: Diagnostic) -> Diagnostic 
 }
 
 /// Sets an argument under its own name, whatever alias was used.
-fn set_arg(args: &mut Map, entry: &ModuleEntry, name: Arc<str>, value: Value) {
+pub(super) fn set_arg(args: &mut Map, entry: &ModuleEntry, name: Arc<str>, value: Value) {
     if let Some(spec) = entry.spec().arg(&name)
         && *spec.name != *name
     {

@@ -25,6 +25,21 @@ pub(super) struct Loop {
 }
 
 impl HostRun {
+    /// What `with_first_found` is given. A name with something undefined in it can not be the one, so it is left out.
+    fn names_of_files(&self, node: &Node, scope: &Scope) -> Result<Value> {
+        let templates = &self.play.engine.templates;
+        let Some(items) = node.as_list() else { return templates.render(node, scope) };
+        let mut names = Vec::new();
+        for item in items {
+            match templates.render(item, scope) {
+                Ok(name) => names.push(name),
+                Err(error) if error.code == "T0101" && item.as_str().is_some() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Value::from(names))
+    }
+
     /// The loop of a task, its list made.
     pub(super) fn task_loop(&self, task: &Task, scope: &Scope) -> Result<Option<Loop>> {
         let templates = &self.play.engine.templates;
@@ -36,7 +51,11 @@ impl HostRun {
         else {
             return Ok(None);
         };
-        let terms = templates.render(node, scope)?;
+        let terms = if name.ends_with("first_found") {
+            self.names_of_files(node, scope)?
+        } else {
+            templates.render(node, scope)?
+        };
         let items: Vec<Value> = match (name, terms) {
             ("loop", Value::List(items)) => items.to_vec(),
             ("loop", other) => {
@@ -50,7 +69,13 @@ impl HostRun {
                     Value::List(terms) => terms.to_vec(),
                     other => vec![other],
                 };
-                templates.lookup(lookup, &terms, &Map::new(), node.place(), scope)?
+                let mut options = Map::new();
+                if lookup.ends_with("first_found") {
+                    let action = task.action.name();
+                    let folder = ["template", "var"].iter().find(|word| action.contains(**word)).unwrap_or(&"file");
+                    insert(&mut options, "_subfolder", format!("{folder}s"));
+                }
+                templates.lookup(lookup, &terms, &options, node.place(), scope)?
             }
         };
         let control = task.keywords.get("loop_control");

@@ -84,6 +84,11 @@ impl StateDiff {
         self.after.insert(key.to_owned(), after.into());
     }
 
+    /// Notes one key of what was there before alone.
+    pub fn set_before(&mut self, key: &str, before: impl Into<Value>) {
+        self.before.insert(key.to_owned(), before.into());
+    }
+
     /// Nothing differs.
     pub fn is_empty(&self) -> bool {
         self.before == self.after
@@ -194,14 +199,22 @@ pub fn attribute_flags(cx: &Cx, path: &Path) -> Option<(String, String)> {
     output.success().then(|| (version.to_owned(), flags.replace('-', "")))
 }
 
+/// The flags alone: some file systems have them, and no versions.
+fn flags_alone(cx: &Cx, path: &Path) -> Option<String> {
+    let output = cx.probe().run(Program::new(["lsattr", "-d"]).arg(path).parsable()).ok()?;
+    let text = output.out();
+    let flags = text.split_whitespace().next()?;
+    output.success().then(|| flags.replace('-', ""))
+}
+
 fn apply_attributes(cx: &Cx, path: &Path, wanted: &str, diff: &mut StateDiff) -> Result<bool> {
     let (operator, flags) = match wanted.chars().next() {
         Some(sign @ ('+' | '-' | '=')) => (sign, &wanted[1..]),
         _ => ('=', wanted),
     };
-    let found = attribute_flags(cx, path);
+    let found = flags_alone(cx, path);
     let known = found.is_some();
-    let (_, present) = found.unwrap_or_default();
+    let present = found.unwrap_or_default();
     let settled = match operator {
         // What cannot be read may be set all the same.
         '-' if !known => false,

@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+mod host;
+
 use super::attributes::{FileArgs, StateDiff, add_path_info, apply, with_file_args};
 use super::call::{Blob, Failure, Input, InputKind, TreeEntry};
 use super::cx::Cx;
@@ -19,7 +21,7 @@ use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::digest::{Digest, Hasher};
 use crate::system::fs::{Content, FileState, shown, umask};
-use crate::value::{Map, StrKey, Value, insert};
+use crate::value::{Map, StrKey, insert};
 
 with_file_args! {
     /// Copies a file, a folder or a text to the host. Nothing is written if the content is there already.
@@ -516,75 +518,7 @@ impl Job<'_> {
             }
         }
         // Ansible tells nothing else of a folder that came from the controller.
-        Ok(map! { "dest" => shown(&self.dest) + "/" })
-    }
-
-    fn host_copy(mut self, src: &Path, contents_only: bool) -> Result<Map, Failure> {
-        let probe = self.cx.probe();
-        let Some(found) = probe.stat(src)? else {
-            return Err(Diagnostic::task("H0107", format!("source {} not found", shown(src))).into());
-        };
-        let name = src.file_name().unwrap_or_default();
-        if found.is_dir() {
-            let base = if contents_only { self.dest.clone() } else { self.dest.join(name) };
-            if base.starts_with(src) {
-                let message = format!("cannot copy `{}` into itself", shown(src));
-                return Err(Diagnostic::task("H0107", message).into());
-            }
-            self.host_tree(src, &base)?;
-            let mut result = map! {
-                "dest" => shown(&self.dest), "src" => shown(src), "checksum" => Value::Null, "md5sum" => Value::Null,
-            };
-            add_path_info(self.cx, &mut result, &self.dest);
-            return Ok(result);
-        }
-        if !found.is_file() {
-            return Err(Diagnostic::task("H0107", format!("cannot copy `{}`: not a file", shown(src))).into());
-        }
-        if self.dest_is_folder || probe.is_dir(&self.dest) {
-            self.dest.push(name);
-        }
-        let source = self.host_source(src)?;
-        let mut result = self.one(source)?;
-        insert(&mut result, "src", shown(src));
-        Ok(result)
-    }
-
-    fn host_source(&self, src: &Path) -> Result<Source<'static>> {
-        use std::os::unix::fs::MetadataExt as _;
-        let sha1 = self.cx.probe().digest(src, Digest::Sha1)?;
-        let mode = self.cx.probe().stat(src)?.map(|found| found.mode() & 0o7777);
-        Ok(Source { sha1, mode, body: Body::HostFile(src.to_owned()) })
-    }
-
-    fn host_tree(&self, from: &Path, to: &Path) -> Result<(), Failure> {
-        let probe = self.cx.probe();
-        self.folder(to)?;
-        for entry in probe.list(from)? {
-            let dest = to.join(entry.file_name().unwrap_or_default());
-            let is_link = probe.state(&entry)? == FileState::Link;
-            match probe.stat(&entry)? {
-                _ if is_link && !self.links_as_files => {
-                    self.link(&dest, &shown(&probe.read_link(&entry)?))?;
-                }
-                Some(found) if found.is_dir() => self.host_tree(&entry, &dest)?,
-                Some(found) if found.is_file() => {
-                    let source = self.host_source(&entry)?;
-                    // A tree of the host keeps the modes that it has there, unless told otherwise.
-                    let new = !probe.exists(&dest);
-                    let mode = source.mode.filter(|_| new && self.file.mode.is_none());
-                    self.put(&dest, &source, &mut Map::new())?;
-                    if let Some(bits) = mode {
-                        let file = FileArgs { mode: Some(Mode::Bits(bits)), ..FileArgs::default() };
-                        if probe.exists(&dest) {
-                            apply(self.cx, &dest, &file, &mut StateDiff::default())?;
-                        }
-                    }
-                }
-                _ => self.cx.warn(format!("`{}` is neither file nor folder and was left out", shown(&entry))),
-            }
-        }
-        Ok(())
+        Ok(map! { "dest" => format!("{}/", shown(&self.dest).trim_end_matches('/')) })
     }
 }
 
@@ -725,6 +659,12 @@ mod tests {
         assert!(module("copy", args.clone()).ok().changed);
         assert_eq!(mode(&to.join("d/f")), 0o711);
         assert!(!module("copy", args).ok().changed, "second run");
+        std::os::unix::fs::symlink("..", from.join("d/ring")).expect("link");
+        std::os::unix::fs::symlink("self", from.join("d/self")).expect("link");
+        let args =
+            map! { "src" => text(&from) + "/", "dest" => text(&folder.path().join("rung")), "remote_src" => true };
+        module("copy", args).ok();
+        assert_eq!(std::fs::read_link(folder.path().join("rung/d/ring")).expect("link"), Path::new(".."));
         let args = map! { "src" => text(&from.join("d/f")), "dest" => text(&to.join("g")), "remote_src" => true, "mode" => "preserve" };
         let outcome = module("copy", args).ok();
         assert_eq!(get(&outcome, "mode"), json!("0711"));

@@ -108,8 +108,11 @@ impl Module for PackageFacts {
             }
             seen.push(manager);
             let list = match manager {
-                "apt" if cx.probe().which("dpkg-query").is_some() => debian(cx)?,
-                "rpm" if cx.probe().which("rpm").is_some() => rpm(cx)?,
+                "apt" if tool(cx, "dpkg-query").is_some() => debian(cx)?,
+                "rpm" if cx.probe().which("rpm").is_some() => rpm(cx).unwrap_or_else(|error| {
+                    cx.warn(format!("Failed to retrieve packages with rpm: {error}"));
+                    Vec::new()
+                }),
                 _ => {
                     if given.iter().any(|asked| asked == name) {
                         let reason = if matches!(manager, "apt" | "rpm") {
@@ -146,10 +149,18 @@ impl Module for PackageFacts {
     }
 }
 
+/// A program of Debian's own, wherever `PATH` leads: Ansible asks a library instead.
+fn tool(cx: &Cx, name: &str) -> Option<String> {
+    let usual = std::path::PathBuf::from("/usr/bin").join(name);
+    let found = cx.probe().which(name).or_else(|| Some(usual).filter(|path| cx.probe().exists(path)));
+    found.map(|path| path.display().to_string())
+}
+
 /// dpkg's packages, with the origin that apt knows of their version.
 fn debian(cx: &Cx) -> Result<Vec<(String, Map)>> {
     let format = "${db:Status-Status}\\t${Package}\\t${Architecture}\\t${Version}\\t${Section}\\n";
-    let output = cx.probe().run(apt(&["dpkg-query", "-W", "-f", format]))?.out();
+    let program = tool(cx, "dpkg-query").unwrap_or_else(|| "dpkg-query".to_owned());
+    let output = cx.probe().run(apt(&[&program, "-W", "-f", format]))?.out();
     // Not dpkg's own triggers and half-configured ones: what has files counts as installed for apt too.
     let there = ["installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending"];
     let native = output
@@ -183,12 +194,10 @@ fn debian(cx: &Cx) -> Result<Vec<(String, Map)>> {
 /// The `Origin` of the first source that has the installed version of each package.
 fn origins(cx: &Cx, list: &[(String, String, String, String)]) -> Result<HashMap<String, String>> {
     let mut found = HashMap::new();
-    if cx.probe().which("apt-cache").is_none() {
-        return Ok(found);
-    }
-    let sources = sources(&cx.probe().run(apt(&["apt-cache", "policy"]))?.out());
+    let Some(program) = tool(cx, "apt-cache") else { return Ok(found) };
+    let sources = sources(&cx.probe().run(apt(&[&program, "policy"]))?.out());
     for part in list.chunks(500) {
-        let mut words = vec!["apt-cache", "policy", "--"];
+        let mut words = vec![program.as_str(), "policy", "--"];
         words.extend(part.iter().map(|(name, ..)| name.as_str()));
         let text = cx.probe().run(apt(&words))?.out();
         let mut name = "";
