@@ -102,7 +102,9 @@ impl HostRun {
                     let told = self.told(include, &name, &scope);
                     let key = match round.hosts.len() {
                         0 | 1 => String::new(),
-                        _ => format!("{name}\n{}\n{}", python_repr(&Value::from(told.clone())), item_key(layer.as_ref())),
+                        _ => {
+                            format!("{name}\n{}\n{}", python_repr(&Value::from(told.clone())), item_key(layer.as_ref()))
+                        }
                     };
                     let mut done =
                         Attempt::from_outcome(crate::modules::Outcome { result: told, ..Default::default() });

@@ -206,11 +206,8 @@ impl HostRun {
     /// A role's tasks, unless the same use of it has run on this host before; `item` tells the rounds of an include's
     /// loop apart.
     pub(super) async fn role(&self, role: &RoleUse, item: &str, position: &Position, here: &Here) -> Flow {
-        let key: &Arc<str> = &if item.is_empty() {
-            Arc::clone(&role.role.key)
-        } else {
-            format!("{}\n{item}", role.role.key).into()
-        };
+        let key: &Arc<str> =
+            &if item.is_empty() { Arc::clone(&role.role.key) } else { format!("{}\n{item}", role.role.key).into() };
         let state = self.play.engine.states.get(&self.host);
         if !role.role.allow_duplicates && lock(&state).roles_done.contains(key) {
             // What an included role depends on has its own say.

@@ -160,7 +160,7 @@ impl PlayRun {
             play: Arc::clone(play),
             name,
             listed: shown.clone(),
-            hosts: order_hosts(shown, order.as_deref()),
+            hosts: order_hosts(shown, order.as_deref(), keywords.get("order"))?,
             batch: Mutex::default(),
             gate: Mutex::new(Arc::new(Gate::new(true, &[]))),
             builtin: builtin_layer(),
@@ -477,7 +477,7 @@ pub(super) fn flatten_handlers(items: &[Item], out: &mut Vec<Handler>) {
     }
 }
 
-fn order_hosts(mut hosts: Vec<Arc<str>>, order: Option<&str>) -> Vec<Arc<str>> {
+fn order_hosts(mut hosts: Vec<Arc<str>>, order: Option<&str>, node: Option<&Node>) -> Result<Vec<Arc<str>>> {
     match order {
         Some("sorted") => hosts.sort(),
         Some("reverse_sorted") => {
@@ -497,9 +497,16 @@ fn order_hosts(mut hosts: Vec<Arc<str>>, order: Option<&str>) -> Vec<Arc<str>> {
                 hosts.swap(index, usize::try_from(state % (index as u64 + 1)).unwrap_or(0));
             }
         }
-        _ => {}
+        Some("inventory") | None => {}
+        Some(other) => {
+            return Err(Diagnostic::source("P0103", format!("`order` knows no `{other}`"))
+                .with_registered(format!("Invalid 'order' specified for inventory hosts: {other}"))
+                .with_label_opt(node.map(Node::place), "unknown")
+                .with_nearest(other, crate::playbook::ORDERS.iter().copied())
+                .with_hint_else(format!("one of `{}`", crate::playbook::ORDERS.join("`, `"))));
+        }
     }
-    hosts
+    Ok(hosts)
 }
 
 /// Batch sizes from `serial`: numbers, percentages, or a list of them.
@@ -515,9 +522,9 @@ fn serial_sizes(value: &Value, hosts: usize, node: &Node) -> Result<Vec<usize>> 
             let text = text.trim();
             let size = match text.strip_suffix('%') {
                 Some(share) => share.trim().parse::<usize>().ok().map(|share| (hosts * share / 100).max(1)),
-                None => text.parse::<usize>().ok(),
+                None => text.parse::<i64>().ok().map(|size| usize::try_from(size).unwrap_or(0)),
             };
-            // 0 means all hosts at once.
+            // 0 and less mean all hosts at once.
             size.map(|size| if size == 0 { hosts } else { size }).ok_or_else(|| {
                 Diagnostic::source("P0141", format!("`serial` must be a number or a percentage, found `{text}`"))
                     .with_label(node.place(), "here")

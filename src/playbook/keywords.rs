@@ -294,6 +294,12 @@ pub const VARS_PROMPT: &[(&str, KeywordType)] = &[
     ("unsafe", K::Bool),
 ];
 
+/// How hosts may go through a play (`strategy`).
+pub const STRATEGIES: &[&str] = &["linear", "free", "host_pinned", "debug"];
+
+/// The orders of hosts that `order` knows.
+pub const ORDERS: &[&str] = &["inventory", "sorted", "reverse_sorted", "reverse_inventory", "shuffle"];
+
 /// The keyword of a name.
 pub fn find(name: &str) -> Option<&'static Keyword> {
     KEYWORDS.binary_search_by(|keyword| keyword.name.cmp(name)).ok().map(|index| &KEYWORDS[index])
@@ -314,14 +320,9 @@ pub fn names_at(place: Places) -> impl Iterator<Item = &'static str> {
     KEYWORDS.iter().filter(move |keyword| keyword.places.contains(place)).map(|keyword| keyword.name)
 }
 
-/// A name that can be a variable: letters, digits and `_`, not a digit first, no word that Python
-/// or Jinja keeps for itself.
+/// A name that can be a variable: letters, digits and `_`, not a digit first, no word that Jinja keeps for itself.
 pub fn is_variable_name(name: &str) -> bool {
-    const RESERVED: &[&str] = &[
-        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
-        "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
-        "not", "or", "pass", "raise", "return", "try", "while", "with", "yield", "true", "false", "none",
-    ];
+    const RESERVED: &[&str] = &["False", "None", "True", "false", "none", "not", "true"];
     let mut chars = name.chars();
     chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -417,7 +418,7 @@ mod tests {
         check("a_1", true);
         check("1a", false);
         check("a-b", false);
-        check("class", false);
+        check("class", true);
         check("", false);
     }
 }
