@@ -168,6 +168,17 @@ pub enum Progress {
     },
 }
 
+impl Progress {
+    /// What it weighs in a queue, about.
+    pub fn weight(&self) -> usize {
+        let text = match self {
+            Self::Output { text, .. } | Self::ImageStep { text, .. } | Self::ImageLog { line: text, .. } => text.len(),
+            Self::Image { .. } => 0,
+        };
+        text + 64
+    }
+}
+
 /// The facts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
@@ -501,7 +512,8 @@ pub fn redact_map(map: &mut Map, redactor: &Redactor) {
     map.values_mut().for_each(|value| redact_value(value, redactor));
 }
 
-fn redact_done(done: &mut Done, redactor: &Redactor) {
+/// Redacts every text in the end of a task.
+pub fn redact_done(done: &mut Done, redactor: &Redactor) {
     redact_map(&mut done.result, redactor);
     if let Some(arguments) = &mut done.arguments {
         redact_map(arguments, redactor);

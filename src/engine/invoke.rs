@@ -13,6 +13,7 @@ use crate::diag::{Diagnostic, Result, Span};
 use crate::event::{EventKind, Progress, Stream, TaskId};
 use crate::modules::{ArgError, Call, Failure, ModuleEntry, PathPart, RunsOn};
 use crate::playbook::{ModuleUse, Task};
+use crate::secret::Secret;
 use crate::template::is_omit;
 use crate::value::{Key, Map, StrKey, Value, insert, python_str};
 use crate::vars::Scope;
@@ -47,9 +48,26 @@ impl HostRun {
         if job.is_some() && !super::jobs::possible(module.entry) {
             return super::jobs::refused(&module.name);
         }
+        let limit = match self.keyword_value(task, "timeout", scope) {
+            Ok(value) => match value.as_ref().map(time_limit).transpose() {
+                Ok(limit) => limit.filter(|limit| *limit > 0),
+                Err(diagnostic) => {
+                    let place = super::conditions::keyword(task, "timeout").map(Node::place);
+                    return Attempt::error(diagnostic.with_label_opt(place, "no time limit"));
+                }
+            },
+            Err(diagnostic) => return Attempt::error(diagnostic),
+        };
         if module.entry.meta.runs_on == RunsOn::Engine {
-            return self.builtin(task, module, &args, json, scope, no_log).await;
+            let work = self.builtin(task, module, &args, json, scope, no_log);
+            return match limit {
+                Some(seconds) => tokio::time::timeout(Duration::from_secs(seconds), work)
+                    .await
+                    .unwrap_or_else(|_| Attempt::from_failure(timed_out(seconds))),
+                None => work.await,
+            };
         }
+        let secrets = secret_arguments(module.entry, &json);
         let arguments = (self.play.engine.options.verbosity >= 3).then(|| shown_arguments(module.entry, &json));
         let call = self.call(task, module.entry, json, scope, no_log).and_then(|mut call| {
             if let Some(program) = &module.program {
@@ -64,16 +82,6 @@ impl HostRun {
             Ok(call) => call,
             Err(diagnostic) => return Attempt::error(diagnostic),
         };
-        let limit = match self.keyword_value(task, "timeout", scope) {
-            Ok(value) => match value.as_ref().map(time_limit).transpose() {
-                Ok(limit) => limit.filter(|limit| *limit > 0),
-                Err(diagnostic) => {
-                    let place = super::conditions::keyword(task, "timeout").map(Node::place);
-                    return Attempt::error(diagnostic.with_label_opt(place, "no time limit"));
-                }
-            },
-            Err(diagnostic) => return Attempt::error(diagnostic),
-        };
         let spec = match self.target_spec(task, scope, module.entry.meta.runs_on) {
             Ok(spec) => spec,
             Err(diagnostic) => return Attempt::error(diagnostic),
@@ -86,7 +94,7 @@ impl HostRun {
             self.play.engine.targets.dismiss(&spec, user).await;
         }
         let folder = self.copied_folder(task, &call);
-        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let (sender, mut receiver) = mpsc::channel(QUEUED);
         let mut lines = Lines::new(self, task.id, no_log);
         let job = job.map(|job| (job, call.clone()));
         let work = target.invoke(call, sender);
@@ -100,20 +108,14 @@ impl HostRun {
         tokio::pin!(deadline);
         let ended = loop {
             tokio::select! {
+                // Output that never ends must not outrun the end; what is left of it is taken behind the loop.
                 biased;
-                Some(progress) = receiver.recv() => lines.take(progress),
                 ended = &mut work => break ended,
                 () = &mut deadline => {
-                    let seconds = limit.unwrap_or_default();
-                    let said = format!("Timed out after {seconds} second(s).");
-                    let result = crate::map! {
-                        "msg" => format!("Task failed: {said}"),
-                        "timedout" => crate::map! { "frame" => "", "period" => seconds },
-                    };
-                    let diagnostic = Diagnostic::task("H0012", format!("the task did not end within {seconds} seconds"))
-                        .with_hint("raise the task's `timeout`");
-                    break Err(Failure::with_result(diagnostic, result));
+                    receiver.close();
+                    break Err(timed_out(limit.unwrap_or_default()));
                 }
+                Some(progress) = receiver.recv() => lines.take(progress),
             }
         };
         while let Ok(progress) = receiver.try_recv() {
@@ -138,6 +140,7 @@ impl HostRun {
             attempt = self.wait_for_job(job, attempt, &call, &spec).await;
         }
         attempt.arguments = arguments;
+        attempt.secrets = secrets;
         attempt
     }
 
@@ -358,6 +361,17 @@ impl HostRun {
     }
 }
 
+/// What a task that took longer than its `timeout` ends with.
+fn timed_out(seconds: u64) -> Failure {
+    let result = crate::map! {
+        "msg" => format!("Task failed: Timed out after {seconds} second(s)."),
+        "timedout" => crate::map! { "frame" => "", "period" => seconds },
+    };
+    let diagnostic = Diagnostic::task("H0012", format!("the task did not end within {seconds} seconds"))
+        .with_hint("raise the task's `timeout`");
+    Failure::with_result(diagnostic, result)
+}
+
 /// The user that a call takes away: nothing may run as that one any more.
 fn leaving_user(call: &Call) -> Option<&str> {
     let text = |name: &str| call.args.get(name).and_then(serde_json::Value::as_str);
@@ -413,6 +427,30 @@ fn shown_arguments(entry: &ModuleEntry, json: &serde_json::Value) -> Map {
             (Key::from(name.clone()), value)
         })
         .collect()
+}
+
+/// The texts of secret arguments, which the module's result may repeat. `content` of `copy` is hidden for its size.
+fn secret_arguments(entry: &ModuleEntry, json: &serde_json::Value) -> Vec<Secret> {
+    fn texts(value: &serde_json::Value, found: &mut Vec<Secret>) {
+        match value {
+            serde_json::Value::String(text) => found.push(Secret::new(text.as_str())),
+            serde_json::Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+            serde_json::Value::Object(map) => map.values().for_each(|item| texts(item, found)),
+            serde_json::Value::Number(number) => found.push(Secret::new(number.to_string())),
+            serde_json::Value::Null | serde_json::Value::Bool(_) => {}
+        }
+    }
+    let serde_json::Value::Object(args) = json else { return Vec::new() };
+    let asks_password = entry.meta.name == "debconf" && args.get("vtype").is_some_and(|vtype| vtype == "password");
+    let mut found = Vec::new();
+    for (name, value) in args {
+        let secret =
+            entry.spec().arg(name).is_some_and(|arg| arg.secret) && (entry.meta.name, &**name) != ("copy", "content");
+        if secret || asks_password && name == "value" {
+            texts(value, &mut found);
+        }
+    }
+    found
 }
 
 /// Arguments that hold bare expressions, which the engine evaluates itself.
@@ -491,6 +529,9 @@ struct Lines<'a> {
     no_log: bool,
     open: [String; 2],
 }
+
+/// Messages of a call that may wait to be shown.
+const QUEUED: usize = 64;
 
 /// An endless line is passed on in parts of this size.
 const LINE_LIMIT: usize = 64 * 1024;

@@ -173,6 +173,7 @@ pub(super) fn loop_attempt(items: &[Attempt]) -> Attempt {
         verbose: items.iter().any(|item| item.verbose),
         seconds: 0.0,
         arguments: None,
+        secrets: items.iter().flat_map(|item| item.secrets.iter().cloned()).collect(),
         hidden: items.iter().any(|item| item.hidden),
     }
 }

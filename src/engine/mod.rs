@@ -11,6 +11,7 @@ mod custom_stats;
 mod debugger;
 mod facts;
 mod fetch;
+mod hidden;
 mod include;
 mod include_vars;
 mod inputs;

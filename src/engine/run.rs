@@ -209,6 +209,8 @@ pub struct Engine {
     /// Batches that have begun.
     pub(super) batches: AtomicUsize,
     pub(super) notes: Mutex<Vec<(String, String)>>,
+    /// What no message may show.
+    pub(super) hidden: Mutex<super::hidden::Hidden>,
 }
 
 impl Engine {
@@ -235,6 +237,7 @@ impl Engine {
             started,
             batches: AtomicUsize::new(0),
             notes: Mutex::default(),
+            hidden: Mutex::default(),
         })
     }
 

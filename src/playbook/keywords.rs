@@ -248,7 +248,6 @@ pub const LOOPS: &[&str] = &[
     "with_env",
     "with_file",
     "with_fileglob",
-    "with_filetree",
     "with_first_found",
     "with_flattened",
     "with_indexed_items",
@@ -266,6 +265,7 @@ pub const LOOPS: &[&str] = &[
     "with_template",
     "with_together",
     "with_unvault",
+    "with_url",
     "with_varnames",
     "with_vars",
 ];
@@ -320,7 +320,8 @@ pub fn names_at(place: Places) -> impl Iterator<Item = &'static str> {
     KEYWORDS.iter().filter(move |keyword| keyword.places.contains(place)).map(|keyword| keyword.name)
 }
 
-/// A name that can be a variable: letters, digits and `_`, not a digit first, no word that Jinja keeps for itself.
+/// A name that can be a variable: letters, digits and `_`, not a digit first, no constant of Jinja.
+/// Words that Python keeps for itself are names, as for ansible-core 2.19.
 pub fn is_variable_name(name: &str) -> bool {
     const RESERVED: &[&str] = &["False", "None", "True", "false", "none", "not", "true"];
     let mut chars = name.chars();
@@ -419,6 +420,9 @@ mod tests {
         check("1a", false);
         check("a-b", false);
         check("class", true);
+        check("as", true);
+        check("none", false);
+        check("not", false);
         check("", false);
     }
 }
