@@ -200,6 +200,13 @@ pub enum EventKind {
         #[serde(default)]
         plays: usize,
     },
+    /// A later batch of a play begins (`serial`).
+    BatchStarted {
+        /// From 2.
+        index: usize,
+        /// Hosts of the batch.
+        hosts: Vec<String>,
+    },
     /// A play begins.
     PlayStarted {
         /// From 1.
@@ -541,7 +548,11 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
         EventKind::PlayStarted { name, .. } => redact_text(name, redactor),
         EventKind::NoHosts { pattern } => redact_text(pattern, redactor),
         EventKind::TaskStarted { name, .. } => redact_text(name, redactor),
-        EventKind::HostStarted { .. } | EventKind::Retry { .. } | EventKind::Recap { .. } | EventKind::NoHostsLeft => {}
+        EventKind::BatchStarted { .. }
+        | EventKind::HostStarted { .. }
+        | EventKind::Retry { .. }
+        | EventKind::Recap { .. }
+        | EventKind::NoHostsLeft => {}
         EventKind::Included { name, label, .. } => {
             redact_text(name, redactor);
             if let Some(label) = label {

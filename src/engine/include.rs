@@ -8,15 +8,15 @@ use std::time::Instant;
 use super::interp::{Flow, Here, HostRun};
 use super::play::Included;
 use super::result::Attempt;
-use super::schedule::{Position, Round};
-use super::scope::role_layers;
+use super::schedule::{Agreed, Brought, Position, Round, Share};
+use super::scope::{Frames, role_layers};
 use super::state::{Out, lock};
 use super::task::Ended;
 use crate::diag::{Diagnostic, Result};
 use crate::event::EventKind;
 use crate::map;
 use crate::playbook::{Include, IncludeKind, Item, Keywords, ModuleUse, RoleFrom, Task};
-use crate::value::{Key, Map, Value, python_str};
+use crate::value::{Key, Map, Value, python_repr, python_str};
 use crate::vars::{Layer, Scope};
 
 /// Includes below each other: deeper is a cycle that no static check saw.
@@ -35,9 +35,11 @@ impl HostRun {
         let once = self.keyword_bool(task, "run_once", here).unwrap_or(false);
         if once && !round.is_leader(&self.host) {
             let failed = round.wait().await;
-            return if self.failed_with_others(failed) == Flow::Failed { Flow::FailedTwice } else { Flow::Next };
+            let flow = if self.failed_with_others(failed) == Flow::Failed { Flow::FailedTwice } else { Flow::Next };
+            return self.share_failure(task, round, here, flow).await;
         }
-        self.include_here(task, include, round, position, here).await
+        let share = if once { None } else { round.share(&self.host) };
+        self.include_here(task, include, (round, share), position, here).await
     }
 
     /// Loads what an include names for each item, then runs that.
@@ -45,7 +47,7 @@ impl HostRun {
         &self,
         task: &Arc<Task>,
         include: &Include,
-        round: &Arc<Round>,
+        (round, share): (&Arc<Round>, Option<Share<'_>>),
         position: &Position,
         here: &Here,
     ) -> Flow {
@@ -76,7 +78,6 @@ impl HostRun {
         let looped = rounds.iter().any(Option::is_some);
         let mut parts = Vec::new();
         let mut skipped = None;
-        let mut names = Vec::new();
         let mut items = Vec::new();
         for layer in rounds {
             let scope = match &layer {
@@ -98,17 +99,26 @@ impl HostRun {
             }
             match self.load(task, include, &scope) {
                 Ok((name, included)) => {
-                    let mut done = Attempt::from_outcome(crate::modules::Outcome {
-                        result: self.told(include, &name, &scope),
-                        ..Default::default()
-                    });
+                    let told = self.told(include, &name, &scope);
+                    let key = match round.hosts.len() {
+                        0 | 1 => String::new(),
+                        _ => {
+                            format!("{name}\n{}\n{}", python_repr(&Value::from(told.clone())), item_key(layer.as_ref()))
+                        }
+                    };
+                    let mut done =
+                        Attempt::from_outcome(crate::modules::Outcome { result: told, ..Default::default() });
                     if let Some(layer) = &layer {
                         done.result.shift_remove(&crate::value::StrKey("changed"));
                         add_item(&mut done, layer);
                     }
                     items.push(done);
-                    names.push(name);
-                    parts.push((included, layer));
+                    let label = layer.as_ref().map(|_| self.item_label(task, &scope));
+                    let file = match &included {
+                        Included::Tasks(items) => self.file_of(items),
+                        Included::Role(_) => None,
+                    };
+                    parts.push((Brought { key, name: file.unwrap_or(name), label, included }, layer));
                 }
                 Err(diagnostic) => {
                     // A rescue takes over, but the recap counts what could not be read as a failure.
@@ -135,31 +145,60 @@ impl HostRun {
         if flow != Flow::Next {
             return flow;
         }
-        // Each part has its own name.
-        for ((included, layer), own) in parts.iter().zip(&names) {
-            let label = layer.as_ref().map(|layer| self.item_label(task, &scope.with(layer.clone())));
-            let name = match included {
-                Included::Tasks(items) => self.file_of(items),
-                Included::Role(_) => None,
-            };
-            self.emit(EventKind::Included { task: task.id, name: name.unwrap_or_else(|| own.clone()), label });
+        let brought: Vec<Brought> = parts.iter().map(|(part, _)| part.clone()).collect();
+        let agreed = match share {
+            Some(share) => share.agree(brought).await,
+            None => Agreed {
+                places: (0..parts.len()).collect(),
+                tell: Some(brought.into_iter().map(|part| (part, vec![Arc::clone(&self.host)])).collect()),
+            },
+        };
+        for (part, hosts) in agreed.tell.into_iter().flatten() {
+            if let Included::Role(role) = &part.included {
+                self.play.add_handlers(&role.handlers);
+                lock(&self.play.included_roles).push(Arc::clone(&role.role.name));
+                *lock(&self.play.magic_cache) = None;
+            }
+            for host in hosts {
+                let kind = EventKind::Included { task: task.id, name: part.name.clone(), label: part.label.clone() };
+                self.play.engine.sink.emit(Some(&host), kind);
+            }
         }
         // Each item that includes something counts.
         let more = u32::try_from(parts.len().saturating_sub(1)).unwrap_or(u32::MAX);
         lock(&self.play.engine.states.get(&self.host)).stats.ok += more;
-        for (index, (included, layer)) in parts.into_iter().enumerate() {
+        let mut parts: Vec<_> = agreed.places.into_iter().zip(parts).collect();
+        parts.sort_by_key(|(place, _)| *place);
+        for (place, (part, layer)) in parts {
             let mut inner = here.clone();
-            inner.frames.0.extend(layer);
-            let position = position.child(index);
-            let flow = match &included {
+            inner.frames.0.extend(layer.clone());
+            let position = position.child(place);
+            if let Included::Role(role) = &part.included {
+                self.keep_frames(&role.handlers, &inner.frames);
+            }
+            let flow = match &part.included {
                 Included::Tasks(items) => self.items(items, &position, &inner).await,
-                Included::Role(role) => self.role(role, &position, &inner).await,
+                Included::Role(role) => self.role(role, &item_key(layer.as_ref()), &position, &inner).await,
             };
             if flow != Flow::Next {
                 return flow;
             }
         }
         Flow::Next
+    }
+
+    /// Handlers of an included role see the variables of the last include around them.
+    fn keep_frames(&self, handlers: &[Item], frames: &Frames) {
+        if frames.0.is_empty() {
+            return;
+        }
+        let state = self.play.engine.states.get(&self.host);
+        let mut found = Vec::new();
+        super::play::flatten_handlers(handlers, &mut found);
+        let mut state = lock(&state);
+        for handler in found {
+            state.handler_frames.insert(handler.task.id, frames.clone());
+        }
     }
 
     /// An item that includes nothing.
@@ -293,7 +332,6 @@ impl HostRun {
             }
         };
         if let Included::Role(role) = &included {
-            self.play.add_handlers(&role.handlers);
             let public = flag("public")?.or(self.play.engine.loader.public_roles()).unwrap_or(false);
             if public {
                 let mut layers = Vec::new();
@@ -395,6 +433,8 @@ impl HostRun {
                 for host in &self.play.hosts {
                     let state = engine.states.get(host);
                     let mut state = lock(&state);
+                    // It may go on, but stays off the lists of this play's hosts.
+                    state.dropped |= state.failing || matches!(state.out, Some(Out::Failed | Out::Unreachable));
                     if matches!(state.out, Some(Out::Failed | Out::Unreachable)) {
                         state.out = None;
                     }
@@ -438,6 +478,20 @@ impl HostRun {
         }
         Flow::Next
     }
+}
+
+/// What tells the rounds of a loop apart.
+fn item_key(layer: Option<&Layer>) -> String {
+    let Some(layer) = layer else { return String::new() };
+    let each = layer.entries.iter().filter_map(|(name, entry)| match entry {
+        crate::vars::Entry::Data(Value::Map(info), _) if &**name == "ansible_loop" => {
+            let part = |key| info.get(&crate::value::StrKey(key)).map(python_repr).unwrap_or_default();
+            Some(format!("{} of {}", part("index"), part("length")))
+        }
+        crate::vars::Entry::Data(value, _) => Some(format!("{name}={}", python_repr(value))),
+        _ => None,
+    });
+    each.collect::<Vec<_>>().join("\n")
 }
 
 /// Adds the variables of a round to the result of its item.

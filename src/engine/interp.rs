@@ -9,7 +9,7 @@ use super::conditions::selected_by_tags;
 use super::play::PlayRun;
 use super::result::Attempt;
 use super::schedule::{Gate, Position, Round, Turn};
-use super::scope::Frames;
+use super::scope::{Frames, parents_of};
 use super::state::{Out, lock};
 use crate::diag::Result;
 use crate::playbook::{Action, Block, Context, ContextKind, DynamicUse, Item, RoleUse, Task};
@@ -68,6 +68,7 @@ impl HostRun {
             let mut state = lock(&state);
             if state.condemned && state.out.is_none() {
                 state.out = Some(Out::Failed);
+                state.condemned_in = Some(self.play.engine.batches.load(Ordering::SeqCst));
             }
         }
         // Other hosts see the shorter list of hosts from now on.
@@ -91,7 +92,7 @@ impl HostRun {
         }
         let mut flow = Flow::Next;
         for (index, role) in play.roles.iter().enumerate() {
-            flow = self.role(role, &Position(vec![3]).child(index), &here).await;
+            flow = self.role(role, "", &Position(vec![3]).child(index), &here).await;
             if flow != Flow::Next {
                 break;
             }
@@ -154,7 +155,7 @@ impl HostRun {
                 let flow = match item {
                     Item::Task(task) => self.task(task, &position, here).await,
                     Item::Block(block) => self.block(block, &position, here).await,
-                    Item::Role(role) => self.role(role, &position, here).await,
+                    Item::Role(role) => self.role(role, "", &position, here).await,
                 };
                 if flow != Flow::Next {
                     return flow;
@@ -165,15 +166,23 @@ impl HostRun {
     }
 
     async fn block(&self, block: &Arc<Block>, position: &Position, here: &Here) -> Flow {
+        let guarded = !block.rescue.is_empty() || !block.always.is_empty();
+        if guarded && let Some(flow) = self.border(position).await {
+            return flow;
+        }
         let cleaning = Here { cleans: here.cleans || !block.always.is_empty(), ..here.clone() };
         let inner = Here { rescuable: here.rescuable || !block.rescue.is_empty(), ..cleaning.clone() };
         let mut flow = self.items(&block.body, &position.child(0), &inner).await;
+        if flow == Flow::Next && guarded {
+            flow = self.border(&position.child(0).child(usize::MAX)).await.unwrap_or(Flow::Next);
+        }
         if flow == Flow::FailedTwice {
             flow = Flow::Failed;
         } else if flow == Flow::Failed && !block.rescue.is_empty() {
             flow = self.items(&block.rescue, &position.child(1), &cleaning).await;
         }
-        if block.always.is_empty() || flow == Flow::Gone {
+        // `end_role` leaves out every `always` on its way, as with Ansible.
+        if block.always.is_empty() || matches!(flow, Flow::Gone | Flow::EndRole) {
             return flow;
         }
         let state = self.play.engine.states.get(&self.host);
@@ -185,12 +194,29 @@ impl HostRun {
         }
     }
 
-    /// A role's tasks, unless the same use of it has run on this host before.
-    pub(super) async fn role(&self, role: &RoleUse, position: &Position, here: &Here) -> Flow {
-        let key = &role.role.key;
+    /// Where hosts meet before they enter or leave a block: how it goes on, if not as it was.
+    async fn border(&self, position: &Position) -> Option<Flow> {
+        match self.gate.border(&self.host, position).await {
+            Turn::Go(_) => None,
+            Turn::Fail => Some(self.failed_with_others(true)),
+            Turn::Stop => Some(Flow::Gone),
+        }
+    }
+
+    /// A role's tasks, unless the same use of it has run on this host before; `item` tells the rounds of an include's
+    /// loop apart.
+    pub(super) async fn role(&self, role: &RoleUse, item: &str, position: &Position, here: &Here) -> Flow {
+        let key: &Arc<str> =
+            &if item.is_empty() { Arc::clone(&role.role.key) } else { format!("{}\n{item}", role.role.key).into() };
         let state = self.play.engine.states.get(&self.host);
         if !role.role.allow_duplicates && lock(&state).roles_done.contains(key) {
-            return Flow::Next;
+            // What an included role depends on has its own say.
+            let depends = |item: &&Item| match item {
+                Item::Role(used) => parents_of(&used.context).next().is_some_and(|outer| outer.dependent),
+                _ => false,
+            };
+            let dependencies: Vec<Item> = role.tasks.iter().take_while(depends).cloned().collect();
+            return self.items(&dependencies, position, here).await;
         }
         let flow = self.items(&role.tasks, position, here).await;
         match flow {
@@ -312,6 +338,7 @@ impl HostRun {
 
     /// Tells which handlers are about to run.
     pub(super) fn tell_notified(&self) {
+        self.resolve_notified();
         let handlers = lock(&self.play.handlers).clone();
         let state = self.play.engine.states.get(&self.host);
         let notified = lock(&state).notified.clone();
@@ -324,6 +351,15 @@ impl HostRun {
 
     /// Runs notified handlers in the order of their definition.
     pub(super) async fn flush(&self, position: &Position, around: &Here) -> Flow {
+        self.resolve_notified();
+        let state = self.play.engine.states.get(&self.host);
+        let outer = std::mem::replace(&mut lock(&state).flushing, true);
+        let flow = self.run_notified(position, around).await;
+        lock(&state).flushing = outer;
+        flow
+    }
+
+    async fn run_notified(&self, position: &Position, around: &Here) -> Flow {
         let handlers = lock(&self.play.handlers).clone();
         let state = self.play.engine.states.get(&self.host);
         for (index, handler) in handlers.iter().enumerate() {
@@ -332,7 +368,8 @@ impl HostRun {
             }
             // A handler sees what a normal task sees, but runs whatever the tags are. A rescue around the flush takes
             // its failure.
-            let here = Here { rescuable: around.rescuable, cleans: around.cleans, ..Here::default() };
+            let frames = lock(&state).handler_frames.get(&handler.task.id).cloned().unwrap_or_default();
+            let here = Here { rescuable: around.rescuable, cleans: around.cleans, frames };
             let flow = self.task(&handler.task, &position.child(index), &here).await;
             if flow != Flow::Next {
                 return flow;

@@ -83,14 +83,6 @@ impl HostRun {
             Ok(call)
         });
         let call = match call {
-            Ok(call) if call.check && job.is_some() => {
-                let message = "\"check mode\" and \"async\" cannot be used on same task.";
-                return Attempt::error(
-                    Diagnostic::task("H0030", "a job cannot be started in check mode")
-                        .with_registered(message)
-                        .with_hint("check_mode: false"),
-                );
-            }
             Ok(call) => call,
             Err(diagnostic) => return Attempt::error(diagnostic),
         };

@@ -79,7 +79,9 @@ impl HostRun {
         let limit = job.limit;
         let message = format!("async task did not complete within the requested time - {limit}s");
         let mut result = map! { "msg" => message.clone() };
-        insert(&mut result, "async_result", Value::from(last.result));
+        let mut seen = last.result;
+        seen.shift_remove(&crate::value::StrKey("changed"));
+        insert(&mut result, "async_result", Value::from(seen));
         let diagnostic = Diagnostic::task("H0012", format!("the job did not end within {limit} seconds"))
             .with_registered(message)
             .with_hint("raise the task's `async`");

@@ -57,6 +57,8 @@ pub(super) struct PlayRun {
     pub vars_files: Mutex<HashMap<Arc<str>, Vec<Layer>>>,
     pub handlers: Mutex<Vec<Handler>>,
     pub included: Mutex<HashMap<(TaskId, String), Included>>,
+    /// Names of the roles that tasks included, each time.
+    pub included_roles: Mutex<Vec<Arc<str>>>,
     /// Variables of `vars_prompt`.
     pub prompts: Vec<Layer>,
     /// Limits of tasks with `throttle`.
@@ -109,7 +111,11 @@ impl PlayRun {
                 state.out = None;
             }
             state.failing = false;
+            state.dropped = false;
             state.notified.clear();
+            state.pending.clear();
+            state.flushing = false;
+            state.handler_frames.clear();
             state.roles_done.clear();
             state.roles_ran.clear();
             state.exported.clear();
@@ -154,7 +160,7 @@ impl PlayRun {
             play: Arc::clone(play),
             name,
             listed: shown.clone(),
-            hosts: order_hosts(shown, order.as_deref()),
+            hosts: order_hosts(shown, order.as_deref(), keywords.get("order"))?,
             batch: Mutex::default(),
             gate: Mutex::new(Arc::new(Gate::new(true, &[]))),
             builtin: builtin_layer(),
@@ -164,6 +170,7 @@ impl PlayRun {
             vars_files: Mutex::default(),
             handlers: Mutex::new(handlers),
             included: Mutex::default(),
+            included_roles: Mutex::default(),
             prompts,
             throttles: Mutex::default(),
             failed: Mutex::default(),
@@ -199,6 +206,7 @@ impl PlayRun {
         };
         let mut rest: &[Arc<str>] = &self.hosts;
         let mut step = 0;
+        let mut begun = 0;
         while !rest.is_empty() && !self.engine.cancel.is_cancelled() {
             let size = sizes.get(step.min(sizes.len().saturating_sub(1))).copied().unwrap_or(rest.len());
             step += 1;
@@ -208,6 +216,12 @@ impl PlayRun {
             if batch.is_empty() {
                 continue;
             }
+            self.engine.batches.fetch_add(1, Ordering::SeqCst);
+            begun += 1;
+            if begun > 1 {
+                let hosts = batch.iter().map(ToString::to_string).collect();
+                self.engine.sink.emit(None, EventKind::BatchStarted { index: begun, hosts });
+            }
             *lock(&self.batch) = batch.clone();
             *lock(&self.magic_cache) = None;
             // Hosts that an earlier batch ended are in the play again, as far as variables tell.
@@ -215,6 +229,7 @@ impl PlayRun {
                 let state = self.engine.states.get(host);
                 let mut state = lock(&state);
                 state.ended_before = state.out == Some(Out::Ended);
+                state.dropped = false;
             }
             lock(&self.failed).clear();
             let gate = Arc::new(Gate::new(strategy.in_step(), &batch));
@@ -314,17 +329,16 @@ impl PlayRun {
             .with_note(format!("looked for {}", shown.join(", "))))
     }
 
-    /// Adds a role's handlers, once.
+    /// Adds a role's handlers. Those of a role that comes again are defined anew, so they are the last ones.
     pub(super) fn add_handlers(&self, items: &[Item]) {
         let mut found = Vec::new();
         flatten_handlers(items, &mut found);
         let mut handlers = lock(&self.handlers);
-        let first = handlers.last().map_or(0, |last| last.group + 1);
+        let first = handlers.iter().map(|handler| handler.group + 1).max().unwrap_or(0);
+        handlers.retain(|known| !found.iter().any(|handler| handler.task.id == known.task.id));
         for mut handler in found {
             handler.group += first;
-            if !handlers.iter().any(|known| known.task.id == handler.task.id) {
-                handlers.push(handler);
-            }
+            handlers.push(handler);
         }
     }
 
@@ -433,7 +447,7 @@ fn pattern_text(value: &Value) -> String {
     }
 }
 
-fn flatten_handlers(items: &[Item], out: &mut Vec<Handler>) {
+pub(super) fn flatten_handlers(items: &[Item], out: &mut Vec<Handler>) {
     let mut group = out.last().map_or(0, |last| last.group + 1);
     for item in items {
         match item {
@@ -463,7 +477,7 @@ fn flatten_handlers(items: &[Item], out: &mut Vec<Handler>) {
     }
 }
 
-fn order_hosts(mut hosts: Vec<Arc<str>>, order: Option<&str>) -> Vec<Arc<str>> {
+fn order_hosts(mut hosts: Vec<Arc<str>>, order: Option<&str>, node: Option<&Node>) -> Result<Vec<Arc<str>>> {
     match order {
         Some("sorted") => hosts.sort(),
         Some("reverse_sorted") => {
@@ -483,9 +497,16 @@ fn order_hosts(mut hosts: Vec<Arc<str>>, order: Option<&str>) -> Vec<Arc<str>> {
                 hosts.swap(index, usize::try_from(state % (index as u64 + 1)).unwrap_or(0));
             }
         }
-        _ => {}
+        Some("inventory") | None => {}
+        Some(other) => {
+            return Err(Diagnostic::source("P0103", format!("`order` knows no `{other}`"))
+                .with_registered(format!("Invalid 'order' specified for inventory hosts: {other}"))
+                .with_label_opt(node.map(Node::place), "unknown")
+                .with_nearest(other, crate::playbook::ORDERS.iter().copied())
+                .with_hint_else(format!("one of `{}`", crate::playbook::ORDERS.join("`, `"))));
+        }
     }
-    hosts
+    Ok(hosts)
 }
 
 /// Batch sizes from `serial`: numbers, percentages, or a list of them.
@@ -501,9 +522,9 @@ fn serial_sizes(value: &Value, hosts: usize, node: &Node) -> Result<Vec<usize>> 
             let text = text.trim();
             let size = match text.strip_suffix('%') {
                 Some(share) => share.trim().parse::<usize>().ok().map(|share| (hosts * share / 100).max(1)),
-                None => text.parse::<usize>().ok(),
+                None => text.parse::<i64>().ok().map(|size| usize::try_from(size).unwrap_or(0)),
             };
-            // 0 means all hosts at once.
+            // 0 and less mean all hosts at once.
             size.map(|size| if size == 0 { hosts } else { size }).ok_or_else(|| {
                 Diagnostic::source("P0141", format!("`serial` must be a number or a percentage, found `{text}`"))
                     .with_label(node.place(), "here")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use indexmap::{IndexMap, IndexSet};
@@ -206,6 +206,8 @@ pub struct Engine {
     pub(super) warned: Mutex<IndexSet<String>>,
     pub(super) forks: Arc<Semaphore>,
     pub(super) started: AtomicBool,
+    /// Batches that have begun.
+    pub(super) batches: AtomicUsize,
     pub(super) notes: Mutex<Vec<(String, String)>>,
     /// What no message may show.
     pub(super) hidden: Mutex<super::hidden::Hidden>,
@@ -233,6 +235,7 @@ impl Engine {
             warned: Mutex::default(),
             forks,
             started,
+            batches: AtomicUsize::new(0),
             notes: Mutex::default(),
             hidden: Mutex::default(),
         })
@@ -278,7 +281,7 @@ impl Engine {
             // Ansible's order: an unreachable host outweighs a failed one. Errors that `clear_host_errors` took back
             // do not count.
             ExitCode::Unreachable
-        } else if self.states.any_out(Out::Failed) {
+        } else if self.states.any_failed(self.batches.load(Ordering::SeqCst)) {
             ExitCode::HostFailed
         } else {
             ExitCode::Ok

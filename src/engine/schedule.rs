@@ -4,11 +4,13 @@
 //! waits until every host of the batch has asked or has ended, then lets those with the
 //! lowest position go. All that go together share a [`Round`].
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Once};
 
 use indexmap::IndexMap;
 use tokio::sync::{oneshot, watch};
 
+use super::play::Included;
 use super::state::lock;
 use crate::event::TaskId;
 
@@ -37,6 +39,82 @@ pub(super) struct Round {
     verdict: watch::Sender<Option<bool>>,
     /// How many hosts have had their turn at a task that goes host by host.
     passed: watch::Sender<usize>,
+    /// What each host includes, once it has said so.
+    brought: Mutex<Vec<Option<Vec<Brought>>>>,
+    /// All have.
+    agreed: watch::Sender<bool>,
+}
+
+/// One thing that a host includes.
+#[derive(Clone)]
+pub(super) struct Brought {
+    /// What makes it the same for two hosts: file or role, its arguments, the loop's item.
+    pub key: String,
+    /// The file or role, as people are told.
+    pub name: String,
+    /// The loop's item, as people are told.
+    pub label: Option<String>,
+    /// Tasks or role.
+    pub included: Included,
+}
+
+/// A host's part in a [`Round`] of an include. Dropped without a word, it includes nothing.
+pub(super) struct Share<'a> {
+    round: &'a Round,
+    place: usize,
+}
+
+/// The order in which the hosts of a round go through what they include.
+pub(super) struct Agreed {
+    /// Of each thing that this host includes, where it stands in the whole.
+    pub places: Vec<usize>,
+    /// This host tells them all, in order: each with the hosts that include it.
+    pub tell: Option<Vec<(Brought, Vec<Arc<str>>)>>,
+}
+
+impl Share<'_> {
+    /// Waits until every host has said what it includes: hosts that include the same go through it together, in the
+    /// order in which the first of them names it.
+    pub async fn agree(self, brought: Vec<Brought>) -> Agreed {
+        let (round, place) = (self.round, self.place);
+        self.round.bring(place, brought);
+        drop(self);
+        let mut agreed = round.agreed.subscribe();
+        let _ = agreed.wait_for(|all| *all).await;
+        let all = lock(&round.brought);
+        let mut files: Vec<(&Brought, Vec<usize>)> = Vec::new();
+        let mut known: HashMap<&str, Vec<usize>> = HashMap::new();
+        let mut places = Vec::new();
+        for (host, parts) in all.iter().enumerate() {
+            for part in parts.iter().flatten() {
+                let same = known.entry(&part.key).or_default();
+                let index = match same.iter().find(|index| files[**index].1.last() != Some(&host)) {
+                    Some(index) => *index,
+                    None => {
+                        files.push((part, Vec::new()));
+                        same.push(files.len() - 1);
+                        files.len() - 1
+                    }
+                };
+                files[index].1.push(host);
+                if host == place {
+                    places.push(index);
+                }
+            }
+        }
+        let speaker = all.iter().position(|parts| parts.as_ref().is_some_and(|parts| !parts.is_empty()));
+        let tell = (speaker == Some(place)).then(|| {
+            let named = |hosts: &[usize]| hosts.iter().filter_map(|host| round.hosts.get(*host).cloned()).collect();
+            files.iter().map(|(part, hosts)| ((*part).clone(), named(hosts))).collect()
+        });
+        Agreed { places, tell }
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.round.bring(self.place, Vec::new());
+    }
 }
 
 impl Round {
@@ -44,7 +122,29 @@ impl Round {
         let open = Mutex::new((hosts.len(), false));
         let (done, verdict) = (watch::channel(None).0, watch::channel(None).0);
         let passed = watch::channel(0).0;
-        Arc::new(Self { hosts, announced: Once::new(), done, open, verdict, passed })
+        let brought = Mutex::new(hosts.iter().map(|_| None).collect());
+        let agreed = watch::channel(false).0;
+        Arc::new(Self { hosts, announced: Once::new(), done, open, verdict, passed, brought, agreed })
+    }
+
+    /// This host's part in an include that all hosts of the round go through.
+    pub fn share(&self, host: &str) -> Option<Share<'_>> {
+        let place = self.hosts.iter().position(|other| &**other == host)?;
+        Some(Share { round: self, place })
+    }
+
+    /// What the first word of a host says counts.
+    fn bring(&self, place: usize, parts: Vec<Brought>) {
+        let all = {
+            let mut brought = lock(&self.brought);
+            if let Some(slot) = brought.get_mut(place) {
+                slot.get_or_insert(parts);
+            }
+            brought.iter().all(Option::is_some)
+        };
+        if all {
+            self.agreed.send_replace(true);
+        }
     }
 
     /// This host has ended the task. The last one to do so fails those that wait at other tasks, if `failed` holds
@@ -159,6 +259,16 @@ impl Gate {
             receiver
         };
         receiver.await.unwrap_or(Turn::Stop)
+    }
+
+    /// Waits until no host has a task before this position. The hosts of a batch enter and leave blocks with a rescue or
+    /// an `always` together, so that each fails where it stands (`any_errors_fatal`).
+    pub async fn border(&self, host: &Arc<str>, position: &Position) -> Turn {
+        let alone = {
+            let inner = lock(&self.inner);
+            !inner.stopped && (!self.linear || inner.seats.len() < 2)
+        };
+        if alone { Turn::Go(Round::new(Vec::new())) } else { self.turn(host, position, TaskId(0)).await }
     }
 
     /// The host cannot be reached. True if it may go on where it stands: with `meta: clear_host_errors`, and once all

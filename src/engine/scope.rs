@@ -218,6 +218,7 @@ impl PlayRun {
         for items in [&self.play.pre_tasks, &self.play.tasks, &self.play.post_tasks] {
             imported_names(items, &mut direct);
         }
+        direct.extend(lock(&self.included_roles).iter().cloned());
         let dependent: IndexSet<Arc<str>> = self
             .play
             .roles
@@ -274,7 +275,7 @@ impl PlayRun {
         let runs = |host: &&Arc<str>| {
             let state = self.engine.states.get(host);
             let state = lock(&state);
-            (state.out.is_none() || state.ended_before) && !state.failing
+            (state.out.is_none() || state.ended_before) && !state.failing && !state.dropped
         };
         hosts.iter().filter(runs).cloned().collect()
     }
@@ -335,7 +336,7 @@ fn imported_names(items: &[Item], names: &mut Vec<Arc<str>>) {
 }
 
 /// The roles around a role's use, innermost first.
-fn parents_of(context: &Arc<Context>) -> impl Iterator<Item = &Arc<Role>> {
+pub(super) fn parents_of(context: &Arc<Context>) -> impl Iterator<Item = &Arc<Role>> {
     context
         .chain()
         .filter_map(|context| match &context.kind {

@@ -219,30 +219,55 @@ impl HostRun {
         }
     }
 
-    /// Marks a handler to run, by name or by topic.
+    /// Keeps a notification for the next flush: only then is it known which handler of a name was defined last.
+    /// While handlers run, it counts at once.
     fn notify(&self, task: &Task, name: &str) -> Result<()> {
         let handlers = lock(&self.play.handlers).clone();
+        let ids = self.notified_by(name, &handlers);
+        if ids.is_empty() {
+            let known: Vec<String> = handlers.iter().map(|handler| self.handler_name(&handler.task)).collect();
+            let span = task.keywords.get("notify").map_or(task.label_span, Node::place);
+            return Err(Diagnostic::source("P0151", format!("no handler is named `{name}` and none listens to it"))
+                .with_label(span, "notified here")
+                .with_nearest(name, known.iter().map(String::as_str))
+                .with_hint_else("`notify` takes the name of a handler, or what one has in `listen`"));
+        }
+        let state = self.play.engine.states.get(&self.host);
+        let mut state = lock(&state);
+        if state.flushing {
+            state.notified.extend(ids);
+        } else {
+            state.pending.insert(name.into());
+        }
+        Ok(())
+    }
+
+    /// Marks the handlers of all notifications up to now.
+    pub(super) fn resolve_notified(&self) {
+        let state = self.play.engine.states.get(&self.host);
+        let pending = std::mem::take(&mut lock(&state).pending);
+        if pending.is_empty() {
+            return;
+        }
+        let handlers = lock(&self.play.handlers).clone();
+        for name in &pending {
+            let ids = self.notified_by(name, &handlers);
+            lock(&state).notified.extend(ids);
+        }
+    }
+
+    /// The handlers that a name or topic means: of one name the last that was defined.
+    fn notified_by(&self, name: &str, handlers: &[super::play::Handler]) -> Vec<TaskId> {
         let named = |handler: &super::play::Handler| self.handler_name(&handler.task);
         let mut ids: Vec<TaskId> = Vec::new();
-        let mut known: Vec<String> = Vec::new();
         let mut by_rank: Vec<&super::play::Handler> = handlers.iter().collect();
         by_rank.sort_by_key(|handler| std::cmp::Reverse(handler.group));
         for handler in &by_rank {
             let own = named(handler);
             if !own.is_empty() && handler.task.notified_by(&own).iter().any(|known| known == name) {
-                // The one that came last takes the place of those before it.
-                let state = self.play.engine.states.get(&self.host);
-                let role = handler.task.context.role().map(|role| role.path.clone());
-                for other in &handlers {
-                    let same = named(other) == own && other.task.context.role().map(|role| role.path.clone()) == role;
-                    if same && other.task.id != handler.task.id {
-                        lock(&state).notified.shift_remove(&other.task.id);
-                    }
-                }
                 ids.push(handler.task.id);
                 break;
             }
-            known.push(own);
         }
         // Of those that share a name the last one listens.
         let mut seen: Vec<String> = Vec::new();
@@ -261,16 +286,7 @@ impl HostRun {
             seen.push(own);
             ids.push(handler.task.id);
         }
-        if ids.is_empty() {
-            let span = task.keywords.get("notify").map_or(task.label_span, Node::place);
-            return Err(Diagnostic::source("P0151", format!("no handler is named `{name}` and none listens to it"))
-                .with_label(span, "notified here")
-                .with_nearest(name, known.iter().map(String::as_str))
-                .with_hint_else("`notify` takes the name of a handler, or what one has in `listen`"));
-        }
-        let state = self.play.engine.states.get(&self.host);
-        lock(&state).notified.extend(ids);
-        Ok(())
+        ids
     }
 
     /// A handler's name; what it is notified by is the same for all hosts, so variables of hosts are not seen.

@@ -60,6 +60,12 @@ pub(super) struct HostState {
     pub included: Arc<IndexMap<Arc<str>, Entry>>,
     /// Defaults and vars of roles that were included with `public: true`.
     pub exported: Vec<Layer>,
+    /// What handlers of included roles see of the includes around them.
+    pub handler_frames: std::collections::HashMap<crate::event::TaskId, super::scope::Frames>,
+    /// Notifications that no flush has seen yet.
+    pub pending: IndexSet<Arc<str>>,
+    /// Handlers run.
+    pub flushing: bool,
     /// Notified handlers.
     pub notified: IndexSet<crate::event::TaskId>,
     /// Counts for the recap.
@@ -68,8 +74,12 @@ pub(super) struct HostState {
     pub failing: bool,
     /// `meta: clear_host_errors` took a failure back that is still on its way out.
     pub cleared: bool,
+    /// It failed in this play, and `meta: clear_host_errors` took that back.
+    pub dropped: bool,
     /// Failed because another host did (`any_errors_fatal`): a rescue brings it to the end of this play only.
     pub condemned: bool,
+    /// The batch that it left for that reason alone.
+    pub condemned_in: Option<usize>,
     /// It was ended in an earlier batch of this play.
     pub ended_before: bool,
     /// Out of the run: failed, unreachable or ended.
@@ -166,6 +176,15 @@ impl States {
         if let Some(cache) = &self.cache {
             cache.forget(host);
         }
+    }
+
+    /// Whether a host has failed, other than with others in the last batch of the run: that one still ends well, as
+    /// Ansible counts.
+    pub fn any_failed(&self, batches: usize) -> bool {
+        lock(&self.hosts).values().any(|state| {
+            let state = lock(state);
+            state.out == Some(Out::Failed) && state.condemned_in != Some(batches)
+        })
     }
 
     /// Whether a host is out of the run for this reason.

@@ -178,7 +178,8 @@ impl HostRun {
             EventKind::TaskStarted {
                 task: task.id,
                 name: self.task_name(task, here),
-                role: task.context.role().map(|role| role.name.to_string()),
+                // As Ansible names it: an included role's own name says enough.
+                role: task.context.role().filter(|_| !includes_role(task)).map(|role| role.name.to_string()),
                 module,
                 place: self.play.engine.templates.sources().place(task.label_span),
                 handler: task.handler,
@@ -196,8 +197,8 @@ impl HostRun {
         if !name.is_empty() {
             return name;
         }
-        if let crate::playbook::Action::Include(include) = &task.action
-            && include.kind == crate::playbook::IncludeKind::Role
+        if includes_role(task)
+            && let crate::playbook::Action::Include(include) = &task.action
             && let Some((_, role)) = ["name", "role"].iter().find_map(|name| include.args.get(*name))
         {
             return format!("{} : {}", include.name, python_str(&role.to_value()));
@@ -503,6 +504,11 @@ impl HostRun {
             );
         }
     }
+}
+
+/// `include_role`.
+fn includes_role(task: &Task) -> bool {
+    matches!(&task.action, crate::playbook::Action::Include(include) if include.kind == crate::playbook::IncludeKind::Role)
 }
 
 /// A label that cannot be rendered fails the item.

@@ -149,7 +149,19 @@ impl Work<'_> {
             .args
             .values()
             .flat_map(|arg| std::iter::once(arg.name.as_str()).chain(arg.aliases.iter().copied()));
-        let hint = nearest(name, known).map(|name| format!("`{name}`"));
+        // Words that people write for others, and that no count of letters leads to.
+        let meant = match name {
+            "source" => Some("src"),
+            "destination" | "target" => Some("dest"),
+            "file" | "filename" | "directory" => Some("path"),
+            "package" | "pkg" | "packages" => Some("name"),
+            "permissions" | "perms" | "chmod" => Some("mode"),
+            "command" => Some("cmd"),
+            "message" | "text" => Some("msg"),
+            _ => None,
+        };
+        let meant = meant.filter(|meant| self.spec.args.contains_key(*meant));
+        let hint = meant.or_else(|| nearest(name, known)).map(|name| format!("`{name}`"));
         let hint = hint.or_else(|| Some(format!("hostctl doc {module}")));
         self.errors.push(ArgError {
             code: "M0002",

@@ -294,6 +294,12 @@ pub const VARS_PROMPT: &[(&str, KeywordType)] = &[
     ("unsafe", K::Bool),
 ];
 
+/// How hosts may go through a play (`strategy`).
+pub const STRATEGIES: &[&str] = &["linear", "free", "host_pinned", "debug"];
+
+/// The orders of hosts that `order` knows.
+pub const ORDERS: &[&str] = &["inventory", "sorted", "reverse_sorted", "reverse_inventory", "shuffle"];
+
 /// The keyword of a name.
 pub fn find(name: &str) -> Option<&'static Keyword> {
     KEYWORDS.binary_search_by(|keyword| keyword.name.cmp(name)).ok().map(|index| &KEYWORDS[index])

@@ -387,6 +387,8 @@ impl<W: Write + Send> Reporter for Human<W> {
                 let text = format!("\n{} {count}\n", pad(&head, width.saturating_sub(count.len() + 1)));
                 self.print(&text);
             }
+            // The hosts of each task tell which batch it is.
+            EventKind::BatchStarted { .. } => {}
             EventKind::NoHosts { pattern } => {
                 self.print(&format!("  no host matches `{pattern}`: skipped\n"));
             }

@@ -450,6 +450,8 @@ pub(super) fn syntax(error: &SyntaxError, place: &Place) -> Fail {
     let diag = Diagnostic::new("T0100", Kind::Template, error.message.clone()).with_registered(said);
     let hint = if error.message.contains("in a row") {
         "set parts of it as variables of their own"
+    } else if error.message.starts_with("unexpected `=`") {
+        "`=` compares nothing: write `==`"
     } else if error.message.starts_with("unexpected `}`") || error.message.contains("end of variable block") {
         "a template is `{{ expression }}`; braces that are text stand in quotes inside: `{{ '}' }}`"
     } else {

@@ -79,7 +79,16 @@ pub fn check(loaded: &Loaded, input: &CheckInput<'_>) -> Vec<Diagnostic> {
     let templates = files::check(&survey, input.loader, &mut problems);
     uses::check(&survey, &templates, input, &mut problems);
     handlers::check(&survey, &mut problems);
+    // The inventory may name connections for hosts that no play is for: only one that is a plugin beside the playbook
+    // tells that it is used.
+    let mut elsewhere = Vec::new();
+    for (_, node) in input.variables.iter().filter(|(name, _)| &**name == "ansible_connection") {
+        values::connection(node, node.place(), &mut elsewhere);
+    }
+    let places: HashSet<Span> = elsewhere.iter().filter_map(Diagnostic::span).collect();
+    problems.append(&mut elsewhere);
     plugins::fold(&loaded.playbook, &survey, input.loader, &mut problems);
+    problems.retain(|problem| problem.code != "S0115" || !problem.span().is_some_and(|span| places.contains(&span)));
     plugins::merge_unknown(input.loader, &mut problems);
     if input.runs.is_some() {
         // What a run may never come to is told, but does not hold it up.

@@ -195,6 +195,7 @@ impl Plugin {
             }
             "T0107" => self.folder == "lookup_plugins" && self.name == name,
             "P0105" => self.folder == "lookup_plugins" && name.strip_prefix("with_") == Some(&self.name),
+            "P0140" => self.folder == "strategy_plugins" && self.name == name,
             "S0115" => self.folder == "connection_plugins" && self.name == name,
             _ => false,
         }

@@ -60,6 +60,13 @@ fn value(name: &str, kind: KeywordType, node: &Node, key: Span, problems: &mut V
                 fail("text", &format!("write `{name}: TEXT`"));
             } else if name == "connection" {
                 connection(node, key, problems);
+            } else if name == "strategy" {
+                strategy(node, key, problems);
+            } else if name == "order" && !node.as_str().is_some_and(|text| keywords::ORDERS.contains(&text)) {
+                problems.push(
+                    wrong(name, &format!("one of `{}`", keywords::ORDERS.join("`, `")), node, key)
+                        .with_nearest(node.as_str().unwrap_or_default(), keywords::ORDERS.iter().copied()),
+                );
             } else if name == "debugger" && !node.as_str().is_some_and(|text| DEBUGGER.contains(&text)) {
                 problems.push(
                     wrong(name, &format!("one of `{}`", DEBUGGER.join("`, `")), node, key)
@@ -89,6 +96,7 @@ fn value(name: &str, kind: KeywordType, node: &Node, key: Span, problems: &mut V
             }
         }
         KeywordType::Names => names(name, node, key, problems),
+        KeywordType::List if name == "serial" => serial(node, key, problems),
         KeywordType::List => {
             if node.as_map().is_some() {
                 fail("a list", "put `- ` before each entry");
@@ -106,7 +114,12 @@ fn value(name: &str, kind: KeywordType, node: &Node, key: Span, problems: &mut V
             }
         }
         KeywordType::Vars => match &node.data {
-            NodeData::Map(_) => variable_names(node, problems),
+            NodeData::Map(pairs) => {
+                variable_names(node, problems);
+                for (key, value) in pairs.iter().filter(|(key, _)| key.as_str() == Some("ansible_connection")) {
+                    connection(value, key.place(), problems);
+                }
+            }
             _ => fail("a mapping", "write `name: value` lines below it"),
         },
         KeywordType::Mappings => {
@@ -122,8 +135,42 @@ fn value(name: &str, kind: KeywordType, node: &Node, key: Span, problems: &mut V
 /// The values of `debugger`.
 const DEBUGGER: &[&str] = &["always", "never", "on_failed", "on_skipped", "on_unreachable"];
 
+/// A literal `strategy` that hostctl does not have.
+fn strategy(node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
+    let text = node.as_str().unwrap_or_default();
+    if !keywords::STRATEGIES.contains(&text.rsplit('.').next().unwrap_or_default()) {
+        problems.push(
+            Diagnostic::source("P0140", format!("there is no strategy `{text}`"))
+                .with_label(node.place(), "unknown")
+                .with_label(key, "")
+                .with_nearest(text, keywords::STRATEGIES.iter().copied())
+                .with_hint_else("`linear`, `free`, `host_pinned` or `debug`"),
+        );
+    }
+}
+
+/// Literal sizes of batches: whole numbers, percentages, or a list of them.
+fn serial(node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
+    let single = std::slice::from_ref(node);
+    for item in node.as_list().unwrap_or(single) {
+        let text = match item.as_scalar() {
+            Some(_) if item.has_template() => continue,
+            Some(scalar) => scalar.text.trim().to_owned(),
+            None => item.type_name().to_owned(),
+        };
+        if item.as_scalar().is_none() || text.strip_suffix('%').unwrap_or(&text).trim().parse::<i64>().is_err() {
+            problems.push(
+                Diagnostic::source("P0141", format!("`serial` must be a number or a percentage, found `{text}`"))
+                    .with_label(item.place(), "neither")
+                    .with_label(key, "")
+                    .with_hint("for example `serial: 2`, `serial: \"30%\"` or `serial: [1, \"50%\"]`"),
+            );
+        }
+    }
+}
+
 /// A literal `connection` that hostctl does not have.
-fn connection(node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
+pub(super) fn connection(node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
     let Some(text) = node.as_str().filter(|_| !node.has_template()) else { return };
     let name = text.rsplit('.').next().unwrap_or_default();
     if !matches!(name, "ssh" | "local" | "smart" | "paramiko" | "paramiko_ssh") {
@@ -270,7 +317,11 @@ fn keyed(node: &Node, key: Span, name: &str, known: &[(&str, KeywordType)], prob
             None => {
                 let mut unknown = Diagnostic::source("P0101", format!("`{name}` has no key `{text}`"))
                     .with_label(inner.place(), "unknown key")
-                    .with_nearest(text, known.iter().map(|(known, _)| *known));
+                    .with_nearest(text, known.iter().map(|(known, _)| *known))
+                    .with_hint_else(format!(
+                        "it has `{}`",
+                        known.iter().map(|(known, _)| *known).collect::<Vec<_>>().join("`, `")
+                    ));
                 if name == "vars_prompt" {
                     let words = format!("Invalid vars_prompt data structure, found unsupported key '{text}'");
                     unknown = unknown.with_registered(words);

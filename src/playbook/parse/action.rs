@@ -136,7 +136,21 @@ impl Parser<'_> {
             return None;
         };
         for key in unknown {
+            let before = self.problems.len();
             self.unknown(place, key);
+            // An argument that slipped out of its module.
+            let argument = key.as_str().filter(|key| {
+                let takes = |target: Target| {
+                    target.entry.spec().args.values().any(|arg| arg.name == *key || arg.aliases.contains(key))
+                };
+                self.find(&call.name).is_some_and(takes)
+            });
+            if let (Some(argument), Some(problem)) = (argument, self.problems.get_mut(before)) {
+                problem.hints = vec![format!(
+                    "`{argument}` is an argument of `{}`: indent it below `{}:`, or put it below `args:`",
+                    call.name, call.name
+                )];
+            }
         }
         let Call { name, name_span, .. } = &call;
         let (name, name_span) = (Arc::clone(name), *name_span);

@@ -108,7 +108,8 @@ impl Parser<'_> {
             self.problem(
                 Diagnostic::source("P0103", format!("expected `args` as a mapping, found {}", extra.type_name()))
                     .with_label(extra.place(), "not a mapping")
-                    .with_label(span, "more arguments of the module"),
+                    .with_label(span, "more arguments of the module")
+                    .with_hint("write `key: value` lines below it"),
             );
         }
     }

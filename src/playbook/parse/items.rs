@@ -253,13 +253,12 @@ impl Parser<'_> {
                 found.0.insert(name, (key.place(), value.clone()));
             } else if self.take(place, pair, &mut found) {
                 // `action` and `local_action` say what the task does: `action.rs` takes them.
-            } else if let Some(lookup) = name.strip_prefix("with_") {
-                let known = keywords::LOOPS.iter().map(|name| name.strip_prefix("with_").unwrap_or(name));
+            } else if name.starts_with("with_") {
                 self.problem(
                     Diagnostic::source("P0105", format!("there is no loop `{name}`"))
                         .with_label(key.place(), "unknown lookup")
-                        .with_nearest(lookup, known)
-                        .with_hint("use `loop` with `query(...)` or a filter"),
+                        .with_nearest(name, keywords::LOOPS.iter().copied())
+                        .with_hint_else("use `loop` with `query(...)` or a filter"),
                 );
             } else {
                 rest.push(pair);

@@ -61,6 +61,8 @@ pub struct AnsibleDefault<O: Write + Send, E: Write + Send> {
     pub(super) options: AnsibleOptions,
     pub(super) check: bool,
     free: bool,
+    /// The banner of the play.
+    play: String,
     /// The hosts of the play, by their order.
     order: HashMap<String, usize>,
     tasks: HashMap<TaskId, View>,
@@ -83,6 +85,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             options,
             check: false,
             free: false,
+            play: String::new(),
             order: HashMap::new(),
             tasks: HashMap::new(),
             banner: None,
@@ -446,6 +449,12 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                     name => format!("PLAY [{name}]{}", self.marker(*check)),
                 };
                 self.display.banner(&text);
+                self.play = text;
+                self.banner = None;
+            }
+            EventKind::BatchStarted { .. } => {
+                self.flush();
+                self.display.banner(&self.play);
                 self.banner = None;
             }
             EventKind::NoHosts { .. } => self.display.line("skipping: no hosts matched", Some(Tone::Skipped)),

@@ -48,6 +48,18 @@ impl<O: Write + Send, E: Write + Send> Reporter for JsonStats<O, E> {
                 };
                 self.plays.push(map! { "play" => play, "tasks" => Value::from(Vec::<Value>::new()) });
             }
+            EventKind::BatchStarted { .. } => {
+                self.end_play();
+                let name = match self.plays.last().and_then(|play| play.get(&crate::value::StrKey("play"))) {
+                    Some(Value::Map(play)) => play.get(&crate::value::StrKey("name")).cloned(),
+                    _ => None,
+                };
+                let play = map! {
+                    "duration" => map! { "start" => event.time.as_str() },
+                    "name" => name.unwrap_or_default(),
+                };
+                self.plays.push(map! { "play" => play, "tasks" => Value::from(Vec::<Value>::new()) });
+            }
             EventKind::TaskStarted { task, name, role, place, .. } => {
                 if self.names.contains_key(task) {
                     return;

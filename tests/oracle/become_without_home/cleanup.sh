@@ -1,0 +1,1 @@
+userdel hostctl-nohome 2>/dev/null || true

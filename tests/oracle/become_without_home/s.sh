@@ -1,0 +1,2 @@
+#!/bin/sh
+id -un; echo "$1"
