@@ -235,7 +235,11 @@ mod tests {
         }
         assert_eq!((&facts["module_setup"], &facts["gather_subset"]), (&json!(true), &json!(["all"])));
         let facts = get(&module("setup", map! { "gather_subset" => "!all,!min,network" }).ok(), "ansible_facts");
-        assert!(facts["ansible_kernel"].is_null() && !facts["ansible_interfaces"].is_null());
+        assert!(
+            !facts["ansible_kernel"].is_null()
+                && facts["ansible_env"].is_null()
+                && !facts["ansible_interfaces"].is_null()
+        );
         let facts = get(&module("setup", map! { "filter" => "ansible_distribution*" }).ok(), "ansible_facts");
         assert!(facts["ansible_kernel"].is_null() && !facts["ansible_distribution_version"].is_null());
         assert_eq!(module("setup", map! { "gather_subset" => "hardwear" }).fails().diagnostic.hints, ["`hardware`"]);
