@@ -192,6 +192,19 @@ fn facts_do_not_say_what_becomes_another_user() {
 }
 
 #[test]
+fn a_fifo_among_modules_does_not_stop_the_check() {
+    let place = Place::new(&[("play.yml", "- hosts: all\n  gather_facts: false\n  tasks:\n    - pipe: {x: 1}\n")]);
+    std::fs::create_dir(place.at("library")).unwrap();
+    for name in ["pipe", "other.py"] {
+        let made = Command::new("mkfifo").arg(place.at("library").join(name)).status().unwrap();
+        assert!(made.success());
+    }
+    // Before, this waited for somebody to write into it.
+    let shown = place.play(&[]);
+    assert!(shown.contains("there is no module `pipe`"), "{shown}");
+}
+
+#[test]
 fn output_without_end_meets_the_time_limit() {
     let place = Place::new(&[(
         "play.yml",

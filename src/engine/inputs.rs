@@ -110,7 +110,11 @@ impl HostRun {
         let last = self.play.playbook_dir();
         let mut dirs = task_dirs(task, subfolder);
         dirs.extend([last.join(subfolder), last]);
-        let places: Vec<String> = dirs.iter().map(|dir| format!("\t{}", dir.join(name).display())).collect();
+        let shown = |dir: &PathBuf| {
+            let path = dir.join(name);
+            format!("\t{}", std::path::absolute(&path).unwrap_or(path).display())
+        };
+        let places: Vec<String> = dirs.iter().map(shown).collect();
         format!(
             "{before}Could not find or access '{name}'\nSearched in:\n{} on the Ansible Controller.\n\
              If you are using a module and expect the file to exist on the remote, see the remote_src option",

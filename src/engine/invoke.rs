@@ -160,7 +160,7 @@ impl HostRun {
     fn interpreter(&self, program: &std::path::Path, scope: &Scope) -> Result<Option<String>> {
         use std::io::Read as _;
         let mut head = [0; 256];
-        let count = std::fs::File::open(program).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
+        let count = crate::diag::read::open_plain(program).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
         let line = String::from_utf8_lossy(&head[..count]).lines().next().unwrap_or_default().to_owned();
         let Some(line) = line.strip_prefix("#!") else { return Ok(None) };
         let mut words = line.split_whitespace().map(|word| word.rsplit('/').next().unwrap_or_default());

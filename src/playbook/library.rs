@@ -87,7 +87,12 @@ fn list(dir: &Path, depth: usize, found: &mut BTreeMap<String, PathBuf>) {
         }
         let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let ending = path.extension().and_then(|ending| ending.to_str());
-        if name.is_empty() || name.starts_with('.') || ending.is_some_and(|ending| NO_PROGRAMS.contains(&ending)) {
+        // What is no file (a FIFO, a broken link) is no module.
+        if !path.is_file()
+            || name.is_empty()
+            || name.starts_with('.')
+            || ending.is_some_and(|ending| NO_PROGRAMS.contains(&ending))
+        {
             continue;
         }
         found.entry(name.to_owned()).or_insert(path);
@@ -119,7 +124,7 @@ pub(super) fn kind(path: PathBuf) -> Found {
 
 /// True if a file is a program by itself: binary, or a script that does not use Ansible's Python code.
 pub(super) fn runs_alone(path: &Path) -> bool {
-    let Ok(bytes) = std::fs::read(path) else { return false };
+    let Ok(bytes) = crate::diag::read::read_source(path) else { return false };
     if bytes.iter().take(1024).any(|byte| *byte == 0) {
         return true;
     }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag as RawTag};
 
+use super::json;
 use super::mapping::{Entries, finish_mapping};
 use super::position::{self, Offsets};
-use super::json;
 use super::resolve::resolve;
 use super::tags::{Kept, apply_tag, classify};
 use super::{Node, NodeData, Scalar, Style, Tag, flow, lenient, syntax};

@@ -286,12 +286,54 @@ mod tests {
         check("md5", "x", "12345678", None, None, "$1$12345678$7y7mHQRucjgVYVF1mZqKC1");
         check("md5", "a password of more than sixteen characters", "ab", None, None, "$1$ab$ZxgclA/rEqDDQu3R6EGuj.");
         check("md5", "Grüße", "./zZ", None, None, "$1$./zZ$hFsGkgVaXA2lGGSKd5Vi8.");
-        check("bcrypt", "x", "1234567890123456789012", Some(4), Some("2b"), "$2b$04$123456789012345678901uYky4opVuwypwXlzFKPVnyRiaKMupjqK");
-        check("bcrypt", "secret", "abcdefghijklmnopqrstu.", Some(5), Some("2a"), "$2a$05$abcdefghijklmnopqrstu.W58xiyElrnNHGgNAxsscfbqyO2F0woW");
-        check("bcrypt", "Grüße", "ABCDEFGHIJKLMNOPQRSTUV", Some(6), Some("2y"), "$2y$06$ABCDEFGHIJKLMNOPQRSTUOECOIpkDqfyhPVVrOqTB2csEcnI6o2V6");
-        check("bcrypt", "", "./abcdefghijklmnopqrst", Some(4), Some("2b"), "$2b$04$./abcdefghijklmnopqrseJiv6y.iF03QMcUgnjfjN1E605PXnUgC");
-        check("bcrypt", &"p".repeat(100), "1234567890123456789012", Some(4), Some("2b"), "$2b$04$123456789012345678901uRLO4lf0FdmnHAr7aBnm78czWr42Bz5q");
-        check("bcrypt", "x", "1234567890123456789012", Some(4), Some("2"), "$2$04$123456789012345678901uEcbKRRJw4pAJmO1u1x0Xvr7B982j7p2");
+        check(
+            "bcrypt",
+            "x",
+            "1234567890123456789012",
+            Some(4),
+            Some("2b"),
+            "$2b$04$123456789012345678901uYky4opVuwypwXlzFKPVnyRiaKMupjqK",
+        );
+        check(
+            "bcrypt",
+            "secret",
+            "abcdefghijklmnopqrstu.",
+            Some(5),
+            Some("2a"),
+            "$2a$05$abcdefghijklmnopqrstu.W58xiyElrnNHGgNAxsscfbqyO2F0woW",
+        );
+        check(
+            "bcrypt",
+            "Grüße",
+            "ABCDEFGHIJKLMNOPQRSTUV",
+            Some(6),
+            Some("2y"),
+            "$2y$06$ABCDEFGHIJKLMNOPQRSTUOECOIpkDqfyhPVVrOqTB2csEcnI6o2V6",
+        );
+        check(
+            "bcrypt",
+            "",
+            "./abcdefghijklmnopqrst",
+            Some(4),
+            Some("2b"),
+            "$2b$04$./abcdefghijklmnopqrseJiv6y.iF03QMcUgnjfjN1E605PXnUgC",
+        );
+        check(
+            "bcrypt",
+            &"p".repeat(100),
+            "1234567890123456789012",
+            Some(4),
+            Some("2b"),
+            "$2b$04$123456789012345678901uRLO4lf0FdmnHAr7aBnm78czWr42Bz5q",
+        );
+        check(
+            "bcrypt",
+            "x",
+            "1234567890123456789012",
+            Some(4),
+            Some("2"),
+            "$2$04$123456789012345678901uEcbKRRJw4pAJmO1u1x0Xvr7B982j7p2",
+        );
     }
 
     #[test]

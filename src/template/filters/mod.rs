@@ -78,8 +78,18 @@ pub fn takes_undefined(name: &str) -> bool {
 /// How deep a filter that hands its items on looks at them; `None` for those that do not look, or give no items.
 pub fn looks_into(name: &str) -> Option<usize> {
     match name {
-        "combine" | "difference" | "flatten" | "intersect" | "items2dict" | "list" | "reverse" | "shuffle" | "sort"
-        | "symmetric_difference" | "union" | "unique" => Some(1),
+        "combine"
+        | "difference"
+        | "flatten"
+        | "intersect"
+        | "items2dict"
+        | "list"
+        | "reverse"
+        | "shuffle"
+        | "sort"
+        | "symmetric_difference"
+        | "union"
+        | "unique" => Some(1),
         "batch" | "combinations" | "dict2items" | "dictsort" | "items" | "permutations" | "product" | "slice"
         | "subelements" | "zip" | "zip_longest" => Some(2),
         _ => None,

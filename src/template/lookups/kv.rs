@@ -138,7 +138,11 @@ mod tests {
 
     #[test]
     fn terms_are_split_as_task_arguments_are() {
-        check("von Last file=a.csv delimiter=, col=1", Some("von Last"), &[("file", "a.csv"), ("delimiter", ","), ("col", "1")]);
+        check(
+            "von Last file=a.csv delimiter=, col=1",
+            Some("von Last"),
+            &[("file", "a.csv"), ("delimiter", ","), ("col", "1")],
+        );
         check("file=x", None, &[("file", "x")]);
         check("k delimiter=\"\\t\" a='b c'", Some("k"), &[("delimiter", "\t"), ("a", "b c")]);
         check("x delimiter=' '", Some("x"), &[("delimiter", " ")]);

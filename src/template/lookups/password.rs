@@ -68,7 +68,8 @@ pub fn password(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
         };
         match (name, &value) {
             ("chars", Val::List(list)) => {
-                let texts = list.items(call.cx())?.into_iter().map(|item| call.text(&item).map(|text| text.to_string()));
+                let texts =
+                    list.items(call.cx())?.into_iter().map(|item| call.text(&item).map(|text| text.to_string()));
                 usual.sets = texts.collect::<R<_>>()?;
             }
             ("chars", _) => usual.sets = call.text(&value)?.split(',').map(|set| set.trim().to_owned()).collect(),
@@ -189,8 +190,7 @@ fn one(call: &Call, wanted: &Wanted) -> R<String> {
     call.cx().templates.host().learn(&plain);
     let mut ident = match (kept_ident, &wanted.ident) {
         (Some(kept), Some(wanted)) if kept != *wanted => {
-            let words =
-                format!("The ident parameter provided ({wanted}) does not match the stored one ({kept}).");
+            let words = format!("The ident parameter provided ({wanted}) does not match the stored one ({kept}).");
             return Err(Fail::said(format!("`ident` is {wanted}, but the file has {kept}"), words));
         }
         (Some(kept), _) => Some(kept),
