@@ -88,7 +88,11 @@ impl Twister {
 impl Rng {
     /// Seeded as Python does it, or from the system.
     pub fn new(call: &Call, seed: Option<&Val>) -> R<Self> {
-        let Some(seed) = seed else { return Ok(Self(None)) };
+        let Some(seed) = seed else {
+            // Passwords are made of this: without the system's randomness there is none.
+            getrandom::u32().map_err(|error| Fail::msg(format!("the system gives no random numbers: {error}")))?;
+            return Ok(Self(None));
+        };
         // The number's bytes, most significant first.
         let bytes: Vec<u8> = match seed {
             Val::V(Value::Int(int)) => int.unsigned_abs().to_be_bytes().to_vec(),
@@ -111,7 +115,12 @@ impl Rng {
     fn bits(&mut self, count: u32) -> u64 {
         let mut word = || match &mut self.0 {
             Some(twister) => twister.next(),
-            None => getrandom::u32().unwrap_or(0),
+            // It answered before, and what answered once does not end.
+            None => loop {
+                if let Ok(word) = getrandom::u32() {
+                    break word;
+                }
+            },
         };
         if count <= 32 {
             return u64::from(word() >> (32 - count.max(1)));

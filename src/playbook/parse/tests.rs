@@ -178,9 +178,7 @@ fn a_task_has_one_module_and_one_loop() {
     );
     check_wrong(
         "- command: ls\n  with_itms: [1]",
-        &[
-            "P0105 there is no loop `with_itms` | 4:7 `with_itms` | hint: did you mean `items`? | hint: use `loop` with `query(...)` or a filter",
-        ],
+        &["P0105 there is no loop `with_itms` | 4:7 `with_itms` | hint: did you mean `with_items`?"],
     );
     check_wrong(
         "- action: command ls\n  local_action: command ls",
@@ -211,7 +209,9 @@ fn wrong_arguments_are_shown_where_they_stand() {
     check_wrong("- copy: {_ansible_x: 1}", &["P0206 the argument `_ansible_x` is reserved | 3:14 `_ansible_x`"]);
     check_wrong(
         "- command: ls\n  args: [a]",
-        &["P0103 expected `args` as a mapping, found a list | 4:13 `[a]` | 4:7 `args`"],
+        &[
+            "P0103 expected `args` as a mapping, found a list | 4:13 `[a]` | 4:7 `args` | hint: write `key: value` lines below it",
+        ],
     );
     check_wrong(
         "- action: {src: a}",

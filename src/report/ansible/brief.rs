@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use super::default::{is_action, result_text, short};
 use super::display::{AnsibleOptions, Display, Tone};
+use super::result::{is_action, result_text, short};
 use super::{diff, dump, message};
 use crate::diag::{SourceMap, Span};
 use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId, Trouble};

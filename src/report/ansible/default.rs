@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::display::{AnsibleOptions, Display, Tone};
+use super::result::{is_action, result_text, short, task_path, truthy};
 use super::{diff, dump, message};
 use crate::diag::{Diagnostic, SourceMap, Span};
 use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId, Trouble};
@@ -560,47 +561,4 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
     fn trouble(&mut self) -> Option<Trouble> {
         self.display.trouble()
     }
-}
-
-/// `task path: FILE:LINE`
-fn task_path(place: &str) -> String {
-    let line = place.rsplit_once(':').map_or(place, |(line, _)| line);
-    let path = std::path::absolute(line).map_or_else(|_| line.to_owned(), |path| path.display().to_string());
-    format!("task path: {path}")
-}
-
-pub(super) fn truthy(map: &Map, key: &str) -> bool {
-    map.get(&StrKey(key)).is_some_and(Value::truthy)
-}
-
-/// A module's name without its collection.
-pub(super) fn short(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name)
-}
-
-/// True for what fails on the controller: Ansible says "Action failed" there.
-pub(super) fn is_action(name: &str) -> bool {
-    matches!(
-        name,
-        "add_host"
-            | "assert"
-            | "debug"
-            | "fail"
-            | "fetch"
-            | "group_by"
-            | "include_vars"
-            | "pause"
-            | "raw"
-            | "reboot"
-            | "script"
-            | "set_fact"
-            | "set_stats"
-            | "validate_argument_spec"
-            | "wait_for_connection"
-    )
-}
-
-/// The text of a result's message.
-pub(super) fn result_text(result: &Map, key: &str) -> String {
-    result.get(&StrKey(key)).map(python_str).unwrap_or_default()
 }

@@ -11,6 +11,7 @@ mod dump;
 mod json;
 mod message;
 mod recap;
+mod result;
 mod yaml;
 
 pub use brief::Brief;

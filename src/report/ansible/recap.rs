@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use super::default::{AnsibleDefault, truthy};
+use super::default::AnsibleDefault;
 use super::display::Tone;
 use super::dump;
+use super::result::truthy;
 use crate::event::Stats;
 use crate::value::{Map, StrKey, Value};
 
