@@ -126,7 +126,10 @@ pub fn csvfile(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             text.trim().parse::<i64>().map_err(|_| {
                 Fail::said(
                     format!("`{name}` must be a number, not `{text}`"),
-                    format!("Config '{name}' for 'csvfile' lookup plugin from 'Direct' has an invalid value."),
+                    format!(
+                        "Config '{name}' for 'csvfile' lookup plugin from 'Direct' has an invalid value: Invalid value provided for 'int': {}",
+                        crate::value::python_repr(&Value::from(text))
+                    ),
                 )
             })
         };
