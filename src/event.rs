@@ -168,6 +168,18 @@ pub enum Progress {
     },
 }
 
+/// What a look at a job showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// It goes on.
+    Running,
+    /// It ended well.
+    Done,
+    /// It failed, or took too long.
+    Failed,
+}
+
 /// The facts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
@@ -267,6 +279,20 @@ pub enum EventKind {
         attempt: u32,
         /// Tries in all.
         of: u32,
+    },
+    /// A look at a job that a task waits for (`async` with `poll`).
+    Job {
+        /// The task.
+        task: TaskId,
+        /// The job's name on its host.
+        id: String,
+        /// What was seen.
+        state: JobState,
+    },
+    /// What was done to reach a host, for those who look closely.
+    Trace {
+        /// One line.
+        text: String,
     },
     /// Somebody is asked at the terminal: what moves there holds still.
     Asked {
@@ -529,7 +555,11 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
         EventKind::PlayStarted { name, .. } => redact_text(name, redactor),
         EventKind::NoHosts { pattern } => redact_text(pattern, redactor),
         EventKind::TaskStarted { name, .. } => redact_text(name, redactor),
-        EventKind::HostStarted { .. } | EventKind::Retry { .. } | EventKind::Recap { .. } | EventKind::NoHostsLeft => {}
+        EventKind::HostStarted { .. }
+        | EventKind::Retry { .. }
+        | EventKind::Job { .. }
+        | EventKind::Recap { .. }
+        | EventKind::NoHostsLeft => {}
         EventKind::Included { name, label, .. } => {
             redact_text(name, redactor);
             if let Some(label) = label {
@@ -537,6 +567,7 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
             }
         }
         EventKind::Asked { prompt: text, .. }
+        | EventKind::Trace { text }
         | EventKind::Meta { message: text, .. }
         | EventKind::Notified { handler: text, .. } => {
             redact_text(text, redactor);

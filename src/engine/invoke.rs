@@ -6,17 +6,18 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use tokio::sync::mpsc;
 
+use super::arguments::argument_error;
 use super::conditions::{stacked, truth};
 use super::interp::HostRun;
 use super::result::Attempt;
-use crate::diag::{Diagnostic, Result, Span};
+use crate::diag::{Diagnostic, Result};
 use crate::event::{EventKind, Progress, Stream, TaskId};
-use crate::modules::{ArgError, Call, Failure, ModuleEntry, PathPart, RunsOn};
+use crate::modules::{Call, Failure, ModuleEntry, RunsOn};
 use crate::playbook::{ModuleUse, Task};
 use crate::template::is_omit;
-use crate::value::{Key, Map, StrKey, Value, insert, python_str};
+use crate::value::{Key, Map, Value, insert, python_str};
 use crate::vars::Scope;
-use crate::yaml::{Node, NodeData};
+use crate::yaml::Node;
 
 impl HostRun {
     /// Renders the arguments, calls the module, and gives what came of it.
@@ -48,7 +49,7 @@ impl HostRun {
             return super::jobs::refused(&module.name);
         }
         if module.entry.meta.runs_on == RunsOn::Engine {
-            return self.builtin(task, module, &args, json, scope, no_log).await;
+            return self.builtin(task, module, (&args, &places), json, scope, no_log).await;
         }
         let arguments = (self.play.engine.options.verbosity >= 3).then(|| shown_arguments(module.entry, &json));
         let call = self.call(task, module.entry, json, scope, no_log).and_then(|mut call| {
@@ -143,7 +144,7 @@ impl HostRun {
             }
         };
         if let Some((job, call)) = job.filter(|(job, _)| job.poll > 0.0 && !attempt.failed()) {
-            attempt = self.wait_for_job(job, attempt, &call, &spec).await;
+            attempt = self.wait_for_job(task.id, job, attempt, &call, &spec).await;
         }
         attempt.arguments = arguments;
         attempt
@@ -167,115 +168,6 @@ impl HostRun {
         }
         let value = self.play.engine.templates.variable(&name, scope)?.map(|value| python_str(&value));
         Ok(value.filter(|text| !text.is_empty() && !text.starts_with("auto")))
-    }
-
-    /// What `module_defaults` holds for a module: groups of actions first. Of several entries for one name or group
-    /// the innermost counts as a whole, as in Ansible.
-    fn module_defaults(&self, task: &Task, module: &ModuleUse, scope: &Scope) -> Result<Vec<(Arc<str>, Value, Node)>> {
-        let loader = &self.play.engine.loader;
-        let mut groups: IndexMap<&str, &Node> = IndexMap::new();
-        let mut named = None;
-        for node in stacked(task, "module_defaults") {
-            let single = std::slice::from_ref(node);
-            let maps = node.as_list().unwrap_or(single).iter();
-            for (key, value) in maps.flat_map(|map| map.as_map().unwrap_or_default()) {
-                let Some(name) = key.as_str().filter(|name| loader.defaults_apply(name, module, &task.context)) else {
-                    continue;
-                };
-                match name.strip_prefix("group/") {
-                    Some(group) => drop(groups.insert(group, value)),
-                    None => named = Some(value),
-                }
-            }
-        }
-        let templates = &self.play.engine.templates;
-        let mut found = Vec::new();
-        for node in groups.into_values().chain(named) {
-            match node.as_map() {
-                Some(pairs) => {
-                    for (name, value) in pairs {
-                        if let Some(name) = name.as_str() {
-                            found.push((Arc::from(name), templates.render(value, scope)?, value.clone()));
-                        }
-                    }
-                }
-                // All of them may come from one template.
-                None => {
-                    if let Value::Map(map) = templates.render(node, scope)? {
-                        found.extend(map.iter().map(|(name, value)| (name.text(), value.clone(), node.clone())));
-                    }
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// The arguments by name with the places they come from; `module_defaults` below them.
-    pub(super) fn arguments(
-        &self,
-        task: &Task,
-        module: &ModuleUse,
-        scope: &Scope,
-    ) -> Result<(Map, IndexMap<Arc<str>, (Span, Node)>)> {
-        let templates = &self.play.engine.templates;
-        let mut places: IndexMap<Arc<str>, (Span, Node)> = IndexMap::new();
-        let mut args = Map::new();
-        for (key, value, node) in self.module_defaults(task, module, scope)? {
-            places.insert(Arc::clone(&key), (node.place(), node));
-            set_arg(&mut args, module.entry, key, value);
-        }
-        if let Some(node) = &module.args_template {
-            match templates.render(node, scope)? {
-                Value::Map(map) => {
-                    for (key, value) in map.iter() {
-                        places.insert(key.text(), (node.place(), node.clone()));
-                        set_arg(&mut args, module.entry, key.text(), value.clone());
-                    }
-                }
-                Value::Null => {}
-                Value::Str(text) if module.entry.meta.free_form.is_some() => {
-                    let name: Arc<str> = module.entry.meta.free_form.unwrap_or_default().into();
-                    places.insert(Arc::clone(&name), (node.place(), node.clone()));
-                    set_arg(&mut args, module.entry, name, Value::Str(text));
-                }
-                other => {
-                    let found = format!("the arguments must be a mapping, found {}", other.type_name());
-                    let name = module.entry.meta.full_name;
-                    return Err(Diagnostic::source("P0153", found.clone())
-                        .with_registered(format!("Task failed: Finalization of task args for '{name}' failed: {found}"))
-                        .with_label(node.place(), "rendered to something else")
-                        .with_hint("write `name: value` lines, or a template that gives a mapping"));
-                }
-            }
-        }
-        for (name, (span, node)) in &module.args {
-            let name = if name.contains("{{") {
-                match templates.render(&Node::text(Arc::clone(name), *span), scope)? {
-                    Value::Str(name) => name,
-                    other => {
-                        let kind = python_type(&other);
-                        let message = format!("Invalid variable name '{}' of type '{kind}'.", python_str(&other));
-                        return Err(Diagnostic::task("H0025", message)
-                            .with_label(*span, "rendered to no text")
-                            .with_hint("the template of a name gives text"));
-                    }
-                }
-            } else {
-                Arc::clone(name)
-            };
-            let value = if keeps_expressions(module.entry, &name) {
-                node.to_value()
-            } else {
-                templates.render(node, scope).map_err(|error| finalizing(module.entry, &name, error))?
-            };
-            places.insert(Arc::clone(&name), (*span, node.clone()));
-            if is_omit(&value) {
-                args.shift_remove(&StrKey(&name));
-            } else {
-                set_arg(&mut args, module.entry, name, value);
-            }
-        }
-        Ok((args, places))
     }
 
     /// The folder of the controller that `copy` brings to the host: Ansible's result has it as `src`.
@@ -394,19 +286,6 @@ fn time_limit(value: &Value) -> Result<u64> {
         .ok_or_else(|| wrong(format!("Timeout {seconds} is invalid, {range}")))
 }
 
-/// What Python calls the type of a value.
-fn python_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "NoneType",
-        Value::Bool(_) => "bool",
-        Value::Int(_) => "int",
-        Value::Float(_) => "float",
-        Value::List(_) => "list",
-        Value::Map(_) => "dict",
-        _ => "str",
-    }
-}
-
 /// A call's arguments as they are shown: secret ones by Ansible's word for them.
 fn shown_arguments(entry: &ModuleEntry, json: &serde_json::Value) -> Map {
     let serde_json::Value::Object(args) = json else { return Map::new() };
@@ -421,75 +300,6 @@ fn shown_arguments(entry: &ModuleEntry, json: &serde_json::Value) -> Map {
             (Key::from(name.clone()), value)
         })
         .collect()
-}
-
-/// Arguments that hold bare expressions, which the engine evaluates itself.
-fn keeps_expressions(entry: &ModuleEntry, name: &str) -> bool {
-    matches!((entry.meta.name, name), ("assert", "that") | ("debug", "var"))
-}
-
-/// A failure of an argument's template, as registered results tell it.
-fn finalizing(entry: &ModuleEntry, name: &str, error: Diagnostic) -> Diagnostic {
-    let name = if entry.meta.free_form == Some(name) { "_raw_params" } else { name };
-    error
-        .within(&format!("Error while resolving value for '{name}': "))
-        .within(&format!("Finalization of task args for '{}' failed: ", entry.meta.full_name))
-}
-
-/// Sets an argument under its own name, whatever alias was used.
-fn set_arg(args: &mut Map, entry: &ModuleEntry, name: Arc<str>, value: Value) {
-    if let Some(spec) = entry.spec().arg(&name)
-        && *spec.name != *name
-    {
-        // Two names of one argument: the later one counts, and the check sees only one.
-        args.shift_remove(&StrKey(&spec.name));
-    }
-    args.insert(Key::Str(name), value);
-}
-
-/// Gives argument errors their places; the first leads, the others are notes.
-pub(super) fn argument_error(
-    module: &ModuleUse,
-    errors: &[ArgError],
-    places: &IndexMap<Arc<str>, (Span, Node)>,
-) -> Diagnostic {
-    let Some(first) = errors.first() else {
-        return Diagnostic::internal("arguments were refused without a reason");
-    };
-    let mut diagnostic = Diagnostic::source(first.code, first.message.clone());
-    diagnostic.kind = crate::diag::Kind::Task;
-    let span = match first.path.first() {
-        Some(PathPart::Key(name)) => match places.get(name.as_str()) {
-            Some((key, node)) if first.on_key => {
-                let _ = node;
-                *key
-            }
-            Some((_, node)) => descend(node, &first.path[1..]),
-            None => module.name_span,
-        },
-        _ => module.name_span,
-    };
-    diagnostic = diagnostic.with_label(span, first.label.clone());
-    if let Some(hint) = &first.hint {
-        diagnostic = diagnostic.with_hint(hint.clone());
-    }
-    for error in &errors[1..] {
-        diagnostic = diagnostic.with_note(error.message.clone());
-    }
-    diagnostic
-}
-
-/// The place of a path inside a node.
-fn descend(node: &Node, path: &[PathPart]) -> Span {
-    let inner = match (path.first(), &node.data) {
-        (Some(PathPart::Key(key)), NodeData::Map(_)) => node.get(key),
-        (Some(PathPart::Index(index)), NodeData::List(items)) => items.get(*index),
-        _ => None,
-    };
-    match inner {
-        Some(inner) => descend(inner, &path[1..]),
-        None => node.place(),
-    }
 }
 
 /// Gathers output into whole lines, so that a secret is never cut in two.

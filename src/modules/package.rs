@@ -35,9 +35,9 @@ pub struct Args {
     /// Seconds for which lists that were read count as fresh. Only apt knows it.
     #[serde(default)]
     cache_valid_time: Option<i64>,
-    /// The manager to use.
+    /// The manager to use: `auto`, `apt`, `dnf`, `dnf5` or `yum`. The variable `ansible_package_use` gives it, too.
     #[serde(default, rename = "use")]
-    manager: Use,
+    manager: Option<String>,
     /// What else was given: it goes to the manager's own module, as in Ansible.
     #[schemars(skip)]
     more: Json<String, JsonValue>,
@@ -76,17 +76,6 @@ enum State {
     Removed,
 }
 
-#[derive(Clone, Copy, Deserialize, Serialize, JsonSchema, Default, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum Use {
-    #[default]
-    Auto,
-    Apt,
-    Dnf,
-    Dnf5,
-    Yum,
-}
-
 /// The module.
 pub struct Package;
 
@@ -98,23 +87,32 @@ impl Module for Package {
         also: &["ansible.legacy.package"],
         summary: "Manage packages with the host's own manager",
         any_argument: true,
+        variables: &[("use", "ansible_package_use")],
         reads: &["dpkg-query", "apt-cache", "apt-get -s", "dpkg --compare-versions", "rpm -q", "dnf -q check-update"],
         ..Meta::NONE
     };
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         let has = |program: &str| cx.probe().which(program).is_some();
-        let use_apt = match args.manager {
-            Use::Apt => true,
-            Use::Dnf | Use::Dnf5 | Use::Yum => false,
-            Use::Auto if has("apt-get") && has("dpkg") => true,
-            Use::Auto if has("dnf") => false,
-            Use::Auto => {
+        let named = args.manager.as_deref().unwrap_or("auto");
+        let short = named.strip_prefix("ansible.builtin.").or_else(|| named.strip_prefix("ansible.legacy."));
+        let use_apt = match short.unwrap_or(named) {
+            "apt" => true,
+            "dnf" | "dnf5" | "yum" => false,
+            "auto" | "" if has("apt-get") && has("dpkg") => true,
+            "auto" | "" if has("dnf") => false,
+            "auto" | "" => {
                 return Err(Diagnostic::task(
                     "H0103",
                     "this host has neither apt nor dnf, which are the package managers that hostctl knows",
                 )
                 .into());
+            }
+            _ => {
+                return Err(Diagnostic::task("M0005", format!("hostctl knows no package manager `{named}`"))
+                    .with_registered(format!("Could not find a matching action for the \"{named}\" package manager."))
+                    .with_hint("`apt` or `dnf`")
+                    .into());
             }
         };
         let state = match args.state {

@@ -36,7 +36,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     s("ANSIBLE_NOCOWS", Bool, "False", &["ANSIBLE_NOCOWS"], &[("defaults", "nocows")], H),
     s("ANSIBLE_PIPELINING", Bool, "False", &["ANSIBLE_PIPELINING"], &[("defaults", "pipelining"), ("connection", "pipelining")], H),
     s("ANY_ERRORS_FATAL", Bool, "False", &["ANSIBLE_ANY_ERRORS_FATAL"], &[("defaults", "any_errors_fatal")], U),
-    s("BECOME_ALLOW_SAME_USER", Bool, "False", &["ANSIBLE_BECOME_ALLOW_SAME_USER"], &[("privilege_escalation", "become_allow_same_user")], H),
+    s("BECOME_ALLOW_SAME_USER", Bool, "False", &["ANSIBLE_BECOME_ALLOW_SAME_USER"], &[("privilege_escalation", "become_allow_same_user")], U),
     s("BECOME_PASSWORD_FILE", Path, "", &["ANSIBLE_BECOME_PASSWORD_FILE"], &[("defaults", "become_password_file")], U),
     s("BECOME_PLUGIN_PATH", Paths, "{{ ANSIBLE_HOME ~ \"/plugins/become:/usr/share/ansible/plugins/become\" }}", &["ANSIBLE_BECOME_PLUGINS"], &[("defaults", "become_plugins")], N),
     s("CACHE_PLUGIN", Text, "memory", &["ANSIBLE_CACHE_PLUGIN"], &[("defaults", "fact_caching")], U),
