@@ -293,6 +293,8 @@ pub enum EventKind {
     Trace {
         /// One line.
         text: String,
+        /// It is about hostctl's own steps, which few people look for.
+        inner: bool,
     },
     /// Somebody is asked at the terminal: what moves there holds still.
     Asked {
@@ -567,7 +569,7 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
             }
         }
         EventKind::Asked { prompt: text, .. }
-        | EventKind::Trace { text }
+        | EventKind::Trace { text, .. }
         | EventKind::Meta { message: text, .. }
         | EventKind::Notified { handler: text, .. } => {
             redact_text(text, redactor);

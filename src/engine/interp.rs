@@ -116,6 +116,10 @@ impl HostRun {
             return (!matches!(flow, Flow::Next | Flow::EndRole)).then_some(flow);
         }
         if matches!(flow, Flow::Next | Flow::EndRole) || self.force_handlers() {
+            if !lock(&self.play.engine.states.get(&self.host)).notified.is_empty() {
+                let text = format!("META: triggered running handlers for {}", self.host);
+                self.emit(crate::event::EventKind::Trace { text, inner: true });
+            }
             self.tell_notified();
         }
         match flow {

@@ -156,8 +156,10 @@ impl Module for User {
     };
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
-        if args.local && args.umask.is_some() {
-            return Err(refused("M0006", "'umask' can not be used with 'local'"));
+        let given =
+            [("umask", args.umask.is_some()), ("uid_min", args.uid_min.is_some()), ("uid_max", args.uid_max.is_some())];
+        if let Some((name, _)) = given.iter().find(|(_, given)| args.local && *given) {
+            return Err(refused("M0006", format!("'{name}' can not be used with 'local'")));
         }
         if args.append && args.groups.is_none() {
             cx.warn("'append' is set, but no 'groups' are specified. Use 'groups' for appending new groups.This will change to an error in Ansible 2.14.");

@@ -30,6 +30,10 @@ pub trait LookupHost: Send + Sync {
     }
     /// Reads a controller file.
     fn read(&self, path: &Path) -> Result<Vec<u8>>;
+    /// The same, and one that ansible-vault encrypted as it is.
+    fn read_sealed(&self, path: &Path) -> Result<Vec<u8>> {
+        self.read(path)
+    }
     /// A variable of hostctl's own process.
     fn env(&self, name: &str) -> Option<String>;
     /// Runs a command for the `pipe` and `lines` lookups; its standard output.

@@ -90,7 +90,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     s("DEFAULT_CALLBACK_PLUGIN_PATH", Paths, "{{ ANSIBLE_HOME ~ \"/plugins/callback:/usr/share/ansible/plugins/callback\" }}", &["ANSIBLE_CALLBACK_PLUGINS"], &[("defaults", "callback_plugins")], N),
     s("DEFAULT_CLICONF_PLUGIN_PATH", Paths, "{{ ANSIBLE_HOME ~ \"/plugins/cliconf:/usr/share/ansible/plugins/cliconf\" }}", &["ANSIBLE_CLICONF_PLUGINS"], &[("defaults", "cliconf_plugins")], H),
     s("DEFAULT_CONNECTION_PLUGIN_PATH", Paths, "{{ ANSIBLE_HOME ~ \"/plugins/connection:/usr/share/ansible/plugins/connection\" }}", &["ANSIBLE_CONNECTION_PLUGINS"], &[("defaults", "connection_plugins")], N),
-    s("DEFAULT_DEBUG", Bool, "False", &["ANSIBLE_DEBUG"], &[("defaults", "debug")], H),
+    s("DEFAULT_DEBUG", Bool, "False", &["ANSIBLE_DEBUG"], &[("defaults", "debug")], U),
     s("DEFAULT_EXECUTABLE", Text, "/bin/sh", &["ANSIBLE_EXECUTABLE"], &[("defaults", "executable")], H),
     s("DEFAULT_FILTER_PLUGIN_PATH", Paths, "{{ ANSIBLE_HOME ~ \"/plugins/filter:/usr/share/ansible/plugins/filter\" }}", &["ANSIBLE_FILTER_PLUGINS"], &[("defaults", "filter_plugins")], H),
     s("DEFAULT_FORCE_HANDLERS", Bool, "False", &["ANSIBLE_FORCE_HANDLERS"], &[("defaults", "force_handlers")], U),

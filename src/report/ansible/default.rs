@@ -517,7 +517,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                 }
             }
             EventKind::NoHostsLeft => self.nobody_left = true,
-            EventKind::Trace { text } if self.options.verbosity >= 3 => {
+            EventKind::Trace { text, inner } if self.options.traces(*inner) => {
                 self.tell_line(host, &format!("<{host}> {text}"), Tone::Debug, false);
             }
             EventKind::Warning { diagnostic } if self.options.warnings => self.told("WARNING", diagnostic, sources),

@@ -203,6 +203,21 @@ mod tests {
     }
 
     #[test]
+    fn jobs_and_reserved_names_are_told_in_ansibles_words() {
+        assert_eq!(job("web", "j1.2", JobState::Failed), "ASYNC FAILED on web: jid=j1.2");
+        assert_eq!(job("web", "j1.2", JobState::Running), "ASYNC POLL on web: jid=j1.2 started=True finished=False");
+        let map = SourceMap::new();
+        let file = map.add("a.yml", Some(std::path::Path::new("/x/a.yml")), "query: 1\n");
+        let wrong = Diagnostic::source("P0310", "the variable `query` has a name that the language uses itself")
+            .with_registered("Found variable using reserved name 'query'.")
+            .with_label(Span::new(file.id, 0, 5), "set here");
+        assert_eq!(
+            diagnostic("WARNING", &wrong, &map),
+            "[WARNING]: Found variable using reserved name 'query'.\nOrigin: /x/a.yml:1:1\n\n1 query: 1\n  ^ column 1\n\n"
+        );
+    }
+
+    #[test]
     fn a_warning_of_one_line_has_no_empty_line_behind_it() {
         let map = SourceMap::new();
         let wrong = Diagnostic::local("R0302", "so it is");
