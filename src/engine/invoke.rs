@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use tokio::sync::mpsc;
 
 use super::conditions::{stacked, truth};
+use super::inputs::Take;
 use super::interp::HostRun;
 use super::result::Attempt;
 use crate::diag::{Diagnostic, Result, Span};
@@ -55,7 +56,7 @@ impl HostRun {
         let arguments = (self.play.engine.options.verbosity >= 3).then(|| shown_arguments(module.entry, &json));
         let call = self.call(task, module.entry, json, scope, no_log).and_then(|mut call| {
             if let Some(program) = &module.program {
-                call.inputs.push(self.file_input("module", program, false, false)?);
+                call.inputs.push(self.file_input("module", program, Take::default())?);
                 let interpreter = self.interpreter(program, scope)?;
                 call.args = serde_json::json!({ "name": &*module.name, "args": call.args, "interpreter": interpreter });
             }
@@ -174,7 +175,8 @@ impl HostRun {
 
     /// What `module_defaults` holds for a module: groups of actions first. Of several entries for one name or group
     /// the innermost counts as a whole, as in Ansible.
-    fn module_defaults(&self, task: &Task, module: &ModuleUse, scope: &Scope) -> Result<Vec<(Arc<str>, Value, Node)>> {
+    pub(super) fn module_defaults(
+&self, task: &Task, module: &ModuleUse, scope: &Scope) -> Result<Vec<(Arc<str>, Value, Node)>> {
         let loader = &self.play.engine.loader;
         let mut groups: IndexMap<&str, &Node> = IndexMap::new();
         let mut named = None;
@@ -278,6 +280,7 @@ impl HostRun {
                 set_arg(&mut args, module.entry, name, value);
             }
         }
+        self.backend_defaults(task, module, scope, &mut args, &mut places)?;
         Ok((args, places))
     }
 
@@ -463,7 +466,7 @@ fn finalizing(entry: &ModuleEntry, name: &str, error: Diagnostic) -> Diagnostic 
 }
 
 /// Sets an argument under its own name, whatever alias was used.
-fn set_arg(args: &mut Map, entry: &ModuleEntry, name: Arc<str>, value: Value) {
+pub(super) fn set_arg(args: &mut Map, entry: &ModuleEntry, name: Arc<str>, value: Value) {
     if let Some(spec) = entry.spec().arg(&name)
         && *spec.name != *name
     {

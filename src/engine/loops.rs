@@ -50,7 +50,13 @@ impl HostRun {
                     Value::List(terms) => terms.to_vec(),
                     other => vec![other],
                 };
-                templates.lookup(lookup, &terms, &Map::new(), node.place(), scope)?
+                let mut options = Map::new();
+                if lookup.ends_with("first_found") {
+                    let action = task.action.name();
+                    let folder = ["template", "var"].iter().find(|word| action.contains(**word)).unwrap_or(&"file");
+                    insert(&mut options, "_subfolder", format!("{folder}s"));
+                }
+                templates.lookup(lookup, &terms, &options, node.place(), scope)?
             }
         };
         let control = task.keywords.get("loop_control");

@@ -4,6 +4,7 @@
 //! hosts and [`Loads`] for files. `run` walks plays and batches, `schedule` keeps hosts in
 //! step, `interp` walks one host through blocks and handlers, `task` runs one task.
 
+mod backends;
 mod builtin;
 mod conditions;
 mod connect;
@@ -31,6 +32,7 @@ mod run;
 mod schedule;
 mod scope;
 mod settle;
+mod source_tree;
 mod state;
 mod target;
 mod task;

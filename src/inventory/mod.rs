@@ -21,5 +21,5 @@ mod tests;
 
 pub use files::{Beside, OddGroups, Reader};
 pub use load::InventorySource;
-pub use model::{Group, Host, Inventory};
+pub use model::{Group, Host, Inventory, controller_python};
 pub use pattern::{Selected, read_limit};
