@@ -522,7 +522,8 @@ pub fn redact_map(map: &mut Map, redactor: &Redactor) {
     map.values_mut().for_each(|value| redact_value(value, redactor));
 }
 
-fn redact_done(done: &mut Done, redactor: &Redactor) {
+/// Redacts every text in the end of a task.
+pub fn redact_done(done: &mut Done, redactor: &Redactor) {
     redact_map(&mut done.result, redactor);
     if let Some(arguments) = &mut done.arguments {
         redact_map(arguments, redactor);

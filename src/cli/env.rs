@@ -60,36 +60,41 @@ pub(super) fn main(args: &EnvArgs, output: &Output) -> Result<ExitCode> {
             request.env = Some(name.clone());
             let (shown, problems) = ops::environment_show(&request, host.as_deref(), var.as_deref(), &output.sources)?;
             output.show(&problems);
-            let mut text = String::new();
-            for variable in shown {
-                if output.form == OutputForm::Jsonl {
-                    let hidden: Vec<serde_json::Value> = variable
-                        .hidden
-                        .iter()
-                        .map(|hidden| serde_json::json!({ "value": hidden.value, "place": hidden.place }))
-                        .collect();
-                    let line = serde_json::json!({
-                        "name": variable.name, "value": variable.winner.value, "place": variable.winner.place, "origin": variable.winner.origin,
-                        "hides": hidden,
-                    });
-                    text.push_str(&format!("{line}\n"));
-                    continue;
-                }
-                let head = format!("{}: {}", variable.name, variable.winner.value);
-                text.push_str(&format!("{head:<50}  {}\n", output.paint.place(&variable.winner.place)));
-                for hidden in &variable.hidden {
-                    let line = format!("  hides  {}", hidden.value);
-                    text.push_str(&format!("{}  {}\n", output.paint.dim(&format!("{line:<50}")), hidden.place));
-                }
-            }
-            output.data(&text);
+            variables(&shown, output);
             Ok(ended(&problems))
         }
     }
 }
 
+/// Variables with the places of their values and of those that they hide.
+pub(super) fn variables(shown: &[ops::ShownVariable], output: &Output) {
+    let mut text = String::new();
+    for variable in shown {
+        if output.form == OutputForm::Jsonl {
+            let hidden: Vec<serde_json::Value> = variable
+                .hidden
+                .iter()
+                .map(|hidden| serde_json::json!({ "value": hidden.value, "place": hidden.place }))
+                .collect();
+            let line = serde_json::json!({
+                "name": variable.name, "value": variable.winner.value, "place": variable.winner.place,
+                "origin": variable.winner.origin, "hides": hidden,
+            });
+            text.push_str(&format!("{line}\n"));
+            continue;
+        }
+        let head = format!("{}: {}", variable.name, variable.winner.value);
+        text.push_str(&format!("{head:<50}  {}\n", output.paint.place(&variable.winner.place)));
+        for hidden in &variable.hidden {
+            let line = format!("  hides  {}", hidden.value);
+            text.push_str(&format!("{}  {}\n", output.paint.dim(&format!("{line:<50}")), hidden.place));
+        }
+    }
+    output.data(&text);
+}
+
 /// What could be read is shown; a mistake in a file is still told by the exit code.
-fn ended(problems: &[Diagnostic]) -> ExitCode {
+pub(super) fn ended(problems: &[Diagnostic]) -> ExitCode {
     problems.iter().find(|problem| problem.is_error()).map_or(ExitCode::Ok, |error| error.kind.exit_code())
 }
 

@@ -5,6 +5,7 @@ mod check;
 mod doc;
 mod editor;
 mod env;
+mod inventory;
 mod log;
 mod names;
 mod output;
@@ -36,6 +37,7 @@ enum Command {
     Run(Box<run::RunArgs>),
     Check(Box<check::CheckArgs>),
     Env(env::EnvArgs),
+    Inventory(inventory::InventoryArgs),
     Vault(Box<vault::VaultArgs>),
     Log(log::LogArgs),
     Doc(doc::DocArgs),
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::main(*args, &output),
         Command::Check(args) => check::main(&args, &output),
         Command::Env(args) => env::main(&args, &output),
+        Command::Inventory(args) => inventory::main(&args, &output),
         Command::Vault(args) => vault::main(&args, &output),
         Command::Log(args) => log::main(&args, &output),
         Command::Doc(args) => doc::main(&args, &output),

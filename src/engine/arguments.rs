@@ -20,7 +20,12 @@ pub(super) type Places = IndexMap<Arc<str>, (Span, Node)>;
 impl HostRun {
     /// What `module_defaults` holds for a module: groups of actions first. Of several entries for one name or group
     /// the innermost counts as a whole, as in Ansible.
-    fn module_defaults(&self, task: &Task, module: &ModuleUse, scope: &Scope) -> Result<Vec<(Arc<str>, Value, Node)>> {
+    pub(super) fn module_defaults(
+        &self,
+        task: &Task,
+        module: &ModuleUse,
+        scope: &Scope,
+    ) -> Result<Vec<(Arc<str>, Value, Node)>> {
         let loader = &self.play.engine.loader;
         let mut groups: IndexMap<&str, &Node> = IndexMap::new();
         let mut named = None;
@@ -88,7 +93,7 @@ impl HostRun {
             };
             self.argument(module, name, (*span, node.clone()), scope, &mut args, &mut places)?;
         }
-        self.variable_arguments(module, scope, &mut args)?;
+        self.backend_defaults(task, module, scope, &mut args, &mut places)?;
         Ok((args, places))
     }
 
@@ -164,21 +169,6 @@ impl HostRun {
         }
         Ok(())
     }
-
-    /// Arguments that a variable gives where nothing else does (`ansible_package_use`).
-    fn variable_arguments(&self, module: &ModuleUse, scope: &Scope, args: &mut Map) -> Result<()> {
-        for (name, variable) in module.entry.meta.variables {
-            let given = args.get(&StrKey(name)).is_some_and(|value| value.as_str() != Some("auto"));
-            if given || scope.get(variable).is_none() {
-                continue;
-            }
-            let value = self.play.engine.templates.variable(variable, scope)?;
-            if let Some(value) = value.filter(Value::truthy) {
-                set_arg(args, module.entry, Arc::from(*name), value);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// What Python calls the type of a value.
@@ -225,7 +215,7 @@ fn finalizing(entry: &ModuleEntry, name: &str, error: Diagnostic) -> Diagnostic 
 }
 
 /// Sets an argument under its own name, whatever alias was used.
-fn set_arg(args: &mut Map, entry: &ModuleEntry, name: Arc<str>, value: Value) {
+pub(super) fn set_arg(args: &mut Map, entry: &ModuleEntry, name: Arc<str>, value: Value) {
     if let Some(spec) = entry.spec().arg(&name)
         && *spec.name != *name
     {

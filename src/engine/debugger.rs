@@ -114,7 +114,7 @@ impl HostRun {
         if let Some(diagnostic) = ended.attempt.diagnostic.take() {
             ended.attempt.diagnostic = Some(self.located(task, diagnostic));
         }
-        let mut done = ended.attempt.done(false, no_log);
+        let mut done = ended.attempt.done(task, false, no_log);
         done.delegate = self.delegate_label(task, &scope);
         self.emit(EventKind::HostDone { task: task.id, done, items: ended.items });
         ended.told = true;

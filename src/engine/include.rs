@@ -167,7 +167,9 @@ impl HostRun {
         let mut attempt = Attempt::skipped(condition.clone());
         add_item(&mut attempt, layer);
         let label = self.item_label(task, scope);
-        self.emit(EventKind::ItemDone { task: task.id, label, done: attempt.done(false, false) });
+        let no_log = !matches!(self.keyword_flag(task, "no_log", scope), Ok(None | Some(false)));
+        let done = attempt.done(task, false, no_log);
+        self.emit(EventKind::ItemDone { task: task.id, label, done });
         attempt
     }
 
@@ -198,6 +200,9 @@ impl HostRun {
 
     /// An item's label as people are told it.
     fn item_label(&self, task: &Task, scope: &Scope) -> String {
+        if !matches!(self.keyword_flag(task, "no_log", scope), Ok(None | Some(false))) {
+            return "(censored due to no_log)".to_owned();
+        }
         let control = task.keywords.get("loop_control");
         let templates = &self.play.engine.templates;
         if let Some(label) = control.and_then(|control| control.get("label")) {

@@ -8,12 +8,31 @@ use sha1::Digest as _;
 
 use super::interp::HostRun;
 use super::invoke::flag;
+use super::source_tree;
 use crate::diag::{Diagnostic, Result, read};
 use crate::modules::{BlobSource, Input, InputArg, InputKind, ModuleEntry, TreeEntry};
 use crate::playbook::{ContextKind, Task, clean_path};
 use crate::template::FileOptions;
 use crate::value::Value;
 use crate::vars::{Layer, Level, Scope};
+
+/// How a file or folder of the controller is read.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Take {
+    /// Of a folder what is in it, not the folder itself.
+    contents_only: bool,
+    /// Open files that are sealed with a vault.
+    decrypt: bool,
+    /// What links in a folder lead to, not the links.
+    follow: bool,
+}
+
+impl Take {
+    fn of(args: &serde_json::Value) -> Self {
+        let unless_refused = |name| args.get(name).is_none_or(serde_json::Value::is_null) || flag(args, name);
+        Self { contents_only: false, decrypt: unless_refused("decrypt"), follow: unless_refused("local_follow") }
+    }
+}
 
 impl HostRun {
     /// The files that a module's arguments name on the controller.
@@ -42,8 +61,8 @@ impl HostRun {
                         return Err(Diagnostic::task("H0020", message).with_registered(words));
                     }
                     let path = self.search(task, "files", name).ok_or_else(|| self.not_found(task, "files", name))?;
-                    let decrypt = args.get("decrypt").is_none_or(|_| flag(args, "decrypt"));
-                    inputs.push(self.file_input(arg, &path, name.ends_with('/'), decrypt)?);
+                    let take = Take { contents_only: name.ends_with('/'), ..Take::of(args) };
+                    inputs.push(self.file_input(arg, &path, take)?);
                 }
                 // The task has it: `invoke` adds it.
                 InputArg::Program { .. } => {}
@@ -51,8 +70,7 @@ impl HostRun {
                     let Some(line) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };
                     let Some(name) = crate::modules::first_word(line) else { continue };
                     let path = self.search(task, "files", &name).ok_or_else(|| self.not_found(task, "files", &name))?;
-                    let decrypt = args.get("decrypt").is_none_or(|_| flag(args, "decrypt"));
-                    inputs.push(self.file_input(arg, &path, false, decrypt)?);
+                    inputs.push(self.file_input(arg, &path, Take::of(args))?);
                 }
                 InputArg::Template { arg } => {
                     let Some(name) = args.get(*arg).and_then(serde_json::Value::as_str) else { continue };
@@ -113,24 +131,20 @@ impl HostRun {
             .with_hint("if the file is on the host already, add `remote_src: true`")
     }
 
-    pub(super) fn file_input(&self, arg: &str, path: &Path, contents_only: bool, decrypt: bool) -> Result<Input> {
+    /// A file or folder of the controller as an input.
+    pub(super) fn file_input(&self, arg: &str, path: &Path, take: Take) -> Result<Input> {
         let meta = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
         let basename = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut entries = Vec::new();
-        if meta.is_dir() {
-            walk(path, path, &mut entries)?;
+        let content = |path: &Path| match if take.decrypt { self.opened(path)? } else { None } {
+            Some(text) => Ok(memory(text.into_bytes())),
+            None => file(path),
+        };
+        let entries = if meta.is_dir() {
+            source_tree::entries(path, take.follow, &content)?
         } else {
-            let content = if decrypt { self.opened(path)? } else { None };
-            entries.push(TreeEntry {
-                path: String::new(),
-                mode: meta.permissions().mode() & 0o7777,
-                kind: match content {
-                    Some(content) => memory(content.into_bytes()),
-                    None => file(path)?,
-                },
-            });
-        }
-        Ok(Input { arg: arg.to_owned(), entries, is_tree: meta.is_dir(), basename, contents_only })
+            vec![TreeEntry { path: String::new(), mode: meta.permissions().mode() & 0o7777, kind: content(path)? }]
+        };
+        Ok(Input { arg: arg.to_owned(), entries, is_tree: meta.is_dir(), basename, contents_only: take.contents_only })
     }
 
     /// The clear text of a file that ansible-vault encrypted.
@@ -258,33 +272,6 @@ fn file_options(args: &serde_json::Value) -> Result<FileOptions> {
     Ok(options)
 }
 
-fn walk(root: &Path, dir: &Path, entries: &mut Vec<TreeEntry>) -> Result<()> {
-    let mut found: Vec<PathBuf> = std::fs::read_dir(dir)
-        .and_then(|list| list.map(|entry| entry.map(|entry| entry.path())).collect())
-        .map_err(|error| unreadable(dir, &error))?;
-    found.sort();
-    for path in found {
-        let meta = std::fs::symlink_metadata(&path).map_err(|error| unreadable(&path, &error))?;
-        let relative = path.strip_prefix(root).unwrap_or(&path);
-        let Some(relative) = relative.to_str() else {
-            return Err(Diagnostic::local("H0021", format!("`{}` is not valid UTF-8", path.display()))
-                .with_hint("rename the file"));
-        };
-        let mode = meta.permissions().mode() & 0o7777;
-        let entry = |kind| TreeEntry { path: relative.to_owned(), mode, kind };
-        if meta.is_symlink() {
-            let target = std::fs::read_link(&path).map_err(|error| unreadable(&path, &error))?;
-            entries.push(entry(InputKind::Link { target: target.to_string_lossy().into_owned() }));
-        } else if meta.is_dir() {
-            entries.push(entry(InputKind::Dir));
-            walk(root, &path, entries)?;
-        } else if meta.is_file() {
-            entries.push(entry(file(&path)?));
-        }
-    }
-    Ok(())
-}
-
 /// A file's hashes, read once in parts.
 fn file(path: &Path) -> Result<InputKind> {
     use std::io::Read as _;
@@ -319,7 +306,7 @@ fn memory(bytes: Vec<u8>) -> InputKind {
     }
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
     Diagnostic::local("H0022", format!("cannot read `{}` on the controller: {error}", path.display()))
         .with_hint("check that the file exists and that you may read it")
 }

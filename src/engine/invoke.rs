@@ -8,12 +8,14 @@ use tokio::sync::mpsc;
 
 use super::arguments::argument_error;
 use super::conditions::{stacked, truth};
+use super::inputs::Take;
 use super::interp::HostRun;
 use super::result::Attempt;
 use crate::diag::{Diagnostic, Result};
 use crate::event::{EventKind, Progress, Stream, TaskId};
 use crate::modules::{Call, Failure, ModuleEntry, RunsOn};
 use crate::playbook::{ModuleUse, Task};
+use crate::secret::Secret;
 use crate::template::is_omit;
 use crate::value::{Key, Map, Value, insert, python_str};
 use crate::vars::Scope;
@@ -51,10 +53,11 @@ impl HostRun {
         if module.entry.meta.runs_on == RunsOn::Engine {
             return self.builtin(task, module, (&args, &places), json, scope, no_log).await;
         }
+        let secrets = secret_arguments(module.entry, &json);
         let arguments = (self.play.engine.options.verbosity >= 3).then(|| shown_arguments(module.entry, &json));
         let call = self.call(task, module.entry, json, scope, no_log).and_then(|mut call| {
             if let Some(program) = &module.program {
-                call.inputs.push(self.file_input("module", program, false, false)?);
+                call.inputs.push(self.file_input("module", program, Take::default())?);
                 let interpreter = self.interpreter(program, scope)?;
                 call.args = serde_json::json!({ "name": &*module.name, "args": call.args, "interpreter": interpreter });
             }
@@ -147,6 +150,7 @@ impl HostRun {
             attempt = self.wait_for_job(task.id, job, attempt, &call, &spec).await;
         }
         attempt.arguments = arguments;
+        attempt.secrets = secrets;
         attempt
     }
 
@@ -300,6 +304,30 @@ fn shown_arguments(entry: &ModuleEntry, json: &serde_json::Value) -> Map {
             (Key::from(name.clone()), value)
         })
         .collect()
+}
+
+/// The texts of secret arguments, which the module's result may repeat. `content` of `copy` is hidden for its size.
+fn secret_arguments(entry: &ModuleEntry, json: &serde_json::Value) -> Vec<Secret> {
+    fn texts(value: &serde_json::Value, found: &mut Vec<Secret>) {
+        match value {
+            serde_json::Value::String(text) => found.push(Secret::new(text.as_str())),
+            serde_json::Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+            serde_json::Value::Object(map) => map.values().for_each(|item| texts(item, found)),
+            serde_json::Value::Number(number) => found.push(Secret::new(number.to_string())),
+            serde_json::Value::Null | serde_json::Value::Bool(_) => {}
+        }
+    }
+    let serde_json::Value::Object(args) = json else { return Vec::new() };
+    let asks_password = entry.meta.name == "debconf" && args.get("vtype").is_some_and(|vtype| vtype == "password");
+    let mut found = Vec::new();
+    for (name, value) in args {
+        let secret =
+            entry.spec().arg(name).is_some_and(|arg| arg.secret) && (entry.meta.name, &**name) != ("copy", "content");
+        if secret || asks_password && name == "value" {
+            texts(value, &mut found);
+        }
+    }
+    found
 }
 
 /// Gathers output into whole lines, so that a secret is never cut in two.

@@ -19,23 +19,24 @@ impl HostRun {
     /// A failure with the values of the names in the condition that it comes from.
     pub(super) fn with_values(&self, mut diagnostic: Diagnostic, node: &Node, scope: &Scope) -> Diagnostic {
         for (name, value) in self.values_of(node, scope) {
-            diagnostic = diagnostic.with_note(format!("`{name}` is {value}"));
+            diagnostic = diagnostic.with_note(match value {
+                Some(value) => format!("`{name}` is {value}"),
+                None => format!("`{name}` is hidden: it comes from a task with `no_log`"),
+            });
         }
         diagnostic
     }
 
-    /// The names in a condition and their values, for messages.
-    fn values_of(&self, node: &Node, scope: &Scope) -> Vec<(String, String)> {
-        let mut found: Vec<(String, String)> = Vec::new();
+    /// The names in a condition and their values, for messages; no value for one that `no_log` hides.
+    fn values_of(&self, node: &Node, scope: &Scope) -> Vec<(String, Option<String>)> {
+        let mut found: Vec<(String, Option<String>)> = Vec::new();
         for (name, _) in self.play.engine.templates.free_names(node, true) {
             if found.iter().any(|(known, _)| *known == name) || found.len() >= SHOWN_NAMES {
                 continue;
             }
             if let Ok(Some(value)) = self.play.engine.templates.variable(&name, scope) {
-                let mut text = crate::value::python_repr(&value);
-                if text.chars().count() > SHOWN_VALUE {
-                    text = text.chars().take(SHOWN_VALUE - 3).collect::<String>() + "...";
-                }
+                let text = crate::value::python_repr(&value);
+                let text = super::state::lock(&self.play.engine.hidden).shown(&name, &text).map(cut);
                 found.push((name, text));
             }
         }
@@ -102,6 +103,14 @@ impl HostRun {
     fn verdict(&self, node: &Node, scope: &Scope) -> Result<bool> {
         Ok(self.play.engine.templates.condition(node, scope)?.is_ok())
     }
+}
+
+/// A value's text as far as a message shows it.
+fn cut(text: String) -> String {
+    if text.chars().count() > SHOWN_VALUE {
+        return text.chars().take(SHOWN_VALUE - 3).collect::<String>() + "...";
+    }
+    text
 }
 
 /// Fails a result whose condition could not be decided.

@@ -52,7 +52,13 @@ impl HostRun {
                     Value::List(terms) => terms.to_vec(),
                     other => vec![other],
                 };
-                templates.lookup(lookup, &terms, &Map::new(), node.place(), scope)?
+                let mut options = Map::new();
+                if lookup.ends_with("first_found") {
+                    let action = task.action.name();
+                    let folder = ["template", "var"].iter().find(|word| action.contains(**word)).unwrap_or(&"file");
+                    insert(&mut options, "_subfolder", format!("{folder}s"));
+                }
+                templates.lookup(lookup, &terms, &options, node.place(), scope)?
             }
         };
         let control = task.keywords.get("loop_control");
@@ -187,6 +193,7 @@ pub(super) fn loop_attempt(items: &[Attempt]) -> Attempt {
         verbose: items.iter().any(|item| item.verbose),
         seconds: 0.0,
         arguments: None,
+        secrets: items.iter().flat_map(|item| item.secrets.iter().cloned()).collect(),
         hidden: items.iter().any(|item| item.hidden),
     }
 }

@@ -5,6 +5,7 @@
 //! step, `interp` walks one host through blocks and handlers, `task` runs one task.
 
 mod arguments;
+mod backends;
 mod builtin;
 mod conditions;
 mod connect;
@@ -12,6 +13,7 @@ mod custom_stats;
 mod debugger;
 mod facts;
 mod fetch;
+mod hidden;
 mod include;
 mod include_vars;
 mod inputs;
@@ -32,6 +34,7 @@ mod run;
 mod schedule;
 mod scope;
 mod settle;
+mod source_tree;
 mod state;
 mod target;
 mod task;

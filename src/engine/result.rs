@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::diag::Diagnostic;
-use crate::event::{Diff, Done, Status};
+use crate::diag::{Diagnostic, Span};
+use crate::event::{Diff, Done, Status, redact_done};
 use crate::modules::{Failure, Outcome};
+use crate::playbook::Task;
+use crate::secret::{Redactor, Secret};
 use crate::value::{Map, StrKey, Value, insert};
 
 /// How one invocation (one item of a loop, or the whole task) ended.
@@ -22,6 +24,8 @@ pub(super) struct Attempt {
     pub seconds: f64,
     /// The arguments of the call, kept for `-vvv`.
     pub arguments: Option<Map>,
+    /// Secret arguments of the call, which its result may repeat.
+    pub secrets: Vec<Secret>,
     /// It came out of a vault and is not shown, with or without `no_log`.
     pub hidden: bool,
 }
@@ -55,6 +59,7 @@ impl Attempt {
             verbose: false,
             seconds: 0.0,
             arguments: None,
+            secrets: Vec::new(),
             hidden: false,
         }
     }
@@ -93,6 +98,7 @@ impl Attempt {
             verbose: false,
             seconds: 0.0,
             arguments: None,
+            secrets: Vec::new(),
             hidden: false,
         }
     }
@@ -122,6 +128,7 @@ impl Attempt {
             verbose: false,
             seconds: 0.0,
             arguments: None,
+            secrets: Vec::new(),
             hidden: false,
         }
     }
@@ -132,10 +139,10 @@ impl Attempt {
     }
 
     /// The event's form.
-    pub fn done(&self, ignored: bool, no_log: bool) -> Done {
+    pub fn done(&self, task: &Task, ignored: bool, no_log: bool) -> Done {
         let no_log = no_log || self.hidden;
         let result = if no_log { censored(&self.result) } else { self.result.clone() };
-        Done {
+        let mut done = Done {
             status: self.status,
             result,
             changes: if no_log { Vec::new() } else { self.changes.clone() },
@@ -144,7 +151,7 @@ impl Attempt {
             diagnostic: self
                 .diagnostic
                 .as_ref()
-                .map(|diagnostic| if no_log { censor(diagnostic) } else { diagnostic.clone() }),
+                .map(|diagnostic| if no_log { censor(diagnostic, task) } else { diagnostic.clone() }),
             ignored,
             rescued: false,
             verbose: self.verbose && !no_log,
@@ -152,7 +159,15 @@ impl Attempt {
             delegate: None,
             arguments: if no_log { None } else { self.arguments.clone() },
             no_log,
+        };
+        if !self.secrets.is_empty() {
+            let redactor = Redactor::default();
+            for secret in &self.secrets {
+                redactor.learn(secret.expose());
+            }
+            redact_done(&mut done, &redactor);
         }
+        done
     }
 }
 
@@ -169,14 +184,22 @@ fn censored(result: &Map) -> Map {
     shown
 }
 
-/// A `no_log` task's error without its text: place and code stay.
-fn censor(diagnostic: &Diagnostic) -> Diagnostic {
+/// A `no_log` task's error without its text: code and place stay. Of places only those in the task: the line of a
+/// variable's definition is its value.
+fn censor(diagnostic: &Diagnostic, task: &Task) -> Diagnostic {
     let mut shown = diagnostic.clone();
+    shown.registered = None;
     shown.message = "the task failed; its output is hidden by `no_log: true`".to_owned();
     shown.notes.clear();
     shown.hints = vec!["run it without `no_log` on a machine where that is safe to see why".to_owned()];
-    for label in shown.labels.iter_mut().skip(1) {
+    let inside =
+        |span: &Span| span.file == task.span.file && span.start >= task.span.start && span.end <= task.span.end;
+    shown.labels.retain(|label| inside(&label.span) || label.span == task.label_span);
+    for label in &mut shown.labels {
         label.text.clear();
+    }
+    if shown.labels.is_empty() {
+        shown = shown.with_label(task.label_span, "");
     }
     shown
 }

@@ -207,6 +207,8 @@ pub struct Engine {
     pub(super) forks: Arc<Semaphore>,
     pub(super) started: AtomicBool,
     pub(super) notes: Mutex<Vec<(String, String)>>,
+    /// What no message may show.
+    pub(super) hidden: Mutex<super::hidden::Hidden>,
 }
 
 impl Engine {
@@ -239,6 +241,7 @@ impl Engine {
             forks,
             started,
             notes: Mutex::default(),
+            hidden: Mutex::default(),
         })
     }
 

@@ -249,8 +249,7 @@ impl PlayRun {
         set("ansible_forks", Value::from(self.engine.options.forks));
         set("ansible_verbosity", Value::from(u32::from(self.engine.options.verbosity)));
         set("ansible_version", ansible_version());
-        // Inventories hand it on as `ansible_python_interpreter`; nothing runs it.
-        set("ansible_playbook_python", Value::from("/usr/bin/python3"));
+        set("ansible_playbook_python", Value::from(crate::inventory::controller_python()));
         set("ansible_config_file", std::env::var("ANSIBLE_CONFIG").ok().map_or(Value::Null, Value::from));
         let tags = |tags: &[String]| Value::from(tags.iter().map(|tag| Value::from(tag.as_str())).collect::<Vec<_>>());
         let run_tags = &self.engine.options.tags;

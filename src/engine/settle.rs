@@ -123,6 +123,9 @@ impl HostRun {
         };
         let (ignore_errors, ignore_unreachable) = (flag("ignore_errors"), flag("ignore_unreachable"));
         drop_engine_keys(&mut ended.attempt.result);
+        if no_log {
+            lock(&engine.hidden).keep(task, &ended.attempt.result);
+        }
         let attempt = &mut ended.attempt;
         if let Some(diagnostic) = attempt.diagnostic.take() {
             attempt.diagnostic = Some(self.located(task, diagnostic));
@@ -202,7 +205,7 @@ impl HostRun {
             }
             self.play.warn_hidden(std::iter::once((name, Some(task.label_span))), "the registered variable");
         }
-        let mut done = attempt.done(ignored, no_log);
+        let mut done = attempt.done(task, ignored, no_log);
         done.rescued = ignored && flow == Flow::Failed;
         done.delegate = self.delegate_label(task, &scope);
         let mut told = indexmap::IndexSet::new();
@@ -212,7 +215,7 @@ impl HostRun {
         if !ended.told {
             self.emit(EventKind::HostDone { task: task.id, done, items: ended.items });
         }
-        if ended.items.is_none() {
+        if ended.items.is_none() && !no_log {
             self.warn_all(task, attempt);
         }
         self.take_notes(&attempt.result);

@@ -254,10 +254,11 @@ pub(super) fn is_connection_setting(name: &str) -> bool {
         "ansible_shell_executable",
         "ansible_host_key_checking",
         "ansible_timeout",
+        "hostctl_host_key",
     ];
     NAMES.contains(&name)
         || name.starts_with("ansible_ssh_") && !name.starts_with("ansible_ssh_host_key_")
-        || name.starts_with("ansible_become")
+        || ["ansible_become", "ansible_sudo_", "ansible_su_"].iter().any(|start| name.starts_with(start))
         || name.starts_with("ansible_") && name.ends_with("_interpreter")
 }
 

@@ -327,10 +327,12 @@ impl HostRun {
             let ignored = (attempt.failed() && takes("ignore_errors")) || (gone && takes("ignore_unreachable"));
             all_ignored.0 &= ignored || !attempt.failed();
             all_ignored.1 &= ignored || !gone;
-            let mut done = attempt.done(ignored, no_log);
+            let mut done = attempt.done(task, ignored, no_log);
             done.delegate = self.delegate_label(task, &scope);
             self.emit(EventKind::ItemDone { task: task.id, label, done });
-            self.warn_all(task, &attempt);
+            if !no_log {
+                self.warn_all(task, &attempt);
+            }
             if ["ansible_facts", "ansible_stats"].iter().any(|key| attempt.result.contains_key(&StrKey(key))) {
                 self.apply(task, &attempt, &scope);
                 drop(scope);

@@ -9,7 +9,7 @@ use super::model::Inventory;
 use super::range::expand;
 use super::script::{is_program, read_program};
 use super::yaml::YamlReader;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, SourceFile};
 use crate::vault::read_text;
 use crate::yaml::{LoadOptions, Node, load};
 
@@ -165,10 +165,7 @@ impl Inventory {
         }
         let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned()).unwrap_or_default();
         if extension == "toml" {
-            reader.diagnostics.push(
-                Diagnostic::source("I0006", format!("`{name}` is a TOML inventory, which is not supported"))
-                    .with_hint("write it as YAML or INI"),
-            );
+            self.read_toml(reader, path, &text.file);
             return;
         }
         let declared = matches!(extension.as_str(), "yml" | "yaml" | "json");
@@ -199,6 +196,17 @@ impl Inventory {
             return;
         }
         read_ini(self, &text.file, path.to_path_buf(), &mut reader.diagnostics);
+    }
+
+    fn read_toml(&mut self, reader: &mut Reader<'_>, path: &Path, file: &SourceFile) {
+        let Some(node) = super::toml::read(file, &mut reader.diagnostics) else { return };
+        if let Some(plugin) = plugin_of(&node) {
+            self.read_plugin(reader, path, &node, plugin);
+            return;
+        }
+        let node = super::toml::as_groups(&node, &mut reader.diagnostics);
+        let source = path.to_path_buf();
+        YamlReader { inventory: self, source, diagnostics: &mut reader.diagnostics }.read(&node);
     }
 
     /// A file that configures a plugin.

@@ -1,6 +1,6 @@
 //! Hosts, groups and their variables, as Ansible's inventories have them.
 //!
-//! INI, YAML, host lists, folders and programs; `group_vars/` and `host_vars/`; patterns and
+//! INI, YAML, TOML, host lists, folders and programs; `group_vars/` and `host_vars/`; patterns and
 //! limits. Knows nothing of connections: `ansible_host` and the like are variables here.
 
 mod constructed;
@@ -12,6 +12,7 @@ mod model;
 mod pattern;
 mod range;
 mod script;
+mod toml;
 mod words;
 mod yaml;
 
@@ -20,5 +21,5 @@ mod tests;
 
 pub use files::{Beside, OddGroups, Reader};
 pub use load::InventorySource;
-pub use model::{Group, Host, Inventory};
+pub use model::{Group, Host, Inventory, controller_python};
 pub use pattern::{Selected, read_limit};

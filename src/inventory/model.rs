@@ -384,11 +384,24 @@ impl Inventory {
             origin: Arc::from("implicit localhost"),
             implicit: true,
             files: if name == "localhost" { std::mem::take(&mut self.localhost_files) } else { Vec::new() },
-            vars: [(Arc::from("ansible_connection"), Entry::Data(Value::from("local"), None))].into_iter().collect(),
+            vars: [("ansible_connection", "local"), ("ansible_python_interpreter", controller_python())]
+                .into_iter()
+                .map(|(name, value)| (Arc::from(name), Entry::Data(Value::from(value), None)))
+                .collect(),
             ..Host::default()
         });
         Arc::clone(&host.name)
     }
+}
+
+/// The Python of this machine, where it has one: nothing of hostctl runs it, but playbooks name it
+/// (`ansible_playbook_python`), and implicit localhost's own programs in Python run with it.
+pub fn controller_python() -> &'static str {
+    static FOUND: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    FOUND.get_or_init(|| {
+        crate::system::process::which("python3", None)
+            .map_or_else(|| "/usr/bin/python3".to_owned(), |path| path.display().to_string())
+    })
 }
 
 fn own_layers(level: Level, origin: &Arc<str>, vars: &Vars, files: &[Layer]) -> Vec<Layer> {

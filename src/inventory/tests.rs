@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::diag::{Diagnostic, SourceMap};
-use crate::value::{Value, to_json};
+use crate::value::{Value, python_str, to_json};
 use crate::vars::{Entry, Level, Scope};
 
 fn data() -> PathBuf {
@@ -119,9 +119,38 @@ fn errors_point_at_the_word() {
     fails("h.yml", "web:\n  hosts:\n    10:\n", "I0002", "10");
     fails("h.yml", "plugin: aws_ec2\n", "I0006", "plugin");
     fails("h.yml", "- a\n", "I0005", "- a");
-    fails("h.toml", "a = 1\n", "I0006", "");
+    fails("h.toml", "a = 1\n", "I0005", "1");
+    fails("h.toml", "[a]\nx = \n", "I0019", "");
+    fails("h.toml", "[a]\nhosts = {}\nhosts = {}\n", "I0019", "hosts");
+    fails("h.toml", "[a]\nchildren = 'b'\n", "I0005", "b'");
+    fails("h.toml", "plugin = 'aws_ec2'\n", "I0006", "plugin");
     fails("h.yml", "a:\n\tb:\n", "Y0002", "\t");
     assert_eq!(load("h", "web\n[web]\nweb\n").1[0].code, "I0010");
+}
+
+#[test]
+fn toml_has_the_groups_of_yaml_and_its_own_types() {
+    let text = "[web.hosts]\nw1 = {}\n'w[2:3]:2222' = { n = 0x10, f = 4.5, day = 2020-01-02, list = [1, 'a'] }\n\n\
+                [web.vars]\nt = \"x {{ y }}\"\nat = 2020-01-01T12:42:42-07:00\n[all]\nchildren = ['web', 'db']\n";
+    let (mut inventory, diagnostics) = load("h.toml", text);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    assert_eq!(inventory.select("web", None, None).unwrap().hosts.len(), 3);
+    assert!(inventory.groups().any(|group| *group.name == *"db"));
+    let scope = Scope::from_layers(inventory.layers("w3"));
+    let value = |name: &str| match scope.get(name) {
+        Some((Entry::Lazy(node), _)) => node.to_value(),
+        other => panic!("{name}: {other:?}"),
+    };
+    assert_eq!(value("ansible_port"), Value::from(2222));
+    assert_eq!(value("n"), Value::from(16));
+    assert_eq!(value("f"), Value::from(4.5));
+    assert_eq!(python_str(&value("day")), "2020-01-02");
+    assert_eq!(python_str(&value("at")), "2020-01-01 12:42:42-07:00");
+    assert_eq!(value("list"), Value::from(vec![Value::from(1), Value::from("a")]));
+    let Some((Entry::Lazy(node), _)) = scope.get("t") else { panic!() };
+    let at = node.as_str().unwrap().find("{{").unwrap();
+    let span = node.text_span(at, at + 7);
+    assert_eq!(&text[span.start as usize..span.end as usize], "{{ y }}");
 }
 
 #[test]

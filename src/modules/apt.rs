@@ -13,7 +13,7 @@ use crate::diag::{Diagnostic, Result};
 use crate::event::{Diff, Progress, Stream};
 use crate::map;
 use crate::system::apt::{Plan, READS, apt, explain, interrupted};
-use crate::system::fs::{Content, WriteOptions, shown};
+use crate::system::fs::{Content, WriteOptions};
 use crate::system::process::Output;
 use crate::value::{Map, insert};
 
@@ -52,7 +52,7 @@ pub struct Args {
     /// Upgrade all packages.
     #[serde(default)]
     upgrade: Upgrade,
-    /// A package file on the host.
+    /// A package file on the host (several with commas between them), or the address of one.
     deb: Option<HostPath>,
     /// Remove configuration files too.
     #[serde(default)]
@@ -78,7 +78,7 @@ pub struct Args {
     fail_on_autoremove: bool,
     /// Allow everything below, and removing essential packages.
     #[serde(default)]
-    force: bool,
+    pub(super) force: bool,
     /// Allow packages without a signature.
     #[serde(default)]
     allow_unauthenticated: bool,
@@ -204,7 +204,7 @@ pub(super) fn run(cx: &Cx, args: &Args) -> Result<Map, Failure> {
         Upgrade::Full | Upgrade::Dist => perform(cx, args, &["dist-upgrade"], &[], "upgrade packages", &mut result)?,
     }
     if let Some(deb) = &args.deb {
-        install_file(cx, args, deb, &mut result)?;
+        super::apt_deb::install(cx, args, deb.as_str(), &mut result)?;
     }
     if let Some(names) = &args.name {
         packages(cx, args, names, &mut result)?;
@@ -292,7 +292,14 @@ fn options(args: &Args) -> Vec<String> {
 }
 
 /// Asks apt for its plan, and carries it out if there is one.
-fn perform(cx: &Cx, args: &Args, verb: &[&str], names: &[String], what: &str, result: &mut Map) -> Result<(), Failure> {
+pub(super) fn perform(
+    cx: &Cx,
+    args: &Args,
+    verb: &[&str],
+    names: &[String],
+    what: &str,
+    result: &mut Map,
+) -> Result<(), Failure> {
     let mut tail = options(args);
     tail.extend(verb.iter().map(|word| (*word).to_owned()));
     tail.extend(names.iter().cloned());
@@ -439,32 +446,6 @@ fn tidy(cx: &Cx, args: &Args, verb: &str, result: &mut Map) -> Result<(), Failur
         insert(result, "stderr", output.err());
     }
     Ok(())
-}
-
-fn install_file(cx: &Cx, args: &Args, deb: &HostPath, result: &mut Map) -> Result<(), Failure> {
-    if deb.as_str().contains("://") {
-        let error = Diagnostic::task("H0110", "`deb` takes a file on the host, not an address");
-        return Err(error.with_hint("copy the file to the host first").into());
-    }
-    let path = deb.expand(cx.environment());
-    let path = std::path::absolute(&path).unwrap_or(path);
-    let text = shown(&path);
-    let output = cx.probe().run(apt(&["dpkg-deb", "-f", &text, "Package", "Version"]))?;
-    if !output.success() {
-        return Err(Diagnostic::task("H0107", format!("`{text}` is no package file: {}", output.said())).into());
-    }
-    let fields = output.out();
-    let field =
-        |name: &str| fields.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned();
-    let (name, version) = (field("Package:"), field("Version:"));
-    let found = cx.probe().package_installed(&name)?.filter(|found| found.complete);
-    if let Some(found) = found
-        && (found.version == version
-            || (!args.allow_downgrade && !args.force && cx.probe().version_holds(&found.version, "gt", &version)?))
-    {
-        return Ok(());
-    }
-    perform(cx, args, &["install"], &[text], "install a package file", result)
 }
 
 #[cfg(test)]

@@ -84,6 +84,11 @@ impl StateDiff {
         self.after.insert(key.to_owned(), after.into());
     }
 
+    /// Notes one key of what was there before alone.
+    pub fn set_before(&mut self, key: &str, before: impl Into<Value>) {
+        self.before.insert(key.to_owned(), before.into());
+    }
+
     /// Nothing differs.
     pub fn is_empty(&self) -> bool {
         self.before == self.after

@@ -125,6 +125,10 @@ impl Work<'_> {
                 let message = format!("`{name}` of `{module}` must have a value, found null");
                 self.error("M0004", path, message, "null", None);
                 self.said(format!("missing required arguments: {}", arg.name));
+            } else if arg.ty == ArgType::Raw && arg.default.is_some() {
+                // Null is a value of its own here: `timeout: null` of `expect` is no end at all.
+                self.given.insert(arg.name.clone(), (name.to_string(), false));
+                out.insert(arg.name.clone(), Json::Null);
             }
             return;
         }
@@ -635,7 +639,7 @@ mod tests {
     fn all_errors_come_at_once() {
         let found = errors(map! {
             "force" => "perhaps", "retries" => "many", "state" => "absnt", "left" => 1, "right" => 2,
-            "user" => "u", "seuser" => "x", "mode" => 644,
+            "user" => "u", "seuser" => "x", "mode" => 4755,
         });
         let codes: Vec<&str> = found.iter().map(|(code, ..)| *code).collect();
         assert_eq!(codes, ["M0004", "M0004", "M0005", "M0010", "M0004", "M0003", "M0006", "M0008"]);
@@ -643,7 +647,7 @@ mod tests {
         assert_eq!(found[2].1, "`state` must be one of `present`, `absent` or `no`, found `absnt`");
         assert_eq!(found[2].2.as_deref(), Some("`absent`"));
         assert_eq!(found[3].1, "hostctl's `sample` does not take `seuser`: it is for other systems");
-        assert_eq!(found[4].2.as_deref(), Some("write '0644'"));
+        assert_eq!(found[4].2.as_deref(), Some("write it as octal text, '0644'"));
         assert_eq!(found[5].1, "`sample` needs the argument `dest`");
         assert_eq!(found[6].1, "`left` and `right` of `sample` exclude each other");
         assert_eq!(found[7].2.as_deref(), Some("add `password`"));

@@ -285,7 +285,6 @@ fn run(cx: &Cx, job: Job) -> Result<Map, Failure> {
     };
     let took = clock.elapsed();
     fill(&mut result, &output, job.strip);
-    let stamp = |at: &jiff::Zoned| at.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string();
     insert(&mut result, "start", stamp(&began));
     insert(&mut result, "end", stamp(&jiff::Zoned::now()));
     insert(&mut result, "delta", delta(took));
@@ -334,8 +333,13 @@ fn fill(result: &mut Map, output: &Output, strip: bool) {
     insert(result, "rc", output.rc);
 }
 
+/// A time as Python's `str` has it.
+pub(super) fn stamp(at: &jiff::Zoned) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
+}
+
 /// `str(timedelta)`.
-fn delta(took: std::time::Duration) -> String {
+pub(super) fn delta(took: std::time::Duration) -> String {
     let seconds = took.as_secs();
     let (days, rest) = (seconds / 86400, seconds % 86400);
     let day = match days {

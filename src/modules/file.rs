@@ -221,9 +221,8 @@ impl Work<'_> {
     }
 
     fn finish(&self, mut result: Map, path: &Path, diff: StateDiff) -> Map {
-        if !diff.is_empty() {
-            self.cx.diff(diff.into_diff("", ""));
-        }
+        // Ansible's has the path even where nothing differs.
+        self.cx.diff(diff.into_diff("", ""));
         add_path_info(self.cx, &mut result, path);
         result
     }
@@ -233,12 +232,33 @@ impl Work<'_> {
         if present == FileState::Absent {
             return Ok(result);
         }
-        let diff = Self::diff_of(path, present, "absent");
+        let mut diff = Self::diff_of(path, present, "absent");
+        if present == FileState::Directory && self.cx.diff_mode() {
+            let (mut folders, mut files) = (Vec::new(), Vec::new());
+            self.content(path, &mut folders, &mut files)?;
+            diff.set_before("path_content", serde_json::json!({ "directories": folders, "files": files }));
+        }
         self.cx.change(format!("remove {}", shown(path)), |host| {
             if present == FileState::Directory { host.remove_tree(path) } else { host.remove_file(path) }
         })?;
         self.cx.diff(diff.into_diff("", ""));
         Ok(result)
+    }
+
+    /// The folders and the other things below a folder, as the diff of its removal lists them.
+    fn content(&self, folder: &Path, folders: &mut Vec<String>, files: &mut Vec<String>) -> Result<()> {
+        let probe = self.cx.probe();
+        for entry in probe.list(folder)? {
+            if !probe.is_dir(&entry) {
+                files.push(shown(&entry));
+                continue;
+            }
+            folders.push(shown(&entry));
+            if probe.state(&entry)? != FileState::Link {
+                self.content(&entry, folders, files)?;
+            }
+        }
+        Ok(())
     }
 
     fn attributes_only(&self, path: PathBuf) -> Result<Map, Failure> {

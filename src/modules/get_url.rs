@@ -82,6 +82,9 @@ with_file_args! {
         /// Take user and password from `~/.netrc` if none are given.
         #[serde(default = "yes")]
         use_netrc: bool,
+        /// Ciphers for TLS 1.2, by OpenSSL's names.
+        #[serde(default)]
+        ciphers: Vec<String>,
         /// Taken for the sake of playbooks: hostctl connects without the proxies of `http_proxy`.
         #[serde(default = "yes")]
         use_proxy: bool,
@@ -166,6 +169,8 @@ impl Job<'_> {
             unredirected: &args.unredirected_headers,
             decompress: args.decompress,
             use_netrc: args.use_netrc,
+            unix_socket: None,
+            ciphers: &args.ciphers,
         };
         common.request(self.cx, method, Follow::Urllib2)
     }

@@ -135,7 +135,9 @@ impl Module for Git {
         if args.archive_prefix.is_some() && args.archive.is_none() {
             return Err(refused("H0110", "missing parameter(s) required by 'archive_prefix': archive"));
         }
-        for (name, text) in [("repo", &args.repo), ("version", &args.version), ("remote", &args.remote)] {
+        let refspec = args.refspec.clone().unwrap_or_default();
+        let texts = [("repo", &args.repo), ("version", &args.version), ("remote", &args.remote), ("refspec", &refspec)];
+        for (name, text) in texts {
             if text.starts_with('-') {
                 return Err(Diagnostic::task("H0110", format!("`{name}` cannot begin with a dash: `{text}`")).into());
             }

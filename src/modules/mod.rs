@@ -6,6 +6,7 @@
 
 mod ansible_words;
 mod apt;
+mod apt_deb;
 mod apt_key;
 mod apt_names;
 mod apt_ppa;
@@ -27,6 +28,7 @@ mod debconf;
 mod derive;
 mod dpkg_selections;
 pub mod engine_args;
+mod expect;
 mod file;
 mod file_times;
 mod find;
@@ -42,6 +44,7 @@ mod iptables;
 mod known_hosts;
 mod lineinfile;
 pub mod mirror_proxy;
+mod mount_facts;
 mod multipart;
 pub mod network_bridge;
 #[cfg(test)]
@@ -89,6 +92,8 @@ pub use engine_args::{ABSENT, ABSENT_ENTRY};
 pub use reconnect::{RebootArgs, WaitForConnectionArgs};
 pub use reference::reference;
 pub use shlex::first_word;
-pub use spec::{ArgError, ArgSpec, ArgType, InputArg, Meta, Module, ModuleEntry, PathPart, RunsOn, Spec, entry};
+pub use spec::{
+    ArgError, ArgSpec, ArgType, HandsTo, InputArg, Meta, Module, ModuleEntry, PathPart, RunsOn, Spec, entry,
+};
 pub use table::{MODULES, find};
-pub use types::{HostPath, Mode};
+pub use types::{HostPath, Mode, without_zero as mode_without_zero};

@@ -8,7 +8,7 @@ use super::apt;
 use super::call::Failure;
 use super::cx::Cx;
 use super::refusal::refused;
-use super::spec::{Meta, Module};
+use super::spec::{HandsTo, Meta, Module};
 use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::process::Program;
@@ -35,9 +35,10 @@ pub struct Args {
     /// Seconds for which lists that were read count as fresh. Only apt knows it.
     #[serde(default)]
     cache_valid_time: Option<i64>,
-    /// The manager to use: `auto`, `apt`, `dnf`, `dnf5` or `yum`. The variable `ansible_package_use` gives it, too.
-    #[serde(default, rename = "use")]
-    manager: Option<String>,
+    /// The manager to use: `auto`, `apt`, `dnf`, `dnf5` or `yum`. Where it is not given, the variable
+    /// `ansible_package_use` says it.
+    #[serde(default = "auto", rename = "use")]
+    manager: String,
     /// What else was given: it goes to the manager's own module, as in Ansible.
     #[schemars(skip)]
     more: Json<String, JsonValue>,
@@ -59,7 +60,7 @@ impl<'de> Deserialize<'de> for Args {
             state: take(&mut more, "state")?,
             update_cache: take(&mut more, "update_cache")?,
             cache_valid_time: take(&mut more, "cache_valid_time")?,
-            manager: take(&mut more, "use")?,
+            manager: take::<Option<String>, _>(&mut more, "use")?.unwrap_or_else(auto),
             more,
         })
     }
@@ -76,6 +77,10 @@ enum State {
     Removed,
 }
 
+fn auto() -> String {
+    "auto".to_owned()
+}
+
 /// The module.
 pub struct Package;
 
@@ -87,31 +92,31 @@ impl Module for Package {
         also: &["ansible.legacy.package"],
         summary: "Manage packages with the host's own manager",
         any_argument: true,
-        variables: &[("use", "ansible_package_use")],
+        hands_to: Some(HandsTo { names: &["apt"], variable: Some("ansible_package_use"), fact: "pkg_mgr" }),
         reads: &["dpkg-query", "apt-cache", "apt-get -s", "dpkg --compare-versions", "rpm -q", "dnf -q check-update"],
         ..Meta::NONE
     };
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         let has = |program: &str| cx.probe().which(program).is_some();
-        let named = args.manager.as_deref().unwrap_or("auto");
-        let short = named.strip_prefix("ansible.builtin.").or_else(|| named.strip_prefix("ansible.legacy."));
-        let use_apt = match short.unwrap_or(named) {
+        let use_apt = match args.manager.as_str() {
             "apt" => true,
             "dnf" | "dnf5" | "yum" => false,
-            "auto" | "" if has("apt-get") && has("dpkg") => true,
-            "auto" | "" if has("dnf") => false,
-            "auto" | "" => {
+            "auto" if has("apt-get") && has("dpkg") => true,
+            "auto" if has("dnf") => false,
+            "auto" => {
                 return Err(Diagnostic::task(
                     "H0103",
                     "this host has neither apt nor dnf, which are the package managers that hostctl knows",
                 )
                 .into());
             }
-            _ => {
-                return Err(Diagnostic::task("M0005", format!("hostctl knows no package manager `{named}`"))
-                    .with_registered(format!("Could not find a matching action for the \"{named}\" package manager."))
-                    .with_hint("`apt` or `dnf`")
+            other => {
+                let words = format!("Could not find a matching action for the \"{other}\" package manager.");
+                let message = format!("`{other}` is no package manager that hostctl knows");
+                return Err(Diagnostic::task("H0103", message)
+                    .with_registered(words)
+                    .with_hint("use: auto, apt or dnf")
                     .into());
             }
         };

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::call::Failure;
 use super::cx::Cx;
-use super::spec::{Meta, Module};
+use super::spec::{HandsTo, Meta, Module};
 use super::systemd::{self, READS, ServiceState};
 use crate::diag::{Diagnostic, Result};
 use crate::map;
@@ -115,6 +115,7 @@ impl Module for Service {
         one_of: &[&["state", "enabled", "masked", "daemon_reload", "daemon_reexec"]],
         refused: &[("runlevel", "it is for OpenRC, which hostctl does not manage")],
         reads: READS,
+        hands_to: Some(HandsTo { names: &["systemd", "sysvinit"], variable: None, fact: "service_mgr" }),
         ..Meta::NONE
     };
 

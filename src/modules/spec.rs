@@ -87,11 +87,22 @@ pub struct Meta {
     pub diff_list: bool,
     /// Ansible's words where required arguments are missing, if they are not the usual ones.
     pub missing: Option<&'static str>,
-    /// Arguments that a variable gives where the task does not, or says `auto`: (argument, variable).
-    pub variables: &'static [(&'static str, &'static str)],
+    /// For a module that hands its work to another one, which that may be.
+    pub hands_to: Option<HandsTo>,
     /// Programs that only read, each as the first words of its argument vector (`systemctl show`):
     /// what `Probe::run` may start for this module.
     pub reads: &'static [&'static str],
+}
+
+/// How a module like `package` finds the one that does its work; `module_defaults` of that one count too.
+#[derive(Clone, Copy, Debug)]
+pub struct HandsTo {
+    /// Those that there are here.
+    pub names: &'static [&'static str],
+    /// A variable that says which, if the argument `use` does not.
+    pub variable: Option<&'static str>,
+    /// The fact that says which, if nothing else does.
+    pub fact: &'static str,
 }
 
 impl Meta {
@@ -114,7 +125,7 @@ impl Meta {
         any_argument: false,
         diff_list: false,
         missing: None,
-        variables: &[],
+        hands_to: None,
         reads: &[],
     };
 }

@@ -146,16 +146,20 @@ impl<'de> Deserialize<'de> for Mode {
 /// Decimal numbers that are surely octal modes without their leading zero.
 const OCTAL_WITHOUT_ZERO: &[u64] = &[1777, 2750, 2755, 2770, 2775, 2777];
 
+/// What a decimal number means that was surely meant as an octal mode: Ansible takes it as it is, and so does
+/// hostctl, with a warning where it stands in a playbook.
+pub fn without_zero(bits: u64) -> Option<String> {
+    let octal_digits = bits.to_string().bytes().all(|digit| digit < b'8');
+    (octal_digits && ((600..=777).contains(&bits) || OCTAL_WITHOUT_ZERO.contains(&bits)))
+        .then(|| format!("the number {bits} is decimal and means the mode {bits:#o}"))
+}
+
 impl Mode {
     /// The mode of a JSON number or text; the error says what is wrong with it.
     pub fn from_json(json: &serde_json::Value) -> Result<Self, String> {
         match json {
             serde_json::Value::Number(number) => {
                 let bits = number.as_u64().ok_or_else(|| format!("`{number}` is no file mode"))?;
-                let octal_digits = bits.to_string().bytes().all(|digit| digit < b'8');
-                if octal_digits && ((600..=777).contains(&bits) || OCTAL_WITHOUT_ZERO.contains(&bits)) {
-                    return Err(format!("the number {bits} is decimal and means the mode {bits:#o}; write '0{bits}'"));
-                }
                 u32::try_from(bits)
                     .ok()
                     .filter(|bits| *bits <= 0o7777)
@@ -290,13 +294,15 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_lost_their_zero_are_refused() {
+    fn numbers_mean_what_ansible_takes_them_for() {
         assert_eq!(Mode::from_json(&420.into()), Ok(Mode::Bits(0o644)));
         assert_eq!(Mode::from_json(&1023.into()), Ok(Mode::Bits(0o1777)));
+        assert_eq!(Mode::from_json(&600.into()), Ok(Mode::Bits(0o1130)));
         for decimal in [644, 755, 600, 1777] {
-            let error = Mode::from_json(&decimal.into()).expect_err("decimal");
-            assert!(error.contains(&format!("'0{decimal}'")), "{error}");
+            assert!(without_zero(decimal).is_some(), "{decimal}");
         }
+        assert!([420, 493, 384, 0o644, 800, 9].into_iter().all(|bits| without_zero(bits).is_none()));
+        assert!(Mode::from_json(&4755.into()).is_err());
         assert!(Mode::parse("rw-r--r--").is_err());
         assert!(Mode::parse("u=rw;g=r").is_err());
         assert!(Mode::parse("").is_err());

@@ -110,6 +110,11 @@ with_file_args! {
         /// Take user and password from `~/.netrc` if none are given.
         #[serde(default = "yes")]
         use_netrc: bool,
+        /// Ciphers for TLS 1.2, by OpenSSL's names.
+        #[serde(default)]
+        ciphers: Vec<String>,
+        /// The socket file that the server listens on, instead of the URL's host and port.
+        unix_socket: Option<HostPath>,
         /// Taken for the sake of playbooks: hostctl connects without the proxies of `http_proxy`.
         #[serde(default = "yes")]
         use_proxy: bool,
@@ -300,6 +305,8 @@ fn common(args: &Args) -> Common<'_> {
         unredirected: &args.unredirected_headers,
         decompress: args.decompress,
         use_netrc: args.use_netrc,
+        unix_socket: args.unix_socket.as_ref(),
+        ciphers: &args.ciphers,
     }
 }
 
@@ -546,5 +553,34 @@ mod tests {
         let message =
             "Status code was -1 and not [200]: Request failed: <urlopen error [Errno 111] Connection refused>";
         assert_eq!(failure.result.get(&crate::value::StrKey("msg")), Some(&message.into()));
+    }
+
+    #[test]
+    fn a_server_may_listen_on_a_socket_file() {
+        use std::io::{Read as _, Write as _};
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("s.sock");
+        let listener = std::os::unix::net::UnixListener::bind(&path).expect("socket");
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("accept");
+            let mut head = [0; 4096];
+            let count = stream.read(&mut head).expect("read");
+            let text = super::super::web::server::answer("200 OK", "", "here");
+            stream.write_all(text.as_bytes()).expect("write");
+            String::from_utf8_lossy(&head[..count]).into_owned()
+        });
+        let args = |socket: &std::path::Path| {
+            map! { "url" => "http://nowhere.invalid/x", "unix_socket" => socket.display().to_string(), "return_content" => true }
+        };
+        let outcome = module("uri", args(&path)).ok();
+        assert_eq!(get(&outcome, "content"), json!("here"));
+        let asked = server.join().expect("server");
+        assert!(asked.starts_with("GET /x HTTP/1.1") && asked.contains("nowhere.invalid"), "{asked}");
+        let failure = module("uri", args(&folder.path().join("none"))).fails();
+        let words = failure.result.get(&crate::value::StrKey("msg")).map(python_str).unwrap_or_default();
+        assert!(
+            words.contains("Invalid Socket File") && words.contains("[Errno 2] No such file or directory"),
+            "{words}"
+        );
     }
 }

@@ -12,9 +12,7 @@ use crate::value::{from_json, python_str};
 
 /// Why some arguments are refused.
 pub(super) const REFUSED: &[(&str, &str)] = &[
-    ("ciphers", "hostctl's TLS has no weak ciphers to choose among"),
     ("use_gssapi", "hostctl has no Kerberos"),
-    ("unix_socket", "hostctl speaks HTTP over the network only; `command: curl --unix-socket ...` does"),
     ("selevel", super::attributes::SELINUX),
     ("serole", super::attributes::SELINUX),
     ("setype", super::attributes::SELINUX),
@@ -38,6 +36,8 @@ pub(super) struct Common<'a> {
     pub unredirected: &'a [String],
     pub decompress: bool,
     pub use_netrc: bool,
+    pub unix_socket: Option<&'a HostPath>,
+    pub ciphers: &'a [String],
 }
 
 impl Common<'_> {
@@ -74,6 +74,8 @@ impl Common<'_> {
             modified_since: None,
             force: self.force,
             decompress: self.decompress,
+            unix_socket: self.unix_socket.map(expand),
+            ciphers: self.ciphers.to_vec(),
         }
     }
 }

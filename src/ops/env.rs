@@ -29,6 +29,27 @@ pub fn environment_show(
     sources: &Arc<SourceMap>,
 ) -> Result<(Vec<ShownVariable>, Vec<Diagnostic>)> {
     let root = project(request.project.as_deref())?.root;
+    variables(request, &root, host, var, sources)
+}
+
+/// The variables of a host, in an environment or without one.
+pub fn host_show(
+    request: &ProjectRequest,
+    host: &str,
+    var: Option<&str>,
+    sources: &Arc<SourceMap>,
+) -> Result<(Vec<ShownVariable>, Vec<Diagnostic>)> {
+    let root = std::env::current_dir().unwrap_or_default();
+    variables(request, &root, Some(host), var, sources)
+}
+
+fn variables(
+    request: &ProjectRequest,
+    root: &Path,
+    host: Option<&str>,
+    var: Option<&str>,
+    sources: &Arc<SourceMap>,
+) -> Result<(Vec<ShownVariable>, Vec<Diagnostic>)> {
     let opened = open(request, &root.join("playbook.yml"), sources, false)?;
     let mut layers = opened.layers.clone();
     if let Some(name) = host {

@@ -23,6 +23,34 @@ pub struct InventoryView {
     pub warnings: Vec<Diagnostic>,
 }
 
+/// A host with its groups and variables.
+pub struct ListedHost {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The groups that it is in, without `all`.
+    pub groups: Vec<String>,
+    /// Its variables as they were written.
+    pub vars: Map,
+}
+
+impl ListedHost {
+    /// Where it is reached, if that is written somewhere: user, address and port, or the kind of connection.
+    pub fn address(&self) -> String {
+        let text = |names: &[&str]| names.iter().find_map(|name| self.vars.get(&StrKey(name))).map(python_str);
+        if let Some(connection) = text(&["ansible_connection"]).filter(|kind| !matches!(kind.as_str(), "ssh" | "smart"))
+        {
+            return connection;
+        }
+        let user = text(&["ansible_user", "ansible_ssh_user"]).map_or_else(String::new, |user| format!("{user}@"));
+        let host = text(&["ansible_host", "ansible_ssh_host"]);
+        let port = text(&["ansible_port", "ansible_ssh_port"]).map_or_else(String::new, |port| format!(":{port}"));
+        if user.is_empty() && port.is_empty() && host.is_none() {
+            return String::new();
+        }
+        format!("{user}{}{port}", host.as_deref().unwrap_or(&self.name))
+    }
+}
+
 impl InventoryView {
     /// Opens the inventory of a request; `dir` is the folder whose variable folders count, too. With `export` each
     /// host and group shows its own variables only.
@@ -41,6 +69,23 @@ impl InventoryView {
             [host] => Ok(Value::from(self.host_vars(&self.opened.hosts.inventory(), host))),
             _ => Err(Diagnostic::new("I0101", Kind::Usage, "You must pass a single valid host to --host parameter")),
         }
+    }
+
+    /// A text without the secrets that the vaults hold.
+    pub fn redact(&self, text: &str) -> String {
+        self.opened.redactor.redact(text).into_owned()
+    }
+
+    /// The hosts of a pattern that the limit leaves.
+    pub fn hosts(&self, pattern: &str) -> Result<Vec<ListedHost>> {
+        let (order, _) = self.opened.hosts.select_with_warnings(pattern)?;
+        let inventory = self.opened.hosts.inventory();
+        let listed = order.into_iter().map(|name| ListedHost {
+            groups: inventory.group_names(&name).iter().map(ToString::to_string).collect(),
+            vars: self.host_vars(&inventory, &name),
+            name,
+        });
+        Ok(listed.collect())
     }
 
     fn host_vars(&self, inventory: &Inventory, host: &str) -> Map {
@@ -169,7 +214,11 @@ impl InventoryView {
     pub fn graph(&self, group: &str, vars: bool) -> Result<String> {
         let inventory = self.opened.hosts.inventory();
         if !inventory.groups().any(|known| *known.name == *group) {
-            return Err(Diagnostic::new("I0101", Kind::Usage, "Pattern must be valid group name when using --graph"));
+            let known: Vec<String> = inventory.groups().map(|group| group.name.to_string()).collect();
+            let text = format!("there is no group `{group}` in the inventory");
+            return Err(Diagnostic::new("I0101", Kind::Usage, text)
+                .with_registered("Pattern must be valid group name when using --graph")
+                .with_nearest(group, known.iter().map(String::as_str)));
         }
         let mut lines = Vec::new();
         self.graph_group(&inventory, group, 0, vars, &mut lines);

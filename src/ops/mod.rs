@@ -13,12 +13,13 @@ mod project;
 mod run;
 mod vault;
 
+pub use crate::environment::ShownVariable;
 pub use ansible_vault::{Passwords, read_passwords, replace, seal, sealed_with, unseal};
 pub use check::{Checked, check};
 pub use config::{Config, SettingOrigin};
-pub use env::{environment_list, environment_show};
+pub use env::{environment_list, environment_show, host_show};
 pub use fact_cache::FactCaching;
-pub use inventory::InventoryView;
+pub use inventory::{InventoryView, ListedHost};
 pub use listing::{Listing, hosts_of, list};
 pub use project::{PasswordSource, Policy, ProjectRequest, passphrase_file, playbook_file, state_base};
 pub use run::{RunRequest, run};

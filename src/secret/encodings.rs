@@ -223,6 +223,10 @@ fn shell(secret: &str, needles: &mut Needles) {
     needles.add(backslashed(&|c| c.is_ascii() && !c.is_ascii_alphanumeric() && !"_-./:@%+=,".contains(c)));
     needles.add(backslashed(&|c| c.is_ascii() && !c.is_ascii_alphanumeric() && !"_-./:@%+=".contains(c)));
     needles.add(backslashed(&|c| c.is_ascii() && !c.is_ascii_alphanumeric() && c != '_'));
+    // What Python escapes since 3.7, for `regex_escape`; a JSON text doubles the backslashes.
+    let regex = backslashed(&|c| "()[]{}?*+-|^$\\.&~# \t\n\r\u{b}\u{c}".contains(c));
+    needles.add(regex.replace('\\', "\\\\"));
+    needles.add(regex);
     needles.add(backslashed(&|c| "\"$`\\".contains(c)));
     needles.add(backslashed(&|c| "\"$`\\!".contains(c)));
     // `$'...'`

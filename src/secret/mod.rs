@@ -209,6 +209,7 @@ mod tests {
         check("it's$me", r"'it'\''s$me' it\'s\$me", "'********' ********");
         check("it's$me", r#"'it'"'"'s$me'"#, "'********'");
         check("one two\nthree\nxx\n", "three: one two, xx", "********: ********, xx");
+        check("a-b/c+d&e", r"a\-b/c\+d\&e a\\-b/c\\+d\\&e", "******** ********");
         check("<p&ss>", "&lt;p&amp;ss&gt;", "********");
     }
 

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod apt;
 pub mod block;
 mod capture;
+mod connect;
 pub mod digest;
 pub mod engine;
 pub mod facts;

@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
+mod terminal;
+
+pub use terminal::{Talk, Talked, Turn};
+
 use super::capture::Capture;
 pub use super::capture::{CAPTURE_LIMIT, Decoder};
 use super::{Control, Mutate, Probe};
@@ -270,18 +274,36 @@ fn starts_with(argv: &[OsString], allowed: &str) -> bool {
 
 fn execute(program: Program<'_>, probe: &Probe) -> Result<Output> {
     let shown = program.shown();
-    let path = probe.variable("PATH");
+    let path = path_of(&program, probe)?;
+    let mut command = command(&program, probe, &path);
+    command.process_group(0);
+    command.stdin(if program.stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let name = program.argv.first().map(|first| first.to_string_lossy().into_owned()).unwrap_or_default();
+    let child = spawn(&mut command).map_err(|error| not_started(&name, &program, &error))?;
+    Running::new(child, program, probe.control().clone())?.finish(&shown)
+}
+
+/// Where a program is, as far as it is known here.
+fn path_of(program: &Program<'_>, probe: &Probe) -> Result<PathBuf> {
     let Some(first) = program.argv.first() else {
         return Err(Diagnostic::task("H0103", "there is no program to run"));
     };
-    let name = first.to_string_lossy().into_owned();
-    let resolved = match (&program.cwd, name.contains('/')) {
+    let name = first.to_string_lossy();
+    Ok(match (&program.cwd, name.contains('/')) {
         (Some(cwd), true) => cwd.join(first),
         (None, true) => PathBuf::from(first),
-        _ => which(&name, path.as_deref()).unwrap_or_else(|| PathBuf::from(first)),
-    };
-    let mut command = std::process::Command::new(&resolved);
-    command.args(&program.argv[1..]).arg0(program.argv0.as_deref().unwrap_or(first)).process_group(0);
+        _ => which(&name, probe.variable("PATH").as_deref()).unwrap_or_else(|| PathBuf::from(first)),
+    })
+}
+
+/// The command with its variables and its folder, without its streams.
+fn command(program: &Program<'_>, probe: &Probe, path: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(path);
+    command.args(program.argv.iter().skip(1));
+    if let Some(name) = program.argv0.as_ref().or(program.argv.first()) {
+        command.arg0(name);
+    }
     if !program.bare {
         command.envs(probe.environment().iter().map(|(key, value)| (key, value)));
     }
@@ -292,10 +314,7 @@ fn execute(program: Program<'_>, probe: &Probe) -> Result<Output> {
     if let Some(cwd) = &program.cwd {
         command.current_dir(cwd);
     }
-    command.stdin(if program.stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = spawn(&mut command).map_err(|error| not_started(&name, &program, &error))?;
-    Running::new(child, program, probe.control().clone())?.finish(&shown)
+    command
 }
 
 /// Starts it; a program file that is still being written elsewhere ("text file busy") is tried again.

@@ -18,8 +18,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CipherSuite, ClientConfig, RootCertStore};
 
+use super::connect::Way;
 use super::http::Names;
 
 /// Redirects that are followed at most, as urllib has it.
@@ -72,6 +73,10 @@ pub struct WebRequest {
     pub force: bool,
     /// Take an answer apart that is compressed.
     pub decompress: bool,
+    /// The socket file that the server listens on, instead of the URL's host and port.
+    pub unix_socket: Option<PathBuf>,
+    /// OpenSSL's names of the ciphers for TLS 1.2; none means all that there are. TLS 1.3 has its own.
+    pub ciphers: Vec<String>,
 }
 
 /// An answer; its body was written out.
@@ -266,11 +271,17 @@ impl Hop {
             built = built.header(name, value);
         }
         let whole = built.body(Full::new(body)).map_err(|error| NoAnswer(error.to_string()))?;
-        let mut connector = HttpConnector::new_with_resolver(Names);
-        connector.enforce_http(false);
-        connector.set_connect_timeout(Some(request.timeout));
+        let way = request.unix_socket.clone().map_or_else(
+            || {
+                let mut connector = HttpConnector::new_with_resolver(Names);
+                connector.enforce_http(false);
+                connector.set_connect_timeout(Some(request.timeout));
+                Way::Network(connector)
+            },
+            Way::Socket,
+        );
         let https =
-            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(connector);
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(way);
         let client: Client<_, Full<Bytes>> =
             Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(https);
         match tokio::time::timeout(request.timeout, client.request(whole)).await {
@@ -444,7 +455,9 @@ fn worded(error: &hyper_util::client::legacy::Error, url: &str) -> NoAnswer {
 
 fn tls(request: &WebRequest) -> Result<ClientConfig, NoAnswer> {
     let plain = request.url.starts_with("http://") && request.follow == Follow::None;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut provider = rustls::crypto::ring::default_provider();
+    choose(&mut provider.cipher_suites, &request.ciphers)?;
+    let provider = Arc::new(provider);
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| NoAnswer(error.to_string()))?;
@@ -469,6 +482,51 @@ fn tls(request: &WebRequest) -> Result<ClientConfig, NoAnswer> {
     let key = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| NoAnswer(format!("cannot read a key from {}: {error}", key.display())))?;
     builder.with_client_auth_cert(certificates(certificate)?, key).map_err(|error| NoAnswer(error.to_string()))
+}
+
+/// The ciphers of TLS 1.2 that there are, by OpenSSL's names.
+const CIPHERS: &[(&str, CipherSuite)] = &[
+    ("ECDHE-ECDSA-AES256-GCM-SHA384", CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
+    ("ECDHE-ECDSA-AES128-GCM-SHA256", CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
+    ("ECDHE-ECDSA-CHACHA20-POLY1305", CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256),
+    ("ECDHE-RSA-AES256-GCM-SHA384", CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
+    ("ECDHE-RSA-AES128-GCM-SHA256", CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
+    ("ECDHE-RSA-CHACHA20-POLY1305", CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256),
+];
+
+/// Leaves the ciphers of an OpenSSL list. All that there are count as strong: a word for a class takes those
+/// whose names have all its parts (`ECDHE+AESGCM`), or all of them (`HIGH`, `DEFAULT`).
+fn choose(suites: &mut Vec<rustls::SupportedCipherSuite>, list: &[String]) -> Result<(), NoAnswer> {
+    let words = || list.iter().flat_map(|part| part.split([':', ',', ' '])).filter(|word| !word.is_empty());
+    if words().next().is_none() {
+        return Ok(());
+    }
+    let fits = |name: &str, word: &str| {
+        matches!(word, "ALL" | "COMPLEMENTOFDEFAULT" | "DEFAULT" | "HIGH")
+            || word == name
+            || (!word.contains('-')
+                && word.split('+').all(|part| {
+                    let name =
+                        name.replace("AES256-GCM", "AES256-AESGCM-AES").replace("AES128-GCM", "AES128-AESGCM-AES");
+                    name.split('-').any(|own| own == part) || (part == "EECDH" && name.starts_with("ECDHE"))
+                }))
+    };
+    let mut chosen: Vec<CipherSuite> = Vec::new();
+    for word in words() {
+        let named = |word: &str| CIPHERS.iter().filter(|(name, _)| fits(name, word)).map(|(_, suite)| *suite).collect();
+        if let Some(word) = word.strip_prefix(['!', '-']) {
+            let without: Vec<CipherSuite> = named(word);
+            chosen.retain(|suite| !without.contains(suite));
+        } else if !word.starts_with('@') {
+            chosen.extend::<Vec<CipherSuite>>(named(word.trim_start_matches('+')));
+        }
+    }
+    let known = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-+_!@=.".contains(c));
+    if !words().all(known) {
+        return Err(NoAnswer("Request failed: ('No cipher can be selected.',)".to_owned()));
+    }
+    suites.retain(|suite| suite.tls13().is_some() || chosen.contains(&suite.suite()));
+    Ok(())
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, NoAnswer> {
@@ -531,6 +589,21 @@ impl rustls::client::danger::ServerCertVerifier for Unverified {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ciphers_are_chosen_by_openssls_names() {
+        let left = |list: &[&str]| {
+            let mut suites = rustls::crypto::ring::default_provider().cipher_suites;
+            let list: Vec<String> = list.iter().map(|&word| word.to_owned()).collect();
+            choose(&mut suites, &list).map(|()| suites.iter().filter(|suite| suite.tls13().is_none()).count())
+        };
+        assert_eq!(left(&[]), Ok(6));
+        assert_eq!(left(&["ECDHE-RSA-AES128-GCM-SHA256"]), Ok(1));
+        assert_eq!(left(&["ECDHE-RSA-AES128-SHA256", "ECDHE-ECDSA-AES128-SHA"]), Ok(0));
+        assert_eq!(left(&["ECDHE+AESGCM:ECDHE-RSA-CHACHA20-POLY1305", "!aNULL"]), Ok(5));
+        assert_eq!(left(&["HIGH:!ECDSA:@SECLEVEL=2"]), Ok(3));
+        assert!(left(&["no;such"]).is_err());
+    }
 
     #[test]
     fn urls_join_and_hide_passwords() {

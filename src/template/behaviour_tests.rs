@@ -231,7 +231,7 @@ fn files_include_import_and_extend_each_other() {
     check("{{ lookup('template', 'inc.j2') }}|", "inc 1\n|");
     check("{{ lookup('csvfile', 'b file=table.csv delimiter=,') }}", "2");
     check("{{ lookup('ini', 'k', section='s', file='c.ini') }}", "v");
-    check("{{ lookup('first_found', ['no', 'inc.j2']) | basename }}", "inc.j2");
+    check("{{ lookup('first_found', ['no', 'templates/inc.j2']) | basename }}", "inc.j2");
     let found = folder.path().join("files/one.glob").display().to_string();
     check("{{ lookup('fileglob', '*.glob') }}", &found);
     check("{{ [1, 2] }}", "[1, 2]");

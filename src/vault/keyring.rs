@@ -11,9 +11,10 @@ use age::secrecy::{ExposeSecret, SecretString};
 use super::ansible;
 use super::file::Header;
 use super::key::{self, FileKey, Refused};
-use crate::diag::{Diagnostic, Kind, Result, Span};
+use crate::diag::{Diagnostic, Kind, Result, SourceMap, Span};
 use crate::secret::{Redactor, Secret};
 use crate::value::{Value, python_str};
+use crate::yaml::{LoadOptions, Node, NodeData, load};
 
 enum Key {
     Age(age::x25519::Identity),
@@ -244,7 +245,7 @@ impl Keyring {
             Diagnostic::new("V0101", Kind::Vault, "the vaulted content is not UTF-8 text")
                 .with_hint("use the `copy` module with a file on disk for binary content")
         })?;
-        self.redactor.learn(&plain);
+        self.learn_text(&plain);
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(name, Arc::from(plain.as_str()));
         Ok(plain)
     }
@@ -253,9 +254,45 @@ impl Keyring {
     pub fn unseal_bytes(&self, text: &str) -> Result<Vec<u8>> {
         let plain = ansible::decrypt(text, &self.passwords)?;
         if let Ok(text) = std::str::from_utf8(&plain) {
-            self.redactor.learn(text);
+            self.learn_text(text);
         }
         Ok(plain)
+    }
+
+    /// Teaches the redactor an opened text, and of YAML and JSON each value on its own: it becomes variables by
+    /// `vars_files`, `include_vars`, `-e @FILE`, `from_yaml` or `from_json`.
+    fn learn_text(&self, text: &str) {
+        self.redactor.learn(text);
+        if !text.contains([':', '[', '-']) {
+            return;
+        }
+        let sources = SourceMap::new();
+        let file = sources.add("<vault>", None, text);
+        for document in load(&sources, &file, &LoadOptions::default()).documents {
+            match &document.data {
+                NodeData::Scalar(_) => {}
+                NodeData::Map(_) => self.learn_values(&document, false),
+                NodeData::List(_) => self.learn_values(&document, true),
+            }
+        }
+    }
+
+    /// The scalars of a node. A list is mostly one of plays or tasks: plain words in it (`present`, `localhost`) are
+    /// no secrets.
+    fn learn_values(&self, node: &Node, words_too_plain: bool) {
+        match &node.data {
+            NodeData::List(items) => items.iter().for_each(|item| self.learn_values(item, words_too_plain)),
+            NodeData::Map(pairs) => pairs.iter().for_each(|(_, value)| self.learn_values(value, words_too_plain)),
+            NodeData::Scalar(scalar) => {
+                let plain_word = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '.');
+                if matches!(scalar.value, Value::Null | Value::Bool(_)) || words_too_plain && plain_word(&scalar.text) {
+                    return;
+                }
+                // A number may be told as it is written or as it is read.
+                self.redactor.learn(&scalar.text);
+                self.redactor.learn(&python_str(&scalar.value));
+            }
+        }
     }
 
     /// Teaches the redactor an opened value; one that is too short to be masked is warned about once.

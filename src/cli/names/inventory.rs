@@ -100,7 +100,7 @@ pub(super) fn main(args: InventoryArgs, output: &mut Output) -> Result<ExitCode>
     let text = match found {
         Ok(text) => text,
         Err(error) => {
-            output.note(&format!("[ERROR]: {}\n", error.message));
+            output.note(&format!("[ERROR]: {}\n", error.registered()));
             return Ok(ExitCode::Usage);
         }
     };

@@ -84,9 +84,14 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "Names of groups should be made of letters, digits and underscores and not begin with a digit. `force_valid_group_names` (ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS) replaces other characters with `always` and `silently`; `never` warns of them and `ignore` does not.",
     },
     CodeEntry {
+        code: "I0019",
+        title: "a TOML inventory that cannot be read",
+        text: "The file ends in `.toml`, but its text is no TOML: a key stands twice, a quote or a bracket is missing, or a value has no form. Groups are tables (`[web.hosts]`, `[web.vars]`), hosts are tables too (`host1 = {}`), and `children` is a list of names.",
+    },
+    CodeEntry {
         code: "I0101",
-        title: "an unknown host",
-        text: "The inventory has no host of that name. Check `-i`, or the environment's `inventory/`.",
+        title: "an unknown host or group",
+        text: "The inventory has no host or group of that name. Check `-i`, or the environment's `inventory/`.",
     },
     CodeEntry {
         code: "I0015",

@@ -6,7 +6,7 @@ use crate::modules::{ArgError, ModuleEntry, PathPart};
 use crate::playbook::loader::Loader;
 use crate::playbook::model::{Action, Context, Keywords, ModuleUse, Task};
 use crate::playbook::parse::playbook_dir;
-use crate::value::{Key, Map};
+use crate::value::{Key, Map, Value};
 use crate::yaml::{Node, NodeData, Tag};
 
 /// Free text of modules that take none, where the parser lets it pass.
@@ -77,13 +77,26 @@ fn module_use(task: &Task, module: &ModuleUse, loader: &Loader) -> Vec<Diagnosti
                 .with_hint("write the arguments as `name: value` lines below the module"),
         ];
     }
-    let Err(errors) = module.entry.spec().coerce(&map, &templated) else { return Vec::new() };
-    errors
-        .into_iter()
-        // With one template for all, what is missing may be in there.
-        .filter(|error| !(open && error.path.is_empty()))
-        .map(|error| located(&error, &args, module))
-        .collect()
+    let errors = module.entry.spec().coerce(&map, &templated).err().unwrap_or_default();
+    // With one template for all, what is missing may be in there.
+    let errors = errors.iter().filter(|error| !(open && error.path.is_empty()));
+    let mut found: Vec<Diagnostic> = errors.map(|error| located(error, &args, module)).collect();
+    found.extend(args.iter().filter_map(|(name, _, node)| decimal_mode(module.entry, name, node)));
+    found
+}
+
+/// A file mode that lost its zero: it means another one than it seems to.
+fn decimal_mode(entry: &'static ModuleEntry, name: &str, node: &Node) -> Option<Diagnostic> {
+    let arg = entry.spec().arg(name).filter(|arg| arg.format.as_deref() == Some("mode"))?;
+    let Value::Int(number) = node.to_value() else { return None };
+    let number = number.to_string().parse().ok()?;
+    let said = crate::modules::mode_without_zero(number)?;
+    Some(
+        Diagnostic::source("M0004", format!("`{}`: {said}", arg.name))
+            .with_label(node.place(), "expected a file mode in octal")
+            .with_hint(format!("write '0{number}'"))
+            .warning(),
+    )
 }
 
 /// The name that an alias stands for.
@@ -157,6 +170,11 @@ fn defaults<'a>(task: &'a Task, module: &ModuleUse, loader: &Loader) -> Option<V
             for (name, args) in mapping.as_map()?.iter().rev() {
                 let name = name.as_str()?;
                 if !loader.defaults_apply(name, module, &task.context) {
+                    // Defaults of the module that does the work may hold any argument.
+                    let backends = module.entry.meta.hands_to.map_or(&[][..], |hands_to| hands_to.names);
+                    if backends.iter().any(|backend| name == *backend || name.rsplit('.').next() == Some(backend)) {
+                        return None;
+                    }
                     continue;
                 }
                 if name.starts_with("group/") || unknown(args) {

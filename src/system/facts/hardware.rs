@@ -174,7 +174,7 @@ fn form_factor(number: &str) -> &'static str {
 }
 
 /// `\040` and the like in mount tables.
-fn unescape(text: &str) -> String {
+pub fn unescape(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
@@ -189,6 +189,32 @@ fn unescape(text: &str) -> String {
         }
     }
     out + rest
+}
+
+/// Size and room of a mounted file system; empty if it cannot be asked.
+fn sizes(mount: &Path) -> Map {
+    let Ok(size) = rustix::fs::statvfs(mount) else { return Map::new() };
+    let less = |all: u64, left: u64| i64::try_from(all).unwrap_or(0) - i64::try_from(left).unwrap_or(0);
+    map! {
+        "size_total" => size.f_frsize.saturating_mul(size.f_blocks),
+        "size_available" => size.f_frsize.saturating_mul(size.f_bavail),
+        "block_size" => size.f_bsize, "block_total" => size.f_blocks, "block_available" => size.f_bavail,
+        "block_used" => less(size.f_blocks, size.f_bavail),
+        "inode_total" => size.f_files, "inode_available" => size.f_favail,
+        "inode_used" => less(size.f_files, size.f_favail),
+    }
+}
+
+impl Probe {
+    /// Size and room of a mounted file system, as the fact `mounts` has them; `None` if it does not answer in time,
+    /// as a network file system whose server is gone.
+    pub fn mount_size(&self, mount: &Path, limit: std::time::Duration) -> Option<Map> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let mount = mount.to_owned();
+        // The kernel may keep the thread for as long as it likes.
+        std::thread::spawn(move || sender.send(sizes(&mount)));
+        receiver.recv_timeout(limit).ok()
+    }
 }
 
 pub(super) fn mounts(probe: &Probe, facts: &mut Map) {
@@ -211,22 +237,8 @@ pub(super) fn mounts(probe: &Probe, facts: &mut Map) {
             "dump" => dump.parse::<i64>().unwrap_or(0), "passno" => pass.parse::<i64>().unwrap_or(0),
         };
         // A network file system whose server is gone would hold the whole task.
-        if !matches!(fstype.as_str(), "nfs" | "nfs4" | "cifs" | "smb3" | "fuse.sshfs")
-            && let Ok(size) = rustix::fs::statvfs(Path::new(mount))
-        {
-            insert(&mut one, "size_total", size.f_frsize * size.f_blocks);
-            insert(&mut one, "size_available", size.f_frsize * size.f_bavail);
-            insert(&mut one, "block_size", size.f_bsize);
-            insert(&mut one, "block_total", size.f_blocks);
-            insert(&mut one, "block_available", size.f_bavail);
-            insert(&mut one, "block_used", size.f_blocks - size.f_bavail);
-            insert(&mut one, "inode_total", size.f_files);
-            insert(&mut one, "inode_available", size.f_favail);
-            insert(
-                &mut one,
-                "inode_used",
-                i64::try_from(size.f_files).unwrap_or(0) - i64::try_from(size.f_favail).unwrap_or(0),
-            );
+        if !matches!(fstype.as_str(), "nfs" | "nfs4" | "cifs" | "smb3" | "fuse.sshfs") {
+            one.extend(sizes(Path::new(mount)));
         }
         insert(&mut one, "uuid", link_name("/dev/disk/by-uuid", device).unwrap_or_else(|| "N/A".to_owned()));
         list.push(Value::from(one));

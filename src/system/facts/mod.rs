@@ -10,6 +10,7 @@ mod platform;
 mod python;
 mod virtualization;
 
+pub use hardware::unescape as unescape_mount;
 pub use python::DISCOVERED;
 
 use super::Probe;

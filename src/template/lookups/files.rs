@@ -129,11 +129,15 @@ pub fn fileglob(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
     Ok(out)
 }
 
-/// The first file that is there.
+/// The first file that is there. A loop gives the folder that the task's action searches as `_subfolder`.
 pub fn first_found(call: &Call, terms: &[Val], args: &mut Args, with: bool) -> R<Vec<Val>> {
     const FILES: [char; 2] = [',', ';'];
     const PATHS: [char; 3] = [',', ':', ';'];
-    let _ = with;
+    // A loop looks where the task's action keeps its files; elsewhere names are those of the search path itself.
+    let subfolder = match (with, args.take_kw("_subfolder")) {
+        (true, Some(name)) => call.text(&name)?.to_string(),
+        _ => String::new(),
+    };
     let mut skip = args.flag(usize::MAX, "skip", false)?;
     let mut names: Vec<String> = Vec::new();
     let split = |value: Option<Val>, splits: &[char]| -> R<Vec<String>> {
@@ -141,16 +145,16 @@ pub fn first_found(call: &Call, terms: &[Val], args: &mut Args, with: bool) -> R
             None => Ok(Vec::new()),
             Some(Val::V(Value::Null)) => Ok(Vec::new()),
             Some(Val::List(list)) => {
-                // A name with something undefined in it can not be the one.
+                // In a loop a name with something undefined in it can not be the one.
                 let mut out = Vec::new();
                 for item in list.items(call.cx())? {
-                    if !matches!(item, Val::Undef(_)) {
+                    if !(with && matches!(item, Val::Undef(_))) {
                         out.push(call.text(&item)?.to_string());
                     }
                 }
                 Ok(out)
             }
-            Some(Val::Undef(_)) => Ok(Vec::new()),
+            Some(Val::Undef(_)) if with => Ok(Vec::new()),
             Some(other) => Ok(call.text(&other)?.split(splits).map(|part| part.trim().to_owned()).collect()),
         }
     };
@@ -177,15 +181,13 @@ pub fn first_found(call: &Call, terms: &[Val], args: &mut Args, with: bool) -> R
                 add(split(map.get_str(call.cx(), "files")?, &FILES)?, &paths, &mut names);
                 skip = map.get_str(call.cx(), "skip")?.map_or(Ok(false), |value| value.truthy())?;
             }
-            Val::Undef(_) => {}
+            Val::Undef(_) if with => {}
             other => add(split(Some(other.clone()), &FILES)?, &paths, &mut names),
         }
     }
     for name in &names {
-        for folder in ["templates", "files", "vars", "tasks", ""] {
-            if let Some(path) = find(call, folder, name) {
-                return Ok(vec![Val::from(path.display().to_string())]);
-            }
+        if let Some(path) = find(call, &subfolder, name) {
+            return Ok(vec![Val::from(path.display().to_string())]);
         }
     }
     if skip {

@@ -49,9 +49,11 @@ fn words_and_options(term: &str) -> R<(Option<String>, Vec<(String, String)>)> {
     }
     let mut key: Vec<&str> = Vec::new();
     let mut options: Vec<(String, String)> = Vec::new();
-    for part in term.split_whitespace() {
+    for part in quoted_words(term) {
         match part.split_once('=') {
-            Some((name, value)) if OPTIONS.contains(&name) => options.push((name.to_owned(), value.to_owned())),
+            Some((name, value)) if OPTIONS.contains(&name) => {
+                options.push((name.to_owned(), unquoted(value.trim()).to_owned()));
+            }
             Some((name, _)) => {
                 let words = format!("'{name}' is not a valid option");
                 return Err(Fail::said(format!("there is no option `{name}`"), words));
@@ -60,6 +62,37 @@ fn words_and_options(term: &str) -> R<(Option<String>, Vec<(String, String)>)> {
         }
     }
     Ok(((!key.is_empty()).then(|| key.join(" ")), options))
+}
+
+/// The words of a text, which only blanks and line ends part; quotes keep together what is in them, and stay.
+fn quoted_words(text: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let (mut start, mut quote, mut escaped) = (None, None, false);
+    for (at, c) in text.char_indices() {
+        let parts = quote.is_none() && matches!(c, ' ' | '\n');
+        match (start, parts) {
+            (Some(from), true) => {
+                words.push(&text[from..at]);
+                start = None;
+            }
+            (None, false) => start = Some(at),
+            _ => {}
+        }
+        match quote {
+            Some(open) if c == open && !escaped => quote = None,
+            None if matches!(c, '"' | '\'') && !escaped => quote = Some(c),
+            _ => {}
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    words.extend(start.map(|from| &text[from..]));
+    words
+}
+
+/// A text without the quotes around the whole of it.
+fn unquoted(text: &str) -> &str {
+    let inner = |quote: char| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    inner('"').or_else(|| inner('\'')).unwrap_or(text)
 }
 
 /// A cell of a table by the key in its key column.
@@ -87,8 +120,15 @@ pub fn csvfile(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             "TAB" | "t" => '\t',
             other => other.chars().next().unwrap_or(','),
         };
-        let number = |text: String| text.parse::<usize>().map_err(|_| Fail::msg(format!("`{text}` is no column")));
-        let (col, key_col) = (number(option("col", &col))?, number(option("keycol", &key_col))?);
+        let number = |name: &str, text: String| {
+            text.parse::<usize>().map_err(|_| {
+                let words = format!(
+                    "Config '{name}' for 'csvfile' lookup plugin from 'Direct' has an invalid value: Invalid value provided for 'int': '{text}'"
+                );
+                Fail::said(format!("`{text}` is no column"), words)
+            })
+        };
+        let (col, key_col) = (number("col", option("col", &col))?, number("keycol", option("keycol", &key_col))?);
         let text = read(call, &option("file", &file))?;
         let rows = rows(&text, delimiter);
         let found = match rows.iter().find(|row| row.get(key_col) == Some(&key)) {
@@ -97,8 +137,10 @@ pub fn csvfile(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
                 Fail::said(format!("the row of `{key}` has no column {col}"), "list index out of range")
             })?),
         };
-        match (found, &default) {
+        let inline = options.iter().any(|(name, _)| name == "default").then(|| Val::from(option("default", "")));
+        match (found, inline.as_ref().or(default.as_ref())) {
             (Some(cell), _) => out.push(Val::from(cell.as_str())),
+            (None, Some(Val::List(list))) => out.extend(list.items(call.cx())?),
             (None, Some(default)) => out.push(default.clone()),
             (None, None) => {}
         }
