@@ -4,6 +4,7 @@
 //! times them, and hands them to the reporters (terminal, JSON Lines, journal) in that order.
 //! Events carry no display policy.
 
+mod job;
 mod sink;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::diag::{Diagnostic, SourceMap, Span};
 use crate::secret::Redactor;
 use crate::value::{Map, Value};
 
+pub use job::JobState;
 pub use sink::Sink;
 
 /// What became of a task on a host.
@@ -168,16 +170,15 @@ pub enum Progress {
     },
 }
 
-/// What a look at a job showed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JobState {
-    /// It goes on.
-    Running,
-    /// It ended well.
-    Done,
-    /// It failed, or took too long.
-    Failed,
+impl Progress {
+    /// What it weighs in a queue, about.
+    pub fn weight(&self) -> usize {
+        let text = match self {
+            Self::Output { text, .. } | Self::ImageStep { text, .. } | Self::ImageLog { line: text, .. } => text.len(),
+            Self::Image { .. } => 0,
+        };
+        text + 64
+    }
 }
 
 /// The facts.

@@ -26,13 +26,17 @@ use crate::modules::{BlobSource, Call, Failure, Outcome};
 const INLINE: usize = 256 << 10;
 /// Blobs that an agent may wait for at once.
 const MAX_ASKED: usize = 256;
+/// What one call may tell while it runs, in bytes; modules of our own tell less.
+const MOST_TOLD: usize = 512 << 20;
 /// How long the end of a stream is looked into.
 const LOOK: Duration = Duration::from_secs(3);
 
 type Reply = Result<Outcome, Failure>;
 
 struct Pending {
-    progress: mpsc::UnboundedSender<Progress>,
+    progress: mpsc::Sender<Progress>,
+    /// How much it told so far.
+    told: usize,
     done: oneshot::Sender<Reply>,
     sources: HashMap<String, BlobSource>,
 }
@@ -171,8 +175,13 @@ impl Agent {
                     }
                 }
                 FromAgent::Progress { id, progress } => {
-                    if let Some(pending) = self.lock().pending.get(&id) {
-                        let _ = pending.progress.send(progress);
+                    let listener = self.lock().pending.get_mut(&id).and_then(|pending| {
+                        pending.told = pending.told.saturating_add(progress.weight());
+                        (pending.told <= MOST_TOLD).then(|| pending.progress.clone())
+                    });
+                    // Where it comes faster than it is shown, the host waits.
+                    if let Some(listener) = listener {
+                        let _ = listener.send(progress).await;
                     }
                 }
                 FromAgent::Done { id, outcome } => self.reply(id, Ok(*outcome)),
@@ -344,7 +353,7 @@ async fn write_frames(
 
 #[async_trait]
 impl Target for Agent {
-    async fn invoke(&self, call: Call, progress: mpsc::UnboundedSender<Progress>) -> Result<Outcome, Failure> {
+    async fn invoke(&self, call: Call, progress: mpsc::Sender<Progress>) -> Result<Outcome, Failure> {
         let sources = sources(&call);
         let (inline, body) = self.inline(&sources).await;
         let names: Vec<String> = inline.iter().map(|blob| blob.sha256.clone()).collect();
@@ -360,7 +369,7 @@ impl Target for Agent {
             if let Some(lost) = &state.lost {
                 return Err(lost.clone().into());
             }
-            state.pending.insert(id, Pending { progress, done, sources });
+            state.pending.insert(id, Pending { progress, told: 0, done, sources });
             state.sent.extend(names);
         }
         let _cancel_on_drop = CancelOnDrop { agent: self, id };

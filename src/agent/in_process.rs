@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::error::TrySendError;
 
 use super::run::{Find, Flag, SetOnDrop, run_call};
 use crate::diag::{Diagnostic, Result};
@@ -30,15 +32,23 @@ pub(super) fn sources(call: &Call) -> HashMap<String, BlobSource> {
 }
 
 struct LocalLink {
-    progress: UnboundedSender<Progress>,
+    progress: Sender<Progress>,
     sources: HashMap<String, BlobSource>,
     cancel: Flag,
 }
 
 impl Link for LocalLink {
     fn progress(&self, progress: Progress) {
-        // Whoever listened may be gone; the call ends soon.
-        let _ = self.progress.send(progress);
+        // Output may come faster than it is shown: then its program waits. Whoever listened may be gone; the call
+        // ends soon. This may be a thread of the runtime, where a blocking send is not allowed.
+        let mut waiting = progress;
+        while let Err(TrySendError::Full(back)) = self.progress.try_send(waiting) {
+            if self.cancel.is_set() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+            waiting = back;
+        }
     }
 
     fn blob(&self, sha256: &str) -> Result<Blob> {
@@ -56,7 +66,7 @@ impl Link for LocalLink {
 
 #[async_trait]
 impl Target for InProcess {
-    async fn invoke(&self, call: Call, progress: UnboundedSender<Progress>) -> Result<Outcome, Failure> {
+    async fn invoke(&self, call: Call, progress: Sender<Progress>) -> Result<Outcome, Failure> {
         let cancel = Flag::default();
         let _cancel_on_drop = SetOnDrop(cancel.clone());
         let link = Arc::new(LocalLink { progress, sources: sources(&call), cancel: cancel.clone() });

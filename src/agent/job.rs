@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -147,6 +147,8 @@ pub(super) fn main(find: Find, folder: &Path) -> ExitCode {
     lifetime::own_session();
     let Ok(stdio) = lifetime::take_stdio() else { return ExitCode::Internal };
     let Ok(text) = fs::read(folder.join("order.json")) else { return ExitCode::Error };
+    // It holds the arguments: a job that is killed shall not leave them behind.
+    let _ = fs::remove_file(folder.join("order.json"));
     let Ok(order) = serde_json::from_slice::<Order>(&text) else { return ExitCode::Error };
     let mut random = [0; 5];
     if getrandom::fill(&mut random).is_err() {
@@ -198,8 +200,8 @@ fn write(path: &Path, result: &serde_json::Value) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     let temporary = PathBuf::from(name);
-    let mut file = File::create(&temporary)?;
-    file.set_permissions(Permissions::from_mode(0o600))?;
+    // Whoever may open it before its mode is set could read on; the folder may be one for all (`ANSIBLE_ASYNC_DIR`).
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&temporary)?;
     file.write_all(result.to_string().as_bytes())?;
     file.sync_all()?;
     fs::rename(&temporary, path)
@@ -261,5 +263,10 @@ mod tests {
         assert!(link.blob("../order.json").is_err());
         write(&results.path().join("j1.2"), &serde_json::json!({ "rc": 0 })).unwrap();
         assert_eq!(fs::read_to_string(results.path().join("j1.2")).unwrap(), "{\"rc\":0}");
+        assert_eq!(fs::metadata(results.path().join("j1.2")).unwrap().permissions().mode() & 0o777, 0o600);
+        // What somebody laid there before is not written through.
+        std::os::unix::fs::symlink(results.path().join("other"), results.path().join("j3.4.tmp")).unwrap();
+        assert!(write(&results.path().join("j3.4"), &serde_json::json!({ "rc": 0 })).is_err());
+        assert!(!results.path().join("other").exists());
     }
 }

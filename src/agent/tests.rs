@@ -115,7 +115,7 @@ async fn agent() -> (Arc<Agent>, std::thread::JoinHandle<bool>) {
 }
 
 async fn invoke(target: &dyn Target, call: Call) -> (Result<Outcome, Failure>, Vec<Progress>) {
-    let (sender, mut progress) = mpsc::unbounded_channel();
+    let (sender, mut progress) = mpsc::channel(10_000);
     let result = target.invoke(call, sender).await;
     let mut told = Vec::new();
     while let Ok(one) = progress.try_recv() {
@@ -167,7 +167,7 @@ async fn dropping_the_call_cancels_it_on_the_host() {
     let (agent, thread) = agent().await;
     let mut waiting = call("waits", serde_json::json!({}));
     waiting.environment = vec![("ID".into(), "dropped".into())];
-    let (sender, mut progress) = mpsc::unbounded_channel();
+    let (sender, mut progress) = mpsc::channel(10_000);
     tokio::select! {
         _ = agent.invoke(waiting, sender) => panic!("it ended by itself"),
         told = progress.recv() => assert!(told.is_some()),

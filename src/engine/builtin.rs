@@ -308,7 +308,9 @@ fn set_fact(args: &Map) -> Attempt {
     }
     if facts.is_empty() {
         return Attempt::error(
-            Diagnostic::task("H0025", "`set_fact` sets nothing").with_hint("set_fact: {name: value}"),
+            Diagnostic::task("H0025", "`set_fact` sets nothing")
+                .with_registered("No key/value pairs provided, at least one is required for this action to succeed")
+                .with_hint("set_fact: {name: value}"),
         );
     }
     let mut attempt =

@@ -65,7 +65,7 @@ impl HostRun {
             });
             let call = Call { no_log, ..Call::new("slurp", args) };
             // Nothing is told on the way.
-            target.invoke(call, mpsc::unbounded_channel().0).await
+            target.invoke(call, mpsc::channel(1).0).await
         };
         let first = match part(0).await {
             Ok(outcome) => outcome.result,

@@ -86,25 +86,36 @@ impl HostRun {
     /// Where a file name is looked for, in order: roles from the inside out, the task's folder,
     /// the playbook's; each with and without the subfolder.
     fn search_dirs(&self, task: &Task, subfolder: &str) -> Vec<PathBuf> {
-        let mut dirs = Vec::new();
-        let mut add = |dir: &Path| {
-            for dir in [dir.join(subfolder), dir.to_path_buf()] {
-                if !dirs.contains(&dir) {
-                    dirs.push(dir);
-                }
-            }
-        };
-        for context in task.context.chain() {
-            if let ContextKind::Role(role) = &context.kind {
-                add(&role.path);
-                add(&role.path.join("tasks"));
+        let mut dirs = task_dirs(task, subfolder);
+        let last = self.play.playbook_dir();
+        for dir in [last.join(subfolder), last] {
+            if !dirs.contains(&dir) {
+                dirs.push(dir);
             }
         }
-        if let Some(dir) = task.file.parent() {
-            add(dir);
-        }
-        add(&self.play.playbook_dir());
         dirs
+    }
+
+    /// Ansible's words for a file that is nowhere: the playbook's folder stands there again at the end.
+    fn searched(&self, task: &Task, subfolder: &str, name: &str) -> String {
+        let module = match &task.action {
+            crate::playbook::Action::Module(module) => &*module.entry.meta.name,
+            _ => "",
+        };
+        let before = match module {
+            "copy" => "Unexpected AnsibleActionFail error: ",
+            "assemble" | "unarchive" => "Task failed: ",
+            _ => "",
+        };
+        let last = self.play.playbook_dir();
+        let mut dirs = task_dirs(task, subfolder);
+        dirs.extend([last.join(subfolder), last]);
+        let places: Vec<String> = dirs.iter().map(|dir| format!("\t{}", dir.join(name).display())).collect();
+        format!(
+            "{before}Could not find or access '{name}'\nSearched in:\n{} on the Ansible Controller.\n\
+             If you are using a module and expect the file to exist on the remote, see the remote_src option",
+            places.join("\n")
+        )
     }
 
     /// Finds a controller file for a task.
@@ -126,6 +137,7 @@ impl HostRun {
         };
         let dirs: Vec<String> = self.search_dirs(task, subfolder).iter().map(|dir| dir.display().to_string()).collect();
         Diagnostic::task("H0020", format!("`{name}` does not exist on the controller"))
+            .with_registered(self.searched(task, subfolder, name))
             .with_label(span, "named here")
             .with_note(format!("looked in {}", dirs.join(", ")))
             .with_hint("if the file is on the host already, add `remote_src: true`")
@@ -230,6 +242,7 @@ pub(super) fn template_values(
     };
     let now = jiff::Timestamp::now().as_second();
     let mut values: Vec<(Arc<str>, Value)> = vec![
+        ("ansible_managed".into(), Value::from("Ansible managed")),
         ("template_host".into(), Value::from(host.trim())),
         ("template_path".into(), Value::from(shown)),
         ("template_fullpath".into(), Value::from(path.display().to_string())),
@@ -239,6 +252,28 @@ pub(super) fn template_values(
     ];
     values.extend(dest.map(|dest| (Arc::from("template_destpath"), Value::from(dest))));
     values
+}
+
+/// The folders of a task's roles and of its file, each with and without the subfolder.
+fn task_dirs(task: &Task, subfolder: &str) -> Vec<PathBuf> {
+    let mut dirs = Vec::new();
+    let mut add = |dir: &Path| {
+        for dir in [dir.join(subfolder), dir.to_path_buf()] {
+            if !dirs.contains(&dir) {
+                dirs.push(dir);
+            }
+        }
+    };
+    for context in task.context.chain() {
+        if let ContextKind::Role(role) = &context.kind {
+            add(&role.path);
+            add(&role.path.join("tasks"));
+        }
+    }
+    if let Some(dir) = task.file.parent() {
+        add(dir);
+    }
+    dirs
 }
 
 /// The `template` module's options.

@@ -50,8 +50,24 @@ impl HostRun {
         if job.is_some() && !super::jobs::possible(module.entry) {
             return super::jobs::refused(&module.name);
         }
+        let limit = match self.keyword_value(task, "timeout", scope) {
+            Ok(value) => match value.as_ref().map(time_limit).transpose() {
+                Ok(limit) => limit.filter(|limit| *limit > 0),
+                Err(diagnostic) => {
+                    let place = super::conditions::keyword(task, "timeout").map(Node::place);
+                    return Attempt::error(diagnostic.with_label_opt(place, "no time limit"));
+                }
+            },
+            Err(diagnostic) => return Attempt::error(diagnostic),
+        };
         if module.entry.meta.runs_on == RunsOn::Engine {
-            return self.builtin(task, module, (&args, &places), json, scope, no_log).await;
+            let work = self.builtin(task, module, (&args, &places), json, scope, no_log);
+            return match limit {
+                Some(seconds) => tokio::time::timeout(Duration::from_secs(seconds), work)
+                    .await
+                    .unwrap_or_else(|_| Attempt::from_failure(timed_out(seconds))),
+                None => work.await,
+            };
         }
         let secrets = secret_arguments(module.entry, &json);
         let arguments = (self.play.engine.options.verbosity >= 3).then(|| shown_arguments(module.entry, &json));
@@ -76,16 +92,6 @@ impl HostRun {
             Ok(call) => call,
             Err(diagnostic) => return Attempt::error(diagnostic),
         };
-        let limit = match self.keyword_value(task, "timeout", scope) {
-            Ok(value) => match value.as_ref().map(time_limit).transpose() {
-                Ok(limit) => limit.filter(|limit| *limit > 0),
-                Err(diagnostic) => {
-                    let place = super::conditions::keyword(task, "timeout").map(Node::place);
-                    return Attempt::error(diagnostic.with_label_opt(place, "no time limit"));
-                }
-            },
-            Err(diagnostic) => return Attempt::error(diagnostic),
-        };
         let spec = match self.target_spec(task, scope, module.entry.meta.runs_on) {
             Ok(spec) => spec,
             Err(diagnostic) => return Attempt::error(diagnostic),
@@ -98,7 +104,7 @@ impl HostRun {
             self.play.engine.targets.dismiss(&spec, user).await;
         }
         let folder = self.copied_folder(task, &call);
-        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let (sender, mut receiver) = mpsc::channel(QUEUED);
         let mut lines = Lines::new(self, task.id, no_log);
         let job = job.map(|job| (job, call.clone()));
         let work = target.invoke(call, sender);
@@ -112,20 +118,14 @@ impl HostRun {
         tokio::pin!(deadline);
         let ended = loop {
             tokio::select! {
+                // Output that never ends must not outrun the end; what is left of it is taken behind the loop.
                 biased;
-                Some(progress) = receiver.recv() => lines.take(progress),
                 ended = &mut work => break ended,
                 () = &mut deadline => {
-                    let seconds = limit.unwrap_or_default();
-                    let said = format!("Timed out after {seconds} second(s).");
-                    let result = crate::map! {
-                        "msg" => format!("Task failed: {said}"),
-                        "timedout" => crate::map! { "frame" => "", "period" => seconds },
-                    };
-                    let diagnostic = Diagnostic::task("H0012", format!("the task did not end within {seconds} seconds"))
-                        .with_hint("raise the task's `timeout`");
-                    break Err(Failure::with_result(diagnostic, result));
+                    receiver.close();
+                    break Err(timed_out(limit.unwrap_or_default()));
                 }
+                Some(progress) = receiver.recv() => lines.take(progress),
             }
         };
         while let Ok(progress) = receiver.try_recv() {
@@ -262,6 +262,17 @@ impl HostRun {
     }
 }
 
+/// What a task that took longer than its `timeout` ends with.
+fn timed_out(seconds: u64) -> Failure {
+    let result = crate::map! {
+        "msg" => format!("Task failed: Timed out after {seconds} second(s)."),
+        "timedout" => crate::map! { "frame" => "", "period" => seconds },
+    };
+    let diagnostic = Diagnostic::task("H0012", format!("the task did not end within {seconds} seconds"))
+        .with_hint("raise the task's `timeout`");
+    Failure::with_result(diagnostic, result)
+}
+
 /// The user that a call takes away: nothing may run as that one any more.
 fn leaving_user(call: &Call) -> Option<&str> {
     let text = |name: &str| call.args.get(name).and_then(serde_json::Value::as_str);
@@ -337,6 +348,9 @@ struct Lines<'a> {
     no_log: bool,
     open: [String; 2],
 }
+
+/// Messages of a call that may wait to be shown.
+const QUEUED: usize = 64;
 
 /// An endless line is passed on in parts of this size.
 const LINE_LIMIT: usize = 64 * 1024;

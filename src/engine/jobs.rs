@@ -127,7 +127,7 @@ impl HostRun {
             detach: None,
             ..call.clone()
         };
-        let (sender, _receiver) = mpsc::unbounded_channel();
+        let sender = mpsc::channel(1).0;
         target.invoke(question, sender).await
     }
 }

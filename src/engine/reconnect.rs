@@ -36,7 +36,7 @@ impl HostRun {
         let targets = &self.play.engine.targets;
         let work = async {
             let target = targets.target(spec).await?;
-            target.invoke(call, mpsc::unbounded_channel().0).await
+            target.invoke(call, mpsc::channel(1).0).await
         };
         let ended = match tokio::time::timeout(limit, work).await {
             Ok(ended) => ended,

@@ -448,7 +448,6 @@ fn ansible_version() -> Value {
 /// The lowest layer: names with a default.
 pub(super) fn builtin_layer() -> Layer {
     let mut map = Map::new();
-    insert(&mut map, "ansible_managed", "Ansible managed");
     insert(&mut map, "ansible_facts", Value::empty_map());
     Layer::data(Level::Builtin, "hostctl", map.into_iter().map(|(key, value)| (key.text(), value)))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::Sender;
 
 use crate::diag::Result;
 use crate::event::Progress;
@@ -15,7 +15,7 @@ use crate::value::Map;
 pub trait Target: Send + Sync {
     /// Runs a module. What it tells on the way goes to `progress`. A lost connection is a
     /// failure whose diagnostic is of kind `Unreachable`. Dropping the future cancels the call.
-    async fn invoke(&self, call: Call, progress: UnboundedSender<Progress>) -> Result<Outcome, Failure>;
+    async fn invoke(&self, call: Call, progress: Sender<Progress>) -> Result<Outcome, Failure>;
 }
 
 /// How a target is reached: connection and become settings after templating and inheritance.

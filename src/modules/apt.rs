@@ -164,7 +164,6 @@ impl Module for Apt {
             ("allow_downgrade", &["allow-downgrade", "allow_downgrades", "allow-downgrades"]),
         ],
         exclusive: &[&["deb", "name"]],
-        one_of: &[&["autoremove", "deb", "name", "update_cache", "upgrade", "clean", "autoclean", "cache_valid_time"]],
         reads: READS,
         ..Meta::NONE
     };

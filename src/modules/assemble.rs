@@ -120,7 +120,8 @@ impl Module for Assemble {
         let before = if present.is_some() { Some(cx.probe().read(&dest)?) } else { None };
         if before.as_deref() != Some(&*content) {
             let name = shown(&dest);
-            cx.diff(content_diff(&name, &name, before.as_deref(), &content));
+            let old = if before.is_some() { &*name } else { "" };
+            cx.diff(content_diff(old, &name, before.as_deref(), &content));
             let place = Place {
                 path: &dest,
                 content: Content::Bytes(&content),

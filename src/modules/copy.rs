@@ -401,8 +401,9 @@ impl Job<'_> {
             && !(cx.check_mode() && (cx.changed() || sent))
         {
             let error = Diagnostic::task("H0107", format!("destination directory {} does not exist", shown(parent)))
+                .with_registered(format!("Destination directory {} does not exist", shown(parent)))
                 .with_hint("create it before with `file: state=directory`, or end `dest` with a slash");
-            return Err(Failure::with_result(error, result.clone()));
+            return Err(Failure::with_result(error, map! { "checksum" => source.sha1.clone() }));
         }
         if probe.is_dir(&path) {
             let error = Diagnostic::task("H0107", format!("`{}` is a folder, not a file", shown(&path)));
@@ -426,7 +427,8 @@ impl Job<'_> {
             if cx.diff_mode() {
                 let before = if present.is_some() { Some(probe.read(&path)?) } else { None };
                 let header = shown(&path);
-                cx.diff(content_diff(&header, &header, before.as_deref(), &content.bytes(cx)?));
+                let name = if present.is_some() { &*header } else { "" };
+                cx.diff(content_diff(name, &header, before.as_deref(), &content.bytes(cx)?));
             }
             let place = Place {
                 path: &path,
@@ -450,7 +452,8 @@ impl Job<'_> {
         if probe.exists(&path) {
             apply(cx, &path, &file, &mut diff)?;
         }
-        if !diff.is_empty() {
+        // As with Ansible: attributes are a difference of their own only where the content stays.
+        if !differs && !diff.is_empty() {
             cx.diff(diff.into_diff(&shown(&path), &shown(&path)));
         }
         add_path_info(cx, result, &path);
@@ -491,7 +494,10 @@ impl Job<'_> {
         if !input.contents_only {
             base.push(&input.basename);
         }
-        self.folder(&base)?;
+        // The top folder is only made: one that is there keeps its attributes, as with Ansible.
+        if !self.cx.probe().is_dir(&base) {
+            self.folder(&base)?;
+        }
         for entry in &input.entries {
             let Some(path) = inside(&base, &entry.path) else {
                 return Err(Diagnostic::internal("a path of the source leads out of it").into());

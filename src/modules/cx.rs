@@ -34,7 +34,13 @@ pub struct Cx {
     changes: RefCell<Vec<String>>,
     diffs: RefCell<Vec<Diff>>,
     warnings: RefCell<Vec<String>>,
+    /// How much output was told.
+    told: Cell<usize>,
 }
+
+/// Output of one call that is told while it comes, in bytes: a program that never stops would fill the memory of
+/// whoever shows it. Its result keeps beginning and end of it.
+const MOST_TOLD: usize = 64 << 20;
 
 impl Cx {
     /// A handle for one call.
@@ -52,6 +58,7 @@ impl Cx {
             changes: RefCell::default(),
             diffs: RefCell::default(),
             warnings: RefCell::default(),
+            told: Cell::default(),
         }
     }
 
@@ -185,6 +192,18 @@ impl Cx {
 
     /// Tells something that happens now.
     pub fn progress(&self, progress: Progress) {
+        if let Progress::Output { stream, .. } = &progress {
+            let before = self.told.get();
+            let now = before.saturating_add(progress.weight());
+            self.told.set(now);
+            if before > MOST_TOLD {
+                return;
+            }
+            if now > MOST_TOLD {
+                let text = format!("\n[hostctl: more than {} MiB; the rest is not shown]\n", MOST_TOLD >> 20);
+                return self.link.progress(Progress::Output { stream: *stream, text });
+            }
+        }
         self.link.progress(progress);
     }
 

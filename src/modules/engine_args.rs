@@ -230,6 +230,12 @@ pub struct FetchArgs {
     /// Do not add the host's name and the file's path to `dest`.
     #[serde(default)]
     pub flat: bool,
+    /// Taken and not used, as by Ansible: the copy gets the controller's usual mode.
+    pub mode: Option<Json>,
+    /// Taken and not used, as by Ansible.
+    pub owner: Option<Json>,
+    /// Taken and not used, as by Ansible.
+    pub group: Option<Json>,
 }
 engine_module!(
     /// `fetch`

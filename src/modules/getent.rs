@@ -94,13 +94,17 @@ impl Module for Getent {
                 );
             }
             code => {
-                let reason = match code {
-                    1 => "missing arguments, or database unknown",
-                    2 => "one or more supplied keys could not be found in the database",
-                    3 => "enumeration not supported on this database",
-                    _ => "unexpected failure",
+                let (reason, registered) = match code {
+                    1 => ("missing arguments, or database unknown", "Missing arguments, or database unknown."),
+                    2 => (
+                        "one or more supplied keys could not be found in the database",
+                        "One or more supplied key could not be found in the database.",
+                    ),
+                    3 => ("enumeration not supported on this database", "Enumeration not supported on this database."),
+                    _ => ("unexpected failure", "Unexpected failure!"),
                 };
-                return Err(Diagnostic::task("H0110", format!("`getent {}`: {reason}", args.database)).into());
+                let error = Diagnostic::task("H0110", format!("`getent {}`: {reason}", args.database));
+                return Err(error.with_registered(registered).into());
             }
         }
         let facts = map! { fact => found };

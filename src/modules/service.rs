@@ -112,7 +112,6 @@ impl Module for Service {
             ("daemon_reload", &["daemon-reload"]),
             ("daemon_reexec", &["daemon-reexec"]),
         ],
-        one_of: &[&["state", "enabled", "masked", "daemon_reload", "daemon_reexec"]],
         refused: &[("runlevel", "it is for OpenRC, which hostctl does not manage")],
         reads: READS,
         hands_to: Some(HandsTo { names: &["systemd", "sysvinit"], variable: None, fact: "service_mgr" }),
@@ -152,6 +151,12 @@ impl Module for Service {
                 .with_registered(said)
                 .with_hint("daemon_reload: \"{{ true if ansible_facts.service_mgr == 'systemd' else omit }}\"")
                 .into());
+        }
+        if args.state.is_none() && args.enabled.is_none() {
+            let error = Diagnostic::task("M0007", "`service` needs one of `state` and `enabled`")
+                .with_registered("one of the following is required: state, enabled")
+                .with_note("with systemd, which does not run this host, a name alone asks for the unit's status");
+            return Err(error.into());
         }
         sysv(
             cx,
@@ -249,6 +254,7 @@ fn sysv(cx: &Cx, args: SysvArgs) -> Result<Map, Failure> {
     let name = args.name.clone();
     let Some(script) = cx.probe().init_script(&name) else {
         let error = Diagnostic::task("H0112", format!("could not find the requested service {name}: host"))
+            .with_registered(format!("Could not find the requested service {name}: host"))
             .with_note("there is no such script in /etc/init.d, and systemd does not run this host");
         return Err(error.into());
     };

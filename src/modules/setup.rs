@@ -72,7 +72,12 @@ impl Module for Setup {
         for word in &subset {
             let name = word.trim_start_matches('!');
             if !known.contains(&name) {
-                let mut error = Diagnostic::task("M0005", format!("there is no subset of facts `{name}`"));
+                let said = format!(
+                    "Bad subset '{name}' given to Ansible. gather_subset options allowed: {}",
+                    known.join(", "),
+                );
+                let mut error =
+                    Diagnostic::task("M0005", format!("there is no subset of facts `{name}`")).with_registered(said);
                 if let Some(near) = nearest(name, known.iter().copied()) {
                     error = error.with_hint(format!("`{near}`"));
                 }

@@ -125,8 +125,7 @@ impl Module for Systemd {
             ("daemon_reload", &["daemon-reload"]),
             ("daemon_reexec", &["daemon-reexec"]),
         ],
-        one_of: &[&["state", "enabled", "masked", "daemon_reload", "daemon_reexec"]],
-        required_if: &[],
+        // Ansible's "one of" names arguments with a default, so a name alone asks for the unit's status.
         reads: READS,
         ..Meta::NONE
     };
@@ -249,7 +248,8 @@ pub(super) fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         cx.warn(format!("the service `{unit}` is an init script, but the system is managed by systemd"));
     }
     let missing = || {
-        let error = Diagnostic::task("H0112", format!("could not find the requested service {unit}: host"));
+        let error = Diagnostic::task("H0112", format!("could not find the requested service {unit}: host"))
+            .with_registered(format!("Could not find the requested service {unit}: host"));
         Failure::from(error.with_hint("systemctl list-unit-files"))
     };
     insert(&mut result, "status", status.clone());

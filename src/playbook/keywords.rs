@@ -248,7 +248,6 @@ pub const LOOPS: &[&str] = &[
     "with_env",
     "with_file",
     "with_fileglob",
-    "with_filetree",
     "with_first_found",
     "with_flattened",
     "with_indexed_items",
@@ -266,6 +265,7 @@ pub const LOOPS: &[&str] = &[
     "with_template",
     "with_together",
     "with_unvault",
+    "with_url",
     "with_varnames",
     "with_vars",
 ];
@@ -314,14 +314,10 @@ pub fn names_at(place: Places) -> impl Iterator<Item = &'static str> {
     KEYWORDS.iter().filter(move |keyword| keyword.places.contains(place)).map(|keyword| keyword.name)
 }
 
-/// A name that can be a variable: letters, digits and `_`, not a digit first, no word that Python
-/// or Jinja keeps for itself.
+/// A name that can be a variable: letters, digits and `_`, not a digit first, no constant of Jinja.
+/// Words that Python keeps for itself are names, as for ansible-core 2.19.
 pub fn is_variable_name(name: &str) -> bool {
-    const RESERVED: &[&str] = &[
-        "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
-        "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
-        "not", "or", "pass", "raise", "return", "try", "while", "with", "yield", "true", "false", "none",
-    ];
+    const RESERVED: &[&str] = &["False", "None", "True", "false", "none", "not", "true"];
     let mut chars = name.chars();
     chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
@@ -417,7 +413,10 @@ mod tests {
         check("a_1", true);
         check("1a", false);
         check("a-b", false);
-        check("class", false);
+        check("class", true);
+        check("as", true);
+        check("none", false);
+        check("not", false);
         check("", false);
     }
 }

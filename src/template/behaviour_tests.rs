@@ -315,6 +315,14 @@ fn hostile_templates_end_in_errors() {
     assert!(fails("a: 1\n", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}").starts_with("T0102"));
     assert!(fails("a: 1\n", "{% set l = [] %}{% set _ = l.append(l) %}{{ l }}").starts_with("T0102"));
     assert!(fails("a: 1\n", "{{ 2 ** 1000000 }}").starts_with("T0103"));
+    // What has no end, what would nest as deep as its number, and what has few results on a long way.
+    assert!(fails("a: 1\n", "{{ range(40) | permutations }}").starts_with("T0103"));
+    assert!(fails("a: 1\n", "{{ range(100000) | permutations }}").starts_with("T0103"));
+    assert_eq!(gives("a: 1\n", "{{ range(100) | combinations(99) | length }}"), "100");
+    assert_eq!(gives("a: 1\n", "{{ range(3) | combinations(2) }}"), "[[0, 1], [0, 2], [1, 2]]");
+    assert_eq!(gives("a: 1\n", "{{ range(3) | permutations(2) | map('join') | join(' ') }}"), "01 02 10 12 20 21");
+    assert_eq!(gives("a: 1\n", "{{ [range(3) | permutations(0), range(2) | combinations(3)] }}"), "[[[]], []]");
+    assert!(fails("a: 1\n", "{{ 10 ** 38 | random(start=-10 ** 38) }}").starts_with("T0"));
     for text in [
         "{{",
         "{%",

@@ -107,7 +107,7 @@ impl Ev<'_> {
                 let mut map = IndexMap::with_capacity(entries.len());
                 for (key, value) in entries {
                     let name = self.eval(key, locals)?.key().map_err(|fail| fail.at(self.span(key.at), ""))?;
-                    super::val::put(&mut map, name, self.eval(value, locals)?);
+                    super::keys::put(&mut map, name, self.eval(value, locals)?);
                 }
                 Val::map(map)
             }
@@ -226,7 +226,7 @@ impl Ev<'_> {
                 let mut map = IndexMap::with_capacity(entries.len());
                 for (key, value) in entries {
                     let name = self.eval(key, locals)?.key().map_err(|fail| fail.at(self.span(key.at), ""))?;
-                    super::val::put(&mut map, name, self.embedded(value, locals)?);
+                    super::keys::put(&mut map, name, self.embedded(value, locals)?);
                 }
                 Val::map(map)
             }
@@ -508,7 +508,9 @@ impl Ev<'_> {
             }
         }
         let call = Call { ev: self, locals };
-        catch(filter(&call, value, args).map_err(|fail| fail.in_plugin("filter", &full_name(name))))
+        let found = catch(filter(&call, value, args).map_err(|fail| fail.in_plugin("filter", &full_name(name))))?;
+        // A filter that looks at every item is undefined if one of them is.
+        Ok(filters::looks_into(name).and_then(|depth| found.undefined_within(depth)).unwrap_or(found))
     }
 
     /// Applies a test by name.

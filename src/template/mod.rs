@@ -24,6 +24,7 @@ mod fail;
 mod filters;
 mod globals;
 mod header;
+mod keys;
 mod limits;
 mod lookups;
 mod lower;

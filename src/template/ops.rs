@@ -392,7 +392,8 @@ pub fn contains(cx: &Cx, container: &Val, item: &Val) -> R<bool> {
         }
         Val::Map(map) => match item {
             Val::V(value) => Ok(Key::from_value(value).is_some_and(|key| map.has(&key))),
-            _ => Ok(false),
+            Val::List(list) if list.tuple => Ok(false),
+            other => other.key().map(|_| false),
         },
         Val::Undef(undef) => Err(Fail::Undef(std::rc::Rc::clone(undef))),
         other => Err(Fail::said(

@@ -17,6 +17,7 @@ use crate::yaml::{Node, Pair};
 use super::cx::{Cx, Env};
 use super::exec::{LoopState, Macro};
 use super::fail::{Fail, R, Undef};
+use super::keys::{find, node_key, pair_index};
 
 /// A value in a running template.
 #[derive(Clone)]
@@ -201,6 +202,25 @@ impl Val {
             Self::Undef(undef) => return Err(Fail::Undef(Rc::clone(undef))),
             Self::Omit | Self::Func(_) | Self::Loop(_) => true,
         })
+    }
+
+    /// The value if it is undefined, or the first item that is, down to a depth. Nothing is rendered for it.
+    pub fn undefined_within(&self, depth: usize) -> Option<Self> {
+        let deeper = |item: &Self| item.undefined_within(depth - 1);
+        match self {
+            Self::Undef(_) => Some(self.clone()),
+            Self::List(list) if depth > 0 => match &*list.repr.borrow() {
+                ListRepr::Own(items) => items.iter().find_map(deeper),
+                ListRepr::Nodes { seen, .. } => seen.values().find_map(deeper),
+                ListRepr::Data { .. } => None,
+            },
+            Self::Map(map) if depth > 0 => match &*map.repr.borrow() {
+                MapRepr::Own(entries) => entries.values().find_map(deeper),
+                MapRepr::Nodes { seen, .. } => seen.values().find_map(deeper),
+                MapRepr::Data { .. } | MapRepr::Hosts(_) | MapRepr::Vars(_) => None,
+            },
+            _ => None,
+        }
     }
 
     /// The type's name as Python has it (`type_debug`).
@@ -545,47 +565,4 @@ fn shared(seen: &mut BTreeMap<usize, Val>, index: usize, value: &Value) -> Val {
         Value::List(_) | Value::Map(_) => seen.entry(index).or_insert_with(|| Val::from(value.clone())).clone(),
         scalar => Val::V(scalar.clone()),
     }
-}
-
-fn node_key(node: &Node) -> Key {
-    match &node.data {
-        crate::yaml::NodeData::Scalar(scalar) => {
-            Key::from_value(&scalar.value).unwrap_or_else(|| Key::Str(Arc::clone(&scalar.text)))
-        }
-        _ => Key::Null,
-    }
-}
-
-fn pair_index(pairs: &[Pair], key: &Key) -> Option<usize> {
-    if let Key::Str(text) = key {
-        return pairs.iter().position(|(name, _)| name.as_str() == Some(text));
-    }
-    pairs.iter().position(|(name, _)| same_key(&node_key(name), key))
-}
-
-/// Sets an entry; `1`, `1.0` and `True` are the same key, and the first spelling stays.
-pub fn put(entries: &mut IndexMap<Key, Val>, key: Key, value: Val) {
-    match find(entries, &key) {
-        Some(index) => entries[index] = value,
-        None => drop(entries.insert(key, value)),
-    }
-}
-
-/// Python folds `1`, `1.0` and `True`: looked up exactly first, then by number.
-fn find<T>(entries: &IndexMap<Key, T>, key: &Key) -> Option<usize> {
-    entries.get_index_of(key).or_else(|| match key {
-        Key::Int(_) | Key::Float(_) | Key::Bool(_) => entries.keys().position(|other| same_key(other, key)),
-        _ => None,
-    })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "keys beyond 2^53 are compared exactly before")]
-fn same_key(a: &Key, b: &Key) -> bool {
-    let number = |key: &Key| match key {
-        Key::Int(int) => Some(*int as f64),
-        Key::Bool(flag) => Some(f64::from(u8::from(*flag))),
-        Key::Float(bits) => Some(f64::from_bits(*bits)),
-        _ => None,
-    };
-    a == b || matches!((number(a), number(b)), (Some(a), Some(b)) if a.to_bits() == b.to_bits())
 }

@@ -3,6 +3,7 @@
 //! The line breaks before such lines are masked by spaces in the text that is parsed: the number
 //! of characters stays, so places stay true. Values are not looked at.
 
+use super::lenient::{self, Fill};
 use super::position::line_start;
 
 /// Bytes that may be parsed again in all for one file.
@@ -16,19 +17,58 @@ pub(super) fn is_indentation(info: &str) -> bool {
 /// Gaps that were masked, as byte ranges.
 #[derive(Default)]
 pub(super) struct Masked {
-    gaps: Vec<(usize, usize)>,
+    gaps: Vec<(usize, usize, Fill)>,
     tries: usize,
+    /// The quoted scalar that was folded last.
+    quoted: Option<(usize, usize)>,
 }
 
 impl Masked {
     /// The text again, where the lines of the collection that opens at `open` may start at the
     /// column of `at`. None if there is nothing (more) to mask. As many characters as before.
     pub(super) fn again(&mut self, text: &str, open: usize, at: usize) -> Option<String> {
+        let found = gaps(text, open, at - line_start(text, at));
+        self.add(text, found.into_iter().map(|(start, end)| (start, end, Fill::Blank)))
+    }
+
+    /// The text again, where the scalar whose quote opens at `open` may start its lines anywhere.
+    pub(super) fn quoted(&mut self, text: &str, open: usize) -> Option<String> {
+        if self.quoted.is_none() && lenient::has_marks(text) {
+            return None;
+        }
+        let (found, end) = lenient::folds(text, open)?;
+        self.quoted = Some((open, end));
+        self.add(text, found.into_iter())
+    }
+
+    /// The text again with blanks for the tabs before `at`, or for the comment that starts there.
+    pub(super) fn blank(&mut self, text: &str, at: usize) -> Option<String> {
+        let bytes = text.as_bytes();
+        let (start, end) = if bytes.get(at) == Some(&b'#') {
+            (at, super::position::line_end(text, at))
+        } else {
+            let before = bytes[..at].iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            (at - before, at)
+        };
+        self.add(text, std::iter::once((start, end, Fill::Blank)).filter(|_| start < end))
+    }
+
+    /// True if scalars may hold the marks of `lenient`.
+    pub(super) fn folded(&self) -> bool {
+        self.quoted.is_some()
+    }
+
+    /// The quote to blame for a complaint at `at`: one that was closed by a quote of another value.
+    pub(super) fn blame(&self, text: &str, at: usize) -> Option<usize> {
+        let (open, end) = self.quoted?;
+        text.get(end..at).is_some_and(|between| !between.contains('\n')).then_some(open)
+    }
+
+    fn add(&mut self, text: &str, found: impl Iterator<Item = (usize, usize, Fill)>) -> Option<String> {
         self.tries += 1;
         if self.tries.saturating_mul(text.len()) > BUDGET {
             return None;
         }
-        let found = gaps(text, open, at - line_start(text, at));
         let known = self.gaps.len();
         for gap in found {
             if !self.gaps.contains(&gap) {
@@ -41,9 +81,9 @@ impl Masked {
         self.gaps.sort_unstable();
         let mut out = String::with_capacity(text.len());
         let mut done = 0;
-        for (start, end) in &self.gaps {
+        for (start, end, fill) in &self.gaps {
             out.push_str(text.get(done..*start)?);
-            out.extend(text.get(*start..*end)?.chars().map(|_| ' '));
+            fill.write(text.get(*start..*end)?.chars().count(), &mut out);
             done = *end;
         }
         out.push_str(text.get(done..)?);

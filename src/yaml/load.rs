@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag as RawTag};
 
+use super::json;
 use super::mapping::{Entries, finish_mapping};
 use super::position::{self, Offsets};
 use super::resolve::resolve;
 use super::tags::{Kept, apply_tag, classify};
-use super::{Node, NodeData, Scalar, Style, Tag, flow, syntax};
+use super::{Node, NodeData, Scalar, Style, Tag, flow, lenient, syntax};
 use crate::diag::{Diagnostic, FileId, Result, SourceFile, SourceMap, Span};
 use crate::value::Value;
 
@@ -84,7 +85,8 @@ pub fn load(_sources: &SourceMap, file: &SourceFile, options: &LoadOptions) -> L
         let error = Diagnostic::source("Y0015", "the file is too large to be YAML");
         return Loaded { diagnostics: vec![error], ..Loaded::default() };
     }
-    let mut parsed = std::borrow::Cow::Borrowed(&*file.text);
+    let json = json::is_json(&file.text);
+    let mut parsed = if json { json::as_yaml(&file.text) } else { std::borrow::Cow::Borrowed(&*file.text) };
     let mut masked = flow::Masked::default();
     loop {
         let mut loader = Loader {
@@ -92,9 +94,11 @@ pub fn load(_sources: &SourceMap, file: &SourceFile, options: &LoadOptions) -> L
             offsets: Offsets::new(&file.text),
             file: file.id,
             options,
+            json,
             anchors: HashMap::new(),
             open: Vec::new(),
             expanded: 0,
+            folded: masked.folded(),
             out: Loaded::default(),
         };
         let stop = loader.run(&parsed);
@@ -102,21 +106,35 @@ pub fn load(_sources: &SourceMap, file: &SourceFile, options: &LoadOptions) -> L
         let error = match stop {
             Stop::Told(error) => error,
             Stop::Parser(at, info) => {
-                let again = flow::is_indentation(&info)
-                    .then(|| syntax::unclosed_bracket(&file.text, at as usize))
-                    .flatten()
-                    .and_then(|open| masked.again(&file.text, open, at as usize));
+                let byte = at as usize;
+                let again = if flow::is_indentation(&info) {
+                    syntax::unclosed_bracket(&file.text, byte).and_then(|open| masked.again(&file.text, open, byte))
+                } else if info == QUOTED {
+                    masked.quoted(&file.text, byte)
+                } else if BLANKS.contains(&&*info) {
+                    masked.blank(&file.text, byte)
+                } else {
+                    None
+                };
                 if let Some(text) = again {
                     parsed = text.into();
                     continue;
                 }
-                syntax::explain(&file.text, file.id, at, &info)
+                match masked.blame(&file.text, byte).and_then(|open| u32::try_from(open).ok()) {
+                    Some(open) => syntax::explain(&file.text, file.id, open, QUOTED),
+                    None => syntax::explain(&file.text, file.id, at, &info),
+                }
             }
         };
         loader.out.diagnostics.push(error);
         return loader.out;
     }
 }
+
+/// Complaints of the parser about what PyYAML reads.
+const QUOTED: &str = "invalid indentation in quoted scalar";
+const BLANKS: [&str; 2] =
+    ["':' must be followed by a valid YAML whitespace", "comments must be separated from other tokens by whitespace"];
 
 /// Why reading ended early.
 enum Stop {
@@ -169,9 +187,13 @@ struct Loader<'a> {
     offsets: Offsets,
     file: FileId,
     options: &'a LoadOptions,
+    /// Numbers are those of JSON.
+    json: bool,
     anchors: HashMap<usize, Anchor>,
     open: Vec<Open>,
     expanded: usize,
+    /// Scalars hold the marks of `lenient`.
+    folded: bool,
     out: Loaded,
 }
 
@@ -189,6 +211,7 @@ impl Loader<'_> {
                 Event::DocumentStart(_) => self.anchors.clear(),
                 Event::Alias(id) => self.alias(id, start, end)?,
                 Event::Scalar(text, style, anchor, tag) => {
+                    let text = if self.folded { lenient::unfold(&text).into() } else { text };
                     self.scalar(&text, style, anchor, tag.as_deref(), start, end)?;
                 }
                 Event::SequenceStart(anchor, tag) => {
@@ -259,7 +282,11 @@ impl Loader<'_> {
             let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
             let span = self.span(offset(place.start), offset(place.end));
             let text: Arc<str> = text.into();
-            let value = if style == ScalarStyle::Plain { resolve(&text) } else { Value::Str(Arc::clone(&text)) };
+            let value = match style {
+                ScalarStyle::Plain if self.json => json::scalar(&text),
+                ScalarStyle::Plain => resolve(&text),
+                _ => Value::Str(Arc::clone(&text)),
+            };
             let node = Node {
                 span,
                 data: NodeData::Scalar(Arc::new(Scalar {
@@ -737,5 +764,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn quoted_lines_may_start_anywhere_as_for_pyyaml() {
+        check("a: \"{{ x |\ny }}\"\nb: 'p\n\n q'\nc: 1\n", "{'a': '{{ x | y }}', 'b': 'p\\nq', 'c': 1}");
+        check(
+            "- b:\n    msg: \"a \\\n    b\\n\\\n    c\"\n    d: [\"x\n  y\", z]\n",
+            "[{'b': {'msg': 'a b\\nc', 'd': ['x y', 'z']}}]",
+        );
+        check("a:\t1\nb: \tx\t# c\nc: 'x'#y\n", "{'a': 1, 'b': 'x', 'c': 'x'}");
+        let (loaded, _) = read("k: \"\u{e9}\n\nb\"\nafter: here\n");
+        let node = loaded.documents[0].get("after").unwrap();
+        assert_eq!(under("k: \"\u{e9}\n\nb\"\nafter: here\n", node.span), "here");
+        fails("a: \"one\nb: \"two\"\n", "Y0003", "\"", "never closed");
+        fails("a: \"one\n---\nb: 2\n", "Y0003", "\"", "never closed");
+        fails("a: \"one\nx\"\nb: [1\n", "Y0007", "[", "never closed");
     }
 }

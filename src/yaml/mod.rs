@@ -8,6 +8,8 @@ mod edit;
 mod emit;
 mod fields;
 mod flow;
+mod json;
+mod lenient;
 mod load;
 mod mapping;
 mod node;

@@ -27,7 +27,8 @@ pub(super) fn explain(text: &str, file: FileId, at: u32, info: &str) -> Diagnost
             .with_label(Span::new(file, tab, tab + 1), "this is a tab")
             .with_hint("indent with spaces");
     }
-    if info.contains("unexpected end of stream") || info.contains("invalid indentation in quoted scalar") {
+    let unclosed = ["unexpected end of stream", "indentation in quoted scalar", "unexpected document indicator"];
+    if unclosed.iter().any(|part| info.contains(part)) {
         let quote = text[at..].chars().next().unwrap_or('"');
         return Diagnostic::source("Y0003", format!("the quote {quote} is never closed"))
             .with_label(here, "opened here")

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Makes tests/data/templates.json: expressions with what ansible-core 2.19 gives for them.
 
-Run with a Python that has ansible-core 2.19:  python tests/oracle/make_templates.py
-The file is committed; the unit tests need only the file.
+Run with a Python that has ansible-core 2.19 and passlib with bcrypt:  python tests/oracle/make_templates.py
+The file is committed; the unit tests need only the file. `--rows FILE OUT`: the templates of a file, one a line, into
+another table, which the test reads where `HOSTCTL_TEMPLATE_TABLE` names it.
 """
 import json
 import os
@@ -671,7 +672,7 @@ text {{ 'it''s' }} {{ ["it's"] }} {{ ['a"b'] }} {{ ['\n'] }} {{ ['é'] }}
 {{ 'http://a.b/c' is url }} {{ 'urn:isbn:1' is urn }} {{ 'x' is uri }}
 {{ 3 is divisibleby(3) }} {{ 3 is odd }} {{ 'x' is string }} {{ 1.5 is float }} {{ {} is mapping }} {{ [] is sequence }} {{ 'a' is lower }}
 {{ 1 is eq(1) }} {{ 2 is gt(1) }} {{ 'upper' is filter }} {{ 'odd' is test }} {{ 1 is in([1]) }} {{ true is true }} {{ none is none }}
-{{ '/etc' is directory }} {{ '/etc/passwd' is file }} {{ '/nonexistent' is exists }} {{ '/x' is abs }}
+{{ '/etc' is directory }} {{ '/etc/passwd' is file }} {{ '/none/such' is exists }} {{ '/x' is abs }}
 {{ 0 is falsy }} {{ 'yes' is truthy(convert_bool=true) }} {{ nan_not_there is undefined }}
 {{ '\u00e9'.upper() }} {{ 'ß'.upper() }} {{ 'x y'.title() }} {{ 'aXb'.swapcase() }} {{ 'ab'.zfill(5) }} {{ 'a\tb'.expandtabs(4) }}
 {{ 'abcabc'.rfind('b') }} {{ 'abc'.find('z') }} {{ 'a.b.c'.rsplit('.', 1) }} {{ 'a.b'.partition('.') }} {{ 'xxaxx'.strip('x') }}
@@ -1102,6 +1103,9 @@ def words(ex):
     return " | ".join(parts)
 
 
+START = os.getcwd()
+
+
 def main():
     init_plugin_loader()
     os.chdir(FILES)
@@ -1133,6 +1137,11 @@ def main():
             row["error"] = "omitted" if "AnsibleValueOmittedError" in causes else "other"
         rows.append(row)
 
+    if sys.argv[1:2] == ["--rows"]:
+        for text in (row for text in pathlib.Path(START, sys.argv[2]).read_text().splitlines() for row in single(text)):
+            run("template", text, lambda templar, text: templar.template(text))
+        pathlib.Path(START, sys.argv[3]).write_text(json.dumps({"vars": VARS, "rows": rows}))
+        return
     lines = [row for text in template_rows.LINES for row in single(text)]
     for text in T + M + lines + template_rows.BLOCKS:
         run("template", text, lambda templar, text: templar.template(text))

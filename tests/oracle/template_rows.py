@@ -583,6 +583,280 @@ x{{ lazy_map }}
 {% for i in range(1, 4) %}{{ '%02d' % i }}{{ ', ' if not loop.last }}{% endfor %}{% for k in conf | dictsort %}{{ k[0] }}{% endfor %}{% for k, v in conf.opts | items %}{{ k }}{{ v }}{% endfor %}
 """.strip("\n").split("\n")
 
+# Options of filters, tests and lookups one by one, and items that are undefined in what a filter is given.
+LINES += r"""
+{{ 'secret' | password_hash('sha512', 'saltsalt', rounds=5000) }}
+{{ 'secret' | password_hash('sha512', 'saltsalt', rounds=0) }}
+{{ 'secret' | password_hash('md5', 'abcd') }}
+{{ 'secret' | password_hash('md5_crypt', 'abcdefgh') }}
+{{ 'secret' | password_hash('md5') | regex_replace('[./0-9A-Za-z]', 'x') }}
+{{ 'secret' | password_hash('md5', salt_size=4) | length }}
+{{ 'secret' | password_hash('md5', 'abcd', rounds=5) }}
+{{ 'secret' | password_hash('md5', 'abcdefghi') }}
+{{ 'secret' | password_hash('blowfish', '1234567890123456789012') }}
+{{ 'secret' | password_hash('bcrypt', '1234567890123456789012', rounds=5) }}
+{{ 'secret' | password_hash('bcrypt', salt='1234567890123456789012', rounds=4, ident='2y') }}
+{{ 'secret' | password_hash('bcrypt', salt='1234567890123456789012', rounds=4, ident='2a') }}
+{{ 'secret' | password_hash('bcrypt', salt='1234567890123456789012', rounds=4, ident='2x') }}
+{{ 'secret' | password_hash('bcrypt', salt='123', rounds=4) }}
+{{ ('secret' | password_hash('bcrypt', rounds=4))[:7] }}
+{{ 'secret' | password_hash('sha256', salt_size=4, rounds=1000) | length }}
+{{ 'secret' | password_hash('sha256', salt_size=40) }}
+{{ 'secret' | password_hash('sha256', 'a$b') }}
+{{ 'secret' | password_hash('sha512', 'ab', rounds=10) }}
+{{ 'secret' | password_hash('nope') }}
+{{ 123 | password_hash('sha512', 'ab', rounds=1000) }}
+{{ '' | password_hash('sha512', 'ab', rounds=1000) }}
+{{ umlaut | password_hash('sha256', 'ab', rounds=1000) }}
+{{ text | hash('blake2b') }}
+{{ text | hash('blake2s') }}
+{{ text | hash('sha3_224') }}
+{{ text | hash('sha3_384') }}
+{{ text | hash('sha3_512') }}
+{{ text | hash('sha512_256') }}
+{{ text | hash('sha512_224') }}
+{{ text | hash('SHA256') }}
+{{ text | hash('sha3-256') }}
+{{ text | hash('md5-sha1') }}
+{{ text | hash('nope') }}
+{{ umlaut | hash('sha224') }}
+{{ none | select | list }}
+{{ nope | map('upper') | list }}
+{{ 0 | selectattr('x') | list }}
+{{ '' | rejectattr('x', 'eq', 1) | list }}
+{{ {} | reject | list }}
+{{ one | select | list }}
+{{ yes | map('upper') | list }}
+{{ not_there | select | list }}
+{{ {} in {} }}
+{{ [] in {'a': 1} }}
+{{ (1, 2) in {'a': 1} }}
+{{ [{}] | map(attribute='x.y') | list | length }}
+{{ users | map(attribute='home.path') | list | length }}
+{{ users | map(attribute='home.path') | list | default(['none']) }}
+{{ users | map(attribute='home.path') | length }}
+{{ users | map(attribute='home.path') | select('defined') | list }}
+{{ 'z' in (users | map(attribute='home.path') | list | default([])) }}
+{{ users | map(attribute='home.path') | unique | default('D') }}
+{{ lazy_map | dict2items | default('D') }}
+{{ lazy_map | combine({'x': 1}) | default('D') }}
+{{ lazy_map.values() | list | default('D') }}
+{{ [lazy_bad] | list | default('D') }}
+{{ [[lazy_bad]] | list | length }}
+{{ [[lazy_bad]] | flatten | default('D') }}
+{{ lazy_map | dictsort | default('D') }}
+{{ lazy_map | length }} {{ lazy_map | list }}
+{{ lookup('csvfile', 'alice file=table.csv delimiter="," col=1') }}
+{{ lookup('csvfile', 'alice', file='table.csv', delimiter=',', col=-1) }}
+{{ lookup('csvfile', 'alice', file='table.csv', delimiter=',,') }}
+{{ lookup('csvfile', 'alice', file='table.csv', delimiter='t') }}
+{{ lookup('csvfile', 'alice', file='table.csv', delimiter=',', col='x') }}
+{{ query('csvfile', 'zed', file='table.csv', delimiter=',', default=['a', 'b']) }}
+{{ query('csvfile', "alice file=table.csv delimiter=','", 'bob') }}
+{{ lookup('csvfile', "it's", file='table.csv') }}
+{{ lookup('csvfile', 'file=table.csv') }}
+{{ lookup('csvfile', 'a nope=1') }}
+{{ lookup('password', '/dev/null', seed='x') }}
+{{ lookup('password', '/dev/null', seed=5) }}
+{{ lookup('password', '/dev/null length=5 seed=x') }}
+{{ lookup('password', '/dev/null length=5 chars=digits seed=x') }}
+{{ lookup('password', '/dev/null length=8 chars=ascii_letters,digits,.,, seed=x') }}
+{{ lookup('password', "/dev/null length=8 chars='ascii_letters,digits' seed=x") }}
+{{ lookup('password', '/dev/null', length='8', chars='ascii_letters,digits', seed='y') }}
+{{ lookup('password', '/dev/null', length=8, chars=['ascii_lowercase', '!?'], seed='y') }}
+{{ lookup('password', '/dev/null', length=30, chars=['punctuation'], seed='y') }}
+{{ lookup('password', '/dev/null', chars='hexdigits', seed='y') }}
+{{ lookup('password', '/dev/null', chars='abc', seed='y', length=0) }}
+{{ lookup('password', '/dev/null nope=1') }}
+{{ lookup('password', '/dev/null length=x') }}
+{{ lookup('password', '/dev/null length=5 word') }}
+{{ lookup('password', '/dev/null', encrypt='nope') }}
+{{ query('password', '/dev/null', '/dev/null', seed='a', length=3) }}
+{{ lookup('password', '/dev/null', encrypt='md5_crypt', seed='a') | length }}
+{{ lookup('password', '/dev/null', encrypt='sha512_crypt', seed='a') | length }}
+{{ lookup('password', '/dev/null', encrypt='bcrypt', seed='a') | length }}
+{{ none | ternary('a', 'b', 'c') }} {{ none | ternary('a', 'b', none_val='c') }} {{ 0 | ternary('a', 'b', 'c') }}
+{{ '01.02.2020' | to_datetime(format='%d.%m.%Y') }}
+{{ 'nan' | float | to_json(allow_nan=true) }}
+{{ 'nan' | float | to_json(allow_nan=false) }}
+{{ {(1, 2): 3, 'a': 1} | to_json(skipkeys=true) }}
+{{ {(1, 2): 3, 'a': 1} | to_json }}
+{{ {'a': 1} | to_json(check_circular=false) }}
+{{ {'a': text} | to_json(vault_to_text=true) }} {{ {'a': text} | to_json(preprocess_unsafe=true) }}
+{{ {'a': text} | to_nice_json(vault_to_text=true) }}
+{{ {'b': 1, 'a': 'nan' | float} | to_nice_json(allow_nan=true) }}
+{{ {(1, 2): 3, 'a': 1} | to_nice_json(skipkeys=true) }}
+{{ conf | to_yaml(indent=8, default_flow_style=false) }}
+{{ conf | to_yaml(indent=2) }}
+{{ text | vault('pw', 'salt1234') | length > 100 }}
+{{ text | vault('pw', salt='salt1234', vault_id='dev') }}
+{{ text | vault('pw', 'salt1234') | unvault('pw') }}
+{{ text | vault('pw', 'salt1234', vault_id='dev') | unvault('pw', vault_id='dev') }}
+{{ text | vault('pw', 'salt1234') | unvault('nope') }}
+{{ text | vault('pw', 'salt1234', vaultid='old') }}
+{{ text | vault(5) }}
+{{ text | unvault('pw') }}
+{{ 5 | vault('pw') }}
+{{ nums | zip([1], strict=true) | list }}
+{{ nums | zip([1, 2, 3, 4], strict=true) | list }}
+{{ nums | zip([1], strict=false) | list }}
+{{ nums | zip | list }} {{ [] | zip([]) | list }} {{ 'ab' | zip('cd', [1, 2]) | list }}
+{{ result_bad is failure }} {{ result_ok is successful }} {{ result_ok is success }} {{ result_ok is change }} {{ result_skip is skip }}
+{{ '/etc' is is_abs }} {{ '/etc' is is_link }} {{ '/etc' is is_same_file('/etc') }} {{ '/etc' is same_file('/etc/../etc') }} {{ 'nan' | float is isnan }}
+{{ {'started': 1, 'finished': 0} is started }} {{ {'started': 1, 'finished': 0} is finished }} {{ {'ansible_job_id': 1, 'started': true, 'finished': false} is started }}
+{{ {'finished': 1} is finished }} {{ {'rc': 1} is started }} {{ {} is finished }}
+{{ 'ABC' is match('abc', ignorecase=true) }} {{ 'a\nb' is match('a$', multiline=true) }} {{ 'ABC' is match(pattern='A') }} {{ 'abc' is search(pattern='c') }} {{ 'abc' is regex(pattern='b') }}
+{{ 'a\nb' is search('^b', multiline=true) }} {{ 'a\nb' is regex('^B', ignorecase=true, multiline=true) }} {{ 'abc' is regex('b', match_type='match') }} {{ 'abc' is regex('b', match_type='fullmatch') }}
+{{ 'http://a' is uri(['http']) }} {{ 'ftp://a' is uri(schemes=['http', 'https']) }} {{ 'ftp://a' is url(schemes=['ftp']) }} {{ 'mailto:x@y' is uri }} {{ 'mailto:x@y' is url }} {{ 'urn:isbn:1' is urn }} {{ '' is uri }}
+{{ 5 is vaulted_file }}
+{{ version is version(version='1.9', operator='>') }} {{ version is version_compare('1.9', '>') }} {{ version is version_compare('1.9', operator='lt', strict=false) }} {{ '1.0' is version_compare('1.0', 'eq', version_type='semver') | default('err') }} {{ '1.0.0' is version_compare('1.0.0', 'eq', version_type='strict') }}
+{{ '1.0' is version('1.0', strict=true) }} {{ '1.0' is version('1.0', strict=true, version_type='loose') | default('x') }}
+{{ '1.0' is version('1.0', 'nope') }}
+{{ '1.0' is version('1.0', '=', version_type='nope') }}
+{{ '1.0' is version('', '=') }}
+{{ '' is version('1', '=') }}
+{{ 1.5 is version(1.4, '>') }} {{ 2 is version(10, '<') }} {{ '2.10' is version('2.9', 'gt') }} {{ '1.0-1' is version('1.0-2', '<') }}
+{{ lookup('csvfile', 'alice', file='table.csv', delimiter=',', encoding='latin-1') }}
+{{ lookup('ini', 'port', section='global', file='users.ini', case_sensitive=true) }} {{ lookup('ini', 'PORT', section='global', file='users.ini', case_sensitive=true, default='no') }} {{ lookup('ini', 'PORT', section='global', file='users.ini') }}
+{{ lookup('ini', 'port', section='global', file='users.ini', encoding='latin-1', interpolation=false) }} {{ lookup('ini', 'port', section='global', file='users.ini', allow_no_value=true) }}
+{{ query('subelements', [{'a': 1}, {'b': [1]}], 'b', {'skip_missing': true}) }} {{ query('subelements', [{'b': [1]}], 'b', {'skip_missing': false}) }}
+{{ query('subelements', [{'a': 1}], 'b', {'skip_missing': false}) }}
+{{ query('subelements', {'x': {'b': [1]}, 'y': {'skipped': true}}, 'b') }}
+{{ lookup('template', 'lookup.j2', template_vars={'a': 5}, trim_blocks=false) | length }}
+{{ lookup('template', 'lookup.j2', comment_start_string='[#', comment_end_string='#]', template_vars={'a': 5}) | type_debug }}
+{{ lookup('template', 'lookup.j2', jinja2_native=true, template_vars={'a': 5}) }}
+{{ lookup('template', 'lookup.j2', variable_start_string='[[', variable_end_string=']]') }}
+{{ lookup('template', 'nope.j2') }}
+{{ names | shuffle(seed=3) | sort(case_sensitive=true) }} {{ names | sort(reverse=true, case_sensitive=false) }}
+{{ users | map(attribute='groups') | map('first') | list }}
+{{ users | map(attribute='groups') | map('length') | list | sum }}
+{{ users | rejectattr('groups') | map(attribute='name') | list }}
+{{ users | selectattr('home', 'defined') | map(attribute='home.path') | list }}
+{{ users | items2dict(key_name='name', value_name='uid') }}
+{{ users | groupby('admin') | map('first') | list }} {{ users | groupby('admin') | map(attribute='1') | map('map', attribute='name') | map('list') | list }}
+{{ users | sum(attribute='uid') }} {{ users | map(attribute='uid') | max }} {{ (users | max(attribute='uid')).name }} {{ (users | min(attribute='uid')).name }}
+{{ users | map('combine', {'x': 1}) | map(attribute='x') | list }}
+{{ users | map('dict2items') | map('length') | list }}
+{{ users | json_query_not_there }}
+{{ conf | dict2items | selectattr('value', 'number') | items2dict }}
+{{ conf | dict2items(key_name='k', value_name='v') | map(attribute='k') | list }}
+{{ conf.items() | sort | first | last }} {{ conf.keys() | sort | join(',') }}
+{{ dict(conf.keys() | zip(conf.values())) == conf }} {{ dict(users | map(attribute='name') | zip(users)) | length }}
+{{ (conf | combine(conf2, recursive=true, list_merge='append')).list }} {{ [conf, conf2] | combine(recursive=true) }} {{ conf | combine(conf2, {'port': 99}) }}
+{{ conf | combine(conf2, list_merge='prepend_rp', recursive=true) }}
+{{ conf | combine(conf2, nope=true) }}
+{{ conf | combine('x') }}
+{{ '%s-%s' | format('a', 'b') }} {{ '%(x)s' | format(x=1) }} {{ '%05d' | format(42) }}
+{{ 'a.b.c'.split('.')[-1] }} {{ 'a.b.c'.rsplit('.', 1)[0] }} {{ 'k=v'.split('=') | first }} {{ 'x'.join(['1', '2']) }} {{ 'abc'[::-1] }} {{ 'Hello'[1:3] }}
+{{ path | regex_replace('^/etc/(?P<dir>[^/]+)/.*$', '\g<dir>') }} {{ path | regex_replace('(?i)NGINX', 'apache') }} {{ path | regex_search('(?<=conf\.)d') }} {{ path | regex_findall('/([a-z.]+)') }} {{ 'aaa' | regex_replace('a', 'b', count=2) }} {{ 'foo\nbar' | regex_replace('^(.)', '<\1>', multiline=true) }} {{ 'x1y22' | regex_search('([a-z])(\d+)$', '\1', '\2') }} {{ 'nope' | regex_search('x(.)', '\1') }}
+{{ 'foo bar' | regex_replace('(?P<a>\w+) (?P<b>\w+)', '\g<b> \g<a>') }} {{ 'a-b' | regex_replace('(\w)-(\w)', '\2-\1') }} {{ 'abc' | regex_replace('b', '\\') }} {{ 'abc' | regex_replace('b', '\n') }} {{ 'abc' | regex_replace('(b)', '\g<1>0') }} {{ 'abc' | regex_replace('(b)', '[\g<0>]') }}
+{{ 'abc' | regex_replace('b', '\q') }}
+{{ 'abc' | regex_replace('(b', 'x') }}
+{{ 'abc' | regex_search('b', '\\9') }}
+{{ 'aXbXc' | regex_replace('x', '-', ignorecase=true) }} {{ 'abc' | regex_findall('B', ignorecase=true) }} {{ 'aab' | regex_search('^a+') }} {{ 'tel: 555-1234' | regex_search('\d{3}-\d{4}') }} {{ 'x' | regex_search('(y)?x', '\\1') }}
+{{ '{0} {1:>5}'.format('a', 'b') }} {{ '{:03d}'.format(7) }} {{ '%s' % 'x' }} {{ '%d%%' % 50 }} {{ '%-5s|' % 'ab' }} {{ '%.2f' % 3.14159 }} {{ '%s/%s' % ('a', 'b') }}
+{{ 1024 | human_readable }} {{ 1024 | human_readable(isbits=true) }} {{ 10240 | human_readable(unit='K') }} {{ '10 MB' | human_to_bytes }} {{ '10' | human_to_bytes(default_unit='G') }} {{ '1 Mb' | human_to_bytes(isbits=true) }} {{ 123456 | filesizeformat }} {{ 123456 | filesizeformat(true) }}
+{{ 'x' | human_to_bytes }}
+{{ text | wordwrap(5) }} {{ text | wordwrap(5, wrapstring='|') }} {{ text | truncate(5) }} {{ text | truncate(5, true, '!') }} {{ text | truncate(8, killwords=true, leeway=0) }} {{ text | center(20) }}| {{ text | indent(2, first=true) }} {{ multi | indent(width='> ', first=true, blank=true) }}
+{{ 'a b&c' | urlencode }} {{ {'a': 'b c', 'd': 1} | urlencode }} {{ 'a%20b' | urldecode }} {{ '<a href="x">&' | escape }} {{ '<p>x</p> y' | striptags }} {{ "it's a $HOME" | quote }} {{ 'plain' | quote }} {{ '' | quote }} {{ none | quote }}
+{{ url | urlsplit }} {{ url | urlsplit('port') }} {{ url | urlsplit(query='hostname') }}
+{{ url | urlsplit('nope') }}
+{{ [[1, 2], [3, [4]]] | flatten }} {{ [[1, 2], [3, [4]]] | flatten(levels=1) }} {{ [1, none, [none]] | flatten(skip_nulls=false) }}
+{{ [3, 1, 2] | permutations(2) | list }} {{ [1, 2, 3] | combinations(2) | list }} {{ [1, 2] | product(['a']) | list }} {{ [1, 2] | product(repeat=2) | list | default('err') }}
+{{ 'abc' | to_uuid }} {{ 'abc' | to_uuid(namespace='11111111-2222-3333-4444-555555555555') }}
+{{ 'abc' | to_uuid('x') }}
+{{ 8 | pow(2) }} {{ 9 | root }} {{ 27 | root(3) }} {{ 8 | log(2) }} {{ 100 | log(10) }} {{ -5 | abs }} {{ 2.567 | round(1) }} {{ 2.567 | round(1, 'floor') }} {{ 2.1 | round(method='ceil') | int }}
+{{ 0 | log }}
+{{ 'a' | log }}
+{{ 'a,b;c' | split(',') }} {{ 'a  b' | split }} {{ '/a/b.tar.gz' | splitext }} {{ '/a/b' | dirname }} {{ 'C:\\a\\b' | win_basename }} {{ 'C:\\a\\b' | win_dirname }} {{ 'C:\\a\\b' | win_splitdrive }} {{ ['/a', 'b', '../c'] | path_join }} {{ '/a/b/../c//d' | normpath }} {{ '/a/b/c' | relpath('/a/x') }} {{ ['/a/b/c', '/a/b/d'] | commonpath }}
+{{ users | rekey_on_member('name') | dict2items | map(attribute='key') | list }} {{ users | rekey_on_member('admin', duplicates='overwrite') | length }}
+{{ users | rekey_on_member('admin') }}
+{{ 'fo"o' | comment }} {{ 'a\nb' | comment('c') }} {{ 'a' | comment('cblock') }} {{ 'a' | comment('plain', prefix='#\n#', postfix='#') }} {{ 'a' | comment(decoration='! ') }} {{ 'a' | comment('erlang') }} {{ 'a' | comment('xml') }} {{ 'a' | comment(beginning='<<', end='>>', newline='\r\n') }}
+{{ 'yes' | bool }} {{ 'On' | bool }} {{ '1' | bool }} {{ 1 | bool }} {{ 0 | bool }} {{ 'foo' | bool }} {{ none | bool }} {{ '' | bool }} {{ 1.0 | bool }} {{ 'TRUE' | bool }} {{ [] | bool }}
+{{ 'YQ==' | b64decode }} {{ 'a' | b64encode }} {{ 'ü' | b64encode(encoding='latin-1') }} {{ '/AA=' | b64decode(encoding='utf-16-le') }} {{ 'YQ' | b64decode }}
+{{ 'a b' | b64decode }}
+{{ ['a', 'b'] | extract_missing }}
+{{ 'k' | extract({'k': {'x': [5]}}, ['x', 0]) }} {{ 0 | extract(['a']) }} {{ 'x' | extract({'y': 1}) | default('d') }} {{ ['a', 'c'] | map('extract', {'a': 1, 'c': 3}) | list }} {{ ['a'] | map('extract', {'a': {'n': 1}}, 'n') | list }}
+{{ [1, 2, 3, 4, 5] | batch(2) | list }} {{ [1, 2, 3] | batch(2, 'x') | list }} {{ [1, 2, 3, 4, 5] | slice(2) | list }} {{ [1, 2, 3] | slice(2, 'x') | list }}
+{{ ['b', 'a', 'B'] | unique }} {{ ['b', 'a', 'B'] | unique(case_sensitive=false) }} {{ [{'a': 1}, {'a': 1}] | unique }} {{ [{'a': 1, 'b': 2}, {'a': 1}] | unique(attribute='a') }} {{ [1, 1.0, true] | unique }}
+{{ [1, 2] | union([2, 3]) }} {{ [1, 2] | intersect([2]) }} {{ [1, 2, 2] | difference([1]) }} {{ [1, 2] | symmetric_difference([2, 3]) }} {{ [[1]] | union([[1], [2]]) }} {{ [{'a': 1}] | difference([{'a': 1}]) }}
+{{ {'a': 1, 'B': 2} | dictsort }} {{ {'a': 1, 'B': 2} | dictsort(true) }} {{ {'a': 2, 'B': 1} | dictsort(by='value') }} {{ {'a': 2, 'B': 1} | dictsort(reverse=true) }}
+{{ {'a b': 1} | xmlattr }}
+{{ [nope] | list | length }}
+{{ [nope] | list | default('D') }}
+{{ (nope,1) | list | default('D') }}
+{{ [{}] | map(attribute='x') | unique | default('D') }}
+{{ [{}] | map(attribute='x') | sort | default('D') }}
+{{ [{}] | map(attribute='x') | join | default('D') }}
+{{ [{}] | map(attribute='x') | reverse | default('D') }}
+{{ [{}] | map(attribute='x') | sum | default('D') }}
+{{ [{}] | map(attribute='x') | first | default('D') }}
+{{ [{}] | map(attribute='x') | last | default('D') }}
+{{ [{}] | map(attribute='x') | flatten | default('D') }}
+{{ [{}] | map(attribute='x') | max | default('D') }}
+{{ [{}] | map(attribute='x') | to_json | default('D') }}
+{{ [{}] | map(attribute='x') | string | default('D') }}
+{{ [{}] | map(attribute='x') | difference([1]) | default('D') }}
+{{ [{}] | map(attribute='x') | union([1]) | default('D') }}
+{{ [{}] | map(attribute='x') | zip([1]) | default('D') }}
+{{ [{}] | map(attribute='x') | batch(2) | list | default('D') }}
+{{ [{}] | map(attribute='x') | map('upper') | list | default('D') }}
+{{ [{}] | map(attribute='x') | map('default', 'q') | list | default('D') }}
+{{ [{}] | map(attribute='x') | select | list | default('D') }}
+{{ [nope] | map('upper') | list | default('D') }}
+{{ [nope] | map('upper') | default('D') }}
+{{ [nope] | select | list | default('D') }}
+{{ [nope] | select | default('D') }}
+{{ [{}] | selectattr('a') | list | default('D') }}
+{{ [{}] | selectattr('a') | default('D') }}
+{{ [{}] | selectattr('a', 'eq', 1) | list | default('D') }}
+{{ [{}] | sort(attribute='a') | default('D') }}
+{{ [{}] | groupby('a') | default('D') }}
+{{ [nope] | unique | default('D') }}
+{{ [nope] | join | default('D') }}
+{{ [nope] | sort | default('D') }}
+{{ [nope] | flatten | default('D') }}
+{{ [nope] | length }}
+{{ [nope] | count }}
+{{ [nope] | string | default('D') }}
+{{ [nope] | to_json | default('D') }}
+{{ [nope] | type_debug }}
+{{ {'a': nope} | dict2items | default('D') }}
+{{ {'a': nope} | dict2items | length }}
+{{ {'a': nope} | combine({'b': 1}) | length }}
+{{ {'a': nope} | combine({'b': 1}) | default('D') }}
+{{ {'a': nope} | items | list | default('D') }}
+{{ {'a': nope}.items() | list | default('D') }}
+{{ {'a': nope} | list | default('D') }}
+{{ {'a': nope}.values() | list | default('D') }}
+{{ {'a': nope}.values() | list | length }}
+{{ {'a': nope} | to_nice_yaml | default('D') }}
+{{ {'a': nope} | string | default('D') }}
+{{ [nope] + [1] | list }}
+{{ ([nope] + [1]) | length }}
+{{ ([nope] + [1]) | default('D') }}
+{{ [nope][0] | default('D') }}
+{{ [[nope]] | flatten | default('D') }}
+{{ [[nope]] | list | default('D') }}
+{{ [[nope]] | list | length }}
+{{ [nope] is defined }}
+{{ [nope] | list is defined }}
+{{ ([{}] | map(attribute='x') | list) is defined }}
+{{ [{}] | map(attribute='x') | list is defined }}
+{{ ([{}] | map(attribute='x')) is defined }}
+{{ 'x' in ([{}] | map(attribute='x')) }}
+{{ [{}] | map(attribute='x') is contains 1 }}
+{{ [{}] | map('extract', {}) | list | default('D') }}
+{{ ['a'] | map('extract', {}) | list | default('D') }}
+{{ ['a'] | map('extract', {}) | default('D') }}
+{% for x in [{}] | map(attribute='x') %}{{ x | default('e') }}{% endfor %}
+{% for x in [{}] | map(attribute='x') | list %}{{ x | default('e') }}{% else %}none{% endfor %}
+{% set l = [{}] | map(attribute='x') | list %}{{ l is defined }}{{ l | default('D') }}
+{{ '/nope' is vaulted_file }}
+{{ {'a': 1, 'b': none} | xmlattr }} {{ {'class': 'x', 'id': 5} | xmlattr(false) }}
+{{ 'nan' | float | to_json(allow_nan=false) }} {{ [1.5, {'a': 'inf' | float}] | to_json(allow_nan=false) }} {{ [1.5] | to_json(allow_nan=false) }}
+""".strip("\n").split("\n")
+
 BLOCKS = [
     "{% for u in users %}\n{{ u.name }}\n{%   if u.admin %}\n  admin\n{%   endif %}\n{% endfor %}\nend\n",
     "a\n  {%- if one %}\n  b\n  {%- endif %}\nc\n",

@@ -55,8 +55,14 @@ pub(super) fn quote(word: &str) -> String {
     }
 }
 
-/// Tells why a login failed.
+/// Tells why a login failed; a registered result has ssh's own words, as with Ansible.
 pub(super) fn diagnose(spec: &TargetSpec, resolved: &Resolved, logs: &Logs) -> Diagnostic {
+    let said: Vec<&str> = plain_lines(&logs.proxies).chain(plain_lines(&logs.master)).collect();
+    explain(spec, resolved, logs)
+        .with_registered(format!("Task failed: Failed to connect to the host via ssh: {}", said.join("\n")))
+}
+
+fn explain(spec: &TargetSpec, resolved: &Resolved, logs: &Logs) -> Diagnostic {
     let jump = after(&logs.proxies, "debug1: Connecting to ").and_then(|rest| rest.split(' ').next());
     if let Some(diagnostic) = jump.and_then(|jump| known(spec, None, jump, &logs.proxies)) {
         return diagnostic.with_note(format!("`{}` is reached through this jump host", spec.host));

@@ -23,9 +23,8 @@ pub(super) fn text(diffs: &[Diff], context: usize, color: bool) -> String {
             continue;
         }
         let mut shown = vec![
-            // A file that was not there has no name.
-            format!("--- {}\n", header(if diff.before.is_empty() { "" } else { &diff.before_header }, "before")),
-            format!("+++ {}\n", header(if diff.after.is_empty() { "" } else { &diff.after_header }, "after")),
+            format!("--- {}\n", header(&diff.before_header, "before")),
+            format!("+++ {}\n", header(&diff.after_header, "after")),
         ];
         shown.extend(lines);
         for line in shown {

@@ -67,8 +67,12 @@ pub(super) fn diagnostic(lead: &str, diagnostic: &Diagnostic, sources: &SourceMa
         let _ = write!(text, "\n{place}");
     }
     for hint in &diagnostic.hints {
-        text.push_str(if place.is_some() { "\n\n" } else { " " });
-        text.push_str(hint);
+        if place.is_some() {
+            text.push_str("\n\n");
+            text.push_str(hint);
+        } else {
+            let _ = write!(text, ". {}", capital(hint));
+        }
     }
     spaced(&format!("[{lead}]: {text}"))
 }

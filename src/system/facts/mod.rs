@@ -53,38 +53,68 @@ const COLLECTORS: &[(&str, bool, &str, Collect)] = &[
     ("lvm", false, "hardware", hardware::lvm),
     ("uptime", false, "hardware", hardware::uptime),
     ("interfaces", false, "network", network::interfaces),
-    ("iscsi", false, "network", network::storage_names),
+    ("iscsi", false, "", network::storage_names),
     ("virtual", false, "virtual", virtualization::virtualization),
+];
+
+/// Ansible's other words for a collector, or for all of a group.
+const WORDS: &[(&str, &[&str])] = &[
+    ("chroot", &["is_chroot"]),
+    ("distribution", &["distribution_major_version", "distribution_release", "distribution_version", "os_family"]),
+    ("hardware", &["devices", "mounts", "processor", "processor_cores", "processor_count"]),
+    ("interfaces", &["all_ipv4_addresses", "all_ipv6_addresses", "default_ipv4", "default_ipv6"]),
+    ("iscsi", &["fibre_channel_wwn", "nvme"]),
+    ("platform", &["architecture", "kernel", "kernel_version", "machine", "machine_id", "system"]),
+    (PYTHON, &["python_version"]),
+    (
+        "ssh_pub_keys",
+        &[
+            "ssh_host_key_dsa_public",
+            "ssh_host_key_ecdsa_public",
+            "ssh_host_key_ed25519_public",
+            "ssh_host_key_rsa_public",
+            "ssh_host_pub_keys",
+        ],
+    ),
+    ("system_capabilities", &["caps", "system_capabilities_enforced"]),
+    (
+        "user",
+        &[
+            "effective_group_ids",
+            "effective_user_id",
+            "real_user_id",
+            "user_dir",
+            "user_gecos",
+            "user_gid",
+            "user_id",
+            "user_shell",
+            "user_uid",
+        ],
+    ),
+    (
+        "virtual",
+        &["virtualization_role", "virtualization_tech_guest", "virtualization_tech_host", "virtualization_type"],
+    ),
+];
+
+/// Collectors that read what these have found: they come along, whatever else is left out.
+const NEEDS: &[(&str, &[&str])] = &[
+    ("distribution", &["network", "interfaces", "pkg_mgr", "service_mgr"]),
+    ("platform", &["hardware", "network", "interfaces", "service_mgr"]),
 ];
 
 /// Names and groups of which `gather_subset` may choose.
 pub fn subsets() -> Vec<&'static str> {
-    let mut names = vec!["all", "min", "hardware", "network", "virtual", "local", "facter", "ohai"];
+    let mut names = vec!["all", "min", "hardware", "network", "virtual", "local", "facter", "ohai", "systemd"];
     names.extend(COLLECTORS.iter().map(|(name, ..)| *name));
-    names.extend([
-        "default_ipv4",
-        "default_ipv6",
-        "all_ipv4_addresses",
-        "all_ipv6_addresses",
-        "processor_cores",
-        "kernel",
-        "distribution_version",
-        "os_family",
-    ]);
+    names.extend(WORDS.iter().flat_map(|(_, words)| words.iter()));
     names
 }
 
 /// Whether a subset's word names this collector.
 fn named(word: &str, name: &str, group: &str) -> bool {
-    word == name
-        || (!group.is_empty() && word == group)
-        || match word {
-            "default_ipv4" | "default_ipv6" | "all_ipv4_addresses" | "all_ipv6_addresses" => name == "interfaces",
-            "processor_cores" => name == "processor",
-            "kernel" => name == "platform",
-            "distribution_version" | "os_family" => name == "distribution",
-            _ => false,
-        }
+    let stands_for = |whole: &str| WORDS.iter().any(|(known, words)| *known == whole && words.contains(&word));
+    word == name || stands_for(name) || (!group.is_empty() && (word == group || stands_for(group)))
 }
 
 /// Whether `subset` asks for a collector, by Ansible's rules: `!x` takes out, `all` is meant if nothing
@@ -92,7 +122,11 @@ fn named(word: &str, name: &str, group: &str) -> bool {
 fn wanted(subset: &[String], name: &str, minimal: bool, group: &str) -> bool {
     let without: Vec<&str> = subset.iter().filter_map(|word| word.strip_prefix('!')).collect();
     let with: Vec<&str> = subset.iter().filter(|word| !word.starts_with('!')).map(String::as_str).collect();
-    if without.iter().any(|word| named(word, name, group)) {
+    let needed_by = NEEDS.iter().find(|(needed, _)| *needed == name).map_or(&[][..], |(_, by)| *by);
+    if with.iter().any(|word| needed_by.iter().any(|by| named(word, by, ""))) {
+        return true;
+    }
+    if without.iter().any(|word| word == &name || word == &group) {
         return with.contains(&name);
     }
     if with.iter().any(|word| named(word, name, group)) {
@@ -165,5 +199,14 @@ mod tests {
         check(&["!all", "!min"], [false, false, false]);
         check(&["!hardware"], [true, false, true]);
         check(&["!all", "!min", "default_ipv4"], [false, false, true]);
+        check(&["!all", "!min", "mounts"], [false, true, false]);
+        check(&["!all", "!min", "user_dir"], [true, false, false]);
+        let wants = |words: &[&str], name: &str| {
+            wanted(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>(), name, true, "")
+        };
+        assert!(wants(&["!all", "!min", "devices"], "platform"));
+        assert!(wants(&["!min", "default_ipv4"], "distribution"));
+        assert!(!wants(&["!all", "!min", "processor"], "distribution"));
+        assert!(subsets().iter().all(|name| !name.is_empty()));
     }
 }

@@ -44,7 +44,8 @@ fn to_json(call: &Call, value: Val, mut args: Args, indent: Option<i128>, sort: 
     };
     let sort_keys = args.flag(if indent.is_some() { 1 } else { usize::MAX }, "sort_keys", sort)?;
     let ascii = args.flag(usize::MAX, "ensure_ascii", true)?;
-    for ignored in ["profile", "vault_to_text", "preprocess_unsafe", "default"] {
+    let nan = args.flag(usize::MAX, "allow_nan", true)?;
+    for ignored in ["profile", "vault_to_text", "preprocess_unsafe", "default", "check_circular"] {
         let _ = args.take_kw(ignored);
     }
     let separators = match args.take_kw("separators") {
@@ -60,6 +61,12 @@ fn to_json(call: &Call, value: Val, mut args: Args, indent: Option<i128>, sort: 
             "Object of type 'bytes' is not JSON serializable by the 'tagless' profile.",
         ));
     }
+    if !nan && has_nan(&data) {
+        return Err(Fail::said(
+            "a number is infinite or none at all, which JSON does not have",
+            "Out of range float values are not JSON compliant",
+        ));
+    }
     if let Some([item, key]) = separators.as_deref() {
         let (item, key) = (call.text(item)?, call.text(key)?);
         call.cx().room_for_text(spread(&data, 0, 0, item.len() + key.len()))?;
@@ -69,6 +76,16 @@ fn to_json(call: &Call, value: Val, mut args: Args, indent: Option<i128>, sort: 
         call.cx().room_for_text(spread(&data, 1, indent, 0))?;
     }
     Ok(Val::from(to_json_text(&data, JsonStyle { indent, sort_keys, ascii })))
+}
+
+/// True if a number has no form in JSON.
+fn has_nan(value: &Value) -> bool {
+    match value {
+        Value::Float(float) => !float.is_finite(),
+        Value::List(items) => items.iter().any(has_nan),
+        Value::Map(map) => map.values().any(has_nan),
+        _ => false,
+    }
 }
 
 /// Bytes that indents and separators take: for each entry `indent` times its depth, and `each`.

@@ -224,9 +224,14 @@ fn xmlattr(call: &Call, value: Val, mut args: Args) -> R<Val> {
         if value.is_none() || matches!(value, Val::Undef(_)) {
             continue;
         }
+        let name = key.text();
+        if name.contains(|c: char| c.is_ascii_whitespace() || matches!(c, '/' | '>' | '=')) {
+            let words = format!("Invalid character in attribute name: '{name}'");
+            return Err(Fail::said(format!("`{name}` is no name of an attribute"), words));
+        }
         let text = call.text(&value)?;
         let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;");
-        parts.push(format!("{}=\"{}\"", key.text(), text.replace('\'', "&#39;")));
+        parts.push(format!("{}=\"{}\"", name, text.replace('\'', "&#39;")));
     }
     let joined = parts.join(" ");
     Ok(Val::from(if space && !joined.is_empty() { format!(" {joined}") } else { joined }))

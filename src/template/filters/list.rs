@@ -14,6 +14,9 @@ use super::Entry;
 /// Longest result of `product`, `permutations` and `combinations`.
 const MAX_COMBINED: usize = 1_000_000;
 
+/// Most items in all rows of such a result.
+const MAX_CELLS: usize = 8_000_000;
+
 /// The table of this file.
 pub const TABLE: &[Entry] = &[
     ("batch", batch),
@@ -330,7 +333,9 @@ fn product(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let lists: Vec<&Vec<Val>> = (0..repeat.min(64)).flat_map(|_| lists.iter()).collect();
     let mut rows: Vec<Vec<Val>> = vec![Vec::new()];
     for list in lists {
-        if rows.len().saturating_mul(list.len()) > MAX_COMBINED {
+        let wide = rows.first().map_or(0, Vec::len) + 1;
+        let many = rows.len().saturating_mul(list.len());
+        if many > MAX_COMBINED || many.saturating_mul(wide) > MAX_CELLS {
             return Err(Fail::msg("the product is too long"));
         }
         rows = rows
@@ -347,46 +352,71 @@ fn product(call: &Call, value: Val, mut args: Args) -> R<Val> {
     Ok(Val::list(rows.into_iter().map(Val::tuple).collect()))
 }
 
-fn pick(items: &[Val], size: usize, ordered: bool, used: &mut Vec<usize>, out: &mut Vec<Val>) -> R<()> {
-    if used.len() == size {
-        if out.len() >= MAX_COMBINED {
-            return Err(Fail::msg("there are too many combinations"));
-        }
-        out.push(Val::tuple(used.iter().map(|index| items[*index].clone()).collect()));
-        return Ok(());
-    }
-    let start = if ordered { 0 } else { used.last().map_or(0, |last| last + 1) };
-    for index in start..items.len() {
-        if !used.contains(&index) {
-            used.push(index);
-            pick(items, size, ordered, used, out)?;
-            used.pop();
+/// How many ways there are to pick `size` of `count` items, as far as that matters.
+fn picks(count: usize, size: usize, ordered: bool) -> usize {
+    let steps = if ordered { size } else { size.min(count - size) };
+    let mut ways = 1;
+    for step in 0..steps {
+        ways = ways * (count - step) / if ordered { 1 } else { step + 1 };
+        if ways > MAX_COMBINED {
+            break;
         }
     }
-    Ok(())
+    ways
+}
+
+/// All picks of `size` items. Without recursion: the depth would be the caller's number.
+fn pick(call: &Call, items: &[Val], size: usize, ordered: bool) -> R<Vec<Val>> {
+    let mut out = Vec::new();
+    if size > items.len() {
+        return Ok(out);
+    }
+    let many = picks(items.len(), size, ordered);
+    if many > MAX_COMBINED || many.saturating_mul(size) > MAX_CELLS {
+        return Err(Fail::msg("there are too many combinations"));
+    }
+    // The picked places, and which of all places are among them.
+    let mut picked: Vec<usize> = Vec::new();
+    let mut taken = vec![false; items.len()];
+    let mut next = 0;
+    loop {
+        if picked.len() == size {
+            call.cx().step(1)?;
+            out.push(Val::tuple(picked.iter().map(|index| items[*index].clone()).collect()));
+            next = items.len();
+        }
+        while next < items.len() && taken[next] {
+            next += 1;
+        }
+        if !ordered && items.len() - next.min(items.len()) + picked.len() < size {
+            // Too few are left behind this place.
+            next = items.len();
+        }
+        if next < items.len() {
+            taken[next] = true;
+            picked.push(next);
+            next = if ordered { 0 } else { next + 1 };
+        } else if let Some(last) = picked.pop() {
+            taken[last] = false;
+            next = last + 1;
+        } else {
+            return Ok(out);
+        }
+    }
 }
 
 fn permutations(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let items = call.items(&value)?;
     let size = args.int(0, "r")?.map_or(items.len(), |size| usize::try_from(size).unwrap_or(0));
     args.finish()?;
-    let mut out = Vec::new();
-    if size <= items.len() {
-        pick(&items, size, true, &mut Vec::new(), &mut out)?;
-    }
-    Ok(Val::list(out))
+    Ok(Val::list(pick(call, &items, size, true)?))
 }
 
 fn combinations(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let items = call.items(&value)?;
     let size = args.int(0, "r")?.ok_or_else(|| Fail::msg("`combinations` needs the size of one"))?;
     args.finish()?;
-    let mut out = Vec::new();
-    let size = usize::try_from(size).unwrap_or(0);
-    if size <= items.len() {
-        pick(&items, size, false, &mut Vec::new(), &mut out)?;
-    }
-    Ok(Val::list(out))
+    Ok(Val::list(pick(call, &items, usize::try_from(size).unwrap_or(0), false)?))
 }
 
 fn random(call: &Call, value: Val, mut args: Args) -> R<Val> {
@@ -397,8 +427,13 @@ fn random(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let mut rng = super::super::random::Rng::new(call, seed.as_ref())?;
     if let Val::V(Value::Int(end)) = value {
         let (start, step) = (start.unwrap_or(0), step.unwrap_or(1));
-        let count = if step > 0 { (end - start + step - 1) / step } else { (start - end - step - 1) / -step };
-        let count = u64::try_from(count).ok().filter(|count| *count > 0);
+        let (from, to, stride) =
+            if step > 0 { (Some(start), end, Some(step)) } else { (Some(end), start, step.checked_neg()) };
+        let count = from
+            .and_then(|from| to.checked_sub(from))
+            .zip(stride)
+            .and_then(|(width, stride)| width.checked_add(stride - 1).map(|sum| sum / stride));
+        let count = count.and_then(|count| u64::try_from(count).ok()).filter(|count| *count > 0);
         let count = count.ok_or_else(|| Fail::msg("the range of `random` is empty"))?;
         return Ok(Val::from(start + step * i128::from(rng.below(count))));
     }

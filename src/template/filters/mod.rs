@@ -1,5 +1,6 @@
 //! The filters of Jinja2 and ansible-core, one table a subject.
 
+mod crypt;
 mod crypto;
 mod data;
 mod dict;
@@ -23,7 +24,8 @@ use super::args::{Args, Call};
 use super::fail::R;
 use super::val::Val;
 
-pub use crypto::{SHA256_ROUNDS, SHA512_ROUNDS, salt, sha256_crypt, sha512_crypt};
+pub use crypt::Crypt;
+pub use crypto::{crypt_fail, salt};
 pub use encode::url_parts;
 pub use paths::glob;
 
@@ -71,4 +73,25 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// True if the filter wants to see undefined values.
 pub fn takes_undefined(name: &str) -> bool {
     matches!(name, "default" | "d" | "mandatory" | "type_debug" | "ternary")
+}
+
+/// How deep a filter that hands its items on looks at them; `None` for those that do not look, or give no items.
+pub fn looks_into(name: &str) -> Option<usize> {
+    match name {
+        "combine"
+        | "difference"
+        | "flatten"
+        | "intersect"
+        | "items2dict"
+        | "list"
+        | "reverse"
+        | "shuffle"
+        | "sort"
+        | "symmetric_difference"
+        | "union"
+        | "unique" => Some(1),
+        "batch" | "combinations" | "dict2items" | "dictsort" | "items" | "permutations" | "product" | "slice"
+        | "subelements" | "zip" | "zip_longest" => Some(2),
+        _ => None,
+    }
 }

@@ -84,7 +84,7 @@ fn to_bool(_: &Call, value: Val, args: Args) -> R<Val> {
 fn map(call: &Call, value: Val, mut args: Args) -> R<Val> {
     // Beside the name of a filter, `attribute` is an argument of that filter.
     let attribute = if args.has_positional() { None } else { args.take_kw("attribute") };
-    let items = call.items(&value)?;
+    let items = items_if_any(call, &value)?;
     let mut out = Vec::with_capacity(items.len());
     if let Some(path) = attribute {
         let default = args.take_kw("default");
@@ -129,10 +129,15 @@ impl Test {
     }
 }
 
+/// The items; none of what is false, as Jinja2 does not look into that (`none | select`).
+fn items_if_any(call: &Call, value: &Val) -> R<Vec<Val>> {
+    if value.truthy()? { call.items(value) } else { Ok(Vec::new()) }
+}
+
 fn select(call: &Call, value: Val, mut args: Args, keep: bool) -> R<Val> {
     let test = Test::new(&mut args, 0)?;
     let mut out = Vec::new();
-    for item in call.items(&value)? {
+    for item in items_if_any(call, &value)? {
         if test.holds(call, item.clone())? == keep {
             out.push(item);
         }
@@ -144,7 +149,7 @@ fn selectattr(call: &Call, value: Val, mut args: Args, keep: bool) -> R<Val> {
     let path = args.need(0, "attribute")?;
     let test = Test::new(&mut args, 1)?;
     let mut out = Vec::new();
-    for item in call.items(&value)? {
+    for item in items_if_any(call, &value)? {
         if test.holds(call, call.ev.attribute(&item, &path)?)? == keep {
             out.push(item);
         }

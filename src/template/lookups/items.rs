@@ -103,6 +103,11 @@ pub fn nested(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
     Ok(rows.into_iter().map(Val::list).collect())
 }
 
+/// Every combination of the items of some lists, flat (of community.general).
+pub fn cartesian(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
+    nested(call, terms)?.into_iter().map(|row| flattened(call, &[row]).map(Val::list)).collect()
+}
+
 /// Pairs of an element and each item of a list in it. The element in the pair has that list no more.
 pub fn subelements(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
     let wrong = |ours: &str, words: &str| {

@@ -4,6 +4,7 @@ mod config;
 mod files;
 mod ini;
 mod items;
+mod kv;
 mod password;
 mod tables;
 mod url;
@@ -25,6 +26,7 @@ pub type Options = Vec<(Arc<str>, Val)>;
 
 /// Every lookup.
 pub const NAMES: &[&str] = &[
+    "cartesian",
     "config",
     "csvfile",
     "dict",
@@ -80,6 +82,7 @@ fn dispatch(call: &Call, name: &str, terms: Vec<Val>, options: Options, with: bo
         "url" => url::url(call, &terms, &mut args),
         "items" => items::items(call, &terms),
         "list" => Ok(terms),
+        "cartesian" => items::cartesian(call, &terms),
         "flattened" => items::flattened(call, &terms),
         "dict" => items::dict(call, &terms),
         "indexed_items" => items::indexed_items(call, &terms),

@@ -3,75 +3,112 @@
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
-use super::super::filters::{SHA256_ROUNDS, SHA512_ROUNDS, salt, sha256_crypt, sha512_crypt};
+use super::super::filters::{Crypt, crypt_fail, salt};
 use super::super::random::{self, Rng};
 use super::super::val::Val;
-use super::texts;
+use super::{kv, texts};
 
+const OPTIONS: [&str; 5] = ["length", "encrypt", "chars", "ident", "seed"];
+
+#[derive(Clone)]
 struct Wanted {
     path: String,
     length: usize,
     encrypt: Option<String>,
-    chars: Vec<char>,
+    ident: Option<String>,
+    /// Names of sets, or characters.
+    sets: Vec<String>,
     seed: Option<Val>,
+}
+
+impl Wanted {
+    fn set(&mut self, name: &str, value: String) -> R<()> {
+        let given = Some(value).filter(|value| !value.is_empty());
+        match name {
+            "length" => {
+                let text = given.unwrap_or_default();
+                self.length = text.trim().parse().map_err(|_| {
+                    Fail::said(
+                        format!("`length` must be a number, not `{text}`"),
+                        "Config 'length' for 'password' lookup plugin from 'Direct' has an invalid value.",
+                    )
+                })?;
+            }
+            "encrypt" => self.encrypt = given,
+            "ident" => self.ident = given,
+            "seed" => self.seed = given.map(Val::from),
+            _ => {
+                // Two commas are a comma, wherever they stand.
+                let text = given.unwrap_or_default();
+                self.sets = text.contains(",,").then(|| ",".to_owned()).into_iter().collect();
+                self.sets.extend(text.split(',').filter(|set| !set.is_empty()).map(str::to_owned));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The passwords of the files that the terms name.
 pub fn password(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
-    let length = args.int(usize::MAX, "length")?;
-    let encrypt = args.text(call, usize::MAX, "encrypt")?;
-    let chars = args.take_kw("chars");
-    let seed = args.take_kw("seed");
-    let _ = args.take_kw("ident");
+    let mut usual = Wanted {
+        path: String::new(),
+        length: 20,
+        encrypt: None,
+        ident: None,
+        sets: ["ascii_letters", "digits", ".,:-_"].map(str::to_owned).to_vec(),
+        seed: None,
+    };
+    for name in OPTIONS {
+        let Some(value) = args.take_kw(name).map(Val::defined).transpose()?.filter(|value| !value.is_none()) else {
+            continue;
+        };
+        match (name, &value) {
+            ("chars", Val::List(list)) => {
+                let texts =
+                    list.items(call.cx())?.into_iter().map(|item| call.text(&item).map(|text| text.to_string()));
+                usual.sets = texts.collect::<R<_>>()?;
+            }
+            ("chars", _) => usual.sets = call.text(&value)?.split(',').map(|set| set.trim().to_owned()).collect(),
+            _ => usual.set(name, call.text(&value)?.to_string())?,
+        }
+    }
     let mut out = Vec::new();
     for term in texts(call, terms)? {
-        let mut wanted = Wanted {
-            path: String::new(),
-            length: length.and_then(|length| usize::try_from(length).ok()).unwrap_or(20),
-            encrypt: encrypt.as_ref().map(ToString::to_string).filter(|name| !name.is_empty()),
-            chars: Vec::new(),
-            seed: seed.clone(),
-        };
-        let mut sets: Vec<String> = match &chars {
-            Some(Val::List(list)) => list
-                .items(call.cx())?
-                .iter()
-                .map(|item| call.text(item).map(|text| text.to_string()))
-                .collect::<R<_>>()?,
-            Some(other) => vec![call.text(other)?.to_string()],
-            None => Vec::new(),
-        };
-        for (index, part) in term.split_whitespace().enumerate() {
-            match part.split_once('=') {
-                Some(("length", value)) => {
-                    wanted.length = value.parse().map_err(|_| Fail::msg(format!("`{value}` is no length")))?;
-                }
-                Some(("encrypt", value)) => wanted.encrypt = Some(value.to_owned()).filter(|value| !value.is_empty()),
-                Some(("chars", value)) => {
-                    sets.extend(value.replace(",,", "\0").split(',').map(|set| set.replace('\0', ",")));
-                }
-                Some(("seed", value)) => wanted.seed = Some(Val::from(value)),
-                _ if index == 0 => part.clone_into(&mut wanted.path),
-                _ => wanted.path.push_str(&format!(" {part}")),
+        let mut wanted = usual.clone();
+        // The first word is the path whatever it has in it.
+        let (path, rest) = term.split_once(' ').unwrap_or((&*term, ""));
+        path.clone_into(&mut wanted.path);
+        let found = kv::parse(rest)?;
+        if let Some(more) = found.raw {
+            wanted.path = format!("{path} {more}");
+            if !term.starts_with(&wanted.path) {
+                return Err(Fail::said(
+                    "a word stands after the options of `password`",
+                    "Unrecognized value after key=value parameters given to password lookup",
+                ));
             }
         }
-        wanted.chars = alphabet(&sets);
+        for (name, value) in found.options {
+            if !OPTIONS.contains(&name.as_str()) {
+                let words = format!("Unrecognized parameter(s) given to password lookup: {name}");
+                return Err(Fail::said(format!("`password` has no option `{name}`"), words));
+            }
+            wanted.set(&name, value)?;
+        }
         out.push(Val::from(one(call, &wanted)?));
     }
     Ok(out)
 }
 
+/// All characters of some sets; quotes are left out, as they are there.
 fn alphabet(sets: &[String]) -> Vec<char> {
     let lower = "abcdefghijklmnopqrstuvwxyz";
     let upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let punctuation = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
-    if sets.is_empty() {
-        return format!("{lower}{upper}0123456789.,:-_").chars().collect();
-    }
     let mut out = String::new();
     for set in sets {
         match set.as_str() {
@@ -87,60 +124,128 @@ fn alphabet(sets: &[String]) -> Vec<char> {
             other => out.push_str(other),
         }
     }
-    out.chars().collect()
+    out.chars().filter(|c| !matches!(c, '"' | '\'')).collect()
+}
+
+/// What a password file holds: the password, the salt, bcrypt's variant.
+fn parse(text: &str) -> (&str, Option<&str>, Option<&str>) {
+    match text.rsplit_once(" salt=") {
+        None | Some((_, "")) => (text.strip_suffix(" salt=").unwrap_or(text), None, None),
+        Some((plain, rest)) => match rest.rsplit_once(" ident=") {
+            Some((salt, ident)) => (plain, Some(salt), Some(ident)),
+            None => (plain, Some(rest), None),
+        },
+    }
+}
+
+/// The file of a path: beside the playbook, if it is relative.
+fn place(call: &Call, path: &str) -> PathBuf {
+    if let Some(rest) = path.strip_prefix('~')
+        && (rest.is_empty() || rest.starts_with('/'))
+        && let Some(home) = call.cx().templates.host().env("HOME")
+    {
+        return PathBuf::from(format!("{home}{rest}"));
+    }
+    // The last folder of the search is the playbook's.
+    let base = call.cx().templates.host().folders("", &call.ev.env.scope).pop();
+    base.map_or_else(|| PathBuf::from(path), |base| base.join(path))
 }
 
 fn one(call: &Call, wanted: &Wanted) -> R<String> {
-    let keep = wanted.path != "/dev/null";
-    let path = Path::new(&wanted.path);
     if wanted.path.is_empty() {
         return Err(Fail::msg("`password` needs the path of a file, or /dev/null"));
     }
+    let kind = match &wanted.encrypt {
+        None => None,
+        Some(name) => Some(Crypt::find(name).ok_or_else(|| {
+            Fail::said(
+                format!("`encrypt` can not make `{name}`"),
+                format!("Installed passlib version does not support the '{name}' algorithm."),
+            )
+            .with_hint("use sha512_crypt, sha256_crypt, bcrypt or md5_crypt")
+        })?),
+    };
+    let keep = wanted.path != "/dev/null";
+    let path = place(call, &wanted.path);
     let local = |error: std::io::Error| Fail::msg(format!("the password file `{}`: {error}", path.display()));
     let mut known = None;
     if keep {
-        match crate::diag::read::read_source_text(path) {
-            Ok(text) => known = Some(text.trim_end_matches('\n').to_owned()),
+        match crate::diag::read::read_source_text(&path) {
+            Ok(text) => known = Some(text.trim_end().to_owned()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(local(error)),
         }
     }
-    let is_new = known.is_none();
-    let (plain, mut kept_salt) = match known {
-        Some(text) => match text.rsplit_once(" salt=") {
-            Some((plain, salt)) => (plain.to_owned(), Some(salt.to_owned())),
-            None => (text, None),
-        },
+    let mut changed = known.is_none();
+    let (plain, mut kept_salt, kept_ident) = match &known {
+        Some(text) => {
+            let (plain, salt, ident) = parse(text);
+            (plain.to_owned(), salt.map(str::to_owned), ident.map(str::to_owned))
+        }
         None => {
             let mut rng = Rng::new(call, wanted.seed.as_ref())?;
-            (random::text(call.cx(), &wanted.chars, wanted.length, &mut rng)?, None)
+            (random::text(call.cx(), &alphabet(&wanted.sets), wanted.length, &mut rng)?, None, None)
         }
     };
     call.cx().templates.host().learn(&plain);
-    let mut changed = is_new;
-    if wanted.encrypt.is_some() && kept_salt.is_none() {
-        kept_salt = Some(salt(if wanted.encrypt.as_deref() == Some("md5_crypt") { 8 } else { 16 }, call)?);
-        changed = true;
+    let mut ident = match (kept_ident, &wanted.ident) {
+        (Some(kept), Some(wanted)) if kept != *wanted => {
+            let words = format!("The ident parameter provided ({wanted}) does not match the stored one ({kept}).");
+            return Err(Fail::said(format!("`ident` is {wanted}, but the file has {kept}"), words));
+        }
+        (Some(kept), _) => Some(kept),
+        (None, wanted) => wanted.clone(),
+    };
+    if let Some(kind) = kind {
+        if kept_salt.is_none() {
+            kept_salt = Some(salt(kind.salt_len(), call)?);
+            changed = true;
+        }
+        if ident.is_none() && kind == Crypt::Bcrypt {
+            ident = Some("2b".to_owned());
+            changed = true;
+        }
     }
     if keep && changed {
         if let Some(folder) = path.parent() {
-            // Only the owner looks into folders that are made for passwords.
+            if let Some(above) = folder.parent() {
+                fs::DirBuilder::new().recursive(true).create(above).map_err(local)?;
+            }
+            // Only the owner looks into a folder that is made for passwords.
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(local)?;
         }
-        let text = match &kept_salt {
-            Some(salt) => format!("{plain} salt={salt}\n"),
-            None => format!("{plain}\n"),
+        let text = match (&kept_salt, &ident) {
+            (Some(salt), Some(ident)) => format!("{plain} salt={salt} ident={ident}\n"),
+            (Some(salt), None) => format!("{plain} salt={salt}\n"),
+            (None, _) => format!("{plain}\n"),
         };
         let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(local)?;
+            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(local)?;
         file.write_all(text.as_bytes()).map_err(local)?;
     }
-    match (wanted.encrypt.as_deref(), kept_salt) {
-        (None, _) => Ok(plain),
-        (Some("sha512" | "sha512_crypt"), Some(salt)) => sha512_crypt(&plain, &salt, Some(SHA512_ROUNDS)),
-        (Some("sha256" | "sha256_crypt"), Some(salt)) => sha256_crypt(&plain, &salt, Some(SHA256_ROUNDS)),
-        (Some(other), _) => {
-            Err(Fail::msg(format!("`encrypt` can not make `{other}`")).with_hint("use sha512_crypt or sha256_crypt"))
+    match (kind, kept_salt) {
+        (Some(kind), Some(salt)) => {
+            kind.hash(&plain, &salt, None, ident.as_deref()).map_err(|error| crypt_fail(call, error))
         }
+        _ => Ok(plain),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_read_as_ansible_writes_them() {
+        assert_eq!(parse("a b"), ("a b", None, None));
+        assert_eq!(parse("a salt=x"), ("a", Some("x"), None));
+        assert_eq!(parse("a salt=b salt=x ident=2b"), ("a salt=b", Some("x"), Some("2b")));
+        assert_eq!(parse("a salt="), ("a", None, None));
+    }
+
+    #[test]
+    fn sets_have_no_quotes() {
+        let all: String = alphabet(&["punctuation".to_owned(), "digits".to_owned(), "ä".to_owned()]).iter().collect();
+        assert!(all.ends_with("0123456789ä") && !all.contains(['"', '\'']) && all.contains('\\'));
     }
 }

@@ -1,18 +1,19 @@
 //! `csvfile`.
 
 use super::super::args::{Args, Call};
+use super::super::codec;
 use super::super::fail::{Fail, R};
 use super::super::val::Val;
-use super::texts;
+use super::{kv, texts};
 
-fn read(call: &Call, name: &str) -> R<String> {
+fn read(call: &Call, name: &str) -> R<Vec<u8>> {
     let host = call.cx().templates.host();
     let path = host.find("files", name, &call.ev.env.scope);
     let path = path.ok_or_else(|| {
         let words = "expected str, bytes or os.PathLike object, not NoneType";
         Fail::said(format!("the file `{name}` was not found"), words)
     })?;
-    Ok(String::from_utf8_lossy(&host.read(&path)?).into_owned())
+    Ok(host.read(&path)?)
 }
 
 /// `key=value` options may stand in the term itself: the key and the options, or what is wrong.
@@ -41,137 +42,151 @@ pub fn term_options(term: &str, known: &[&str]) -> R<(Option<String>, Vec<(Strin
     Ok(((!key.is_empty()).then(|| key.join(" ")), options))
 }
 
-/// A term's words, and the options in it: whatever has a `=` must be one.
-fn words_and_options(term: &str) -> R<(Option<String>, Vec<(String, String)>)> {
-    const OPTIONS: [&str; 6] = ["file", "delimiter", "col", "keycol", "encoding", "default"];
-    if !term.contains('=') {
-        return Ok((Some(term.to_owned()), Vec::new()));
-    }
-    let mut key: Vec<&str> = Vec::new();
-    let mut options: Vec<(String, String)> = Vec::new();
-    for part in quoted_words(term) {
-        match part.split_once('=') {
-            Some((name, value)) if OPTIONS.contains(&name) => {
-                options.push((name.to_owned(), unquoted(value.trim()).to_owned()));
-            }
-            Some((name, _)) => {
+/// The options of `csvfile`, as they stand.
+#[derive(Clone)]
+struct Options {
+    file: String,
+    delimiter: String,
+    col: String,
+    keycol: String,
+    encoding: String,
+    default: Option<Val>,
+}
+
+impl Options {
+    fn set(&mut self, name: &str, value: String) -> R<()> {
+        match name {
+            "file" => self.file = value,
+            "delimiter" => self.delimiter = value,
+            "col" => self.col = value,
+            "keycol" => self.keycol = value,
+            "encoding" => self.encoding = value,
+            "default" => self.default = Some(Val::from(value)),
+            _ => {
                 let words = format!("'{name}' is not a valid option");
                 return Err(Fail::said(format!("there is no option `{name}`"), words));
             }
-            None => key.push(part),
+        }
+        Ok(())
+    }
+
+    fn delimiter(&self) -> R<char> {
+        if self.delimiter == "TAB" {
+            return Ok('\t');
+        }
+        let mut chars = self.delimiter.chars();
+        match (chars.next(), chars.next()) {
+            (Some(one), None) => Ok(one),
+            _ => Err(Fail::said(
+                format!("the delimiter `{}` is not one character", self.delimiter),
+                "\"delimiter\" must be a 1-character string",
+            )),
         }
     }
-    Ok(((!key.is_empty()).then(|| key.join(" ")), options))
 }
 
-/// The words of a text, which only blanks and line ends part; quotes keep together what is in them, and stay.
-fn quoted_words(text: &str) -> Vec<&str> {
-    let mut words = Vec::new();
-    let (mut start, mut quote, mut escaped) = (None, None, false);
-    for (at, c) in text.char_indices() {
-        let parts = quote.is_none() && matches!(c, ' ' | '\n');
-        match (start, parts) {
-            (Some(from), true) => {
-                words.push(&text[from..at]);
-                start = None;
-            }
-            (None, false) => start = Some(at),
-            _ => {}
-        }
-        match quote {
-            Some(open) if c == open && !escaped => quote = None,
-            None if matches!(c, '"' | '\'') && !escaped => quote = Some(c),
-            _ => {}
-        }
-        escaped = c == '\\' && !escaped;
-    }
-    words.extend(start.map(|from| &text[from..]));
-    words
-}
-
-/// A text without the quotes around the whole of it.
-fn unquoted(text: &str) -> &str {
-    let inner = |quote: char| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
-    inner('"').or_else(|| inner('\'')).unwrap_or(text)
+/// The cell of a column; those below zero count from the end.
+fn cell(row: &[String], col: i64) -> R<&String> {
+    let index = if col < 0 { i64::try_from(row.len()).unwrap_or(i64::MAX) + col } else { col };
+    usize::try_from(index)
+        .ok()
+        .and_then(|index| row.get(index))
+        .ok_or_else(|| Fail::said(format!("a row has no column {col}"), "list index out of range"))
 }
 
 /// A cell of a table by the key in its key column.
 pub fn csvfile(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
-    let mut given = |name: &str, default: &str| -> R<String> {
-        Ok(args.text(call, usize::MAX, name)?.map_or_else(|| default.to_owned(), |text| text.to_string()))
+    let no_key = || Fail::said("`csvfile` needs the key to look for", "Search key is required but was not found");
+    let mut options = Options {
+        file: "ansible.csv".to_owned(),
+        delimiter: "TAB".to_owned(),
+        col: "1".to_owned(),
+        keycol: "0".to_owned(),
+        encoding: "utf-8".to_owned(),
+        default: None,
     };
-    let (file, delimiter, col, key_col) =
-        (given("file", "ansible.csv")?, given("delimiter", "TAB")?, given("col", "1")?, given("keycol", "0")?);
-    let default = args.take_kw("default");
-    let _ = args.take_kw("encoding");
+    for name in ["file", "delimiter", "col", "keycol", "encoding"] {
+        if let Some(text) = args.text(call, usize::MAX, name)? {
+            options.set(name, text.to_string())?;
+        }
+    }
+    options.default = args.take_kw("default").filter(|default| !default.is_none());
     if terms.is_empty() {
-        return Err(Fail::said("`csvfile` needs the key to look for", "Search key is required but was not found"));
+        return Err(no_key());
     }
     let mut out = Vec::new();
     for term in texts(call, terms)? {
-        let (key, options) = words_and_options(&term)?;
-        let key = key.filter(|key| !key.is_empty()).ok_or_else(|| {
-            Fail::said("`csvfile` needs the key to look for", "Search key is required but was not found")
-        })?;
-        let option = |name: &str, usual: &str| {
-            options.iter().find(|(known, _)| known == name).map_or_else(|| usual.to_owned(), |(_, value)| value.clone())
-        };
-        let delimiter = match option("delimiter", &delimiter).as_str() {
-            "TAB" | "t" => '\t',
-            other => other.chars().next().unwrap_or(','),
-        };
-        let number = |name: &str, text: String| {
-            text.parse::<usize>().map_err(|_| {
-                let words = format!(
-                    "Config '{name}' for 'csvfile' lookup plugin from 'Direct' has an invalid value: Invalid value provided for 'int': '{text}'"
-                );
-                Fail::said(format!("`{text}` is no column"), words)
+        let term = kv::parse(&term)?;
+        let key = term.raw.ok_or_else(no_key)?;
+        // What one term sets counts for those after it, as it does there.
+        for (name, value) in term.options {
+            options.set(&name, value)?;
+        }
+        let number = |name: &str, text: &str| {
+            text.trim().parse::<i64>().map_err(|_| {
+                Fail::said(
+                    format!("`{name}` must be a number, not `{text}`"),
+                    format!("Config '{name}' for 'csvfile' lookup plugin from 'Direct' has an invalid value."),
+                )
             })
         };
-        let (col, key_col) = (number("col", option("col", &col))?, number("keycol", option("keycol", &key_col))?);
-        let text = read(call, &option("file", &file))?;
-        let rows = rows(&text, delimiter);
-        let found = match rows.iter().find(|row| row.get(key_col) == Some(&key)) {
-            None => None,
-            Some(row) => Some(row.get(col).ok_or_else(|| {
-                Fail::said(format!("the row of `{key}` has no column {col}"), "list index out of range")
-            })?),
-        };
-        let inline = options.iter().any(|(name, _)| name == "default").then(|| Val::from(option("default", "")));
-        match (found, inline.as_ref().or(default.as_ref())) {
-            (Some(cell), _) => out.push(Val::from(cell.as_str())),
-            (None, Some(Val::List(list))) => out.extend(list.items(call.cx())?),
-            (None, Some(default)) => out.push(default.clone()),
-            (None, None) => {}
+        let (col, key_col) = (number("col", &options.col)?, number("keycol", &options.keycol)?);
+        let delimiter = options.delimiter()?;
+        let text = codec::decode(&read(call, &options.file)?, &options.encoding)?;
+        let mut found = None;
+        for row in rows(&text, delimiter) {
+            if *cell(&row, key_col)? == key {
+                found = Some(Val::from(cell(&row, col)?.as_str()));
+                break;
+            }
+        }
+        match found.or_else(|| options.default.clone()) {
+            Some(Val::List(list)) => out.extend(list.items(call.cx())?),
+            Some(found) => out.push(found),
+            None => {}
         }
     }
     Ok(out)
 }
 
+/// The rows of a table; lines without anything are none.
 fn rows(text: &str, delimiter: char) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     let mut row = Vec::new();
     let mut cell = String::new();
-    let mut quoted = false;
+    // Inside of quotes; and whether anything of the cell was seen (`""` is an empty cell, not the start of one).
+    let (mut quoted, mut begun) = (false, false);
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
+        let c = match c {
+            '\r' => {
+                chars.next_if_eq(&'\n');
+                '\n'
+            }
+            other => other,
+        };
         match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                cell.push('"');
-            }
+            '"' if quoted && chars.next_if_eq(&'"').is_some() => cell.push('"'),
             '"' if quoted => quoted = false,
-            '"' if cell.is_empty() => quoted = true,
-            c if !quoted && c == delimiter => row.push(std::mem::take(&mut cell)),
-            '\r' if !quoted => {}
-            '\n' if !quoted => {
+            '"' if !begun => (quoted, begun) = (true, true),
+            c if !quoted && c == delimiter => {
                 row.push(std::mem::take(&mut cell));
-                rows.push(std::mem::take(&mut row));
+                begun = false;
             }
-            c => cell.push(c),
+            '\n' if !quoted => {
+                if begun || !row.is_empty() {
+                    row.push(std::mem::take(&mut cell));
+                    rows.push(std::mem::take(&mut row));
+                }
+                begun = false;
+            }
+            c => {
+                cell.push(c);
+                begun = true;
+            }
         }
     }
-    if !cell.is_empty() || !row.is_empty() {
+    if begun || !row.is_empty() {
         row.push(cell);
         rows.push(row);
     }
@@ -183,16 +198,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_term_may_hold_options() {
-        let parsed = words_and_options("von Last file=a.csv delimiter=, col=1").ok().unwrap();
-        assert_eq!(parsed.0.as_deref(), Some("von Last"));
-        assert_eq!(parsed.1.len(), 3);
-        assert!(words_and_options("a file=x nope=1").is_err());
-        assert_eq!(words_and_options("file=x").ok().unwrap().0, None);
+    fn reads_cells_as_python_does() {
+        assert_eq!(rows("a,\"b,\"\"c\"\nd,e", ','), [vec!["a", "b,\"c"], vec!["d", "e"]]);
+        assert_eq!(rows("\"\",x\r\n\r\n\n,\n\"a\nb\",\"c\"d", ','), [vec!["", "x"], vec!["", ""], vec!["a\nb", "cd"]]);
+        assert_eq!(rows("a \"b\" c", ' '), [["a", "b", "c"]]);
+        assert_eq!(rows("", ','), Vec::<Vec<String>>::new());
     }
 
     #[test]
-    fn reads_quoted_cells() {
-        assert_eq!(rows("a,\"b,\"\"c\"\nd,e", ','), [vec!["a", "b,\"c"], vec!["d", "e"]]);
+    fn columns_count_from_both_ends() {
+        let row = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(cell(&row, -1).ok().map(String::as_str), Some("b"));
+        assert_eq!(cell(&row, 0).ok().map(String::as_str), Some("a"));
+        assert!(cell(&row, 2).is_err() && cell(&row, -3).is_err());
     }
 }
