@@ -4,6 +4,7 @@
 //! times them, and hands them to the reporters (terminal, JSON Lines, journal) in that order.
 //! Events carry no display policy.
 
+mod job;
 mod sink;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::diag::{Diagnostic, SourceMap, Span};
 use crate::secret::Redactor;
 use crate::value::{Map, Value};
 
+pub use job::JobState;
 pub use sink::Sink;
 
 /// What became of a task on a host.
@@ -286,6 +288,22 @@ pub enum EventKind {
         /// Tries in all.
         of: u32,
     },
+    /// A look at a job that a task waits for (`async` with `poll`).
+    Job {
+        /// The task.
+        task: TaskId,
+        /// The job's name on its host.
+        id: String,
+        /// What was seen.
+        state: JobState,
+    },
+    /// What was done to reach a host, for those who look closely.
+    Trace {
+        /// One line.
+        text: String,
+        /// It is about hostctl's own steps, which few people look for.
+        inner: bool,
+    },
     /// Somebody is asked at the terminal: what moves there holds still.
     Asked {
         /// The task.
@@ -551,6 +569,7 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
         EventKind::BatchStarted { .. }
         | EventKind::HostStarted { .. }
         | EventKind::Retry { .. }
+        | EventKind::Job { .. }
         | EventKind::Recap { .. }
         | EventKind::NoHostsLeft => {}
         EventKind::Included { name, label, .. } => {
@@ -560,6 +579,7 @@ fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
             }
         }
         EventKind::Asked { prompt: text, .. }
+        | EventKind::Trace { text, .. }
         | EventKind::Meta { message: text, .. }
         | EventKind::Notified { handler: text, .. } => {
             redact_text(text, redactor);

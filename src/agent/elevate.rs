@@ -93,7 +93,11 @@ pub(super) fn elevation(wanted: Option<&Become>, nonce: &str) -> Result<Elevatio
     let plain = r#"exec "$f" agent $N"#;
     let unless_root = |elevated: String| {
         // Who is root already needs no program to become root.
-        if wanted.user == "root" { format!(r#"if [ "$u" = 0 ]; then {plain}; fi; {elevated}"#) } else { elevated }
+        if wanted.user == "root" && !wanted.same_user {
+            format!(r#"if [ "$u" = 0 ]; then {plain}; fi; {elevated}"#)
+        } else {
+            elevated
+        }
     };
     match wanted.method.as_str() {
         "sudo" => {
@@ -115,8 +119,11 @@ pub(super) fn elevation(wanted: Option<&Become>, nonce: &str) -> Result<Elevatio
                 words.extend(["-p".to_owned(), format!("\"{text}\"")]);
             }
             words.extend(["-u".to_owned(), user, "--".to_owned()]);
+            // Who may not go there does not run anything, as with Ansible.
+            let folder =
+                wanted.chdir.as_ref().map_or_else(String::new, |folder| format!("cd {} || exit 1; ", word(folder)));
             Ok(Elevation {
-                exec: unless_root(format!(r#"exec {} "$f" agent $N"#, words.join(" "))),
+                exec: folder + &unless_root(format!(r#"exec {} "$f" agent $N"#, words.join(" "))),
                 prompt: text.map(Prompt::Exact),
             })
         }
@@ -162,6 +169,12 @@ pub(super) fn diagnose(host: &str, wanted: &Become, status: Option<i32>, stderr:
     {
         return error("S0306", format!("`{exe}` does not exist on `{host}`"))
             .map(|error| error.with_hint("install it there: apt install sudo; or log in as that user"));
+    }
+    if let Some(folder) = &wanted.chdir
+        && let Some(line) = stderr.lines().find(|line| line.contains("cd: ") && line.contains(folder.as_str()))
+    {
+        return error("S0305", format!("`{method}` on `{host}` cannot be started in `{folder}`"))
+            .map(|error| error.with_registered(line.trim()).with_hint("correct `ansible_sudo_chdir`"));
     }
     if has("not in the sudoers file")
         || has("not allowed to execute")
@@ -240,6 +253,23 @@ mod tests {
         assert!(!asks(&su(&[]), "last login: Password changed"));
         assert!(asks(&su(&["Losung"]), "Losung:"));
         assert!(!asks(&su(&["Losung"]), "Password:"));
+    }
+
+    #[test]
+    fn root_becomes_root_only_if_it_is_told_to() {
+        let root = |same_user| Become { user: "root".to_owned(), same_user, ..sudo(false) };
+        assert!(elevation(Some(&root(false)), "n").unwrap().exec.starts_with(r#"if [ "$u" = 0 ]"#));
+        assert!(elevation(Some(&root(true)), "n").unwrap().exec.starts_with("exec sudo -H -S -n -u root"));
+    }
+
+    #[test]
+    fn sudo_starts_in_the_folder_that_was_asked_for() {
+        let wanted = Become { chdir: Some("/srv/a b".to_owned()), ..sudo(false) };
+        let exec = elevation(Some(&wanted), "n").unwrap().exec;
+        assert!(exec.starts_with(r#"cd "$(printf "\057\163"#) && exec.contains("|| exit 1; exec sudo "), "{exec}");
+        let wanted = Become { chdir: Some("/none".to_owned()), ..sudo(false) };
+        let said = diagnose("h", &wanted, Some(1), "/bin/sh: 1: cd: can't cd to /none\n").unwrap();
+        assert_eq!((&*said.code, said.registered()), ("S0305", "/bin/sh: 1: cd: can't cd to /none"));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Options {
     pub program: PathBuf,
     /// Takes warnings, such as host-key checking that was turned off.
     pub warn: Arc<dyn Fn(Diagnostic) + Send + Sync>,
+    /// Takes what is done to reach a host and a user, for those who look closely: the host, a line of text.
+    pub trace: Arc<dyn Fn(&Arc<str>, String) + Send + Sync>,
 }
 
 impl Options {
@@ -33,7 +35,8 @@ impl Options {
     pub fn new(warn: Arc<dyn Fn(Diagnostic) + Send + Sync>) -> Self {
         // Through the process, since the file may be replaced while we run; and not `self`,
         // which would mean ssh when ssh opens it.
-        Self { program: format!("/proc/{}/exe", std::process::id()).into(), warn }
+        let trace = Arc::new(|_: &Arc<str>, _| {});
+        Self { program: format!("/proc/{}/exe", std::process::id()).into(), warn, trace }
     }
 }
 
@@ -145,7 +148,7 @@ fn effective(spec: &TargetSpec) -> Option<&Become> {
     } else {
         spec.user.as_deref() == Some(wanted.user.as_str())
     };
-    (!same).then_some(wanted)
+    (!same || wanted.same_user).then_some(wanted)
 }
 
 /// The path of our own file, if the user to become can run it there.
@@ -181,6 +184,9 @@ impl Targets for Pool {
             let (host, direct) = (Arc::clone(&spec.host), direct.clone());
             launch(&Launch { host, connection, program: &self.program, wanted, direct }).await
         };
+        if let Some(wanted) = wanted {
+            (self.options.trace)(&spec.host, format!("EXEC {}", super::elevate::elevation(Some(wanted), "...")?.exec));
+        }
         let shared = TargetSpec { r#become: None, ..key.clone() };
         let agent = match start(self.connection(&shared).await?).await {
             // As many channels as the server allows on one connection: take another.

@@ -194,6 +194,9 @@ pub(super) fn connection_defaults(config: &Config, defaults: &mut IndexMap<Strin
     if config.flag("DEFAULT_BECOME") {
         defaults.entry("become".to_owned()).or_insert(Value::Bool(true));
     }
+    if config.flag("BECOME_ALLOW_SAME_USER") {
+        defaults.insert("become_allow_same_user".to_owned(), Value::Bool(true));
+    }
     for setting in ["SSH_HOST_KEY_CHECKING", "HOST_KEY_CHECKING"] {
         if let Some(flag) = config.optional_flag(setting) {
             defaults.entry("host_key_checking".to_owned()).or_insert(Value::Bool(flag));

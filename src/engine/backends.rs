@@ -1,69 +1,19 @@
-//! `module_defaults`; also those of the module that does the work of another one (`package`, `service`).
+//! Modules that hand their work to another one (`package`, `service`): which that is, and its `module_defaults`.
 //!
-//! Ansible finds that module in the action plugins of these two. What the host itself finds out, if neither an
+//! Ansible finds it in the action plugins of these two. What the host itself finds out, if neither an
 //! argument nor a variable nor a fact says it, is the module's own business.
-
-use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::conditions::stacked;
+use super::arguments::{Places, set_arg};
 use super::interp::HostRun;
-use super::invoke::set_arg;
-use crate::diag::{Result, Span};
+use crate::diag::Result;
 use crate::modules::{HandsTo, ModuleEntry};
 use crate::playbook::{ModuleUse, Task};
 use crate::value::{Map, StrKey, Value, python_str};
 use crate::vars::Scope;
-use crate::yaml::Node;
 
 impl HostRun {
-    /// What `module_defaults` holds for a module: groups of actions first. Of several entries for one name or group
-    /// the innermost counts as a whole, as in Ansible.
-    pub(super) fn module_defaults(
-        &self,
-        task: &Task,
-        module: &ModuleUse,
-        scope: &Scope,
-    ) -> Result<Vec<(Arc<str>, Value, Node)>> {
-        let loader = &self.play.engine.loader;
-        let mut groups: IndexMap<&str, &Node> = IndexMap::new();
-        let mut named = None;
-        for node in stacked(task, "module_defaults") {
-            let single = std::slice::from_ref(node);
-            let maps = node.as_list().unwrap_or(single).iter();
-            for (key, value) in maps.flat_map(|map| map.as_map().unwrap_or_default()) {
-                let Some(name) = key.as_str().filter(|name| loader.defaults_apply(name, module, &task.context)) else {
-                    continue;
-                };
-                match name.strip_prefix("group/") {
-                    Some(group) => drop(groups.insert(group, value)),
-                    None => named = Some(value),
-                }
-            }
-        }
-        let templates = &self.play.engine.templates;
-        let mut found = Vec::new();
-        for node in groups.into_values().chain(named) {
-            match node.as_map() {
-                Some(pairs) => {
-                    for (name, value) in pairs {
-                        if let Some(name) = name.as_str() {
-                            found.push((Arc::from(name), templates.render(value, scope)?, value.clone()));
-                        }
-                    }
-                }
-                // All of them may come from one template.
-                None => {
-                    if let Value::Map(map) = templates.render(node, scope)? {
-                        found.extend(map.iter().map(|(name, value)| (name.text(), value.clone(), node.clone())));
-                    }
-                }
-            }
-        }
-        Ok(found)
-    }
-
     /// Adds the defaults of the module that does the work below the arguments that are there.
     pub(super) fn backend_defaults(
         &self,
@@ -71,7 +21,7 @@ impl HostRun {
         module: &ModuleUse,
         scope: &Scope,
         args: &mut Map,
-        places: &mut IndexMap<Arc<str>, (Span, Node)>,
+        places: &mut Places,
     ) -> Result<()> {
         let Some(hands_to) = module.entry.meta.hands_to else { return Ok(()) };
         let Some(name) = self.backend(task, module.entry, hands_to, scope, args)? else { return Ok(()) };

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::arguments::{Places, python_type};
 use super::interp::HostRun;
 use super::invoke::flag;
 use super::result::Attempt;
@@ -15,20 +16,23 @@ use crate::vars::Scope;
 
 type Json = serde_json::Value;
 
+/// What Ansible says where a `var` of `debug` stands for `omit`.
+const OMITTED: &str = "The result of the `var` expression could not be omitted; a placeholder was used instead.";
+
 impl HostRun {
     /// Runs one of the engine's own modules.
     pub(super) async fn builtin(
         &self,
         task: &Arc<Task>,
         module: &ModuleUse,
-        args: &Map,
+        (args, places): (&Map, &Places),
         json: Json,
         scope: &Scope,
         no_log: bool,
     ) -> Attempt {
         let ended: Result<Attempt, Failure> = match module.entry.meta.name {
-            "debug" => self.debug(module, args, scope).map_err(Failure::from),
-            "assert" => self.assert(module, &json, scope),
+            "debug" => self.debug(module, args, places, scope).map_err(Failure::from),
+            "assert" => self.assert(places, &json, scope),
             "fail" => Err(fail(&json)),
             "set_fact" => Ok(set_fact(args)),
             "set_stats" => super::custom_stats::set_stats(args),
@@ -50,7 +54,7 @@ impl HostRun {
         ended.unwrap_or_else(Attempt::from_failure)
     }
 
-    fn debug(&self, module: &ModuleUse, args: &Map, scope: &Scope) -> Result<Attempt> {
+    fn debug(&self, module: &ModuleUse, args: &Map, places: &Places, scope: &Scope) -> Result<Attempt> {
         let wanted = args.get(&StrKey("verbosity")).map(python_str).and_then(|text| text.parse::<u8>().ok());
         if wanted.unwrap_or(0) > self.play.engine.options.verbosity {
             let mut attempt = Attempt::skipped(Value::from(""));
@@ -64,24 +68,26 @@ impl HostRun {
         let mut warnings = Vec::new();
         match args.get(&StrKey("var")) {
             Some(Value::Str(text)) => {
-                let node = module.args.get("var").map(|(_, node)| node);
+                let node = places.get("var").map(|(_, node)| node);
                 let span = node.map_or(module.name_span, crate::yaml::Node::place);
                 let templates = &self.play.engine.templates;
-                if node.is_some_and(|node| node.tag == Some(crate::yaml::Tag::Unsafe)) {
+                // A template may name a variable of the source that holds the expression.
+                let source = node.and_then(|node| match node.has_template() {
+                    true => self.behind(node, scope),
+                    false => (node.tag != Some(crate::yaml::Tag::Unsafe)).then(|| node.clone()),
+                });
+                let Some(source) = source else {
                     let said = format!("Encountered untrusted template or expression: '{text}'");
-                    return Err(Diagnostic::task(
-                        "H0032",
-                        format!("`{text}` is marked as unsafe: it is no expression"),
-                    )
-                    .with_registered(said)
-                    .with_label(span, "marked with `!unsafe`"));
-                }
-                // `var: "{{ name }}"` is a template of an expression's text, as Ansible has it.
-                let value = match node {
-                    Some(node) if node.has_template() => templates.render(node, scope),
-                    _ => templates.expression(text, span, scope),
+                    return Err(Diagnostic::task("H0032", format!("`{text}` is data: it is no expression"))
+                        .with_registered(said)
+                        .with_label(span, "not from a playbook")
+                        .with_hint("debug: {var: NAME}"));
                 };
-                let value = match value {
+                let value = match templates.expression(text, source.place(), scope) {
+                    Ok(value) if crate::template::is_omit(&value) => {
+                        warnings.push(OMITTED.to_owned());
+                        Value::from("<<Omit>>")
+                    }
                     Ok(value) => value,
                     Err(diagnostic) if diagnostic.code == "T0101" => {
                         warnings.push(diagnostic.registered().to_owned());
@@ -98,8 +104,8 @@ impl HostRun {
                     format!("`var` needs an expression, found {}", other.type_name()),
                 )
                 .with_registered(format!(
-                    "argument 'var' is of type {} and we were unable to convert to str: {said}",
-                    other.type_name()
+                    "argument 'var' is of type {} and we were unable to convert to _check_type_str_no_conversion: {said}",
+                    python_type(other)
                 ))
                 .with_label(module.name_span, "here")
                 .with_hint("debug: {var: NAME}"));
@@ -114,9 +120,21 @@ impl HostRun {
         Ok(attempt)
     }
 
-    fn assert(&self, module: &ModuleUse, json: &Json, scope: &Scope) -> Result<Attempt, Failure> {
+    /// The text of the source that a template names and is nothing but, over several such steps.
+    fn behind(&self, node: &crate::yaml::Node, scope: &Scope) -> Option<crate::yaml::Node> {
+        let mut node = node.clone();
+        for _ in 0..20 {
+            node = self.play.engine.templates.named_source(&node, scope)?;
+            if !node.has_template() {
+                return (node.tag.is_none() && node.as_str().is_some()).then_some(node);
+            }
+        }
+        None
+    }
+
+    fn assert(&self, places: &Places, json: &Json, scope: &Scope) -> Result<Attempt, Failure> {
         let templates = &self.play.engine.templates;
-        let Some((_, that)) = module.args.get("that") else {
+        let Some((_, that)) = places.get("that") else {
             return Err(Diagnostic::task("H0013", "`assert` has no `that`").into());
         };
         let items: Vec<crate::yaml::Node> = match that.as_list() {

@@ -18,7 +18,7 @@ impl HostRun {
         super::conditions::keyword(task, "delegate_to")?;
         let host = task_delegate(self, task, scope).ok().flatten().filter(|host| *host != self.host)?;
         let vars = self.play.host_scope(&host);
-        let address = ["ansible_host", "ansible_ssh_host"]
+        let address = ["ansible_ssh_host", "ansible_host"]
             .iter()
             .find_map(|name| self.play.engine.templates.variable(name, &vars).ok().flatten())
             .map(|value| python_str(&value))
@@ -100,8 +100,9 @@ impl HostRun {
         } else {
             connection
         };
-        let address = get(&["ansible_host", "ansible_ssh_host"])?.unwrap_or_else(|| delegate.to_string());
-        let port = setting(&["ansible_port", "ansible_ssh_port"], "port", "port")?;
+        // Of the general name and ssh's own the latter counts, as in Ansible.
+        let address = get(&["ansible_ssh_host", "ansible_host"])?.unwrap_or_else(|| delegate.to_string());
+        let port = setting(&["ansible_ssh_port", "ansible_port"], "port", "port")?;
         let port = port
             .map(|text| {
                 text.trim().parse::<u16>().map_err(|_| {
@@ -121,7 +122,7 @@ impl HostRun {
                 ssh_args.extend(split_shell(&python_str(text)));
             }
         }
-        let password = get(&["ansible_password", "ansible_ssh_password", "ansible_ssh_pass"])?
+        let password = get(&["ansible_ssh_password", "ansible_ssh_pass", "ansible_password"])?
             .or_else(|| self.play.engine.options.defaults.get("password").map(python_str));
         if let Some(password) = &password {
             self.play.engine.redactor.learn(password);
@@ -164,6 +165,15 @@ impl HostRun {
                     .unwrap_or_default(),
                 exe: setting(&[&own_exe, "ansible_become_exe"], "become_exe", "become_exe")?
                     .filter(|exe| !exe.is_empty()),
+                same_user: self.play.engine.options.defaults.get("become_allow_same_user").is_some_and(Value::truthy),
+                chdir: match get(&["ansible_sudo_chdir"])? {
+                    Some(folder) => Some(folder),
+                    None => {
+                        let set = self.play.engine.templates.host().setting(Some(("become", "sudo")), "sudo_chdir")?;
+                        set.filter(|set| set.value != Value::Null).map(|set| python_str(&set.value))
+                    }
+                }
+                .filter(|folder| method == "sudo" && !folder.is_empty()),
                 prompts: match vars.get("ansible_su_prompt_l10n") {
                     Some(_) => match self.play.engine.templates.variable("ansible_su_prompt_l10n", vars)? {
                         Some(Value::List(words)) => words.iter().map(python_str).collect(),
@@ -184,7 +194,7 @@ impl HostRun {
             connection,
             address,
             port,
-            user: setting(&["ansible_user", "ansible_ssh_user"], "remote_user", "remote_user")?,
+            user: setting(&["ansible_ssh_user", "ansible_user"], "remote_user", "remote_user")?,
             key_file: get(&["ansible_ssh_private_key_file", "ansible_private_key_file"])?
                 .or_else(|| self.play.engine.options.defaults.get("private_key_file").map(python_str)),
             ssh_args,

@@ -6,19 +6,20 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use tokio::sync::mpsc;
 
+use super::arguments::argument_error;
 use super::conditions::{stacked, truth};
 use super::inputs::Take;
 use super::interp::HostRun;
 use super::result::Attempt;
-use crate::diag::{Diagnostic, Result, Span};
+use crate::diag::{Diagnostic, Result};
 use crate::event::{EventKind, Progress, Stream, TaskId};
-use crate::modules::{ArgError, Call, Failure, ModuleEntry, PathPart, RunsOn};
+use crate::modules::{Call, Failure, ModuleEntry, RunsOn};
 use crate::playbook::{ModuleUse, Task};
 use crate::secret::Secret;
 use crate::template::is_omit;
-use crate::value::{Key, Map, StrKey, Value, insert, python_str};
+use crate::value::{Key, Map, Value, insert, python_str};
 use crate::vars::Scope;
-use crate::yaml::{Node, NodeData};
+use crate::yaml::Node;
 
 impl HostRun {
     /// Renders the arguments, calls the module, and gives what came of it.
@@ -63,7 +64,7 @@ impl HostRun {
             Err(diagnostic) => return Attempt::error(diagnostic),
         };
         if module.entry.meta.runs_on == RunsOn::Engine {
-            let work = self.builtin(task, module, &args, json, scope, no_log);
+            let work = self.builtin(task, module, (&args, &places), json, scope, no_log);
             return match limit {
                 Some(seconds) => tokio::time::timeout(Duration::from_secs(seconds), work)
                     .await
@@ -141,7 +142,7 @@ impl HostRun {
             }
         };
         if let Some((job, call)) = job.filter(|(job, _)| job.poll > 0.0 && !attempt.failed()) {
-            attempt = self.wait_for_job(job, attempt, &call, &spec).await;
+            attempt = self.wait_for_job(task.id, job, attempt, &call, &spec).await;
         }
         attempt.arguments = arguments;
         attempt.secrets = secrets;
@@ -166,75 +167,6 @@ impl HostRun {
         }
         let value = self.play.engine.templates.variable(&name, scope)?.map(|value| python_str(&value));
         Ok(value.filter(|text| !text.is_empty() && !text.starts_with("auto")))
-    }
-
-    /// The arguments by name with the places they come from; `module_defaults` below them.
-    pub(super) fn arguments(
-        &self,
-        task: &Task,
-        module: &ModuleUse,
-        scope: &Scope,
-    ) -> Result<(Map, IndexMap<Arc<str>, (Span, Node)>)> {
-        let templates = &self.play.engine.templates;
-        let mut places: IndexMap<Arc<str>, (Span, Node)> = IndexMap::new();
-        let mut args = Map::new();
-        for (key, value, node) in self.module_defaults(task, module, scope)? {
-            places.insert(Arc::clone(&key), (node.place(), node));
-            set_arg(&mut args, module.entry, key, value);
-        }
-        if let Some(node) = &module.args_template {
-            match templates.render(node, scope)? {
-                Value::Map(map) => {
-                    for (key, value) in map.iter() {
-                        places.insert(key.text(), (node.place(), node.clone()));
-                        set_arg(&mut args, module.entry, key.text(), value.clone());
-                    }
-                }
-                Value::Null => {}
-                Value::Str(text) if module.entry.meta.free_form.is_some() => {
-                    let name: Arc<str> = module.entry.meta.free_form.unwrap_or_default().into();
-                    places.insert(Arc::clone(&name), (node.place(), node.clone()));
-                    set_arg(&mut args, module.entry, name, Value::Str(text));
-                }
-                other => {
-                    let found = format!("the arguments must be a mapping, found {}", other.type_name());
-                    let name = module.entry.meta.full_name;
-                    return Err(Diagnostic::source("P0153", found.clone())
-                        .with_registered(format!("Task failed: Finalization of task args for '{name}' failed: {found}"))
-                        .with_label(node.place(), "rendered to something else")
-                        .with_hint("write `name: value` lines, or a template that gives a mapping"));
-                }
-            }
-        }
-        for (name, (span, node)) in &module.args {
-            let name = if name.contains("{{") {
-                match templates.render(&Node::text(Arc::clone(name), *span), scope)? {
-                    Value::Str(name) => name,
-                    other => {
-                        let kind = python_type(&other);
-                        let message = format!("Invalid variable name '{}' of type '{kind}'.", python_str(&other));
-                        return Err(Diagnostic::task("H0025", message)
-                            .with_label(*span, "rendered to no text")
-                            .with_hint("the template of a name gives text"));
-                    }
-                }
-            } else {
-                Arc::clone(name)
-            };
-            let value = if keeps_expressions(module.entry, &name) {
-                node.to_value()
-            } else {
-                templates.render(node, scope).map_err(|error| finalizing(module.entry, &name, error))?
-            };
-            places.insert(Arc::clone(&name), (*span, node.clone()));
-            if is_omit(&value) {
-                args.shift_remove(&StrKey(&name));
-            } else {
-                set_arg(&mut args, module.entry, name, value);
-            }
-        }
-        self.backend_defaults(task, module, scope, &mut args, &mut places)?;
-        Ok((args, places))
     }
 
     /// The folder of the controller that `copy` brings to the host: Ansible's result has it as `src`.
@@ -364,19 +296,6 @@ fn time_limit(value: &Value) -> Result<u64> {
         .ok_or_else(|| wrong(format!("Timeout {seconds} is invalid, {range}")))
 }
 
-/// What Python calls the type of a value.
-fn python_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "NoneType",
-        Value::Bool(_) => "bool",
-        Value::Int(_) => "int",
-        Value::Float(_) => "float",
-        Value::List(_) => "list",
-        Value::Map(_) => "dict",
-        _ => "str",
-    }
-}
-
 /// A call's arguments as they are shown: secret ones by Ansible's word for them.
 fn shown_arguments(entry: &ModuleEntry, json: &serde_json::Value) -> Map {
     let serde_json::Value::Object(args) = json else { return Map::new() };
@@ -415,75 +334,6 @@ fn secret_arguments(entry: &ModuleEntry, json: &serde_json::Value) -> Vec<Secret
         }
     }
     found
-}
-
-/// Arguments that hold bare expressions, which the engine evaluates itself.
-fn keeps_expressions(entry: &ModuleEntry, name: &str) -> bool {
-    matches!((entry.meta.name, name), ("assert", "that") | ("debug", "var"))
-}
-
-/// A failure of an argument's template, as registered results tell it.
-fn finalizing(entry: &ModuleEntry, name: &str, error: Diagnostic) -> Diagnostic {
-    let name = if entry.meta.free_form == Some(name) { "_raw_params" } else { name };
-    error
-        .within(&format!("Error while resolving value for '{name}': "))
-        .within(&format!("Finalization of task args for '{}' failed: ", entry.meta.full_name))
-}
-
-/// Sets an argument under its own name, whatever alias was used.
-pub(super) fn set_arg(args: &mut Map, entry: &ModuleEntry, name: Arc<str>, value: Value) {
-    if let Some(spec) = entry.spec().arg(&name)
-        && *spec.name != *name
-    {
-        // Two names of one argument: the later one counts, and the check sees only one.
-        args.shift_remove(&StrKey(&spec.name));
-    }
-    args.insert(Key::Str(name), value);
-}
-
-/// Gives argument errors their places; the first leads, the others are notes.
-pub(super) fn argument_error(
-    module: &ModuleUse,
-    errors: &[ArgError],
-    places: &IndexMap<Arc<str>, (Span, Node)>,
-) -> Diagnostic {
-    let Some(first) = errors.first() else {
-        return Diagnostic::internal("arguments were refused without a reason");
-    };
-    let mut diagnostic = Diagnostic::source(first.code, first.message.clone());
-    diagnostic.kind = crate::diag::Kind::Task;
-    let span = match first.path.first() {
-        Some(PathPart::Key(name)) => match places.get(name.as_str()) {
-            Some((key, node)) if first.on_key => {
-                let _ = node;
-                *key
-            }
-            Some((_, node)) => descend(node, &first.path[1..]),
-            None => module.name_span,
-        },
-        _ => module.name_span,
-    };
-    diagnostic = diagnostic.with_label(span, first.label.clone());
-    if let Some(hint) = &first.hint {
-        diagnostic = diagnostic.with_hint(hint.clone());
-    }
-    for error in &errors[1..] {
-        diagnostic = diagnostic.with_note(error.message.clone());
-    }
-    diagnostic
-}
-
-/// The place of a path inside a node.
-fn descend(node: &Node, path: &[PathPart]) -> Span {
-    let inner = match (path.first(), &node.data) {
-        (Some(PathPart::Key(key)), NodeData::Map(_)) => node.get(key),
-        (Some(PathPart::Index(index)), NodeData::List(items)) => items.get(*index),
-        _ => None,
-    };
-    match inner {
-        Some(inner) => descend(inner, &path[1..]),
-        None => node.place(),
-    }
 }
 
 /// Gathers output into whole lines, so that a secret is never cut in two.

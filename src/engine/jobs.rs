@@ -8,6 +8,7 @@ use super::interp::HostRun;
 use super::result::Attempt;
 use super::target::TargetSpec;
 use crate::diag::{Diagnostic, Kind, Result};
+use crate::event::{EventKind, JobState, TaskId};
 use crate::map;
 use crate::modules::{Call, Failure, ModuleEntry, RunsOn};
 use crate::playbook::Task;
@@ -46,23 +47,46 @@ impl HostRun {
     }
 
     /// Waits for a job that was started, as long as it may take. A connection that is lost meanwhile is made anew.
-    pub(super) async fn wait_for_job(&self, job: Job, started: Attempt, call: &Call, spec: &TargetSpec) -> Attempt {
+    pub(super) async fn wait_for_job(
+        &self,
+        task: TaskId,
+        job: Job,
+        started: Attempt,
+        call: &Call,
+        spec: &TargetSpec,
+    ) -> Attempt {
         let Some(id) = started.result.get(&StrKey("ansible_job_id")).map(python_str) else { return started };
+        let tell = |state| self.emit(EventKind::Job { task, id: id.clone(), state });
+        let ended = self.watch_job(&id, job, started, call, spec, &|| tell(JobState::Running)).await;
+        tell(if ended.failed() { JobState::Failed } else { JobState::Done });
+        ended
+    }
+
+    async fn watch_job(
+        &self,
+        id: &str,
+        job: Job,
+        started: Attempt,
+        call: &Call,
+        spec: &TargetSpec,
+        goes_on: &(dyn Fn() + Sync),
+    ) -> Attempt {
         #[expect(clippy::cast_precision_loss, reason = "seconds")]
         let mut left = job.limit as f64;
         let mut last = started;
         while left > 0.0 {
             tokio::time::sleep(Duration::from_secs_f64(job.poll)).await;
             left -= job.poll;
-            match self.ask_job(&id, "status", call, spec).await {
+            match self.ask_job(id, "status", call, spec).await {
                 Ok(outcome) => {
                     let finished = outcome.result.get(&StrKey("finished")).is_some_and(Value::truthy);
                     last = Attempt::from_outcome(outcome);
                     if finished {
                         // The result was taken; what stays behind is of no use.
-                        let _ = self.ask_job(&id, "cleanup", call, spec).await;
+                        let _ = self.ask_job(id, "cleanup", call, spec).await;
                         return last;
                     }
+                    goes_on();
                 }
                 Err(failure) if failure.diagnostic.kind == Kind::Unreachable => {
                     self.play.engine.targets.reset(&spec.host).await;
@@ -71,7 +95,7 @@ impl HostRun {
                     }
                 }
                 Err(failure) => {
-                    let _ = self.ask_job(&id, "cleanup", call, spec).await;
+                    let _ = self.ask_job(id, "cleanup", call, spec).await;
                     return Attempt::from_failure(failure);
                 }
             }

@@ -180,11 +180,15 @@ impl LookupHost for ControllerFiles {
             .collect()
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        let bytes = crate::diag::read::read_source(path).map_err(|error| {
+    fn read_sealed(&self, path: &Path) -> Result<Vec<u8>> {
+        crate::diag::read::read_source(path).map_err(|error| {
             Diagnostic::local("H0022", format!("cannot read `{}` on the controller: {error}", path.display()))
                 .with_hint("check that the file exists and that you may read it")
-        })?;
+        })
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        let bytes = self.read_sealed(path)?;
         if bytes.starts_with(b"$ANSIBLE_VAULT")
             && let Ok(text) = std::str::from_utf8(&bytes)
         {
@@ -276,6 +280,14 @@ mod tests {
             learn: Arc::new(|_| {}),
             settings: Arc::new(|_, _| Ok(None)),
         }
+    }
+
+    #[test]
+    fn a_sealed_file_can_be_looked_at_without_its_password() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "$ANSIBLE_VAULT;1.1;AES256\n00\n").unwrap();
+        assert!(files().read_sealed(file.path()).unwrap().starts_with(b"$ANSIBLE_VAULT;"));
+        assert_eq!(files().read(file.path()).unwrap(), b"");
     }
 
     /// A server for one request: answers with `text`; what was asked comes back.

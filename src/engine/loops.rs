@@ -9,12 +9,14 @@ use crate::diag::{Diagnostic, Result};
 use crate::event::Status;
 use crate::playbook::Task;
 use crate::value::{Map, Value, insert, python_str};
-use crate::vars::{Layer, Level, Scope};
+use crate::vars::{Entry, Layer, Level, Scope};
 use crate::yaml::Node;
 
 /// The loop of a task.
 pub(super) struct Loop {
     pub items: Vec<Value>,
+    /// The source of items that are texts of the playbook, without a template in them: those may be conditions.
+    literals: Vec<Option<Node>>,
     pub var: String,
     pub index_var: Option<String>,
     pub label: Option<Node>,
@@ -102,8 +104,16 @@ impl HostRun {
             }
             None => 0.0,
         };
+        let source = match node.as_list() {
+            Some(_) => Some(node.clone()),
+            None => templates.named_source(node, scope),
+        };
+        let nodes = source.as_ref().and_then(Node::as_list).filter(|nodes| nodes.len() == items.len());
+        let literals = nodes.unwrap_or_default().iter().zip(&items);
+        let literals = literals.map(|(node, item)| super::settle::literal(node, item).then(|| node.clone())).collect();
         Ok(Some(Loop {
             items,
+            literals,
             var: text("loop_var")?.unwrap_or_else(|| "item".to_owned()),
             index_var: text("index_var")?,
             label: control.and_then(|control| control.get("label")).cloned(),
@@ -165,7 +175,11 @@ impl Loop {
             }
             entries.push((Arc::from("ansible_loop"), Value::from(info)));
         }
-        Layer::data(Level::Magic, "loop", entries)
+        let mut layer = Layer::data(Level::Magic, "loop", entries);
+        if let Some(Some(node)) = self.literals.get(index) {
+            Arc::make_mut(&mut layer.entries).insert(Arc::from(self.var.as_str()), Entry::Lazy(node.clone()));
+        }
+        layer
     }
 }
 

@@ -4,6 +4,7 @@
 //! hosts and [`Loads`] for files. `run` walks plays and batches, `schedule` keeps hosts in
 //! step, `interp` walks one host through blocks and handlers, `task` runs one task.
 
+mod arguments;
 mod backends;
 mod builtin;
 mod conditions;
@@ -27,6 +28,7 @@ mod person;
 mod play;
 mod prompts;
 mod reconnect;
+mod reserved;
 mod result;
 mod run;
 mod schedule;

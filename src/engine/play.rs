@@ -192,6 +192,7 @@ impl PlayRun {
             play_vars.iter().flat_map(|layer| layer.entries.iter().map(|(name, entry)| (&**name, entry.span()))),
             "play variable",
         );
+        run.warn_reserved_of_play();
         run.batches(&early, strategy).await
     }
 
@@ -287,7 +288,10 @@ impl PlayRun {
             for item in &items {
                 let scope = self.scope(host, None, None, &Frames::default());
                 match self.vars_file(item, &scope) {
-                    Ok(Some(layer)) => lock(&self.vars_files).entry(Arc::clone(host)).or_default().push(layer),
+                    Ok(Some(layer)) => {
+                        self.warn_reserved_layers([&layer]);
+                        lock(&self.vars_files).entry(Arc::clone(host)).or_default().push(layer);
+                    }
                     Ok(None) => {}
                     Err(diagnostic) => {
                         self.engine.sink.emit(Some(host), EventKind::Error { diagnostic });

@@ -220,6 +220,13 @@ impl Engine {
         let forks = Arc::new(Semaphore::new(options.forks.max(1)));
         let started = AtomicBool::new(options.start_at_task.is_none());
         let Parts { templates, hosts, targets, loader, sink, redactor, cancel, person, fact_cache } = parts;
+        let (told, warnings) = (Mutex::new(IndexSet::new()), sink.clone());
+        templates.on_warning(Box::new(move |diagnostic| {
+            let key = format!("{}{:?}", diagnostic.message, diagnostic.span());
+            if lock(&told).insert(key) {
+                warnings.emit(None, EventKind::Warning { diagnostic });
+            }
+        }));
         Arc::new(Self {
             options,
             templates,

@@ -10,7 +10,7 @@ use crate::diag::Diagnostic;
 use crate::playbook::{Context, ContextKind, Item, Role, Task};
 use crate::value::{Map, Value, insert};
 use crate::vars::{Entry, HostVars, Layer, Level, Origin, Scope};
-use crate::yaml::Node;
+use crate::yaml::{Node, NodeData};
 
 /// Variables of dynamic includes around a task: loop variables and parameters, outermost first.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +48,10 @@ impl PlayRun {
         layers.extend(self.engine.options.layers.iter().cloned());
         layers.push(self.magic(host, context));
         if let Some(task) = task {
-            layers.push(Layer::data(Level::Magic, "hostctl", [("ansible_search_path".into(), self.search_path(task))]));
+            let mut own =
+                Layer::data(Level::Magic, "hostctl", [("ansible_search_path".into(), self.search_path(task))]);
+            Arc::make_mut(&mut own.entries).insert("environment".into(), environment(task));
+            layers.push(own);
         }
         Scope::from_layers(layers).merging(self.engine.options.hash_merge)
     }
@@ -131,6 +134,8 @@ impl PlayRun {
             self.engine.redactor.learn(&password);
         }
         records.insert(Arc::clone(host), Arc::clone(&record));
+        drop(records);
+        self.warn_reserved_layers(&record.layers);
         Some(record)
     }
 
@@ -332,6 +337,21 @@ fn imported_names(items: &[Item], names: &mut Vec<Arc<str>>) {
                 imported_names(&role.tasks, names);
             }
         }
+    }
+}
+
+/// The variable `environment`: what the keyword says for a task, outermost first, whatever a playbook sets of that name.
+fn environment(task: &Task) -> Entry {
+    let mut nodes: Vec<Node> = Vec::new();
+    for node in super::conditions::stacked(task, "environment").into_iter().filter(|node| !node.is_null()) {
+        match node.as_list() {
+            Some(items) => nodes.extend(items.iter().cloned()),
+            None => nodes.push(node.clone()),
+        }
+    }
+    match nodes.first().map(Node::place) {
+        Some(span) => Entry::Lazy(Node { span, data: NodeData::List(nodes.into()), tag: None, alias: None }),
+        None => Entry::Data(Value::List(Arc::default()), None),
     }
 }
 

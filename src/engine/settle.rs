@@ -14,6 +14,23 @@ use crate::value::{Map, StrKey, Value, insert, python_str};
 use crate::vars::{Entry, Scope};
 use crate::yaml::Node;
 
+/// A variable that `set_fact` sets. A text that stands in the playbook as it is stays source, and may be a condition
+/// (`when: "{{ name }}"`), and a sealed one stays sealed until it is used; whatever came out of a template is data.
+fn fact_entry(task: &Task, name: &str, value: &Value) -> Entry {
+    if let crate::playbook::Action::Module(module) = &task.action
+        && let Some((_, node)) = module.args.get(name)
+        && (node.tag == Some(crate::yaml::Tag::Vault) || literal(node, value))
+    {
+        return Entry::Lazy(node.clone());
+    }
+    Entry::Data(value.clone(), Some(task.label_span))
+}
+
+/// True for the source of a text without a template.
+pub(super) fn literal(node: &Node, value: &Value) -> bool {
+    node.tag.is_none() && !node.has_template() && node.as_str().is_some() && node.as_str() == value.as_str()
+}
+
 impl HostRun {
     /// Takes what a result says about the host: facts, set facts, included variables.
     pub(super) fn apply(&self, task: &Task, attempt: &Attempt, delegate_scope: &Scope) {
@@ -23,6 +40,10 @@ impl HostRun {
             crate::playbook::Action::Module(module) => module.entry.meta.name,
             crate::playbook::Action::Include(_) | crate::playbook::Action::Dynamic(_) => return,
         };
+        // Facts that are only shown are nobody's.
+        if name == "debug" {
+            return;
+        }
         let flag = |name| self.keyword_flag(task, name, delegate_scope).ok().flatten() == Some(true);
         let delegate = if keyword(task, "delegate_to").is_some() && flag("delegate_facts") {
             super::scope::delegate_of(delegate_scope)
@@ -52,7 +73,7 @@ impl HostRun {
                 "set_fact" => {
                     let cacheable = attempt.result.get(&StrKey("_ansible_facts_cacheable")).is_some_and(Value::truthy);
                     for (key, value) in facts.iter() {
-                        state.set(&key.text(), Entry::Data(value.clone(), Some(task.label_span)));
+                        state.set(&key.text(), fact_entry(task, &key.text(), value));
                     }
                     if cacheable {
                         state.merge_facts(facts);
@@ -74,6 +95,15 @@ impl HostRun {
             if kept {
                 self.play.engine.states.keep_facts(&host, &state);
             }
+        }
+        let place = |name: &str| match &task.action {
+            crate::playbook::Action::Module(module) => module.args.get(name).map(|(span, _)| *span),
+            _ => None,
+        };
+        if matches!(name, "set_fact" | "include_vars") {
+            let set = facts.keys().filter_map(|key| key.as_str());
+            let read = |name: &str| included.get(name).and_then(Entry::span);
+            self.play.warn_reserved(set.map(|name| (name, read(name).or_else(|| place(name)))));
         }
         if name == "set_fact" {
             self.play
@@ -160,7 +190,10 @@ impl HostRun {
                 }
             }
         };
-        if let Some(name) = task.keywords.get("register").and_then(Node::as_str) {
+        if let Some((name, node)) =
+            task.keywords.get("register").and_then(|node| node.as_str().map(|name| (name, node)))
+        {
+            self.play.warn_reserved([(name, Some(node.place()))]);
             let value = Value::from(attempt.result.clone());
             let hosts = if run_once {
                 self.play.present(&lock(&self.play.batch).clone())

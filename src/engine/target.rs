@@ -60,6 +60,10 @@ pub struct Become {
     pub flags: Vec<String>,
     /// `become_exe`.
     pub exe: Option<String>,
+    /// Who is that user already becomes it all the same (`become_allow_same_user`).
+    pub same_user: bool,
+    /// `ansible_sudo_chdir`: the folder that `sudo` is started in.
+    pub chdir: Option<String>,
     /// `ansible_su_prompt_l10n`: what `su` asks for a password with; empty for the known languages.
     pub prompts: Vec<String>,
 }

@@ -173,6 +173,7 @@ impl HostRun {
     /// Tells that a task starts on these hosts.
     pub(super) fn tell_start(&self, task: &Arc<Task>, hosts: Vec<Arc<str>>, here: &Here) {
         let module = task.action.name().to_string();
+        self.play.warn_reserved_of_task(task);
         self.play.engine.sink.emit(
             None,
             EventKind::TaskStarted {

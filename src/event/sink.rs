@@ -162,7 +162,10 @@ impl Sink {
                     return inner.deliver_output(self, &key, shown);
                 }
             }
-            EventKind::ItemDone { task, .. } | EventKind::HostDone { task, .. } | EventKind::Retry { task, .. } => {
+            EventKind::ItemDone { task, .. }
+            | EventKind::HostDone { task, .. }
+            | EventKind::Retry { task, .. }
+            | EventKind::Job { task, .. } => {
                 inner.release(self, Some((host, *task)));
             }
             EventKind::Recap { .. } | EventKind::RunEnded { .. } => inner.release(self, None),

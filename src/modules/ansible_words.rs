@@ -43,6 +43,9 @@ pub fn ansible_message(entry: &ModuleEntry, called: &str, errors: &[ArgError]) -
         return None;
     }
     unknown.sort_unstable();
+    if entry.meta.name == "shell" && unknown.contains(&"expand_argument_vars") {
+        return Some(format!("Unsupported parameters for ({called}) module: expand_argument_vars"));
+    }
     if OPTIONS.contains(&entry.meta.name) {
         return Some(format!("Invalid options for {called}: {}", unknown.join(",")));
     }
@@ -100,6 +103,19 @@ pub(super) fn reason(wanted: &str, value: &Value) -> String {
 
 /// `argument 'x' is of type str and we were unable to convert to int: ...`
 pub(super) fn wrong_type(name: &str, expected: &str, value: &Value) -> String {
+    if expected == "a whole number" {
+        let why = match value {
+            Value::Str(_) => format!("invalid literal for int() with base 10: {}", python_repr(value)),
+            _ => format!(
+                "int() argument must be a string, a bytes-like object or a real number, not '{}'",
+                type_name(value)
+            ),
+        };
+        return format!(
+            "argument '{name}' is of type {} and we were unable to convert to int: {why}",
+            type_name(value)
+        );
+    }
     let wanted = match expected {
         "a boolean" => "bool",
         "an integer" => "int",
@@ -127,6 +143,16 @@ mod tests {
     #[test]
     fn the_words_are_ansibles() {
         check("replace", Map::new(), "missing required arguments: path, regexp");
+        check(
+            "pause",
+            map! { "seconds" => "0.5" },
+            "argument 'seconds' is of type str and we were unable to convert to int: invalid literal for int() with base 10: '0.5'",
+        );
+        check(
+            "shell",
+            map! { "cmd" => "x", "expand_argument_vars" => false },
+            "Unsupported parameters for (shell) module: expand_argument_vars",
+        );
         check("script", Map::new(), "one of the following is required: _raw_params, cmd");
         check("fetch", Map::new(), "src and dest are required");
         check("copy", map! { "src" => "x" }, "dest is required");

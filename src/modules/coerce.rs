@@ -198,6 +198,7 @@ impl Work<'_> {
             "a boolean" => "true or false",
             "an integer" => "a whole number without quotes or unit, such as 8080",
             "a number" => "a number such as 0.5",
+            "a whole number" => "a whole number such as 30",
             "a list" => "a list: `[a, b]`, or `- a` lines",
             "a mapping" => "a mapping: `{name: value}`, or `name: value` lines",
             _ => "`hostctl doc` with the module's name shows what each argument takes",
@@ -248,6 +249,19 @@ impl Work<'_> {
                     self.wrong(path, "an integer", value);
                     None
                 }
+            }
+            // Python's `int()`: numbers lose their fraction, a text must be whole.
+            ArgType::Float if arg.format.as_deref() == Some("whole") => {
+                let number = match value {
+                    Value::Bool(flag) => Some(if *flag { 1.0 } else { 0.0 }),
+                    Value::Str(_) if integer(value).is_none() => None,
+                    other => float(other).map(f64::trunc),
+                };
+                if let Some(number) = number {
+                    return serde_json::Number::from_f64(number).map(Json::Number);
+                }
+                self.wrong(path, "a whole number", value);
+                None
             }
             ArgType::Float => {
                 if let Some(float) = float(value) {

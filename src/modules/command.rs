@@ -158,6 +158,7 @@ impl Module for Shell {
         summary: "Run a command line with a shell",
         aliases: &[("cmd", &["_raw_params"])],
         free_form: Some("cmd"),
+        refused: &[("expand_argument_vars", "the shell expands variables itself")],
         ..Meta::NONE
     };
 

@@ -66,6 +66,7 @@ impl Shape {
             (["string"], _) => Self::plain(ArgType::Str),
             (["boolean"], _) => Self::plain(ArgType::Bool),
             (["integer"], _) => Self::plain(ArgType::Int),
+            (["number"], Some("whole")) => Self { ty: ArgType::Float, choices, format: format.map(str::to_owned) },
             (["number"], _) => Self::plain(ArgType::Float),
             (["object"], _) => Self::plain(ArgType::Dict),
             (["array"], _) => {

@@ -534,9 +534,11 @@ engine_module!(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PauseArgs {
-    /// Minutes to wait.
+    /// Minutes to wait. Fractions are cut off.
+    #[schemars(extend("format" = "whole"))]
     pub minutes: Option<f64>,
-    /// Seconds to wait.
+    /// Seconds to wait. Fractions are cut off.
+    #[schemars(extend("format" = "whole"))]
     pub seconds: Option<f64>,
     /// What to ask; the answer is `user_input` of the result.
     pub prompt: Option<String>,

@@ -251,8 +251,24 @@ impl ModuleEntry {
     }
 
     /// Runs the module with coerced arguments, on this thread.
-    pub fn run(&self, cx: Cx, args: serde_json::Value) -> Result<Outcome, Failure> {
+    pub fn run(&self, cx: Cx, mut args: serde_json::Value) -> Result<Outcome, Failure> {
+        self.fall_back(&cx, &mut args);
         (self.run)(cx, args)
+    }
+}
+
+impl ModuleEntry {
+    /// Arguments that a variable of the host's environment gives where the task does not: Ansible has one.
+    fn fall_back(&self, cx: &Cx, args: &mut serde_json::Value) {
+        const NAME: &str = "ANSIBLE_UNSAFE_WRITES";
+        let own = cx.environment().iter().rev().find(|(name, _)| name == NAME).map(|(_, value)| value.clone());
+        let Some(value) = own.or_else(|| std::env::var(NAME).ok()) else { return };
+        if super::coerce::to_bool(&Value::from(value)) == Some(true)
+            && self.spec().arg("unsafe_writes").is_some()
+            && let Some(args) = args.as_object_mut()
+        {
+            args.entry("unsafe_writes").or_insert(serde_json::Value::Bool(true));
+        }
     }
 }
 

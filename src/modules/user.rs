@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::call::Failure;
 use super::cx::Cx;
 use super::group::State;
+use super::refusal::refused;
 use super::spec::{Meta, Module};
 use super::types::HostPath;
 use super::user_key;
@@ -155,13 +156,18 @@ impl Module for User {
     };
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
+        let given =
+            [("umask", args.umask.is_some()), ("uid_min", args.uid_min.is_some()), ("uid_max", args.uid_max.is_some())];
+        if let Some((name, _)) = given.iter().find(|(_, given)| args.local && *given) {
+            return Err(refused("M0006", format!("'{name}' can not be used with 'local'")));
+        }
         if args.append && args.groups.is_none() {
-            cx.warn("`append` is set, but no `groups` are given");
+            cx.warn("'append' is set, but no 'groups' are specified. Use 'groups' for appending new groups.This will change to an error in Ansible 2.14.");
         }
         if let Some(password) = &args.password
             && !looks_hashed(password)
         {
-            cx.warn("the password appears not to have been hashed; `password_hash('sha512')` makes what this argument needs");
+            cx.warn("The input password appears not to have been hashed. The 'password' argument must be encrypted for this module to work properly.");
         }
         let mut result = map! { "name" => args.name.clone(), "state" => args.state.name() };
         let present = if args.local {

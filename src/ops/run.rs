@@ -190,9 +190,13 @@ async fn play(
     id: &str,
 ) -> (ExitCode, Vec<(String, String)>) {
     let warn_sink = sink.clone();
-    let pool: Arc<dyn Targets> = Arc::new(agent::Pool::new(agent::Options::new(Arc::new(move |diagnostic| {
+    let options = agent::Options::new(Arc::new(move |diagnostic| {
         warn_sink.emit(None, EventKind::Warning { diagnostic });
-    }))));
+    }));
+    let trace_sink = sink.clone();
+    let trace =
+        Arc::new(move |host: &Arc<str>, text| trace_sink.emit(Some(host), EventKind::Trace { text, inner: false }));
+    let pool: Arc<dyn Targets> = Arc::new(agent::Pool::new(agent::Options { trace, ..options }));
     let mut defaults = request.defaults.clone();
     for (name, secret) in [("password", &request.login_password), ("become_password", &request.become_password)] {
         if let Some(secret) = secret {

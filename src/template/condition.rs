@@ -3,9 +3,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::diag::{Diagnostic, Kind};
+use crate::diag::{Diagnostic, Kind, Span};
 use crate::value::Value;
-use crate::yaml::{Node, NodeData, Tag};
+use crate::yaml::{Node, NodeData, Scalar, Tag};
 
 use super::code::{Code, Stmt};
 use super::cx::{Cx, Env, Place};
@@ -48,7 +48,10 @@ pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
                 other => {
                     let message = format!("the condition is {}, not a boolean", other.kind());
                     let truth = if other.truthy()? { "True" } else { "False" };
-                    let place = cx.templates.sources().place(node.place());
+                    let place = match &other {
+                        Val::V(Value::Null) => "<unknown>".to_owned(),
+                        _ => full_place(cx, origin(cx, scalar, node, env).unwrap_or_else(|| node.place())),
+                    };
                     let words = format!(
                         "Conditional result ({truth}) was derived from value of type '{}' at '{place}'. Conditionals must have a boolean result.",
                         other.type_name()
@@ -71,6 +74,30 @@ pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
     }
 }
 
+/// Where the value of a condition stands that names a variable and is nothing but that.
+fn origin(cx: &Cx, scalar: &Scalar, node: &Node, env: &Rc<Env>) -> Option<Span> {
+    let Value::Str(text) = &scalar.value else { return None };
+    let code = if text.trim_start().starts_with("{{") {
+        cx.templates.compiled(text, node)
+    } else {
+        cx.templates.compiled_condition(text, &Place::Node(node.clone()))
+    };
+    named(&*code.ok()?, env).map(|inner| inner.place())
+}
+
+/// `FILE:LINE:COLUMN` with the whole path.
+fn full_place(cx: &Cx, span: Span) -> String {
+    let sources = cx.templates.sources();
+    let file = sources.file(span.file).and_then(|file| Some((std::path::absolute(file.path.as_ref()?).ok()?, file)));
+    file.map_or_else(
+        || sources.place(span),
+        |(path, file)| {
+            let at = file.line_col(span.start);
+            format!("{}:{}:{}", path.display(), at.line, at.column)
+        },
+    )
+}
+
 const STRINGS: &str = "Conditional expressions must be strings.";
 const EMPTY: &str = "Empty conditional expressions are not allowed.";
 const DATA: &str = "Encountered untrusted template or expression.";
@@ -88,14 +115,19 @@ fn named(code: &Code, env: &Rc<Env>) -> Option<Node> {
     }
 }
 
-/// The conditions of a list in the source that a template names (`assert: that: "{{ conditions }}"`).
-pub fn listed(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Option<Arc<[Node]>>> {
+/// The source that a scalar names which is one template of a name and nothing else.
+pub fn source_behind(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Option<Node>> {
     let Some(Value::Str(text)) = node.as_scalar().map(|scalar| &scalar.value) else { return Ok(None) };
     if node.tag.is_some() || !text.trim().starts_with("{{") || !text.trim().ends_with("}}") {
         return Ok(None);
     }
     let code = cx.templates.compiled(text, node)?;
-    Ok(match named(&code, env).map(|inner| inner.data) {
+    Ok(named(&code, env))
+}
+
+/// The conditions of a list in the source that a template names (`assert: that: "{{ conditions }}"`).
+pub fn listed(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Option<Arc<[Node]>>> {
+    Ok(match source_behind(cx, node, env)?.map(|inner| inner.data) {
         Some(NodeData::List(items)) => Some(items),
         _ => None,
     })

@@ -30,6 +30,10 @@ pub trait LookupHost: Send + Sync {
     }
     /// Reads a controller file.
     fn read(&self, path: &Path) -> Result<Vec<u8>>;
+    /// The same, and one that ansible-vault encrypted as it is.
+    fn read_sealed(&self, path: &Path) -> Result<Vec<u8>> {
+        self.read(path)
+    }
     /// A variable of hostctl's own process.
     fn env(&self, name: &str) -> Option<String>;
     /// Runs a command for the `pipe` and `lines` lookups; its standard output.
@@ -132,6 +136,9 @@ impl Cache {
     }
 }
 
+/// Takes what templates warn of.
+pub type Warned = Box<dyn Fn(Diagnostic) + Send + Sync>;
+
 /// Compiles and renders; keeps what it compiled. Shared by all hosts of a run.
 pub struct Templates {
     sources: Arc<SourceMap>,
@@ -139,6 +146,7 @@ pub struct Templates {
     cache: Mutex<Cache>,
     files: Mutex<HashMap<PathBuf, Arc<SourceFile>>>,
     stopped: AtomicBool,
+    warned: std::sync::OnceLock<Warned>,
     /// A condition may be any value (`ALLOW_BROKEN_CONDITIONALS`).
     broken_conditions: bool,
     /// Strings in conditions and lookups may be templates (`ALLOW_EMBEDDED_TEMPLATES`).
@@ -155,7 +163,28 @@ impl Templates {
         let (broken_conditions, embedded) =
             (flag("ALLOW_BROKEN_CONDITIONALS", false), flag("ALLOW_EMBEDDED_TEMPLATES", true));
         let stopped = AtomicBool::new(false);
-        Self { sources, host, cache: Mutex::default(), files: Mutex::default(), stopped, broken_conditions, embedded }
+        Self {
+            sources,
+            host,
+            cache: Mutex::default(),
+            files: Mutex::default(),
+            stopped,
+            warned: std::sync::OnceLock::new(),
+            broken_conditions,
+            embedded,
+        }
+    }
+
+    /// Says who takes warnings from now on; the first counts.
+    pub fn on_warning(&self, take: Warned) {
+        let _ = self.warned.set(take);
+    }
+
+    /// Warns, if somebody takes it.
+    pub(super) fn warn(&self, warning: Diagnostic) {
+        if let Some(take) = self.warned.get() {
+            take(warning.warning());
+        }
     }
 
     /// True if a condition need not be a boolean.
@@ -255,6 +284,12 @@ impl Templates {
         let cx = Cx::new(self);
         let found = condition::listed(&cx, node, &Env::new(scope));
         found.map(|items| items.map(|items| items.to_vec())).map_err(|fail| Self::finish(&cx, fail, node.place()))
+    }
+
+    /// The source behind a template that names a variable, or what stands below one, and is nothing but that: what it
+    /// holds is used as if it stood in the template's place (arguments as one template).
+    pub fn named_source(&self, node: &Node, scope: &Scope) -> Option<Node> {
+        condition::source_behind(&Cx::new(self), node, &Env::new(scope)).ok().flatten()
     }
 
     /// The value of a bare expression.

@@ -62,6 +62,14 @@ pub fn source(expr: &Expr, env: &Env, locals: &Locals) -> Option<Node> {
         Op::Attr(base, key) => below(base, key),
         Op::Item(base, index) => match &index.op {
             Op::Const(Value::Str(key)) => below(base, key),
+            Op::Const(Value::Int(index)) => match &source(base, env, locals)?.data {
+                // What a template before it omits moves the rest.
+                NodeData::List(items) => {
+                    let at = usize::try_from(*index).ok().filter(|at| *at < items.len())?;
+                    (!items[..at].iter().any(Node::has_template)).then(|| items[at].clone())
+                }
+                _ => None,
+            },
             _ => None,
         },
         _ => None,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use crate::diag::{Diagnostic, Kind};
 use crate::value::{Key, Value};
 
 use super::args::{Args, Call};
@@ -182,6 +183,15 @@ fn lookup(call: &Call, function: &str, mut args: Args) -> R<Val> {
     let items = match lookups::run(call, plugin, terms, options, false) {
         Ok(items) => items,
         Err(Fail::Diag(diag)) if diag.code != "T0107" && matches!(errors.as_deref(), Some("ignore" | "warn")) => {
+            if errors.as_deref() == Some("warn") {
+                let why = diag.registered();
+                let why = why.strip_prefix(&format!("The lookup plugin '{plugin}' failed: ")).unwrap_or(why);
+                let said = format!("An error occurred while running the lookup plugin '{plugin}': {why}");
+                let mut warning =
+                    Diagnostic::new("T0110", Kind::Template, format!("the lookup `{plugin}` failed: {}", diag.message));
+                warning.labels.clone_from(&diag.labels);
+                call.cx().templates.warn(warning.with_registered(said));
+            }
             return Ok(if list { Val::list(Vec::new()) } else { Val::NONE });
         }
         Err(fail) => return Err(fail),

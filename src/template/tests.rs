@@ -315,7 +315,7 @@ fn same_file(call: &Call, value: Val, mut args: Args) -> R<bool> {
 
 fn vaulted_file(call: &Call, value: Val, _: Args) -> R<bool> {
     let path = call.text(&value)?;
-    let bytes = call.cx().templates.host().read(Path::new(&*path))?;
+    let bytes = call.cx().templates.host().read_sealed(Path::new(&*path))?;
     Ok(bytes.starts_with(b"$ANSIBLE_VAULT;"))
 }
 

@@ -210,7 +210,7 @@ pub fn pool() -> (Pool, Arc<Mutex<Vec<Diagnostic>>>) {
     let taken = Arc::clone(&warnings);
     let options = Options {
         program: env!("CARGO_BIN_EXE_hostctl").into(),
-        warn: Arc::new(move |warning| taken.lock().unwrap().push(warning)),
+        ..Options::new(Arc::new(move |warning| taken.lock().unwrap().push(warning)))
     };
     (Pool::new(options), warnings)
 }

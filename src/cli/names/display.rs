@@ -100,6 +100,7 @@ pub(super) fn callback(
         format: if config.text("CALLBACK_RESULT_FORMAT") == "yaml" { ResultFormat::Yaml } else { ResultFormat::Json },
         pretty: config.optional_flag("CALLBACK_FORMAT_PRETTY"),
         warnings: true,
+        debug: config.flag("DEFAULT_DEBUG"),
         preamble,
     };
     let (out, err) = (std::io::BufWriter::with_capacity(1 << 16, std::io::stdout()), std::io::stderr());

@@ -229,6 +229,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "The collection's `meta/runtime.yml` calls this name deprecated. It still works here.",
     },
     CodeEntry {
+        code: "P0310",
+        title: "a variable with a name of the language",
+        text: "Keywords of plays, blocks and tasks (`port`, `tags`, `environment`) and functions of templates (`lookup`, `query`, `now`) are poor names for variables: in templates the function is hidden, and `environment` always means the keyword's value. Ansible warns of them too.",
+    },
+    CodeEntry {
         code: "P0401",
         title: "file not found or not readable",
         text: "A file that the playbook names does not exist or cannot be read. The note lists where it was looked for.",

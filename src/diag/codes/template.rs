@@ -68,6 +68,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "The run was interrupted while a template was evaluated. Nothing of its result was used.",
     },
     CodeEntry {
+        code: "T0110",
+        title: "a lookup failed, and the template goes on",
+        text: "The lookup was called with `errors='warn'`: it failed, this warning says why, and its result is null (an empty list with `query`).",
+    },
+    CodeEntry {
         code: "T0201",
         title: "a command of a lookup failed",
         text: "The `pipe` and `lines` lookups run a command on the controller; it ended with an error.",

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::display::{AnsibleOptions, Display, Tone};
-use super::result::{is_action, result_text, short, task_path, truthy};
+use super::result::{is_action, short, task_path, truthy};
 use super::{diff, dump, message};
 use crate::diag::{Diagnostic, SourceMap, Span};
 use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId, Trouble};
-use crate::value::{Map, StrKey, Value, python_str};
+use crate::value::{Map, StrKey, Value};
 
 /// So long a host waits for those before it.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -368,7 +368,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             self.failure(host, task, done, sources);
         }
         let result = self.cleaned(task, done);
-        if !looped || !result.contains_key(&StrKey("results")) {
+        if !looped || !(done.no_log || result.contains_key(&StrKey("results"))) {
             if self.options.verbosity < 2
                 && self.options.path_on_failure
                 && let Some(view) = self.tasks.get(&task)
@@ -496,6 +496,9 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                 let text = format!("FAILED - RETRYING: [{host}]: {name} ({left} retries left).");
                 self.tell_line(host, &text, Tone::Debug, false);
             }
+            EventKind::Job { id, state, .. } => {
+                self.tell_line(host, &message::job(host, id, *state), Tone::Debug, false);
+            }
             EventKind::HostDone { task, done, items } => self.host_done(host, *task, done, *items, sources),
             EventKind::Included { task, name, label } => {
                 let times = self.seen.entry((host.to_owned(), name.clone(), label.clone())).or_default();
@@ -523,20 +526,20 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                     self.tell_line(host, &text, Tone::Verbose, false);
                 }
             }
-            EventKind::NoHostsLeft => {
-                self.nobody_left = true;
+            EventKind::NoHostsLeft => self.nobody_left = true,
+            EventKind::Trace { text, inner } if self.options.traces(*inner) => {
+                self.tell_line(host, &format!("<{host}> {text}"), Tone::Debug, false);
             }
-            EventKind::Warning { diagnostic } => {
-                if self.options.warnings {
-                    self.told("WARNING", diagnostic, sources);
-                }
-            }
+            EventKind::Warning { diagnostic } if self.options.warnings => self.told("WARNING", diagnostic, sources),
             EventKind::Error { diagnostic } => self.told("ERROR", diagnostic, sources),
             EventKind::Recap { stats } => {
                 self.flush();
                 self.recap(stats);
             }
-            EventKind::Progress { .. } | EventKind::Asked { .. } => {}
+            EventKind::Progress { .. }
+            | EventKind::Asked { .. }
+            | EventKind::Trace { .. }
+            | EventKind::Warning { .. } => {}
             EventKind::RunEnded { .. } => self.display.flush(),
         }
     }

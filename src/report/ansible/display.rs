@@ -47,8 +47,17 @@ pub struct AnsibleOptions {
     pub pretty: Option<bool>,
     /// `deprecation_warnings`, `system_warnings` aside: warnings are shown.
     pub warnings: bool,
+    /// `DEFAULT_DEBUG`: also what Ansible tells of its own steps.
+    pub debug: bool,
     /// Lines for `-v` before the run.
     pub preamble: Vec<String>,
+}
+
+impl AnsibleOptions {
+    /// What is traced is shown.
+    pub(super) fn traces(&self, inner: bool) -> bool {
+        self.debug || (!inner && self.verbosity >= 3)
+    }
 }
 
 impl Default for AnsibleOptions {
@@ -68,6 +77,7 @@ impl Default for AnsibleOptions {
             format: ResultFormat::Json,
             pretty: None,
             warnings: true,
+            debug: false,
             preamble: Vec::new(),
         }
     }

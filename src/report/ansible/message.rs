@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::diag::{Diagnostic, Kind, SourceMap, Span};
-use crate::event::Done;
+use crate::event::{Done, JobState};
 use crate::value::{StrKey, python_str};
 
 /// Width of a shown source line with its number.
@@ -118,12 +118,26 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
             let place = diagnostic.span().and_then(|span| origin(span, sources));
             Some(format!("Invalid variable name '{name}'.\n{}", place.unwrap_or_default()))
         }
+        "P0310" => {
+            let place = diagnostic.span().and_then(|span| origin(span, sources)).map(|place| format!("\n{place}"));
+            Some(format!("{}{}", diagnostic.registered(), place.unwrap_or_default()))
+        }
+        "T0110" => Some(diagnostic.registered().to_owned()),
         // The result's own warnings.
         "H0002" => Some(diagnostic.message.clone()),
         "R0301" => {
             Some(format!("No matching task \"{name}\" found. Note: --start-at-task can only follow static includes."))
         }
         _ => None,
+    }
+}
+
+/// What is told of a look at a job.
+pub(super) fn job(host: &str, id: &str, state: JobState) -> String {
+    match state {
+        JobState::Running => format!("ASYNC POLL on {host}: jid={id} started=True finished=False"),
+        JobState::Done => format!("ASYNC OK on {host}: jid={id}"),
+        JobState::Failed => format!("ASYNC FAILED on {host}: jid={id}"),
     }
 }
 
@@ -137,7 +151,7 @@ fn capital(text: &str) -> String {
 pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, action: bool, sources: &SourceMap) -> String {
     // Ansible tells the message also of a task with `no_log`; here it stays hidden.
     let message = if done.no_log {
-        "the output has been hidden due to the fact that 'no_log: true' was specified for this result".to_owned()
+        "the message is hidden, as 'no_log: true' says".to_owned()
     } else {
         done.result.get(&StrKey("msg")).map(python_str).unwrap_or_default()
     };
@@ -148,7 +162,9 @@ pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, action: bool
     let place = task.and_then(|span| origin(span, sources));
     if !from_template {
         let what = if action { "Action" } else { "Module" };
-        let text = if own.is_some_and(|own| own.kind == Kind::Unreachable) {
+        // Ansible's actions refuse arguments before they do anything.
+        let refused = action && own.is_some_and(|own| own.code.starts_with('M') || own.code == "H0032");
+        let text = if refused || own.is_some_and(|own| own.kind == Kind::Unreachable) {
             format!("Task failed: {message}")
         } else {
             format!("Task failed: {what} failed: {message}")
@@ -187,6 +203,21 @@ mod tests {
         assert_eq!(
             origin(span, &map).unwrap_or_default(),
             "Origin: /x/a.yml:4:7\n\n2\n3   tasks:\n4     - fail:\n        ^ column 7"
+        );
+    }
+
+    #[test]
+    fn jobs_and_reserved_names_are_told_in_ansibles_words() {
+        assert_eq!(job("web", "j1.2", JobState::Failed), "ASYNC FAILED on web: jid=j1.2");
+        assert_eq!(job("web", "j1.2", JobState::Running), "ASYNC POLL on web: jid=j1.2 started=True finished=False");
+        let map = SourceMap::new();
+        let file = map.add("a.yml", Some(std::path::Path::new("/x/a.yml")), "query: 1\n");
+        let wrong = Diagnostic::source("P0310", "the variable `query` has a name that the language uses itself")
+            .with_registered("Found variable using reserved name 'query'.")
+            .with_label(Span::new(file.id, 0, 5), "set here");
+        assert_eq!(
+            diagnostic("WARNING", &wrong, &map),
+            "[WARNING]: Found variable using reserved name 'query'.\nOrigin: /x/a.yml:1:1\n\n1 query: 1\n  ^ column 1\n\n"
         );
     }
 

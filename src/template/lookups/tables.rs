@@ -128,7 +128,7 @@ pub fn csvfile(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
                     format!("`{name}` must be a number, not `{text}`"),
                     format!(
                         "Config '{name}' for 'csvfile' lookup plugin from 'Direct' has an invalid value: Invalid value provided for 'int': {}",
-                        crate::value::python_repr(&Value::from(text))
+                        crate::value::python_repr(&crate::value::Value::from(text))
                     ),
                 )
             })
