@@ -72,9 +72,12 @@ impl HostRun {
                 let span = node.map_or(module.name_span, crate::yaml::Node::place);
                 let templates = &self.play.engine.templates;
                 // A template may name a variable of the source that holds the expression.
-                let source = node.and_then(|node| match node.has_template() {
-                    true => self.behind(node, scope),
-                    false => (node.tag != Some(crate::yaml::Tag::Unsafe)).then(|| node.clone()),
+                let source = node.and_then(|node| {
+                    if node.has_template() {
+                        self.behind(node, scope)
+                    } else {
+                        (node.tag != Some(crate::yaml::Tag::Unsafe)).then(|| node.clone())
+                    }
                 });
                 let Some(source) = source else {
                     let said = format!("Encountered untrusted template or expression: '{text}'");

@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{EVENT_VERSION, Event, EventKind, Progress, Reporter, Stream, TaskId, now_rfc3339, redact_kind};
+use super::redact::redact_kind;
+use super::{EVENT_VERSION, Event, EventKind, Progress, Reporter, Stream, TaskId, now_rfc3339};
 use crate::diag::{Diagnostic, SourceMap};
 use crate::secret::{LineRedactor, Redactor};
 
