@@ -17,7 +17,7 @@ use crate::event::EventKind;
 use crate::map;
 use crate::playbook::{Include, IncludeKind, Item, Keywords, ModuleUse, RoleFrom, Task};
 use crate::value::{Key, Map, Value, python_repr, python_str};
-use crate::vars::{Layer, Scope};
+use crate::vars::{Entry, Layer, Scope};
 
 /// Includes below each other: deeper is a cycle that no static check saw.
 const MAX_DEPTH: usize = 200;
@@ -484,12 +484,11 @@ impl HostRun {
 fn item_key(layer: Option<&Layer>) -> String {
     let Some(layer) = layer else { return String::new() };
     let each = layer.entries.iter().filter_map(|(name, entry)| match entry {
-        crate::vars::Entry::Data(Value::Map(info), _) if &**name == "ansible_loop" => {
+        Entry::Data(Value::Map(info), _) if &**name == "ansible_loop" => {
             let part = |key| info.get(&crate::value::StrKey(key)).map(python_repr).unwrap_or_default();
             Some(format!("{} of {}", part("index"), part("length")))
         }
-        crate::vars::Entry::Data(value, _) => Some(format!("{name}={}", python_repr(value))),
-        _ => None,
+        entry => item_value(entry).map(|value| format!("{name}={}", python_repr(&value))),
     });
     each.collect::<Vec<_>>().join("\n")
 }
@@ -497,9 +496,18 @@ fn item_key(layer: Option<&Layer>) -> String {
 /// Adds the variables of a round to the result of its item.
 fn add_item(attempt: &mut Attempt, layer: &Layer) {
     for (name, entry) in layer.entries.iter() {
-        if let crate::vars::Entry::Data(value, _) = entry {
-            crate::value::insert(&mut attempt.result, name, value.clone());
+        if let Some(value) = item_value(entry) {
+            crate::value::insert(&mut attempt.result, name, value);
         }
+    }
+}
+
+/// The value of a loop's variable; texts that stand in the playbook are kept as source.
+fn item_value(entry: &Entry) -> Option<Value> {
+    match entry {
+        Entry::Data(value, _) => Some(value.clone()),
+        Entry::Lazy(node) => Some(node.to_value()),
+        _ => None,
     }
 }
 

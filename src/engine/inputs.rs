@@ -193,7 +193,8 @@ impl HostRun {
         let shown = shown_path(path);
         let source = self.play.engine.templates.sources().add(shown.clone(), Some(path), text);
         let dest = args.get("dest").and_then(serde_json::Value::as_str);
-        let scope = scope.with(Layer::data(Level::Magic, "template", template_values(path, &shown, dest, &meta)));
+        let scope =
+            scope.with(Layer::data(Level::Magic, "template", template_values(path, &shown, dest, &meta, scope)));
         let text = self.play.engine.templates.file(&source, &file_options(args)?, &scope)?;
         let encoding = args.get("output_encoding").and_then(serde_json::Value::as_str).filter(|name| !name.is_empty());
         let bytes = match encoding {
@@ -231,6 +232,7 @@ pub(super) fn template_values(
     shown: &str,
     dest: Option<&str>,
     meta: &std::fs::Metadata,
+    scope: &Scope,
 ) -> Vec<(Arc<str>, Value)> {
     use std::os::unix::fs::MetadataExt as _;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -253,7 +255,6 @@ pub(super) fn template_values(
     };
     let now = jiff::Timestamp::now().as_second();
     let mut values: Vec<(Arc<str>, Value)> = vec![
-        ("ansible_managed".into(), Value::from("Ansible managed")),
         ("template_host".into(), Value::from(host.trim())),
         ("template_path".into(), Value::from(shown)),
         ("template_fullpath".into(), Value::from(path.display().to_string())),
@@ -261,6 +262,9 @@ pub(super) fn template_values(
         ("template_mtime".into(), time(meta.mtime())),
         ("template_run_date".into(), time(now)),
     ];
+    if scope.get("ansible_managed").is_none() {
+        values.push(("ansible_managed".into(), Value::from("Ansible managed")));
+    }
     values.extend(dest.map(|dest| (Arc::from("template_destpath"), Value::from(dest))));
     values
 }

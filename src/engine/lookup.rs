@@ -255,9 +255,9 @@ impl LookupHost for ControllerFiles {
         Ok(selected.hosts.iter().map(ToString::to_string).collect())
     }
 
-    fn template_vars(&self, path: &Path, _scope: &Scope) -> Vec<(Arc<str>, Value)> {
+    fn template_vars(&self, path: &Path, scope: &Scope) -> Vec<(Arc<str>, Value)> {
         let Ok(meta) = std::fs::metadata(path) else { return Vec::new() };
-        super::inputs::template_values(path, &super::inputs::shown_path(path), None, &meta)
+        super::inputs::template_values(path, &super::inputs::shown_path(path), None, &meta, scope)
     }
 
     fn unseal(&self, text: &str) -> Result<String> {
