@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
 use super::interp::HostRun;
 use super::result::Attempt;
 use super::target::TargetSpec;
@@ -129,8 +127,7 @@ impl HostRun {
             detach: None,
             ..call.clone()
         };
-        let sender = mpsc::channel(1).0;
-        target.invoke(question, sender).await
+        target.invoke(question, super::target::unheard()).await
     }
 }
 

@@ -43,4 +43,4 @@ pub use lookup::{ControllerFiles, Learn, Settings, Unseal};
 pub use person::{Answer, Nobody, Person, Question, Until};
 pub use run::{Engine, Loads, Options, Parts, Summary};
 pub use state::{FactCache, HostList, HostRecord, StaticHosts};
-pub use target::{Become, Target, TargetSpec, Targets};
+pub use target::{Become, Target, TargetSpec, Targets, unheard};

@@ -3,8 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
-
 use super::interp::HostRun;
 use super::result::Attempt;
 use super::target::TargetSpec;
@@ -36,7 +34,7 @@ impl HostRun {
         let targets = &self.play.engine.targets;
         let work = async {
             let target = targets.target(spec).await?;
-            target.invoke(call, mpsc::channel(1).0).await
+            target.invoke(call, super::target::unheard()).await
         };
         let ended = match tokio::time::timeout(limit, work).await {
             Ok(ended) => ended,

@@ -18,6 +18,12 @@ pub trait Target: Send + Sync {
     async fn invoke(&self, call: Call, progress: Sender<Progress>) -> Result<Outcome, Failure>;
 }
 
+/// A listener that is gone already: what is told on the way is not shown, and nothing waits for it. (As the argument of
+/// a call, `mpsc::channel(1).0` would keep a receiver that nobody reads until the call has ended.)
+pub fn unheard() -> Sender<Progress> {
+    tokio::sync::mpsc::channel(1).0
+}
+
 /// How a target is reached: connection and become settings after templating and inheritance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TargetSpec {
@@ -81,4 +87,20 @@ pub trait Targets: Send + Sync {
     async fn close(&self);
     /// What is known of a host's connection (agent path, versions), for `-vvv`.
     fn describe(&self, host: &str) -> Map;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_waits_for_a_listener_that_is_gone() {
+        let output = || Progress::Output { stream: crate::event::Stream::Stdout, text: "x".to_owned() };
+        let tell = |sender: Sender<Progress>| async move {
+            for _ in 0..3 {
+                assert!(sender.send(output()).await.is_err());
+            }
+        };
+        tell(unheard()).await;
+    }
 }

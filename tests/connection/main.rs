@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 
 use hostctl::agent::Pool;
 use hostctl::diag::{Diagnostic, Kind};
-use hostctl::engine::{TargetSpec, Targets};
+use hostctl::engine::{TargetSpec, Targets, unheard};
 use hostctl::event::Progress;
 use hostctl::modules::{BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 use hostctl::value::{StrKey, Value};
@@ -31,7 +31,7 @@ fn call(module: &str, args: serde_json::Value) -> Call {
 
 async fn invoke(pool: &Pool, spec: &TargetSpec, call: Call) -> Result<Outcome, Failure> {
     let target = pool.target(spec).await.map_err(Failure::from)?;
-    target.invoke(call, mpsc::channel(1).0).await
+    target.invoke(call, unheard()).await
 }
 
 async fn ping(pool: &Pool, spec: &TargetSpec) -> Result<(), Diagnostic> {
@@ -294,7 +294,7 @@ async fn a_lost_connection_is_named_and_made_anew() {
     let mut failure = None;
     // What was sent before the end was seen may still be answered.
     while failure.is_none() {
-        failure = target.invoke(call("ping", serde_json::json!({})), mpsc::channel(1).0).await.err();
+        failure = target.invoke(call("ping", serde_json::json!({})), unheard()).await.err();
     }
     let error = failure.unwrap().diagnostic;
     assert_eq!((&*error.code, error.kind), ("S0201", Kind::Unreachable), "{error:?}");
@@ -317,7 +317,7 @@ async fn a_frozen_host_is_lost_by_the_users_own_interval() {
     for pid in sshd.logins() {
         lab::run("kill", &["-STOP", &pid.to_string()]);
     }
-    let failure = target.invoke(call("ping", serde_json::json!({})), mpsc::channel(1).0).await.unwrap_err();
+    let failure = target.invoke(call("ping", serde_json::json!({})), unheard()).await.unwrap_err();
     assert_eq!(failure.diagnostic.code, "S0201");
     assert!(failure.diagnostic.message.contains("not responding"), "{failure:?}");
     pool.close().await;
