@@ -23,7 +23,7 @@ enum InventoryCommand {
         #[arg(default_value = "all")]
         pattern: String,
         /// Write the whole inventory as YAML instead, with every host's variables.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "pattern")]
         yaml: bool,
         #[command(flatten)]
         project: Box<ProjectArgs>,

@@ -10,7 +10,7 @@ use super::state::lock;
 use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::modules::{Failure, Outcome};
-use crate::playbook::{ModuleUse, Task};
+use crate::playbook::{ModuleUse, Task, is_variable_name};
 use crate::value::{Map, StrKey, Value, insert, python_str};
 use crate::vars::Scope;
 
@@ -303,7 +303,7 @@ fn set_fact(args: &Map) -> Attempt {
     let mut facts = args.clone();
     let cacheable =
         facts.shift_remove(&StrKey("cacheable")).is_some_and(|value| super::conditions::truth(&value).unwrap_or(false));
-    if let Some(key) = facts.keys().find(|key| !is_name(&key.text())) {
+    if let Some(key) = facts.keys().find(|key| !is_variable_name(&key.text())) {
         return Attempt::error(
             Diagnostic::task("H0025", format!("Invalid variable name '{}'.", key.text()))
                 .with_hint("letters, digits and underscores, not beginning with a digit"),
@@ -322,14 +322,4 @@ fn set_fact(args: &Map) -> Attempt {
         insert(&mut attempt.result, "_ansible_facts_cacheable", true);
     }
     attempt
-}
-
-/// A variable's name as Ansible allows it; the words are those that Jinja keeps for itself.
-pub(super) fn is_name(name: &str) -> bool {
-    if matches!(name, "true" | "false" | "none" | "True" | "False" | "None" | "not") {
-        return false;
-    }
-    let mut chars = name.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

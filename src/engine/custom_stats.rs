@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::builtin::is_name;
 use super::conditions::truth;
 use super::interp::HostRun;
 use super::result::Attempt;
@@ -21,7 +20,7 @@ pub(super) fn set_stats(args: &Map) -> Result<Attempt, Failure> {
     let Some(Value::Map(data)) = args.get(&StrKey("data")) else {
         return Err(refused("H0026", "The 'data' option needs to be a dictionary/hash".to_owned()));
     };
-    if let Some(key) = data.keys().find(|key| !is_name(&key.text())) {
+    if let Some(key) = data.keys().find(|key| !crate::playbook::is_variable_name(&key.text())) {
         return Err(refused("H0025", format!("Invalid variable name {}.", crate::value::python_repr(&key.to_value()))));
     }
     let flag = |name: &str, default: bool| match args.get(&StrKey(name)) {

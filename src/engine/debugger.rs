@@ -373,7 +373,7 @@ fn place(text: &str) -> Option<Place<'_>> {
         Key::Expression(inner.trim())
     } else {
         let name = rest.strip_prefix('.')?;
-        Key::Name(Some(name).filter(|name| super::builtin::is_name(name))?)
+        Key::Name(Some(name).filter(|name| crate::playbook::is_variable_name(name))?)
     };
     Some(if argument { Place::Argument(key) } else { Place::Variable(key) })
 }

@@ -11,7 +11,7 @@ use super::invoke::flag;
 use super::source_tree;
 use crate::diag::{Diagnostic, Result, read};
 use crate::modules::{BlobSource, Input, InputArg, InputKind, ModuleEntry, TreeEntry};
-use crate::playbook::{ContextKind, Task, clean_path};
+use crate::playbook::{Task, clean_path};
 use crate::template::FileOptions;
 use crate::value::Value;
 use crate::vars::{Layer, Level, Scope};
@@ -86,7 +86,7 @@ impl HostRun {
     /// Where a file name is looked for, in order: roles from the inside out, the task's folder,
     /// the playbook's; each with and without the subfolder.
     fn search_dirs(&self, task: &Task, subfolder: &str) -> Vec<PathBuf> {
-        let mut dirs = task_dirs(task, subfolder);
+        let mut dirs = task.folders(subfolder);
         let last = self.play.playbook_dir();
         for dir in [last.join(subfolder), last] {
             if !dirs.contains(&dir) {
@@ -108,7 +108,7 @@ impl HostRun {
             _ => "",
         };
         let last = self.play.playbook_dir();
-        let mut dirs = task_dirs(task, subfolder);
+        let mut dirs = task.folders(subfolder);
         dirs.extend([last.join(subfolder), last]);
         let shown = |dir: &PathBuf| {
             let path = dir.join(name);
@@ -267,28 +267,6 @@ pub(super) fn template_values(
     }
     values.extend(dest.map(|dest| (Arc::from("template_destpath"), Value::from(dest))));
     values
-}
-
-/// The folders of a task's roles and of its file, each with and without the subfolder.
-fn task_dirs(task: &Task, subfolder: &str) -> Vec<PathBuf> {
-    let mut dirs = Vec::new();
-    let mut add = |dir: &Path| {
-        for dir in [dir.join(subfolder), dir.to_path_buf()] {
-            if !dirs.contains(&dir) {
-                dirs.push(dir);
-            }
-        }
-    };
-    for context in task.context.chain() {
-        if let ContextKind::Role(role) = &context.kind {
-            add(&role.path);
-            add(&role.path.join("tasks"));
-        }
-    }
-    if let Some(dir) = task.file.parent() {
-        add(dir);
-    }
-    dirs
 }
 
 /// The `template` module's options.

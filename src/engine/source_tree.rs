@@ -4,12 +4,13 @@
 //! those that lead nowhere. What is in a file is the caller's business.
 
 use std::collections::HashSet;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::inputs::unreadable;
 use crate::diag::{Diagnostic, Result};
 use crate::modules::{InputKind, TreeEntry};
+use crate::system::fs::identity;
 
 /// Longer paths do not exist on a host.
 const LONGEST: usize = 4096;
@@ -28,10 +29,6 @@ pub(super) fn entries(
 
 /// Device and inode.
 type Identity = (u64, u64);
-
-fn identity(meta: &std::fs::Metadata) -> Identity {
-    (meta.dev(), meta.ino())
-}
 
 fn stat(path: &Path) -> Result<std::fs::Metadata> {
     std::fs::metadata(path).map_err(|error| unreadable(path, &error))

@@ -4,11 +4,9 @@ use super::apt::{Args, State, perform};
 use super::call::Failure;
 use super::cx::Cx;
 use super::refusal::refused;
-use super::web::Common;
 use crate::diag::{Diagnostic, Result};
 use crate::system::apt::apt;
 use crate::system::fs::shown;
-use crate::system::web::{Follow, NoAnswer, fetch, mask_url};
 use crate::value::Map;
 
 /// Installs the files that are not installed in that version; several are parted by commas.
@@ -66,20 +64,7 @@ fn download(cx: &Cx, url: &str) -> Result<tempfile::TempPath, Failure> {
         .suffix(".deb")
         .tempfile()
         .map_err(|error| Diagnostic::task("H0101", format!("no room for the package: {error}")))?;
-    let common = Common {
-        url,
-        timeout: 10,
-        validate_certs: true,
-        http_agent: "ansible-httpget",
-        use_netrc: true,
-        ..Common::default()
-    };
-    let request = common.request(cx, "GET", Follow::Urllib2);
-    let failed = |words: String| refused("H0121", format!("Failure downloading {}, {words}", mask_url(url)));
-    let answer = cx.block_on(fetch(&request, &mut file)).map_err(|NoAnswer(words)| failed(words))?;
-    if answer.status != 200 {
-        return Err(failed(format!("HTTP Error {}: {}", answer.status, answer.reason)));
-    }
+    super::web::into_file(cx, url, true, &mut file).map_err(|words| refused("H0121", words))?;
     Ok(file.into_temp_path())
 }
 

@@ -139,7 +139,10 @@ impl Module for Git {
         let texts = [("repo", &args.repo), ("version", &args.version), ("remote", &args.remote), ("refspec", &refspec)];
         for (name, text) in texts {
             if text.starts_with('-') {
-                return Err(Diagnostic::task("H0110", format!("`{name}` cannot begin with a dash: `{text}`")).into());
+                let message = format!("`{name}` cannot begin with a dash: `{text}`");
+                return Err(Diagnostic::task("H0110", message)
+                    .with_hint("git would take it for an option; name a branch, tag, commit or address")
+                    .into());
             }
         }
         let umask = umask(args.umask.as_ref())?;

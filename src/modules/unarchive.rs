@@ -11,13 +11,12 @@ use super::cx::Cx;
 use super::refusal::{refused, refused_with};
 use super::spec::{InputArg, Meta, Module};
 use super::types::HostPath;
-use super::web::Common;
 use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::digest::Digest;
 use crate::system::fs::shown;
 use crate::system::process::{Output, Program};
-use crate::system::web::{Follow, NoAnswer, fetch, mask_url};
+use crate::system::web::mask_url;
 use crate::value::{Map, Value, insert};
 
 with_file_args! {
@@ -206,21 +205,7 @@ impl Scratch {
         }
         if text.contains("://") {
             let mut file = temporary()?;
-            let common = Common {
-                url: text,
-                timeout: 10,
-                validate_certs: args.validate_certs,
-                http_agent: "ansible-httpget",
-                decompress: false,
-                use_netrc: true,
-                ..Common::default()
-            };
-            let request = common.request(cx, "GET", Follow::Urllib2);
-            let failed = |words: String| refused("H0125", format!("Failure downloading {}, {words}", mask_url(text)));
-            let answer = cx.block_on(fetch(&request, &mut file)).map_err(|NoAnswer(words)| failed(words))?;
-            if answer.status != 200 {
-                return Err(failed(format!("HTTP Error {}: {}", answer.status, answer.reason)));
-            }
+            super::web::into_file(cx, text, args.validate_certs, &mut file).map_err(|words| refused("H0125", words))?;
             return Ok(Self::Brought(file.into_temp_path()));
         }
         let path = args.src.expand(cx.environment());

@@ -90,6 +90,30 @@ pub(super) fn into_memory(cx: &Cx, request: &WebRequest, limit: usize) -> Result
     Ok((answer, body.bytes))
 }
 
+/// Fetches what a URL holds into a file; why not, in Ansible's words.
+pub(super) fn into_file(
+    cx: &Cx,
+    url: &str,
+    validate_certs: bool,
+    file: &mut tempfile::NamedTempFile,
+) -> Result<(), String> {
+    let common = Common {
+        url,
+        timeout: 10,
+        validate_certs,
+        http_agent: "ansible-httpget",
+        use_netrc: true,
+        ..Common::default()
+    };
+    let request = common.request(cx, "GET", Follow::Urllib2);
+    let words = match cx.block_on(crate::system::web::fetch(&request, file)) {
+        Ok(answer) if answer.status == 200 => return Ok(()),
+        Ok(answer) => format!("HTTP Error {}: {}", answer.status, answer.reason),
+        Err(NoAnswer(words)) => words,
+    };
+    Err(format!("Failure downloading {}, {words}", crate::system::web::mask_url(url)))
+}
+
 struct Capped {
     bytes: Vec<u8>,
     limit: usize,

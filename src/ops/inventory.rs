@@ -218,7 +218,8 @@ impl InventoryView {
             let text = format!("there is no group `{group}` in the inventory");
             return Err(Diagnostic::new("I0101", Kind::Usage, text)
                 .with_registered("Pattern must be valid group name when using --graph")
-                .with_nearest(group, known.iter().map(String::as_str)));
+                .with_nearest(group, known.iter().map(String::as_str))
+                .with_hint_else("hostctl inventory graph"));
         }
         let mut lines = Vec::new();
         self.graph_group(&inventory, group, 0, vars, &mut lines);

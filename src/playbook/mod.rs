@@ -24,7 +24,7 @@ mod testing;
 
 pub use check::{CheckInput, TemplateCheck, check};
 pub use include::Loaded;
-pub use keywords::{Inherit, KEYWORDS, Keyword, KeywordType, LOOPS, ORDERS, Places};
+pub use keywords::{Inherit, KEYWORDS, Keyword, KeywordType, LOOPS, ORDERS, Places, is_variable_name};
 pub use kv::parse_kv;
 pub use loader::{Loader, LoaderOptions, Unseal, clean as clean_path};
 pub use model::{

@@ -198,6 +198,25 @@ pub struct Task {
 }
 
 impl Task {
+    /// Where its files are looked for: its roles from the inside out, then the folder of its own file; each with and
+    /// without the subfolder. The playbook's folder comes behind them.
+    pub fn folders(&self, subfolder: &str) -> Vec<PathBuf> {
+        let roles = self.context.chain().filter_map(|context| match &context.kind {
+            ContextKind::Role(role) => Some([role.path.clone(), role.path.join("tasks")]),
+            _ => None,
+        });
+        let own = self.file.parent().map(PathBuf::from);
+        let mut folders = Vec::new();
+        for dir in roles.flatten().chain(own) {
+            for dir in [dir.join(subfolder), dir] {
+                if !folders.contains(&dir) {
+                    folders.push(dir);
+                }
+            }
+        }
+        folders
+    }
+
     /// The names that notify a handler for its name or topic `text`: with the role's name before it, too, which may
     /// leave out the collection.
     pub fn notified_by(&self, text: &str) -> Vec<String> {

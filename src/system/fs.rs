@@ -268,6 +268,12 @@ impl Probe {
     }
 }
 
+/// Device and inode: the same for two paths of one file.
+pub fn identity(meta: &std::fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    (meta.dev(), meta.ino())
+}
+
 /// A path without `.` and `..`, by its text alone: Python's `os.path.normpath` of an absolute path.
 pub fn normal(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();

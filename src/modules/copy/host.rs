@@ -9,7 +9,7 @@ use super::{Body, Job, Source};
 use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::digest::Digest;
-use crate::system::fs::{FileState, shown};
+use crate::system::fs::{FileState, identity, shown};
 use crate::value::{Map, Value, insert};
 
 impl Job<'_> {
@@ -91,10 +91,4 @@ impl Job<'_> {
         }
         Ok(())
     }
-}
-
-/// Device and inode.
-fn identity(found: &std::fs::Metadata) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt as _;
-    (found.dev(), found.ino())
 }

@@ -8,7 +8,7 @@ use crate::diag::{Diagnostic, Span};
 use crate::modules::{InputArg, first_word};
 use crate::playbook::include::{join, missing, not_found};
 use crate::playbook::loader::{Loader, read_text};
-use crate::playbook::model::{Action, ContextKind, ModuleUse, Task};
+use crate::playbook::model::{Action, ModuleUse, Task};
 use crate::playbook::parse::playbook_dir;
 use crate::playbook::roles::boolean;
 use crate::yaml::Node;
@@ -138,26 +138,16 @@ fn literal<'a>(module: &'a ModuleUse, arg: &str) -> Option<&'a Node> {
     plain.then_some(node)
 }
 
-/// Where a file is looked for: roles from the inside out, the task's folder, the playbook's; each
-/// with and without the subfolder.
+/// Where a file is looked for: [`Task::folders`], then the playbook's.
 pub(super) fn candidates(task: &Task, folder: &str, name: &str) -> Vec<PathBuf> {
+    let last = playbook_dir(&task.context);
     let mut tried = Vec::new();
-    let mut add = |dir: &Path| {
-        for dir in [dir.join(folder), dir.to_path_buf()] {
-            let path = join(&dir, name);
-            if !tried.contains(&path) {
-                tried.push(path);
-            }
-        }
-    };
-    for context in task.context.chain() {
-        if let ContextKind::Role(role) = &context.kind {
-            add(&role.path);
-            add(&role.path.join("tasks"));
+    for dir in task.folders(folder).into_iter().chain([last.join(folder), last]) {
+        let path = join(&dir, name);
+        if !tried.contains(&path) {
+            tried.push(path);
         }
     }
-    add(task.file.parent().unwrap_or(Path::new("")));
-    add(&playbook_dir(&task.context));
     tried
 }
 

@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
@@ -219,9 +219,16 @@ fn one(call: &Call, wanted: &Wanted) -> R<String> {
             (Some(salt), None) => format!("{plain} salt={salt}\n"),
             (None, _) => format!("{plain}\n"),
         };
-        let mut file =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).map_err(local)?;
+        // The old file stays until the new one is whole.
+        let target = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new()
+            .prefix(".password-")
+            .permissions(fs::Permissions::from_mode(0o600))
+            .tempfile_in(folder)
+            .map_err(local)?;
         file.write_all(text.as_bytes()).map_err(local)?;
+        file.persist(&target).map_err(|error| local(error.error))?;
     }
     match (kind, kept_salt) {
         (Some(kind), Some(salt)) => {
