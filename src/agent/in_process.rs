@@ -1,6 +1,7 @@
 //! `connection: local` without become: modules run in this process.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use crate::modules::{Blob, BlobSource, Call, Failure, InputKind, Link, Outcome};
 #[derive(Debug)]
 pub(super) struct InProcess {
     pub(super) find: Find,
+    /// The folder that modules run in, if it is not this process's own.
+    pub(super) folder: Option<PathBuf>,
 }
 
 /// The content's places, by hash.
@@ -69,7 +72,16 @@ impl Target for InProcess {
     async fn invoke(&self, call: Call, progress: Sender<Progress>) -> Result<Outcome, Failure> {
         let cancel = Flag::default();
         let _cancel_on_drop = SetOnDrop(cancel.clone());
-        let link = Arc::new(LocalLink { progress, sources: sources(&call), cancel: cancel.clone() });
-        run_call(self.find, call, link, cancel).await
+        let mut sources = sources(&call);
+        // Found from the folder where hostctl was started; the module may run in another one.
+        for source in sources.values_mut() {
+            if let BlobSource::File(path) = source
+                && let Ok(whole) = std::path::absolute(&*path)
+            {
+                *path = whole;
+            }
+        }
+        let link = Arc::new(LocalLink { progress, sources, cancel: cancel.clone() });
+        run_call(self.find, call, self.folder.clone(), link, cancel).await
     }
 }

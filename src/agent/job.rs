@@ -182,7 +182,7 @@ fn run(find: Find, order: Order, folder: &Path) -> Map {
     let cancel = Flag::default();
     let link = Arc::new(JobLink { folder: folder.to_owned(), cancel: cancel.clone() });
     let call = Call { timeout: Some(order.limit).filter(|limit| *limit > 0), ..order.call };
-    let ended = runtime.block_on(run_call(find, call, link, cancel));
+    let ended = runtime.block_on(run_call(find, call, None, link, cancel));
     runtime.shutdown_background();
     match ended {
         Err(failure) if failure.diagnostic.code == "S0402" => {

@@ -16,7 +16,7 @@ use crate::connection::{Connection, Local, Ssh, SshOptions};
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::engine::{Become, Target, TargetSpec, Targets};
 use crate::modules;
-use crate::system::accounts;
+use crate::system::{accounts, folder};
 use crate::value::{Map, Value, insert};
 
 /// What a [`Pool`] is made of.
@@ -119,7 +119,7 @@ impl Pool {
             connection.close().await;
         }
         let connection: Arc<dyn Connection> = match spec.connection.as_str() {
-            "local" => Arc::new(Local),
+            "local" => Arc::new(Local { folder: spec.folder.clone() }),
             "ssh" | "smart" | "paramiko" | "ansible.builtin.ssh" | "ansible.builtin.paramiko_ssh" => {
                 Arc::new(Ssh::connect(spec, &self.ssh_options()).await?)
             }
@@ -167,7 +167,11 @@ impl Targets for Pool {
     async fn target(&self, spec: &TargetSpec) -> Result<Arc<dyn Target>> {
         let wanted = effective(spec);
         if is_local(spec) && wanted.is_none() {
-            return Ok(Arc::new(InProcess { find: self.find }));
+            let own = std::env::current_dir().ok();
+            let folder = spec.folder.clone().filter(|folder| own.as_ref() != Some(folder));
+            if folder.is_none() || folder::may_differ() {
+                return Ok(Arc::new(InProcess { find: self.find, folder }));
+            }
         }
         let mut key = TargetSpec { r#become: wanted.cloned(), ..spec.clone() };
         if is_local(spec) {
@@ -178,8 +182,11 @@ impl Targets for Pool {
         if let Some(agent) = place.as_ref().filter(|agent| agent.is_open()) {
             return Ok(Arc::clone(agent) as Arc<dyn Target>);
         }
-        let direct =
-            wanted.filter(|_| is_local(spec)).and_then(|wanted| runnable_in_place(self.program.path(), &wanted.user));
+        let direct = match wanted {
+            _ if !is_local(spec) => None,
+            Some(wanted) => runnable_in_place(self.program.path(), &wanted.user),
+            None => std::fs::canonicalize(self.program.path()).ok().and_then(|path| path.to_str().map(str::to_owned)),
+        };
         let start = async |connection| {
             let (host, direct) = (Arc::clone(&spec.host), direct.clone());
             launch(&Launch { host, connection, program: &self.program, wanted, direct }).await

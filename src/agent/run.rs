@@ -2,12 +2,15 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use crate::diag::{Diagnostic, Kind};
 use crate::modules::{Call, Cx, Failure, Link, ModuleEntry, Outcome};
@@ -41,10 +44,25 @@ impl Drop for SetOnDrop {
     }
 }
 
-/// Runs a call to its end.
+/// Work on a thread where it may block; in a working folder of its own where one is given.
+fn blocking<T: Send + 'static>(
+    folder: Option<PathBuf>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> oneshot::Receiver<io::Result<T>> {
+    let (sender, receiver) = oneshot::channel();
+    // Whoever waited may be gone.
+    match folder {
+        None => drop(tokio::task::spawn_blocking(move || drop(sender.send(Ok(work()))))),
+        Some(folder) => crate::system::folder::spawn_within(folder, work, move |ended| drop(sender.send(ended))),
+    }
+    receiver
+}
+
+/// Runs a call to its end, in a folder where one is given.
 pub(super) async fn run_call(
     find: Find,
     mut call: Call,
+    folder: Option<PathBuf>,
     link: Arc<dyn Link>,
     cancel: Flag,
 ) -> Result<Outcome, Failure> {
@@ -52,15 +70,18 @@ pub(super) async fn run_call(
         return Err(Diagnostic::internal(format!("the agent has no module `{}`", call.module)).into());
     };
     if call.detach.is_some() {
-        let started = tokio::task::spawn_blocking(move || super::job::start(call, &*link)).await;
-        return started
-            .unwrap_or_else(|error| Err(Diagnostic::internal(format!("the job did not start: {error}")).into()));
+        let started = blocking(folder.clone(), move || super::job::start(call, &*link)).await;
+        return match started {
+            Ok(Ok(started)) => started,
+            Ok(Err(error)) => Err(no_folder(folder, &error).into()),
+            Err(error) => Err(Diagnostic::internal(format!("the job did not start: {error}")).into()),
+        };
     }
     let args = call.args.take();
     let seconds = call.timeout;
     let name = call.module.clone();
     let runtime = Handle::current();
-    let mut task = tokio::task::spawn_blocking(move || {
+    let mut task = blocking(folder.clone(), move || {
         guarded(|| {
             let cx = Cx::new(call, link, runtime);
             entry.run(cx, args)
@@ -73,15 +94,21 @@ pub(super) async fn run_call(
             Err(_) => {
                 cancel.set();
                 let late = tokio::time::timeout(GRACE, task).await;
-                return Err(timed_out(&name, seconds, late.ok().and_then(Result::ok).and_then(Result::ok)));
+                return Err(timed_out(&name, seconds, late.ok().and_then(Result::ok).and_then(Result::ok).and_then(Result::ok)));
             }
         },
     };
     match ended {
-        Ok(Ok(result)) => result,
-        Ok(Err(panic)) => Err(panicked(&name, &panic).into()),
+        Ok(Ok(Ok(result))) => result,
+        Ok(Ok(Err(panic))) => Err(panicked(&name, &panic).into()),
+        Ok(Err(error)) => Err(no_folder(folder, &error).into()),
         Err(error) => Err(Diagnostic::internal(format!("module `{name}` did not run: {error}")).into()),
     }
+}
+
+fn no_folder(folder: Option<PathBuf>, error: &io::Error) -> Diagnostic {
+    let folder = folder.unwrap_or_default();
+    Diagnostic::task("H0101", format!("nothing can run in the playbook's folder `{}`: {error}", folder.display()))
 }
 
 fn timed_out(name: &str, seconds: u64, late: Option<Result<Outcome, Failure>>) -> Failure {

@@ -36,6 +36,7 @@ pub fn main(nonce: &str) -> ExitCode {
         return super::job::main(modules::find, std::path::Path::new(folder));
     }
     lifetime::own_session();
+    crate::system::folder::leave_closed();
     let Ok(stdio) = lifetime::take_stdio() else { return ExitCode::Internal };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let Ok(runtime) = runtime else { return ExitCode::Internal };
@@ -195,7 +196,7 @@ impl Server {
         self.runtime.spawn(async move {
             let link = Arc::new(ServerLink { server: Arc::downgrade(&server), id, cancel: cancel.clone() });
             let result = if succeeded(before).await {
-                run_call(server.find, call, link, cancel).await
+                run_call(server.find, call, None, link, cancel).await
             } else {
                 Err(Diagnostic::new("S0401", Kind::Interrupted, "the call was cancelled, since the one before failed")
                     .into())

@@ -111,7 +111,7 @@ async fn agent() -> (Arc<Agent>, std::thread::JoinHandle<bool>) {
         hello,
         sha256: None,
     };
-    (Agent::new("h".into(), Arc::new(Local), started), thread)
+    (Agent::new("h".into(), Arc::new(Local::default()), started), thread)
 }
 
 async fn invoke(target: &dyn Target, call: Call) -> (Result<Outcome, Failure>, Vec<Progress>) {
@@ -243,7 +243,7 @@ async fn an_end_without_goodbye_is_a_lost_connection() {
         hello,
         sha256: None,
     };
-    let agent = Agent::new("h".into(), Arc::new(Local), started);
+    let agent = Agent::new("h".into(), Arc::new(Local::default()), started);
     let waiting = { invoke(&*agent, call("echo", serde_json::json!({}))) };
     let end = tokio::task::spawn_blocking(move || {
         let mut agent_in = agent_in;
@@ -286,7 +286,7 @@ fn evil(frames: Vec<FromAgent>) -> Arc<Agent> {
         hello,
         sha256: None,
     };
-    Agent::new("evil".into(), Arc::new(Local), started)
+    Agent::new("evil".into(), Arc::new(Local::default()), started)
 }
 
 #[tokio::test(flavor = "multi_thread")]

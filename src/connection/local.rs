@@ -1,5 +1,6 @@
 //! This machine: programs started by `/bin/sh`.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use async_trait::async_trait;
@@ -11,13 +12,20 @@ use crate::value::Map;
 
 /// This machine.
 #[derive(Debug, Default)]
-pub struct Local;
+pub struct Local {
+    /// Where programs start; otherwise in this process's own folder.
+    pub folder: Option<PathBuf>,
+}
 
 #[async_trait]
 impl Connection for Local {
     async fn duplex(&self, command: &str) -> Result<Duplex> {
         let failed = |what: String| Diagnostic::new("S0209", Kind::Unreachable, what);
-        let mut child = tokio::process::Command::new("/bin/sh")
+        let mut program = tokio::process::Command::new("/bin/sh");
+        if let Some(folder) = &self.folder {
+            program.current_dir(folder);
+        }
+        let mut child = program
             .args(["-c", command])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -59,9 +67,9 @@ mod tests {
 
     #[tokio::test]
     async fn exec_returns_both_streams_and_the_code() {
-        let output = Local.exec("cat; echo out; echo err >&2; exit 3").await.unwrap();
+        let output = Local::default().exec("cat; echo out; echo err >&2; exit 3").await.unwrap();
         assert_eq!((output.status, output.stdout.as_str(), output.stderr.as_str()), (Some(3), "out\n", "err\n"));
-        assert_eq!(Local.exec("kill -9 $$").await.unwrap().status, None);
+        assert_eq!(Local::default().exec("kill -9 $$").await.unwrap().status, None);
     }
 
     #[tokio::test]
@@ -69,7 +77,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("f");
         std::fs::write(&file, vec![b'x'; 300_000]).unwrap();
-        assert_eq!(Local.upload("wc -c", &file).await.unwrap().stdout.trim(), "300000");
-        assert_eq!(Local.upload("exit 4", &file).await.unwrap().status, Some(4), "an early end is no hang");
+        assert_eq!(Local::default().upload("wc -c", &file).await.unwrap().stdout.trim(), "300000");
+        assert_eq!(Local::default().upload("exit 4", &file).await.unwrap().status, Some(4), "an early end is no hang");
     }
 }

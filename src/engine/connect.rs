@@ -191,6 +191,7 @@ impl HostRun {
         };
         Ok(TargetSpec {
             host: delegate,
+            folder: (connection == "local").then(|| self.play.playbook_dir()),
             connection,
             address,
             port,

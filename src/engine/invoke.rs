@@ -81,6 +81,10 @@ impl HostRun {
                 call.args = serde_json::json!({ "name": &*module.name, "args": call.args, "interpreter": interpreter });
             }
             call.detach = job.map(|job| job.limit);
+            if job.is_some() || call.module == "async_status" {
+                // Of several the last counts; the keyword `environment` has no say in it.
+                call.environment.push(("ANSIBLE_ASYNC_DIR".to_owned(), self.jobs_folder(scope)?));
+            }
             Ok(call)
         });
         let call = match call {

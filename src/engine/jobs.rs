@@ -44,6 +44,20 @@ impl HostRun {
         Ok(Some(Job { limit, poll }))
     }
 
+    /// Where the results of jobs are kept: `ansible_async_dir`, else the setting.
+    pub(super) fn jobs_folder(&self, scope: &Scope) -> Result<String> {
+        let templates = &self.play.engine.templates;
+        let given = match scope.get("ansible_async_dir") {
+            Some(_) => templates.variable("ansible_async_dir", scope)?.filter(|value| *value != Value::Null),
+            None => None,
+        };
+        let value = match given {
+            Some(value) => Some(value),
+            None => templates.host().setting(Some(("shell", "sh")), "async_dir")?.map(|set| set.value),
+        };
+        Ok(value.map_or_else(|| "~/.ansible_async".to_owned(), |value| python_str(&value)))
+    }
+
     /// Waits for a job that was started, as long as it may take. A connection that is lost meanwhile is made anew.
     pub(super) async fn wait_for_job(
         &self,

@@ -1,5 +1,6 @@
 //! What the engine runs tasks against. It does not know whether that is this process or an agent.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -49,6 +50,8 @@ pub struct TargetSpec {
     pub password: Option<String>,
     /// Seconds to connect.
     pub timeout: Option<u64>,
+    /// The folder that modules run in on this machine (`local`): the playbook's. On others it is the login's home.
+    pub folder: Option<PathBuf>,
     /// Become settings, if the task becomes.
     pub r#become: Option<Become>,
 }

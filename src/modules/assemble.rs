@@ -143,7 +143,10 @@ impl Module for Assemble {
         if !diff.is_empty() {
             cx.diff(diff.into_diff(&shown(&dest), &shown(&dest)));
         }
-        insert(&mut result, "msg", "OK");
+        if args.remote_src {
+            // What the controller assembles is copied, and `copy` says nothing.
+            insert(&mut result, "msg", "OK");
+        }
         add_path_info(cx, &mut result, &dest);
         Ok(result)
     }

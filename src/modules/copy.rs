@@ -174,6 +174,7 @@ impl Module for Copy {
             cx,
             dest: args.dest.expand(cx.environment()),
             dest_is_folder: raw_dest.ends_with('/'),
+            bare: !raw_dest.contains('/'),
             file: &file,
             backup: args.backup,
             force: args.force,
@@ -229,6 +230,7 @@ impl Module for Template {
             cx,
             dest: args.dest.expand(cx.environment()),
             dest_is_folder: args.dest.as_str().ends_with('/'),
+            bare: !args.dest.as_str().contains('/') && !cx.probe().is_dir(&args.dest.expand(cx.environment())),
             file: &file,
             backup: args.backup,
             force: args.force,
@@ -307,6 +309,8 @@ struct Job<'a> {
     cx: &'a Cx,
     dest: PathBuf,
     dest_is_folder: bool,
+    /// `dest` has no folder in it.
+    bare: bool,
     file: &'a FileArgs,
     backup: bool,
     force: bool,
@@ -424,6 +428,11 @@ impl Job<'_> {
             _ => None,
         };
         insert(result, "checksum", source.sha1.clone());
+        if (differs || !sent) && self.bare && path.is_relative() {
+            // As Ansible's module, which is asked only where something is to be done.
+            path = Path::new(".").join(path);
+            insert(result, "dest", shown(&path));
+        }
         if differs {
             let content = source.fetch(cx)?;
             if cx.diff_mode() {
@@ -459,6 +468,10 @@ impl Job<'_> {
             cx.diff(diff.into_diff(&shown(&path), &shown(&path)));
         }
         add_path_info(cx, result, &path);
+        if cx.check_mode() && differs && sent {
+            // Ansible's controller does not go on to the module.
+            result.clear();
+        }
         Ok(differs)
     }
 

@@ -294,11 +294,11 @@ fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
         push: args.push,
         registry: RegistrySettings {
             host: registry,
-            ca_file: args.registry_ca.as_ref().map(|path| path.expand(environment)),
+            ca_file: args.registry_ca.as_ref().map(|path| whole(path.expand(environment))),
             insecure: args.registry_insecure,
             login,
         },
-        log_dir: args.log_dir.as_ref().map(|path| path.expand(environment)),
+        log_dir: args.log_dir.as_ref().map(|path| whole(path.expand(environment))),
         engine,
         builder: match args.builder {
             BuilderArg::Auto => BuilderChoice::Auto,
@@ -364,7 +364,7 @@ impl Tree {
                 input: Some(input.clone()),
             });
         }
-        let root = args.path.expand(cx.environment());
+        let root = whole(args.path.expand(cx.environment()));
         let items = cx
             .probe()
             .tree_items(&root)
@@ -422,6 +422,11 @@ impl Tree {
             })
         })
     }
+}
+
+/// A path from the module's working folder: contexts are read and logs written by other threads, which may have another.
+fn whole(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ pub fn expand(text: &str, environment: &[(String, String)]) -> PathBuf {
             .rev()
             .find(|(key, _)| key == name)
             .map(|(_, value)| value.clone())
-            .or_else(|| std::env::var(name).ok())
+            .or_else(|| crate::system::folder::variable(name))
     };
     let text = expand_variables(text, &variable);
     let Some(rest) = text.strip_prefix('~') else {

@@ -131,7 +131,10 @@ impl Module for Unarchive {
             let ended =
                 cx.change(format!("lay out {} in {}", job.title(), shown(&dest)), |host| host.run(job.extract()))?;
             if let Some(output) = ended {
-                let cmd: Vec<Value> = job.extract().shown().split(' ').map(Value::from).collect();
+                let line = job.extract().shown();
+                let mut words = line.split(' ');
+                let first = words.next().map(|name| cx.probe().which(name).map_or_else(|| name.into(), |path| path.display().to_string()));
+                let cmd: Vec<Value> = first.map(Value::from).into_iter().chain(words.map(Value::from)).collect();
                 insert(
                     &mut result,
                     "extract_results",
@@ -280,7 +283,10 @@ impl Job<'_> {
     /// `tar` in one of its ways.
     fn tar(&self, way: &str) -> Program<'static> {
         let args = self.args;
-        let mut program = Program::new(["tar", way, "-C"]).arg(self.dest).parsable().cwd(self.dest);
+        // It starts in that folder, so what is relative to ours must be whole.
+        let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let dest = whole(self.dest);
+        let mut program = Program::new(["tar", way, "-C"]).arg(&dest).parsable().cwd(&dest);
         if let Some(flag) = self.kind.flag() {
             program = program.arg(flag);
         }
@@ -301,7 +307,7 @@ impl Job<'_> {
         for name in &args.exclude {
             program = program.arg(format!("--exclude={}", name.trim_end_matches('/')));
         }
-        args.include.iter().fold(program.arg("-f").arg(self.src), Program::arg)
+        args.include.iter().fold(program.arg("-f").arg(whole(self.src)), Program::arg)
     }
 
     fn unzip(&self, into: &Path) -> Program<'static> {

@@ -174,7 +174,12 @@ pub fn state_base(project: Option<&Path>) -> Result<PathBuf> {
 /// The file of a playbook: itself, or that of a collection's playbook by its full name.
 pub fn playbook_file(collections_path: &[PathBuf], name: &Path) -> PathBuf {
     if name.exists() {
-        return name.to_path_buf();
+        // What leads out of the working folder is named as a whole, as `playbook_dir` and all paths below it.
+        let leads_out = name.components().any(|part| part == std::path::Component::ParentDir);
+        return match std::path::absolute(name) {
+            Ok(whole) if leads_out && name.is_relative() => crate::playbook::clean_path(&whole),
+            _ => name.to_path_buf(),
+        };
     }
     let options = LoaderOptions { collections_path: collections_path.to_vec(), ..LoaderOptions::new(SourceMap::new()) };
     let found = name.to_str().and_then(|text| Loader::new(options).playbook_of_collection(text, Path::new("")));

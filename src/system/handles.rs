@@ -86,7 +86,7 @@ impl Probe {
     /// A variable as child processes see it.
     pub fn variable(&self, name: &str) -> Option<String> {
         let own = self.environment.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        own.or_else(|| std::env::var(name).ok())
+        own.or_else(|| super::folder::variable(name))
     }
 }
 

@@ -12,6 +12,7 @@ mod connect;
 pub mod digest;
 pub mod engine;
 pub mod facts;
+pub mod folder;
 pub mod fs;
 pub mod glob;
 mod handles;

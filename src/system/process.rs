@@ -291,7 +291,8 @@ fn path_of(program: &Program<'_>, probe: &Probe) -> Result<PathBuf> {
     };
     let name = first.to_string_lossy();
     Ok(match (&program.cwd, name.contains('/')) {
-        (Some(cwd), true) => cwd.join(first),
+        // The child is in its folder already when it looks for the program.
+        (Some(cwd), true) => std::path::absolute(cwd.join(first)).unwrap_or_else(|_| PathBuf::from(first)),
         (None, true) => PathBuf::from(first),
         _ => which(&name, probe.variable("PATH").as_deref()).unwrap_or_else(|| PathBuf::from(first)),
     })
@@ -303,6 +304,10 @@ fn command(program: &Program<'_>, probe: &Probe, path: &Path) -> std::process::C
     command.args(program.argv.iter().skip(1));
     if let Some(name) = program.argv0.as_ref().or(program.argv.first()) {
         command.arg0(name);
+    }
+    // Shells set it when they start; Ansible starts every module with one.
+    if let Some(folder) = super::folder::named() {
+        command.env("PWD", folder);
     }
     if !program.bare {
         command.envs(probe.environment().iter().map(|(key, value)| (key, value)));

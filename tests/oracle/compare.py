@@ -140,6 +140,10 @@ def engine(case, which):
     log = open(base / f"{which}.log", "w")
     told = {}
     cleanup = project / "cleanup.sh"
+    start = project
+    if (case / "cwd").exists():
+        start = project / (case / "cwd").read_text().strip()
+        start.mkdir(parents=True, exist_ok=True)
     env = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "HOSTCTL"))}
     env |= {"LC_ALL": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "PAGER": "cat",
             "ANSIBLE_DEPRECATION_WARNINGS": "0", "ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_RETRY_FILES_ENABLED": "0",
@@ -154,7 +158,7 @@ def engine(case, which):
             common += ["-i", str(inventory) if inventory.exists() else "localhost,"]
         if "-c" not in args:
             common += ["-c", "local"]
-        playbook = [] if any(arg.endswith(".yml") and not arg.startswith("@") for arg in args) else ["site.yml"]
+        playbook = [] if any(arg.endswith(".yml") and not arg.startswith("@") for arg in args) else [os.path.relpath(project / "site.yml", start)]
         # A case of output runs hostctl under Ansible's name and compares what is printed, too.
         output = (case / "output").exists()
         if which == "ansible" or output:
@@ -164,7 +168,7 @@ def engine(case, which):
         command = program + common + playbook
         print(f"== run {number}: {shlex.join(command)}", file=log, flush=True)
         try:
-            done = subprocess.run(command, cwd=project, env=env, stdin=subprocess.DEVNULL, timeout=180,
+            done = subprocess.run(command, cwd=start, env=env, stdin=subprocess.DEVNULL, timeout=180,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE if output else subprocess.STDOUT,
                                   text=True, errors="replace", check=False)
             text, code = done.stdout, done.returncode

@@ -26,6 +26,9 @@ pub(super) fn env(probe: &Probe, facts: &mut Map) {
     for (name, value) in std::env::vars_os() {
         insert(&mut found, &name.to_string_lossy(), value.to_string_lossy().into_owned());
     }
+    if let Some(folder) = crate::system::folder::named() {
+        insert(&mut found, "PWD", folder);
+    }
     for (name, value) in probe.environment() {
         insert(&mut found, name, value.clone());
     }

@@ -1,0 +1,97 @@
+//! Working folders: a thread with one of its own, and a way out of one that is closed to this user.
+//!
+//! Linux keeps the working folder by thread for those who ask for it, so calls of several playbooks and hosts can run
+//! side by side in one process, each in its folder; children and threads that they start begin there too.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use rustix::fs::Access;
+use rustix::thread::UnshareFlags;
+
+/// Takes this thread's working folder away from the other threads'.
+fn part() -> io::Result<()> {
+    #[expect(deprecated, reason = "`UnshareFlags::FS` is none of those that are unsafe; the new name is for all of them")]
+    Ok(rustix::thread::unshare(UnshareFlags::FS)?)
+}
+
+/// Threads of this process may have a working folder of their own. Container engines forbid it to some.
+pub fn may_differ() -> bool {
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    *KNOWN.get_or_init(|| std::thread::spawn(|| part().is_ok()).join().unwrap_or(false))
+}
+
+/// Runs work in a folder, on a new thread that ends with it. `take` gets what became of it, there; it is not called
+/// where no thread could be started.
+pub fn spawn_within<T>(
+    folder: PathBuf,
+    work: impl FnOnce() -> T + Send + 'static,
+    take: impl FnOnce(io::Result<T>) + Send + 'static,
+) {
+    // The closures go with an error: whoever waits for `take` sees that it is gone.
+    let _ = std::thread::Builder::new()
+        .spawn(move || take(part().and_then(|()| std::env::set_current_dir(&folder)).map(|()| work())));
+}
+
+/// The working folder as `PWD` has it in a shell that starts here: with the links of the way that led here, where the
+/// variable that came with this process tells of the same folder.
+pub fn named() -> Option<String> {
+    let inherited = std::env::var("PWD").ok();
+    let same = inherited.as_ref().is_some_and(|path| {
+        let known = std::fs::metadata(path).ok().map(|meta| super::fs::identity(&meta));
+        path.starts_with('/') && known.is_some() && known == std::fs::metadata(".").ok().map(|meta| super::fs::identity(&meta))
+    });
+    if same { inherited } else { std::env::current_dir().ok().and_then(|path| path.into_os_string().into_string().ok()) }
+}
+
+/// A variable of this process, with `PWD` as it is for this thread.
+pub fn variable(name: &str) -> Option<String> {
+    if name == "PWD" { named() } else { std::env::var(name).ok() }
+}
+
+/// Leaves a working folder that this user may not read, for its home or the folder of temporary files: programs fail
+/// there for no reason of their own. (As the start of Ansible's modules; sudo leaves its caller's folder as it is.)
+pub fn leave_closed() {
+    let open = |path: &Path| rustix::fs::access(path, Access::EXISTS | Access::READ_OK).is_ok();
+    if std::env::current_dir().is_ok_and(|folder| open(&folder)) {
+        return;
+    }
+    for folder in std::env::var_os("HOME").map(PathBuf::from).into_iter().chain([std::env::temp_dir()]) {
+        if open(&folder) && std::env::set_current_dir(&folder).is_ok() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    fn within(folder: &Path) -> io::Result<(PathBuf, String)> {
+        let (sender, receiver) = channel();
+        let work = || {
+            std::fs::write("here", "").unwrap();
+            let output = std::process::Command::new("ls").output().unwrap();
+            (std::env::current_dir().unwrap(), String::from_utf8(output.stdout).unwrap())
+        };
+        spawn_within(folder.to_owned(), work, move |ended| sender.send(ended).unwrap());
+        receiver.recv().unwrap()
+    }
+
+    #[test]
+    fn a_thread_has_its_folder_and_the_process_keeps_its_own() {
+        if !may_differ() {
+            println!("skip: this container forbids working folders by thread");
+            return;
+        }
+        let before = std::env::current_dir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (found, listed) = within(folder.path()).unwrap();
+        assert_eq!((found, listed.as_str()), (folder.path().canonicalize().unwrap(), "here\n"));
+        assert!(folder.path().join("here").exists());
+        assert_eq!(std::env::current_dir().unwrap(), before);
+        assert!(within(&folder.path().join("none")).is_err());
+    }
+}

@@ -1,0 +1,2 @@
+#!/bin/sh
+pwd; echo "$0" | sed "s,.*/,,"; echo "$@"
