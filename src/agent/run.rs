@@ -94,7 +94,11 @@ pub(super) async fn run_call(
             Err(_) => {
                 cancel.set();
                 let late = tokio::time::timeout(GRACE, task).await;
-                return Err(timed_out(&name, seconds, late.ok().and_then(Result::ok).and_then(Result::ok).and_then(Result::ok)));
+                return Err(timed_out(
+                    &name,
+                    seconds,
+                    late.ok().and_then(Result::ok).and_then(Result::ok).and_then(Result::ok),
+                ));
             }
         },
     };

@@ -12,7 +12,7 @@ use super::schedule::{Agreed, Brought, Position, Round, Share};
 use super::scope::{Frames, role_layers};
 use super::state::{Out, lock};
 use super::task::Ended;
-use crate::diag::{Diagnostic, Result};
+use crate::diag::{Diagnostic, Kind, Result};
 use crate::event::EventKind;
 use crate::map;
 use crate::playbook::{Include, IncludeKind, Item, Keywords, ModuleUse, RoleFrom, Task};
@@ -21,6 +21,35 @@ use crate::vars::{Entry, Layer, Scope};
 
 /// Includes below each other: deeper is a cycle that no static check saw.
 const MAX_DEPTH: usize = 200;
+
+/// Why an include brought nothing.
+enum Unloaded {
+    /// Its arguments: the task fails as any other.
+    Task(Diagnostic),
+    /// What it names is not there, or holds no list: the host fails.
+    Missing(Diagnostic),
+    /// What it names is there, but is not written right: the run ends.
+    Wrong(Diagnostic),
+}
+
+impl From<Diagnostic> for Unloaded {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::Task(diagnostic)
+    }
+}
+
+impl Unloaded {
+    /// Of what the loader says: Ansible tells files that it cannot get from those that it cannot parse.
+    fn of_file(diagnostic: Diagnostic) -> Self {
+        let no_list =
+            diagnostic.code == "P0201" && diagnostic.registered() == "included task files must contain a list of tasks";
+        if diagnostic.kind == Kind::Source && !no_list && !matches!(&*diagnostic.code, "P0401" | "P0501") {
+            Self::Wrong(diagnostic)
+        } else {
+            Self::Missing(diagnostic)
+        }
+    }
+}
 
 impl HostRun {
     /// Runs a dynamic include; with `run_once` on the first host alone.
@@ -79,6 +108,7 @@ impl HostRun {
         let mut parts = Vec::new();
         let mut skipped = None;
         let mut items = Vec::new();
+        let mut missing = Vec::new();
         for layer in rounds {
             let scope = match &layer {
                 Some(layer) => scope.with(layer.clone()),
@@ -120,17 +150,17 @@ impl HostRun {
                     };
                     parts.push((Brought { key, name: file.unwrap_or(name), label, included }, layer));
                 }
-                Err(diagnostic) => {
-                    // A rescue takes over, but the recap counts what could not be read as a failure.
-                    let counted = Here { rescuable: false, ..here.clone() };
-                    let flow = self.settle(task, Ended::plain(Attempt::error(diagnostic)), false, &counted);
-                    if flow == Flow::Failed && !here.rescuable {
-                        self.play.host_failed(&self.host, !here.cleans);
-                    }
-                    round.finish(flow == Flow::Failed);
-                    return self.share_failure(task, round, here, flow).await;
+                Err(Unloaded::Task(diagnostic)) => {
+                    return self.settle_shared(task, Attempt::error(diagnostic), None, round, here).await;
+                }
+                Err(Unloaded::Missing(diagnostic)) => missing.push(diagnostic),
+                Err(Unloaded::Wrong(diagnostic)) => {
+                    return self.play.give_up(diagnostic).await;
                 }
             }
+        }
+        if !missing.is_empty() {
+            return self.include_failed(task, missing, parts, (round, share), position, here).await;
         }
         let mut attempt = match (looped, items.pop(), skipped) {
             (false, Some(done), _) => done,
@@ -145,6 +175,56 @@ impl HostRun {
         if flow != Flow::Next {
             return flow;
         }
+        // Each item that includes something counts.
+        let more = u32::try_from(parts.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        lock(&self.play.engine.states.get(&self.host)).stats.ok += more;
+        let parts = self.agree(task, parts, share).await;
+        self.go_through(parts, position, here).await
+    }
+
+    /// The end of an include of something that is not there. `ignore_errors` does not help; a rescue takes over, but
+    /// the recap counts what could not be read as failures. What other items of a loop name stands before the rescue.
+    async fn include_failed(
+        &self,
+        task: &Arc<Task>,
+        missing: Vec<Diagnostic>,
+        parts: Vec<(Brought, Option<Layer>)>,
+        (round, share): (&Arc<Round>, Option<Share<'_>>),
+        position: &Position,
+        here: &Here,
+    ) -> Flow {
+        let counted = Here { rescuable: false, ..here.clone() };
+        for diagnostic in missing {
+            let ended = Ended { ignored: Some((false, false)), ..Ended::plain(Attempt::error(diagnostic)) };
+            self.settle(task, ended, false, &counted);
+        }
+        if !here.rescuable {
+            self.play.host_failed(&self.host, !here.cleans);
+        }
+        {
+            let state = self.play.engine.states.get(&self.host);
+            let mut state = lock(&state);
+            // A rescue goes on in this play, but the host misses those after it.
+            state.condemned = true;
+            state.stats.ok += u32::try_from(parts.len()).unwrap_or(u32::MAX);
+        }
+        let parts = self.agree(task, parts, share).await;
+        // With `run_once` the others go on.
+        round.finish(false);
+        let flow = self.share_failure(task, round, here, Flow::Failed).await;
+        if here.rescuable && flow == Flow::Failed {
+            self.go_through(parts, position, here).await;
+        }
+        flow
+    }
+
+    /// Tells what is included, and says in which order the hosts go through it.
+    async fn agree(
+        &self,
+        task: &Arc<Task>,
+        parts: Vec<(Brought, Option<Layer>)>,
+        share: Option<Share<'_>>,
+    ) -> Vec<(usize, (Brought, Option<Layer>))> {
         let brought: Vec<Brought> = parts.iter().map(|(part, _)| part.clone()).collect();
         let agreed = match share {
             Some(share) => share.agree(brought).await,
@@ -164,11 +244,18 @@ impl HostRun {
                 self.play.engine.sink.emit(Some(&host), kind);
             }
         }
-        // Each item that includes something counts.
-        let more = u32::try_from(parts.len().saturating_sub(1)).unwrap_or(u32::MAX);
-        lock(&self.play.engine.states.get(&self.host)).stats.ok += more;
         let mut parts: Vec<_> = agreed.places.into_iter().zip(parts).collect();
         parts.sort_by_key(|(place, _)| *place);
+        parts
+    }
+
+    /// Runs what is included.
+    async fn go_through(
+        &self,
+        parts: Vec<(usize, (Brought, Option<Layer>))>,
+        position: &Position,
+        here: &Here,
+    ) -> Flow {
         for (place, (part, layer)) in parts {
             let mut inner = here.clone();
             inner.frames.0.extend(layer.clone());
@@ -279,7 +366,12 @@ impl HostRun {
         flow
     }
 
-    fn load(&self, task: &Arc<Task>, include: &Include, scope: &Scope) -> Result<(String, Included)> {
+    fn load(
+        &self,
+        task: &Arc<Task>,
+        include: &Include,
+        scope: &Scope,
+    ) -> std::result::Result<(String, Included), Unloaded> {
         let templates = &self.play.engine.templates;
         let text = |name: &str| -> Result<Option<String>> {
             match include.args.get(name) {
@@ -298,7 +390,8 @@ impl HostRun {
             let what = if include.kind == IncludeKind::Tasks { "file" } else { "name" };
             return Err(Diagnostic::source("P0155", format!("`{}` names no `{what}`", include.name))
                 .with_label(include.name_span, format!("needs `{what}`"))
-                .with_hint(format!("write `{}: {{{what}: ...}}`", include.name)));
+                .with_hint(format!("write `{}: {{{what}: ...}}`", include.name))
+                .into());
         };
         let flag = |name: &str| -> Result<Option<bool>> {
             let Some((_, node)) = include.args.get(name) else { return Ok(None) };
@@ -321,10 +414,19 @@ impl HostRun {
                 let context = Self::include_context(task, PathBuf::from(&name), keywords, applied);
                 let included = match include.kind {
                     IncludeKind::Tasks => Included::Tasks(
-                        self.play.engine.loader.include_tasks(&name, &context, &task.file, task.handler)?.into(),
+                        self.play
+                            .engine
+                            .loader
+                            .include_tasks(&name, &context, &task.file, task.handler)
+                            .map_err(Unloaded::of_file)?
+                            .into(),
                     ),
                     IncludeKind::Role => Included::Role(Arc::new(
-                        self.play.engine.loader.include_role(&name, &from, &context, &task.file)?,
+                        self.play
+                            .engine
+                            .loader
+                            .include_role(&name, &from, &context, &task.file)
+                            .map_err(Unloaded::of_file)?,
                     )),
                 };
                 // Another host may have loaded it meanwhile: all share the first, so that task numbers agree.

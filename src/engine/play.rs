@@ -67,6 +67,9 @@ pub(super) struct PlayRun {
     pub failed: Mutex<Vec<Arc<str>>>,
     /// The play ends after this batch (`max_fail_percentage`).
     pub fatal: AtomicBool,
+    /// Why the run ends at once, without handlers, and the word for it.
+    pub broken: Mutex<Option<Diagnostic>>,
+    broke: tokio::sync::Notify,
     /// `meta: end_play`.
     pub ended: AtomicBool,
     /// The debugger starts at each failure.
@@ -175,6 +178,8 @@ impl PlayRun {
             throttles: Mutex::default(),
             failed: Mutex::default(),
             fatal: AtomicBool::new(false),
+            broken: Mutex::default(),
+            broke: tokio::sync::Notify::new(),
             ended: AtomicBool::new(false),
             debug: strategy == Strategy::Debug || engine.options.debugger,
             free: !strategy.in_step(),
@@ -193,6 +198,10 @@ impl PlayRun {
             "play variable",
         );
         run.warn_reserved_of_play();
+        if let (true, Some(node)) = (run.free && run.max_fail.is_some(), keywords.get("max_fail_percentage")) {
+            let text = "Using max_fail_percentage with the free strategy is not supported, as tasks are executed independently on each host";
+            engine.warn_once(None, Diagnostic::task("H0002", text).with_label(node.place(), "has no effect"));
+        }
         run.batches(&early, strategy).await
     }
 
@@ -254,12 +263,20 @@ impl PlayRun {
                         }
                         None => break,
                     },
+                    () = self.broke.notified() => {
+                        gate.stop();
+                        tasks.shutdown().await;
+                        break;
+                    }
                     () = self.engine.cancel.cancelled() => {
                         gate.stop();
                         tasks.shutdown().await;
                         return Ok(false);
                     }
                 }
+            }
+            if let Some(diagnostic) = lock(&self.broken).take() {
+                return Err(diagnostic);
             }
             if self.fatal.load(Ordering::SeqCst) {
                 return Ok(false);
@@ -344,6 +361,14 @@ impl PlayRun {
             handler.group += first;
             handlers.push(handler);
         }
+    }
+
+    /// Ends the run: something in the playbook is not written right, which showed only now.
+    /// Who found it does not come back, so that no host goes on meanwhile that waits for this one.
+    pub(super) async fn give_up(&self, diagnostic: Diagnostic) -> super::interp::Flow {
+        lock(&self.broken).get_or_insert(diagnostic);
+        self.broke.notify_one();
+        std::future::pending().await
     }
 
     /// A host failed for good: `max_fail_percentage` may end the play.

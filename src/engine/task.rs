@@ -52,6 +52,9 @@ impl HostRun {
         let scope = self.scope(task, here);
         // These work on all hosts at once, so one host does it (Ansible's BYPASS_HOST_LOOP).
         let for_all = matches!(module.entry.meta.name, "add_host" | "pause");
+        if for_all && self.play.free {
+            return self.play.give_up(not_free(module.entry.meta.name, task)).await;
+        }
         let shared = self.keyword_flag(task, "run_once", &scope).ok().flatten().unwrap_or(false);
         let run_once = for_all || shared;
         if self.play.free {
@@ -534,4 +537,14 @@ impl PlayRun {
     pub(super) fn controller() -> Arc<str> {
         Arc::from("localhost")
     }
+}
+
+/// `add_host` and `pause` work for all hosts at once, which Ansible ends the run for where hosts do not wait.
+fn not_free(name: &str, task: &Task) -> Diagnostic {
+    Diagnostic::local("R0303", format!("`{name}` works for all hosts at once, and in this play no host waits for others"))
+        .with_label(task.label_span, "this task")
+        .with_registered(format!(
+            "The '{name}' module bypasses the host loop, which is currently not supported in the free strategy and would instead execute for every host in the inventory list."
+        ))
+        .with_hint("put the task into a play of its own, with `strategy: linear`")
 }

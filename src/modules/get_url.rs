@@ -282,7 +282,8 @@ impl Job<'_> {
         apply(cx, &dest, &file, &mut StateDiff::default())?;
         insert(&mut self.result, "md5sum", cx.probe().digest(&dest, Digest::Md5)?);
         // A `file:` URL is answered without a code.
-        let status = if self.args.url.starts_with("http") { Value::from(u32::from(answer.status)) } else { Value::Null };
+        let status =
+            if self.args.url.starts_with("http") { Value::from(u32::from(answer.status)) } else { Value::Null };
         self.result.extend(map! { "msg" => words, "status_code" => status });
         add_path_info(cx, &mut self.result, &dest);
         Ok(self.result)

@@ -133,7 +133,9 @@ impl Module for Unarchive {
             if let Some(output) = ended {
                 let line = job.extract().shown();
                 let mut words = line.split(' ');
-                let first = words.next().map(|name| cx.probe().which(name).map_or_else(|| name.into(), |path| path.display().to_string()));
+                let first = words
+                    .next()
+                    .map(|name| cx.probe().which(name).map_or_else(|| name.into(), |path| path.display().to_string()));
                 let cmd: Vec<Value> = first.map(Value::from).into_iter().chain(words.map(Value::from)).collect();
                 insert(
                     &mut result,

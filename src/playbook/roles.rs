@@ -323,6 +323,8 @@ impl Parser<'_> {
                     &format!("{folder}/{name}"),
                     &tried,
                 );
+                // Of tasks alone Ansible says that they are not there; a role may do without the others.
+                let error = if folder == "tasks" { error } else { error.warning() };
                 self.problem(error.with_label_opt(request.span, "asked for here"));
                 None
             }

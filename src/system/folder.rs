@@ -12,7 +12,10 @@ use rustix::thread::UnshareFlags;
 
 /// Takes this thread's working folder away from the other threads'.
 fn part() -> io::Result<()> {
-    #[expect(deprecated, reason = "`UnshareFlags::FS` is none of those that are unsafe; the new name is for all of them")]
+    #[expect(
+        deprecated,
+        reason = "`UnshareFlags::FS` is none of those that are unsafe; the new name is for all of them"
+    )]
     Ok(rustix::thread::unshare(UnshareFlags::FS)?)
 }
 
@@ -40,9 +43,15 @@ pub fn named() -> Option<String> {
     let inherited = std::env::var("PWD").ok();
     let same = inherited.as_ref().is_some_and(|path| {
         let known = std::fs::metadata(path).ok().map(|meta| super::fs::identity(&meta));
-        path.starts_with('/') && known.is_some() && known == std::fs::metadata(".").ok().map(|meta| super::fs::identity(&meta))
+        path.starts_with('/')
+            && known.is_some()
+            && known == std::fs::metadata(".").ok().map(|meta| super::fs::identity(&meta))
     });
-    if same { inherited } else { std::env::current_dir().ok().and_then(|path| path.into_os_string().into_string().ok()) }
+    if same {
+        inherited
+    } else {
+        std::env::current_dir().ok().and_then(|path| path.into_os_string().into_string().ok())
+    }
 }
 
 /// A variable of this process, with `PWD` as it is for this thread.

@@ -209,6 +209,9 @@ def judge(case, fresh):
     lines = []
     for key in sorted(set(expected) | set(found)):
         want, got = expected.get(key), found.get(key)
+        if want and got and key.startswith("run ") and want.startswith("exit ") and "\n" not in want:
+            # Ansible gave up without a recap; hostctl tells what was done until then.
+            got = got.split("\n")[0]
         if want == got:
             continue
         if want is None or got is None:

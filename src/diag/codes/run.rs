@@ -33,4 +33,9 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "the run was interrupted",
         text: "What runs is ended in order, nothing more is started, and the exit code is 99. A second interrupt ends hostctl at once.",
     },
+    CodeEntry {
+        code: "R0303",
+        title: "a task for all hosts in a play whose hosts do not wait",
+        text: "`add_host` and `pause` are done once for all hosts. With `strategy: free` or `host_pinned` no host waits for the others, so Ansible ends the run there, whatever `when` and `ignore_errors` say; so does hostctl.",
+    },
 ];

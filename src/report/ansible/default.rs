@@ -73,6 +73,7 @@ pub struct AnsibleDefault<O: Write + Send, E: Write + Send> {
     waiting: HashMap<String, Waiting>,
     included: Vec<IncludedFile>,
     nobody_left: bool,
+    gave_up: bool,
     seen: HashMap<(String, String, Option<String>), usize>,
     /// `set_stats`, by host; `_run` for all.
     pub(super) custom: BTreeMap<String, Map>,
@@ -94,6 +95,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             waiting: HashMap::new(),
             included: Vec::new(),
             nobody_left: false,
+            gave_up: false,
             seen: HashMap::new(),
             custom: BTreeMap::new(),
         }
@@ -531,10 +533,16 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                 self.tell_line(host, &format!("<{host}> {text}"), Tone::Debug, false);
             }
             EventKind::Warning { diagnostic } if self.options.warnings => self.told("WARNING", diagnostic, sources),
-            EventKind::Error { diagnostic } => self.told("ERROR", diagnostic, sources),
+            EventKind::Error { diagnostic } => {
+                // What is wrong with the run, not with a host, ends it without a recap.
+                self.gave_up |= event.host.is_none();
+                self.told("ERROR", diagnostic, sources);
+            }
             EventKind::Recap { stats } => {
                 self.flush();
-                self.recap(stats);
+                if !self.gave_up {
+                    self.recap(stats);
+                }
             }
             EventKind::Progress { .. }
             | EventKind::Asked { .. }
