@@ -179,7 +179,7 @@ impl HostRun {
         let more = u32::try_from(parts.len().saturating_sub(1)).unwrap_or(u32::MAX);
         lock(&self.play.engine.states.get(&self.host)).stats.ok += more;
         let parts = self.agree(task, parts, share).await;
-        self.go_through(parts, position, here).await
+        self.go_through(task, parts, position, here).await
     }
 
     /// The end of an include of something that is not there. `ignore_errors` does not help; a rescue takes over, but
@@ -213,7 +213,7 @@ impl HostRun {
         round.finish(false);
         let flow = self.share_failure(task, round, here, Flow::Failed).await;
         if here.rescuable && flow == Flow::Failed {
-            self.go_through(parts, position, here).await;
+            self.go_through(task, parts, position, here).await;
         }
         flow
     }
@@ -252,13 +252,14 @@ impl HostRun {
     /// Runs what is included.
     async fn go_through(
         &self,
+        task: &Task,
         parts: Vec<(usize, (Brought, Option<Layer>))>,
         position: &Position,
         here: &Here,
     ) -> Flow {
         for (place, (part, layer)) in parts {
             let mut inner = here.clone();
-            inner.frames.0.extend(layer.clone());
+            inner.frames.enter(task, layer.clone());
             let position = position.child(place);
             if let Included::Role(role) = &part.included {
                 self.keep_frames(&role.handlers, &inner.frames);

@@ -16,6 +16,18 @@ use crate::yaml::{Node, NodeData};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Frames(pub Vec<Layer>);
 
+impl Frames {
+    /// Goes into what an include brings in, for one item of its loop. Of an include's variables and the loops around
+    /// it the inner ones count, so both stand here, in order.
+    pub(super) fn enter(&mut self, include: &Task, item: Option<Layer>) {
+        if item.is_none() && self.0.is_empty() {
+            return;
+        }
+        self.0.extend(include.keywords.get("vars").map(|node| source(Level::IncludeParams, "include vars", node)));
+        self.0.extend(item.map(|layer| Layer { origin: Origin { level: Level::IncludeParams, ..layer.origin }, ..layer }));
+    }
+}
+
 impl PlayRun {
     /// The scope of a host at a place of the play (`context`), with the task's own variables.
     pub(super) fn scope(
@@ -45,6 +57,10 @@ impl PlayRun {
             layers.push(source(Level::TaskVars, "task vars", node));
         }
         layers.extend(frames.0.iter().cloned());
+        if let Some(task) = task.filter(|task| matches!(task.action, crate::playbook::Action::Include(_))) {
+            // An include's own variables are parameters for itself too, before those of the includes around it.
+            layers.extend(task.keywords.get("vars").map(|node| source(Level::IncludeParams, "include vars", node)));
+        }
         layers.extend(self.engine.options.layers.iter().cloned());
         layers.push(self.magic(host, context));
         if let Some(task) = task {
