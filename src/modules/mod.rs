@@ -26,6 +26,7 @@ mod cx;
 mod deb822_repository;
 mod debconf;
 mod derive;
+mod dnf;
 mod dpkg_selections;
 pub mod engine_args;
 mod expect;

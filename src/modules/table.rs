@@ -27,6 +27,7 @@ table![
     super::deb822_repository::Deb822Repository,
     super::debconf::Debconf,
     super::engine_args::Debug,
+    super::dnf::Dnf,
     super::dpkg_selections::DpkgSelections,
     super::expect::Expect,
     super::engine_args::Fail,
