@@ -333,7 +333,7 @@ impl Work {
         let mut install = Vec::new();
         let mut upgrade = Vec::new();
         for name in &args.name {
-            let file = name.ends_with(".rpm") || name.contains("://");
+            let file = is_file(name);
             let group = !file && !name.starts_with('/') && (name.starts_with('@') || name.contains('/'));
             if file || group {
                 if group {
@@ -346,7 +346,7 @@ impl Work {
             }
             if name.starts_with('-') {
                 // Never an option of dnf.
-                return Err(missing(&[name.clone()]));
+                return Err(missing(std::slice::from_ref(name)));
             }
             if name.contains(['*', '?', '[']) {
                 install.push(name.clone());
@@ -379,7 +379,7 @@ impl Work {
     fn removal(&mut self, cx: &Cx, args: &Args) -> Result<(), Failure> {
         let mut names = Vec::new();
         for name in &args.name {
-            if name.ends_with(".rpm") || name.contains("://") {
+            if is_file(name) {
                 let result = map! { "results" => Vec::new() };
                 let words = "Cannot remove paths -- please specify package name.";
                 return Err(refused_with("M0002", words, result));
@@ -460,6 +460,11 @@ impl Work {
         let msg = if cx.check_mode() { "Check mode: No changes made, but would have if not in check mode" } else { "" };
         Ok(map! { "msg" => msg, "rc" => 0, "results" => Value::from(texts(told)) })
     }
+}
+
+/// A package file on the host, or the address of one.
+fn is_file(name: &str) -> bool {
+    std::path::Path::new(name).extension().is_some_and(|extension| extension == "rpm") || name.contains("://")
 }
 
 fn texts(lines: Vec<String>) -> Vec<Value> {
