@@ -1,8 +1,7 @@
-//! `include_tasks`, `include_role` and `meta`: what changes the way through a play.
+//! `include_tasks` and `include_role`: what brings more tasks into a play.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::interp::{Flow, Here, HostRun};
@@ -10,12 +9,12 @@ use super::play::Included;
 use super::result::Attempt;
 use super::schedule::{Agreed, Brought, Position, Round, Share};
 use super::scope::{Frames, role_layers};
-use super::state::{Out, lock};
+use super::state::lock;
 use super::task::Ended;
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::event::EventKind;
 use crate::map;
-use crate::playbook::{Include, IncludeKind, Item, Keywords, ModuleUse, RoleFrom, Task};
+use crate::playbook::{Include, IncludeKind, Item, Keywords, RoleFrom, Task};
 use crate::value::{Key, Map, Value, python_repr, python_str};
 use crate::vars::{Entry, Layer, Scope};
 
@@ -359,7 +358,7 @@ impl HostRun {
         self.share_failure(task, round, here, flow).await
     }
 
-    fn settle_include(&self, task: &Arc<Task>, attempt: Attempt, items: Option<usize>, here: &Here) -> Flow {
+    pub(super) fn settle_include(&self, task: &Arc<Task>, attempt: Attempt, items: Option<usize>, here: &Here) -> Flow {
         let flow = self.settle(task, Ended { items, ..Ended::plain(attempt) }, false, here);
         if flow == Flow::Failed && !here.rescuable {
             self.play.host_failed(&self.host, !here.cleans);
@@ -444,143 +443,6 @@ impl HostRun {
         }
         Ok((name, included))
     }
-
-    /// `meta`: shown only where it does something, never counted.
-    pub(super) async fn meta(
-        &self,
-        task: &Arc<Task>,
-        module: &ModuleUse,
-        round: &Arc<Round>,
-        position: &Position,
-        here: &Here,
-    ) -> Flow {
-        let scope = self.scope(task, here);
-        let engine = &self.play.engine;
-        let action = match module.args.values().next() {
-            Some((_, node)) => match self.play.engine.templates.render(node, &scope) {
-                Ok(value) => python_str(&value),
-                Err(diagnostic) => {
-                    self.announce(task, round, here);
-                    return self.settle_include(task, Attempt::error(diagnostic), None, here);
-                }
-            },
-            None => "noop".to_owned(),
-        };
-        // Those that work on one host alone are told for each, in order.
-        let alone = matches!(
-            action.trim(),
-            "noop" | "reset_connection" | "end_host" | "role_complete" | "flush_handlers" | "end_role"
-        );
-        if alone {
-            round.in_order(&self.host).await;
-        }
-        // The others work on all hosts at once: the first host's word counts for them.
-        if !alone && !round.is_leader(&self.host) {
-            return Flow::Next;
-        }
-        let told = if alone {
-            self.tell_start(task, vec![Arc::clone(&self.host)], here);
-            true
-        } else {
-            round.announce(|| self.tell_start(task, round.hosts.clone(), here))
-        };
-        // Those have no conditions.
-        let always = matches!(action.trim(), "noop" | "refresh_inventory" | "reset_connection");
-        if always && !super::conditions::stacked(task, "when").is_empty() {
-            let message = format!("{} task does not support when conditional", action.trim());
-            engine.warn_once(None, Diagnostic::task("H0002", message).with_label(task.label_span, "runs anyway"));
-        }
-        let verdict = if always { Ok(Ok(())) } else { self.when(task, &scope) };
-        if told && let Ok(verdict) = &verdict {
-            let action = action.trim();
-            if verdict.is_ok() && action == "flush_handlers" {
-                self.tell_notified();
-            }
-            let (message, skipped) = match verdict {
-                Ok(()) => (told_meta(action, task, &self.host), None),
-                Err(_) => (skipped_meta(action, &self.host), Some(skipped_message(action, &self.host))),
-            };
-            self.emit(EventKind::Meta { task: task.id, message, skipped });
-        }
-        if alone {
-            round.pass_on();
-        }
-        match verdict {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Flow::Next,
-            Err(diagnostic) => return self.settle_include(task, Attempt::error(diagnostic), None, here),
-        }
-        match action.trim() {
-            "flush_handlers" => return self.flush(&position.child(0), here).await,
-            "end_host" => {
-                lock(&engine.states.get(&self.host)).out = Some(Out::Ended);
-                return Flow::Gone;
-            }
-            "end_play" => {
-                self.play.ended.store(true, Ordering::SeqCst);
-                self.gate.stop();
-                return Flow::Gone;
-            }
-            "end_batch" => {
-                self.gate.stop();
-                return Flow::Gone;
-            }
-            "end_role" => return Flow::EndRole,
-            "clear_facts" => {
-                // Those of the whole play, as Ansible does.
-                for host in &self.play.hosts {
-                    engine.states.clear_facts(host);
-                }
-            }
-            "clear_host_errors" => {
-                for host in &self.play.hosts {
-                    let state = engine.states.get(host);
-                    let mut state = lock(&state);
-                    // It may go on, but stays off the lists of this play's hosts.
-                    state.dropped |= state.failing || matches!(state.out, Some(Out::Failed | Out::Unreachable));
-                    if matches!(state.out, Some(Out::Failed | Out::Unreachable)) {
-                        state.out = None;
-                    }
-                    state.failing = false;
-                    state.condemned = false;
-                    state.cleared = true;
-                }
-                *lock(&self.play.magic_cache) = None;
-                self.gate.pardon();
-            }
-            "reset_connection" => engine.targets.reset(&self.host).await,
-            "refresh_inventory" => {
-                if let Err(diagnostic) = engine.hosts.refresh() {
-                    return self.settle_include(task, Attempt::error(diagnostic), None, here);
-                }
-                self.hosts_changed();
-            }
-            "noop" => {}
-            other => {
-                self.announce(task, round, here);
-                let diagnostic = Diagnostic::source("P0156", format!("`meta` has no action `{other}`"))
-                    .with_label(module.name_span, "here")
-                    .with_nearest(
-                        other,
-                        [
-                            "flush_handlers",
-                            "end_host",
-                            "end_play",
-                            "end_batch",
-                            "end_role",
-                            "clear_facts",
-                            "clear_host_errors",
-                            "reset_connection",
-                            "refresh_inventory",
-                            "noop",
-                        ],
-                    )
-                    .with_hint_else("`hostctl doc meta` lists the actions");
-                return self.settle_include(task, Attempt::error(diagnostic), None, here);
-            }
-        }
-        Flow::Next
-    }
 }
 
 /// What tells the rounds of a loop apart.
@@ -612,50 +474,6 @@ fn item_value(entry: &Entry) -> Option<Value> {
         Entry::Lazy(node) => Some(node.to_value()),
         _ => None,
     }
-}
-
-/// What a `meta` action tells, in Ansible's words.
-fn told_meta(action: &str, task: &Task, host: &str) -> String {
-    match action {
-        "flush_handlers" => format!("triggered running handlers for {host}"),
-        "refresh_inventory" => "inventory successfully refreshed".to_owned(),
-        "clear_facts" => "facts cleared".to_owned(),
-        "clear_host_errors" => "cleared host errors".to_owned(),
-        "end_batch" => "ending batch".to_owned(),
-        "end_play" => "ending play".to_owned(),
-        "end_host" => format!("ending play for {host}"),
-        "end_role" => {
-            format!(
-                "ending role {} for {host}",
-                task.context.role().map_or_else(String::new, |role| role.name.to_string())
-            )
-        }
-        "reset_connection" => "reset connection".to_owned(),
-        other => other.to_owned(),
-    }
-}
-
-/// The message of a skipped `meta` action's result.
-fn skipped_message(action: &str, host: &str) -> String {
-    match action {
-        "end_host" => format!("end_host conditional evaluated to false, continuing execution for {host}"),
-        other => other.to_owned(),
-    }
-}
-
-/// What a `meta` action tells whose condition is false.
-fn skipped_meta(action: &str, host: &str) -> String {
-    let rest = match action {
-        "flush_handlers" => format!(", not running handlers for {host}"),
-        "clear_facts" => format!(", not clearing facts and fact cache for {host}"),
-        "clear_host_errors" => format!(", not clearing host error state for {host}"),
-        "end_batch" => ", continuing current batch".to_owned(),
-        "end_play" => ", continuing play".to_owned(),
-        "end_host" => format!(", continuing execution for {host}"),
-        "end_role" => format!("continuing role for {host}"),
-        _ => String::new(),
-    };
-    format!("{action} conditional evaluated to False{rest}")
 }
 
 /// The keywords that an include hands on: its `vars`, and what stands under `apply`; the variables there are those of

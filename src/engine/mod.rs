@@ -23,6 +23,7 @@ mod jobs;
 mod judge;
 mod lookup;
 mod loops;
+mod meta;
 mod pause;
 mod person;
 mod play;

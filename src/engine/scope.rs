@@ -24,7 +24,9 @@ impl Frames {
             return;
         }
         self.0.extend(include.keywords.get("vars").map(|node| source(Level::IncludeParams, "include vars", node)));
-        self.0.extend(item.map(|layer| Layer { origin: Origin { level: Level::IncludeParams, ..layer.origin }, ..layer }));
+        self.0.extend(
+            item.map(|layer| Layer { origin: Origin { level: Level::IncludeParams, ..layer.origin }, ..layer }),
+        );
     }
 }
 
