@@ -98,6 +98,14 @@ fn spell_one(secret: &str, needles: &mut Needles) {
     }
 }
 
+/// Adds what was made of a secret, as it is and as programs quote it.
+pub(super) fn spell_derived(text: &str, needles: &mut Needles) {
+    needles.add(text);
+    base64(text.as_bytes(), needles);
+    json(text, needles);
+    shell(text, needles);
+}
+
 /// What one filter makes of it: `upper`, `lower`, `capitalize`, `reverse`, `b64encode` twice.
 fn derived(secret: &str, needles: &mut Needles) {
     needles.add(secret.to_uppercase());

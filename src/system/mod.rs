@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod apt;
+mod arriving;
 pub mod block;
 mod capture;
 mod connect;
@@ -16,11 +17,13 @@ pub mod fs;
 pub mod glob;
 mod handles;
 pub mod http;
+pub mod leftovers;
 pub mod lifetime;
 pub mod names;
 mod netlink;
 pub mod network;
 pub mod own_binary;
+pub mod printed;
 pub mod process;
 mod replace;
 pub mod services;
