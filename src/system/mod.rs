@@ -31,6 +31,7 @@ mod sockets;
 pub mod tls;
 pub mod tool;
 mod tree;
+mod turn;
 pub mod web;
 
 pub use handles::{Control, Mutate, Probe};
