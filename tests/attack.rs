@@ -221,7 +221,10 @@ fn output_without_end_meets_the_time_limit() {
 /// What steers a terminal in a text: all but line breaks, tabs and plain colours.
 fn steering(text: &str) -> String {
     let mut rest = text.to_owned();
-    for colour in ["0", "1", "2", "31", "32", "33", "34", "35", "36", "0;31", "0;32", "0;33", "0;34", "0;36", "1;30", "1;31", "1;35"] {
+    for colour in [
+        "0", "1", "2", "31", "32", "33", "34", "35", "36", "0;31", "0;32", "0;33", "0;34", "0;36", "1;30", "1;31",
+        "1;35",
+    ] {
         rest = rest.replace(&format!("\u{1b}[{colour}m"), "");
     }
     let steers = |c: &char| (c.is_control() && !"\n\t".contains(*c)) || ('\u{202a}'..='\u{202e}').contains(c);
@@ -285,7 +288,8 @@ fn what_hosts_print_cannot_steer_the_terminal() {
     of("ansible", &["all", "-m", "shell", "-a", r"printf '\033]0;title\007x\rover'"], &[]);
     of("ansible", &["all", "-o", "-m", "shell", "-a", r"printf '\033]0;title\007x\rover'"], &[]);
     // Programs get every byte: a line of JSON means what the host printed.
-    let lines = text(&place.run(&["run", "-i", "localhost,", "--connection", "local", "--output", "jsonl", "play.yml"]));
+    let lines =
+        text(&place.run(&["run", "-i", "localhost,", "--connection", "local", "--output", "jsonl", "play.yml"]));
     assert!(lines.contains(r"\u001b]0;title\u0007") && steering(&lines).is_empty(), "{lines:?}");
 }
 
@@ -319,7 +323,10 @@ fn what_templates_make_of_a_secret_is_masked() {
     sealed(&place, "sealed.yml");
     let shown = place.play(&["--vault-password-file", "password"]);
     assert!(shown.contains("ok=9"), "{shown}");
-    assert!(shown.contains("host db.host") && shown.contains("configured"), "what is no part of a secret is shown: {shown}");
+    assert!(
+        shown.contains("host db.host") && shown.contains("configured"),
+        "what is no part of a secret is shown: {shown}"
+    );
     for text in [shown, place.written()] {
         for leak in
             ["arie9We", "Wert/99", "tail&m", "-liat&", "Kanarie", "QWERTZU", "vault-password", "8f1d02a47c", "pwKan"]

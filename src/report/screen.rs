@@ -28,15 +28,16 @@ fn colour(text: &str) -> Option<usize> {
 /// True if every part of a colour sequence leaves the text readable: no concealed text, no background, no blinking.
 fn readable(sequence: &str) -> bool {
     let inner = sequence.trim_start_matches("\u{1b}[").trim_end_matches('m');
-    inner.split(';').all(|part| {
-        part.is_empty() || matches!(part.parse(), Ok(0_u8..=4 | 22..=24 | 30..=37 | 39 | 90..=97))
-    })
+    inner
+        .split(';')
+        .all(|part| part.is_empty() || matches!(part.parse(), Ok(0_u8..=4 | 22..=24 | 30..=37 | 39 | 90..=97)))
 }
 
 /// The text as a terminal may have it. A colour that the text does not end is ended at its end.
 pub fn safe(text: &str) -> Cow<'_, str> {
     // Control characters are ASCII or begin with the byte 0xc2, the marks of direction with 0xe2.
-    let plain = |byte: u8| (byte >= b' ' && byte != 0x7f && byte != 0xc2 && byte != 0xe2) || byte == b'\n' || byte == b'\t';
+    let plain =
+        |byte: u8| (byte >= b' ' && byte != 0x7f && byte != 0xc2 && byte != 0xe2) || byte == b'\n' || byte == b'\t';
     if text.bytes().all(plain) || !text.contains(steers) {
         return Cow::Borrowed(text);
     }
@@ -111,7 +112,8 @@ mod tests {
 
     #[test]
     fn text_and_colours_stay() {
-        for text in ["", "plain\n\ttext", "größer – “quoted” ☃", "\u{1b}[0;32mok\u{1b}[0m\n", "\u{1b}[1;30mx\u{1b}[m"] {
+        for text in ["", "plain\n\ttext", "größer – “quoted” ☃", "\u{1b}[0;32mok\u{1b}[0m\n", "\u{1b}[1;30mx\u{1b}[m"]
+        {
             assert!(matches!(safe(text), Cow::Borrowed(_)) || safe(text) == text, "{text:?}");
         }
         check("\u{1b}[01;34mdir\u{1b}[0m", "\u{1b}[01;34mdir\u{1b}[0m");

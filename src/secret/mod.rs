@@ -239,6 +239,11 @@ mod tests {
         check("pässwort", r#""p\u00e4sswort""#, r#""********""#);
         check("it's$me", r"'it'\''s$me' it\'s\$me", "'********' ********");
         check("it's$me", r#"'it'"'"'s$me'"#, "'********'");
+        check(
+            "p\u{e4}ss\u{20ac}\"x",
+            r#""p\xE4ss\u20AC\"x" b'p\xc3\xa4ss\xe2\x82\xac"x' $'p\303\244ss\342\202\254"x'"#,
+            "\"********\" b'********' $'********'",
+        );
         check("one two\nthree\nxx\n", "three: one two, xx", "********: ********, xx");
         check("a-b/c+d&e", r"a\-b/c\+d\&e a\\-b/c\\+d\\&e", "******** ********");
         check("<p&ss>", "&lt;p&amp;ss&gt;", "********");

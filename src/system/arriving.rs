@@ -109,7 +109,10 @@ mod tests {
             let named = usize::from(arriving.named.is_some());
             assert_eq!(names(folder.path()).len(), named + usize::from(round == "newer"));
             arriving.put(&path).unwrap();
-            assert_eq!((names(folder.path()), std::fs::read_to_string(&path).unwrap()), (vec!["f".into()], round.into()));
+            assert_eq!(
+                (names(folder.path()), std::fs::read_to_string(&path).unwrap()),
+                (vec!["f".into()], round.into())
+            );
         }
     }
 

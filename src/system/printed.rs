@@ -29,7 +29,8 @@ pub fn printed(command: &mut Command, most: usize) -> Result<Output> {
         if ended.is_none() {
             ended = child.try_wait()?;
         }
-        if ended.is_some() && last.elapsed() > PATIENCE && !ready(out.as_ref(), errors.as_ref(), Duration::ZERO)?.any() {
+        if ended.is_some() && last.elapsed() > PATIENCE && !ready(out.as_ref(), errors.as_ref(), Duration::ZERO)?.any()
+        {
             break;
         }
         let now = ready(out.as_ref(), errors.as_ref(), Duration::from_millis(100))?;

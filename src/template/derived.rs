@@ -25,9 +25,8 @@ const ENCODINGS: [&str; 9] =
     ["b64decode", "b64encode", "checksum", "hash", "md5", "password_hash", "sha1", "swapcase", "urldecode"];
 
 /// Filters that take apart what is mostly no secret: paths and addresses.
-const PLACES: [&str; 10] = [
-    "basename", "dirname", "expanduser", "ipaddr", "ipv4", "ipv6", "ipwrap", "realpath", "splitext", "urlsplit",
-];
+const PLACES: [&str; 10] =
+    ["basename", "dirname", "expanduser", "ipaddr", "ipv4", "ipv6", "ipwrap", "realpath", "splitext", "urlsplit"];
 
 impl Cx<'_> {
     /// The secrets in a text that an operation begins with; mostly none.
