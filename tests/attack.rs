@@ -368,6 +368,24 @@ fn hostile_inventory_programs_end_with_one_message() {
 }
 
 #[test]
+fn nothing_runs_unasked_under_step() {
+    let place = Place::new(&[(
+        "play.yml",
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - copy: {content: x, dest: made}\n",
+    )]);
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_hostctl"), place.at("ansible-playbook")).unwrap();
+    let output = Command::new(place.at("ansible-playbook"))
+        .args(["--step", "-i", "localhost,", "-c", "local", "play.yml"])
+        .current_dir(place.folder.path())
+        .env("HOME", place.at("home"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(!output.status.success() && text(&output).contains("--step"), "{}", text(&output));
+    assert!(!place.at("made").exists());
+}
+
+#[test]
 fn a_killed_run_leaves_each_file_old_or_new_and_nothing_beside_it() {
     let old: String = (0..3000).map(|line| format!("old {line}\n")).collect();
     let new = old.replace("old", "new");

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{FlockOperation, OFlags};
 
 /// Younger ones stay in any case: between the making of a folder and its lock there is a moment.
-const OLD: Duration = Duration::from_secs(24 * 3600);
+const OLD: Duration = Duration::from_hours(24);
 
 /// Folders whose users hold a lock on them.
 const LOCKED: [&str; 2] = ["hostctl-blobs-", "hostctl-job-"];
@@ -103,7 +103,7 @@ mod tests {
     fn what_has_no_living_owner_goes_and_all_else_stays() {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
-        let dead = (400_000..).find(|pid| !Path::new(&format!("/proc/{pid}")).exists()).unwrap();
+        let dead = (400_000..500_000).find(|pid| !Path::new(&format!("/proc/{pid}")).exists()).unwrap();
         let goes = [at("hostctl-blobs-aB3dE6"), at("hostctl-job-aB3dE6"), at(&format!(".hostctl-p{dead}-aB3dE6"))];
         let file = at(&format!(".hostctl-p{dead}-xyz123.deb"));
         for folder in &goes {
