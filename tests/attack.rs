@@ -389,7 +389,7 @@ fn nothing_runs_unasked_under_step() {
 fn a_killed_run_leaves_each_file_old_or_new_and_nothing_beside_it() {
     let old: String = (0..3000).map(|line| format!("old {line}\n")).collect();
     let new = old.replace("old", "new");
-    let play = r#"- hosts: all
+    let play = r"- hosts: all
   gather_facts: false
   tasks:
     - copy: {src: new, dest: files/copy}
@@ -397,7 +397,7 @@ fn a_killed_run_leaves_each_file_old_or_new_and_nothing_beside_it() {
     - lineinfile: {path: files/lineinfile, line: ADDED}
     - blockinfile: {path: files/blockinfile, block: ADDED, marker: ''}
     - replace: {path: files/replace, regexp: old, replace: new}
-"#;
+";
     let place = Place::new(&[("new", &new), ("play.yml", play)]);
     std::fs::create_dir(place.at("files")).unwrap();
     let names = ["copy", "template", "lineinfile", "blockinfile", "replace"];
