@@ -11,6 +11,7 @@ pub mod block;
 mod capture;
 mod connect;
 pub mod digest;
+pub mod dnf;
 pub mod engine;
 pub mod facts;
 pub mod fs;
