@@ -202,7 +202,7 @@ pub(super) fn run(cx: &Cx, mut args: Args) -> Result<Map, Failure> {
     usable(cx, &args)?;
     readable(&args)?;
     if let Some(what) = args.list.as_deref().filter(|what| !what.is_empty()) {
-        return list(cx, &args, what);
+        return super::dnf_list::list(cx, &args, what);
     }
     if args.update_cache {
         // New lists are no change, as with Ansible; check mode needs them too, to know what would come.
@@ -256,7 +256,7 @@ fn readable(args: &Args) -> Result<(), Failure> {
 }
 
 /// Options that all commands take.
-fn options(args: &Args) -> Vec<String> {
+pub(super) fn options(args: &Args) -> Vec<String> {
     let mut words = Vec::new();
     let mut flag = |wanted: bool, word: &str| words.extend(wanted.then(|| word.to_owned()));
     flag(args.disable_gpg_check, "--nogpgcheck");
@@ -522,7 +522,8 @@ fn missing(names: &[String]) -> Failure {
     Failure::with_result(error, map! { "msg" => words, "failures" => failures, "rc" => 1, "results" => Vec::new() })
 }
 
-fn explain(shown: &str, output: &Output, told: &[String]) -> Failure {
+/// The failure that dnf's words mean.
+pub(super) fn explain(shown: &str, output: &Output, told: &[String]) -> Failure {
     let results = Value::from(texts(told.to_vec()));
     match Trouble::parse(output) {
         Trouble::NoMatch(names) => missing(&names),
@@ -552,51 +553,4 @@ fn explain(shown: &str, output: &Output, told: &[String]) -> Failure {
             map! { "msg" => words, "results" => results, "rc" => 1 },
         ),
     }
-}
-
-/// Lists packages or sources.
-fn list(cx: &Cx, args: &Args, what: &str) -> Result<Map, Failure> {
-    let ask = |command: &str, more: &[&str]| -> Result<Output, Failure> {
-        let mut words = vec!["dnf".to_owned(), "--quiet".to_owned(), command.to_owned()];
-        words.extend(more.iter().map(|word| (*word).to_owned()));
-        words.extend(options(args));
-        let program = program(words);
-        let shown = program.shown();
-        let output = cx.probe().run(program)?;
-        if output.success() { Ok(output) } else { Err(explain(&shown, &output, &[])) }
-    };
-    if matches!(what, "repos" | "repositories") {
-        let output = ask("repolist", &["--enabled"])?.out();
-        let sources = output.lines().skip(1).filter_map(|line| line.split_whitespace().next());
-        let sources: Vec<Value> =
-            sources.map(|id| Value::from(map! { "repoid" => id, "state" => "enabled" })).collect();
-        return Ok(map! { "msg" => "", "results" => sources });
-    }
-    let format = "--queryformat=%{name}\t%{arch}\t%{epoch}\t%{release}\t%{version}\t%{repoid}";
-    let queries: &[&[&str]] = match what {
-        "installed" => &[&["--installed"]],
-        "updates" | "upgrades" => &[&["--upgrades"]],
-        "available" => &[&["--available"]],
-        _ if what.starts_with('-') => &[],
-        _ => &[&["--installed", what], &["--available", what]],
-    };
-    let mut found = Vec::new();
-    for query in queries {
-        let words: Vec<&str> = std::iter::once(format).chain(query.iter().copied()).collect();
-        let output = ask("repoquery", &words)?.out();
-        found.extend(output.lines().filter_map(package));
-    }
-    Ok(map! { "msg" => "", "results" => found })
-}
-
-/// One line of a query.
-fn package(line: &str) -> Option<Value> {
-    let fields: Vec<&str> = line.split('\t').collect();
-    let [name, arch, epoch, release, version, repo] = fields[..] else { return None };
-    let envra = format!("{epoch}:{name}-{version}-{release}.{arch}");
-    let state = if repo == "@System" { "installed" } else { "available" };
-    Some(Value::from(map! {
-        "name" => name, "arch" => arch, "epoch" => epoch, "release" => release, "version" => version, "repo" => repo,
-        "envra" => envra.as_str(), "nevra" => envra.as_str(), "yumstate" => state,
-    }))
 }

@@ -27,6 +27,7 @@ mod deb822_repository;
 mod debconf;
 mod derive;
 mod dnf;
+mod dnf_list;
 mod dpkg_selections;
 pub mod engine_args;
 mod expect;

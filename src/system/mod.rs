@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod apt;
+mod arriving;
 pub mod block;
 mod capture;
 mod connect;
@@ -18,11 +19,13 @@ pub mod fs;
 pub mod glob;
 mod handles;
 pub mod http;
+pub mod leftovers;
 pub mod lifetime;
 pub mod names;
 mod netlink;
 pub mod network;
 pub mod own_binary;
+pub mod printed;
 pub mod process;
 mod replace;
 pub mod services;
@@ -30,6 +33,7 @@ mod sockets;
 pub mod tls;
 pub mod tool;
 mod tree;
+mod turn;
 pub mod web;
 
 pub use handles::{Control, Mutate, Probe};
