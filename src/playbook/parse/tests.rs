@@ -104,9 +104,9 @@ fn unknown_modules_name_the_nearest() {
         &["P0202 there is no module `comand` | 3:15 `comand` | hint: did you mean `command`?"],
     );
     check_wrong(
-        "- subversion: repo=x dest=y",
+        "- dnf5: name=git",
         &[
-            "P0210 hostctl does not have the module `subversion` | 3:7 `subversion` | hint: `hostctl doc` lists the modules; `command` or `shell` can often stand in",
+            "P0210 hostctl does not have the module `dnf5` | 3:7 `dnf5` | hint: `hostctl doc` lists the modules; `command` or `shell` can often stand in",
         ],
     );
     check_wrong(
