@@ -36,6 +36,7 @@ mod scope;
 mod settle;
 mod source_tree;
 mod state;
+mod step;
 mod target;
 mod task;
 

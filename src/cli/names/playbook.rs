@@ -70,11 +70,7 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
     for path in &args.playbooks {
         exists(&ops::playbook_file(&collections, path))?;
     }
-    let mut warnings = config.warnings.clone();
-    if args.step {
-        warnings.push(options::unsupported("--step"));
-    }
-    display::tell(output, &warnings);
+    display::tell(output, &config.warnings);
     let base = config.number("DEFAULT_VERBOSITY").and_then(|level| u8::try_from(level).ok()).unwrap_or(0);
     let verbosity = args.verbose.saturating_add(base);
     let listing = args.list_tasks || args.list_tags || args.inventory.list_hosts;
@@ -119,6 +115,7 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
         tags,
         skip_tags,
         start_at_task: args.start_at_task,
+        step: args.step,
         force_handlers: args.force_handlers || config.flag("DEFAULT_FORCE_HANDLERS"),
         forks,
         verbosity,
