@@ -40,7 +40,7 @@ mod step;
 mod target;
 mod task;
 
-pub use lookup::{ControllerFiles, Learn, Settings, Unseal};
+pub use lookup::{ControllerFiles, Settings, Unseal};
 pub use person::{Answer, Nobody, Person, Question, Until};
 pub use run::{Engine, Loads, Options, Parts, Summary};
 pub use state::{FactCache, HostList, HostRecord, StaticHosts};

@@ -245,9 +245,8 @@ fn password_file(path: &Path) -> Result<Secret> {
         let meta = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
         if meta.is_file() && meta.permissions().mode() & 0o111 != 0 {
             let program = std::path::absolute(path).map_err(|error| wrong(error.to_string()))?;
-            let done = std::process::Command::new(program)
-                .stderr(std::process::Stdio::inherit())
-                .output()
+            let mut program = std::process::Command::new(program);
+            let done = crate::system::printed::printed(program.stderr(std::process::Stdio::inherit()), 1 << 20)
                 .map_err(|error| wrong(error.to_string()))?;
             if !done.status.success() {
                 return Err(wrong(format!("the program ended with {}", done.status)));
