@@ -1,4 +1,4 @@
-//! The person at this process's terminal: questions are answered key by key, the debugger's line by line.
+//! The person at this process's terminal: lines are edited by the terminal itself, choices are read key by key.
 //!
 //! Texts go to standard error, which stands beside whatever form of output standard output has.
 
@@ -6,7 +6,9 @@ use std::io::{BufRead as _, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr};
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Answer, Person, Question, Until};
@@ -17,25 +19,38 @@ const SLICE: Duration = Duration::from_millis(100);
 /// Standard input and standard error.
 pub(super) struct Terminal;
 
-/// Keys come one by one and unseen while it lives.
-struct Raw {
+/// The key that interrupts.
+const INTERRUPT: u8 = 3;
+
+/// The terminal's settings for one question; as they were when it is dropped.
+struct Asking {
     before: Termios,
 }
 
-impl Raw {
-    fn new() -> Option<Self> {
+impl Asking {
+    fn new(question: &Question<'_>) -> Option<Self> {
         let input = std::io::stdin();
         let before = tcgetattr(&input).ok()?;
-        let mut raw = before.clone();
-        raw.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN);
-        raw.special_codes[SpecialCodeIndex::VMIN] = 1;
-        raw.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(&input, OptionalActions::Now, &raw).ok()?;
+        let mut asking = before.clone();
+        // An interrupt is an answer here, and no signal.
+        asking.local_modes.remove(LocalModes::ISIG);
+        if question.until == Until::Line {
+            // The terminal edits the line, characters of several bytes too; an interrupt ends it where it stands.
+            asking.local_modes.insert(LocalModes::ICANON | LocalModes::ECHONL | LocalModes::ECHOCTL);
+            asking.local_modes.set(LocalModes::ECHO, !question.hidden);
+            asking.input_modes.insert(InputModes::IUTF8 | InputModes::ICRNL);
+            asking.special_codes[SpecialCodeIndex::VEOL] = INTERRUPT;
+        } else {
+            asking.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::IEXTEN);
+            asking.special_codes[SpecialCodeIndex::VMIN] = 1;
+            asking.special_codes[SpecialCodeIndex::VTIME] = 0;
+        }
+        tcsetattr(&input, OptionalActions::Now, &asking).ok()?;
         Some(Self { before })
     }
 }
 
-impl Drop for Raw {
+impl Drop for Asking {
     fn drop(&mut self) {
         let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.before);
     }
@@ -48,28 +63,16 @@ struct Typed {
 }
 
 impl Typed {
-    /// Takes one key; what is to be shown of it, and the answer if that ends it.
-    fn key(&mut self, key: u8, until: Until) -> (String, Option<Answer>) {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    /// Takes one key; the answer if that ends it.
+    fn key(&mut self, key: u8, until: Until) -> Option<Answer> {
         match (key, until) {
-            (3, _) => (String::new(), Some(Answer::Interrupted)),
-            (_, Until::Time) => (String::new(), None),
-            (b'a' | b'A', Until::Choice) => (String::new(), Some(Answer::Interrupted)),
-            (b'c' | b'C', Until::Choice) => (String::new(), Some(Answer::Text(text(&self.bytes)))),
-            (_, Until::Choice) => (String::new(), None),
-            (b'\r' | b'\n', Until::Line) => ("\r\n".to_owned(), Some(Answer::Text(text(&self.bytes)))),
-            // The end of input ends the line.
-            (4, Until::Line) if self.bytes.is_empty() => ("\r\n".to_owned(), Some(Answer::Text(String::new()))),
-            (8 | 127, Until::Line) => {
-                // One character, whatever its length.
-                while self.bytes.pop().is_some_and(|byte| byte & 0xC0 == 0x80) {}
-                ("\u{8} \u{8}".to_owned(), None)
-            }
+            (INTERRUPT, _) | (b'a' | b'A', Until::Choice) => Some(Answer::Interrupted),
+            (b'c' | b'C', Until::Choice) => Some(Answer::Text(String::new())),
+            (_, Until::Time | Until::Choice) => None,
+            (b'\r' | b'\n', Until::Line) => Some(Answer::Text(String::from_utf8_lossy(&self.bytes).into_owned())),
             (key, Until::Line) => {
                 self.bytes.push(key);
-                // What was pasted may steer the terminal.
-                let shown = if matches!(key, b' '..=b'~') { char::from(key).to_string() } else { String::new() };
-                (shown, None)
+                None
             }
         }
     }
@@ -86,7 +89,7 @@ impl Person for Terminal {
         if !self.is_there() {
             return None;
         }
-        let _raw = Raw::new()?;
+        let _asking = Asking::new(question)?;
         self.show(question.prompt);
         let deadline = question.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
         let mut typed = Typed::default();
@@ -105,16 +108,19 @@ impl Person for Terminal {
             let mut key = [0];
             // Past the buffer of the standard library: keys in there are none that a wait would see.
             match rustix::io::read(&input, &mut key) {
+                // The end of input ends the line.
+                Ok(0) if question.until == Until::Line => {
+                    self.show("\n");
+                    return Some(Answer::Text(String::from_utf8_lossy(&typed.bytes).into_owned()));
+                }
                 Ok(0) => return None,
                 Ok(_) => {}
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(_) => return None,
             }
-            let (shown, answer) = typed.key(key[0], question.until);
-            if !question.hidden && !shown.is_empty() {
-                echo(&shown);
-            } else if shown == "\r\n" {
-                echo("\r\n");
+            let answer = typed.key(key[0], question.until);
+            if answer == Some(Answer::Interrupted) && question.until == Until::Line {
+                self.show("\n");
             }
             if answer.is_some() {
                 return answer;
@@ -168,26 +174,18 @@ fn readable(input: &std::io::StdinLock<'_>, time: Duration) -> bool {
 mod tests {
     use super::*;
 
-    /// The answer to keys, and what was shown of them.
-    fn answer(keys: &str, until: Until) -> (String, Option<Answer>) {
+    /// The answer to keys.
+    fn answer(keys: &str, until: Until) -> Option<Answer> {
         let mut typed = Typed::default();
-        let mut all = String::new();
-        for key in keys.bytes() {
-            let (shown, answer) = typed.key(key, until);
-            all.push_str(&shown);
-            if answer.is_some() {
-                return (all, answer);
-            }
-        }
-        (all, None)
+        keys.bytes().find_map(|key| typed.key(key, until))
     }
 
     #[test]
-    fn a_line_is_typed_and_mended() {
-        assert_eq!(answer("ab\u{7f}c\r", Until::Line), ("ab\u{8} \u{8}c\r\n".into(), Some(Answer::Text("ac".into()))));
-        assert_eq!(answer("aé\u{7f}\n", Until::Line).1, Some(Answer::Text("a".into())));
-        assert_eq!(answer("\u{4}", Until::Line).1, Some(Answer::Text(String::new())));
-        assert_eq!(answer("ab\u{3}", Until::Line).1, Some(Answer::Interrupted));
+    fn a_line_ends_with_its_end_or_an_interrupt() {
+        assert_eq!(answer("aé\n", Until::Line), Some(Answer::Text("aé".into())));
+        assert_eq!(answer("\n", Until::Line), Some(Answer::Text(String::new())));
+        assert_eq!(answer("ab\u{3}", Until::Line), Some(Answer::Interrupted));
+        assert_eq!(answer("ab", Until::Line), None);
     }
 
     #[test]
@@ -204,14 +202,14 @@ mod tests {
 
     #[test]
     fn only_an_interrupt_ends_a_timed_pause() {
-        assert_eq!(answer("x\r\n", Until::Time), (String::new(), None));
-        assert_eq!(answer("x\u{3}", Until::Time).1, Some(Answer::Interrupted));
+        assert_eq!(answer("x\r\n", Until::Time), None);
+        assert_eq!(answer("x\u{3}", Until::Time), Some(Answer::Interrupted));
     }
 
     #[test]
     fn a_choice_is_c_or_a() {
-        assert_eq!(answer("xC", Until::Choice).1, Some(Answer::Text(String::new())));
-        assert_eq!(answer("a", Until::Choice).1, Some(Answer::Interrupted));
-        assert_eq!(answer("\rx", Until::Choice).1, None);
+        assert_eq!(answer("xC", Until::Choice), Some(Answer::Text(String::new())));
+        assert_eq!(answer("a", Until::Choice), Some(Answer::Interrupted));
+        assert_eq!(answer("\rx", Until::Choice), None);
     }
 }

@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use clap::Args;
 
+use tokio_util::sync::CancellationToken;
+
 use super::arguments::ProjectArgs;
 use super::output::{Output, OutputForm};
+use super::person::Terminal;
 use crate::diag::{Diagnostic, ExitCode, Kind, Result};
+use crate::engine::{Answer, Person as _, Question, Until};
 use crate::event::Reporter;
 use crate::journal::RunDir;
 use crate::ops;
@@ -38,6 +42,9 @@ pub struct RunArgs {
     /// Begin at the task of this name.
     #[arg(long, value_name = "NAME")]
     start_at_task: Option<String>,
+    /// Confirm each task before it runs.
+    #[arg(long)]
+    step: bool,
     /// Run handlers even on hosts that failed.
     #[arg(long)]
     force_handlers: bool,
@@ -128,6 +135,7 @@ impl RunArgs {
             tags: split(if self.tags.is_empty() { &configured_tags } else { &self.tags }),
             skip_tags: split(if self.skip_tags.is_empty() { &configured_skips } else { &self.skip_tags }),
             start_at_task: self.start_at_task.clone(),
+            step: self.step,
             force_handlers: self.force_handlers || config.flag("DEFAULT_FORCE_HANDLERS"),
             forks: self.forks.unwrap_or_else(|| configured_forks(config)),
             verbosity: self.verbose,
@@ -188,10 +196,22 @@ pub(super) fn split(tags: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// Asks on the terminal, without echo.
+/// Asks on the terminal, without echo; without any terminal, standard input has the answers, one a line.
 pub(super) fn ask(prompt: &str) -> Result<Secret> {
+    let question = Question { prompt, hidden: true, seconds: None, until: Until::Line };
+    if Terminal.is_there() {
+        // An interrupt leaves the terminal as it was.
+        return match Terminal.ask(&question, &CancellationToken::new()) {
+            Some(Answer::Text(text)) => Ok(Secret::new(text)),
+            _ => Err(Diagnostic::new("C0103", Kind::Interrupted, "user interrupted execution")),
+        };
+    }
     let term = console::Term::stderr();
-    if !term.is_term() {
+    let terminal = std::fs::File::open("/dev/tty").is_ok();
+    if !terminal && let Some(line) = Terminal.line(prompt) {
+        return Ok(Secret::new(line));
+    }
+    if !terminal || !term.is_term() {
         return Err(Diagnostic::new("C0103", Kind::Usage, "a password is asked for, but there is no terminal")
             .with_hint("give it as a variable from the vault: `ansible_password`, `ansible_become_password`"));
     }

@@ -32,7 +32,10 @@ impl HostRun {
     ) -> Attempt {
         let ended: Result<Attempt, Failure> = match module.entry.meta.name {
             "debug" => self.debug(module, args, places, scope).map_err(Failure::from),
-            "assert" => self.assert(places, &json, scope),
+            "assert" => self.assert(places, &json, scope).or_else(|failure| {
+                let told = failure.diagnostic.code == "H0013" && !flag(&json, "quiet");
+                Ok(Attempt { verbose: told, ..Attempt::from_failure(failure) })
+            }),
             "fail" => Err(fail(&json)),
             "set_fact" => Ok(set_fact(args)),
             "set_stats" => super::custom_stats::set_stats(args),

@@ -217,6 +217,22 @@ fn task_delegate(run: &HostRun, task: &Task, scope: &Scope) -> Result<Option<Arc
     Ok(run.keyword_value(task, "delegate_to", scope)?.map(|value| Arc::from(python_str(&value))))
 }
 
+/// A task whose `delegate_to` names no host must not run on its own host instead.
+pub(super) fn checked_delegate(run: &HostRun, task: &Task, scope: &Scope) -> Result<()> {
+    if super::scope::delegate_of(scope).is_some_and(|host| !host.is_empty()) {
+        return Ok(());
+    }
+    let Some(node) = super::conditions::keyword(task, "delegate_to") else { return Ok(()) };
+    if task_delegate(run, task, scope)?.is_some_and(|host| host.is_empty()) {
+        let text = python_str(&node.to_value());
+        return Err(Diagnostic::new("P0160", crate::diag::Kind::Template, "`delegate_to` names no host: it is empty")
+            .with_registered(format!("Empty hostname produced from delegate_to: \"{text}\""))
+            .with_label(node.place(), "empty")
+            .with_hint("name a host, or guard the task with `when`"));
+    }
+    Ok(())
+}
+
 /// Splits words as a POSIX shell does; an open quote takes the rest.
 pub(super) fn split_shell(text: &str) -> Vec<String> {
     let mut words = Vec::new();

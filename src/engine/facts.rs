@@ -76,6 +76,9 @@ impl HostRun {
             Turn::Fail => return Flow::Failed,
             Turn::Stop => return Flow::Gone,
         };
+        if !self.step(&task, &round, &here).await {
+            return Flow::Next;
+        }
         let Action::Module(module) = &task.action else { return Flow::Next };
         let flow = self.run_module(&task, module, &round, &here).await;
         if flow == Flow::Next {

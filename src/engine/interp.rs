@@ -253,6 +253,9 @@ impl HostRun {
                 Turn::Fail => return self.failed_with_others(true),
                 Turn::Stop => return Flow::Gone,
             };
+            if !self.step(task, &round, here).await {
+                return Flow::Next;
+            }
             let resolved = match &task.action {
                 Action::Dynamic(module) => match self.resolve(task, module, here) {
                     Ok(task) => Some(task),

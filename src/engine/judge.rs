@@ -117,7 +117,7 @@ fn cut(text: String) -> String {
 pub(super) fn fail(attempt: &mut Attempt, verdict: &str, diagnostic: Diagnostic) {
     insert(&mut attempt.result, "failed", true);
     insert(&mut attempt.result, verdict, diagnostic.registered());
-    insert(&mut attempt.result, "msg", diagnostic.registered());
+    // The module's own message stays, as in Ansible.
     attempt.status = Status::Failed;
     attempt.diagnostic = Some(diagnostic);
 }

@@ -62,6 +62,10 @@ impl HostRun {
             ("loop", Value::List(items)) => items.to_vec(),
             ("loop", other) => {
                 return Err(Diagnostic::source("P0152", format!("`loop` needs a list, found {}", other.type_name()))
+                    .with_registered(format!(
+                        "The `loop` value must resolve to a 'list', not '{}'.",
+                        other.python_type()
+                    ))
                     .with_label(node.place(), "not a list")
                     .with_hint("write a list, or use `with_items`, or `{{ NAME | dict2items }}` for a mapping"));
             }

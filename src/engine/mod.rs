@@ -37,6 +37,7 @@ mod scope;
 mod settle;
 mod source_tree;
 mod state;
+mod step;
 mod target;
 mod task;
 

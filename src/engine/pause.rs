@@ -72,7 +72,12 @@ impl HostRun {
         let text = engine.redactor.redact(&(lead + &shown)).into_owned();
         if !engine.person.is_there() {
             match seconds {
-                Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+                Some(seconds) => {
+                    let hint = if prompt.is_some() { TIMED } else { "" };
+                    self.emit(EventKind::Asked { task: task.id, prompt: String::new() });
+                    engine.person.show(&format!("Pausing for {seconds} seconds{hidden}\n{hint}"));
+                    tokio::time::sleep(Duration::from_secs(seconds)).await;
+                }
                 None => warnings.push("Not waiting for response to prompt as stdin is not interactive".to_owned()),
             }
             return Ok(String::new());
@@ -97,7 +102,7 @@ impl HostRun {
             Some(Answer::Text(text)) if seconds.is_none() => Ok(text),
             Some(Answer::Text(_) | Answer::TimedOut) => Ok(String::new()),
             Some(Answer::Interrupted) | None => Err(Diagnostic::task("H0031", "the pause was aborted at the terminal")
-                .with_registered("user requested abort!")),
+                .with_registered("Task failed: user requested abort!")),
         }
     }
 }

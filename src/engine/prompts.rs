@@ -89,6 +89,7 @@ impl Prompt {
             match person.ask(&question, cancel) {
                 Some(Answer::Text(text)) => Some(Secret::new(text)),
                 Some(Answer::Interrupted | Answer::TimedOut) | None => {
+                    person.show("User interrupted execution\n");
                     cancel.cancel();
                     None
                 }

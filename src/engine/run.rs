@@ -83,6 +83,8 @@ pub struct Options {
     pub limit: Option<String>,
     /// `--start-at-task`
     pub start_at_task: Option<String>,
+    /// `--step`
+    pub step: bool,
     /// `--force-handlers`
     pub force_handlers: bool,
     /// Verbosity (`-v` count), for `ansible_verbosity`.
@@ -125,6 +127,7 @@ impl Default for Options {
             inventory: Vec::new(),
             limit: None,
             start_at_task: None,
+            step: false,
             force_handlers: false,
             verbosity: 0,
             gathering: "implicit".to_owned(),
@@ -202,6 +205,8 @@ pub struct Engine {
     pub person: Arc<dyn Person>,
     /// One question at a time.
     pub(super) asking: tokio::sync::Mutex<()>,
+    /// Each task is confirmed (`--step`), until a person lets all of them go.
+    pub(super) stepping: AtomicBool,
     pub(super) states: States,
     pub(super) warned: Mutex<IndexSet<String>>,
     pub(super) forks: Arc<Semaphore>,
@@ -219,6 +224,7 @@ impl Engine {
         let inject_facts = options.inject_facts;
         let forks = Arc::new(Semaphore::new(options.forks.max(1)));
         let started = AtomicBool::new(options.start_at_task.is_none());
+        let stepping = AtomicBool::new(options.step);
         let Parts { templates, hosts, targets, loader, sink, redactor, cancel, person, fact_cache } = parts;
         let (told, warnings) = (Mutex::new(IndexSet::new()), sink.clone());
         templates.on_warning(Box::new(move |diagnostic| {
@@ -239,6 +245,7 @@ impl Engine {
             states: States::new(fact_cache, inject_facts),
             person,
             asking: tokio::sync::Mutex::default(),
+            stepping,
             warned: Mutex::default(),
             forks,
             started,

@@ -43,6 +43,8 @@ pub(super) struct Round {
     brought: Mutex<Vec<Option<Vec<Brought>>>>,
     /// All have.
     agreed: watch::Sender<bool>,
+    /// What a person said to the task (`--step`).
+    pub confirmed: tokio::sync::OnceCell<bool>,
 }
 
 /// One thing that a host includes.
@@ -124,7 +126,8 @@ impl Round {
         let passed = watch::channel(0).0;
         let brought = Mutex::new(hosts.iter().map(|_| None).collect());
         let agreed = watch::channel(false).0;
-        Arc::new(Self { hosts, announced: Once::new(), done, open, verdict, passed, brought, agreed })
+        let (announced, confirmed) = (Once::new(), tokio::sync::OnceCell::new());
+        Arc::new(Self { hosts, announced, done, open, verdict, passed, brought, agreed, confirmed })
     }
 
     /// This host's part in an include that all hosts of the round go through.

@@ -401,6 +401,9 @@ impl HostRun {
         if let Err(diagnostic) = self.check_keywords(task, scope) {
             return Attempt::error(diagnostic);
         }
+        if let Err(diagnostic) = super::connect::checked_delegate(self, task, scope) {
+            return Attempt::error(diagnostic);
+        }
         let until = task.keywords.get("until");
         let tries = match self.tries(task, until.is_some(), scope) {
             Ok(tries) => tries,

@@ -53,19 +53,15 @@ pub fn ansible_message(entry: &ModuleEntry, called: &str, errors: &[ArgError]) -
         .spec()
         .args
         .values()
-        .map(|arg| match arg.aliases.as_slice() {
-            [] => arg.name.clone(),
-            aliases => {
-                let mut aliases = aliases.to_vec();
-                aliases.sort_unstable();
-                format!("{} ({})", arg.name, aliases.join(", "))
-            }
-        })
+        .map(|arg| arg.name.clone())
         .chain(entry.meta.refused.iter().map(|(name, _)| (*name).to_owned()))
         .collect();
     known.sort_unstable();
+    let mut aliases: Vec<&str> = entry.spec().args.values().flat_map(|arg| arg.aliases.clone()).collect();
+    aliases.sort_unstable();
+    let aliases = if aliases.is_empty() { String::new() } else { format!(" ({})", aliases.join(", ")) };
     Some(format!(
-        "Unsupported parameters for ({called}) module: {}. Supported parameters include: {}.",
+        "Unsupported parameters for ({called}) module: {}. Supported parameters include: {}{aliases}.",
         unknown.join(", "),
         known.join(", ")
     ))

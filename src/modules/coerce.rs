@@ -106,7 +106,7 @@ impl Work<'_> {
                     last.on_key = true;
                 }
             } else {
-                self.unknown(&name, path);
+                self.unknown(&name, value, path);
             }
             return;
         };
@@ -142,7 +142,7 @@ impl Work<'_> {
         }
     }
 
-    fn unknown(&mut self, name: &str, path: Vec<PathPart>) {
+    fn unknown(&mut self, name: &str, value: &Value, path: Vec<PathPart>) {
         let module = self.meta().name;
         let known = self
             .spec
@@ -162,6 +162,13 @@ impl Work<'_> {
         };
         let meant = meant.filter(|meant| self.spec.args.contains_key(*meant));
         let hint = meant.or_else(|| nearest(name, known)).map(|name| format!("`{name}`"));
+        // `{mode: u=rw,g=r}`: the comma ends the value, and what follows is a key of its own.
+        let torn = matches!(value, Value::Null) && !name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let hint = if torn {
+            Some("a comma ends a value inside `{ }`: put the whole value in quotes".to_owned())
+        } else {
+            hint
+        };
         let hint = hint.or_else(|| Some(format!("hostctl doc {module}")));
         self.errors.push(ArgError {
             code: "M0002",

@@ -182,7 +182,7 @@ impl Module for Copy {
             directory_mode: args.directory_mode,
             checksum: args.checksum,
             validate: args.validate,
-            links_as_files: args.local_follow.unwrap_or(true),
+            links_as_files: args.local_follow.unwrap_or(!args.remote_src),
         };
         if let Some(content) = &args.content {
             let text = match content {
@@ -465,7 +465,8 @@ impl Job<'_> {
         }
         // As with Ansible: attributes are a difference of their own only where the content stays.
         if !differs && !diff.is_empty() {
-            cx.diff(diff.into_diff(&shown(&path), &shown(&path)));
+            diff.set("path", shown(&path), shown(&path));
+            cx.diff(diff.into_diff("", ""));
         }
         add_path_info(cx, result, &path);
         if cx.check_mode() && differs && sent {

@@ -336,7 +336,8 @@ impl Work<'_> {
                 self.settle(&path, &mut diff)?;
                 if recurse {
                     let root = cx.probe().real(&path);
-                    self.recurse(&root, &path, &mut diff, 0)?;
+                    // The difference that is shown is the folder's own.
+                    self.recurse(&root, &path, &mut StateDiff::default(), 0)?;
                 }
             }
             other => {

@@ -86,7 +86,10 @@ pub fn content_diff(before_header: &str, after_header: &str, before: Option<&[u8
     let mut diff =
         Diff { before_header: before_header.to_owned(), after_header: after_header.to_owned(), ..Diff::default() };
     if binary(before) || binary(after) {
-        diff.prepared = Some("diff skipped: the file is binary\n".to_owned());
+        let line = |of: &str, holds: bool| {
+            if holds { format!("diff skipped: {of} file appears to be binary\n") } else { String::new() }
+        };
+        diff.prepared = Some(line("destination", binary(before)) + &line("source", binary(after)));
     } else if before.len() > DIFF_LIMIT || after.len() > DIFF_LIMIT {
         diff.prepared = Some(format!("diff skipped: the file is larger than {DIFF_LIMIT} bytes\n"));
     } else {

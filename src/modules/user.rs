@@ -302,11 +302,13 @@ fn create(cx: &Cx, args: &Args) -> Result<Vec<Output>> {
         add("-Z", Some(seuser.clone()));
     }
     match &args.group {
+        // In check mode the group may be one that an earlier task would have made.
+        Some(_) if cx.check_mode() => {}
         Some(group) => add("-g", Some(group_number(group)?.name)),
         None if accounts::group(&args.name).is_some() => add("-N", None),
         None => {}
     }
-    if let Some(groups) = &args.groups {
+    if let Some(groups) = args.groups.as_ref().filter(|_| !cx.check_mode()) {
         let names = group_names(groups)?;
         if !names.is_empty() {
             add("-G", Some(names.join(",")));

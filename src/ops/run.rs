@@ -37,6 +37,8 @@ pub struct RunRequest {
     pub skip_tags: Vec<String>,
     /// `--start-at-task`
     pub start_at_task: Option<String>,
+    /// `--step`: a person confirms each task.
+    pub step: bool,
     /// `--force-handlers`
     pub force_handlers: bool,
     /// `--forks`
@@ -223,6 +225,7 @@ async fn play(
         inventory: opened.inventory.clone(),
         limit: request.project.limit.clone(),
         start_at_task: request.start_at_task.clone(),
+        step: request.step,
         force_handlers: request.force_handlers,
         verbosity: request.verbosity,
         gathering: request.gathering.clone(),

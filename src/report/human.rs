@@ -382,8 +382,10 @@ impl<W: Write + Send> Reporter for Human<W> {
                 let longest = hosts.iter().map(|host| console::measure_text_width(host)).max().unwrap_or(0);
                 self.host_width = longest.clamp(9, (self.options.width / 5).max(14));
                 let count = if hosts.len() == 1 { hosts[0].clone() } else { format!("{} hosts", hosts.len()) };
-                let head = format!("play {index} of {of}   {}", self.paint.bold(name));
                 let width = self.options.width.clamp(20, 100);
+                let lead = format!("play {index} of {of}   ");
+                let room = width.saturating_sub(lead.len() + console::measure_text_width(&count) + 2).max(8);
+                let head = lead + &self.paint.bold(&shorten(name, room));
                 let text = format!("\n{} {count}\n", pad(&head, width.saturating_sub(count.len() + 1)));
                 self.print(&text);
             }

@@ -82,6 +82,9 @@ impl Live {
     /// Draws elapsed times anew.
     pub fn tick(&mut self) {
         let now = Instant::now();
+        // The window may have changed its size.
+        let width =
+            console::Term::stdout().size_checked().map_or(self.width, |(_, columns)| usize::from(columns).max(20));
         for lane in self.lanes.values() {
             let elapsed = duration((now - lane.since).as_secs_f64());
             let quiet = now - lane.last;
@@ -92,8 +95,8 @@ impl Live {
             } else {
                 lane.text.clone()
             };
-            let name = shorten(&lane.name, self.width / 2);
-            let room = self.width.saturating_sub(console::measure_text_width(&name) + elapsed.len() + 8).max(10);
+            let name = shorten(&lane.name, width / 2);
+            let room = width.saturating_sub(console::measure_text_width(&name) + elapsed.len() + 8).max(10);
             lane.bar.set_message(format!("{name}  {elapsed}  {}", shorten(&text, room)));
             lane.bar.tick();
         }

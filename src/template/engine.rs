@@ -493,6 +493,8 @@ pub(super) fn syntax(error: &SyntaxError, place: &Place) -> Fail {
         "`=` compares nothing: write `==`"
     } else if error.message.starts_with("unexpected `}`") || error.message.contains("end of variable block") {
         "a template is `{{ expression }}`; braces that are text stand in quotes inside: `{{ '}' }}`"
+    } else if error.message.starts_with("unexpected end of input") {
+        "a `{% if %}`, `{% for %}` or another block is never closed: write its `{% endif %}`, `{% endfor %}`"
     } else {
         "an expression is a name, a literal, a filter (`name | filter(1)`), a test (`name is defined`) or a call"
     };

@@ -233,6 +233,22 @@ impl Value {
         }
     }
 
+    /// The type's name in Python, for messages that playbooks know from Ansible.
+    pub fn python_type(&self) -> &'static str {
+        match self {
+            Self::Null => "NoneType",
+            Self::Bool(_) => "bool",
+            Self::Int(_) | Self::BigInt(_) => "int",
+            Self::Float(_) => "float",
+            Self::Str(_) => "str",
+            Self::Bytes(_) => "bytes",
+            Self::Date(_) => "date",
+            Self::DateTime(..) => "datetime",
+            Self::List(_) => "list",
+            Self::Map(_) => "dict",
+        }
+    }
+
     /// The type's name in messages, in the words of YAML.
     pub fn type_name(&self) -> &'static str {
         match self {

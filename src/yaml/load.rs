@@ -694,6 +694,7 @@ mod tests {
         fails("foo: {{ bar }}\n", "Y0004", "{{ bar }}", "`foo: \\\"{{ bar }}\\\"`");
         fails("foo: {{ bar }}/x # c\n", "Y0004", "{{ bar }}/x", "quotes");
         fails("foo: {{ a | b('x', \"y\") }}\n", "Y0004", "{{ a | b('x', \"y\") }}", "quotes");
+        fails("x: {msg: {{ a }}}\n", "Y0004", "{{ a }}", "`x: {msg: \\\"{{ a }}\\\"}`");
         fails("- {{ a }} {{ b }}\n", "Y0004", "{{ a }} {{ b }}", "- \\\"{{ a }} {{ b }}");
         fails("foo:\n\tbar: 1\n", "Y0002", "\t", "spaces");
         fails("foo:\n  \tbar: 1\n  \tbaz: 2\n", "Y0002", "\t", "spaces");

@@ -113,14 +113,20 @@ pub(super) fn unquoted_template(text: &str, file: FileId, start: u32) -> Diagnos
     let value = value_at(text, start);
     let line = line_start(text, start);
     let before = text[line..start].trim_start();
+    let after = text[start + value.len()..line_end(text, start)].trim_end();
+    let closing = if after.chars().all(|c| matches!(c, '}' | ']')) { after } else { "" };
     Diagnostic::source("Y0004", "a value that begins with `{{` must be quoted")
         .with_label(Span::new(file, offset(start), offset(start + value.len())), "YAML reads `{` as a mapping")
-        .with_hint(format!("put the value in quotes: `{before}{}`", quoted(value)))
+        .with_hint(format!("put the value in quotes: `{before}{}{closing}`", quoted(value)))
 }
 
 /// The value that starts at `at`, to the end of its line, without a comment.
 fn value_at(text: &str, at: usize) -> &str {
-    let value = &text[at..line_end(text, at)];
+    let mut value = text[at..line_end(text, at)].trim_end();
+    // Inside of `{ }` the outer bracket is no part of it.
+    while value.ends_with('}') && value.matches('}').count() > value.matches('{').count() {
+        value = value[..value.len() - 1].trim_end();
+    }
     value.split(" #").next().unwrap_or(value).trim_end()
 }
 

@@ -14,6 +14,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 VENV = pathlib.Path(os.environ["HOSTCTL_ORACLE_VENV"])
@@ -127,6 +128,37 @@ def runs_of(case):
     return [shlex.split(line) for line in lines if not line.startswith("#")]
 
 
+def typed(case):
+    """What is typed at a pseudo-terminal: for each run the texts to wait for, with the keys for each."""
+    file = case / "typed"
+    if not file.exists():
+        return None
+    runs = file.read_text().strip("\n").split("\n\n")
+    return [[line.split(" => ", 1) for line in run.splitlines() if not line.startswith("#")] for run in runs]
+
+
+def at_terminal(command, steps, cwd, env):
+    """Runs a program at a pseudo-terminal; gives what was on the screen, and the exit code."""
+    import pexpect
+
+    child = pexpect.spawn(command[0], command[1:], cwd=cwd, env=env | {"TERM": "xterm"}, timeout=60, encoding="utf-8",
+                          codec_errors="replace", dimensions=(24, 200))
+    text = ""
+    try:
+        for prompt, keys in steps:
+            child.expect_exact(prompt)
+            text += child.before + child.after
+            # Both engines change the terminal's settings before they read.
+            time.sleep(0.3)
+            child.send(keys.encode().decode("unicode_escape").encode("latin-1").decode())
+        child.expect(pexpect.EOF)
+    except (pexpect.TIMEOUT, pexpect.EOF) as error:
+        return text + str(child.before) + f"\n{type(error).__name__} while waiting\n", "stuck"
+    text += child.before
+    child.close()
+    return text.replace("\r\n", "\n"), child.exitstatus if child.exitstatus is not None else f"signal {child.signalstatus}"
+
+
 def engine(case, which):
     """Exit codes, recaps and files of a case with one engine."""
     base = WORK / case.name
@@ -167,7 +199,14 @@ def engine(case, which):
             program = [HOSTCTL, "run"]
         command = program + common + playbook
         print(f"== run {number}: {shlex.join(command)}", file=log, flush=True)
+        steps = typed(case)
         try:
+            if steps is not None:
+                text, code = at_terminal(command, steps[number - 1], start, env)
+                print(text, file=log, flush=True)
+                # Ansible counts a failed task that is redone as one `ok` less, and an interrupted run has no recap there.
+                told[f"run {number}"] = f"exit {code}"
+                continue
             done = subprocess.run(command, cwd=start, env=env, stdin=subprocess.DEVNULL, timeout=180,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE if output else subprocess.STDOUT,
                                   text=True, errors="replace", check=False)

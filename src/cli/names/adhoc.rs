@@ -121,6 +121,7 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
         tags: Vec::new(),
         skip_tags: Vec::new(),
         start_at_task: None,
+        step: false,
         force_handlers: false,
         forks,
         verbosity,

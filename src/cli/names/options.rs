@@ -87,16 +87,6 @@ pub(super) fn unsupported(option: &str) -> Diagnostic {
     .warning()
 }
 
-/// Whoever asks to be asked must not see every task run unasked.
-pub(super) fn no_step() -> Diagnostic {
-    Diagnostic::new(
-        "C0112",
-        Kind::Usage,
-        "the option `--step` is not supported: every task would run without a question",
-    )
-    .with_hint("run with --check first, or begin at a task: --start-at-task NAME")
-}
-
 /// `--vault-id`, `--vault-password-file`, `-J`
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct VaultOptions {

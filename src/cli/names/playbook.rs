@@ -74,9 +74,6 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
     let base = config.number("DEFAULT_VERBOSITY").and_then(|level| u8::try_from(level).ok()).unwrap_or(0);
     let verbosity = args.verbose.saturating_add(base);
     let listing = args.list_tasks || args.list_tags || args.inventory.list_hosts;
-    if args.step && !listing && !args.syntax_check {
-        return Err(options::no_step());
-    }
     let mut project = options::project(&args.inventory, &args.vault, &args.run.extra_vars, &config)?;
     project.module_path = args.run.module_path();
     let connecting = options::connecting(&args.connection, &args.r#become, &config, !listing && !args.syntax_check)?;
@@ -118,6 +115,7 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
         tags,
         skip_tags,
         start_at_task: args.start_at_task,
+        step: args.step,
         force_handlers: args.force_handlers || config.flag("DEFAULT_FORCE_HANDLERS"),
         forks,
         verbosity,

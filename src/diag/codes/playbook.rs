@@ -129,6 +129,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "An entry of `vars_prompt` with `confirm: true` is asked for twice, until both answers are the same.",
     },
     CodeEntry {
+        code: "P0160",
+        title: "`delegate_to` that names no host",
+        text: "`delegate_to` is empty once it is rendered. The task fails instead of running on its own host; Ansible does the same.",
+    },
+    CodeEntry {
         code: "P0201",
         title: "tasks are a list",
         text: "`tasks`, `handlers`, `block` and task files hold a list: each task starts with `- `.",

@@ -54,6 +54,7 @@ impl Job<'_> {
     /// A folder of the host. `above`: the folders that it is in; a link to one of them stays a link.
     fn host_tree(&self, from: &Path, to: &Path, above: &mut Vec<(u64, u64)>) -> Result<(), Failure> {
         let probe = self.cx.probe();
+        let new = !probe.exists(to);
         self.folder(to)?;
         for entry in probe.list(from)? {
             let dest = to.join(entry.file_name().unwrap_or_default());
@@ -88,6 +89,13 @@ impl Job<'_> {
                 }
                 _ => self.cx.warn(format!("`{}` is neither file nor folder and was left out", shown(&entry))),
             }
+        }
+        // A folder that was made keeps its mode like the files in it; once they are there, since it may forbid writing.
+        let free = self.file.mode.is_none() && self.directory_mode.is_none();
+        if let Some(found) = probe.stat(from)?.filter(|_| new && free && probe.exists(to)) {
+            use std::os::unix::fs::MetadataExt as _;
+            let file = FileArgs { mode: Some(Mode::Bits(found.mode() & 0o7777)), ..FileArgs::default() };
+            apply(self.cx, to, &file, &mut StateDiff::default())?;
         }
         Ok(())
     }

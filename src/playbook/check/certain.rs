@@ -13,7 +13,9 @@ use crate::yaml::{Node, NodeData};
 /// Tasks of one play that fail the run if an argument of theirs cannot be rendered.
 pub(super) fn tasks_of(play: &Play, found: &mut HashSet<TaskId>) {
     let mut walker = Walker { found, ended: false };
-    if caught(&play.context.keywords) {
+    // A person may set what is missing, and run the task again.
+    let debug = play.context.keywords.get("strategy").is_some_and(|node| mentions(node, "debug"));
+    if debug || caught(&play.context.keywords) {
         return;
     }
     walker.items(&play.pre_tasks);
@@ -68,6 +70,7 @@ impl Walker<'_> {
 /// True if a failure is not the end.
 pub(super) fn caught(keywords: &crate::playbook::model::Keywords) -> bool {
     keywords.get("failed_when").is_some()
+        || keywords.get("debugger").is_some_and(|node| node.as_str() != Some("never"))
         || keywords.get("ignore_errors").is_some_and(|node| crate::playbook::roles::boolean(node) != Some(false))
 }
 

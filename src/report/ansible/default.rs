@@ -187,8 +187,8 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
         }
     }
 
-    /// Shows everything that still waits.
-    fn flush(&mut self) {
+    /// Shows what hosts told of the task that runs, whosever turn it is.
+    fn make_way(&mut self) {
         for host in std::mem::take(&mut self.turn) {
             if let Some(waiting) = self.waiting.remove(&*host) {
                 for piece in waiting.pieces {
@@ -197,6 +197,11 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             }
         }
         self.waiting.clear();
+    }
+
+    /// Shows everything that still waits.
+    fn flush(&mut self) {
+        self.make_way();
         self.show_included();
         if std::mem::take(&mut self.nobody_left) {
             // Ansible says it once for the limit that was crossed, and once since all hosts count as failed then.
@@ -378,8 +383,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
                 let path = task_path(&view.place);
                 self.tell_line(host, &path, Tone::Debug, false);
             }
-            let view = self.tasks.get(&task);
-            let verbose = !looped && (done.verbose || view.is_some_and(|view| short(&view.module) == "assert"));
+            let verbose = !looped && done.verbose;
             let text = format!(
                 "fatal: [{}]: FAILED! => {}",
                 self.host_label(host, done),
@@ -544,10 +548,13 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                     self.recap(stats);
                 }
             }
-            EventKind::Progress { .. }
-            | EventKind::Asked { .. }
-            | EventKind::Trace { .. }
-            | EventKind::Warning { .. } => {}
+            // What the question is about stands above it.
+            EventKind::Asked { .. } => {
+                self.make_way();
+                self.show_included();
+                self.display.flush();
+            }
+            EventKind::Progress { .. } | EventKind::Trace { .. } | EventKind::Warning { .. } => {}
             EventKind::RunEnded { .. } => self.display.flush(),
         }
     }

@@ -164,7 +164,9 @@ pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, action: bool
         let what = if action { "Action" } else { "Module" };
         // Ansible's actions refuse arguments before they do anything.
         let refused = action && own.is_some_and(|own| own.code.starts_with('M') || own.code == "H0032");
-        let text = if refused || own.is_some_and(|own| own.kind == Kind::Unreachable) {
+        let text = if message.is_empty() {
+            "Task failed: Action failed.".to_owned()
+        } else if refused || own.is_some_and(|own| own.kind == Kind::Unreachable) {
             format!("Task failed: {message}")
         } else {
             format!("Task failed: {what} failed: {message}")
