@@ -11,8 +11,10 @@ use crate::diag::{Diagnostic, Kind, Result, SourceMap};
 use crate::engine::{HostList, HostRecord};
 use crate::event::{EventKind, Sink};
 use crate::inventory::{Beside, Inventory, InventorySource, Reader, read_limit};
-use crate::value::Map;
+use crate::value::{Map, Value};
+use crate::vars::Entry;
 use crate::vault::Keyring;
+use crate::yaml::Node;
 
 /// The inventories of a run, limited.
 pub(super) struct InventoryHosts {
@@ -138,18 +140,24 @@ impl InventoryHosts {
         self.inventory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every name that the inventory defines for some host.
-    pub fn variable_names(&self) -> Vec<Arc<str>> {
+    /// Every variable that the inventory defines for some host: the names, and the values that are written somewhere.
+    pub fn variables(&self) -> (HashSet<Arc<str>>, Vec<(Arc<str>, Node)>) {
         let inventory = self.inventory();
-        let hosts: Vec<Arc<str>> = inventory.hosts().map(|host| Arc::clone(&host.name)).collect();
-        let mut names: Vec<Arc<str>> = hosts
-            .iter()
-            .flat_map(|host| inventory.layers(host))
-            .flat_map(|layer| layer.entries.keys().cloned().collect::<Vec<_>>())
-            .collect();
-        names.sort();
-        names.dedup();
-        names
+        let (mut names, mut nodes, mut seen) = (HashSet::new(), Vec::new(), HashSet::new());
+        for layer in inventory.hosts().flat_map(|host| inventory.layers(&host.name)) {
+            for (name, entry) in layer.entries.iter() {
+                names.insert(Arc::clone(name));
+                let node = match entry {
+                    Entry::Lazy(node) => node.clone(),
+                    Entry::Data(Value::Str(text), Some(span)) => Node::text(Arc::clone(text), *span),
+                    _ => continue,
+                };
+                if seen.insert(node.place()) {
+                    nodes.push((Arc::clone(name), node));
+                }
+            }
+        }
+        (names, nodes)
     }
 }
 
@@ -218,7 +226,7 @@ impl HostList for InventoryHosts {
             after.groups != before.groups
                 || vars.iter().any(|(key, value)| {
                     let known = before.layers.iter().rev().find_map(|layer| layer.entries.get(&key.text()));
-                    !matches!(known, Some(crate::vars::Entry::Data(old, _)) if old == value)
+                    !matches!(known, Some(Entry::Data(old, _)) if old == value)
                 })
         }))
     }

@@ -17,16 +17,19 @@ mod library;
 mod loader;
 mod model;
 mod parse;
+mod plugins;
 mod roles;
+mod routing;
 mod tags;
 #[cfg(test)]
 mod testing;
 
-pub use check::{CheckInput, TemplateCheck, check};
+pub use check::{CheckInput, SettingUse, TemplateCheck, check};
 pub use include::Loaded;
 pub use keywords::{Inherit, KEYWORDS, Keyword, KeywordType, LOOPS, ORDERS, Places, is_variable_name};
 pub use kv::parse_kv;
 pub use loader::{Loader, LoaderOptions, Unseal, clean as clean_path};
+pub use plugins::{PLUGIN_KINDS, PluginKind};
 pub use model::{
     Action, Block, Context, ContextKind, DynamicUse, Include, IncludeKind, Item, Keywords, ModuleUse, Play, Playbook,
     Role, RoleUse, Task,

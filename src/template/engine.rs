@@ -147,6 +147,7 @@ pub struct Templates {
     files: Mutex<HashMap<PathBuf, Arc<SourceFile>>>,
     stopped: AtomicBool,
     warned: std::sync::OnceLock<Warned>,
+    pub(super) resolver: std::sync::OnceLock<super::names::Resolver>,
     /// A condition may be any value (`ALLOW_BROKEN_CONDITIONALS`).
     broken_conditions: bool,
     /// Strings in conditions and lookups may be templates (`ALLOW_EMBEDDED_TEMPLATES`).
@@ -164,6 +165,7 @@ impl Templates {
             (flag("ALLOW_BROKEN_CONDITIONALS", false), flag("ALLOW_EMBEDDED_TEMPLATES", true));
         let stopped = AtomicBool::new(false);
         Self {
+            resolver: std::sync::OnceLock::new(),
             sources,
             host,
             cache: Mutex::default(),
@@ -339,6 +341,11 @@ impl Templates {
     /// lookups. `expression` says that scalars are bare expressions (`when`).
     pub fn check(&self, node: &Node, expression: bool) -> Vec<Diagnostic> {
         check::node(self, node, expression)
+    }
+
+    /// The filters, tests and lookups that a node's templates name.
+    pub fn plugins(&self, node: &Node, expression: bool) -> Vec<check::PluginUse> {
+        check::plugins(self, node, expression)
     }
 
     /// The names that a node's templates use from outside, each with its place.

@@ -30,6 +30,7 @@ mod lookups;
 mod lower;
 mod mask;
 mod methods;
+mod names;
 mod numbers;
 mod ops;
 mod out;
@@ -50,8 +51,10 @@ mod walk;
 mod yaml_out;
 mod yaml_text;
 
+pub use check::{PluginUse, knows as knows_plugin};
 pub use codec::encode;
 pub use engine::{FileOptions, LookupHost, Templates, is_omit};
+pub use names::{PluginEnd, Resolver};
 pub use lookups::{Setting, SettingKind, WebLookup};
 
 /// How `omit` looks as plain data.

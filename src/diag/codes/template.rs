@@ -73,6 +73,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "The lookup was called with `errors='warn'`: it failed, this warning says why, and its result is null (an empty list with `query`).",
     },
     CodeEntry {
+        code: "T0111",
+        title: "a filter, test or lookup that is gone",
+        text: "The collection's `meta/runtime.yml` says that this name was removed. The note has what the collection says of it, often with the name to use instead.",
+    },
+    CodeEntry {
         code: "T0201",
         title: "a command of a lookup failed",
         text: "The `pipe` and `lines` lookups run a command on the controller; it ended with an error.",

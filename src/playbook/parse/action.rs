@@ -539,6 +539,12 @@ fn unknown_module(name: &str, span: Span, place: Places) -> Diagnostic {
     }
     let diagnostic =
         Diagnostic::source("P0202", format!("there is no module `{name}`")).with_label(span, "unknown module");
+    if let Some(moved) = crate::playbook::routing::builtin("modules", short) {
+        let collection = moved.rsplit_once('.').map_or(moved.as_str(), |(collection, _)| collection);
+        return diagnostic
+            .with_note(format!("Ansible has it in the collection `{collection}`, as `{moved}`"))
+            .with_hint("`hostctl doc` lists the modules");
+    }
     match suggestion(name, place) {
         Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),
         None => diagnostic.with_hint("`hostctl doc` lists the modules"),
