@@ -111,6 +111,8 @@ pub struct ProjectRequest {
     pub duplicate_keys: Policy,
     /// A handler that is not there is no error (`ANSIBLE_ERROR_ON_MISSING_HANDLER`).
     pub missing_handlers: bool,
+    /// Nothing is said of what ansible-core calls deprecated (`deprecation_warnings`).
+    pub hide_deprecations: bool,
     /// A host pattern that matches nothing.
     pub unmatched_pattern: Policy,
     /// An inventory source that is not there or cannot be read as one.
@@ -131,6 +133,7 @@ impl ProjectRequest {
                 "P0303" if self.missing_handlers => Some(diagnostic.warning()),
                 "I0009" => self.unparsed_inventory.apply(diagnostic),
                 "I0014" if !diagnostic.is_error() => self.unmatched_pattern.apply(diagnostic),
+                _ if self.hide_deprecations && diagnostic.is_deprecation() => None,
                 _ => Some(diagnostic),
             })
             .collect()

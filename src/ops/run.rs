@@ -167,8 +167,7 @@ fn learn_secrets(opened: &Opened) -> Result<()> {
 
 /// Options of the command line that name plugins.
 fn options_naming_plugins(request: &RunRequest, known: &[SettingUse]) -> Vec<SettingUse> {
-    let options =
-        [("connection", "connection", "`--connection`"), ("become_method", "become", "`--become-method`")];
+    let options = [("connection", "connection", "`--connection`"), ("become_method", "become", "`--become-method`")];
     let named = options.into_iter().filter_map(|(option, kind, told)| {
         let name = request.defaults.get(option)?.as_str()?.to_owned();
         Some(SettingUse { kind, name, place: None, told: told.to_owned() })

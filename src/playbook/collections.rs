@@ -8,10 +8,10 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
 use super::library::{self, Found};
-use super::routing;
 use super::loader::{Loader, clean};
 use super::model::{Context, ContextKind, ModuleUse};
 use super::parse::{literal_names, playbook_dir};
+use super::routing;
 use crate::modules::{self, ModuleEntry};
 use crate::yaml::Node;
 

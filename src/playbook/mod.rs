@@ -29,11 +29,11 @@ pub use include::Loaded;
 pub use keywords::{Inherit, KEYWORDS, Keyword, KeywordType, LOOPS, ORDERS, Places, is_variable_name};
 pub use kv::parse_kv;
 pub use loader::{Loader, LoaderOptions, Unseal, clean as clean_path};
-pub use plugins::{PLUGIN_KINDS, PluginKind};
 pub use model::{
     Action, Block, Context, ContextKind, DynamicUse, Include, IncludeKind, Item, Keywords, ModuleUse, Play, Playbook,
     Role, RoleUse, Task,
 };
+pub use plugins::{PLUGIN_KINDS, PluginKind};
 pub use roles::RoleFrom;
 pub use tags::{literal_tags, rendered_tags, selected};
 

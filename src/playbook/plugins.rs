@@ -227,7 +227,8 @@ mod tests {
 
     #[test]
     fn what_a_file_defines_is_read_from_its_text() {
-        let check = |text: &str, exact: bool, expected: bool| assert_eq!(defines(text, "up", exact), expected, "{text}");
+        let check =
+            |text: &str, exact: bool, expected: bool| assert_eq!(defines(text, "up", exact), expected, "{text}");
         check("class F:\n def filters(self):\n  return {'up': f}", true, true);
         check("class F:\n m = {\n  \"up\" : f}", true, true);
         check("class F:\n def filters(self):\n  return dict(a=f, up=g)", true, true);

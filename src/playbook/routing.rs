@@ -119,8 +119,9 @@ impl Loader {
         let said = found.deprecation(kind, &rest, name, &collection);
         let end = match found.route(kind, &rest).and_then(|route| route.get("redirect")).and_then(Node::as_str) {
             Some(target) => self.plugin_of_collection(kind, target, hops + 1),
-            None => in_collection(&found.root.join("plugins").join(kind), kind, &rest)
-                .map(|path| end_at(name, Some(path))),
+            None => {
+                in_collection(&found.root.join("plugins").join(kind), kind, &rest).map(|path| end_at(name, Some(path)))
+            }
         };
         let mut end = end?;
         end.deprecated.splice(0..0, said);

@@ -152,6 +152,8 @@ pub struct Templates {
     broken_conditions: bool,
     /// Strings in conditions and lookups may be templates (`ALLOW_EMBEDDED_TEMPLATES`).
     embedded: bool,
+    /// What is deprecated is told (`DEPRECATION_WARNINGS`).
+    deprecations: bool,
 }
 
 impl Templates {
@@ -163,6 +165,7 @@ impl Templates {
         };
         let (broken_conditions, embedded) =
             (flag("ALLOW_BROKEN_CONDITIONALS", false), flag("ALLOW_EMBEDDED_TEMPLATES", true));
+        let deprecations = flag("DEPRECATION_WARNINGS", true);
         let stopped = AtomicBool::new(false);
         Self {
             resolver: std::sync::OnceLock::new(),
@@ -174,6 +177,7 @@ impl Templates {
             warned: std::sync::OnceLock::new(),
             broken_conditions,
             embedded,
+            deprecations,
         }
     }
 
@@ -187,6 +191,18 @@ impl Templates {
         if let Some(take) = self.warned.get() {
             take(warning.warning());
         }
+    }
+
+    /// Warns of what ansible-core calls deprecated, in its words; `text` is ours.
+    pub(super) fn deprecated(&self, text: String, words: &str, place: Option<Span>, hint: &str) {
+        if !self.deprecations {
+            return;
+        }
+        let warning = Diagnostic::new("T0112", Kind::Template, text)
+            .with_registered(format!("{words} This feature will be removed from ansible-core version 2.23."))
+            .with_label_opt(place, "deprecated")
+            .with_hint(hint);
+        self.warn(warning);
     }
 
     /// True if a condition need not be a boolean.

@@ -54,8 +54,8 @@ mod yaml_text;
 pub use check::{PluginUse, knows as knows_plugin};
 pub use codec::encode;
 pub use engine::{FileOptions, LookupHost, Templates, is_omit};
-pub use names::{PluginEnd, Resolver};
 pub use lookups::{Setting, SettingKind, WebLookup};
+pub use names::{PluginEnd, Resolver};
 
 /// How `omit` looks as plain data.
 const OMIT: &str = "__omit_place_holder__9f27c3d4b8a04e61";

@@ -59,3 +59,115 @@ impl Templates {
         Ok(Some(super::eval::short(&end.name).to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::diag::{Result, SourceMap, Span};
+    use crate::template::LookupHost;
+    use crate::vars::Scope;
+    use crate::yaml::Node;
+
+    struct Host;
+
+    impl LookupHost for Host {
+        fn find(&self, _: &str, _: &str, _: &Scope) -> Option<PathBuf> {
+            None
+        }
+        fn folders(&self, _: &str, _: &Scope) -> Vec<PathBuf> {
+            Vec::new()
+        }
+        fn read(&self, _: &Path) -> Result<Vec<u8>> {
+            Err(Diagnostic::internal("no file"))
+        }
+        fn env(&self, _: &str) -> Option<String> {
+            Some("value".to_owned())
+        }
+        fn pipe(&self, _: &str) -> Result<String> {
+            Err(Diagnostic::internal("no command"))
+        }
+        fn unseal(&self, _: &str) -> Result<String> {
+            Err(Diagnostic::internal("no vault"))
+        }
+    }
+
+    /// Templates that know four names of a collection, and what they warn of.
+    fn templates() -> (Templates, Arc<Mutex<Vec<String>>>) {
+        let templates = Templates::new(SourceMap::new(), Arc::new(Host));
+        templates.set_resolver(Box::new(|kind, name| {
+            let to = |name: &str| PluginEnd { name: format!("ansible.builtin.{name}"), ..PluginEnd::default() };
+            Some(match (kind, name) {
+                ("filter", "ns.col.loud") => to("upper"),
+                ("filter", "ns.col.old") => PluginEnd { deprecated: vec!["use lower".to_owned()], ..to("lower") },
+                ("filter", "ns.col.gone") => PluginEnd { removed: Some("use upper".to_owned()), ..to("none") },
+                ("test", "ns.col.like") => to("match"),
+                ("lookup", "ns.col.home") => to("env"),
+                ("filter", "ns.col.python") => PluginEnd { python: Some(PathBuf::from("f.py")), ..to("upper") },
+                _ => return None,
+            })
+        }));
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let list = Arc::clone(&told);
+        templates.on_warning(Box::new(move |warning| {
+            list.lock().unwrap().push(format!("{} {}", warning.code, warning.registered()));
+        }));
+        (templates, told)
+    }
+
+    fn shown(templates: &Templates, text: &str) -> String {
+        match templates.render(&Node::text(text, Span::new(crate::diag::FileId(0), 0, 0)), &Scope::new()) {
+            Ok(value) => crate::value::python_str(&value),
+            Err(error) => format!("{} {}", error.code, error.registered()),
+        }
+    }
+
+    #[test]
+    fn names_of_collections_lead_to_hostctls_own() {
+        let (templates, told) = templates();
+        let check = |text: &str, expected: &str| assert_eq!(shown(&templates, text), expected, "{text}");
+        check("{{ 'a' | ns.col.loud }}", "A");
+        check("{{ ['a'] | map('ns.col.loud') | first }}", "A");
+        check("{{ 'ab' is ns.col.like('a') }}", "True");
+        check("{{ lookup('ns.col.home', 'HOME') }}", "value");
+        check("{{ 'A' | ns.col.old }}", "a");
+        check("{{ 'A' | ns.col.gone }}", "T0111 use upper");
+        assert!(shown(&templates, "{{ 'A' | ns.col.python }}").starts_with("T0104"));
+        assert_eq!(*told.lock().unwrap(), ["P0309 use lower"]);
+        let node =
+            Node::text("{{ 'a' | ns.col.loud | ns.col.gone | ns.col.old }}", Span::new(crate::diag::FileId(0), 0, 0));
+        let found: Vec<String> = templates.check(&node, false).iter().map(|found| found.code.to_string()).collect();
+        assert_eq!(found.len(), 2, "{found:?}");
+    }
+
+    #[test]
+    fn what_ansible_calls_deprecated_is_told() {
+        let (templates, told) = templates();
+        let check = |text: &str, expected: &str| {
+            shown(&templates, text);
+            let said = std::mem::take(&mut *told.lock().unwrap()).join("; ");
+            assert_eq!(
+                said.replace(" This feature will be removed from ansible-core version 2.23.", ""),
+                expected,
+                "{text}"
+            );
+        };
+        check("{{ 'yes' | bool }}{{ 0 | bool }}{{ true | bool }}{{ 'OFF' | bool }}", "");
+        check("{{ 'maybe' | bool }}", "T0112 The `bool` filter coerced invalid value (str) to False.");
+        check("{{ 1.0 | bool }}", "T0112 The `bool` filter coerced invalid value (float) to True.");
+        check("{{ [1] | from_yaml }}", "T0112 The from_yaml filter ignored non-string input of type 'list'.");
+        check("{{ none | from_yaml }}{{ '1' | from_yaml }}", "");
+        check(
+            "{{ query('first_found', 'a;b', skip=true) }}",
+            "T0112 Automatic splitting of files on ',;' is deprecated.",
+        );
+        let holds = |text: &str| {
+            let node = Node::text(text, Span::new(crate::diag::FileId(0), 0, 0));
+            assert!(templates.condition(&node, &Scope::new()).unwrap().is_ok());
+            std::mem::take(&mut *told.lock().unwrap()).len()
+        };
+        assert_eq!((holds("{{ 1 == 1 }}"), holds("1 == 1")), (1, 0));
+    }
+}

@@ -74,7 +74,8 @@ mod tests {
     fn names_come_with_their_place_in_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ansible.cfg");
-        let text = "[defaults]\ncallbacks_enabled = timer, ns.col.tell\nstrategy = mine\nlookup_plugins = here:/there\n";
+        let text =
+            "[defaults]\ncallbacks_enabled = timer, ns.col.tell\nstrategy = mine\nlookup_plugins = here:/there\n";
         std::fs::write(&path, text).unwrap();
         let config = Config::load_file(&path).unwrap();
         let uses = config.plugin_names();

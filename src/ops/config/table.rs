@@ -144,7 +144,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     s("DEFAULT_VAULT_ID_MATCH", Text, "False", &["ANSIBLE_VAULT_ID_MATCH"], &[("defaults", "vault_id_match")], N),
     s("DEFAULT_VAULT_PASSWORD_FILE", Path, "", &["ANSIBLE_VAULT_PASSWORD_FILE"], &[("defaults", "vault_password_file")], U),
     s("DEFAULT_VERBOSITY", Int, "0", &["ANSIBLE_VERBOSITY"], &[("defaults", "verbosity")], U),
-    s("DEPRECATION_WARNINGS", Bool, "True", &["ANSIBLE_DEPRECATION_WARNINGS"], &[("defaults", "deprecation_warnings")], H),
+    s("DEPRECATION_WARNINGS", Bool, "True", &["ANSIBLE_DEPRECATION_WARNINGS"], &[("defaults", "deprecation_warnings")], U),
     s("DEVEL_WARNING", Bool, "True", &["ANSIBLE_DEVEL_WARNING"], &[("defaults", "devel_warning")], H),
     s("DIFF_ALWAYS", Bool, "False", &["ANSIBLE_DIFF_ALWAYS"], &[("diff", "always")], U),
     s("DIFF_CONTEXT", Int, "3", &["ANSIBLE_DIFF_CONTEXT"], &[("diff", "context")], U),

@@ -235,7 +235,8 @@ fn a_plugin_of_ones_own_hides_one_of_ansibles() {
 fn variables_of_the_inventory_name_plugins_too() {
     let files = |task: &str| {
         let text = playbook("linear", task);
-        let inventory = "{ansible_connection: mine, reached: '{{ other }}', other: '{{ 1 | shout }}', left: '{{ 2 | shout }}'}";
+        let inventory =
+            "{ansible_connection: mine, reached: '{{ other }}', other: '{{ 1 | shout }}', left: '{{ 2 | shout }}'}";
         checked(
             &[
                 ("site.yml", &text),

@@ -6,9 +6,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::CheckInput;
 use super::survey::Survey;
 use super::uses::Reached;
-use super::CheckInput;
 use crate::diag::{Diagnostic, Span};
 use crate::playbook::collections::full_name;
 use crate::playbook::loader::{Loader, clean};

@@ -60,9 +60,7 @@ impl Survey {
         if problem.code == "P0304" {
             // Its places are of equal rank, and what acts by itself has none.
             let unasked = problem.notes.iter().any(|note| note.ends_with("unasked"));
-            return !unasked
-                && !problem.labels.is_empty()
-                && problem.labels.iter().all(|label| left_out(label.span));
+            return !unasked && !problem.labels.is_empty() && problem.labels.iter().all(|label| left_out(label.span));
         }
         problem.span().is_some_and(left_out)
     }

@@ -135,6 +135,7 @@ pub(super) fn check(
     run.inventory();
     run.rest(problems);
     run.undefined(problems);
+    run.deprecated(problems);
     let plugins = run.plugins;
     Reached { plugins, names }
 }
@@ -266,6 +267,23 @@ impl Run<'_> {
                 self.used.entry(name).or_default().places.push(span);
             }
         }
+    }
+
+    /// Names of Ansible's own that it calls deprecated.
+    fn deprecated(&self, problems: &mut Vec<Diagnostic>) {
+        let Some(used) = self.used.get("play_hosts").filter(|_| !self.names.defined.contains_key("play_hosts")) else {
+            return;
+        };
+        let Some((first, others)) = used.places.split_first() else { return };
+        let words = "The `play_hosts` magic variable is deprecated. This feature will be removed from ansible-core \
+                     version 2.23.";
+        let mut problem = Diagnostic::source("T0112", "the variable `play_hosts` is deprecated")
+            .with_registered(words)
+            .with_label(*first, "deprecated");
+        for place in others.iter().take(3) {
+            problem = problem.with_label(*place, "also here");
+        }
+        problems.push(problem.with_hint("use `ansible_play_batch`").warning());
     }
 
     fn undefined(&self, problems: &mut Vec<Diagnostic>) {

@@ -91,6 +91,11 @@ impl Parser<'_> {
         let mut calls = Vec::new();
         let mut broken = false;
         if let Some((span, value)) = action.or(local) {
+            if value.get("module").is_some() {
+                let words = "Using a mapping for `action` is deprecated.";
+                let hint = "write `MODULE: ARGUMENTS` instead";
+                self.deprecated("a mapping for `action` is deprecated", words, span, hint);
+            }
             match self.old_style(span, &value) {
                 Some(call) => calls.push(call),
                 None => broken = true,

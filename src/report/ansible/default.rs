@@ -530,7 +530,10 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
             EventKind::Trace { text, inner } if self.options.traces(*inner) => {
                 self.tell_line(host, &format!("<{host}> {text}"), Tone::Debug, false);
             }
-            EventKind::Warning { diagnostic } if self.options.warnings => self.told("WARNING", diagnostic, sources),
+            EventKind::Warning { diagnostic } if self.options.warnings => {
+                let lead = if diagnostic.is_deprecation() { "DEPRECATION WARNING" } else { "WARNING" };
+                self.told(lead, diagnostic, sources);
+            }
             EventKind::Error { diagnostic } => self.told("ERROR", diagnostic, sources),
             EventKind::Recap { stats } => {
                 self.flush();
