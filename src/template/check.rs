@@ -171,7 +171,12 @@ impl walk::Visit for Checker<'_> {
                 Some(end) if end.removed.is_none() && knows(kind, &end.name) => {
                     for said in end.deprecated {
                         let span = self.place.span((at.0 + self.shift, at.1 + self.shift));
-                        self.out.push(Diagnostic::source("P0309", said).with_label_opt(span, "deprecated").warning());
+                        self.out.push(
+                            Diagnostic::source("P0309", said)
+                                .with_label_opt(span, "deprecated")
+                                .with_hint(format!("it leads to `{}`: write that", end.name))
+                                .warning(),
+                        );
                     }
                 }
                 Some(super::names::PluginEnd { removed: Some(why), .. }) => {

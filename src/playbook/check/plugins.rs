@@ -248,6 +248,12 @@ impl Found {
         let mut problem = Diagnostic::source("P0304", "plugins in Python cannot run: hostctl has no Python");
         self.uses.sort();
         self.uses.dedup();
+        // The inventory and the playbook may have read the same file.
+        let mut places = HashSet::new();
+        self.uses.retain(|span| {
+            let path = loader.sources().file(span.file).and_then(|file| file.path.as_ref()?.canonicalize().ok());
+            path.is_none_or(|path| places.insert((path, span.start)))
+        });
         for span in &self.uses {
             problem = problem.with_label(*span, "uses one");
         }
