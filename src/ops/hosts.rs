@@ -11,6 +11,7 @@ use crate::diag::{Diagnostic, Kind, Result, SourceMap};
 use crate::engine::{HostList, HostRecord};
 use crate::event::{EventKind, Sink};
 use crate::inventory::{Beside, Inventory, InventorySource, Reader, read_limit};
+use crate::playbook::InventoryVariable;
 use crate::value::{Map, Value};
 use crate::vars::Entry;
 use crate::vault::Keyring;
@@ -140,24 +141,35 @@ impl InventoryHosts {
         self.inventory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every variable that the inventory defines for some host: the names, and the values that are written somewhere.
-    pub fn variables(&self) -> (HashSet<Arc<str>>, Vec<(Arc<str>, Node)>) {
+    /// Every variable that the inventory defines for some host: the names, and the values that are written somewhere;
+    /// `reached` tells the hosts that plays are for.
+    pub fn variables(&self, reached: &dyn Fn(&str) -> bool) -> (HashSet<Arc<str>>, Vec<InventoryVariable>) {
         let inventory = self.inventory();
-        let (mut names, mut nodes, mut seen) = (HashSet::new(), Vec::new(), HashSet::new());
-        for layer in inventory.hosts().flat_map(|host| inventory.layers(&host.name)) {
-            for (name, entry) in layer.entries.iter() {
-                names.insert(Arc::clone(name));
-                let node = match entry {
-                    Entry::Lazy(node) => node.clone(),
-                    Entry::Data(Value::Str(text), Some(span)) => Node::text(Arc::clone(text), *span),
-                    _ => continue,
-                };
-                if seen.insert(node.place()) {
-                    nodes.push((Arc::clone(name), node));
+        let (mut names, mut found) = (HashSet::new(), IndexMap::<_, InventoryVariable>::new());
+        for host in inventory.hosts() {
+            let is_reached = reached(&host.name);
+            for layer in inventory.layers(&host.name) {
+                for (name, entry) in layer.entries.iter() {
+                    names.insert(Arc::clone(name));
+                    let node = match entry {
+                        Entry::Lazy(node) => node.clone(),
+                        Entry::Data(Value::Str(text), Some(span)) => Node::text(Arc::clone(text), *span),
+                        _ => continue,
+                    };
+                    let known = found.entry(node.place()).or_insert_with(|| InventoryVariable {
+                        name: Arc::clone(name),
+                        node,
+                        reached: false,
+                        hosts: Vec::new(),
+                    });
+                    known.reached |= is_reached;
+                    if !known.reached {
+                        known.hosts.push(Arc::clone(&host.name));
+                    }
                 }
             }
         }
-        (names, nodes)
+        (names, found.into_values().collect())
     }
 }
 

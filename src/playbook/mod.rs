@@ -24,7 +24,7 @@ mod tags;
 #[cfg(test)]
 mod testing;
 
-pub use check::{CheckInput, SettingUse, TemplateCheck, check};
+pub use check::{CheckInput, InventoryVariable, SettingUse, TemplateCheck, check};
 pub use include::Loaded;
 pub use keywords::{Inherit, KEYWORDS, Keyword, KeywordType, LOOPS, ORDERS, Places, is_variable_name};
 pub use kv::parse_kv;

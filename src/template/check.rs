@@ -95,14 +95,7 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn unknown<'n>(
-        &mut self,
-        code: &'static str,
-        what: &str,
-        name: &str,
-        at: At,
-        known: &mut dyn Iterator<Item = &'n str>,
-    ) {
+    fn unknown(&mut self, code: &'static str, what: &str, name: &str, at: At, known: &mut dyn Iterator<Item = &str>) {
         let diag = Diagnostic::new(code, Kind::Source, format!("there is no {what} `{name}`"))
             .with_label_opt(self.place.span((at.0 + self.shift, at.1 + self.shift)), format!("unknown {what}"))
             .with_nearest(short(name), known);

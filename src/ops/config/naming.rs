@@ -42,8 +42,8 @@ impl Config {
             let Some(found) = table::SETTINGS.iter().find(|known| known.name == *setting) else { continue };
             let place = match self.given.get(setting) {
                 Some((_, SettingOrigin::File(path))) => {
-                    let keys = found.ini.iter().rev();
-                    let at = keys.filter_map(|(section, key)| ini::place(&text, section, key)).next();
+                    let mut keys = found.ini.iter().rev();
+                    let at = keys.find_map(|(section, key)| ini::place(&text, section, key));
                     at.map(|(from, to)| (path.clone(), from, to))
                 }
                 _ => None,

@@ -52,6 +52,19 @@ impl TemplateCheck for Templates {
     }
 }
 
+/// A variable of the inventory.
+#[derive(Clone, Debug)]
+pub struct InventoryVariable {
+    /// The name.
+    pub name: Arc<str>,
+    /// The value, as it is written.
+    pub node: Node,
+    /// A play is for a host that has it, or may be.
+    pub reached: bool,
+    /// The hosts that have it, if no play is for them: tasks may be delegated to one.
+    pub hosts: Vec<Arc<str>>,
+}
+
 /// What a check knows besides the playbook.
 pub struct CheckInput<'a> {
     /// The loader that read the playbook.
@@ -63,7 +76,7 @@ pub struct CheckInput<'a> {
     /// Variables from elsewhere whose source is at hand: their templates are checked too.
     pub variables: Vec<(Arc<str>, Node)>,
     /// Variables of the inventory: only plugins in Python that they name are looked for.
-    pub inventory: Vec<(Arc<str>, Node)>,
+    pub inventory: Vec<InventoryVariable>,
     /// Settings and options that name plugins.
     pub settings: Vec<SettingUse>,
     /// All names from elsewhere are in `known`. If not (an inventory program that was not run),

@@ -92,11 +92,22 @@ fn checked(files: &[(&str, &str)], settings: &[(&'static str, &str)], inventory:
             .map(|kind| (kind.name, base.path().join("path").join(kind.name)))
             .collect();
     });
-    let inventory: Vec<(Arc<str>, Node)> = {
+    let inventory: Vec<InventoryVariable> = {
         let file = sources.add("hosts.yml", None, inventory);
         let (node, _) = crate::yaml::load(&sources, &file, &crate::yaml::LoadOptions::default()).single(&file);
         let pairs = node.as_map().unwrap_or_default().to_vec();
-        pairs.into_iter().map(|(key, value)| (Arc::from(key.as_str().unwrap_or_default()), value)).collect()
+        let variable = |(key, node): (Node, Node)| {
+            // Of one host that no play is for, if the name begins so.
+            let name = key.as_str().unwrap_or_default();
+            let left = name.strip_prefix("other_");
+            InventoryVariable {
+                name: Arc::from(left.unwrap_or(name)),
+                node,
+                reached: left.is_none(),
+                hosts: left.map(|_| Arc::from("other")).into_iter().collect(),
+            }
+        };
+        pairs.into_iter().map(variable).collect()
     };
     let loaded = project.loader.load(&base.path().join("site.yml"));
     let named = |(kind, name): &(&'static str, &str)| SettingUse {
@@ -108,7 +119,7 @@ fn checked(files: &[(&str, &str)], settings: &[(&'static str, &str)], inventory:
     let input = CheckInput {
         loader: &project.loader,
         templates: &*templates,
-        known: inventory.iter().map(|(name, _)| name.to_string()).collect(),
+        known: inventory.iter().map(|found| found.name.to_string()).collect(),
         variables: Vec::new(),
         inventory,
         settings: settings.iter().map(named).collect(),
@@ -189,7 +200,7 @@ fn callbacks_and_plugins_for_variables_act_by_being_there() {
             let text = playbook("linear", "");
             let found = checked(&[("site.yml", &text), (&path, "class C: pass\n")], &[], "{}");
             // In a collection they wait for their name; a callback of an included role comes too late.
-            let acts = !place.starts_with("collections") && !(kind == "callback" && *place == "roles/included");
+            let acts = !(place.starts_with("collections") || kind == "callback" && *place == "roles/included");
             assert_eq!(found.len(), usize::from(acts), "{path}: {found:#?}");
             assert!(found.iter().all(|text| text.ends_with("unasked")), "{path}: {found:#?}");
         }
@@ -250,6 +261,14 @@ fn variables_of_the_inventory_name_plugins_too() {
     let found = files("- debug: {msg: \"{{ reached }}\"}");
     assert_eq!(found.len(), 1, "{found:#?}");
     assert!(found[0].contains("1:22 `mine` | 1:67 `shout` | hint"), "{found:#?}");
+    // A host that no play is for: only if a task goes there.
+    let other = |task: &str| {
+        let text = playbook("linear", task);
+        let inventory = "{other_ansible_connection: mine}";
+        checked(&[("site.yml", &text), ("connection_plugins/mine.py", "x")], &[], inventory).len()
+    };
+    let delegated = |host: &str| other(&format!("- command: ls\n  delegate_to: {host}"));
+    assert_eq!((other(""), delegated("another"), delegated("other")), (0, 0, 1));
     // What no task reaches is left alone.
     let found = files("");
     assert!(found[0].contains("1:22 `mine` | hint"), "{found:#?}");

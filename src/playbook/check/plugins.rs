@@ -6,9 +6,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::CheckInput;
 use super::survey::Survey;
 use super::uses::Reached;
+use super::{CheckInput, InventoryVariable};
 use crate::diag::{Diagnostic, Span};
 use crate::playbook::collections::full_name;
 use crate::playbook::loader::{Loader, clean};
@@ -84,6 +84,8 @@ struct Found {
     files: Vec<(PathBuf, &'static str)>,
     uses: Vec<Span>,
     notes: Vec<String>,
+    /// Those of hosts that no play is for.
+    perhaps: Vec<(PathBuf, &'static str, Span)>,
 }
 
 impl Found {
@@ -170,7 +172,10 @@ fn named_by_source(survey: &Survey, input: &CheckInput<'_>, reached: &Reached, f
         }
     };
     let keywords = survey.contexts.iter().map(|context| &context.keywords);
+    let mut named = HashSet::new();
+    let mut perhaps = Vec::new();
     for keywords in keywords.chain(survey.tasks().map(|task| &task.keywords)) {
+        named.extend(keywords.get("delegate_to").and_then(literal));
         for (name, (key, node)) in &keywords.0 {
             if let Some(lookup) = name.strip_prefix("with_") {
                 take("lookup", lookup, *key);
@@ -182,13 +187,21 @@ fn named_by_source(survey: &Survey, input: &CheckInput<'_>, reached: &Reached, f
         }
     }
     for (name, kind) in NAMING.iter().filter(|(name, _)| name.starts_with("ansible_")) {
-        let inventory = input.inventory.iter().filter(|(known, _)| &**known == *name).map(|(_, node)| node);
-        for node in reached.variables(name).chain(inventory) {
+        let used = |found: &&InventoryVariable| found.reached || found.hosts.iter().any(|host| named.contains(&**host));
+        let inventory = input.inventory.iter().filter(|found| &*found.name == *name);
+        let (sure, unsure): (Vec<_>, Vec<_>) = inventory.partition(used);
+        for node in reached.variables(name).chain(sure.iter().map(|found| &found.node)) {
             if let Some(text) = literal(node) {
                 take(kind, text, node.place());
             }
         }
+        for node in unsure.iter().map(|found| &found.node) {
+            if let Some(path) = literal(node).and_then(|text| python(loader, kind, text)) {
+                perhaps.push((path, of_table(kind), node.place()));
+            }
+        }
     }
+    found.perhaps = perhaps;
 }
 
 fn literal(node: &Node) -> Option<&str> {
@@ -242,6 +255,12 @@ fn acting(survey: &Survey, loader: &Loader, found: &mut Found) -> bool {
 impl Found {
     /// The error about all of it.
     fn into_error(mut self, loader: &Loader, unasked: bool) -> Option<Diagnostic> {
+        // A host that no play is for may be the one that a task is delegated to, but need not.
+        let only_perhaps = self.files.is_empty();
+        for (path, kind, span) in std::mem::take(&mut self.perhaps) {
+            self.file(&path, kind);
+            self.uses.push(span);
+        }
         if self.files.is_empty() {
             return None;
         }
@@ -287,7 +306,8 @@ impl Found {
             problem = problem.with_note("Ansible loads callbacks and plugins for variables unasked");
         }
         let hint = "use a module or filter that hostctl has, or `script` and `command` with a program of your own";
-        Some(problem.with_hint(hint))
+        let problem = problem.with_hint(hint);
+        Some(if only_perhaps { problem.warning().with_note("no play is for these hosts") } else { problem })
     }
 }
 

@@ -8,10 +8,10 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use super::CheckInput;
 use super::certain;
 use super::names::Names;
 use super::survey::Survey;
+use super::{CheckInput, InventoryVariable};
 use crate::diag::{Diagnostic, Span, nearest};
 use crate::playbook::keywords::{self, KeywordType};
 use crate::playbook::model::{Action, Keywords};
@@ -237,19 +237,21 @@ impl Run<'_> {
 
     /// The plugins that variables of the inventory name which tasks reach, or connections do.
     fn inventory(&mut self) {
-        let mut left: Vec<&(std::sync::Arc<str>, Node)> =
-            self.input.inventory.iter().filter(|(_, node)| node.has_template()).collect();
+        let mut left: Vec<&InventoryVariable> =
+            self.input.inventory.iter().filter(|found| found.reached && found.node.has_template()).collect();
         let mut more = true;
         let mut reached: HashSet<String> =
             self.used.iter().filter(|(_, used)| used.reached).map(|(name, _)| name.clone()).collect();
         while std::mem::take(&mut more) {
-            let (now, later): (Vec<_>, Vec<_>) =
-                left.into_iter().partition(|(name, _)| name.starts_with("ansible_") || reached.contains(&**name));
+            let (now, later): (Vec<_>, Vec<_>) = left
+                .into_iter()
+                .partition(|found| found.name.starts_with("ansible_") || reached.contains(&*found.name));
             left = later;
-            for (_, node) in now {
+            for found in now {
                 more = true;
-                self.plugins.extend(self.input.templates.plugins(node, false));
-                reached.extend(self.input.templates.free_names(node, false).into_iter().map(|(name, _)| name));
+                self.plugins.extend(self.input.templates.plugins(&found.node, false));
+                let names = self.input.templates.free_names(&found.node, false);
+                reached.extend(names.into_iter().map(|(name, _)| name));
             }
         }
     }
