@@ -217,3 +217,263 @@ fn output_without_end_meets_the_time_limit() {
     assert!(text(&output).contains("did not end within 1 seconds"), "{end}");
     assert_eq!(output.status.code(), Some(2), "{end}");
 }
+
+/// What steers a terminal in a text: all but line breaks, tabs and plain colours.
+fn steering(text: &str) -> String {
+    let mut rest = text.to_owned();
+    for colour in [
+        "0", "1", "2", "31", "32", "33", "34", "35", "36", "0;31", "0;32", "0;33", "0;34", "0;36", "1;30", "1;31",
+        "1;35",
+    ] {
+        rest = rest.replace(&format!("\u{1b}[{colour}m"), "");
+    }
+    let steers = |c: &char| (c.is_control() && !"\n\t".contains(*c)) || ('\u{202a}'..='\u{202e}').contains(c);
+    rest.chars().filter(steers).collect()
+}
+
+const STEERS: &str = r#"- hosts: all
+  gather_facts: false
+  tasks:
+    - name: "named {{ r.stdout | default('x') }}"
+      shell: printf '\033]0;title\007\033[2Jx\rover\b\302\2332J\342\200\256bidi\033[31mred\033[8mhid\n'; printf '\033[2Jerr\rx\n' >&2
+      register: r
+    - name: "named {{ r.stdout }}"
+      debug: {msg: "{{ r.stdout }}"}
+    - debug: {var: item}
+      loop: ["{{ r.stdout }}"]
+    - fail: {msg: "{{ r.stdout }}"}
+      ignore_errors: true
+    - copy: {content: "{{ r.stdout }}", dest: out.txt}
+    - file: {path: "/nonexistent/{{ r.stdout }}", state: file}
+      ignore_errors: true
+    - set_stats: {data: {a: "{{ r.stdout }}"}}
+    - add_host: {name: "h{{ r.stdout[:20] }}", groups: new}
+- hosts: new
+  gather_facts: false
+  connection: local
+  tasks:
+    - debug: {msg: hi}
+"#;
+
+#[test]
+fn what_hosts_print_cannot_steer_the_terminal() {
+    let place = Place::new(&[("play.yml", STEERS)]);
+    for colours in ["never", "always"] {
+        let shown = place.play(&["--color", colours]);
+        assert!(shown.contains("bidi") && shown.contains("ok="), "{shown}");
+        assert_eq!(steering(&shown), "", "{shown:?}");
+    }
+    let logged = text(&place.run(&["log"]));
+    assert!(logged.contains("bidi") && steering(&logged).is_empty(), "{logged:?}");
+    for name in ["ansible-playbook", "ansible"] {
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_hostctl"), place.at(name)).unwrap();
+    }
+    let of = |name: &str, arguments: &[&str], variables: &[(&str, &str)]| {
+        let output = Command::new(place.at(name))
+            .args(["-i", "localhost,", "-c", "local", "-v"])
+            .args(arguments)
+            .current_dir(place.folder.path())
+            .env("HOME", place.at("home"))
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let shown = text(&output);
+        assert!(shown.contains("title") && steering(&shown).is_empty(), "{name} {variables:?}: {shown:?}");
+    };
+    of("ansible-playbook", &["--diff", "play.yml"], &[]);
+    of("ansible-playbook", &["--diff", "play.yml"], &[("ANSIBLE_CALLBACK_RESULT_FORMAT", "yaml")]);
+    of("ansible-playbook", &["play.yml"], &[("ANSIBLE_STDOUT_CALLBACK", "json")]);
+    of("ansible-playbook", &["play.yml"], &[("ANSIBLE_FORCE_COLOR", "1")]);
+    of("ansible", &["all", "-m", "shell", "-a", r"printf '\033]0;title\007x\rover'"], &[]);
+    of("ansible", &["all", "-o", "-m", "shell", "-a", r"printf '\033]0;title\007x\rover'"], &[]);
+    // Programs get every byte: a line of JSON means what the host printed.
+    let lines =
+        text(&place.run(&["run", "-i", "localhost,", "--connection", "local", "--output", "jsonl", "play.yml"]));
+    assert!(lines.contains(r"\u001b]0;title\u0007") && steering(&lines).is_empty(), "{lines:?}");
+}
+
+#[test]
+fn what_templates_make_of_a_secret_is_masked() {
+    let place = Place::new(&[
+        ("password", "vault-password"),
+        (
+            "sealed.yml",
+            "secret: Kan-arie9Wert/99-tail&more7\nb64: S2FuYXJpZS1pbi1iNjQtOTkx\nurl: postgres://u:pwKanarie7@db.host/x\njsn: '{\"inner\": \"Inner-Kanarie-5\"}'\npem: |\n  -----BEGIN KEY-----\n  QWERTZUIOPasdfghjklQWERTZUIOPasdfghjkl1234\n  -----END KEY-----\n",
+        ),
+        (
+            "play.yml",
+            r#"- hosts: all
+  gather_facts: false
+  vars_files: [sealed.yml]
+  tasks:
+    - debug: {msg: "{{ secret[:10] }} {{ secret[-10:] }} {{ secret[::-1][:9] }}"}
+    - debug: {msg: "{{ secret.split('-') }} {{ secret | regex_replace('-', '_') }}"}
+    - debug: {msg: "{{ secret | hash('sha256') }} {{ b64 | b64decode }} {{ url | urlsplit('password') }}"}
+    - debug: {msg: "{{ (jsn | from_json).inner }} {{ secret | truncate(14, True) }}"}
+    - debug: {msg: "{{ ('user:' ~ secret) | regex_search('user:(.{10})') }} {{ pem.split('\n')[1][:30] }}"}
+    - debug: {msg: "{{ [secret] | map('regex_replace', '^(.{10}).*', '\\1') | first }}"}
+    - debug: {msg: "{{ 'host ' ~ (url | urlsplit('hostname')) }} {{ secret | ternary('configured', 'missing') }}"}
+    - debug: {msg: "{{ item[:12] }}"}
+      loop: ["{{ secret }}"]
+    - shell: "tr '\\0' ' ' < /proc/$PPID/cmdline; env; cat /proc/$PPID/environ | tr '\\0' ' '"
+"#,
+        ),
+    ]);
+    sealed(&place, "sealed.yml");
+    let shown = place.play(&["--vault-password-file", "password"]);
+    assert!(shown.contains("ok=9"), "{shown}");
+    assert!(
+        shown.contains("host db.host") && shown.contains("configured"),
+        "what is no part of a secret is shown: {shown}"
+    );
+    for text in [shown, place.written()] {
+        for leak in
+            ["arie9We", "Wert/99", "tail&m", "-liat&", "Kanarie", "QWERTZU", "vault-password", "8f1d02a47c", "pwKan"]
+        {
+            assert!(!text.contains(leak), "{leak}: {text}");
+        }
+    }
+}
+
+#[test]
+fn hostile_inventory_programs_end_with_one_message() {
+    let place = Place::new(&[
+        ("endless", "#!/bin/sh\nyes '{\"a\":'\n"),
+        ("flood", "#!/bin/sh\nprintf '\\033[2Jbad\\n' >&2\nyes | head -c 3000000 >&2\nexit 3\n"),
+        ("bytes", "#!/bin/sh\nprintf '{\"a\": [\"x\\377\"]}'\n"),
+        ("deep", "#!/bin/sh\nyes '[' | head -n 100000 | tr -d '\\n'\n"),
+        ("types", "#!/bin/sh\necho '{\"a\": [\"h1\"], \"b\": 3, \"c\": {\"hosts\": 5}, \"_meta\": 5}'\n"),
+        ("names", "#!/bin/sh\necho '{\"a\": [\"-oProxyCommand=touch pwned\", \"../../x\", \"$(touch pwned)\"]}'\n"),
+        ("password", "#!/bin/sh\nyes\n"),
+        ("play.yml", "- hosts: all\n  gather_facts: false\n  tasks:\n    - ping:\n"),
+        ("empty.yml", "- hosts: localhost\n  tasks: []\n"),
+    ]);
+    for (name, message) in [
+        ("endless", "it printed more than 256 MiB"),
+        ("flood", "exit status: 3"),
+        ("bytes", "not UTF-8"),
+        ("deep", "I0007"),
+        ("types", "must be a mapping or a list"),
+        ("names", "no usable address"),
+    ] {
+        let output = place.run(&["run", "-i", &format!("./{name}"), "play.yml"]);
+        let shown = text(&output);
+        assert!(shown.contains(message) && shown.len() < 100_000, "{name}: {}", &shown[..shown.len().min(4000)]);
+        assert!(!output.status.success() && steering(&shown).is_empty(), "{name}: {shown:?}");
+        assert!(!place.at("pwned").exists() && !shown.contains("panicked"), "{name}: {shown}");
+    }
+    let shown = text(&place.run(&["run", "--vault-password-file", "./password", "empty.yml"]));
+    assert!(shown.contains("it printed more than 1 MiB"), "{shown}");
+}
+
+#[test]
+fn nothing_runs_unasked_under_step() {
+    let place = Place::new(&[(
+        "play.yml",
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - copy: {content: x, dest: made}\n",
+    )]);
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_hostctl"), place.at("ansible-playbook")).unwrap();
+    let output = Command::new(place.at("ansible-playbook"))
+        .args(["--step", "-i", "localhost,", "-c", "local", "play.yml"])
+        .current_dir(place.folder.path())
+        .env("HOME", place.at("home"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(!output.status.success() && text(&output).contains("--step"), "{}", text(&output));
+    assert!(!place.at("made").exists());
+}
+
+#[test]
+fn a_killed_run_leaves_each_file_old_or_new_and_nothing_beside_it() {
+    let old: String = (0..3000).map(|line| format!("old {line}\n")).collect();
+    let new = old.replace("old", "new");
+    let play = r"- hosts: all
+  gather_facts: false
+  tasks:
+    - copy: {src: new, dest: files/copy}
+    - template: {src: new, dest: files/template}
+    - lineinfile: {path: files/lineinfile, line: ADDED}
+    - blockinfile: {path: files/blockinfile, block: ADDED, marker: ''}
+    - replace: {path: files/replace, regexp: old, replace: new}
+";
+    let place = Place::new(&[("new", &new), ("play.yml", play)]);
+    std::fs::create_dir(place.at("files")).unwrap();
+    let names = ["copy", "template", "lineinfile", "blockinfile", "replace"];
+    let added = format!("{old}ADDED\n");
+    let mut killed = 0;
+    for lines in 1..24 {
+        for name in names {
+            std::fs::write(place.at("files").join(name), &old).unwrap();
+        }
+        let mut run = Command::new(env!("CARGO_BIN_EXE_hostctl"))
+            .args(["run", "-i", "localhost,", "--connection", "local", "--output", "jsonl", "play.yml"])
+            .current_dir(place.folder.path())
+            .env("HOME", place.at("home"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Its own lines tell where it is: no clock decides.
+        let events = std::io::BufReader::new(run.stdout.take().unwrap());
+        std::io::BufRead::lines(events).take(lines).for_each(drop);
+        run.kill().unwrap();
+        killed += usize::from(!run.wait().unwrap().success());
+        for name in names {
+            let text = std::fs::read_to_string(place.at("files").join(name)).unwrap();
+            let whole = [&old, &new, &added].contains(&&text) || (name == "blockinfile" && text.contains("ADDED\n"));
+            assert!(whole, "{name} has {} bytes after {lines} events", text.len());
+        }
+        let beside = std::fs::read_dir(place.at("files")).unwrap().count();
+        assert_eq!(beside, names.len(), "a temporary file stays after {lines} events");
+    }
+    assert!(killed > 10, "most runs were killed on their way: {killed}");
+}
+
+#[test]
+fn runs_at_once_and_hosts_at_once_lose_nothing() {
+    let hosts: Vec<String> = (0..20).map(|number| format!("h{number}")).collect();
+    let place = Place::new(&[
+        ("lines", ""),
+        (
+            "edit.yml",
+            "- hosts: all\n  gather_facts: false\n  tasks:\n    - lineinfile: {path: lines, line: \"of {{ inventory_hostname }}\"}\n",
+        ),
+        (
+            "facts.yml",
+            "- hosts: all\n  gather_facts: false\n  tasks:\n    - set_fact: {large: \"{{ range(3000) | list }}\", cacheable: true}\n",
+        ),
+        ("ansible.cfg", "[defaults]\nfact_caching = jsonfile\nfact_caching_connection = cache\n"),
+    ]);
+    let inventory = hosts.join(",");
+    let edit = ["run", "-i", &inventory, "--connection", "local", "--forks", "20", "edit.yml"];
+    let shown = text(&place.run(&edit));
+    let lines = std::fs::read_to_string(place.at("lines")).unwrap();
+    assert_eq!(lines.lines().count(), 20, "{lines}{shown}");
+
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_hostctl"), place.at("ansible-playbook")).unwrap();
+    let runs: Vec<_> = (0..4)
+        .map(|_| {
+            Command::new(place.at("ansible-playbook"))
+                .args(["-i", "one,two", "-c", "local", "facts.yml"])
+                .current_dir(place.folder.path())
+                .env("HOME", place.at("home"))
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for run in runs {
+        let output = run.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+    }
+    let cached: Vec<_> = std::fs::read_dir(place.at("cache")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(cached.len(), 2, "{cached:?}");
+    for path in cached {
+        let facts: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        assert!(facts.to_string().contains("2999"), "{path:?}");
+    }
+}

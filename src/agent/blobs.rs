@@ -18,6 +18,7 @@ use super::protocol::SMALL;
 use super::run::Flag;
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::modules::Blob;
+use crate::system::leftovers;
 
 /// All blobs in memory together; beyond it small ones go to files too.
 const MEMORY: usize = 32 << 20;
@@ -42,7 +43,7 @@ enum Entry {
 struct State {
     entries: HashMap<String, Entry>,
     in_memory: usize,
-    folder: Option<TempDir>,
+    folder: Option<Held>,
     ended: bool,
 }
 
@@ -150,7 +151,7 @@ impl Incoming {
         Self { hasher: Sha256::new(), memory: Vec::new(), file: None, failed: None }
     }
 
-    fn add(&mut self, name: &str, bytes: &[u8], room: usize, folder: &mut Option<TempDir>) -> std::io::Result<()> {
+    fn add(&mut self, name: &str, bytes: &[u8], room: usize, folder: &mut Option<Held>) -> std::io::Result<()> {
         self.hasher.update(bytes);
         if self.file.is_none() {
             let size = self.memory.len() + bytes.len();
@@ -162,7 +163,7 @@ impl Incoming {
                 Some(folder) => folder,
                 None => folder.insert(private_folder()?),
             };
-            let path = folder.path().join(name);
+            let path = folder.dir.path().join(name);
             let mut file = File::create_new(&path)?;
             file.write_all(&std::mem::take(&mut self.memory))?;
             self.file = Some((file, path));
@@ -194,8 +195,15 @@ impl Incoming {
     }
 }
 
+/// A folder, and the lock that tells others that it is in use.
+struct Held {
+    dir: TempDir,
+    _lock: Option<File>,
+}
+
 /// A folder that only this user can enter, on disk rather than in memory where it can be.
-fn private_folder() -> std::io::Result<TempDir> {
+fn private_folder() -> std::io::Result<Held> {
+    leftovers::sweep();
     let wished = std::env::var_os("TMPDIR").map(PathBuf::from);
     let places = wished.into_iter().chain(["/var/tmp", "/tmp", "/dev/shm"].map(PathBuf::from));
     // The crate leaves it to the umask.
@@ -203,7 +211,7 @@ fn private_folder() -> std::io::Result<TempDir> {
     let mut last = std::io::Error::other("no folder for temporary files");
     for place in places {
         match tempfile::Builder::new().prefix("hostctl-blobs-").permissions(private.clone()).tempdir_in(place) {
-            Ok(folder) => return Ok(folder),
+            Ok(dir) => return Ok(Held { _lock: leftovers::hold(dir.path()), dir }),
             Err(error) => last = error,
         }
     }

@@ -18,7 +18,7 @@ use crate::diag::{Diagnostic, ExitCode, Result};
 use crate::event::Progress;
 use crate::map;
 use crate::modules::{Blob, Call, Failure, HostPath, InputKind, Link, Outcome, job_result};
-use crate::system::lifetime;
+use crate::system::{leftovers, lifetime};
 use crate::value::{Map, StrKey, Value, to_json};
 
 /// The first argument of a job's process: `hostctl agent job=FOLDER`.
@@ -96,6 +96,7 @@ fn lay_out(order: &Order, link: &dyn Link) -> Result<tempfile::TempDir> {
         Diagnostic::task("S0410", format!("cannot lay out a job of its own: {error}"))
             .with_hint("free space in /var/tmp or /tmp of that host")
     };
+    leftovers::sweep();
     let private = Permissions::from_mode(0o700);
     let places = ["/var/tmp", "/tmp", "/dev/shm"].into_iter().filter(|place| Path::new(place).is_dir());
     let mut made = Err(io::Error::other("no folder for temporary files"));
@@ -145,6 +146,7 @@ impl Link for JobLink {
 pub(super) fn main(find: Find, folder: &Path) -> ExitCode {
     // From here on nothing that ends the agent ends this.
     lifetime::own_session();
+    let _held = leftovers::hold(folder);
     let Ok(stdio) = lifetime::take_stdio() else { return ExitCode::Internal };
     let Ok(text) = fs::read(folder.join("order.json")) else { return ExitCode::Error };
     // It holds the arguments: a job that is killed shall not leave them behind.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use clap::{Args, ValueEnum};
 
 use crate::diag::{Diagnostic, ExitCode, SourceMap};
-use crate::report::{Paint, frame, frames, unwritten};
+use crate::report::{Paint, frame, frames, safe, unwritten};
 
 /// When to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -104,6 +104,8 @@ impl Output {
     /// Data to stdout. A closed pipe ends the output, not the program; of any other error the first is kept.
     pub fn data(&self, text: &str) {
         let mut out = std::io::stdout().lock();
+        // A program gets the data as it is.
+        let text = if out.is_terminal() { safe(text) } else { text.into() };
         self.wrote(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
     }
 
@@ -137,7 +139,7 @@ impl Output {
 
     /// Everything else to stderr.
     pub fn note(&self, text: &str) {
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        let _ = std::io::stderr().lock().write_all(safe(text).as_bytes());
     }
 
     /// Shows an error and gives its exit code.

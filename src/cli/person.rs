@@ -67,7 +67,8 @@ impl Typed {
             }
             (key, Until::Line) => {
                 self.bytes.push(key);
-                let shown = if key < 128 { char::from(key).to_string() } else { String::new() };
+                // What was pasted may steer the terminal.
+                let shown = if matches!(key, b' '..=b'~') { char::from(key).to_string() } else { String::new() };
                 (shown, None)
             }
         }
@@ -111,9 +112,9 @@ impl Person for Terminal {
             }
             let (shown, answer) = typed.key(key[0], question.until);
             if !question.hidden && !shown.is_empty() {
-                self.show(&shown);
+                echo(&shown);
             } else if shown == "\r\n" {
-                self.show("\r\n");
+                echo("\r\n");
             }
             if answer.is_some() {
                 return answer;
@@ -123,17 +124,37 @@ impl Person for Terminal {
 
     fn line(&self, prompt: &str) -> Option<String> {
         self.show(prompt);
-        let mut line = String::new();
-        let read = std::io::stdin().lock().read_line(&mut line);
-        read.is_ok_and(|count| count > 0).then(|| line.trim_end_matches(['\n', '\r']).to_owned())
+        line_of(&mut std::io::stdin().lock())
     }
 
     fn show(&self, text: &str) {
-        use std::io::Write as _;
-        let mut error = std::io::stderr().lock();
-        let _ = error.write_all(text.as_bytes());
-        let _ = error.flush();
+        echo(&crate::report::safe(text));
     }
+}
+
+/// The next line, whatever its bytes are; `None` at the end. What is longer than any line of a person is dropped.
+fn line_of(input: &mut impl std::io::BufRead) -> Option<String> {
+    const LONGEST: u64 = 1 << 16;
+    let mut line = Vec::new();
+    let mut part = Vec::new();
+    while part.last() != Some(&b'\n') {
+        part.clear();
+        if std::io::Read::take(&mut *input, LONGEST).read_until(b'\n', &mut part).ok()? == 0 {
+            break;
+        }
+        if line.is_empty() {
+            line.clone_from(&part);
+        }
+    }
+    (!line.is_empty()).then(|| String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// Writes as it is.
+fn echo(text: &str) {
+    use std::io::Write as _;
+    let mut error = std::io::stderr().lock();
+    let _ = error.write_all(text.as_bytes());
+    let _ = error.flush();
 }
 
 /// Waits until there is something to read.
@@ -167,6 +188,18 @@ mod tests {
         assert_eq!(answer("aé\u{7f}\n", Until::Line).1, Some(Answer::Text("a".into())));
         assert_eq!(answer("\u{4}", Until::Line).1, Some(Answer::Text(String::new())));
         assert_eq!(answer("ab\u{3}", Until::Line).1, Some(Answer::Interrupted));
+    }
+
+    #[test]
+    fn any_bytes_are_a_line_and_its_end_is_found() {
+        let mut text = b"a\r\nb\xff\n\n".to_vec();
+        text.extend(vec![b'x'; 3 << 16]);
+        text.extend(b"\nlast");
+        let mut input = text.as_slice();
+        let lines: Vec<String> = std::iter::from_fn(|| line_of(&mut input)).collect();
+        let short: Vec<&str> = lines.iter().map(|line| &line[..line.len().min(5)]).collect();
+        assert_eq!(short, ["a", "b\u{fffd}", "", "xxxxx", "last"]);
+        assert_eq!(lines[3].len(), 1 << 16);
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use crate::diag::{Diagnostic, Result};
 use crate::inventory::Inventory;
+use crate::secret::Redactor;
+use crate::system::printed::printed;
 use crate::system::web::{self, Follow, NoAnswer, WebRequest};
 use crate::template::{LookupHost, Setting, WebLookup};
 use crate::value::Value;
@@ -12,9 +14,6 @@ use crate::vars::{Entry, Scope};
 
 /// Opens ansible-vault text; the redactor learns it on the way.
 pub type Unseal = Arc<dyn Fn(&str) -> Result<String> + Send + Sync>;
-
-/// Teaches the redactor a secret.
-pub type Learn = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A setting of Ansible by its name, or an option of one of its plugins (type and name).
 pub type Settings = Arc<dyn Fn(Option<(&str, &str)>, &str) -> Result<Option<Setting>> + Send + Sync>;
@@ -25,50 +24,21 @@ pub struct ControllerFiles {
     pub base: PathBuf,
     /// Opens ansible-vault text.
     pub unseal: Unseal,
-    /// Teaches the redactor a password that a lookup made or read.
-    pub learn: Learn,
+    /// Learns the passwords that a lookup made or read, and what templates make of secrets.
+    pub redactor: Arc<Redactor>,
     /// The settings that the `config` lookup shows.
     pub settings: Settings,
 }
 
 /// Bytes of output of the longest command of a lookup.
-const MAX_OUTPUT: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
-
-/// What a child prints; one that prints without end is ended.
-fn capped(mut child: std::process::Child, most: u64) -> std::io::Result<std::process::Output> {
-    use std::io::Read as _;
-    let errors = child.stderr.take().map(|pipe| {
-        std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let mut pipe = pipe;
-            let _ = pipe.by_ref().take(1 << 20).read_to_end(&mut bytes);
-            // The rest is of no use, but the child must be able to write it.
-            let _ = std::io::copy(&mut pipe, &mut std::io::sink());
-            bytes
-        })
-    });
-    let mut stdout = Vec::new();
-    if let Some(pipe) = child.stdout.take() {
-        pipe.take(most + 1).read_to_end(&mut stdout)?;
-    }
-    let endless = stdout.len() as u64 > most;
-    if endless {
-        child.kill()?;
-    }
-    let status = child.wait()?;
-    if endless {
-        return Err(std::io::Error::other(format!("it printed more than {} MiB", most >> 20)));
-    }
-    let stderr = errors.and_then(|reading| reading.join().ok()).unwrap_or_default();
-    Ok(std::process::Output { status, stdout, stderr })
-}
+const MAX_OUTPUT: usize = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 
 /// Bytes up to a limit.
 struct Capped(Vec<u8>);
 
 impl std::io::Write for Capped {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if (self.0.len() + bytes.len()) as u64 > MAX_OUTPUT {
+        if self.0.len() + bytes.len() > MAX_OUTPUT {
             return Err(std::io::Error::other(format!("the answer is larger than {} MiB", MAX_OUTPUT >> 20)));
         }
         self.0.extend_from_slice(bytes);
@@ -99,7 +69,7 @@ impl ControllerFiles {
             None
         };
         for (_, password) in lookup.user.iter().chain(&found) {
-            (self.learn)(password);
+            self.redactor.learn(password);
         }
         let request = WebRequest {
             url: lookup.url.clone(),
@@ -202,15 +172,14 @@ impl LookupHost for ControllerFiles {
     }
 
     fn pipe(&self, command: &str) -> Result<String> {
-        let output = std::process::Command::new("/bin/sh")
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell
             .arg("-c")
             .arg(command)
             .current_dir(&self.base)
             .stdin(std::process::Stdio::null())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .spawn()
-            .and_then(|child| capped(child, MAX_OUTPUT))
+            .stderr(std::process::Stdio::piped());
+        let output = printed(&mut shell, MAX_OUTPUT)
             .map_err(|error| Diagnostic::local("T0201", format!("cannot run `{command}`: {error}")))?;
         if !output.status.success() {
             let code = output.status.code().unwrap_or(-1);
@@ -232,7 +201,7 @@ impl LookupHost for ControllerFiles {
             // A password that stands in the URL would be shown with the line of the playbook.
             let masked = web::password_of(&request.url);
             if let Some(password) = masked {
-                (self.learn)(&password);
+                self.redactor.learn(&password);
             }
             Diagnostic::local("T0202", format!("cannot fetch `{shown}`: {why}"))
                 .with_registered(format!("{what}: {why}"))
@@ -265,7 +234,11 @@ impl LookupHost for ControllerFiles {
     }
 
     fn learn(&self, secret: &str) {
-        (self.learn)(secret);
+        self.redactor.learn(secret);
+    }
+
+    fn redactor(&self) -> Option<&Redactor> {
+        Some(&self.redactor)
     }
 }
 
@@ -277,7 +250,7 @@ mod tests {
         ControllerFiles {
             base: "/".into(),
             unseal: Arc::new(|_| Ok(String::new())),
-            learn: Arc::new(|_| {}),
+            redactor: Arc::default(),
             settings: Arc::new(|_, _| Ok(None)),
         }
     }
@@ -325,16 +298,13 @@ mod tests {
         assert!(seen.starts_with("get /x ") && seen.contains("user-agent: me") && seen.contains("x-a: b"), "{seen}");
 
         let (base, work) = serve("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-        let learned = Arc::new(std::sync::Mutex::new(Vec::new()));
-        let teach = Arc::clone(&learned);
-        let files =
-            ControllerFiles { learn: Arc::new(move |text| teach.lock().unwrap().push(text.to_owned())), ..files() };
+        let files = files();
         let error = files.fetch(&lookup(format!("http://me:s3cret@{base}/x"))).unwrap_err();
         work.join().unwrap();
         let words = format!("Received HTTP error for http://me:********@{base}/x: HTTP Error 404: Not Found");
         assert_eq!(error.registered(), words);
         assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
-        assert_eq!(*learned.lock().unwrap(), ["s3cret"]);
+        assert_eq!(files.redactor.redact("s3cret"), "********");
 
         let error = files.fetch(&lookup("http://127.0.0.1:1/".to_owned())).unwrap_err();
         assert!(error.registered().starts_with("Failed lookup url for http://127.0.0.1:1/: "), "{error:?}");

@@ -39,7 +39,7 @@ mod state;
 mod target;
 mod task;
 
-pub use lookup::{ControllerFiles, Learn, Settings, Unseal};
+pub use lookup::{ControllerFiles, Settings, Unseal};
 pub use person::{Answer, Nobody, Person, Question, Until};
 pub use run::{Engine, Loads, Options, Parts, Summary};
 pub use state::{FactCache, HostList, HostRecord, StaticHosts};

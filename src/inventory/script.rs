@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::model::Inventory;
 use super::yaml::text_of;
 use crate::diag::{Diagnostic, Result, SourceMap, Span};
+use crate::system::printed::printed;
 use crate::vars::Entry;
 use crate::yaml::{LoadOptions, Node, load};
 
@@ -24,13 +25,20 @@ pub(super) fn is_program(path: &Path) -> bool {
         && (start.starts_with(b"#!") || start == *b"\x7fELF")
 }
 
+/// Bytes of the longest output that is read.
+const LONGEST: usize = 256 << 20;
+
 fn run(path: &Path, name: &str, arguments: &[&str]) -> Result<String> {
     let shown = format!("{name} {}", arguments.join(" "));
     // A bare file name would be looked up in PATH.
     let program = if path.components().count() == 1 { Path::new(".").join(path) } else { path.to_path_buf() };
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().map_err(|error| {
-        Diagnostic::local("I0007", format!("`{shown}` could not be started: {error}"))
-            .with_hint("check its first line (`#!`) and its permissions")
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
+    let output = printed(&mut command, LONGEST).map_err(|error| match error.kind() {
+        std::io::ErrorKind::Other => Diagnostic::local("I0007", format!("`{shown}` was ended: {error}"))
+            .with_hint(format!("run it by hand: `{shown}`")),
+        _ => Diagnostic::local("I0007", format!("`{shown}` could not be started: {error}"))
+            .with_hint("check its first line (`#!`) and its permissions"),
     })?;
     if !output.status.success() {
         let mut error = Diagnostic::local("I0007", format!("`{shown}` failed: {}", output.status))

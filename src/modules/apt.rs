@@ -250,13 +250,15 @@ fn update_lists(cx: &Cx, args: &Args) -> Result<bool> {
     Ok(cx.probe().package_lists_time() != before)
 }
 
-fn tell(cx: &Cx, stream: Stream, text: &str) {
+/// Shows output while it comes.
+pub(super) fn tell(cx: &Cx, stream: Stream, text: &str) {
     if !cx.no_log() {
         cx.progress(Progress::Output { stream, text: text.to_owned() });
     }
 }
 
-fn stream(cx: &Cx, run: impl FnOnce(&mut dyn FnMut(Stream, &str)) -> Result<Output>) -> Result<Output> {
+/// Runs a program whose output is shown while it comes.
+pub(super) fn stream(cx: &Cx, run: impl FnOnce(&mut dyn FnMut(Stream, &str)) -> Result<Output>) -> Result<Output> {
     let mut forward = |stream: Stream, text: &str| tell(cx, stream, text);
     run(&mut forward)
 }
@@ -339,16 +341,18 @@ pub(super) fn perform(
     Err(Failure::with_result(error, std::mem::take(result)))
 }
 
+/// The first names, and how many more there are.
+pub(super) fn shortened(names: &[String]) -> String {
+    let shown: Vec<&str> = names.iter().take(5).map(String::as_str).collect();
+    let more = names.len().saturating_sub(5);
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}
+
 fn summary(what: &str, plan: &Plan) -> String {
-    let list = |names: &[String]| {
-        let shown: Vec<&str> = names.iter().take(5).map(String::as_str).collect();
-        let more = names.len().saturating_sub(5);
-        if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
-    };
     match (plan.install.is_empty(), plan.remove.is_empty()) {
-        (false, true) => format!("install {}", list(&plan.install)),
-        (true, false) => format!("remove {}", list(&plan.remove)),
-        (false, false) => format!("install {}, remove {}", list(&plan.install), list(&plan.remove)),
+        (false, true) => format!("install {}", shortened(&plan.install)),
+        (true, false) => format!("remove {}", shortened(&plan.remove)),
+        (false, false) => format!("install {}, remove {}", shortened(&plan.install), shortened(&plan.remove)),
         (true, true) => what.to_owned(),
     }
 }

@@ -60,7 +60,7 @@ fn needed(cx: &Cx, args: &Args, path: &str) -> Result<Option<String>, Failure> {
 /// The package file of an address; it goes when the path is dropped.
 fn download(cx: &Cx, url: &str) -> Result<tempfile::TempPath, Failure> {
     let mut file = tempfile::Builder::new()
-        .prefix("hostctl-")
+        .prefix(&crate::system::leftovers::prefix())
         .suffix(".deb")
         .tempfile()
         .map_err(|error| Diagnostic::task("H0101", format!("no room for the package: {error}")))?;

@@ -11,12 +11,12 @@ use super::refusal::{no_program, refused, refused_with};
 use super::spec::{Meta, Module};
 use super::types::HostPath;
 use super::types::Presence;
-use super::web::{Common, into_memory};
+use super::web::key_from;
 use crate::diag::Result;
 use crate::map;
 use crate::system::fs::shown;
 use crate::system::process::{Output, Program};
-use crate::system::web::{Follow, NoAnswer, mask_url};
+use crate::system::web::mask_url;
 use crate::value::{Map, Value, insert};
 
 /// Adds keys to apt's key ring and removes them.
@@ -236,23 +236,8 @@ impl Work<'_> {
     }
 
     fn download(&self, url: &str) -> Result<Vec<u8>, Failure> {
-        let common = Common {
-            url,
-            timeout: 10,
-            validate_certs: self.args.validate_certs,
-            http_agent: "ansible-httpget",
-            decompress: true,
-            use_netrc: true,
-            ..Common::default()
-        };
-        let request = common.request(self.cx, "GET", Follow::Urllib2);
-        let failed = |why: String| refused("H0125", format!("Failed to download key at {}: {why}", mask_url(url)));
-        let (answer, body) =
-            into_memory(self.cx, &request, super::web::KEY_LIMIT).map_err(|NoAnswer(why)| failed(why))?;
-        if answer.status != 200 {
-            return Err(failed(format!("HTTP Error {}: {}", answer.status, answer.reason)));
-        }
-        Ok(body)
+        key_from(self.cx, url, self.args.validate_certs)
+            .map_err(|why| refused("H0125", format!("Failed to download key at {}: {why}", mask_url(url))))
     }
 
     fn add(&self, id: &Id, file: Option<&Path>, data: Option<Vec<u8>>) -> Result<(), Failure> {

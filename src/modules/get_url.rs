@@ -302,7 +302,7 @@ impl Job<'_> {
             }
         };
         tempfile::Builder::new()
-            .prefix("hostctl-")
+            .prefix(&crate::system::leftovers::prefix())
             .tempfile_in(&folder)
             .map_err(|error| self.fail(format!("failed to create temporary content file: {error}")))
     }

@@ -7,12 +7,9 @@ use serde_json::{Map as Json, Value as JsonValue};
 use super::apt;
 use super::call::Failure;
 use super::cx::Cx;
-use super::refusal::refused;
 use super::spec::{HandsTo, Meta, Module};
 use crate::diag::{Diagnostic, Result};
-use crate::map;
-use crate::system::process::Program;
-use crate::value::{Map, Value, from_json, insert};
+use crate::value::{Map, Value, from_json};
 
 /// Installs and removes packages with the host's own manager: apt, or dnf.
 ///
@@ -92,8 +89,18 @@ impl Module for Package {
         also: &["ansible.legacy.package"],
         summary: "Manage packages with the host's own manager",
         any_argument: true,
-        hands_to: Some(HandsTo { names: &["apt"], variable: Some("ansible_package_use"), fact: "pkg_mgr" }),
-        reads: &["dpkg-query", "apt-cache", "apt-get -s", "dpkg --compare-versions", "rpm -q", "dnf -q check-update"],
+        hands_to: Some(HandsTo { names: &["apt", "dnf"], variable: Some("ansible_package_use"), fact: "pkg_mgr" }),
+        reads: &[
+            "dpkg-query",
+            "apt-cache",
+            "apt-get -s",
+            "dpkg --compare-versions",
+            "dpkg-deb -f",
+            "dpkg --print-architecture",
+            "rpm -q",
+            "rpm -qa",
+            "dnf --assumeno",
+        ],
         ..Meta::NONE
     };
 
@@ -120,37 +127,20 @@ impl Module for Package {
                     .into());
             }
         };
-        let state = match args.state {
-            State::Present | State::Installed => apt::State::Present,
-            State::Latest => apt::State::Latest,
-            State::Absent | State::Removed => apt::State::Absent,
-        };
         if use_apt {
-            return apt::run(cx, &for_apt(args)?);
-        }
-        let mut more: Vec<&str> = args.more.keys().map(String::as_str).collect();
-        if !more.is_empty() {
-            more.sort_unstable();
-            let message = format!("hostctl does not hand `{}` to dnf", more.join("`, `"));
-            return Err(Diagnostic::task("M0002", message).with_hint("hostctl doc package").into());
-        }
-        if args.name.is_empty() && args.update_cache.is_none() {
-            return Err(refused("M0003", "one of the following is required: name, update_cache"));
+            return apt::run(cx, &handed("apt", args)?);
         }
         if args.cache_valid_time.is_some() {
             return Err(Diagnostic::task("H0103", "`cache_valid_time` is known to apt only, and this host has dnf")
                 .with_hint("leave it out on such hosts: `{{ 3600 if ansible_facts.pkg_mgr == 'apt' else omit }}`")
                 .into());
         }
-        if args.update_cache == Some(true) {
-            cx.scratch(|host| host.run_ok(Program::new(["dnf", "-y", "makecache"]).parsable()))?;
-        }
-        dnf(cx, &args.name, state)
+        super::dnf::run(cx, handed("dnf", args)?)
     }
 }
 
-/// The arguments for apt's own module, checked by its table.
-fn for_apt(args: Args) -> Result<apt::Args, Failure> {
+/// The arguments for the manager's own module, checked by its table.
+fn handed<T: serde::de::DeserializeOwned>(name: &str, args: Args) -> Result<T, Failure> {
     let mut given = args.more;
     if !args.name.is_empty() {
         given.insert("name".to_owned(), args.name.into());
@@ -160,53 +150,17 @@ fn for_apt(args: Args) -> Result<apt::Args, Failure> {
     given.insert("state".to_owned(), state);
     given.extend(args.update_cache.map(|update| ("update_cache".to_owned(), update.into())));
     given.extend(args.cache_valid_time.map(|seconds| ("cache_valid_time".to_owned(), seconds.into())));
-    let entry = super::find("apt").ok_or_else(|| Diagnostic::internal("there is no module `apt`"))?;
+    let entry = super::find(name).ok_or_else(|| Diagnostic::internal(format!("there is no module `{name}`")))?;
     let Value::Map(map) = from_json(JsonValue::Object(given)) else {
         return Err(Diagnostic::internal("arguments are no mapping").into());
     };
     let json = entry.spec().coerce(&map, &|_| false).map_err(|errors| {
         let message = errors.first().map_or_else(String::new, |error| error.message.clone());
-        let said = super::ansible_message(entry, "ansible.legacy.apt", &errors).unwrap_or_default();
+        let said = super::ansible_message(entry, &format!("ansible.legacy.{name}"), &errors).unwrap_or_default();
         let code = errors.first().map_or("M0002", |error| error.code);
         Diagnostic::task(code, message).with_registered(said)
     })?;
     let args =
         serde_json::from_value(json).map_err(|error| Diagnostic::task("M0001", format!("`package`: {error}")))?;
     Ok(args)
-}
-
-fn dnf(cx: &Cx, names: &[String], state: apt::State) -> Result<Map, Failure> {
-    let probe = cx.probe();
-    let mut wanted = Vec::new();
-    for name in names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()) {
-        let installed = probe.run(Program::new(["rpm", "-q", "--whatprovides", name]).parsable())?.success();
-        let needed = match state {
-            apt::State::Absent => installed,
-            apt::State::Latest if installed => {
-                // Code 100 means that there are updates.
-                probe.run(Program::new(["dnf", "-q", "check-update", name]).parsable())?.rc == 100
-            }
-            _ => !installed,
-        };
-        if needed {
-            wanted.push(name.to_owned());
-        }
-    }
-    let mut result = map! { "results" => Vec::new() };
-    if wanted.is_empty() {
-        insert(&mut result, "msg", "Nothing to do");
-        return Ok(result);
-    }
-    let verb = match state {
-        apt::State::Absent => "remove",
-        apt::State::Latest => "upgrade",
-        _ => "install",
-    };
-    let words = ["dnf", "-y", verb].into_iter().map(str::to_owned).chain(wanted.iter().cloned());
-    let program = Program::new(words).parsable();
-    let output = cx.change(format!("{verb} {}", wanted.join(", ")), |host| host.run_ok(program))?;
-    if let Some(output) = output {
-        insert(&mut result, "stdout", output.out());
-    }
-    Ok(result)
 }

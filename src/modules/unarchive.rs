@@ -179,7 +179,7 @@ impl Scratch {
     fn of(cx: &Cx, args: &Args, remote: bool) -> Result<Self, Failure> {
         let temporary = || {
             tempfile::Builder::new()
-                .prefix("hostctl-")
+                .prefix(&crate::system::leftovers::prefix())
                 .tempfile()
                 .map_err(|error| Diagnostic::task("H0101", format!("no room for the archive: {error}")))
         };

@@ -83,6 +83,25 @@ impl Common<'_> {
 /// Keys of package sources are small; this is far above any.
 pub(super) const KEY_LIMIT: usize = 16 << 20;
 
+/// A key of a package source; the error is why there is none, in Ansible's words.
+pub(super) fn key_from(cx: &Cx, url: &str, validate_certs: bool) -> Result<Vec<u8>, String> {
+    let common = Common {
+        url,
+        timeout: 10,
+        validate_certs,
+        http_agent: "ansible-httpget",
+        decompress: true,
+        use_netrc: true,
+        ..Common::default()
+    };
+    let request = common.request(cx, "GET", Follow::Urllib2);
+    let (answer, body) = into_memory(cx, &request, KEY_LIMIT).map_err(|NoAnswer(why)| why)?;
+    match answer.status {
+        200 => Ok(body),
+        status => Err(format!("HTTP Error {status}: {}", answer.reason)),
+    }
+}
+
 /// Sends it, the body into memory up to `limit` bytes.
 pub(super) fn into_memory(cx: &Cx, request: &WebRequest, limit: usize) -> Result<(WebAnswer, Vec<u8>), NoAnswer> {
     let mut body = Capped { bytes: Vec::new(), limit };

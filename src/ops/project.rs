@@ -207,14 +207,13 @@ pub(super) fn open(
         let keyring = Arc::clone(&keyring);
         Arc::new(move |text| keyring.unseal(text))
     };
-    let learn: crate::engine::Learn = {
-        let redactor = Arc::clone(&redactor);
-        Arc::new(move |secret| {
-            redactor.learn(secret);
-        })
-    };
     let settings = request.settings.clone().unwrap_or_else(|| Arc::new(|_, _| Ok(None)));
-    let files = ControllerFiles { base: playbook_dir.to_path_buf(), unseal: Arc::clone(&unseal), learn, settings };
+    let files = ControllerFiles {
+        base: playbook_dir.to_path_buf(),
+        unseal: Arc::clone(&unseal),
+        redactor: Arc::clone(&redactor),
+        settings,
+    };
     let templates = Arc::new(Templates::new(Arc::clone(sources), Arc::new(files)));
     let project = match (&request.project, &request.env) {
         (Some(dir), _) => Some(Project::at(dir)?),
@@ -371,6 +370,9 @@ pub fn passphrase_file(path: &Path) -> Result<Secret> {
     Ok(Secret::new(text))
 }
 
+/// Bytes that a program prints as a password, at most.
+const LONGEST_PASSWORD: usize = 1 << 20;
+
 /// A password file's text, or what the program of that name prints.
 pub(super) fn password_file(path: &Path) -> Result<Secret> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -381,9 +383,8 @@ pub(super) fn password_file(path: &Path) -> Result<Secret> {
     let meta = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
     if meta.is_file() && meta.permissions().mode() & 0o111 != 0 {
         let program = std::path::absolute(path).map_err(|error| wrong(error.to_string()))?;
-        let output = std::process::Command::new(program)
-            .stderr(std::process::Stdio::inherit())
-            .output()
+        let mut program = std::process::Command::new(program);
+        let output = crate::system::printed::printed(program.stderr(std::process::Stdio::inherit()), LONGEST_PASSWORD)
             .map_err(|error| wrong(error.to_string()))?;
         if !output.status.success() {
             return Err(wrong(format!("the program ended with {}", output.status)));

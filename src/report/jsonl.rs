@@ -28,7 +28,8 @@ impl<W: Write + Send> JsonLines<W> {
 
 impl<W: Write + Send> Reporter for JsonLines<W> {
     fn event(&mut self, event: &Event, sources: &SourceMap) {
-        self.out.write(&format!("{}\n", event_json(event, sources)));
+        self.out.json(&format!("{}\n", event_json(event, sources)));
+        self.out.flush();
     }
 
     fn trouble(&mut self) -> Option<Trouble> {

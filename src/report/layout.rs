@@ -4,6 +4,8 @@ use console::Style;
 
 use crate::event::{Done, Status};
 
+use super::screen::steers;
+
 /// Paints text, or leaves it plain.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Paint {
@@ -88,7 +90,7 @@ pub fn shell_word(text: &str) -> String {
 
 /// Cuts a text in the middle so that it takes at most `width` columns.
 pub fn shorten(text: &str, width: usize) -> String {
-    let text = text.replace(['\n', '\r', '\t'], " ");
+    let text = one_line(text);
     if console::measure_text_width(&text) <= width {
         return text;
     }
@@ -107,13 +109,20 @@ pub fn shorten(text: &str, width: usize) -> String {
     }
 }
 
+/// Names, messages and labels in one line.
+fn one_line(text: &str) -> String {
+    let plain = console::strip_ansi_codes(text);
+    let space = |c: char| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c };
+    plain.chars().map(space).filter(|c| !steers(*c)).collect()
+}
+
 /// One line of foreign text without what would move the cursor or paint the terminal: of a
 /// progress line that overwrites itself the last state is left.
 pub(super) fn safe_line(text: &str) -> String {
     let text = text.trim_end_matches('\r');
     let text = text.rsplit('\r').next().unwrap_or_default();
     let plain = console::strip_ansi_codes(text);
-    plain.chars().map(|c| if c == '\t' { ' ' } else { c }).filter(|c| !c.is_control()).collect()
+    plain.chars().map(|c| if c == '\t' { ' ' } else { c }).filter(|c| !steers(*c)).collect()
 }
 
 /// `text` padded to a width.
@@ -159,6 +168,7 @@ mod tests {
     #[test]
     fn foreign_text_cannot_steer_the_terminal() {
         assert_eq!(safe_line("Reading... 5%\rReading... 100%\r"), "Reading... 100%");
+        assert_eq!(shorten("a\u{1b}[2J\u{202e}b\nc\u{9b}", 20), "ab c");
         assert_eq!(safe_line("\u{1b}[31mred\u{1b}[0m \u{7}\u{1b}]0;title\u{7}end"), "red end");
     }
 

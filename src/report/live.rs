@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::layout::{duration, shorten};
+use super::screen::safe;
 
 /// One thing that runs.
 struct Lane {
@@ -39,7 +40,7 @@ impl Live {
         self.progress.suspend(|| {
             use std::io::Write as _;
             let mut out = std::io::stdout().lock();
-            let _ = out.write_all(text.as_bytes());
+            let _ = out.write_all(safe(text).as_bytes());
             let _ = out.flush();
         });
     }

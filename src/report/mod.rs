@@ -9,6 +9,7 @@ mod jsonl;
 mod layout;
 mod lines;
 mod live;
+mod screen;
 mod written;
 
 pub use ansible::{AnsibleDefault, AnsibleOptions, Brief, JsonStats, ResultFormat, ansible_warning, yaml_text};
@@ -16,4 +17,5 @@ pub use frame::{frame, frames};
 pub use human::{Human, HumanOptions};
 pub use jsonl::{JsonLines, event_json};
 pub use layout::{Paint, shell_word, shorten};
+pub use screen::safe;
 pub use written::unwritten;

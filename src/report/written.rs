@@ -5,6 +5,8 @@ use std::io::{ErrorKind, Write};
 use crate::diag::Diagnostic;
 use crate::event::Trouble;
 
+use super::screen::{safe, safe_json};
+
 /// Where a reporter writes.
 pub(super) struct Written<W: Write + Send> {
     out: W,
@@ -29,11 +31,20 @@ impl<W: Write + Send> Written<W> {
 
     /// Writes without giving it away yet.
     pub fn put(&mut self, text: &str) {
+        self.bytes(safe(text).as_bytes());
+    }
+
+    /// Writes JSON, which keeps its meaning.
+    pub fn json(&mut self, text: &str) {
+        self.bytes(safe_json(text).as_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
         let mut write = || {
             if self.torn {
                 self.out.write_all(b"\n")?;
             }
-            self.out.write_all(text.as_bytes())
+            self.out.write_all(bytes)
         };
         let written = write();
         self.torn = written.is_err();

@@ -84,6 +84,9 @@ fn spell_one(secret: &str, needles: &mut Needles) {
     percent(secret, needles);
     json(secret, needles);
     shell(secret, needles);
+    if !secret.is_ascii() || secret.contains(char::is_control) {
+        numbers(secret, needles);
+    }
     needles.add(secret.replace('\'', "''"));
     needles.add(
         secret
@@ -96,6 +99,14 @@ fn spell_one(secret: &str, needles: &mut Needles) {
     if secret.len() <= LONGEST_DERIVED {
         derived(secret, needles);
     }
+}
+
+/// Adds what was made of a secret, as it is and as programs quote it.
+pub(super) fn spell_derived(text: &str, needles: &mut Needles) {
+    needles.add(text);
+    base64(text.as_bytes(), needles);
+    json(text, needles);
+    shell(text, needles);
 }
 
 /// What one filter makes of it: `upper`, `lower`, `capitalize`, `reverse`, `b64encode` twice.
@@ -203,6 +214,38 @@ fn escape(text: &str, ascii: bool, slash: bool) -> String {
         }
     }
     out
+}
+
+/// What is not ASCII as numbers: YAML in double quotes, Python's bytes, a shell's `$'..'`.
+fn numbers(secret: &str, needles: &mut Needles) {
+    let written = |yaml: bool| {
+        let mut out = String::new();
+        for c in secret.chars() {
+            let code = u32::from(c);
+            match c {
+                '"' if yaml => out.push_str("\\\""),
+                '\'' if !yaml => out.push_str("\\'"),
+                '\\' => out.push_str("\\\\"),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\t' => out.push_str("\\t"),
+                c if (' '..='~').contains(&c) => out.push(c),
+                _ if !yaml => {
+                    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                        let _ = write!(out, "\\x{byte:02x}");
+                    }
+                }
+                _ if code < 0x100 => drop(write!(out, "\\x{code:02X}")),
+                _ if code < 0x1_0000 => drop(write!(out, "\\u{code:04X}")),
+                _ => drop(write!(out, "\\U{code:08X}")),
+            }
+        }
+        out
+    };
+    needles.add(written(true));
+    needles.add(written(false));
+    let octal = |byte: u8| if byte.is_ascii() { char::from(byte).to_string() } else { format!("\\{byte:03o}") };
+    needles.add(secret.bytes().map(octal).collect::<String>());
 }
 
 /// Shell words: both ways to hold a single quote, backslashes, and inside double quotes.

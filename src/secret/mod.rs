@@ -20,6 +20,9 @@ use matcher::Matcher;
 pub use lines::LineRedactor;
 pub use stream::StreamRedactor;
 
+/// Texts made of secrets that are remembered.
+const MOST_DERIVED: usize = 500;
+
 /// What stands in the place of a secret.
 pub const MASK: &str = "********";
 
@@ -55,6 +58,8 @@ impl fmt::Debug for Secret {
 #[derive(Default)]
 struct Known {
     needles: Needles,
+    /// How many of the texts were made of secrets.
+    derived: usize,
     matcher: Option<Matcher>,
 }
 
@@ -94,6 +99,27 @@ impl Redactor {
         encodings::base64(format!("{user}:{password}").as_bytes(), &mut known.needles);
         known.matcher = None;
         masked
+    }
+
+    /// Learns what was made of a secret. Sought in fewer spellings than a secret, and only so many of them: a loop may
+    /// make a new one in each round, and each costs time in all that is masked later.
+    pub fn derive(&self, text: &str) {
+        if text.trim().chars().count() < encodings::SHORTEST || masked(&self.redact(text)) {
+            return;
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.derived < MOST_DERIVED {
+            known.derived += 1;
+            encodings::spell_derived(text, &mut known.needles);
+            known.matcher = None;
+        }
+    }
+
+    /// The secrets that stand in a text.
+    pub fn secrets_in(&self, text: &str) -> Vec<String> {
+        let Some(matcher) = self.matcher() else { return Vec::new() };
+        let found = matcher.ranges(text.as_bytes(), false);
+        found.into_iter().filter_map(|range| text.get(range)).map(str::to_owned).collect()
     }
 
     /// True if nothing was learned.
@@ -160,9 +186,14 @@ impl Redactor {
             }
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let Known { needles, matcher } = &mut *known;
+        let Known { needles, matcher, .. } = &mut *known;
         Some(matcher.get_or_insert_with(|| Matcher::new(needles)).clone())
     }
+}
+
+/// True if a masked text tells nothing besides its masks.
+fn masked(clean: &str) -> bool {
+    clean.contains(MASK) && !clean.replace(MASK, "").contains(char::is_alphanumeric)
 }
 
 /// Puts a mask over each stretch. Needles are UTF-8, so their ends are character boundaries.
@@ -208,6 +239,11 @@ mod tests {
         check("pässwort", r#""p\u00e4sswort""#, r#""********""#);
         check("it's$me", r"'it'\''s$me' it\'s\$me", "'********' ********");
         check("it's$me", r#"'it'"'"'s$me'"#, "'********'");
+        check(
+            "p\u{e4}ss\u{20ac}\"x",
+            r#""p\xE4ss\u20AC\"x" b'p\xc3\xa4ss\xe2\x82\xac"x' $'p\303\244ss\342\202\254"x'"#,
+            "\"********\" b'********' $'********'",
+        );
         check("one two\nthree\nxx\n", "three: one two, xx", "********: ********, xx");
         check("a-b/c+d&e", r"a\-b/c\+d\&e a\\-b/c\\+d\\&e", "******** ********");
         check("<p&ss>", "&lt;p&amp;ss&gt;", "********");
@@ -302,6 +338,21 @@ mod tests {
         }
         let clean = knows(&[secret]).redact(&inside).into_owned();
         assert!(clean.contains(MASK) && clean.len() < inside.len(), "{inside} -> {clean}");
+    }
+
+    #[test]
+    fn what_a_template_made_of_a_secret_is_masked() {
+        let redactor = knows(&["hunTer2-Wert"]);
+        redactor.derive("Ter2-We");
+        assert_eq!(redactor.redact("x Ter2-We y"), "x ******** y");
+        assert_eq!(redactor.redact(&STANDARD.encode("Ter2-We")), MASK);
+        assert_eq!(redactor.secrets_in("a hunTer2-Wert b"), ["hunTer2-Wert"]);
+        assert!(redactor.secrets_in("nothing").is_empty());
+        for number in 0..2 * MOST_DERIVED {
+            redactor.derive(&format!("number-{number:06}"));
+        }
+        assert_eq!(redactor.redact("number-000001"), MASK);
+        assert_eq!(redactor.redact("number-000999"), "number-000999");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+use super::arriving::Arriving;
 use super::digest::{Digest, Hasher};
 use super::{Mutate, Probe};
 use crate::diag::read::{open_plain, read_capped};
@@ -469,8 +470,9 @@ impl Mutate {
     /// A private temporary folder; removed when dropped.
     pub fn scratch_dir(&self) -> Result<tempfile::TempDir> {
         let folder = std::env::temp_dir();
+        super::leftovers::sweep();
         tempfile::Builder::new()
-            .prefix(".hostctl-")
+            .prefix(&super::leftovers::prefix())
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&folder)
             .map_err(|error| file_error("create a temporary folder in", &folder, &error))
@@ -479,8 +481,9 @@ impl Mutate {
     /// A private temporary file with this content; removed when dropped.
     pub fn scratch_file(&self, content: Content<'_>) -> Result<tempfile::TempPath> {
         let folder = std::env::temp_dir();
+        super::leftovers::sweep();
         let mut file = tempfile::Builder::new()
-            .prefix(".hostctl-")
+            .prefix(&super::leftovers::prefix())
             .tempfile_in(&folder)
             .map_err(|error| file_error("create a temporary file in", &folder, &error))?;
         fill(file.as_file_mut(), content)?;
@@ -507,18 +510,17 @@ impl Mutate {
             _ => Path::new("."),
         };
         let present = if options.ignore_present { None } else { self.probe().lstat(path)?.filter(Metadata::is_file) };
-        let temporary = tempfile::Builder::new().prefix(".hostctl-").tempfile_in(folder);
-        let mut temporary = match temporary {
+        let mut temporary = match Arriving::new(folder) {
             Ok(temporary) => temporary,
             Err(_) if options.unsafe_writes && present.is_some() => return in_place(path, content),
             Err(error) => return Err(file_error("write in", folder, &error)),
         };
-        fill(temporary.as_file_mut(), content)?;
-        let file = temporary.as_file();
+        fill(temporary.file(), content)?;
+        let file = &*temporary.file();
         let mode = options.mode.or_else(|| present.as_ref().map(|present| present.mode() & 0o7777));
         let uid = options.owner.0.or_else(|| present.as_ref().map(MetadataExt::uid));
         let gid = options.owner.1.or_else(|| present.as_ref().map(MetadataExt::gid));
-        let own = file.metadata().map_err(|error| file_error("look at", temporary.path(), &error))?;
+        let own = file.metadata().map_err(|error| file_error("look at", path, &error))?;
         let wanted = (uid.filter(|uid| *uid != own.uid()), gid.filter(|gid| *gid != own.gid()));
         if wanted != (None, None)
             && let Err(error) = std::os::unix::fs::fchown(file, wanted.0, wanted.1)
@@ -534,16 +536,13 @@ impl Mutate {
         file.set_permissions(Permissions::from_mode(mode.unwrap_or(0o666 & !umask())))
             .and_then(|()| file.sync_all())
             .map_err(|error| file_error("write", path, &error))?;
-        match temporary.persist(path) {
-            Ok(_) => {
+        match temporary.put(path) {
+            Ok(()) => {
                 sync_folder(folder);
                 Ok(())
             }
-            Err(refused) if options.unsafe_writes => {
-                drop(refused.file);
-                in_place(path, content)
-            }
-            Err(refused) => Err(file_error("replace", path, &refused.error)),
+            Err(_) if options.unsafe_writes => in_place(path, content),
+            Err(refused) => Err(file_error("replace", path, &refused)),
         }
     }
 }

@@ -6,21 +6,25 @@
 
 pub mod accounts;
 pub mod apt;
+mod arriving;
 pub mod block;
 mod capture;
 mod connect;
 pub mod digest;
+pub mod dnf;
 pub mod engine;
 pub mod facts;
 pub mod fs;
 pub mod glob;
 mod handles;
 pub mod http;
+pub mod leftovers;
 pub mod lifetime;
 pub mod names;
 mod netlink;
 pub mod network;
 pub mod own_binary;
+pub mod printed;
 pub mod process;
 mod replace;
 pub mod services;
@@ -28,6 +32,7 @@ mod sockets;
 pub mod tls;
 pub mod tool;
 mod tree;
+mod turn;
 pub mod web;
 
 pub use handles::{Control, Mutate, Probe};

@@ -1,13 +1,14 @@
 //! Replaces a small text file as a whole: under a lock, by a temporary file, fsync and rename.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 
+use super::arriving::Arriving;
 use super::{Mutate, Probe};
 
 /// How long another writer is waited for.
@@ -73,21 +74,22 @@ impl Mutate {
 fn write(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
     let old = fs::metadata(path).ok();
     let mode = old.as_ref().map_or(0o644, |meta| meta.permissions().mode() & 0o7777);
-    let mut file = tempfile::Builder::new()
-        .prefix(".hostctl-")
-        .permissions(fs::Permissions::from_mode(0o600))
-        .tempfile_in(folder)?;
+    let mut arriving = Arriving::new(folder)?;
+    let file = arriving.file();
     file.write_all(text.as_bytes())?;
     if let Some(old) = old {
         // Only root may give a file away; the owner that stays is then who runs this.
-        let _ = std::os::unix::fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()));
+        let _ = std::os::unix::fs::fchown(&*file, Some(old.uid()), Some(old.gid()));
     }
-    file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
-    file.as_file().sync_all()?;
-    if fs::read(file.path())? != text.as_bytes() {
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    file.sync_all()?;
+    file.rewind()?;
+    let mut arrived = Vec::new();
+    file.read_to_end(&mut arrived)?;
+    if arrived != text.as_bytes() {
         return Err(io::Error::other("the new content did not arrive on the disk"));
     }
-    file.persist(path).map(drop).map_err(|error| error.error)
+    arriving.put(path)
 }
 
 #[cfg(test)]

@@ -60,6 +60,10 @@ pub trait LookupHost: Send + Sync {
     fn unseal(&self, text: &str) -> Result<String>;
     /// A secret that was made or read by a lookup (`password`): it must not be shown from now on.
     fn learn(&self, _secret: &str) {}
+    /// Knows the secrets of the run; what templates make of them is told to it.
+    fn redactor(&self) -> Option<&crate::secret::Redactor> {
+        None
+    }
 }
 
 /// Settings of a template file (`#jinja2:` line, `template` module arguments).

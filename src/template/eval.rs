@@ -140,7 +140,9 @@ impl Ev<'_> {
                 }
                 let part =
                     |part: &Option<Box<Expr>>| part.as_ref().map_or(Ok(Val::NONE), |part| self.eval(part, locals));
-                ops::slice(self.cx, &base, &part(start)?, &part(stop)?, &part(step)?).map_err(here)?
+                let made = ops::slice(self.cx, &base, &part(start)?, &part(stop)?, &part(step)?).map_err(here)?;
+                self.cx.derived("", &self.cx.secrets_in(&base), &made);
+                made
             }
             Op::Call(..) => return self.call_with(expr, locals, None),
             Op::Filter { value, name, .. } => {
@@ -419,7 +421,10 @@ impl Ev<'_> {
                 }
             }
             let call = Call { ev: self, locals };
-            return catch(methods::call(&call, &object, name, args).map_err(here));
+            let secrets = self.cx.secrets_in(&object);
+            let made = catch(methods::call(&call, &object, name, args).map_err(here))?;
+            self.cx.derived(name, &secrets, &made);
+            return Ok(made);
         }
         let callee_value = self.eval(callee, locals)?;
         match callee_value {
@@ -512,7 +517,9 @@ impl Ev<'_> {
             }
         }
         let call = Call { ev: self, locals };
+        let secrets = self.cx.secrets_in(&value);
         let found = catch(filter(&call, value, args).map_err(|fail| fail.in_plugin("filter", &full_name(name))))?;
+        self.cx.derived(name, &secrets, &found);
         // A filter that looks at every item is undefined if one of them is.
         Ok(filters::looks_into(name).and_then(|depth| found.undefined_within(depth)).unwrap_or(found))
     }

@@ -375,6 +375,19 @@ mod tests {
     }
 
     #[test]
+    fn an_error_far_to_the_right_has_its_place() {
+        let lead = "z".repeat(70_000);
+        for (bad, place) in [("{{ 'abc ", 70_003), ("{{ 1 ! 2 }}", 70_005), ("{{ \u{0} }}", 70_003), ("{#", 70_000)] {
+            let (templates, scope, _) = setup("a: 1\n");
+            let error = templates.render(&node(&templates, &format!("{lead}{bad}")), &scope).expect_err(bad);
+            assert_eq!(error.code, "T0100", "{bad}");
+            let start = error.labels.first().map_or(0, |label| label.span.start);
+            assert!(start.abs_diff(place) < 16, "{bad}: {start}");
+        }
+        renders(&format!("{lead}{{{{ 1 }}}}"), &format!("{lead}1"));
+    }
+
+    #[test]
     fn a_stopped_run_ends_its_templates() {
         let (templates, scope, _) = setup("a: 1\n");
         templates.stop();

@@ -17,6 +17,7 @@ mod containers;
 mod cx;
 #[cfg(test)]
 mod data_tests;
+mod derived;
 mod engine;
 mod eval;
 mod exec;

@@ -305,6 +305,10 @@ impl Keyring {
             }),
             scalar => {
                 let text = python_str(scalar);
+                // `from_json` gives its parts away.
+                if text.starts_with(['{', '[']) {
+                    self.learn_text(&text);
+                }
                 if !self.redactor.learn(&text) && !text.is_empty() {
                     let warning = Diagnostic::new(
                         "V0014",

@@ -87,6 +87,16 @@ pub(super) fn unsupported(option: &str) -> Diagnostic {
     .warning()
 }
 
+/// Whoever asks to be asked must not see every task run unasked.
+pub(super) fn no_step() -> Diagnostic {
+    Diagnostic::new(
+        "C0112",
+        Kind::Usage,
+        "the option `--step` is not supported: every task would run without a question",
+    )
+    .with_hint("run with --check first, or begin at a task: --start-at-task NAME")
+}
+
 /// `--vault-id`, `--vault-password-file`, `-J`
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct VaultOptions {
@@ -245,9 +255,8 @@ fn password_file(path: &Path) -> Result<Secret> {
         let meta = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
         if meta.is_file() && meta.permissions().mode() & 0o111 != 0 {
             let program = std::path::absolute(path).map_err(|error| wrong(error.to_string()))?;
-            let done = std::process::Command::new(program)
-                .stderr(std::process::Stdio::inherit())
-                .output()
+            let mut program = std::process::Command::new(program);
+            let done = crate::system::printed::printed(program.stderr(std::process::Stdio::inherit()), 1 << 20)
                 .map_err(|error| wrong(error.to_string()))?;
             if !done.status.success() {
                 return Err(wrong(format!("the program ended with {}", done.status)));

@@ -70,14 +70,13 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
     for path in &args.playbooks {
         exists(&ops::playbook_file(&collections, path))?;
     }
-    let mut warnings = config.warnings.clone();
-    if args.step {
-        warnings.push(options::unsupported("--step"));
-    }
-    display::tell(output, &warnings);
+    display::tell(output, &config.warnings);
     let base = config.number("DEFAULT_VERBOSITY").and_then(|level| u8::try_from(level).ok()).unwrap_or(0);
     let verbosity = args.verbose.saturating_add(base);
     let listing = args.list_tasks || args.list_tags || args.inventory.list_hosts;
+    if args.step && !listing && !args.syntax_check {
+        return Err(options::no_step());
+    }
     let mut project = options::project(&args.inventory, &args.vault, &args.run.extra_vars, &config)?;
     project.module_path = args.run.module_path();
     let connecting = options::connecting(&args.connection, &args.r#become, &config, !listing && !args.syntax_check)?;

@@ -179,13 +179,13 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "H0115",
         title: "another program holds the package manager's lock",
-        text: "apt and dpkg work one at a time. The message names who holds the lock; hostctl waited `lock_timeout` \
+        text: "apt, dpkg and dnf work one at a time. The message names who holds the lock; hostctl waited `lock_timeout` \
                seconds. Automatic updates of the host end by themselves.",
     },
     CodeEntry {
         code: "H0116",
         title: "the package manager failed",
-        text: "apt or dpkg ended with an error. The notes have its command and its last lines.",
+        text: "apt, dpkg or dnf ended with an error. The notes have its command and its last lines.",
     },
     CodeEntry {
         code: "H0118",

@@ -1,5 +1,6 @@
 //! Ansible's display: colours, banners, warnings once, stdout and stderr.
 
+use super::super::screen::safe;
 use super::super::written::Written;
 use crate::event::Trouble;
 use std::collections::HashSet;
@@ -159,7 +160,7 @@ impl<O: Write + Send, E: Write + Send> Display<O, E> {
 
     pub(super) fn write_err(&mut self, text: &str) {
         self.flush();
-        let _ = self.err.write_all(text.as_bytes());
+        let _ = self.err.write_all(safe(text).as_bytes());
         let _ = self.err.flush();
     }
 
