@@ -2,6 +2,7 @@
 //!
 //! Who knows collections sets the resolver; this room only asks it for names that it does not have.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::engine::Templates;
@@ -40,6 +41,15 @@ impl Templates {
     /// What a name leads to that is not known here.
     pub(super) fn plugin_end(&self, kind: &str, name: &str) -> Option<PluginEnd> {
         self.resolver.get().and_then(|resolver| resolver(kind, name))
+    }
+
+    /// The short name under which a plugin is looked for here.
+    pub(super) fn own_name<'n>(&self, kind: &str, name: &'n str) -> R<Cow<'n, str>> {
+        let short = Cow::Borrowed(super::eval::short(name));
+        if super::check::knows(kind, name) {
+            return Ok(short);
+        }
+        Ok(self.redirected(kind, name)?.map_or(short, Cow::Owned))
     }
 
     /// The name of one of hostctl's own that another name stands for; or the failure for one that is gone.
