@@ -145,6 +145,9 @@ pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
         odd_groups: OddGroups::parse(config.given("TRANSFORM_INVALID_GROUP_CHARS")),
         unparsed_is_failed: config.flag("INVENTORY_UNPARSED_IS_FAILED"),
         library: config.paths("DEFAULT_MODULE_PATH"),
+        hide_deprecations: !config.flag("DEPRECATION_WARNINGS"),
+        plugin_path: config.plugin_path(),
+        plugin_names: config.plugin_names(),
         public_roles: config
             .given("DEFAULT_PRIVATE_ROLE_VARS")
             .is_some()

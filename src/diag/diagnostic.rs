@@ -239,6 +239,11 @@ impl Diagnostic {
         self.labels.first().map(|label| label.span)
     }
 
+    /// True for warnings of what ansible-core calls deprecated: `deprecation_warnings` turns them off.
+    pub fn is_deprecation(&self) -> bool {
+        !self.is_error() && matches!(&*self.code, "P0309" | "P0311" | "T0112" | "Y0021")
+    }
+
     /// True for errors.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

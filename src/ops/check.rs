@@ -30,7 +30,15 @@ pub fn check(request: &ProjectRequest, playbook: &Path, sources: &Arc<SourceMap>
 /// What is wrong with a loaded playbook, in the order of files and places: what the loader found,
 /// keywords, arguments, templates, names. For a run, `runs` tells the plays that certainly run.
 pub(super) fn problems(opened: &Opened, loaded: &Loaded, runs: Option<&dyn Fn(&Play) -> bool>) -> Vec<Diagnostic> {
-    let mut known: HashSet<String> = opened.hosts.variable_names().iter().map(ToString::to_string).collect();
+    let selected = selected(opened, loaded);
+    let (mut known, mut inventory) = (HashSet::new(), Vec::new());
+    let mut learn = |known: &mut HashSet<String>| {
+        let reached = |host: &str| selected.as_ref().is_none_or(|selected| selected.contains(host));
+        let (names, nodes) = opened.hosts.variables(&reached);
+        known.extend(names.iter().map(ToString::to_string));
+        inventory.extend(nodes);
+    };
+    learn(&mut known);
     let mut variables = Vec::new();
     for layer in &opened.layers {
         for (name, entry) in layer.entries.iter() {
@@ -47,13 +55,34 @@ pub(super) fn problems(opened: &Opened, loaded: &Loaded, runs: Option<&dyn Fn(&P
     let mut unread = Vec::new();
     for dir in &dirs {
         unread.extend(opened.hosts.enter_playbook(dir).err());
-        known.extend(opened.hosts.variable_names().iter().map(ToString::to_string));
+        learn(&mut known);
     }
     if !dirs.is_empty() {
         unread.extend(opened.hosts.enter_playbook(main).err());
     }
     let complete = opened.problems.iter().all(|problem| !matches!(&*problem.code, "I0008"));
-    let input = CheckInput { loader: &opened.loader, templates: &*opened.templates, known, variables, complete, runs };
+    let input = CheckInput {
+        loader: &opened.loader,
+        templates: &*opened.templates,
+        known,
+        variables,
+        inventory,
+        settings: opened.settings.clone(),
+        complete,
+        runs,
+    };
     unread.extend(crate::playbook::check(loaded, &input));
     unread
+}
+
+/// The hosts that plays are for; `None` if that is known during the run only.
+fn selected(opened: &Opened, loaded: &Loaded) -> Option<HashSet<Arc<str>>> {
+    let mut found = HashSet::new();
+    for play in &loaded.playbook.plays {
+        let hosts = play.context.keywords.get("hosts").filter(|hosts| !hosts.has_template())?;
+        let single = std::slice::from_ref(hosts);
+        let patterns: Option<Vec<&str>> = hosts.as_list().unwrap_or(single).iter().map(|node| node.as_str()).collect();
+        found.extend(opened.hosts.select_with_warnings(&patterns?.join(",")).ok()?.0);
+    }
+    Some(found)
 }

@@ -11,8 +11,11 @@ use crate::diag::{Diagnostic, Kind, Result, SourceMap};
 use crate::engine::{HostList, HostRecord};
 use crate::event::{EventKind, Sink};
 use crate::inventory::{Beside, Inventory, InventorySource, Reader, read_limit};
-use crate::value::Map;
+use crate::playbook::InventoryVariable;
+use crate::value::{Map, Value};
+use crate::vars::Entry;
 use crate::vault::Keyring;
+use crate::yaml::Node;
 
 /// The inventories of a run, limited.
 pub(super) struct InventoryHosts {
@@ -138,18 +141,35 @@ impl InventoryHosts {
         self.inventory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every name that the inventory defines for some host.
-    pub fn variable_names(&self) -> Vec<Arc<str>> {
+    /// Every variable that the inventory defines for some host: the names, and the values that are written somewhere;
+    /// `reached` tells the hosts that plays are for.
+    pub fn variables(&self, reached: &dyn Fn(&str) -> bool) -> (HashSet<Arc<str>>, Vec<InventoryVariable>) {
         let inventory = self.inventory();
-        let hosts: Vec<Arc<str>> = inventory.hosts().map(|host| Arc::clone(&host.name)).collect();
-        let mut names: Vec<Arc<str>> = hosts
-            .iter()
-            .flat_map(|host| inventory.layers(host))
-            .flat_map(|layer| layer.entries.keys().cloned().collect::<Vec<_>>())
-            .collect();
-        names.sort();
-        names.dedup();
-        names
+        let (mut names, mut found) = (HashSet::new(), IndexMap::<_, InventoryVariable>::new());
+        for host in inventory.hosts() {
+            let is_reached = reached(&host.name);
+            for layer in inventory.layers(&host.name) {
+                for (name, entry) in layer.entries.iter() {
+                    names.insert(Arc::clone(name));
+                    let node = match entry {
+                        Entry::Lazy(node) => node.clone(),
+                        Entry::Data(Value::Str(text), Some(span)) => Node::text(Arc::clone(text), *span),
+                        _ => continue,
+                    };
+                    let known = found.entry(node.place()).or_insert_with(|| InventoryVariable {
+                        name: Arc::clone(name),
+                        node,
+                        reached: false,
+                        hosts: Vec::new(),
+                    });
+                    known.reached |= is_reached;
+                    if !known.reached {
+                        known.hosts.push(Arc::clone(&host.name));
+                    }
+                }
+            }
+        }
+        (names, found.into_values().collect())
     }
 }
 
@@ -218,7 +238,7 @@ impl HostList for InventoryHosts {
             after.groups != before.groups
                 || vars.iter().any(|(key, value)| {
                     let known = before.layers.iter().rev().find_map(|layer| layer.entries.get(&key.text()));
-                    !matches!(known, Some(crate::vars::Entry::Data(old, _)) if old == value)
+                    !matches!(known, Some(Entry::Data(old, _)) if old == value)
                 })
         }))
     }

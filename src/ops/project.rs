@@ -8,7 +8,7 @@ use crate::diag::{Diagnostic, Kind, Result, SourceMap};
 use crate::engine::ControllerFiles;
 use crate::environment::{Environment, Project};
 use crate::inventory::{InventorySource, OddGroups, Reader};
-use crate::playbook::{Loader, LoaderOptions};
+use crate::playbook::{Loader, LoaderOptions, SettingUse};
 use crate::secret::{Redactor, Secret};
 use crate::template::Templates;
 use crate::vars::{Layer, Scope};
@@ -91,6 +91,10 @@ pub struct ProjectRequest {
     pub module_path: Vec<PathBuf>,
     /// Folders with modules of one's own that come last, from `ANSIBLE_LIBRARY`.
     pub library: Vec<PathBuf>,
+    /// Folders with plugins besides those of playbooks and roles, by their kind.
+    pub plugin_path: Vec<(&'static str, PathBuf)>,
+    /// Settings and options that name plugins.
+    pub plugin_names: Vec<SettingUse>,
     /// What `private_role_vars` says, if it was set: whether plays see the variables of roles.
     pub public_roles: Option<bool>,
     /// Where records of runs are kept; default: the project's folder, or the working folder.
@@ -107,6 +111,8 @@ pub struct ProjectRequest {
     pub duplicate_keys: Policy,
     /// A handler that is not there is no error (`ANSIBLE_ERROR_ON_MISSING_HANDLER`).
     pub missing_handlers: bool,
+    /// Nothing is said of what ansible-core calls deprecated (`deprecation_warnings`).
+    pub hide_deprecations: bool,
     /// A host pattern that matches nothing.
     pub unmatched_pattern: Policy,
     /// An inventory source that is not there or cannot be read as one.
@@ -127,6 +133,7 @@ impl ProjectRequest {
                 "P0303" if self.missing_handlers => Some(diagnostic.warning()),
                 "I0009" => self.unparsed_inventory.apply(diagnostic),
                 "I0014" if !diagnostic.is_error() => self.unmatched_pattern.apply(diagnostic),
+                _ if self.hide_deprecations && diagnostic.is_deprecation() => None,
                 _ => Some(diagnostic),
             })
             .collect()
@@ -154,6 +161,8 @@ pub(super) struct Opened {
     pub tag_file: Option<PathBuf>,
     /// What is wrong with environment and inventory files; may hold errors.
     pub problems: Vec<Diagnostic>,
+    /// Settings and options that name plugins.
+    pub settings: Vec<SettingUse>,
 }
 
 /// The folder that keeps `.hostctl/`: the project's, else the working folder.
@@ -242,6 +251,7 @@ pub(super) fn open(
         collections_path: request.collections_path.clone(),
         module_path: request.module_path.clone(),
         library: request.library.clone(),
+        plugin_path: request.plugin_path.clone(),
         public_roles: request.public_roles,
         given: request.given.clone(),
         unseal,
@@ -257,6 +267,8 @@ pub(super) fn open(
         scope: Scope::from_layers(layers.clone()).merging(request.hash_merge),
         ..options
     }));
+    let names = Arc::downgrade(&loader);
+    templates.set_resolver(Box::new(move |kind, name| names.upgrade()?.plugin(kind, name, false)));
     let inventories: Vec<InventorySource> = match (&environment, request.inventory.is_empty()) {
         (_, false) => request.inventory.iter().map(|text| InventorySource::parse(text)).collect(),
         (Some(environment), true) => environment.inventories.clone(),
@@ -299,6 +311,7 @@ pub(super) fn open(
         base,
         tag_file,
         problems,
+        settings: request.plugin_names.clone(),
     })
 }
 

@@ -15,7 +15,7 @@ use crate::engine::{Engine, FactCache, HostList as _, Loads, Options, Parts, Per
 use crate::event::{EventKind, Reporter, Sink};
 use crate::journal::{Journal, RunDir, new_run_id};
 use crate::map;
-use crate::playbook::Play;
+use crate::playbook::{Play, SettingUse};
 use crate::secret::Secret;
 use crate::template::Templates;
 use crate::value::Value;
@@ -90,7 +90,8 @@ pub async fn run(
     let mut exit = ExitCode::Ok;
     for playbook in &request.playbooks {
         let playbook = &playbook_file(&request.project.collections_path, playbook);
-        let opened = open(&request.project, playbook, sources, true)?;
+        let mut opened = open(&request.project, playbook, sources, true)?;
+        opened.settings.extend(options_naming_plugins(&request, &opened.settings));
         let loaded = opened.loader.load(playbook);
         let runs = |play: &Play| certainly_runs(&request, &opened, play);
         let problems = super::check::problems(&opened, &loaded, Some(&runs));
@@ -164,6 +165,16 @@ fn learn_secrets(opened: &Opened) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Options of the command line that name plugins.
+fn options_naming_plugins(request: &RunRequest, known: &[SettingUse]) -> Vec<SettingUse> {
+    let options = [("connection", "connection", "`--connection`"), ("become_method", "become", "`--become-method`")];
+    let named = options.into_iter().filter_map(|(option, kind, told)| {
+        let name = request.defaults.get(option)?.as_str()?.to_owned();
+        Some(SettingUse { kind, name, place: None, told: told.to_owned() })
+    });
+    named.filter(|used| !known.iter().any(|known| known.kind == used.kind && known.name == used.name)).collect()
 }
 
 /// What `check` calls an error may be meant in a run: a task before may make the file that is not there yet.

@@ -11,6 +11,7 @@ use super::library::{self, Found};
 use super::loader::{Loader, clean};
 use super::model::{Context, ContextKind, ModuleUse};
 use super::parse::{literal_names, playbook_dir};
+use super::routing;
 use crate::modules::{self, ModuleEntry};
 use crate::yaml::Node;
 
@@ -94,7 +95,7 @@ impl Collection {
     }
 
     /// What `plugin_routing` says of a name.
-    fn route(&self, kind: &str, name: &str) -> Option<&Node> {
+    pub(super) fn route(&self, kind: &str, name: &str) -> Option<&Node> {
         self.runtime.as_ref()?.get("plugin_routing")?.get(kind)?.get(name)
     }
 
@@ -237,11 +238,17 @@ impl Loader {
             return match self.on_shelf(short) {
                 Some(Found::Program(path)) => done(legacy(), Known::Program(path)),
                 Some(Found::Python(path)) => done(legacy(), Known::Python(path)),
-                None => own(name).and_then(|entry| done(entry.meta.full_name.to_owned(), Known::Own(entry))),
+                None => match own(name) {
+                    Some(entry) => done(entry.meta.full_name.to_owned(), Known::Own(entry)),
+                    None => self.formerly_own(short, dir, hops),
+                },
             };
         };
         if let Some(entry) = own(name) {
             return done(entry.meta.full_name.to_owned(), Known::Own(entry));
+        }
+        if collection == "ansible.builtin" {
+            return self.formerly_own(&rest, dir, hops);
         }
         let found = self.collection(&collection, dir)?;
         let mut deprecated = Vec::new();
@@ -273,12 +280,10 @@ impl Loader {
         Some(Resolved { name: name.to_owned(), known, deprecated })
     }
 
-    /// The Python file of a collection that holds a filter, test or lookup of this full name.
-    pub(super) fn plugin_of_collection(&self, folder: &str, name: &str, dir: &Path) -> Option<PathBuf> {
-        let (collection, rest) = full_name(name)?;
-        let found = self.collection(&collection, dir)?;
-        let own = found.plugin(folder, &rest);
-        own.or_else(|| Some(found.root.join("plugins").join(folder)).filter(|dir| dir.is_dir()))
+    /// A module that ansible-core once had, in its collection.
+    fn formerly_own(&self, name: &str, dir: &Path, hops: usize) -> Option<Resolved> {
+        let moved = |kind: &str| routing::builtin(kind, name).filter(|_| hops < MAX_HOPS);
+        ["action", "modules"].into_iter().filter_map(moved).find_map(|name| self.resolve_full(&name, dir, hops + 1))
     }
 
     /// The modules of an action group by their names at the end; `None` if there is no such group.
@@ -396,7 +401,7 @@ action_groups:
         Project::new(&[
             (&file("meta/runtime.yml"), runtime),
             (&file("plugins/modules/mine.sh"), "#!/bin/sh\n"),
-            (&file("plugins/modules/sub/inner.py"), "#!/usr/bin/python\nimport ansible.module_utils\n"),
+            (&file("plugins/modules/sub/inner.py"), "#!/usr/bin/python\nimport ansible.module_utils.basic\n"),
             (&file("plugins/modules/copy"), "#!/bin/sh\n"),
             (&file("plugins/action/acts.py"), "class ActionModule: pass\n"),
             (&file("playbooks/pb.yml"), "- hosts: all\n  tasks:\n    - mine: {}\n"),

@@ -9,7 +9,7 @@ use crate::diag::{Diagnostic, Result, SourceMap};
 use crate::template::{LookupHost, Templates};
 use crate::vars::Scope;
 
-struct NoHost;
+pub(super) struct NoHost;
 
 impl LookupHost for NoHost {
     fn find(&self, _: &str, _: &str, _: &Scope) -> Option<std::path::PathBuf> {
@@ -39,6 +39,8 @@ fn codes(playbook: &Path) -> Vec<String> {
         templates: &*templates,
         known: Default::default(),
         variables: Vec::new(),
+        inventory: Vec::new(),
+        settings: Vec::new(),
         complete: true,
         runs: None,
     };

@@ -170,6 +170,8 @@ fn checked(text: &str) -> Vec<String> {
         templates: &Literal,
         known: std::collections::HashSet::new(),
         variables: Vec::new(),
+        inventory: Vec::new(),
+        settings: Vec::new(),
         complete: false,
         runs: None,
     };

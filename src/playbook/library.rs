@@ -26,27 +26,20 @@ pub(super) enum Found {
 pub(super) struct Shelf {
     dir: PathBuf,
     modules: BTreeMap<String, PathBuf>,
-    /// Action plugins, which would run in the place of modules.
-    actions: BTreeMap<String, PathBuf>,
 }
 
 impl Shelf {
-    /// `library/` and `action_plugins/` of a folder.
+    /// `library/` of a folder.
     fn beside(dir: &Path) -> Self {
-        let mut actions = listed(&dir.join("action_plugins"));
-        actions.retain(|name, path| name != "__init__" && path.extension().is_some_and(|ending| ending == "py"));
-        Self { dir: dir.to_path_buf(), modules: listed(&dir.join("library")), actions }
+        Self { dir: dir.to_path_buf(), modules: listed(&dir.join("library")) }
     }
 
     /// A folder of modules.
     pub(super) fn of(dir: &Path) -> Self {
-        Self { dir: dir.to_path_buf(), modules: listed(dir), actions: BTreeMap::new() }
+        Self { dir: dir.to_path_buf(), modules: listed(dir) }
     }
 
     fn find(&self, name: &str) -> Option<Found> {
-        if let Some(path) = self.actions.get(name) {
-            return Some(Found::Python(path.clone()));
-        }
         self.modules.get(name).map(|path| kind(path.clone()))
     }
 }
@@ -60,8 +53,18 @@ impl Loader {
         }
     }
 
+    /// The folders of playbooks and roles that were read so far, but for the first ones.
+    pub(super) fn shelf_dirs(&self, known: usize) -> Vec<PathBuf> {
+        let shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        shelves.iter().skip(known).map(|shelf| shelf.dir.clone()).collect()
+    }
+
     /// The module of a short name: `-M`, then playbooks and roles as they were read, then the search path.
+    /// An action plugin runs in the place of any module of its name, wherever that is.
     pub(super) fn on_shelf(&self, name: &str) -> Option<Found> {
+        if let Some(action) = self.python_files().iter().find(|file| file.kind == "action" && file.name == name) {
+            return Some(Found::Python(action.path.clone()));
+        }
         let shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
         let path = |dirs: &[Shelf]| dirs.iter().find_map(|shelf| shelf.find(name));
         path(&self.first_shelves).or_else(|| path(&shelves)).or_else(|| path(&self.last_shelves))
@@ -129,13 +132,23 @@ pub(super) fn runs_alone(path: &Path) -> bool {
         return true;
     }
     let text = String::from_utf8_lossy(&bytes);
-    let needs = [
-        "ansible.module_utils",
-        "ansible_collections.",
-        "<<INCLUDE_ANSIBLE_MODULE_COMMON>>",
-        "#Requires -Module Ansible",
-    ];
-    text.starts_with("#!") && !needs.iter().any(|word| text.contains(word))
+    let needs = ["<<INCLUDE_ANSIBLE_MODULE_COMMON>>", "#Requires -Module Ansible", "#AnsibleRequires "];
+    text.starts_with("#!") && !needs.iter().any(|word| text.contains(word)) && !text.lines().any(imports_ansible)
+}
+
+/// True for a line by which ansible-core knows a module of its own kind (`NEW_STYLE_PYTHON_MODULE_RE`).
+fn imports_ansible(line: &str) -> bool {
+    let Some(at) = line.find("module_utils") else { return false };
+    let words: Vec<&str> = line[..at].split_whitespace().collect();
+    let imported = line[at..].contains(" import ");
+    match words.as_slice() {
+        [.., "from", start] if start.starts_with("..") => imported,
+        [.., "from", "ansible."] => imported,
+        [.., "import", "ansible."] => line[at..].starts_with("module_utils."),
+        [.., "from", start] if start.starts_with("ansible_collections.") => start.ends_with(".plugins.") && imported,
+        [.., "import", start] if start.starts_with("ansible_collections.") => start.ends_with(".plugins."),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -154,6 +167,10 @@ mod tests {
             ("library/sub/f.pl", "#!/usr/bin/perl\n"),
             ("action_plugins/g.py", "class ActionModule: pass\n"),
             ("role/library/a", "#!/bin/sh\n"),
+            ("library/h.py", "#!/usr/bin/python\n# WANT_JSON, without ansible.module_utils\n"),
+            ("library/i.py", "#!/usr/bin/python\n    from  ..module_utils.x import y\n"),
+            ("role/action_plugins/a2.py", "class ActionModule: pass\n"),
+            ("library/a2", "#!/bin/sh\n"),
         ]);
         project.loader.add_shelf(&project.path(""));
         project.loader.add_shelf(&project.path("role"));
@@ -170,6 +187,9 @@ mod tests {
         assert_eq!(found("d").as_deref(), Some("program library/d.py"));
         assert_eq!(found("f").as_deref(), Some("program library/sub/f.pl"));
         assert_eq!(found("g").as_deref(), Some("Python action_plugins/g.py"));
+        assert_eq!(found("h").as_deref(), Some("program library/h.py"));
+        assert_eq!(found("i").as_deref(), Some("Python library/i.py"));
+        assert_eq!(found("a2").as_deref(), Some("Python role/action_plugins/a2.py"));
         assert_eq!((found("e"), found("../a"), found("a.sh")), (None, None, None));
     }
 }

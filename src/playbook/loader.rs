@@ -34,6 +34,8 @@ pub struct LoaderOptions {
     pub module_path: Vec<PathBuf>,
     /// Folders with modules of one's own that come last (`ANSIBLE_LIBRARY`).
     pub library: Vec<PathBuf>,
+    /// Folders with plugins besides those of playbooks and roles, by their kind (`ANSIBLE_FILTER_PLUGINS`).
+    pub plugin_path: Vec<(&'static str, PathBuf)>,
     /// What the setting `private_role_vars` says, if it was set: whether plays see the variables of roles.
     pub public_roles: Option<bool>,
     /// A playbook that stands in no file: the path that means it, its name in messages, its text.
@@ -56,6 +58,7 @@ impl LoaderOptions {
             collections_path: Vec::new(),
             module_path: Vec::new(),
             library: Vec::new(),
+            plugin_path: Vec::new(),
             public_roles: None,
             given: None,
             unseal: Arc::new(|_| {
@@ -89,6 +92,7 @@ pub struct Loader {
     pub(super) groups: Mutex<super::collections::Groups>,
     pub(super) playbook_dirs: Mutex<Vec<PathBuf>>,
     pub(super) shelves: Mutex<Vec<Shelf>>,
+    pub(super) python: Mutex<super::plugins::Index>,
     pub(super) first_shelves: Vec<Shelf>,
     pub(super) last_shelves: Vec<Shelf>,
 }
@@ -104,6 +108,7 @@ impl Loader {
             groups: Mutex::default(),
             playbook_dirs: Mutex::default(),
             shelves: Mutex::default(),
+            python: Mutex::default(),
             first_shelves: shelves(&options.module_path),
             last_shelves: shelves(&options.library),
             options,

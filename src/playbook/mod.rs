@@ -17,12 +17,14 @@ mod library;
 mod loader;
 mod model;
 mod parse;
+mod plugins;
 mod roles;
+mod routing;
 mod tags;
 #[cfg(test)]
 mod testing;
 
-pub use check::{CheckInput, TemplateCheck, check};
+pub use check::{CheckInput, InventoryVariable, SettingUse, TemplateCheck, check};
 pub use include::Loaded;
 pub use keywords::{Inherit, KEYWORDS, Keyword, KeywordType, LOOPS, ORDERS, Places, is_variable_name};
 pub use kv::parse_kv;
@@ -31,6 +33,7 @@ pub use model::{
     Action, Block, Context, ContextKind, DynamicUse, Include, IncludeKind, Item, Keywords, ModuleUse, Play, Playbook,
     Role, RoleUse, Task,
 };
+pub use plugins::{PLUGIN_KINDS, PluginKind};
 pub use roles::RoleFrom;
 pub use tags::{literal_tags, rendered_tags, selected};
 

@@ -19,7 +19,7 @@ pub fn node(templates: &Templates, node: &Node, expression: bool) -> Vec<Diagnos
     let mut out = Vec::new();
     each(templates, node, expression, &mut |place, code| match code {
         Ok(code) => {
-            let mut checker = Checker { place, shift: code.shift, out: &mut out };
+            let mut checker = Checker { templates, place, shift: code.shift, out: &mut out };
             walk::code(code, &mut checker);
         }
         Err(diag) => out.push(diag),
@@ -88,20 +88,14 @@ fn each(
 }
 
 struct Checker<'a> {
+    templates: &'a Templates,
     place: &'a Place,
     shift: u32,
     out: &'a mut Vec<Diagnostic>,
 }
 
 impl Checker<'_> {
-    fn unknown<'n>(
-        &mut self,
-        code: &'static str,
-        what: &str,
-        name: &str,
-        at: At,
-        known: impl Iterator<Item = &'n str>,
-    ) {
+    fn unknown(&mut self, code: &'static str, what: &str, name: &str, at: At, known: &mut dyn Iterator<Item = &str>) {
         let diag = Diagnostic::new(code, Kind::Source, format!("there is no {what} `{name}`"))
             .with_label_opt(self.place.span((at.0 + self.shift, at.1 + self.shift)), format!("unknown {what}"))
             .with_nearest(short(name), known);
@@ -109,48 +103,130 @@ impl Checker<'_> {
     }
 }
 
+/// The kinds of plugins that templates name, with the error about an unknown one.
+const KINDS: [(&str, &str); 3] = [("filter", "T0104"), ("test", "T0105"), ("lookup", "T0107")];
+
+/// True if there is a filter, test or lookup of this name here.
+pub fn knows(kind: &str, name: &str) -> bool {
+    match kind {
+        "filter" => filters::find(short(name)).is_some(),
+        "test" => tests::find(short(name)).is_some(),
+        "lookup" => lookups::known(short(name)),
+        _ => false,
+    }
+}
+
+/// The filters, tests and lookups that an expression itself names.
+fn named<'e>(expr: &'e Expr, found: &mut dyn FnMut(&'static str, &'e str, At)) {
+    match &expr.op {
+        Op::Filter { name, name_at, args, .. } => {
+            found("filter", name, *name_at);
+            // `map('upper')`, `select('match', ...)` name filters and tests as text.
+            if let Some(Arg::Pos(first)) = args.first()
+                && let Op::Const(Value::Str(inner)) = &first.op
+                && short(name) == "map"
+            {
+                found("filter", inner, first.at);
+            }
+            let test = match short(name) {
+                "select" | "reject" => args.first(),
+                "selectattr" | "rejectattr" => args.get(1),
+                _ => None,
+            };
+            if let Some(Arg::Pos(test)) = test
+                && let Op::Const(Value::Str(inner)) = &test.op
+            {
+                found("test", inner, test.at);
+            }
+        }
+        Op::Test { name, name_at, .. } => found("test", name, *name_at),
+        Op::Call(callee, args) => {
+            if let Op::Name(name) = &callee.op
+                && matches!(&**name, "lookup" | "query" | "q")
+                && let Some(Arg::Pos(first)) = args.first()
+                && let Op::Const(Value::Str(inner)) = &first.op
+            {
+                found("lookup", inner, first.at);
+            }
+        }
+        _ => {}
+    }
+}
+
 impl walk::Visit for Checker<'_> {
     fn expr(&mut self, expr: &Expr) {
-        match &expr.op {
-            Op::Filter { name, name_at, args, .. } => {
-                if filters::find(short(name)).is_none() {
-                    self.unknown("T0104", "filter", name, *name_at, filters::names());
-                }
-                // `map('upper')`, `select('match', ...)` name filters and tests as text.
-                if let Some(Arg::Pos(first)) = args.first()
-                    && let Op::Const(Value::Str(inner)) = &first.op
-                    && short(name) == "map"
-                    && filters::find(short(inner)).is_none()
-                {
-                    self.unknown("T0104", "filter", inner, first.at, filters::names());
-                }
-                let test = match short(name) {
-                    "select" | "reject" => args.first(),
-                    "selectattr" | "rejectattr" => args.get(1),
-                    _ => None,
-                };
-                if let Some(Arg::Pos(test)) = test
-                    && let Op::Const(Value::Str(inner)) = &test.op
-                    && tests::find(short(inner)).is_none()
-                {
-                    self.unknown("T0105", "test", inner, test.at, tests::names());
-                }
+        named(expr, &mut |kind, name, at| {
+            if knows(kind, name) {
+                return;
             }
-            Op::Test { name, name_at, .. } if tests::find(short(name)).is_none() => {
-                self.unknown("T0105", "test", name, *name_at, tests::names());
-            }
-            Op::Call(callee, args) => {
-                if let Op::Name(name) = &callee.op
-                    && matches!(&**name, "lookup" | "query" | "q")
-                    && let Some(Arg::Pos(first)) = args.first()
-                    && let Op::Const(Value::Str(inner)) = &first.op
-                    && !lookups::known(short(inner))
-                {
-                    self.unknown("T0107", "lookup", inner, first.at, lookups::NAMES.iter().copied());
+            let code = KINDS.iter().find(|(known, _)| *known == kind).map_or("T0104", |(_, code)| code);
+            match self.templates.plugin_end(kind, name) {
+                Some(end) if end.removed.is_none() && knows(kind, &end.name) => {
+                    for said in end.deprecated {
+                        let span = self.place.span((at.0 + self.shift, at.1 + self.shift));
+                        self.out.push(
+                            Diagnostic::source("P0309", said)
+                                .with_label_opt(span, "deprecated")
+                                .with_hint(format!("it leads to `{}`: write that", end.name))
+                                .warning(),
+                        );
+                    }
                 }
+                Some(super::names::PluginEnd { removed: Some(why), .. }) => {
+                    let span = self.place.span((at.0 + self.shift, at.1 + self.shift));
+                    self.out.push(
+                        super::names::removed(kind, name, &why)
+                            .with_label_opt(span, "removed from its collection")
+                            .with_hint("use what the collection names instead"),
+                    );
+                }
+                _ => match kind {
+                    "filter" => self.unknown(code, kind, name, at, &mut filters::names()),
+                    "test" => self.unknown(code, kind, name, at, &mut tests::names()),
+                    _ => self.unknown(code, kind, name, at, &mut lookups::NAMES.iter().copied()),
+                },
             }
-            _ => {}
+        });
+    }
+}
+
+/// A use of a filter, test or lookup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginUse {
+    /// `filter`, `test` or `lookup`.
+    pub kind: &'static str,
+    /// The name as it is written.
+    pub name: String,
+    /// Where.
+    pub span: Span,
+}
+
+/// The filters, tests and lookups that a node's templates name.
+pub fn plugins(templates: &Templates, node: &Node, expression: bool) -> Vec<PluginUse> {
+    let mut uses = Uses { out: Vec::new(), place: Place::None, shift: 0 };
+    each(templates, node, expression, &mut |place, code| {
+        if let Ok(code) = code {
+            uses.place = clone(place);
+            uses.shift = code.shift;
+            walk::code(code, &mut uses);
         }
+    });
+    uses.out
+}
+
+struct Uses {
+    out: Vec<PluginUse>,
+    place: Place,
+    shift: u32,
+}
+
+impl walk::Visit for Uses {
+    fn expr(&mut self, expr: &Expr) {
+        named(expr, &mut |kind, name, at| {
+            if let Some(span) = self.place.span((at.0 + self.shift, at.1 + self.shift)) {
+                self.out.push(PluginUse { kind, name: name.to_owned(), span });
+            }
+        });
     }
 }
 

@@ -44,7 +44,19 @@ pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
             match result.defined()? {
                 Val::V(Value::Bool(true)) => Ok(Ok(())),
                 Val::V(Value::Bool(false)) => Ok(Err(shown)),
-                other if cx.templates.allows_broken() => Ok(if other.truthy()? { Ok(()) } else { Err(shown) }),
+                other if cx.templates.allows_broken() => {
+                    let holds = other.truthy()?;
+                    let text = format!("the condition is {}, not a boolean", other.kind());
+                    let words = format!(
+                        "Conditional result ({}) was derived from value of type '{}'. Conditionals must have a boolean \
+                         result.",
+                        if holds { "True" } else { "False" },
+                        other.type_name()
+                    );
+                    let hint = "compare it with a value, or write `| bool` or `| length > 0` behind it";
+                    cx.templates.deprecated(text, &words, Some(node.place()), hint);
+                    Ok(if holds { Ok(()) } else { Err(shown) })
+                }
                 other => {
                     let message = format!("the condition is {}, not a boolean", other.kind());
                     let truth = if other.truthy()? { "True" } else { "False" };
@@ -167,5 +179,8 @@ fn text_value(cx: &Cx, text: &Arc<str>, node: &Node, env: &Rc<Env>, depth: usize
         return Err(broken("the template in the condition gives a string", node, "a string", DATA)
             .with_hint("a condition is an expression already: leave out the braces"));
     }
+    let words = "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}.";
+    let hint = "a condition is an expression already: leave out the braces";
+    cx.templates.deprecated("a condition in braces is deprecated".to_owned(), words, Some(node.place()), hint);
     Ok(value)
 }

@@ -151,10 +151,13 @@ pub struct Templates {
     files: Mutex<HashMap<PathBuf, Arc<SourceFile>>>,
     stopped: AtomicBool,
     warned: std::sync::OnceLock<Warned>,
+    pub(super) resolver: std::sync::OnceLock<super::names::Resolver>,
     /// A condition may be any value (`ALLOW_BROKEN_CONDITIONALS`).
     broken_conditions: bool,
     /// Strings in conditions and lookups may be templates (`ALLOW_EMBEDDED_TEMPLATES`).
     embedded: bool,
+    /// What is deprecated is told (`DEPRECATION_WARNINGS`).
+    deprecations: bool,
 }
 
 impl Templates {
@@ -166,8 +169,10 @@ impl Templates {
         };
         let (broken_conditions, embedded) =
             (flag("ALLOW_BROKEN_CONDITIONALS", false), flag("ALLOW_EMBEDDED_TEMPLATES", true));
+        let deprecations = flag("DEPRECATION_WARNINGS", true);
         let stopped = AtomicBool::new(false);
         Self {
+            resolver: std::sync::OnceLock::new(),
             sources,
             host,
             cache: Mutex::default(),
@@ -176,6 +181,7 @@ impl Templates {
             warned: std::sync::OnceLock::new(),
             broken_conditions,
             embedded,
+            deprecations,
         }
     }
 
@@ -189,6 +195,18 @@ impl Templates {
         if let Some(take) = self.warned.get() {
             take(warning.warning());
         }
+    }
+
+    /// Warns of what ansible-core calls deprecated, in its words; `text` is ours.
+    pub(super) fn deprecated(&self, text: String, words: &str, place: Option<Span>, hint: &str) {
+        if !self.deprecations {
+            return;
+        }
+        let warning = Diagnostic::new("T0112", Kind::Template, text)
+            .with_registered(format!("{words} This feature will be removed from ansible-core version 2.23."))
+            .with_label_opt(place, "deprecated")
+            .with_hint(hint);
+        self.warn(warning);
     }
 
     /// True if a condition need not be a boolean.
@@ -343,6 +361,11 @@ impl Templates {
     /// lookups. `expression` says that scalars are bare expressions (`when`).
     pub fn check(&self, node: &Node, expression: bool) -> Vec<Diagnostic> {
         check::node(self, node, expression)
+    }
+
+    /// The filters, tests and lookups that a node's templates name.
+    pub fn plugins(&self, node: &Node, expression: bool) -> Vec<check::PluginUse> {
+        check::plugins(self, node, expression)
     }
 
     /// The names that a node's templates use from outside, each with its place.

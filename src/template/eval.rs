@@ -490,7 +490,7 @@ impl Ev<'_> {
     /// Applies a filter by name.
     pub fn apply_filter(&self, name: &str, value: Val, args: Args, locals: &Rc<Locals>) -> R<Val> {
         let given = name;
-        let name = short(name);
+        let name = &*self.cx.templates.own_name("filter", name)?;
         let Some(filter) = filters::find(name) else {
             let near = nearest(name, filters::names());
             let fail = Fail::Diag(crate::diag::Diagnostic::new(
@@ -523,7 +523,7 @@ impl Ev<'_> {
     /// Applies a test by name.
     pub fn test(&self, name: &str, value: Val, args: Args, locals: &Rc<Locals>) -> R<bool> {
         let given = name;
-        let name = short(name);
+        let name = &*self.cx.templates.own_name("test", name)?;
         let Some(test) = tests::find(name) else {
             let near = nearest(name, tests::names());
             let fail = Fail::Diag(crate::diag::Diagnostic::new(

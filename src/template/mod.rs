@@ -31,6 +31,7 @@ mod lookups;
 mod lower;
 mod mask;
 mod methods;
+mod names;
 mod numbers;
 mod ops;
 mod out;
@@ -51,9 +52,11 @@ mod walk;
 mod yaml_out;
 mod yaml_text;
 
+pub use check::{PluginUse, knows as knows_plugin};
 pub use codec::encode;
 pub use engine::{FileOptions, LookupHost, Templates, is_omit};
 pub use lookups::{Setting, SettingKind, WebLookup};
+pub use names::{PluginEnd, Resolver};
 
 /// How `omit` looks as plain data.
 const OMIT: &str = "__omit_place_holder__9f27c3d4b8a04e61";

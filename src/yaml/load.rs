@@ -12,7 +12,7 @@ use super::json;
 use super::mapping::{Entries, finish_mapping};
 use super::position::{self, Offsets};
 use super::resolve::resolve;
-use super::tags::{Kept, apply_tag, classify};
+use super::tags::{Kept, apply_tag, classify, deprecated};
 use super::{Node, NodeData, Scalar, Style, Tag, flow, lenient, syntax};
 use crate::diag::{Diagnostic, FileId, Result, SourceFile, SourceMap, Span};
 use crate::value::Value;
@@ -236,13 +236,28 @@ impl Loader<'_> {
     fn tag(&mut self, tag: Option<&RawTag>, start: u32) -> Option<Kept> {
         let tag = tag?;
         let kept = classify(tag);
-        if kept.is_none() {
+        let old = deprecated(tag);
+        if kept.is_none() || old.is_some() {
             let written = self.text[start as usize..]
                 .split(|c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']' | '{' | '}'))
                 .find(|word| word.starts_with('!'))
                 .unwrap_or("!");
             let at = start + u32::try_from(self.text[start as usize..].find(written).unwrap_or(0)).unwrap_or(0);
             let span = self.span(at, at + u32::try_from(written.len()).unwrap_or(0));
+            if let Some((words, instead)) = old {
+                let mut hint = instead.trim_end_matches('.').to_owned();
+                hint[..1].make_ascii_lowercase();
+                self.out.diagnostics.push(
+                    Diagnostic::source("Y0021", format!("the tag `{written}` is deprecated"))
+                        .with_registered(format!(
+                            "{words} This feature will be removed from ansible-core version 2.23."
+                        ))
+                        .with_label(span, "ansible-core 2.23 will not know it")
+                        .with_hint(hint)
+                        .warning(),
+                );
+                return kept;
+            }
             let known = ["!vault", "!unsafe", "!!str", "!!int", "!!float", "!!bool", "!!binary"];
             let mut error = Diagnostic::source("Y0013", format!("unknown tag `{written}`"))
                 .with_label(span, "not a tag that hostctl knows")
@@ -556,7 +571,11 @@ mod tests {
             "{'a': '5', 'b': 7, 'c': 1.0, 'd': b'hi', 'e': False}",
         );
         check("!!set {a, b}\n", "['a', 'b']");
-        check("!!omap [{a: 1}, {b: 2}]\n", "{'a': 1, 'b': 2}");
+        check("!!omap [{a: 1}, {b: 2}]\n", "[['a', 1], ['b', 2]]");
+        check("!!pairs [{a: 1}, {a: 2}]\n", "[['a', 1], ['a', 2]]");
+        let (loaded, _) = read("a: !!pairs [{a: 1}]\nb: !vault-encrypted x\n");
+        let codes: Vec<_> = loaded.diagnostics.iter().map(|found| (&*found.code, found.is_error())).collect();
+        assert_eq!(codes, [("Y0021", false), ("Y0021", false)]);
         fails("a: !valut x\n", "Y0013", "!valut", "did you mean `!vault`");
         fails("a: !foo [x]\n", "Y0013", "!foo", "unknown tag");
         fails("a: !!int x\n", "Y0014", "x", "!!int");

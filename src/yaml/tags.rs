@@ -26,6 +26,7 @@ pub(super) enum Kept {
     Seq,
     Set,
     OrderedMap,
+    Pairs,
 }
 
 /// Sorts a tag as saphyr gives it; `None` for one that nobody knows.
@@ -48,9 +49,26 @@ pub(super) fn classify(tag: &RawTag) -> Option<Kept> {
             "seq" => Kept::Seq,
             "set" => Kept::Set,
             "omap" => Kept::OrderedMap,
+            "pairs" => Kept::Pairs,
             _ => return None,
         },
     })
+}
+
+/// What ansible-core says of a tag that it calls deprecated: its words, and what to write instead.
+pub(super) fn deprecated(tag: &RawTag) -> Option<(&'static str, &'static str)> {
+    let full = format!("{}{}", tag.handle, tag.suffix);
+    match full.strip_prefix("tag:yaml.org,2002:").unwrap_or(&full) {
+        "omap" => Some((
+            "Use of the YAML `!!omap` tag is deprecated.",
+            "Use a standard mapping instead, as key order is always preserved.",
+        )),
+        "pairs" => Some(("Use of the YAML `!!pairs` tag is deprecated.", "Use a standard mapping instead.")),
+        "!vault-encrypted" => {
+            Some(("Use of the YAML `!vault-encrypted` tag is deprecated.", "Use the `!vault` tag instead."))
+        }
+        _ => None,
+    }
 }
 
 impl Kept {
@@ -69,6 +87,7 @@ impl Kept {
             Self::Seq => "!!seq",
             Self::Set => "!!set",
             Self::OrderedMap => "!!omap",
+            Self::Pairs => "!!pairs",
         }
     }
 }
@@ -89,16 +108,16 @@ pub(super) fn apply_tag(node: Node, tag: Kept) -> Result<Node, Diagnostic> {
             let keys: Vec<Node> = pairs.iter().map(|(key, _)| key.clone()).collect();
             return Ok(Node { data: NodeData::List(keys.into()), ..node });
         }
-        Kept::OrderedMap => {
+        // Lists of a key and a value each, as Ansible has them.
+        Kept::OrderedMap | Kept::Pairs => {
             let Some(items) = node.as_list() else { return Err(wrong(&node)) };
             let mut pairs = Vec::new();
             for item in items {
-                match item.as_map() {
-                    Some([pair]) => pairs.push(pair.clone()),
-                    _ => return Err(wrong(item)),
-                }
+                let Some([(key, value)]) = item.as_map() else { return Err(wrong(item)) };
+                let both = NodeData::List([key.clone(), value.clone()].into());
+                pairs.push(Node { data: both, ..item.clone() });
             }
-            return Ok(Node { data: NodeData::Map(pairs.into()), ..node });
+            return Ok(Node { data: NodeData::List(pairs.into()), ..node });
         }
         Kept::Str if node.as_scalar().is_none() => return Ok(node),
         _ => {}

@@ -239,6 +239,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "Keywords of plays, blocks and tasks (`port`, `tags`, `environment`) and functions of templates (`lookup`, `query`, `now`) are poor names for variables: in templates the function is hidden, and `environment` always means the keyword's value. Ansible warns of them too.",
     },
     CodeEntry {
+        code: "P0311",
+        title: "a deprecated form of a task",
+        text: "ansible-core 2.19 still takes it, and so does hostctl; 2.23 will not: a mapping for `action`, an empty `args`, and `name=value` text together with `args`. `deprecation_warnings = False` in `ansible.cfg`, or `ANSIBLE_DEPRECATION_WARNINGS=False`, turns the warning off.",
+    },
+    CodeEntry {
         code: "P0401",
         title: "file not found or not readable",
         text: "A file that the playbook names does not exist or cannot be read. The note lists where it was looked for.",

@@ -73,6 +73,16 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "The lookup was called with `errors='warn'`: it failed, this warning says why, and its result is null (an empty list with `query`).",
     },
     CodeEntry {
+        code: "T0111",
+        title: "a filter, test or lookup that is gone",
+        text: "The collection's `meta/runtime.yml` says that this name was removed. The note has what the collection says of it, often with the name to use instead.",
+    },
+    CodeEntry {
+        code: "T0112",
+        title: "a deprecated way in a template",
+        text: "ansible-core 2.19 still takes it, and so does hostctl; a later version will not: a condition in `{{ }}`, the variable `play_hosts`, `bool` for what is no boolean, `from_yaml` for what is no text, `first_found` with one text for many names, `vaultid` of the filter `vault`, and with `ALLOW_BROKEN_CONDITIONALS` a condition that is no boolean. `deprecation_warnings = False` in `ansible.cfg`, or `ANSIBLE_DEPRECATION_WARNINGS=False`, turns the warning off.",
+    },
+    CodeEntry {
         code: "T0201",
         title: "a command of a lookup failed",
         text: "The `pipe` and `lines` lookups run a command on the controller; it ended with an error.",

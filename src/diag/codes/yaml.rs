@@ -104,6 +104,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "The file holds several documents (separated by `---`) where one is expected.",
     },
     CodeEntry {
+        code: "Y0021",
+        title: "a deprecated tag",
+        text: "ansible-core 2.19 still reads `!!omap`, `!!pairs` and `!vault-encrypted`, and so does hostctl; later versions will not. `deprecation_warnings = False` in `ansible.cfg`, or `ANSIBLE_DEPRECATION_WARNINGS=False`, turns the warning off.",
+    },
+    CodeEntry {
         code: "Y0101",
         title: "an unknown key",
         text: "The mapping has a key that does not exist here. The message names the nearest one that does.",

@@ -51,9 +51,37 @@ pub(super) fn parse(text: &str) -> Result<Parsed, (usize, String)> {
     Ok(values)
 }
 
+/// The place of a key in the text: the last one counts.
+pub(super) fn place(text: &str, section: &str, key: &str) -> Option<(usize, usize)> {
+    let mut here = "";
+    let mut found = None;
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let trimmed = line.trim();
+        if let Some(name) = trimmed.strip_prefix('[') {
+            here = name.split(']').next().unwrap_or_default();
+        } else if here == section
+            && let Some((name, _)) = line.split_once(['=', ':'])
+            && name.trim().to_lowercase() == key
+        {
+            let from = start + (line.len() - line.trim_start().len());
+            found = Some((from, start + line.trim_end().len()));
+        }
+        start += line.len();
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::parse;
+
+    #[test]
+    fn the_place_of_a_key_is_its_line() {
+        let text = "[a]\nx = 1\n[b]\n x: 2 \n; x = 4\n[a]\ny=3\n";
+        let shown = |section: &str, key: &str| super::place(text, section, key).map(|(from, to)| &text[from..to]);
+        assert_eq!((shown("a", "x"), shown("b", "x"), shown("c", "x")), (Some("x = 1"), Some("x: 2"), None));
+    }
 
     #[test]
     fn sections_keys_comments_and_lines_that_go_on() {

@@ -5,6 +5,7 @@
 
 mod ini;
 mod lookup;
+mod naming;
 mod plugins;
 mod table;
 

@@ -17,11 +17,13 @@ mod values;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+pub use plugins::SettingUse;
+
 use super::include::Loaded;
 use super::loader::Loader;
 use super::model::Play;
 use crate::diag::{Diagnostic, Span};
-use crate::template::Templates;
+use crate::template::{PluginUse, Templates};
 use crate::yaml::Node;
 
 /// What is asked of templates.
@@ -30,6 +32,10 @@ pub trait TemplateCheck {
     fn check(&self, node: &Node, expression: bool) -> Vec<Diagnostic>;
     /// The names that a node's templates use from outside, each with its place.
     fn free_names(&self, node: &Node, expression: bool) -> Vec<(String, Span)>;
+    /// The filters, tests and lookups that a node's templates name.
+    fn plugins(&self, _node: &Node, _expression: bool) -> Vec<PluginUse> {
+        Vec::new()
+    }
 }
 
 impl TemplateCheck for Templates {
@@ -40,6 +46,23 @@ impl TemplateCheck for Templates {
     fn free_names(&self, node: &Node, expression: bool) -> Vec<(String, Span)> {
         Self::free_names(self, node, expression)
     }
+
+    fn plugins(&self, node: &Node, expression: bool) -> Vec<PluginUse> {
+        Self::plugins(self, node, expression)
+    }
+}
+
+/// A variable of the inventory.
+#[derive(Clone, Debug)]
+pub struct InventoryVariable {
+    /// The name.
+    pub name: Arc<str>,
+    /// The value, as it is written.
+    pub node: Node,
+    /// A play is for a host that has it, or may be.
+    pub reached: bool,
+    /// The hosts that have it, if no play is for them: tasks may be delegated to one.
+    pub hosts: Vec<Arc<str>>,
 }
 
 /// What a check knows besides the playbook.
@@ -52,6 +75,10 @@ pub struct CheckInput<'a> {
     pub known: HashSet<String>,
     /// Variables from elsewhere whose source is at hand: their templates are checked too.
     pub variables: Vec<(Arc<str>, Node)>,
+    /// Variables of the inventory: only plugins in Python that they name are looked for.
+    pub inventory: Vec<InventoryVariable>,
+    /// Settings and options that name plugins.
+    pub settings: Vec<SettingUse>,
     /// All names from elsewhere are in `known`. If not (an inventory program that was not run),
     /// undefined variables are not reported.
     pub complete: bool,
@@ -77,18 +104,9 @@ pub fn check(loaded: &Loaded, input: &CheckInput<'_>) -> Vec<Diagnostic> {
     arguments::check(&survey, input.loader, &mut problems);
     files::variables(&survey, input.loader, &mut problems);
     let templates = files::check(&survey, input.loader, &mut problems);
-    uses::check(&survey, &templates, input, &mut problems);
+    let reached = uses::check(&survey, &templates, input, &mut problems);
     handlers::check(&survey, &mut problems);
-    // The inventory may name connections for hosts that no play is for: only one that is a plugin beside the playbook
-    // tells that it is used.
-    let mut elsewhere = Vec::new();
-    for (_, node) in input.variables.iter().filter(|(name, _)| &**name == "ansible_connection") {
-        values::connection(node, node.place(), &mut elsewhere);
-    }
-    let places: HashSet<Span> = elsewhere.iter().filter_map(Diagnostic::span).collect();
-    problems.append(&mut elsewhere);
-    plugins::fold(&loaded.playbook, &survey, input.loader, &mut problems);
-    problems.retain(|problem| problem.code != "S0115" || !problem.span().is_some_and(|span| places.contains(&span)));
+    plugins::fold(&survey, input, &reached, &mut problems);
     plugins::merge_unknown(input.loader, &mut problems);
     if input.runs.is_some() {
         // What a run may never come to is told, but does not hold it up.
@@ -100,5 +118,7 @@ pub fn check(loaded: &Loaded, input: &CheckInput<'_>) -> Vec<Diagnostic> {
     super::parse::sorted(problems)
 }
 
+#[cfg(test)]
+mod plugin_tests;
 #[cfg(test)]
 mod tests;

@@ -1,117 +1,314 @@
-//! Plugins in Python beside the playbook: one error that lists where they are used.
+//! Plugins in Python that a playbook uses: one error that lists where.
+//!
+//! A use is a name in a task, a template, a keyword, a variable or a setting that leads to a Python file; callbacks
+//! and plugins for variables act by themselves. What nothing uses does not disturb.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::survey::Survey;
-use crate::diag::Diagnostic;
+use super::uses::Reached;
+use super::{CheckInput, InventoryVariable};
+use crate::diag::{Diagnostic, Span};
 use crate::playbook::collections::full_name;
 use crate::playbook::loader::{Loader, clean};
-use crate::playbook::model::Playbook;
+use crate::playbook::plugins::{PythonFile, what};
+use crate::template::knows_plugin;
+use crate::yaml::Node;
 
-/// Folders that Ansible loads plugins from, and what they hold.
-const FOLDERS: &[(&str, &str)] = &[
-    ("library", "modules"),
-    ("action_plugins", "action plugins"),
-    ("become_plugins", "become plugins"),
-    ("cache_plugins", "cache plugins"),
-    ("callback_plugins", "callbacks"),
-    ("connection_plugins", "connections"),
-    ("filter_plugins", "filters"),
-    ("inventory_plugins", "inventory plugins"),
-    ("lookup_plugins", "lookups"),
-    ("module_utils", "code of modules"),
-    ("strategy_plugins", "strategies"),
-    ("test_plugins", "tests"),
-    ("vars_plugins", "plugins for variables"),
+/// Errors about names, and the kind of plugin that may have such a name.
+const ABOUT: &[(&str, &str)] = &[
+    ("T0104", "filter"),
+    ("T0105", "test"),
+    ("T0107", "lookup"),
+    ("P0105", "lookup"),
+    ("P0140", "strategy"),
+    ("S0115", "connection"),
 ];
 
-/// Kinds of errors about names, and the folder of a collection whose Python may define such a name.
-const OF_COLLECTIONS: &[(&str, &str)] = &[("T0104", "filter"), ("T0105", "test"), ("T0107", "lookup")];
+/// Keywords and variables that name plugins.
+const NAMING: &[(&str, &str)] = &[
+    ("connection", "connection"),
+    ("become_method", "become"),
+    ("strategy", "strategy"),
+    ("ansible_connection", "connection"),
+    ("ansible_become_method", "become"),
+    ("ansible_shell_type", "shell"),
+];
 
-/// One Python file.
-struct Plugin {
-    path: PathBuf,
-    name: String,
-    text: String,
-    /// Folder by Ansible's name for it; what is in it.
-    folder: &'static str,
-    what: &'static str,
-    used: bool,
+/// Callbacks of public collections that only show a run, or how long it took.
+const SHOWS_ONLY: &[&str] = &[
+    "actionable",
+    "cgroup_memory_recap",
+    "cgroup_perf_recap",
+    "context_demo",
+    "counter_enabled",
+    "debug",
+    "default_without_diff",
+    "dense",
+    "diy",
+    "full_skip",
+    "json",
+    "jsonl",
+    "null",
+    "print_task",
+    "profile_roles",
+    "profile_tasks",
+    "selective",
+    "skippy",
+    "stderr",
+    "tasks_only",
+    "timer",
+    "timestamp",
+    "unixy",
+    "yaml",
+];
+
+/// A setting or an option that names a plugin.
+#[derive(Clone, Debug)]
+pub struct SettingUse {
+    /// The kind of plugin, as in [`crate::playbook::PLUGIN_KINDS`].
+    pub kind: &'static str,
+    /// The name.
+    pub name: String,
+    /// The file that says so, with the place in it.
+    pub place: Option<(PathBuf, usize, usize)>,
+    /// What says so, for people; empty for a default.
+    pub told: String,
+}
+
+/// What was found.
+#[derive(Default)]
+struct Found {
+    /// Python files: the path, the kind.
+    files: Vec<(PathBuf, &'static str)>,
+    uses: Vec<Span>,
+    notes: Vec<String>,
+    /// Those of hosts that no play is for.
+    perhaps: Vec<(PathBuf, &'static str, Span)>,
+}
+
+impl Found {
+    fn file(&mut self, path: &Path, kind: &'static str) {
+        let path = clean(path);
+        if !self.files.iter().any(|(known, _)| *known == path) {
+            self.files.push((path, kind));
+        }
+    }
+}
+
+/// The kind as the table has it.
+fn of_table(kind: &str) -> &'static str {
+    crate::playbook::PLUGIN_KINDS.iter().find(|known| known.name == kind).map_or("modules", |known| known.name)
+}
+
+/// The Python file that a name of a kind leads to, if hostctl does not have what it means.
+fn python(loader: &Loader, kind: &str, name: &str) -> Option<PathBuf> {
+    let own = match kind {
+        "filter" | "test" | "lookup" => knows_plugin(kind, name),
+        // Those that are not here are errors of their own; a file of one's own hides any.
+        _ => true,
+    };
+    let short = name.strip_prefix("ansible.legacy.").unwrap_or(name);
+    if own && short.contains('.') && matches!(kind, "filter" | "test" | "lookup") {
+        return None;
+    }
+    loader.plugin(kind, short, own && !short.contains('.'))?.python
 }
 
 /// Replaces errors about names that such plugins define, and uses that the parser found, by one error. Those that
 /// nothing uses are passed over.
-pub(super) fn fold(playbook: &Playbook, survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnostic>) {
-    let main = playbook.path.parent().unwrap_or(Path::new(""));
-    let mut plugins = beside(playbook, survey, loader);
-    // Code in collections, by its path.
-    let mut others: Vec<String> = Vec::new();
-    let mut uses = Vec::new();
+pub(super) fn fold(survey: &Survey, input: &CheckInput<'_>, reached: &Reached, problems: &mut Vec<Diagnostic>) {
+    let loader = input.loader;
+    let mut found = Found::default();
+    let spans: HashSet<Span> = reached.plugins.iter().map(|used| used.span).collect();
     problems.retain(|problem| {
         if problem.code == "P0304" {
-            let path = problem.notes.first().map_or("", String::as_str);
-            match plugins.iter_mut().find(|plugin| format!("`{}`", clean(&plugin.path).display()) == path) {
-                Some(plugin) => plugin.used = true,
-                None if !others.iter().any(|known| known == path) => others.push(path.to_owned()),
-                None => {}
-            }
-            uses.extend(problem.span());
+            let path = problem.notes.first().map_or("", String::as_str).trim_matches('`');
+            let path = Path::new(path);
+            let action = path.parent().is_some_and(|dir| dir.ends_with("action_plugins") || dir.ends_with("action"));
+            found.file(path, if action { "action" } else { "modules" });
+            found.uses.extend(problem.span());
             return false;
         }
-        let name = problem.span().and_then(|span| {
-            let file = loader.sources().file(span.file)?;
+        let Some((_, kind)) = ABOUT.iter().find(|(code, _)| *code == &*problem.code) else { return true };
+        let Some(span) = problem.span() else { return true };
+        let name = loader.sources().file(span.file).and_then(|file| {
             file.text.get(span.start as usize..span.end as usize).map(|text| text.trim_matches(['\'', '"']).to_owned())
         });
         let Some(name) = name else { return true };
-        if let Some(plugin) = plugins.iter_mut().find(|plugin| plugin.defines(&problem.code, &name)) {
-            plugin.used = true;
-            uses.extend(problem.span());
-            return false;
-        }
-        let folder = OF_COLLECTIONS.iter().find(|(code, _)| *code == &*problem.code);
-        let Some(path) = folder.and_then(|(_, folder)| loader.plugin_of_collection(folder, &name, main)) else {
+        let name = if problem.code == "P0105" { name.strip_prefix("with_").unwrap_or(&name) } else { &name };
+        if !problem.is_error() && !spans.contains(&span) {
             return true;
-        };
-        let path = format!("`{}`", clean(&path).display());
-        if !others.contains(&path) {
-            others.push(path);
         }
-        uses.extend(problem.span());
+        let Some(path) = python(loader, kind, name) else { return true };
+        found.file(&path, of_table(kind));
+        found.uses.push(span);
         false
     });
-    let mut found: Vec<(String, Vec<String>)> = Vec::new();
-    for plugin in plugins.iter().filter(|plugin| plugin.used) {
-        let folder = plugin.path.parent().unwrap_or(Path::new(""));
-        let folder = format!("`{}` ({})", folder.display(), plugin.what);
-        let name = format!("`{}.py`", plugin.name);
-        match found.iter_mut().find(|(known, _)| *known == folder) {
-            Some((_, names)) => names.push(name),
-            None => found.push((folder, vec![name])),
+    for used in &reached.plugins {
+        if let Some(path) = python(loader, used.kind, &used.name) {
+            found.file(&path, of_table(used.kind));
+            found.uses.push(used.span);
         }
     }
-    if found.is_empty() && others.is_empty() {
+    named_by_source(survey, input, reached, &mut found);
+    for setting in &input.settings {
+        named_by_setting(setting, loader, &mut found);
+    }
+    let unasked = acting(survey, loader, &mut found);
+    if let Some(problem) = found.into_error(loader, unasked) {
+        problems.push(problem);
+    }
+}
+
+/// Keywords and variables that name plugins, `with_NAME` among them.
+fn named_by_source(survey: &Survey, input: &CheckInput<'_>, reached: &Reached, found: &mut Found) {
+    let loader = input.loader;
+    let mut take = |kind: &str, name: &str, place: Span| {
+        if let Some(path) = python(loader, kind, name) {
+            found.file(&path, of_table(kind));
+            found.uses.push(place);
+        }
+    };
+    let keywords = survey.contexts.iter().map(|context| &context.keywords);
+    let mut named = HashSet::new();
+    let mut perhaps = Vec::new();
+    for keywords in keywords.chain(survey.tasks().map(|task| &task.keywords)) {
+        named.extend(keywords.get("delegate_to").and_then(literal));
+        for (name, (key, node)) in &keywords.0 {
+            if let Some(lookup) = name.strip_prefix("with_") {
+                take("lookup", lookup, *key);
+            } else if let Some((_, kind)) = NAMING.iter().find(|(known, _)| known == name)
+                && let Some(text) = literal(node)
+            {
+                take(kind, text, node.place());
+            }
+        }
+    }
+    for (name, kind) in NAMING.iter().filter(|(name, _)| name.starts_with("ansible_")) {
+        let used = |found: &&InventoryVariable| found.reached || found.hosts.iter().any(|host| named.contains(&**host));
+        let inventory = input.inventory.iter().filter(|found| &*found.name == *name);
+        let (sure, unsure): (Vec<_>, Vec<_>) = inventory.partition(used);
+        for node in reached.variables(name).chain(sure.iter().map(|found| &found.node)) {
+            if let Some(text) = literal(node) {
+                take(kind, text, node.place());
+            }
+        }
+        for node in unsure.iter().map(|found| &found.node) {
+            if let Some(path) = literal(node).and_then(|text| python(loader, kind, text)) {
+                perhaps.push((path, of_table(kind), node.place()));
+            }
+        }
+    }
+    found.perhaps = perhaps;
+}
+
+fn literal(node: &Node) -> Option<&str> {
+    node.as_str().filter(|text| !text.is_empty() && !node.has_template() && node.tag.is_none())
+}
+
+fn named_by_setting(setting: &SettingUse, loader: &Loader, found: &mut Found) {
+    let SettingUse { kind, name, place, told } = setting;
+    let public = name.starts_with("ansible.posix.") || name.starts_with("community.general.");
+    let shows = |name: &str| SHOWS_ONLY.contains(&name.rsplit('.').next().unwrap_or_default());
+    if *kind == "callback" && public && shows(name) {
         return;
     }
-    let mut problem = Diagnostic::source("P0304", "plugins in Python cannot run: hostctl has no Python");
-    uses.sort();
-    uses.dedup();
-    for span in &uses {
-        problem = problem.with_label(*span, "uses one");
+    let Some(end) = loader.plugin(kind, name, false).filter(|end| end.python.is_some()) else { return };
+    let moved = end.name.starts_with("ansible.posix.") || end.name.starts_with("community.general.");
+    let Some(path) = end.python.filter(|_| !(*kind == "callback" && moved && shows(name))) else { return };
+    found.file(&path, kind);
+    let text = place.as_ref().and_then(|(path, ..)| crate::diag::read::read_source(path).ok());
+    if let (Some((path, start, end)), Some(text)) = (place, text) {
+        let here = std::env::current_dir().unwrap_or_default();
+        let shown = path.strip_prefix(&here).unwrap_or(path).display().to_string();
+        let file = loader.sources().add(shown, Some(path), String::from_utf8_lossy(&text).into_owned());
+        let at = |offset: usize| u32::try_from(offset.min(file.text.len())).unwrap_or(u32::MAX);
+        found.uses.push(Span::new(file.id, at(*start), at(*end)));
+    } else if told.is_empty() {
+        found.notes.push(format!("`{}` stands in the place of Ansible's own `{name}`", path.display()));
+    } else {
+        found.notes.push(format!("{told} names `{name}`"));
     }
-    for (folder, names) in found {
-        problem = problem.with_note(format!("in {folder}: {}", names.join(", ")));
+}
+
+/// Callbacks and plugins for variables that act by being there. A single task of the command line loads none of them,
+/// and a role that is included during the run brings no callback any more.
+fn acting(survey: &Survey, loader: &Loader, found: &mut Found) -> bool {
+    if loader.options.given.is_some() {
+        return false;
     }
-    for path in others {
-        let place = if path.contains("ansible_collections/") { "in a collection" } else { "on the search path" };
-        problem = problem.with_note(format!("{place}: {path}"));
+    let in_time = |file: &PythonFile| match &file.beside {
+        Some(dir) => file.kind != "callback" || !survey.late_roles.contains(dir),
+        None => true,
+    };
+    let files = loader.python_files();
+    let mut any = false;
+    for file in files.iter().filter(|file| file.acts_by_itself() && in_time(file)) {
+        found.file(&file.path, file.kind);
+        any = true;
     }
-    if plugins.iter().any(|plugin| plugin.used && plugin.unasked()) {
-        problem = problem.with_note("Ansible loads callbacks and plugins for variables unasked");
+    any
+}
+
+impl Found {
+    /// The error about all of it.
+    fn into_error(mut self, loader: &Loader, unasked: bool) -> Option<Diagnostic> {
+        // A host that no play is for may be the one that a task is delegated to, but need not.
+        let only_perhaps = self.files.is_empty();
+        for (path, kind, span) in std::mem::take(&mut self.perhaps) {
+            self.file(&path, kind);
+            self.uses.push(span);
+        }
+        if self.files.is_empty() {
+            return None;
+        }
+        let mut problem = Diagnostic::source("P0304", "plugins in Python cannot run: hostctl has no Python");
+        self.uses.sort();
+        self.uses.dedup();
+        // The inventory and the playbook may have read the same file.
+        let mut places = HashSet::new();
+        self.uses.retain(|span| {
+            let path = loader.sources().file(span.file).and_then(|file| file.path.as_ref()?.canonicalize().ok());
+            path.is_none_or(|path| places.insert((path, span.start)))
+        });
+        for span in &self.uses {
+            problem = problem.with_label(*span, "uses one");
+        }
+        let beside: Vec<PathBuf> = loader.shelf_dirs(0).iter().map(|dir| clean(dir)).collect();
+        let mut folders: Vec<(String, Vec<String>)> = Vec::new();
+        let mut others = Vec::new();
+        for (path, kind) in &self.files {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            if path.components().any(|part| part.as_os_str() == "ansible_collections") {
+                others.push(format!("in a collection: `{}`", path.display()));
+            } else if folder.parent().is_none_or(|dir| !beside.contains(&clean(dir))) {
+                others.push(format!("on the search path: `{}`", path.display()));
+            } else {
+                // A bare name is hard to tell from a word.
+                let dot = if folder.components().count() == 1 && folder.is_relative() { "./" } else { "" };
+                let folder = format!("`{dot}{}` ({})", folder.display(), what(kind));
+                let name = format!("`{}`", path.file_name().unwrap_or_default().to_string_lossy());
+                match folders.iter_mut().find(|(known, _)| *known == folder) {
+                    Some((_, names)) => names.push(name),
+                    None => folders.push((folder, vec![name])),
+                }
+            }
+        }
+        for (folder, names) in folders {
+            problem = problem.with_note(format!("in {folder}: {}", names.join(", ")));
+        }
+        for note in others.into_iter().chain(self.notes) {
+            problem = problem.with_note(note);
+        }
+        if unasked {
+            problem = problem.with_note("Ansible loads callbacks and plugins for variables unasked");
+        }
+        let hint = "use a module or filter that hostctl has, or `script` and `command` with a program of your own";
+        let problem = problem.with_hint(hint);
+        Some(if only_perhaps { problem.warning().with_note("no play is for these hosts") } else { problem })
     }
-    problem = problem
-        .with_hint("use a module or filter that hostctl has, or `script` and `command` with a program of your own");
-    problems.push(problem);
 }
 
 /// Unknown modules of collections, each name once with all its uses.
@@ -143,79 +340,4 @@ pub(super) fn merge_unknown(loader: &Loader, problems: &mut Vec<Diagnostic>) {
         }
     }
     *problems = out;
-}
-
-/// The Python files that Ansible would find beside the playbooks, in the project and in roles.
-fn beside(playbook: &Playbook, survey: &Survey, loader: &Loader) -> Vec<Plugin> {
-    let mut dirs: Vec<PathBuf> = Vec::new();
-    let mut add = |dir: &Path| {
-        let dir = clean(dir);
-        if !dirs.contains(&dir) {
-            dirs.push(dir);
-        }
-    };
-    add(playbook.path.parent().unwrap_or(Path::new("")));
-    for play in &survey.plays {
-        add(play.play.file.parent().unwrap_or(Path::new("")));
-    }
-    survey.roles.iter().for_each(|role| add(&role.path));
-    loader.options.project_dir.iter().for_each(|dir| add(dir));
-    let mut plugins = Vec::new();
-    for dir in &dirs {
-        for (folder, what) in FOLDERS {
-            python_files(&dir.join(folder), folder, what, &mut plugins);
-        }
-    }
-    // A single task of the command line loads none of them.
-    for plugin in plugins.iter_mut().filter(|_| loader.options.given.is_none()) {
-        plugin.used = plugin.unasked();
-    }
-    plugins
-}
-
-impl Plugin {
-    /// True if Ansible loads it though nothing names it.
-    fn unasked(&self) -> bool {
-        let by_name_only =
-            ["CALLBACK_NEEDS_ENABLED = True", "CALLBACK_NEEDS_WHITELIST = True", "REQUIRES_ENABLED = True"];
-        matches!(self.folder, "callback_plugins" | "vars_plugins")
-            && self.text.contains("class ")
-            && !by_name_only.iter().any(|words| self.text.contains(words))
-            && !self.text.contains("CALLBACK_TYPE = 'stdout'")
-            && !self.text.contains("CALLBACK_TYPE = \"stdout\"")
-    }
-
-    /// True if an error about this name is about the plugin.
-    fn defines(&self, code: &str, name: &str) -> bool {
-        match code {
-            "P0202" => matches!(self.folder, "library" | "action_plugins") && self.name == name,
-            "T0104" | "T0105" => {
-                matches!(self.folder, "filter_plugins" | "test_plugins")
-                    && (self.text.contains(&format!("'{name}'")) || self.text.contains(&format!("\"{name}\"")))
-            }
-            "T0107" => self.folder == "lookup_plugins" && self.name == name,
-            "P0105" => self.folder == "lookup_plugins" && name.strip_prefix("with_") == Some(&self.name),
-            "P0140" => self.folder == "strategy_plugins" && self.name == name,
-            "S0115" => self.folder == "connection_plugins" && self.name == name,
-            _ => false,
-        }
-    }
-}
-
-fn python_files(dir: &Path, folder: &'static str, what: &'static str, plugins: &mut Vec<Plugin>) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.sort();
-    for path in paths {
-        let Some(name) = path.file_stem().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
-        if name != "__init__"
-            && path.extension().is_some_and(|ending| ending == "py")
-            && !(folder == "library" && crate::playbook::library::runs_alone(&path))
-        {
-            let text = crate::diag::read::read_source(&path)
-                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-                .unwrap_or_default();
-            plugins.push(Plugin { path, name, text, folder, what, used: false });
-        }
-    }
 }

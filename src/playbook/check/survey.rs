@@ -30,6 +30,8 @@ pub(super) struct Survey {
     pub(super) contexts: Vec<Arc<Context>>,
     /// Each role's folder once for each way of loading it.
     pub(super) roles: Vec<Arc<Role>>,
+    /// Folders of roles that only dynamic includes bring in.
+    pub(super) late_roles: HashSet<PathBuf>,
     /// Includes that were not followed: (task, name).
     pub(super) unfollowed: Vec<(Arc<Task>, Node)>,
     pub(super) problems: Vec<Diagnostic>,
@@ -54,7 +56,13 @@ impl Survey {
     /// True if a mistake stands where a run may never come to: only dynamic includes lead there that have a
     /// condition, a rescue, or something before them that ends the play.
     pub(super) fn may_be_left_out(&self, problem: &Diagnostic) -> bool {
-        problem.span().is_some_and(|span| self.unsure.contains(&span.file) && !self.sure.contains(&span.file))
+        let left_out = |span: Span| self.unsure.contains(&span.file) && !self.sure.contains(&span.file);
+        if problem.code == "P0304" {
+            // Its places are of equal rank, and what acts by itself has none.
+            let unasked = problem.notes.iter().any(|note| note.ends_with("unasked"));
+            return !unasked && !problem.labels.is_empty() && problem.labels.iter().all(|label| left_out(label.span));
+        }
+        problem.span().is_some_and(left_out)
     }
 }
 
@@ -77,6 +85,7 @@ struct Walker<'a> {
     survey: Survey,
     contexts: HashSet<*const Context>,
     roles: HashSet<*const Role>,
+    early_roles: HashSet<PathBuf>,
     tasks: Vec<Arc<Task>>,
     handlers: Vec<Arc<Task>>,
     seen: HashSet<crate::event::TaskId>,
@@ -102,6 +111,7 @@ pub(super) fn survey(playbook: &Playbook, loader: &Loader, runs: Option<&dyn Fn(
         survey: Survey::default(),
         contexts: HashSet::new(),
         roles: HashSet::new(),
+        early_roles: HashSet::new(),
         tasks: Vec::new(),
         handlers: Vec::new(),
         seen: HashSet::new(),
@@ -149,6 +159,12 @@ impl Walker<'_> {
             if let ContextKind::Role(role) = &context.kind
                 && self.roles.insert(Arc::as_ptr(role))
             {
+                if !self.dynamic {
+                    self.survey.late_roles.remove(&role.path);
+                    self.early_roles.insert(role.path.clone());
+                } else if !self.early_roles.contains(&role.path) {
+                    self.survey.late_roles.insert(role.path.clone());
+                }
                 self.survey.roles.push(Arc::clone(role));
             }
             self.survey.contexts.push(Arc::clone(context));

@@ -71,6 +71,8 @@ fn found(project: &Project, known: &[&str], runs: Option<&dyn Fn(&Play) -> bool>
         templates: &Simple,
         known: known.iter().map(|name| (*name).to_owned()).collect(),
         variables: Vec::new(),
+        inventory: Vec::new(),
+        settings: Vec::new(),
         complete: true,
         runs,
     };
@@ -347,7 +349,7 @@ fn python_in_collections_and_in_the_place_of_a_module_of_hostctl_is_told() {
             ),
         ),
         ("collections/ansible_collections/ns/col/plugins/modules/mine.py", "from ansible.module_utils.basic import x"),
-        ("collections/ansible_collections/ns/col/plugins/filter/f.py", "shout"),
+        ("collections/ansible_collections/ns/col/plugins/filter/f.py", "'shout'"),
         ("library/copy.py", "from ansible.module_utils.basic import x"),
     ]);
     let found = all(&project, &[]);

@@ -8,13 +8,14 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use super::CheckInput;
 use super::certain;
 use super::names::Names;
 use super::survey::Survey;
+use super::{CheckInput, InventoryVariable};
 use crate::diag::{Diagnostic, Span, nearest};
 use crate::playbook::keywords::{self, KeywordType};
 use crate::playbook::model::{Action, Keywords};
+use crate::template::PluginUse;
 use crate::yaml::{Node, NodeData, Tag};
 
 /// A node that is rendered when a task runs.
@@ -33,7 +34,26 @@ struct Source {
 /// Arguments that hold bare expressions.
 const EXPRESSIONS: &[(&str, &str)] = &[("assert", "that"), ("debug", "var")];
 
-pub(super) fn check(survey: &Survey, files: &[(Node, bool)], input: &CheckInput<'_>, problems: &mut Vec<Diagnostic>) {
+/// What tasks reach.
+pub(super) struct Reached {
+    /// The plugins that templates name.
+    pub(super) plugins: Vec<PluginUse>,
+    names: Names,
+}
+
+impl Reached {
+    /// The values that a playbook gives a variable.
+    pub(super) fn variables(&self, name: &str) -> impl Iterator<Item = &Node> {
+        self.names.defined.get(name).into_iter().flatten().filter_map(|(_, node)| node.as_ref())
+    }
+}
+
+pub(super) fn check(
+    survey: &Survey,
+    files: &[(Node, bool)],
+    input: &CheckInput<'_>,
+    problems: &mut Vec<Diagnostic>,
+) -> Reached {
     let names = Names::collect(survey, input);
     let mut sources = Vec::new();
     let mut reached = HashSet::new();
@@ -86,7 +106,14 @@ pub(super) fn check(survey: &Survey, files: &[(Node, bool)], input: &CheckInput<
     }
     sources.extend(files.iter().map(|(node, caught)| Source { caught: *caught, ..plain(node) }));
 
-    let mut run = Run { input, names: &names, guarded: HashSet::new(), used: IndexMap::new(), seen: HashSet::new() };
+    let mut run = Run {
+        input,
+        names: &names,
+        guarded: HashSet::new(),
+        used: IndexMap::new(),
+        seen: HashSet::new(),
+        plugins: Vec::new(),
+    };
     for source in &sources {
         run.guards(&source.node, source.expression, 0);
     }
@@ -105,8 +132,12 @@ pub(super) fn check(survey: &Survey, files: &[(Node, bool)], input: &CheckInput<
         }
     }
     run.reach(problems);
+    run.inventory();
     run.rest(problems);
     run.undefined(problems);
+    run.deprecated(problems);
+    let plugins = run.plugins;
+    Reached { plugins, names }
 }
 
 fn plain(node: &Node) -> Source {
@@ -158,6 +189,8 @@ struct Run<'a> {
     used: IndexMap<String, Used>,
     /// Definitions that were looked at.
     seen: HashSet<Span>,
+    /// The plugins that templates name.
+    plugins: Vec<PluginUse>,
 }
 
 impl Run<'_> {
@@ -166,6 +199,7 @@ impl Run<'_> {
         let meant = *caught;
         let found = self.input.templates.check(node, *expression).into_iter().map(before_run);
         problems.extend(found.map(|problem| if meant { problem.warning() } else { problem }));
+        self.plugins.extend(self.input.templates.plugins(node, *expression));
         // `set_fact` defines what it renders: once is enough.
         self.seen.insert(node.place());
         for (name, span) in self.input.templates.free_names(node, *expression) {
@@ -188,6 +222,7 @@ impl Run<'_> {
             for (_, node) in definitions {
                 let Some(node) = node.filter(|node| self.seen.insert(node.place())) else { continue };
                 problems.extend(self.input.templates.check(&node, false).into_iter().map(before_run));
+                self.plugins.extend(self.input.templates.plugins(&node, false));
                 let certain = sure && certain::evaluates_all(&node);
                 for (name, span) in self.input.templates.free_names(&node, false) {
                     let used = self.used.entry(name).or_default();
@@ -197,6 +232,27 @@ impl Run<'_> {
                 }
             }
             next += 1;
+        }
+    }
+
+    /// The plugins that variables of the inventory name which tasks reach, or connections do.
+    fn inventory(&mut self) {
+        let mut left: Vec<&InventoryVariable> =
+            self.input.inventory.iter().filter(|found| found.reached && found.node.has_template()).collect();
+        let mut more = true;
+        let mut reached: HashSet<String> =
+            self.used.iter().filter(|(_, used)| used.reached).map(|(name, _)| name.clone()).collect();
+        while std::mem::take(&mut more) {
+            let (now, later): (Vec<_>, Vec<_>) = left
+                .into_iter()
+                .partition(|found| found.name.starts_with("ansible_") || reached.contains(&*found.name));
+            left = later;
+            for found in now {
+                more = true;
+                self.plugins.extend(self.input.templates.plugins(&found.node, false));
+                let names = self.input.templates.free_names(&found.node, false);
+                reached.extend(names.into_iter().map(|(name, _)| name));
+            }
         }
     }
 
@@ -213,6 +269,23 @@ impl Run<'_> {
                 self.used.entry(name).or_default().places.push(span);
             }
         }
+    }
+
+    /// Names of Ansible's own that it calls deprecated.
+    fn deprecated(&self, problems: &mut Vec<Diagnostic>) {
+        let Some(used) = self.used.get("play_hosts").filter(|_| !self.names.defined.contains_key("play_hosts")) else {
+            return;
+        };
+        let Some((first, others)) = used.places.split_first() else { return };
+        let words = "The `play_hosts` magic variable is deprecated. This feature will be removed from ansible-core \
+                     version 2.23.";
+        let mut problem = Diagnostic::source("T0112", "the variable `play_hosts` is deprecated")
+            .with_registered(words)
+            .with_label(*first, "deprecated");
+        for place in others.iter().take(3) {
+            problem = problem.with_label(*place, "also here");
+        }
+        problems.push(problem.with_hint("use `ansible_play_batch`").warning());
     }
 
     fn undefined(&self, problems: &mut Vec<Diagnostic>) {

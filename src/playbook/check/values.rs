@@ -19,6 +19,36 @@ pub(super) fn check(survey: &Survey, runs: bool, problems: &mut Vec<Diagnostic>)
         let meant = runs && survey.caught.contains(&task.id);
         problems.extend(found.into_iter().map(|problem| if meant { problem.warning() } else { problem }));
     }
+    if runs {
+        // A run tells of deprecated conditions when it comes to them.
+        problems.retain(|problem| problem.code != "T0112");
+    }
+}
+
+/// Tells of a condition in braces.
+fn in_braces(node: &Node, problems: &mut Vec<Diagnostic>) {
+    if !node.as_str().is_some_and(|text| node.tag.is_none() && compares_in_braces(text)) {
+        return;
+    }
+    let words = "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}. \
+                 This feature will be removed from ansible-core version 2.23.";
+    problems.push(
+        Diagnostic::source("T0112", "a condition in braces is deprecated")
+            .with_registered(words)
+            .with_label(node.place(), "deprecated")
+            .with_hint("a condition is an expression already: leave out the braces")
+            .warning(),
+    );
+}
+
+/// True for a condition in braces that compares, so that it cannot be the name of another condition.
+fn compares_in_braces(text: &str) -> bool {
+    let inner = text.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+    let Some(inner) = inner.filter(|inner| !inner.contains("{{") && !inner.contains(['\'', '"', '|', '('])) else {
+        return false;
+    };
+    let compares = ["==", "!=", "<", ">", " is ", " in ", " and ", " or "].iter().any(|word| inner.contains(word));
+    (compares || inner.trim_start().starts_with("not ")) && !inner.contains(" if ")
 }
 
 fn keywords_of(keywords: &Keywords, problems: &mut Vec<Diagnostic>) {
@@ -49,6 +79,9 @@ fn value(name: &str, kind: KeywordType, node: &Node, key: Span, problems: &mut V
     if kind == KeywordType::Variable {
         variable(name, node, key, problems);
         return;
+    }
+    if kind == KeywordType::Condition && is_template {
+        in_braces(node, problems);
     }
     if node.is_null() || is_template || is_sealed {
         return;
@@ -244,6 +277,7 @@ fn condition(name: &str, node: &Node, key: Span, problems: &mut Vec<Diagnostic>)
     for item in node.as_list().unwrap_or(single) {
         let ok =
             item.as_scalar().is_some_and(|scalar| matches!(scalar.value, Value::Str(_) | Value::Bool(_) | Value::Null));
+        in_braces(item, problems);
         if !ok {
             problems.push(
                 wrong(name, "a condition", item, key)

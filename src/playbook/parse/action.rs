@@ -91,6 +91,11 @@ impl Parser<'_> {
         let mut calls = Vec::new();
         let mut broken = false;
         if let Some((span, value)) = action.or(local) {
+            if value.get("module").is_some() {
+                let words = "Using a mapping for `action` is deprecated.";
+                let hint = "write `MODULE: ARGUMENTS` instead";
+                self.deprecated("a mapping for `action` is deprecated", words, span, hint);
+            }
             match self.old_style(span, &value) {
                 Some(call) => calls.push(call),
                 None => broken = true,
@@ -539,6 +544,12 @@ fn unknown_module(name: &str, span: Span, place: Places) -> Diagnostic {
     }
     let diagnostic =
         Diagnostic::source("P0202", format!("there is no module `{name}`")).with_label(span, "unknown module");
+    if let Some(moved) = crate::playbook::routing::builtin("modules", short) {
+        let collection = moved.rsplit_once('.').map_or(moved.as_str(), |(collection, _)| collection);
+        return diagnostic
+            .with_note(format!("Ansible has it in the collection `{collection}`, as `{moved}`"))
+            .with_hint("`hostctl doc` lists the modules");
+    }
     match suggestion(name, place) {
         Some(near) => diagnostic.with_hint(format!("did you mean `{near}`?")),
         None => diagnostic.with_hint("`hostctl doc` lists the modules"),

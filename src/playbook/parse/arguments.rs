@@ -31,7 +31,12 @@ impl Parser<'_> {
         old_style: bool,
     ) -> Option<Taken> {
         let mut taken = Taken::default();
+        let beside = extra.as_ref().map(|(span, _)| *span);
         if let Some((span, extra)) = extra {
+            if extra.is_null() {
+                let words = "Ignoring empty task `args` keyword.";
+                self.deprecated("an empty `args` is ignored", words, span, "remove `args`");
+            }
             self.extra(span, &extra, &mut taken);
         }
         if value.is_null() {
@@ -54,6 +59,9 @@ impl Parser<'_> {
         }
         if value.as_str().is_some() {
             self.text(module, value, free_form, &mut taken);
+            if let Some(span) = beside {
+                self.merged(module, value, span);
+            }
             // With half of the arguments the checks that follow would be about the other half.
             return (self.problems.len() == before).then_some(taken);
         }
@@ -71,6 +79,34 @@ impl Parser<'_> {
             .with_hint(hint),
         );
         None
+    }
+
+    /// `name=value` text beside `args`.
+    fn merged(&mut self, module: &str, value: &Node, args: Span) {
+        let short = module.rsplit('.').next().unwrap_or(module);
+        let Ok(parsed) = kv::parse_kv(value.as_str().unwrap_or_default(), COMMANDS.contains(&short)) else { return };
+        let mut names: Vec<&str> = parsed.options.iter().map(|(key, _)| &*key.text).collect();
+        names.sort_unstable();
+        if !names.is_empty() {
+            let quoted: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
+            let words = format!("Merging legacy k=v args ({}) into task args.", quoted.join(", "));
+            let text = format!("`{}=` text and `args` are joined", names.join("=`, `"));
+            self.deprecated(&text, &words, value.place(), "write all arguments below `args`, or below the module");
+            if let Some(last) = self.problems.last_mut() {
+                *last = last.clone().with_label(args, "more arguments here");
+            }
+        }
+    }
+
+    /// A form of a task that ansible-core calls deprecated.
+    pub(super) fn deprecated(&mut self, text: &str, words: &str, place: Span, hint: &str) {
+        self.problem(
+            Diagnostic::source("P0311", text)
+                .with_registered(format!("{words} This feature will be removed from ansible-core version 2.23."))
+                .with_label(place, "deprecated")
+                .with_hint(hint)
+                .warning(),
+        );
     }
 
     fn argument(&mut self, key: &Node, value: &Node, taken: &mut Taken) {

@@ -536,7 +536,10 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
             EventKind::Trace { text, inner } if self.options.traces(*inner) => {
                 self.tell_line(host, &format!("<{host}> {text}"), Tone::Debug, false);
             }
-            EventKind::Warning { diagnostic } if self.options.warnings => self.told("WARNING", diagnostic, sources),
+            EventKind::Warning { diagnostic } if self.options.warnings => {
+                let lead = if diagnostic.is_deprecation() { "DEPRECATION WARNING" } else { "WARNING" };
+                self.told(lead, diagnostic, sources);
+            }
             EventKind::Error { diagnostic } => {
                 // What is wrong with the run, not with a host, ends it without a recap.
                 self.gave_up |= event.host.is_none();

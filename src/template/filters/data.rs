@@ -158,18 +158,28 @@ fn documents(text: &str) -> R<Vec<Value>> {
     Ok(loaded.documents.iter().map(crate::yaml::Node::to_value).collect())
 }
 
-fn from_yaml(_: &Call, value: Val, args: Args) -> R<Val> {
+/// What is no text stays as it is.
+fn no_text(call: &Call, name: &str, value: Val) -> Val {
+    if !value.is_none() {
+        let words = format!("The {name} filter ignored non-string input of type '{}'.", value.type_name());
+        let text = format!("`{name}` leaves {} as it is", value.kind());
+        call.cx().templates.deprecated(text, &words, None, &format!("leave out `| {name}`"));
+    }
+    value
+}
+
+fn from_yaml(call: &Call, value: Val, args: Args) -> R<Val> {
     args.finish()?;
-    let Some(text) = value.as_text() else { return Ok(value) };
+    let Some(text) = value.as_text() else { return Ok(no_text(call, "from_yaml", value)) };
     Ok(Val::from(documents(&text)?.into_iter().next().unwrap_or_default()))
 }
 
-fn from_yaml_all(_: &Call, value: Val, args: Args) -> R<Val> {
+fn from_yaml_all(call: &Call, value: Val, args: Args) -> R<Val> {
     args.finish()?;
     if value.is_none() {
         return Ok(Val::list(Vec::new()));
     }
-    let Some(text) = value.as_text() else { return Ok(value) };
+    let Some(text) = value.as_text() else { return Ok(no_text(call, "from_yaml_all", value)) };
     Ok(Val::list(documents(&text)?.into_iter().map(Val::from).collect()))
 }
 

@@ -69,16 +69,29 @@ fn ternary(_: &Call, value: Val, mut args: Args) -> R<Val> {
     })
 }
 
-fn to_bool(_: &Call, value: Val, args: Args) -> R<Val> {
+fn to_bool(call: &Call, value: Val, args: Args) -> R<Val> {
     args.finish()?;
-    Ok(Val::from(match &value {
-        Val::V(Value::Bool(flag)) => *flag,
-        Val::V(Value::Int(int)) => *int == 1,
-        #[expect(clippy::float_cmp, reason = "Python's `value == 1`")]
-        Val::V(Value::Float(float)) => *float == 1.0,
-        Val::V(Value::Str(text)) => matches!(text.to_lowercase().as_str(), "yes" | "on" | "true" | "1"),
-        _ => false,
-    }))
+    let known = match &value {
+        Val::V(Value::Bool(flag)) => Some(*flag),
+        Val::V(Value::Int(0)) => Some(false),
+        Val::V(Value::Int(1)) => Some(true),
+        Val::V(Value::Str(text)) => match text.to_lowercase().as_str() {
+            "yes" | "on" | "true" | "1" => Some(true),
+            "no" | "off" | "false" | "0" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    };
+    if let Some(known) = known {
+        return Ok(Val::from(known));
+    }
+    #[expect(clippy::float_cmp, reason = "Python's `value == 1`")]
+    let result = matches!(&value, Val::V(Value::Float(float)) if *float == 1.0);
+    let shown = if result { "True" } else { "False" };
+    let words = format!("The `bool` filter coerced invalid value ({}) to {shown}.", value.type_name());
+    let text = format!("`bool` makes {} of {}, which is no boolean", shown.to_lowercase(), value.kind());
+    call.cx().templates.deprecated(text, &words, None, "give it `yes`, `no`, `true`, `false`, 0 or 1");
+    Ok(Val::from(result))
 }
 
 fn map(call: &Call, value: Val, mut args: Args) -> R<Val> {

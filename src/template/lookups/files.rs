@@ -155,7 +155,16 @@ pub fn first_found(call: &Call, terms: &[Val], args: &mut Args, with: bool) -> R
                 Ok(out)
             }
             Some(Val::Undef(_)) if with => Ok(Vec::new()),
-            Some(other) => Ok(call.text(&other)?.split(splits).map(|part| part.trim().to_owned()).collect()),
+            Some(other) => {
+                let text = call.text(&other)?;
+                if text.contains(splits) {
+                    let (target, shown) = if splits == FILES { ("files", ",;") } else { ("paths", ",:;") };
+                    let words = format!("Automatic splitting of {target} on '{shown}' is deprecated.");
+                    let said = format!("one text for many {target} is deprecated");
+                    call.cx().templates.deprecated(said, &words, None, "write a list");
+                }
+                Ok(text.split(splits).map(|part| part.trim().to_owned()).collect())
+            }
         }
     };
     let add = |files: Vec<String>, paths: &[String], names: &mut Vec<String>| {

@@ -62,7 +62,9 @@ pub fn known(name: &str) -> bool {
 
 /// Runs a lookup. `with`: for a `with_NAME` loop.
 pub fn run(call: &Call, name: &str, terms: Vec<Val>, options: Options, with: bool) -> R<Vec<Val>> {
-    let name = super::eval::short(name);
+    let given = super::eval::short(name);
+    let moved = if known(given) { None } else { call.cx().templates.redirected("lookup", name)? };
+    let name = moved.as_deref().unwrap_or(given);
     if !known(name) {
         let fail = Fail::Diag(Diagnostic::new("T0107", Kind::Template, format!("there is no lookup `{name}`")))
             .with_words(format!("The lookup plugin '{name}' was not found."));

@@ -1,0 +1,2 @@
+class CallbackModule:
+    CALLBACK_NEEDS_ENABLED = True
