@@ -207,10 +207,11 @@ impl HostRun {
             state.condemned = true;
             state.stats.ok += u32::try_from(parts.len()).unwrap_or(u32::MAX);
         }
-        let parts = self.agree(task, parts, share).await;
         // With `run_once` the others go on.
         round.finish(false);
+        // In the order of those whose include is there: what failed first, then who goes through what.
         let flow = self.share_failure(task, round, here, Flow::Failed).await;
+        let parts = self.agree(task, parts, share).await;
         if here.rescuable && flow == Flow::Failed {
             self.go_through(task, parts, position, here).await;
         }

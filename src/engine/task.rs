@@ -305,6 +305,7 @@ impl HostRun {
                         Err(error) => {
                             let error = label_error(error);
                             let shown = error.message.clone();
+                            insert(&mut attempt.result, "msg", error.registered());
                             fail(&mut attempt, "failed_when_result", error);
                             attempt.result.shift_remove(&StrKey("failed_when_result"));
                             shown
