@@ -479,3 +479,78 @@ fn runs_at_once_and_hosts_at_once_lose_nothing() {
         assert!(facts.to_string().contains("2999"), "{path:?}");
     }
 }
+
+/// Runs a program that may not call `unshare`, as in a container with the default seccomp profile.
+const WITHOUT_UNSHARE: &str = r#"
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+steps = [(0x20, 0, 0, 0), (0x15, 0, 1, 272), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+class Filter(ctypes.Structure):
+    _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+filter = Filter(len(steps), ctypes.cast(code, ctypes.c_void_p).value)
+if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(filter), 0, 0):
+    sys.exit(77)
+if libc.unshare(0x200) == 0:
+    sys.exit(77)
+os.execv(sys.argv[1], sys.argv[1:])
+"#;
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn containers_that_forbid_unshare_have_the_working_folder_too() {
+    let place = Place::new(&[
+        ("without.py", WITHOUT_UNSHARE),
+        (
+            "sub/play.yml",
+            "- hosts: all\n  gather_facts: false\n  tasks:\n    - command: pwd\n      register: where\n\
+            \x20   - copy: {content: \"{{ where.stdout }}\", dest: \"written-{{ inventory_hostname }}\"}\n\
+            \x20   - shell: sleep 0.1; pwd >async-{{ inventory_hostname }}\n      async: 20\n      poll: 1\n",
+        ),
+    ]);
+    let output = Command::new("python3")
+        .args(["without.py", env!("CARGO_BIN_EXE_hostctl"), "run", "sub/play.yml", "-i", "a,b,", "-c", "local"])
+        .current_dir(place.folder.path())
+        .env("HOME", place.at("home"))
+        .stdin(Stdio::null())
+        .output();
+    let Ok(output) = output else {
+        println!("skipped: needs python3");
+        return;
+    };
+    if output.status.code() == Some(77) {
+        println!("skipped: this kernel has no seccomp filters");
+        return;
+    }
+    assert!(output.status.success(), "{}", text(&output));
+    let folder = std::fs::canonicalize(place.at("sub")).unwrap().display().to_string();
+    for host in ["a", "b"] {
+        for name in ["written", "async"] {
+            let found = std::fs::read_to_string(place.at(&format!("sub/{name}-{host}"))).unwrap();
+            assert_eq!(found.trim_end(), folder, "{name} of {host}");
+        }
+    }
+}
+
+#[test]
+fn a_playbook_in_another_folder_leaves_its_folder_to_itself() {
+    let place = Place::new(&[
+        ("relative", "mine"),
+        ("sub/relative", "its"),
+        (
+            "sub/play.yml",
+            "- hosts: all\n  gather_facts: false\n  tasks:\n    - get_url: {url: 'http://localhost:9/', dest: x}\n\
+            \x20     ignore_errors: true\n- import_playbook: ../play.yml\n",
+        ),
+        (
+            "play.yml",
+            "- hosts: all\n  gather_facts: false\n  tasks:\n    - file: {path: relative, state: absent}\n\
+            \x20   - file: {path: made, state: touch}\n",
+        ),
+    ]);
+    // The name of an address is looked up by the runtime's own threads, which later tasks use.
+    let output = place.run(&["run", "-i", "localhost,", "-c", "local", "sub/play.yml"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let there = ["relative", "sub/relative", "made", "sub/made"].map(|name| place.at(name).exists());
+    assert_eq!(there, [false, true, true, false], "{}", text(&output));
+}

@@ -120,15 +120,21 @@ fn an_interrupt_in_a_task_ends_its_program_too() {
     let folder = folder(
         "- hosts: localhost\n  gather_facts: false\n  tasks:\n  - shell: echo $$ >pid; echo it began; exec sleep 4242\n    args: {chdir: '{{ playbook_dir }}'}\n",
     );
-    let mut screen = Screen::start(folder.path(), &["run", "play.yml"]).unwrap();
-    screen.answer("it began", "\u{3}").unwrap();
-    let left = screen.end().unwrap();
-    assert_eq!((left.code, left.sane), (Some(99), true), "{}", left.shown);
-    let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();
-    let command = std::fs::read_to_string(format!("/proc/{}/cmdline", pid.trim())).unwrap_or_default();
-    assert!(!command.contains("4242"), "{command}");
-    // The cursor is never left hidden.
-    assert!(!left.shown.contains("\u{1b}[?25l") || left.shown.contains("\u{1b}[?25h"), "{}", left.shown);
+    // From another folder a task runs on a thread of its own.
+    let below = folder.path().join("below");
+    std::fs::create_dir(&below).unwrap();
+    std::fs::copy(folder.path().join("play.yml"), below.join("play.yml")).unwrap();
+    for (playbook, at) in [("play.yml", folder.path()), ("below/play.yml", &below)] {
+        let mut screen = Screen::start(folder.path(), &["run", playbook]).unwrap();
+        screen.answer("it began", "\u{3}").unwrap();
+        let left = screen.end().unwrap();
+        assert_eq!((left.code, left.sane), (Some(99), true), "{playbook}: {}", left.shown);
+        let pid = std::fs::read_to_string(at.join("pid")).unwrap();
+        let command = std::fs::read_to_string(format!("/proc/{}/cmdline", pid.trim())).unwrap_or_default();
+        assert!(!command.contains("4242"), "{playbook}: {command}");
+        // The cursor is never left hidden.
+        assert!(!left.shown.contains("\u{1b}[?25l") || left.shown.contains("\u{1b}[?25h"), "{}", left.shown);
+    }
 }
 
 #[test]

@@ -72,15 +72,7 @@ impl Target for InProcess {
     async fn invoke(&self, call: Call, progress: Sender<Progress>) -> Result<Outcome, Failure> {
         let cancel = Flag::default();
         let _cancel_on_drop = SetOnDrop(cancel.clone());
-        let mut sources = sources(&call);
-        // Found from the folder where hostctl was started; the module may run in another one.
-        for source in sources.values_mut() {
-            if let BlobSource::File(path) = source
-                && let Ok(whole) = std::path::absolute(&*path)
-            {
-                *path = whole;
-            }
-        }
+        let sources = sources(&call);
         let link = Arc::new(LocalLink { progress, sources, cancel: cancel.clone() });
         run_call(self.find, call, self.folder.clone(), link, cancel).await
     }

@@ -53,7 +53,10 @@ fn blocking<T: Send + 'static>(
     // Whoever waited may be gone.
     match folder {
         None => drop(tokio::task::spawn_blocking(move || drop(sender.send(Ok(work()))))),
-        Some(folder) => crate::system::folder::spawn_within(folder, work, move |ended| drop(sender.send(ended))),
+        // A thread of the pool waits for it: the end of the program then does, too.
+        Some(folder) => drop(tokio::task::spawn_blocking(move || {
+            drop(sender.send(crate::system::folder::within(folder, work)));
+        })),
     }
     receiver
 }
@@ -113,6 +116,7 @@ pub(super) async fn run_call(
 fn no_folder(folder: Option<PathBuf>, error: &io::Error) -> Diagnostic {
     let folder = folder.unwrap_or_default();
     Diagnostic::task("H0101", format!("nothing can run in the playbook's folder `{}`: {error}", folder.display()))
+        .with_hint("start hostctl as a user who may enter the playbook's folder")
 }
 
 fn timed_out(name: &str, seconds: u64, late: Option<Result<Outcome, Failure>>) -> Failure {

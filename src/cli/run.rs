@@ -269,6 +269,7 @@ pub(super) fn start(
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .on_thread_start(crate::system::folder::keeper())
         // Includes below each other nest; the deepest allowed must fit also without optimisation. Untouched pages cost nothing.
         .thread_stack_size(64 << 20)
         .build()

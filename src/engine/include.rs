@@ -1,6 +1,6 @@
 //! `include_tasks` and `include_role`: what brings more tasks into a play.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use super::schedule::{Agreed, Brought, Position, Round, Share};
 use super::scope::{Frames, role_layers};
 use super::state::lock;
 use super::task::Ended;
-use crate::diag::{Diagnostic, Kind, Result};
+use crate::diag::{Diagnostic, Kind, Result, SourceMap};
 use crate::event::EventKind;
 use crate::map;
 use crate::playbook::{Include, IncludeKind, Item, Keywords, RoleFrom, Task};
@@ -38,10 +38,14 @@ impl From<Diagnostic> for Unloaded {
 }
 
 impl Unloaded {
-    /// Of what the loader says: Ansible tells files that it cannot get from those that it cannot parse.
-    fn of_file(diagnostic: Diagnostic) -> Self {
-        let no_list =
-            diagnostic.code == "P0201" && diagnostic.registered() == "included task files must contain a list of tasks";
+    /// Of what the loader says: Ansible tells files that it cannot get from those that it cannot parse. A file of tasks
+    /// that is no list counts with the former, but not what such a file brings in itself.
+    fn of_file(diagnostic: Diagnostic, file: Option<&str>, sources: &SourceMap) -> Self {
+        let at = diagnostic.span().and_then(|span| sources.file(span.file)).and_then(|file| file.path.clone());
+        let itself = file.is_some_and(|file| at.is_some_and(|at| at.file_name() == Path::new(file).file_name()));
+        let no_list = itself
+            && diagnostic.code == "P0201"
+            && diagnostic.registered() == "included task files must contain a list of tasks";
         if diagnostic.kind == Kind::Source && !no_list && !matches!(&*diagnostic.code, "P0401" | "P0501") {
             Self::Wrong(diagnostic)
         } else {
@@ -60,7 +64,7 @@ impl HostRun {
         position: &Position,
         here: &Here,
     ) -> Flow {
-        let once = self.keyword_bool(task, "run_once", here).unwrap_or(false);
+        let once = round.once(&self.host, self.keyword_bool(task, "run_once", here).unwrap_or(false)).await;
         if once && !round.is_leader(&self.host) {
             let failed = round.wait().await;
             let flow = if self.failed_with_others(failed) == Flow::Failed { Flow::FailedTwice } else { Flow::Next };
@@ -419,7 +423,7 @@ impl HostRun {
                             .engine
                             .loader
                             .include_tasks(&name, &context, &task.file, task.handler)
-                            .map_err(Unloaded::of_file)?
+                            .map_err(|error| Unloaded::of_file(error, Some(&name), templates.sources()))?
                             .into(),
                     ),
                     IncludeKind::Role => Included::Role(Arc::new(
@@ -427,7 +431,7 @@ impl HostRun {
                             .engine
                             .loader
                             .include_role(&name, &from, &context, &task.file)
-                            .map_err(Unloaded::of_file)?,
+                            .map_err(|error| Unloaded::of_file(error, None, templates.sources()))?,
                     )),
                 };
                 // Another host may have loaded it meanwhile: all share the first, so that task numbers agree.

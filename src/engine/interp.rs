@@ -253,6 +253,7 @@ impl HostRun {
                 Turn::Fail => return self.failed_with_others(true),
                 Turn::Stop => return Flow::Gone,
             };
+            let _stay = round.stay(&self.host);
             if !self.step(task, &round, here).await {
                 return Flow::Next;
             }

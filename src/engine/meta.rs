@@ -71,7 +71,7 @@ impl HostRun {
             self.emit(EventKind::Meta { task: task.id, message, skipped });
         }
         if alone {
-            round.pass_on();
+            round.pass_on(&self.host);
         }
         match verdict {
             Ok(Ok(())) => {}

@@ -1,4 +1,4 @@
-//! Who may be asked while a run goes on: `pause`, the debugger.
+//! Who may be asked while a run goes on: `pause`, the debugger, `--step`, passwords.
 //!
 //! The engine has no terminal; what implements [`Person`] has one, or none.
 
@@ -17,7 +17,7 @@ pub enum Until {
     Choice,
 }
 
-/// A question whose answer is read key by key.
+/// A question and how its answer ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
     /// Shown first, as it is.

@@ -37,8 +37,10 @@ pub(super) struct Round {
     /// Hosts that have not ended the task yet, and whether one of those that have failed.
     open: Mutex<(usize, bool)>,
     verdict: watch::Sender<Option<bool>>,
-    /// How many hosts have had their turn at a task that goes host by host.
-    passed: watch::Sender<usize>,
+    /// Which hosts have had their turn at a task that goes host by host, and how many of them from the first one on.
+    passed: watch::Sender<(Vec<bool>, usize)>,
+    /// What the first host says of `run_once`: it counts for all.
+    once: watch::Sender<Option<bool>>,
     /// What each host includes, once it has said so.
     brought: Mutex<Vec<Option<Vec<Brought>>>>,
     /// All have.
@@ -123,11 +125,12 @@ impl Round {
     fn new(hosts: Vec<Arc<str>>) -> Arc<Self> {
         let open = Mutex::new((hosts.len(), false));
         let (done, verdict) = (watch::channel(None).0, watch::channel(None).0);
-        let passed = watch::channel(0).0;
+        let passed = watch::channel((vec![false; hosts.len()], 0)).0;
+        let once = watch::channel(None).0;
         let brought = Mutex::new(hosts.iter().map(|_| None).collect());
         let agreed = watch::channel(false).0;
         let (announced, confirmed) = (Once::new(), tokio::sync::OnceCell::new());
-        Arc::new(Self { hosts, announced, done, open, verdict, passed, brought, agreed, confirmed })
+        Arc::new(Self { hosts, announced, done, open, verdict, passed, once, brought, agreed, confirmed })
     }
 
     /// This host's part in an include that all hosts of the round go through.
@@ -170,12 +173,35 @@ impl Round {
     /// Waits until the hosts before this one have called [`Round::pass_on`].
     pub async fn in_order(&self, host: &str) {
         let place = self.hosts.iter().position(|other| &**other == host).unwrap_or(0);
-        let _ = self.passed.subscribe().wait_for(|passed| *passed >= place).await;
+        let _ = self.passed.subscribe().wait_for(|passed| passed.1 >= place).await;
     }
 
-    /// The next host's turn.
-    pub fn pass_on(&self) {
-        self.passed.send_modify(|passed| *passed += 1);
+    /// This host has had its turn.
+    pub fn pass_on(&self, host: &str) {
+        let Some(place) = self.hosts.iter().position(|other| &**other == host) else { return };
+        self.passed.send_modify(|(all, first)| {
+            if let Some(one) = all.get_mut(place) {
+                *one = true;
+            }
+            while all.get(*first) == Some(&true) {
+                *first += 1;
+            }
+        });
+    }
+
+    /// Whether the task runs once for all: what the first host makes of `run_once`.
+    pub async fn once(&self, host: &str, says: bool) -> bool {
+        if self.is_leader(host) {
+            self.once.send_replace(Some(says));
+            return says;
+        }
+        let mut said = self.once.subscribe();
+        said.wait_for(Option::is_some).await.is_ok_and(|said| *said == Some(true))
+    }
+
+    /// A host's time at the task. When it is over, nobody waits for the host any more, whichever way it went.
+    pub fn stay(self: &Arc<Self>, host: &Arc<str>) -> Stay {
+        Stay { round: Arc::clone(self), host: Arc::clone(host) }
     }
 
     /// Waits until every host has ended the task; true if one of them failed.
@@ -208,6 +234,24 @@ impl Round {
     pub async fn wait(&self) -> bool {
         let mut done = self.done.subscribe();
         done.wait_for(Option::is_some).await.is_ok_and(|value| value.unwrap_or(false))
+    }
+}
+
+/// See [`Round::stay`].
+pub(super) struct Stay {
+    round: Arc<Round>,
+    host: Arc<str>,
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        let settle = |said: &mut Option<bool>| said.is_none() && said.replace(false).is_none();
+        self.round.pass_on(&self.host);
+        drop(self.round.share(&self.host));
+        if self.round.is_leader(&self.host) {
+            self.round.once.send_if_modified(settle);
+            self.round.done.send_if_modified(settle);
+        }
     }
 }
 

@@ -27,7 +27,11 @@ impl HostRun {
         let engine = &self.play.engine;
         let _turn = engine.asking.lock().await;
         // Another host's answer may have come meanwhile.
-        if !engine.stepping.load(Ordering::SeqCst) || engine.cancel.is_cancelled() {
+        if engine.cancel.is_cancelled() {
+            // The run ends; nothing goes on from here.
+            return std::future::pending().await;
+        }
+        if !engine.stepping.load(Ordering::SeqCst) {
             return true;
         }
         let name = self.task_name(task, here);
@@ -42,7 +46,7 @@ impl HostRun {
             // Nobody is there to answer any more.
             engine.person.show("User interrupted execution\n");
             engine.cancel.cancel();
-            return false;
+            return std::future::pending().await;
         };
         match line.trim().to_lowercase().as_str() {
             "y" | "yes" => true,

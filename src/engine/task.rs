@@ -56,7 +56,7 @@ impl HostRun {
             return self.play.give_up(not_free(module.entry.meta.name, task)).await;
         }
         let shared = self.keyword_flag(task, "run_once", &scope).ok().flatten().unwrap_or(false);
-        let run_once = for_all || shared;
+        let run_once = round.once(&self.host, for_all || shared).await;
         if self.play.free {
             self.warn_free(task, shared, here);
         }
@@ -77,7 +77,7 @@ impl HostRun {
                     round.finish(flow == Flow::Failed);
                 }
                 round.in_order(&self.host).await;
-                round.pass_on();
+                round.pass_on(&self.host);
                 return flow;
             }
         };
@@ -91,7 +91,7 @@ impl HostRun {
         };
         let permit = self.play.engine.forks.acquire().await;
         if !in_order {
-            round.pass_on();
+            round.pass_on(&self.host);
         }
         let mut ended = self.execute(task, module, scope, here).await;
         drop(permit);
@@ -112,7 +112,7 @@ impl HostRun {
         // Only the keyword shares the result with the other hosts.
         let flow = self.settle(task, ended, shared, here);
         if in_order {
-            round.pass_on();
+            round.pass_on(&self.host);
         }
         if run_once {
             round.finish(matches!(flow, Flow::Failed | Flow::Gone));

@@ -18,7 +18,7 @@ pub(super) fn install(cx: &Cx, args: &Args, given: &str, result: &mut Map) -> Re
     // What was fetched lives until all are installed.
     let mut fetched = Vec::new();
     if given.contains("://") {
-        let file = download(cx, given)?;
+        let file = download(cx, given, ".deb", true)?;
         wanted.extend(needed(cx, args, &shown(&file))?);
         fetched.push(file);
     } else {
@@ -58,13 +58,13 @@ fn needed(cx: &Cx, args: &Args, path: &str) -> Result<Option<String>, Failure> {
 }
 
 /// The package file of an address; it goes when the path is dropped.
-fn download(cx: &Cx, url: &str) -> Result<tempfile::TempPath, Failure> {
+pub(super) fn download(cx: &Cx, url: &str, suffix: &str, validate_certs: bool) -> Result<tempfile::TempPath, Failure> {
     let mut file = tempfile::Builder::new()
         .prefix(&crate::system::leftovers::prefix())
-        .suffix(".deb")
+        .suffix(suffix)
         .tempfile()
         .map_err(|error| Diagnostic::task("H0101", format!("no room for the package: {error}")))?;
-    super::web::into_file(cx, url, true, &mut file).map_err(|words| refused("H0121", words))?;
+    super::web::into_file(cx, url, validate_certs, &mut file).map_err(|words| refused("H0121", words))?;
     Ok(file.into_temp_path())
 }
 

@@ -103,6 +103,7 @@ impl Module for AptRepository {
         if args.repo.is_empty() {
             return Err(refused("H0110", "Please set argument 'repo' to a non-empty value"));
         }
+        let _turn = cx.probe().turn(Path::new("/etc/apt/sources.list"))?;
         let mut sources = Sources::read(cx)?;
         let before = sources.texts();
         let mut key = None;

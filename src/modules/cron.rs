@@ -136,6 +136,10 @@ impl Module for Cron {
             }
         }
         let place = Place::of(cx, &args)?;
+        let _turn = cx.probe().turn(&match &place {
+            Place::File(path) => path.clone(),
+            Place::User { other, .. } => Path::new("/var/spool/cron").join(other.as_deref().unwrap_or(".own")),
+        })?;
         let mut table = place.read(cx)?;
         let timed = [&args.minute, &args.hour, &args.day, &args.month, &args.weekday].iter().any(|part| *part != "*");
         if args.special_time.is_some() && timed {

@@ -1,8 +1,6 @@
 //! `dnf`: packages of Rocky, RHEL, Fedora and their like, by the host's dnf program (version 4). What is installed
 //! already is asked of rpm, so a run that has nothing to do does not start dnf.
 
-use std::time::{Duration, Instant};
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +13,10 @@ use crate::diag::{Diagnostic, Result};
 use crate::event::{Diff, Stream};
 use crate::map;
 use crate::system::dnf::{Plan, READS, Rpm, Trouble, failed, newer_installed, no_match, program};
+use crate::system::fs::shown;
+use crate::system::glob::matches;
 use crate::system::process::Output;
+use crate::system::web::mask_url;
 use crate::value::{Map, Value};
 
 /// Installs, upgrades and removes packages with dnf.
@@ -169,6 +170,7 @@ impl Module for Dnf {
         summary: "Manage packages with dnf",
         aliases: &[("name", &["pkg"]), ("update_cache", &["expire-cache"]), ("use_backend", &["use"])],
         exclusive: &[&["name", "list"], &["best", "nobest"]],
+        one_of: &[&["name", "list", "update_cache", "autoremove"]],
         reads: READS,
         ..Meta::NONE
     };
@@ -306,14 +308,14 @@ pub(super) fn options(args: &Args) -> Vec<String> {
 struct Work {
     /// Its commands with names, one after the other.
     steps: Vec<Vec<String>>,
-    /// What is written to `dnf shell`.
-    stdin: String,
     /// Lines of the result that are known before.
     told: Vec<String>,
     /// Files and groups that the result names, with what is done to them.
     groups: Vec<String>,
     verb: &'static str,
     latest: bool,
+    /// What was downloaded; it goes with this.
+    files: Vec<tempfile::TempPath>,
 }
 
 impl Work {
@@ -321,7 +323,7 @@ impl Work {
         let latest = args.state == Some(State::Latest);
         let verb = if absent { "remove" } else { "install" };
         let mut work =
-            Self { steps: Vec::new(), stdin: String::new(), told: Vec::new(), groups: Vec::new(), verb, latest };
+            Self { steps: Vec::new(), told: Vec::new(), groups: Vec::new(), verb, latest, files: Vec::new() };
         if latest && args.name == ["*"] {
             work.steps = vec![vec!["upgrade".to_owned()]];
             work.verb = "upgrade";
@@ -330,35 +332,36 @@ impl Work {
         if absent {
             return work.removal(cx, args).map(|()| work);
         }
-        let mut install = Vec::new();
-        let mut upgrade = Vec::new();
+        let (mut install, mut upgrade) = (Vec::new(), Vec::new());
         for name in &args.name {
-            let file = is_file(name);
-            let group = !file && !name.starts_with('/') && (name.starts_with('@') || name.contains('/'));
-            if file || group {
-                if group {
-                    work.groups.push(name.trim_start_matches('@').trim().to_owned());
-                } else {
-                    work.told.push(format!("Installed {name}"));
-                }
-                install.push(name.clone());
-                continue;
-            }
             if name.starts_with('-') {
                 // Never an option of dnf.
                 return Err(missing(std::slice::from_ref(name)));
             }
-            if name.contains(['*', '?', '[']) {
+            if is_file(name) {
+                install.extend(work.file(cx, args, name, installed)?);
+                continue;
+            }
+            if !name.starts_with('/') && (name.starts_with('@') || name.contains('/')) {
+                work.groups.push(name.trim_start_matches('@').trim().to_owned());
                 install.push(name.clone());
                 continue;
             }
-            let there = cx.probe().rpm_installed(&args.installroot, name)?;
+            let pattern = name.contains(['*', '?', '[']);
+            let there = if pattern {
+                installed.iter().any(|rpm| matches(name, &rpm.name) || matches(name, &rpm.nevra()))
+            } else {
+                cx.probe().rpm_installed(&args.installroot, name)?
+            };
             if args.update_only {
                 if there {
                     upgrade.push(name.clone());
                 } else {
                     work.told.push(format!("Packages providing {name} not installed due to update_only specified"));
                 }
+            } else if pattern {
+                upgrade.extend((there && latest).then(|| name.clone()));
+                install.push(name.clone());
             } else if !there && newer_installed(installed, name) {
                 install.extend(args.allow_downgrade.then(|| name.clone()));
             } else if !there {
@@ -376,6 +379,25 @@ impl Work {
         Ok(work)
     }
 
+    /// A package file, or one that is downloaded first, so that no password of its address is in dnf's command line.
+    /// `None` if what is installed shall stay.
+    fn file(&mut self, cx: &Cx, args: &Args, name: &str, installed: &[Rpm]) -> Result<Option<String>, Failure> {
+        self.told.push(format!("Installed {}", mask_url(name)));
+        let path = if name.contains("://") {
+            let file = super::apt_deb::download(cx, name, ".rpm", args.validate_certs)?;
+            let path = shown(&file);
+            self.files.push(file);
+            path
+        } else {
+            name.to_owned()
+        };
+        let Some(package) = cx.probe().rpm_of_file(&path)? else { return Ok(Some(path)) };
+        let older = newer_installed(installed, &format!("{}-{}", package.name, package.evr));
+        let known = installed.iter().any(|rpm| rpm.name == package.name);
+        let leave = (older && !args.allow_downgrade) || (args.update_only && !known);
+        Ok((!leave).then_some(path))
+    }
+
     fn removal(&mut self, cx: &Cx, args: &Args) -> Result<(), Failure> {
         let mut names = Vec::new();
         for name in &args.name {
@@ -384,22 +406,18 @@ impl Work {
                 let words = "Cannot remove paths -- please specify package name.";
                 return Err(refused_with("M0002", words, result));
             }
-            let pattern = name.contains(['*', '?', '[', '@', '/']);
+            let pattern = name.contains(['*', '?', '[', '@', '/', '<', '>', '=']);
             if !name.starts_with('-') && (pattern || cx.probe().rpm_installed(&args.installroot, name)?) {
                 names.push(name.clone());
             } else {
                 self.told.push(format!("No match for argument: {name}"));
             }
         }
+        if !names.is_empty() {
+            self.steps.push(std::iter::once("remove".to_owned()).chain(names).collect());
+        }
         if args.autoremove {
-            // Both in one transaction: what is named, then what nothing needs after that.
-            self.steps = vec![vec!["shell".to_owned()]];
-            for name in names.iter().filter(|name| !name.contains(char::is_whitespace)) {
-                self.stdin.push_str(&format!("remove {name}\n"));
-            }
-            self.stdin.push_str("autoremove\nrun\n");
-        } else if !names.is_empty() {
-            self.steps = vec![std::iter::once("remove".to_owned()).chain(names).collect()];
+            self.steps.push(vec!["autoremove".to_owned()]);
         }
         Ok(())
     }
@@ -418,7 +436,7 @@ impl Work {
                 let mut words = vec!["dnf".to_owned(), answer.to_owned(), step[0].clone()];
                 words.extend(options(args));
                 words.extend(step[1..].iter().cloned());
-                program(words).stdin(self.stdin.as_bytes())
+                program(words)
             };
             let shown = build("-y").shown();
             // Without check mode dnf runs once, and its table says what it did.
@@ -429,7 +447,7 @@ impl Work {
             };
             let found = Plan::parse(&output.out(), installed);
             let asked = cx.check_mode() && output.err().contains("Operation aborted");
-            let began = output.success() || output.out().contains("Running transaction");
+            let began = output.success() || output.out().lines().any(|line| line.trim_end() == "Running transaction");
             if !found.is_empty() && (asked || began) {
                 cx.diff(Diff { prepared: Some(table(&found)), ..Diff::default() });
                 cx.change(summary(self.verb, &found), |_| Ok(()))?;
@@ -487,25 +505,8 @@ fn summary(verb: &str, plan: &Plan) -> String {
 
 /// Waits until no other process works with dnf; names it when the time is over.
 fn wait(cx: &Cx, seconds: u64) -> Result<()> {
-    let end = Instant::now().checked_add(Duration::from_secs(seconds));
-    let mut told = false;
-    while let Some((path, pid)) = cx.probe().dnf_lock_holder() {
-        if cx.probe().control().interrupted() {
-            let words = "waiting for dnf's lock was ended: the run was interrupted";
-            return Err(Diagnostic::new("H0105", crate::diag::Kind::Interrupted, words));
-        }
-        if end.is_none_or(|end| Instant::now() >= end) {
-            return Err(Diagnostic::task("H0115", format!("the lock `{path}` is held by process {pid}"))
-                .with_note(format!("waited {seconds} s"))
-                .with_hint("wait for it to end, or raise `lock_timeout`"));
-        }
-        if !told {
-            tell(cx, Stream::Stderr, &format!("waiting for the lock `{path}`, held by process {pid}\n"));
-            told = true;
-        }
-        std::thread::sleep(Duration::from_millis(250));
-    }
-    Ok(())
+    let probe = cx.probe();
+    probe.wait_while_held("dnf", seconds, || probe.dnf_lock_holder(), |text| tell(cx, Stream::Stderr, text))
 }
 
 /// Names that no source has.

@@ -74,7 +74,7 @@ impl Module for KnownHosts {
             ));
         }
         let path = args.path.expand(cx.environment());
-        let _turn = cx.probe().turn(&path);
+        let _turn = cx.probe().turn(&path)?;
         let host = args.name.to_lowercase();
         let present = args.state == Presence::Present;
         let given = args.key.clone().filter(|key| !key.trim().is_empty());

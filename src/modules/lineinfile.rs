@@ -97,7 +97,7 @@ impl Module for LineInFile {
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         let path = args.path.expand(cx.environment());
-        let _turn = cx.probe().turn(&path);
+        let _turn = cx.probe().turn(&path)?;
         if args.regexp.as_deref() == Some("") || args.search_string.as_deref() == Some("") {
             let regexp = args.regexp.as_deref() == Some("");
             let name = if regexp { "regular expression" } else { "search string" };

@@ -100,6 +100,9 @@ impl Module for Package {
             "rpm -q",
             "rpm -qa",
             "dnf --assumeno",
+            "dnf --quiet repoquery",
+            "dnf --quiet repolist",
+            "rpm -qp",
         ],
         ..Meta::NONE
     };

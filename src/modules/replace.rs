@@ -73,7 +73,7 @@ impl Module for Replace {
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         let path = args.path.expand(cx.environment());
-        let _turn = cx.probe().turn(&path);
+        let _turn = cx.probe().turn(&path)?;
         let name = shown(&path);
         if cx.probe().is_dir(&path) {
             return Err(refused_with("H0107", format!("Path {name} is a directory !"), map! { "rc" => 256 }));

@@ -1,7 +1,5 @@
 //! `rpm_key`: the keys that rpm trusts. gpg reads the key, rpm keeps it.
 
-use std::io::Write as _;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -11,8 +9,8 @@ use super::refusal::{no_program, refused};
 use super::spec::{Meta, Module};
 use super::types::Presence;
 use super::web::key_from;
-use crate::diag::{Diagnostic, Result};
-use crate::system::fs::shown;
+use crate::diag::Result;
+use crate::system::fs::{Content, shown};
 use crate::system::process::{Output, Program};
 use crate::system::web::mask_url;
 use crate::value::Map;
@@ -104,12 +102,8 @@ impl Work<'_> {
                 };
                 self.compare(&data)?;
                 cx.change(format!("trust the key {id}"), |host| {
-                    let failed = |error: std::io::Error| {
-                        Diagnostic::task("H0102", format!("cannot keep the key for rpm: {error}"))
-                    };
-                    let mut file = tempfile::Builder::new().prefix(".hostctl-key-").tempfile().map_err(failed)?;
-                    file.write_all(&data).map_err(failed)?;
-                    host.run_ok(Program::new(["rpm", "--import", &shown(file.path())]).parsable())
+                    let file = host.scratch_file(Content::Bytes(&data))?;
+                    host.run_ok(Program::new(["rpm", "--import", &shown(&file)]).parsable())
                 })?;
             }
             (Presence::Absent, true) => {

@@ -323,8 +323,9 @@ impl Parser<'_> {
                     &format!("{folder}/{name}"),
                     &tried,
                 );
-                // Of tasks alone Ansible says that they are not there; a role may do without the others.
-                let error = if folder == "tasks" { error } else { error.warning() };
+                // Of tasks Ansible says that they are not there, of others where the role has their folder.
+                let said = folder == "tasks" || role.join(folder).is_dir();
+                let error = if said { error } else { error.warning() };
                 self.problem(error.with_label_opt(request.span, "asked for here"));
                 None
             }

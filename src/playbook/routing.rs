@@ -10,7 +10,7 @@ use std::sync::{OnceLock, PoisonError};
 use super::collections::{Collection, full_name};
 use super::loader::Loader;
 use super::plugins::in_collection;
-use crate::template::PluginEnd;
+use crate::template::{PluginEnd, knows_plugin};
 use crate::yaml::Node;
 
 /// Names behind each other: more is a ring.
@@ -99,6 +99,10 @@ impl Loader {
         let (collection, rest) = full_name(name)?;
         if hops > MAX_HOPS {
             return None;
+        }
+        // What hostctl has itself, it has wherever the collection is.
+        if hops > 0 && knows_plugin(kind, name) {
+            return Some(end_at(name, None));
         }
         if collection == "ansible.builtin" {
             return match builtin(kind, &rest) {

@@ -1,5 +1,5 @@
 //! Finds the needles in a text: as they are, and folded over line breaks. Made once after the
-//! last secret was learned.
+//! last secret was learned; apart from it for what templates make of secrets, which comes one by one.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -10,34 +10,26 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use super::encodings::Needles;
 use super::fold;
 
-/// Finds all needles of both kinds.
+/// Finds all needles of several sets.
 #[derive(Clone)]
-pub(super) struct Matcher {
+pub(super) struct Matcher(Vec<Both>);
+
+/// Finds the needles of one set, of both kinds.
+#[derive(Clone)]
+pub(super) struct Both {
     exact: Finder,
     folded: Finder,
 }
 
 impl Matcher {
-    pub(super) fn new(needles: &Needles) -> Self {
-        Self { exact: Finder::new(&needles.exact), folded: Finder::new(&needles.folded) }
+    pub(super) fn new(sets: impl IntoIterator<Item = Both>) -> Self {
+        Self(sets.into_iter().collect())
     }
 
     /// Every stretch that a secret covers, in order; those that overlap are one. `escape`: the byte
     /// before the text was a backslash.
     pub(super) fn ranges(&self, text: &[u8], escape: bool) -> Vec<Range<usize>> {
-        let mut found = self.exact.find(text);
-        if text.len() >= self.folded.shortest {
-            // Most texts have a gap; one without is its own folded form.
-            if text.iter().any(|byte| byte.is_ascii_whitespace() || matches!(byte, b'\\' | 0x0b)) || escape {
-                let hits = self.folded.find(&fold::fold_after(text, escape));
-                if !hits.is_empty() {
-                    let places = fold::places(text, escape);
-                    found.extend(hits.iter().map(|hit| places[hit.start]..places[hit.end - 1] + 1));
-                }
-            } else {
-                found.extend(self.folded.find(text));
-            }
-        }
+        let mut found: Vec<Range<usize>> = self.0.iter().flat_map(|both| both.find(text, escape)).collect();
         found.sort_by_key(|range| (range.start, range.end));
         let mut merged: Vec<Range<usize>> = Vec::new();
         for range in found {
@@ -51,6 +43,33 @@ impl Matcher {
 
     /// Where the last bytes of a text begin that may grow into a secret.
     pub(super) fn unfinished(&self, text: &[u8], escape: bool) -> usize {
+        self.0.iter().map(|both| both.unfinished(text, escape)).min().unwrap_or(text.len())
+    }
+}
+
+impl Both {
+    pub(super) fn new(needles: &Needles) -> Self {
+        Self { exact: Finder::new(&needles.exact), folded: Finder::new(&needles.folded) }
+    }
+
+    fn find(&self, text: &[u8], escape: bool) -> Vec<Range<usize>> {
+        let mut found = self.exact.find(text);
+        if text.len() >= self.folded.shortest {
+            // Most texts have a gap; one without is its own folded form.
+            if text.iter().any(|byte| byte.is_ascii_whitespace() || matches!(byte, b'\\' | 0x0b)) || escape {
+                let hits = self.folded.find(&fold::fold_after(text, escape));
+                if !hits.is_empty() {
+                    let places = fold::places(text, escape);
+                    found.extend(hits.iter().map(|hit| places[hit.start]..places[hit.end - 1] + 1));
+                }
+            } else {
+                found.extend(self.folded.find(text));
+            }
+        }
+        found
+    }
+
+    fn unfinished(&self, text: &[u8], escape: bool) -> usize {
         let exact = self.exact.unfinished(text);
         if self.folded.needles.is_empty() {
             return exact;

@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::sync::{PoisonError, RwLock};
 
 use encodings::Needles;
-use matcher::Matcher;
+use matcher::{Both, Matcher};
 
 pub use lines::LineRedactor;
 pub use stream::StreamRedactor;
@@ -58,8 +58,12 @@ impl fmt::Debug for Secret {
 #[derive(Default)]
 struct Known {
     needles: Needles,
-    /// How many of the texts were made of secrets.
-    derived: usize,
+    found: Option<Both>,
+    /// What was made of secrets, apart: it comes one by one, and the secrets may be long.
+    derived: Needles,
+    found_derived: Option<Both>,
+    /// How many texts were made of secrets.
+    count: usize,
     matcher: Option<Matcher>,
 }
 
@@ -86,7 +90,7 @@ impl Redactor {
         let before = known.needles.len();
         encodings::spell(secret, &mut known.needles);
         if known.needles.len() > before {
-            known.matcher = None;
+            (known.found, known.matcher) = (None, None);
         }
         true
     }
@@ -97,7 +101,7 @@ impl Redactor {
         let masked = self.learn(password);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         encodings::base64(format!("{user}:{password}").as_bytes(), &mut known.needles);
-        known.matcher = None;
+        (known.found, known.matcher) = (None, None);
         masked
     }
 
@@ -108,10 +112,10 @@ impl Redactor {
             return;
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.derived < MOST_DERIVED {
-            known.derived += 1;
-            encodings::spell_derived(text, &mut known.needles);
-            known.matcher = None;
+        if known.count < MOST_DERIVED {
+            known.count += 1;
+            encodings::spell_derived(text, &mut known.derived);
+            (known.found_derived, known.matcher) = (None, None);
         }
     }
 
@@ -186,8 +190,13 @@ impl Redactor {
             }
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let Known { needles, matcher, .. } = &mut *known;
-        Some(matcher.get_or_insert_with(|| Matcher::new(needles)).clone())
+        let Known { needles, found, derived, found_derived, matcher, .. } = &mut *known;
+        let sets = || {
+            let secrets = found.get_or_insert_with(|| Both::new(needles)).clone();
+            let made = (!derived.is_empty()).then(|| found_derived.get_or_insert_with(|| Both::new(derived)).clone());
+            Matcher::new(std::iter::once(secrets).chain(made))
+        };
+        Some(matcher.get_or_insert_with(sets).clone())
     }
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
+use super::package_lock::Holder;
 use super::process::{Output, Program};
 use super::{Mutate, Probe};
-use crate::diag::{Diagnostic, Kind, Result};
+use crate::diag::{Diagnostic, Result};
 
 /// What may be asked of apt and dpkg without changing anything.
 pub const READS: &[&str] =
@@ -168,8 +168,8 @@ impl Probe {
             .is_ok_and(|list| list.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with("Release")))
     }
 
-    /// Who holds a lock of apt: the lock's path, the process, its command.
-    pub fn package_lock_holder(&self) -> Option<(String, u32, String)> {
+    /// Who holds a lock of apt.
+    pub fn package_lock_holder(&self) -> Option<Holder> {
         let inodes: BTreeMap<u64, &str> =
             LOCKS.iter().filter_map(|path| std::fs::metadata(path).ok().map(|found| (found.ino(), *path))).collect();
         let locks = std::fs::read_to_string("/proc/locks").ok()?;
@@ -179,9 +179,7 @@ impl Probe {
             if let Some(path) = inode.and_then(|inode: u64| inodes.get(&inode))
                 && let Some(pid) = fields.get(4).and_then(|pid| pid.parse().ok())
             {
-                let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-                let command = String::from_utf8_lossy(&line).replace('\0', " ").trim().to_owned();
-                return Some(((*path).to_owned(), pid, command));
+                return Some(Holder::new(path, pid));
             }
         }
         None
@@ -190,31 +188,8 @@ impl Probe {
 
 impl Mutate {
     /// Waits until nobody holds apt's locks; names the holder when the time is over.
-    pub fn wait_for_package_lock(&self, seconds: u64, mut waiting: impl FnMut(&str)) -> Result<()> {
-        let end = Instant::now().checked_add(Duration::from_secs(seconds));
-        let mut told = false;
-        while let Some((path, pid, command)) = self.probe().package_lock_holder() {
-            if self.probe().control().interrupted() {
-                return Err(Diagnostic::new(
-                    "H0105",
-                    Kind::Interrupted,
-                    "waiting for apt's lock was ended: the run was interrupted",
-                ));
-            }
-            let who =
-                if command.is_empty() { format!("process {pid}") } else { format!("`{command}` (process {pid})") };
-            if end.is_none_or(|end| Instant::now() >= end) {
-                return Err(Diagnostic::task("H0115", format!("the lock `{path}` is held by {who}"))
-                    .with_note(format!("waited {seconds} s"))
-                    .with_hint("wait for it to end, or raise `lock_timeout`"));
-            }
-            if !told {
-                waiting(&format!("waiting for the lock `{path}`, held by {who}\n"));
-                told = true;
-            }
-            std::thread::sleep(Duration::from_millis(250));
-        }
-        Ok(())
+    pub fn wait_for_package_lock(&self, seconds: u64, waiting: impl FnMut(&str)) -> Result<()> {
+        self.probe().wait_while_held("apt", seconds, || self.probe().package_lock_holder(), waiting)
     }
 }
 

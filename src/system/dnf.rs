@@ -4,11 +4,13 @@ use std::cmp::Ordering;
 use std::path::Path;
 
 use super::Probe;
+use super::package_lock::Holder;
 use super::process::{Output, Program};
 use crate::diag::{Diagnostic, Result};
 
 /// What may be asked of rpm and dnf without changing a package.
-pub const READS: &[&str] = &["rpm -q", "rpm -qa", "dnf --assumeno", "dnf --quiet repoquery", "dnf --quiet repolist"];
+pub const READS: &[&str] =
+    &["rpm -q", "rpm -qa", "rpm -qp", "dnf --assumeno", "dnf --quiet repoquery", "dnf --quiet repolist"];
 
 /// The files that dnf writes its process id to while it works on its cache and on the packages.
 const LOCKS: &[&str] =
@@ -25,7 +27,17 @@ pub struct Rpm {
     pub evr: String,
 }
 
+/// One line a package, for [`Rpm::parse`].
+const FORMAT: &str = "%{NAME}\t%{ARCH}\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\n";
+
 impl Rpm {
+    fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.split('\t');
+        let (name, arch, evr) = (fields.next()?, fields.next()?, fields.next()?);
+        let evr = evr.strip_prefix("0:").unwrap_or(evr);
+        Some(Self { name: name.to_owned(), arch: arch.to_owned(), evr: evr.to_owned() })
+    }
+
     /// `NAME-[EPOCH:]VERSION-RELEASE.ARCH`.
     pub fn nevra(&self) -> String {
         format!("{}-{}.{}", self.name, self.evr, self.arch)
@@ -53,8 +65,14 @@ impl Plan {
 
     /// What another step does, too.
     pub fn add(&mut self, other: Self) {
-        self.install.extend(other.install);
-        self.remove.extend(other.remove);
+        // Where nothing is done yet, two steps may foresee the same.
+        for (mine, others) in [(&mut self.install, other.install), (&mut self.remove, other.remove)] {
+            for package in others {
+                if !mine.contains(&package) {
+                    mine.push(package);
+                }
+            }
+        }
         self.groups |= other.groups;
         self.streams |= other.streams;
     }
@@ -162,30 +180,29 @@ impl Section {
 
 /// A program of rpm or dnf with output that can be parsed.
 pub fn program<S: Into<String>>(words: impl IntoIterator<Item = S>) -> Program<'static> {
-    // Wide columns: a table that is not cut.
-    Program::new(words.into_iter().map(Into::into).collect::<Vec<String>>()).parsable().env("COLUMNS", "500")
+    Program::new(words.into_iter().map(Into::into).collect::<Vec<String>>()).parsable()
 }
 
 impl Probe {
     /// All packages below a root that rpm knows.
     pub fn rpms(&self, root: &str) -> Result<Vec<Rpm>> {
-        let format = "%{NAME}\t%{ARCH}\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\n";
-        let output = self.run(program(["rpm", "-qa", "--root", root, "--qf", format]))?;
+        let output = self.run(program(["rpm", "-qa", "--root", root, "--qf", FORMAT]))?;
         if !output.success() {
             return Err(super::process::failed("rpm -qa", &output));
         }
         Ok(output
             .out()
             .lines()
-            .filter_map(|line| {
-                let mut fields = line.split('\t');
-                let (name, arch, evr) = (fields.next()?, fields.next()?, fields.next()?);
-                let evr = evr.strip_prefix("0:").unwrap_or(evr);
-                Some(Rpm { name: name.to_owned(), arch: arch.to_owned(), evr: evr.to_owned() })
-            })
+            .filter_map(Rpm::parse)
             // Keys are kept as packages.
             .filter(|rpm| rpm.name != "gpg-pubkey")
             .collect())
+    }
+
+    /// The package in a file; `None` where rpm finds none.
+    pub fn rpm_of_file(&self, path: &str) -> Result<Option<Rpm>> {
+        let output = self.run(program(["rpm", "-qp", "--qf", FORMAT, "--", path]))?;
+        Ok(output.success().then(|| output.out().lines().next().and_then(Rpm::parse)).flatten())
     }
 
     /// Some installed package is, has or provides that.
@@ -197,11 +214,11 @@ impl Probe {
         Ok((!spec.starts_with('/') && ask(&[])?) || ask(&["--whatprovides"])?)
     }
 
-    /// Which process holds a lock of dnf: the lock's path, the process.
-    pub fn dnf_lock_holder(&self) -> Option<(&'static str, u32)> {
+    /// Who holds a lock of dnf.
+    pub fn dnf_lock_holder(&self) -> Option<Holder> {
         LOCKS.iter().find_map(|path| {
             let pid: u32 = std::fs::read_to_string(path).ok()?.trim().parse().ok()?;
-            Path::new("/proc").join(pid.to_string()).exists().then_some((*path, pid))
+            Path::new("/proc").join(pid.to_string()).exists().then(|| Holder::new(path, pid))
         })
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use rustix::fs::Access;
+use rustix::fs::{Access, Mode, OFlags};
 use rustix::thread::UnshareFlags;
 
 /// Takes this thread's working folder away from the other threads'.
@@ -25,16 +25,32 @@ pub fn may_differ() -> bool {
     *KNOWN.get_or_init(|| std::thread::spawn(|| part().is_ok()).join().unwrap_or(false))
 }
 
-/// Runs work in a folder, on a new thread that ends with it. `take` gets what became of it, there; it is not called
-/// where no thread could be started.
-pub fn spawn_within<T>(
-    folder: PathBuf,
-    work: impl FnOnce() -> T + Send + 'static,
-    take: impl FnOnce(io::Result<T>) + Send + 'static,
-) {
-    // The closures go with an error: whoever waits for `take` sees that it is gone.
-    let _ = std::thread::Builder::new()
-        .spawn(move || take(part().and_then(|()| std::env::set_current_dir(&folder)).map(|()| work())));
+/// Runs work in a folder, on a thread that begins and ends with it, and waits for it.
+pub fn within<T: Send + 'static>(folder: PathBuf, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let run = move || {
+        part()?;
+        std::env::set_current_dir(&folder)?;
+        Ok(work())
+    };
+    std::thread::Builder::new()
+        .spawn(run)?
+        .join()
+        .unwrap_or_else(|_| Err(io::Error::other("the thread of a task broke off")))
+}
+
+/// For the threads of a runtime, which serve many calls: one begins in the folder of whoever started it, and that may
+/// be a call with a folder of its own.
+pub fn keeper() -> impl Fn() + Send + Sync + 'static {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let home = rustix::fs::open(".", flags, Mode::empty()).ok();
+    move || {
+        // Where threads cannot part, no call has a folder of its own.
+        if let Some(home) = &home
+            && part().is_ok()
+        {
+            let _ = rustix::process::fchdir(home);
+        }
+    }
 }
 
 /// The working folder as `PWD` has it in a shell that starts here: with the links of the way that led here, where the
@@ -76,31 +92,55 @@ pub fn leave_closed() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::channel;
 
-    fn within(folder: &Path) -> io::Result<(PathBuf, String)> {
-        let (sender, receiver) = channel();
-        let work = || {
+    fn listed(folder: &Path) -> io::Result<(PathBuf, String)> {
+        within(folder.to_owned(), || {
             std::fs::write("here", "").unwrap();
             let output = std::process::Command::new("ls").output().unwrap();
             (std::env::current_dir().unwrap(), String::from_utf8(output.stdout).unwrap())
-        };
-        spawn_within(folder.to_owned(), work, move |ended| sender.send(ended).unwrap());
-        receiver.recv().unwrap()
+        })
+    }
+
+    /// This process may not have working folders by thread at all.
+    fn forbidden() -> bool {
+        #[expect(deprecated, reason = "as in `part`")]
+        let tried = std::thread::spawn(|| rustix::thread::unshare(UnshareFlags::FS)).join().unwrap();
+        let forbidden = tried == Err(rustix::io::Errno::PERM);
+        if forbidden {
+            println!("skip: this container forbids working folders by thread");
+        }
+        forbidden
     }
 
     #[test]
     fn a_thread_has_its_folder_and_the_process_keeps_its_own() {
-        if !may_differ() {
-            println!("skip: this container forbids working folders by thread");
+        if forbidden() {
+            return;
+        }
+        assert!(may_differ());
+        let before = std::env::current_dir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (found, names) = listed(folder.path()).unwrap();
+        assert_eq!((found, names.as_str()), (folder.path().canonicalize().unwrap(), "here\n"));
+        assert!(folder.path().join("here").exists());
+        assert_eq!(std::env::current_dir().unwrap(), before);
+        assert!(listed(&folder.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn threads_that_a_runtime_starts_for_a_call_are_in_the_folder_of_the_process() {
+        if forbidden() {
             return;
         }
         let before = std::env::current_dir().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).on_thread_start(keeper()).build();
+        let runtime = runtime.unwrap();
+        let handle = runtime.handle().clone();
         let folder = tempfile::tempdir().unwrap();
-        let (found, listed) = within(folder.path()).unwrap();
-        assert_eq!((found, listed.as_str()), (folder.path().canonicalize().unwrap(), "here\n"));
-        assert!(folder.path().join("here").exists());
-        assert_eq!(std::env::current_dir().unwrap(), before);
-        assert!(within(&folder.path().join("none")).is_err());
+        let started = within(folder.path().to_owned(), move || {
+            let ask = || std::env::current_dir().unwrap();
+            handle.block_on(async move { tokio::task::spawn_blocking(ask).await }).unwrap()
+        });
+        assert_eq!(started.unwrap(), before);
     }
 }

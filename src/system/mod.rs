@@ -25,6 +25,7 @@ pub mod names;
 mod netlink;
 pub mod network;
 pub mod own_binary;
+pub mod package_lock;
 pub mod printed;
 pub mod process;
 mod replace;

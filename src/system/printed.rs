@@ -13,7 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 const MOST_ERRORS: usize = 1 << 20;
 
 /// How long output is waited for after the program itself has ended.
-const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 2 });
+const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 2000 });
 
 /// Runs a program that prints at most `most` bytes; one that prints more is ended, which is an error. Standard error
 /// is taken with the output unless the caller said where it goes. A child that it left behind is not waited for.
@@ -27,7 +27,11 @@ pub fn printed(command: &mut Command, most: usize) -> Result<Output> {
     let mut last = Instant::now();
     while out.is_some() || errors.is_some() {
         if ended.is_none() {
-            ended = child.try_wait()?;
+            ended = child.try_wait()?.map(|status| (status, Instant::now()));
+        }
+        // What is in the pipe is taken; a child that goes on printing is not listened to for ever.
+        if ended.is_some_and(|(_, since)| since.elapsed() > 5 * PATIENCE) {
+            break;
         }
         if ended.is_some() && last.elapsed() > PATIENCE && !ready(out.as_ref(), errors.as_ref(), Duration::ZERO)?.any()
         {
@@ -59,7 +63,7 @@ pub fn printed(command: &mut Command, most: usize) -> Result<Output> {
         }
     }
     let status = match ended {
-        Some(status) => status,
+        Some((status, _)) => status,
         None => child.wait()?,
     };
     Ok(Output { status, stdout, stderr })
@@ -126,5 +130,11 @@ mod tests {
         let output = printed(&mut command, 1 << 20).unwrap();
         assert_eq!(output.stdout, b"out\n");
         drop(write);
+    }
+
+    #[test]
+    fn a_child_that_goes_on_printing_is_left() {
+        let output = shell("while :; do echo more >&2 || exit; done & echo out").unwrap();
+        assert_eq!((output.stdout.as_slice(), output.status.code()), (b"out\n".as_slice(), Some(0)));
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Probe;
+use crate::diag::{Diagnostic, Kind, Result};
 
 static BUSY: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
 static FREE: Condvar = Condvar::new();
@@ -32,16 +33,18 @@ impl Drop for Turn {
 }
 
 impl Probe {
-    /// Waits until nobody else of this process edits the file. `None` if the run was stopped meanwhile.
-    pub fn turn(&self, path: &Path) -> Option<Turn> {
-        let path = std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.into());
+    /// Waits until nobody else of this process edits the file; an error if the run was stopped meanwhile.
+    pub fn turn(&self, path: &Path) -> Result<Turn> {
         let mut busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if busy.get_or_insert_default().insert(path.clone()) {
-                return Some(Turn(path));
+            // One name for a file, whichever links lead to it; anew each time, as who had the turn may have made some.
+            let key = self.real(path);
+            if busy.get_or_insert_default().insert(key.clone()) {
+                return Ok(Turn(key));
             }
             if self.control().interrupted() {
-                return None;
+                let words = "waiting for other tasks that edit the file was ended: the run was interrupted";
+                return Err(Diagnostic::new("H0105", Kind::Interrupted, words));
             }
             busy = FREE.wait_timeout(busy, LOOK).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -56,15 +59,15 @@ mod tests {
     fn editors_of_one_file_lose_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
-        std::fs::write(&path, "").unwrap();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("way")).unwrap();
         std::os::unix::fs::symlink(&path, folder.path().join("link")).unwrap();
         std::thread::scope(|scope| {
-            for name in ["f", "link", "f", "link"] {
+            for name in ["f", "way/f", "f", "way/link"] {
                 let path = folder.path().join(name);
                 scope.spawn(move || {
                     for _ in 0..50 {
                         let _turn = Probe::new(Vec::new()).turn(&path).unwrap();
-                        let text = std::fs::read_to_string(&path).unwrap();
+                        let text = std::fs::read_to_string(&path).unwrap_or_default();
                         std::thread::yield_now();
                         std::fs::write(&path, text + "x").unwrap();
                     }

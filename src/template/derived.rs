@@ -17,12 +17,23 @@ const SHORTEST: usize = 6;
 /// Longest text that is searched for secrets, in bytes.
 const LONGEST: usize = 64 << 10;
 
-/// A word of lowercase letters is a word of the language up to this length.
+/// What has no capitals but at its beginning, or nothing else, is a word of a language up to this length.
 const WORD: usize = 16;
 
 /// Filters whose result shares no text with what they got and yet gives it away.
-const ENCODINGS: [&str; 9] =
-    ["b64decode", "b64encode", "checksum", "hash", "md5", "password_hash", "sha1", "swapcase", "urldecode"];
+const ENCODINGS: [&str; 11] = [
+    "b64decode",
+    "b64encode",
+    "checksum",
+    "hash",
+    "md5",
+    "password_hash",
+    "sha1",
+    "swapcase",
+    "title",
+    "to_uuid",
+    "urldecode",
+];
 
 /// Filters that take apart what is mostly no secret: paths and addresses.
 const PLACES: [&str; 10] =
@@ -30,11 +41,23 @@ const PLACES: [&str; 10] =
 
 impl Cx<'_> {
     /// The secrets in a text that an operation begins with; mostly none.
-    pub fn secrets_in(&self, value: &Val) -> Vec<String> {
-        match (value, self.templates.host().redactor()) {
-            (Val::V(Value::Str(text)), Some(redactor)) if text.len() <= LONGEST => redactor.secrets_in(text),
-            _ => Vec::new(),
+    pub fn secrets_in(&self, operation: &str, value: &Val) -> Vec<String> {
+        let (Val::V(value), Some(redactor)) = (value, self.templates.host().redactor()) else { return Vec::new() };
+        if redactor.is_empty() {
+            return Vec::new();
         }
+        // What is in a list or a mapping is looked at where it does not come back as it is.
+        if !matches!(value, Value::Str(_)) && !ENCODINGS.contains(&operation) {
+            return Vec::new();
+        }
+        let (mut found, mut left) = (Vec::new(), LONGEST);
+        each_text(value, &mut |text| {
+            if text.len() <= left {
+                left -= text.len();
+                found.extend(redactor.secrets_in(text));
+            }
+        });
+        found
     }
 
     /// Learns what an operation made of secrets.
@@ -56,14 +79,20 @@ impl Cx<'_> {
             return;
         }
         let encoding = ENCODINGS.contains(&operation);
+        let sought = if encoding { &[][..] } else { secrets };
+        let known: Vec<HashSet<&[u8]>> =
+            sought.iter().map(|secret| secret.as_bytes().windows(SHORTEST).collect()).collect();
+        let mut found: Vec<String> = Vec::new();
         each_text(&made, &mut |text| {
             if encoding && tells(text) {
                 redactor.derive(text);
-            } else if !encoding && text.len() <= LONGEST {
-                let parts = secrets.iter().flat_map(|secret| shared(secret, text));
-                parts.filter(|part| tells(part)).for_each(|part| redactor.derive(part));
+            } else if !encoding && (SHORTEST..=LONGEST).contains(&text.len()) {
+                found.extend(known.iter().flat_map(|known| shared(known, text)).map(str::to_owned));
             }
         });
+        // What shows most of a secret gives it away, words or not.
+        let most = 2 * found.iter().map(String::len).sum::<usize>() >= secrets.iter().map(String::len).sum();
+        found.iter().filter(|part| most || tells(part)).for_each(|part| redactor.derive(part));
     }
 }
 
@@ -88,9 +117,8 @@ fn tells(text: &str) -> bool {
     count >= SHORTEST && !(letters && count <= WORD && (capitals || !inner_capital)) && !text.starts_with("-----")
 }
 
-/// The runs of a text that stand in a secret, too.
-fn shared<'t>(secret: &str, text: &'t str) -> Vec<&'t str> {
-    let known: HashSet<&[u8]> = secret.as_bytes().windows(SHORTEST).collect();
+/// The runs of a text that stand in a secret, too; `known` has the secret's parts of [`SHORTEST`] bytes.
+fn shared<'t>(known: &HashSet<&[u8]>, text: &'t str) -> Vec<&'t str> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for (at, window) in text.as_bytes().windows(SHORTEST).enumerate() {
         match runs.last_mut() {
@@ -128,7 +156,11 @@ mod tests {
 
     #[test]
     fn what_stood_in_the_secret_is_found() {
+        let shared =
+            |secret: &str, text: &'static str| super::shared(&secret.as_bytes().windows(SHORTEST).collect(), text);
         assert_eq!(shared("Kan-arie_Wert/99-tail", "user:Kan-arie_ and Wert/99!"), ["Kan-arie_", "Wert/99"]);
+        let shared =
+            |secret: &str, text: &'static str| super::shared(&secret.as_bytes().windows(SHORTEST).collect(), text);
         assert_eq!(shared("Kan-arie_Wert/99-tail", "Kan_arie_Wert/99_tail"), ["arie_Wert/99"]);
         assert!(shared("hunter2-long", "configured").is_empty() && shared("abc", "abcdef").is_empty());
         assert_eq!(shared("geheim\u{e4}x", "geheim\u{e5}"), ["geheim"]);

@@ -141,7 +141,7 @@ impl Ev<'_> {
                 let part =
                     |part: &Option<Box<Expr>>| part.as_ref().map_or(Ok(Val::NONE), |part| self.eval(part, locals));
                 let made = ops::slice(self.cx, &base, &part(start)?, &part(stop)?, &part(step)?).map_err(here)?;
-                self.cx.derived("", &self.cx.secrets_in(&base), &made);
+                self.cx.derived("", &self.cx.secrets_in("", &base), &made);
                 made
             }
             Op::Call(..) => return self.call_with(expr, locals, None),
@@ -421,7 +421,7 @@ impl Ev<'_> {
                 }
             }
             let call = Call { ev: self, locals };
-            let secrets = self.cx.secrets_in(&object);
+            let secrets = self.cx.secrets_in(name, &object);
             let made = catch(methods::call(&call, &object, name, args).map_err(here))?;
             self.cx.derived(name, &secrets, &made);
             return Ok(made);
@@ -513,7 +513,7 @@ impl Ev<'_> {
             }
         }
         let call = Call { ev: self, locals };
-        let secrets = self.cx.secrets_in(&value);
+        let secrets = self.cx.secrets_in(name, &value);
         let found = catch(filter(&call, value, args).map_err(|fail| fail.in_plugin("filter", &full_name(name))))?;
         self.cx.derived(name, &secrets, &found);
         // A filter that looks at every item is undefined if one of them is.

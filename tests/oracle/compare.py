@@ -229,6 +229,8 @@ def engine(case, which):
 
 def digest(case):
     sum_ = hashlib.sha256((HERE / "compare.py").read_bytes().split(b"RECAP", 1)[0])
+    # Results hold paths of the folder in which the cases run.
+    sum_.update(str(WORK).encode())
     for path in sorted(case.rglob("*")):
         sum_.update(str(path.relative_to(case)).encode())
         if path.is_file():

@@ -146,9 +146,12 @@ pub(super) fn fold(survey: &Survey, input: &CheckInput<'_>, reached: &Reached, p
         found.uses.push(span);
         false
     });
+    // Each name once: finding it reads the plugins' files.
+    let mut known: HashMap<(&str, &str), Option<PathBuf>> = HashMap::new();
     for used in &reached.plugins {
-        if let Some(path) = python(loader, used.kind, &used.name) {
-            found.file(&path, of_table(used.kind));
+        let path = known.entry((used.kind, &*used.name)).or_insert_with(|| python(loader, used.kind, &used.name));
+        if let Some(path) = path {
+            found.file(path, of_table(used.kind));
             found.uses.push(used.span);
         }
     }
