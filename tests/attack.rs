@@ -554,3 +554,28 @@ fn a_playbook_in_another_folder_leaves_its_folder_to_itself() {
     let there = ["relative", "sub/relative", "made", "sub/made"].map(|name| place.at(name).exists());
     assert_eq!(there, [false, true, true, false], "{}", text(&output));
 }
+
+#[test]
+fn hosts_that_go_different_ways_do_not_wait_for_each_other() {
+    let tasks = [
+        "- {debug: {msg: x}, run_once: \"{{ inventory_hostname == 'b' }}\"}",
+        "- {include_tasks: more.yml, run_once: \"{{ inventory_hostname == 'b' }}\"}",
+        "- {meta: \"{{ act }}\"}",
+        "- {action: \"{{ 'debug' if inventory_hostname == 'a' else 'add_host name=z' }}\"}",
+        "- {action: \"{{ 'nosuch' if inventory_hostname == 'a' else 'debug' }}\"}",
+    ];
+    for task in tasks {
+        let play = format!("- hosts: all\n  gather_facts: false\n  tasks:\n    {task}\n    - debug: {{msg: after}}\n");
+        let hosts = "a\nb act=noop\nc act=clear_facts\n";
+        let place = Place::new(&[("play.yml", &play), ("hosts", hosts), ("more.yml", "- debug: {msg: more}\n")]);
+        let output = Command::new("timeout")
+            .args(["60", env!("CARGO_BIN_EXE_hostctl"), "run", "-i", "hosts", "-c", "local", "play.yml"])
+            .current_dir(place.folder.path())
+            .env("HOME", place.at("home"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert_ne!(output.status.code(), Some(124), "{task} never ends: {}", text(&output));
+        assert!(text(&output).contains("after"), "{task}: {}", text(&output));
+    }
+}

@@ -170,7 +170,6 @@ impl Module for Dnf {
         summary: "Manage packages with dnf",
         aliases: &[("name", &["pkg"]), ("update_cache", &["expire-cache"]), ("use_backend", &["use"])],
         exclusive: &[&["name", "list"], &["best", "nobest"]],
-        one_of: &[&["name", "list", "update_cache", "autoremove"]],
         reads: READS,
         ..Meta::NONE
     };
