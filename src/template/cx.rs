@@ -69,6 +69,8 @@ pub struct Cx<'t> {
     pub templates: &'t Templates,
     /// Folders of the template files that are being rendered, innermost last.
     pub folders: RefCell<Vec<std::path::PathBuf>>,
+    /// The filter or lookup that is applied, for what it has to tell.
+    pub place: Cell<Option<Span>>,
     depth: Cell<usize>,
     ring: RefCell<Vec<Ring>>,
     hosts: RefCell<HashMap<Arc<str>, Rc<Env>>>,
@@ -107,6 +109,7 @@ impl<'t> Cx<'t> {
         Self {
             templates,
             folders: RefCell::default(),
+            place: Cell::default(),
             depth: Cell::new(0),
             ring: RefCell::default(),
             hosts: RefCell::default(),

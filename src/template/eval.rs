@@ -156,6 +156,7 @@ impl Ev<'_> {
                     Some(value) => self.eval(value, locals)?,
                     None => return Err(Fail::msg("a filter without a value")),
                 };
+                self.cx.place.set(self.span(expr.at));
                 self.filter(expr, value, locals)?
             }
             Op::Test { name, value, .. }
@@ -432,6 +433,7 @@ impl Ev<'_> {
             Val::Func(func) => {
                 let terms = matches!(func, Func::Global("lookup" | "query" | "q"));
                 let args = self.args_of(args, locals, terms)?;
+                self.cx.place.set(self.span(expr.at));
                 catch(self.call_func(&func, args, locals, caller).map_err(here))
             }
             Val::Loop(state) => {

@@ -122,6 +122,7 @@ mod tests {
         let told = Arc::new(Mutex::new(Vec::new()));
         let list = Arc::clone(&told);
         templates.on_warning(Box::new(move |warning| {
+            assert!(warning.code != "T0112" || warning.span().is_some(), "no place: {}", warning.message);
             list.lock().unwrap().push(format!("{} {}", warning.code, warning.registered()));
         }));
         (templates, told)

@@ -128,7 +128,12 @@ fn vault_secret(call: &Call, args: &mut Args, id_at: usize) -> R<(Secret, String
     let old = args.text(call, usize::MAX, "vaultid")?;
     if old.is_some() {
         let text = "`vaultid` is the old name of `vault_id`".to_owned();
-        call.cx().templates.deprecated(text, "Use of undocumented `vaultid`.", None, "write `vault_id`");
+        call.cx().templates.deprecated(
+            text,
+            "Use of undocumented `vaultid`.",
+            call.cx().place.get(),
+            "write `vault_id`",
+        );
     }
     let id = args.text(call, id_at, "vault_id")?.or(old).map_or_else(|| VAULT_ID.to_owned(), |id| id.to_string());
     Ok((Secret::new(&*password), id))

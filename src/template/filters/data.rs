@@ -163,7 +163,7 @@ fn no_text(call: &Call, name: &str, value: Val) -> Val {
     if !value.is_none() {
         let words = format!("The {name} filter ignored non-string input of type '{}'.", value.type_name());
         let text = format!("`{name}` leaves {} as it is", value.kind());
-        call.cx().templates.deprecated(text, &words, None, &format!("leave out `| {name}`"));
+        call.cx().templates.deprecated(text, &words, call.cx().place.get(), &format!("leave out `| {name}`"));
     }
     value
 }

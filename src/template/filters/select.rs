@@ -90,7 +90,7 @@ fn to_bool(call: &Call, value: Val, args: Args) -> R<Val> {
     let shown = if result { "True" } else { "False" };
     let words = format!("The `bool` filter coerced invalid value ({}) to {shown}.", value.type_name());
     let text = format!("`bool` makes {} of {}, which is no boolean", shown.to_lowercase(), value.kind());
-    call.cx().templates.deprecated(text, &words, None, "give it `yes`, `no`, `true`, `false`, 0 or 1");
+    call.cx().templates.deprecated(text, &words, call.cx().place.get(), "give it `yes`, `no`, `true`, `false`, 0 or 1");
     Ok(Val::from(result))
 }
 

@@ -161,7 +161,7 @@ pub fn first_found(call: &Call, terms: &[Val], args: &mut Args, with: bool) -> R
                     let (target, shown) = if splits == FILES { ("files", ",;") } else { ("paths", ",:;") };
                     let words = format!("Automatic splitting of {target} on '{shown}' is deprecated.");
                     let said = format!("one text for many {target} is deprecated");
-                    call.cx().templates.deprecated(said, &words, None, "write a list");
+                    call.cx().templates.deprecated(said, &words, call.cx().place.get(), "write a list");
                 }
                 Ok(text.split(splits).map(|part| part.trim().to_owned()).collect())
             }
