@@ -64,6 +64,9 @@ const SHOWS_ONLY: &[&str] = &[
     "yaml",
 ];
 
+/// The stdout callback that ansible-runner brings: hostctl has it, the Python file is not needed.
+const RUNNER: &str = "awx_display";
+
 /// A setting or an option that names a plugin.
 #[derive(Clone, Debug)]
 pub struct SettingUse {
@@ -215,7 +218,7 @@ fn named_by_setting(setting: &SettingUse, loader: &Loader, found: &mut Found) {
     let SettingUse { kind, name, place, told } = setting;
     let public = name.starts_with("ansible.posix.") || name.starts_with("community.general.");
     let shows = |name: &str| SHOWS_ONLY.contains(&name.rsplit('.').next().unwrap_or_default());
-    if *kind == "callback" && public && shows(name) {
+    if *kind == "callback" && (public && shows(name) || name == RUNNER) {
         return;
     }
     let Some(end) = loader.plugin(kind, name, false).filter(|end| end.python.is_some()) else { return };
