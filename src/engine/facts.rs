@@ -71,7 +71,7 @@ impl HostRun {
             context: Arc::clone(&play.context),
             handler: false,
         });
-        let round = match self.gate.turn(&self.host, position, id).await {
+        let round = match self.gate.turn(&self.host, position, id, false).await {
             Turn::Go(round) => round,
             Turn::Fail => return Flow::Failed,
             Turn::Stop => return Flow::Gone,
@@ -88,9 +88,8 @@ impl HostRun {
                 engine.states.keep_facts(&self.host, &state);
             }
         }
-        if flow == Flow::Failed {
-            self.play.host_failed(&self.host, true);
-        }
-        self.share_failure(&task, &round, &here, flow).await
+        let flow = self.count_failure(flow, &here);
+        let flow = self.share_failure(&task, &round, &here, flow).await;
+        self.unless_pardoned(flow).await
     }
 }

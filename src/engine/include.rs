@@ -201,9 +201,7 @@ impl HostRun {
             let ended = Ended { ignored: Some((false, false)), ..Ended::plain(Attempt::error(diagnostic)) };
             self.settle(task, ended, false, &counted);
         }
-        if !here.rescuable {
-            self.play.host_failed(&self.host, !here.cleans);
-        }
+        let flow = self.count_failure(Flow::Failed, here);
         {
             let state = self.play.engine.states.get(&self.host);
             let mut state = lock(&state);
@@ -214,7 +212,7 @@ impl HostRun {
         // With `run_once` the others go on.
         round.finish(false);
         // In the order of those whose include is there: what failed first, then who goes through what.
-        let flow = self.share_failure(task, round, here, Flow::Failed).await;
+        let flow = self.share_failure(task, round, here, flow).await;
         let parts = self.agree(task, parts, share).await;
         if here.rescuable && flow == Flow::Failed {
             self.go_through(task, parts, position, here).await;
@@ -365,10 +363,7 @@ impl HostRun {
 
     pub(super) fn settle_include(&self, task: &Arc<Task>, attempt: Attempt, items: Option<usize>, here: &Here) -> Flow {
         let flow = self.settle(task, Ended { items, ..Ended::plain(attempt) }, false, here);
-        if flow == Flow::Failed && !here.rescuable {
-            self.play.host_failed(&self.host, !here.cleans);
-        }
-        flow
+        self.count_failure(flow, here)
     }
 
     fn load(

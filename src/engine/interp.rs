@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::sync::mpsc;
+
 use super::conditions::selected_by_tags;
 use super::play::PlayRun;
 use super::result::Attempt;
@@ -45,28 +47,29 @@ pub(super) struct HostRun {
     pub play: Arc<PlayRun>,
     pub gate: Arc<Gate>,
     pub host: Arc<str>,
+    /// Told when the host is out of reach and may be let go on later.
+    parked: mpsc::UnboundedSender<()>,
 }
 
 type Walk<'a> = Pin<Box<dyn Future<Output = Flow> + Send + 'a>>;
 
 impl HostRun {
-    pub(super) fn new(play: Arc<PlayRun>, gate: Arc<Gate>, host: Arc<str>) -> Self {
-        Self { play, gate, host }
+    pub(super) fn new(play: Arc<PlayRun>, gate: Arc<Gate>, host: Arc<str>, parked: mpsc::UnboundedSender<()>) -> Self {
+        Self { play, gate, host, parked }
     }
 
     /// Runs the whole play for this host.
     pub(super) async fn run_play(self) {
         let flow = self.sections().await;
-        if matches!(flow, Flow::Failed | Flow::FailedTwice) {
+        {
             let state = self.play.engine.states.get(&self.host);
             let mut state = lock(&state);
-            if state.out.is_none() {
+            // `meta: clear_host_errors` may have taken the failure back; one that was on its way out when the play was
+            // ended stays.
+            let failed = matches!(flow, Flow::Failed | Flow::FailedTwice) && !state.cleared;
+            if (failed || state.failing) && !matches!(state.out, Some(Out::Failed | Out::Unreachable)) {
                 state.out = Some(Out::Failed);
-            }
-        } else {
-            let state = self.play.engine.states.get(&self.host);
-            let mut state = lock(&state);
-            if state.condemned && state.out.is_none() {
+            } else if state.condemned && state.out.is_none() {
                 state.out = Some(Out::Failed);
                 state.condemned_in = Some(self.play.engine.batches.load(Ordering::SeqCst));
             }
@@ -194,7 +197,6 @@ impl HostRun {
             return flow;
         }
         let state = self.play.engine.states.get(&self.host);
-        lock(&state).cleared = false;
         match self.items(&block.always, &position.child(2), here).await {
             Flow::Next if flow == Flow::Failed && lock(&state).cleared => Flow::Next,
             Flow::Next => flow,
@@ -248,7 +250,8 @@ impl HostRun {
             if self.out() {
                 return Flow::Gone;
             }
-            let round = match self.gate.turn(&self.host, position, task.id).await {
+            let meta = task.action.is_module("meta");
+            let round = match self.gate.turn(&self.host, position, task.id, meta).await {
                 Turn::Go(round) => round,
                 Turn::Fail => return self.failed_with_others(true),
                 Turn::Stop => return Flow::Gone,
@@ -270,13 +273,13 @@ impl HostRun {
             let task = resolved.as_ref().unwrap_or(task);
             match &task.action {
                 Action::Module(module) if module.entry.meta.name == "meta" => {
-                    self.meta(task, module, &round, position, here).await
+                    let flow = self.meta(task, module, &round, position, here).await;
+                    self.gate.meta_over(&self.host, false);
+                    flow
                 }
                 Action::Module(module) => {
                     let flow = self.run_module(task, module, &round, here).await;
-                    if flow == Flow::Failed && !here.rescuable {
-                        self.play.host_failed(&self.host, !here.cleans);
-                    }
+                    let flow = self.count_failure(flow, here);
                     let flow = self.share_failure(task, &round, here, flow).await;
                     self.unless_pardoned(flow).await
                 }
@@ -305,10 +308,26 @@ impl HostRun {
     }
 
     /// A host that cannot be reached may be let go on.
-    async fn unless_pardoned(&self, flow: Flow) -> Flow {
-        let unreachable = lock(&self.play.engine.states.get(&self.host)).out == Some(Out::Unreachable);
-        let goes_on = flow == Flow::Gone && unreachable && self.gate.park(&self.host).await && !self.out();
+    pub(super) async fn unless_pardoned(&self, flow: Flow) -> Flow {
+        if flow != Flow::Gone {
+            return flow;
+        }
+        // With `host_pinned` another host may begin meanwhile.
+        let _ = self.parked.send(());
+        let goes_on = self.gate.park(&self.host, || !self.out()).await && !self.out();
         if goes_on { Flow::Next } else { flow }
+    }
+
+    /// A failure that no rescue takes is the host's own, but not if the play was ended while its task ran.
+    pub(super) fn count_failure(&self, flow: Flow, here: &Here) -> Flow {
+        if flow != Flow::Failed || here.rescuable {
+            return flow;
+        }
+        if self.gate.is_ended() {
+            return Flow::Gone;
+        }
+        self.play.host_failed(&self.host, !here.cleans);
+        flow
     }
 
     /// With `any_errors_fatal` all hosts fail with one, each in its own blocks.
@@ -321,7 +340,9 @@ impl HostRun {
     /// Another host's failure is this one's too, and a rescue does not take it back: the host misses later plays.
     pub(super) fn failed_with_others(&self, failed: bool) -> Flow {
         if failed {
-            lock(&self.play.engine.states.get(&self.host)).condemned = true;
+            let state = self.play.engine.states.get(&self.host);
+            let mut state = lock(&state);
+            (state.condemned, state.cleared) = (true, false);
             Flow::Failed
         } else {
             Flow::Next

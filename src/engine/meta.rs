@@ -86,11 +86,11 @@ impl HostRun {
             }
             "end_play" => {
                 self.play.ended.store(true, Ordering::SeqCst);
-                self.gate.stop();
+                self.gate.end();
                 return Flow::Gone;
             }
             "end_batch" => {
-                self.gate.stop();
+                self.gate.end();
                 return Flow::Gone;
             }
             "end_role" => return Flow::EndRole,
@@ -116,7 +116,10 @@ impl HostRun {
                 *lock(&self.play.magic_cache) = None;
                 self.gate.pardon();
             }
-            "reset_connection" => engine.targets.reset(&self.host).await,
+            "reset_connection" => {
+                self.gate.meta_over(&self.host, true);
+                engine.targets.reset(&self.host).await;
+            }
             "refresh_inventory" => {
                 if let Err(diagnostic) = engine.hosts.refresh() {
                     return self.settle_include(task, Attempt::error(diagnostic), None, here);

@@ -114,6 +114,7 @@ impl PlayRun {
                 state.out = None;
             }
             state.failing = false;
+            state.cleared = false;
             state.dropped = false;
             state.notified.clear();
             state.pending.clear();
@@ -165,7 +166,7 @@ impl PlayRun {
             listed: shown.clone(),
             hosts: order_hosts(shown, order.as_deref(), keywords.get("order"))?,
             batch: Mutex::default(),
-            gate: Mutex::new(Arc::new(Gate::new(true, &[]))),
+            gate: Mutex::new(Arc::new(Gate::new(&[]))),
             builtin: builtin_layer(),
             role_exports,
             records: Mutex::default(),
@@ -242,21 +243,26 @@ impl PlayRun {
                 state.dropped = false;
             }
             lock(&self.failed).clear();
-            let gate = Arc::new(Gate::new(strategy.in_step(), &batch));
+            // With `host_pinned` a host begins its play once it can go through it beside the others.
+            let room = if strategy == Strategy::HostPinned { self.engine.options.forks.max(1) } else { batch.len() };
+            let gate = Arc::new(if strategy.in_step() { Gate::new(&batch) } else { Gate::free(&batch, room) });
             *lock(&self.gate) = Arc::clone(&gate);
             self.load_vars_files(&batch);
             let mut tasks = tokio::task::JoinSet::new();
-            // With `host_pinned` a host begins its play once it can go through it beside the others.
-            let room = if strategy == Strategy::HostPinned { self.engine.options.forks.max(1) } else { batch.len() };
             let mut waiting = batch.iter();
-            let next = |host: &Arc<str>| HostRun::new(Arc::clone(self), Arc::clone(&gate), Arc::clone(host));
+            let (parked, mut out_of_reach) = tokio::sync::mpsc::unbounded_channel();
+            let next = |host: &Arc<str>| {
+                gate.begin(host);
+                HostRun::new(Arc::clone(self), Arc::clone(&gate), Arc::clone(host), parked.clone()).run_play()
+            };
             for host in waiting.by_ref().take(room) {
-                tasks.spawn(next(host).run_play());
+                tasks.spawn(next(host));
             }
             loop {
                 tokio::select! {
+                    Some(()) = out_of_reach.recv() => drop(waiting.next().map(|host| tasks.spawn(next(host)))),
                     ended = tasks.join_next() => match ended {
-                        Some(Ok(())) => drop(waiting.next().map(|host| tasks.spawn(next(host).run_play()))),
+                        Some(Ok(())) => drop(waiting.next().map(|host| tasks.spawn(next(host)))),
                         Some(Err(error)) => {
                             tasks.abort_all();
                             return Err(Diagnostic::internal(format!("a host's interpreter ended: {error}")));
@@ -373,7 +379,11 @@ impl PlayRun {
 
     /// A host failed for good: `max_fail_percentage` may end the play.
     pub(super) fn host_failed(&self, host: &Arc<str>, counts: bool) {
-        lock(&self.engine.states.get(host)).failing = true;
+        {
+            let state = self.engine.states.get(host);
+            let mut state = lock(&state);
+            (state.failing, state.cleared) = (true, false);
+        }
         *lock(&self.magic_cache) = None;
         // A host that still has handlers or an `always` to run is not counted, as with Ansible.
         if !counts || self.force_handlers || self.free {
