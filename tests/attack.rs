@@ -481,6 +481,21 @@ fn runs_at_once_and_hosts_at_once_lose_nothing() {
 }
 
 #[test]
+fn no_host_runs_what_stands_before_the_task_to_start_at() {
+    let before: String =
+        (0..100).map(|number| format!("    - {{name: 'before {number} {{{{ n }}}}', ping: }}\n")).collect();
+    let play = format!(
+        "- hosts: all\n  gather_facts: false\n  vars: {{n: 1}}\n  tasks:\n{before}    - {{name: start, ping: }}\n"
+    );
+    let place = Place::new(&[("play.yml", &play)]);
+    let hosts: Vec<String> = (0..30).map(|number| format!("h{number}")).collect();
+    let inventory = hosts.join(",");
+    let shown =
+        text(&place.run(&["run", "-i", &inventory, "--connection", "local", "--start-at-task", "start", "play.yml"]));
+    assert_eq!(shown.matches("ok=1 ").count(), 30, "{shown}");
+}
+
+#[test]
 fn runs_that_edit_one_file_lose_nothing() {
     let inserted = r"
 - hosts: all

@@ -36,7 +36,7 @@ impl HostRun {
         };
         let options = &engine.options;
         let by_tags = crate::playbook::selected(&["always"], &options.tags, &options.skip_tags);
-        if !run || !by_tags || !engine.started.load(std::sync::atomic::Ordering::SeqCst) {
+        if !run || !by_tags || !self.started.load(std::sync::atomic::Ordering::SeqCst) {
             return Flow::Next;
         }
         let Some(entry) = crate::modules::find("setup") else { return Flow::Next };

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 
@@ -49,13 +49,21 @@ pub(super) struct HostRun {
     pub host: Arc<str>,
     /// Told when the host is out of reach and may be let go on later.
     parked: mpsc::UnboundedSender<()>,
+    /// Past the task of `--start-at-task`, each host for itself.
+    pub started: AtomicBool,
 }
 
 type Walk<'a> = Pin<Box<dyn Future<Output = Flow> + Send + 'a>>;
 
 impl HostRun {
-    pub(super) fn new(play: Arc<PlayRun>, gate: Arc<Gate>, host: Arc<str>, parked: mpsc::UnboundedSender<()>) -> Self {
-        Self { play, gate, host, parked }
+    pub(super) fn new(
+        play: Arc<PlayRun>,
+        gate: Arc<Gate>,
+        host: Arc<str>,
+        parked: mpsc::UnboundedSender<()>,
+        started: bool,
+    ) -> Self {
+        Self { play, gate, host, parked, started: AtomicBool::new(started) }
     }
 
     /// Runs the whole play for this host.
@@ -244,8 +252,13 @@ impl HostRun {
     /// One task: its turn, then its work. Includes go on into what they include.
     fn task<'a>(&'a self, task: &'a Arc<Task>, position: &'a Position, here: &'a Here) -> Walk<'a> {
         Box::pin(async move {
+            let begun = self.started.load(Ordering::SeqCst);
             if !selected_by_tags(self, task, here) || !self.started(task, here) {
                 return Flow::Next;
+            }
+            // The play that begins in its middle has facts all the same. No rescue takes what fails there.
+            if !begun && self.gather(&Position(vec![0])).await != Flow::Next {
+                return Flow::Gone;
             }
             if self.out() {
                 return Flow::Gone;
@@ -353,7 +366,7 @@ impl HostRun {
     fn started(&self, task: &Arc<Task>, here: &Here) -> bool {
         let engine = &self.play.engine;
         let Some(wanted) = &engine.options.start_at_task else { return true };
-        if engine.started.load(Ordering::SeqCst) {
+        if self.started.load(Ordering::SeqCst) {
             return true;
         }
         let name = self.task_name(task, here);
@@ -364,6 +377,8 @@ impl HostRun {
         let matches =
             super::conditions::wildcard(wanted, &name) || super::conditions::wildcard(wanted, &full) || at(wanted);
         if matches {
+            self.started.store(true, Ordering::SeqCst);
+            // For the batches and plays after this one.
             engine.started.store(true, Ordering::SeqCst);
         }
         matches

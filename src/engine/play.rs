@@ -222,9 +222,10 @@ impl PlayRun {
             let mut tasks = tokio::task::JoinSet::new();
             let mut waiting = batch.iter();
             let (parked, mut out_of_reach) = tokio::sync::mpsc::unbounded_channel();
+            let started = self.engine.started.load(Ordering::SeqCst);
             let next = |host: &Arc<str>| {
                 gate.begin(host);
-                HostRun::new(Arc::clone(self), Arc::clone(&gate), Arc::clone(host), parked.clone()).run_play()
+                HostRun::new(Arc::clone(self), Arc::clone(&gate), Arc::clone(host), parked.clone(), started).run_play()
             };
             for host in waiting.by_ref().take(room) {
                 tasks.spawn(next(host));
