@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError};
 use super::loader::{Loader, clean};
 use super::{library, routing};
 use crate::template::PluginEnd;
+use library::entries_below;
 
 /// A kind of plugin.
 #[derive(Debug)]
@@ -130,15 +131,7 @@ fn as_keyword(text: &str, name: &str) -> bool {
 
 /// The Python files in a folder, and for a folder of the search path in those two levels below it.
 fn files(dir: &Path, kind: &'static str, beside: Option<&Path>, depth: usize, out: &mut Vec<PythonFile>) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.sort();
-    let mut folders = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            folders.push(path);
-            continue;
-        }
+    for path in entries_below(dir, depth) {
         let Some(name) = path.file_stem().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
         if name == "__init__" || path.extension().is_none_or(|ending| ending != "py") || !path.is_file() {
             continue;
@@ -147,9 +140,6 @@ fn files(dir: &Path, kind: &'static str, beside: Option<&Path>, depth: usize, ou
         let bytes = if reads { crate::diag::read::read_source(&path).unwrap_or_default() } else { Vec::new() };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         out.push(PythonFile { kind, path: clean(&path), name, text, beside: beside.map(Path::to_path_buf) });
-    }
-    for folder in folders.iter().filter(|_| depth > 0) {
-        files(folder, kind, beside, depth - 1, out);
     }
 }
 

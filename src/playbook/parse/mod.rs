@@ -9,6 +9,7 @@ mod items;
 mod play;
 mod words;
 
+pub use items::NO_TASK_LIST;
 pub(super) use items::RoleRequest;
 pub(super) use play::{literal_names, playbook_dir};
 
