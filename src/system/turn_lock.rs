@@ -111,7 +111,7 @@ fn open(folder: &Path, path: &Path) -> Option<File> {
         let _ = std::fs::DirBuilder::new().mode(0o700).create(folder);
         let meta = std::fs::symlink_metadata(folder);
         match &meta {
-            Ok(meta) if meta.is_dir() && meta.uid() == own && meta.mode() & 0o077 == 0 => {}
+            Ok(meta) if meta.is_dir() && meta.uid() == own && meta.mode() & 0o7777 == 0o700 => {}
             Ok(_) => return None,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(_) => return None,
