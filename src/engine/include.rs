@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::heard::hearing_now;
 use super::interp::{Flow, Here, HostRun};
 use super::play::Included;
 use super::result::Attempt;
@@ -102,7 +103,7 @@ impl HostRun {
             }
         };
         if rounds.is_empty() {
-            let attempt = super::loops::loop_attempt(&[]);
+            let attempt = super::loops::loop_attempt(&mut []);
             return self.settle_shared(task, attempt, Some(0), round, here).await;
         }
         let looped = rounds.iter().any(Option::is_some);
@@ -110,14 +111,17 @@ impl HostRun {
         let mut skipped = None;
         let mut items = Vec::new();
         let mut missing = Vec::new();
+        let mut warnings = Vec::new();
         for layer in rounds {
             let scope = match &layer {
                 Some(layer) => scope.with(layer.clone()),
                 None => scope.clone(),
             };
-            match self.when(task, &scope) {
+            let (verdict, mut heard) = hearing_now(|| self.when(task, &scope));
+            match verdict {
                 Ok(Ok(())) => {}
                 Ok(Err(condition)) => {
+                    warnings.extend(heard);
                     if let Some(layer) = &layer {
                         items.push(self.skipped_item(task, &condition, layer, &scope));
                     }
@@ -125,12 +129,16 @@ impl HostRun {
                     continue;
                 }
                 Err(diagnostic) => {
-                    return self.settle_shared(task, Attempt::error(diagnostic), None, round, here).await;
+                    let failed = Attempt::error(diagnostic).with_heard(heard);
+                    return self.settle_shared(task, failed, None, round, here).await;
                 }
             }
-            match self.load(task, include, &scope) {
+            let (loaded, more) = hearing_now(|| self.load(task, include, &scope));
+            heard.extend(more);
+            match loaded {
                 Ok((name, included)) => {
-                    let told = self.told(include, &name, &scope);
+                    // What its arguments warn of is known already.
+                    let (told, _) = hearing_now(|| self.told(include, &name, &scope));
                     let key = match round.hosts.len() {
                         0 | 1 => String::new(),
                         _ => {
@@ -143,7 +151,7 @@ impl HostRun {
                         done.result.shift_remove(&crate::value::StrKey("changed"));
                         add_item(&mut done, layer);
                     }
-                    items.push(done);
+                    items.push(done.with_heard(heard));
                     let label = layer.as_ref().map(|_| self.item_label(task, &scope));
                     let file = match &included {
                         Included::Tasks(items) => self.file_of(items),
@@ -152,7 +160,8 @@ impl HostRun {
                     parts.push((Brought { key, name: file.unwrap_or(name), label, included }, layer));
                 }
                 Err(Unloaded::Task(diagnostic)) => {
-                    return self.settle_shared(task, Attempt::error(diagnostic), None, round, here).await;
+                    let failed = Attempt::error(diagnostic).with_heard(heard);
+                    return self.settle_shared(task, failed, None, round, here).await;
                 }
                 Err(Unloaded::Missing(diagnostic)) => missing.push(diagnostic),
                 Err(Unloaded::Wrong(diagnostic)) => {
@@ -165,10 +174,11 @@ impl HostRun {
         }
         let mut attempt = match (looped, items.pop(), skipped) {
             (false, Some(done), _) => done,
-            (false, None, condition) => Attempt::skipped(condition.unwrap_or_default()),
+            (false, None, condition) => Attempt::skipped(condition.unwrap_or_default()).with_heard(warnings),
             (true, last, _) => {
                 items.extend(last);
-                super::loops::loop_attempt(&items)
+                items.iter().for_each(|item| self.tell_heard(item, false));
+                super::loops::loop_attempt(&mut items)
             }
         };
         attempt.seconds = started.elapsed().as_secs_f64();
@@ -379,7 +389,13 @@ impl HostRun {
         let text = |name: &str| -> Result<Option<String>> {
             match include.args.get(name) {
                 Some((_, node)) => {
-                    let value = templates.render(node, scope)?;
+                    let value = templates.render(node, scope).map_err(|error| {
+                        let (full, shown) = match include.kind {
+                            IncludeKind::Tasks => ("ansible.builtin.include_tasks", "_raw_params"),
+                            IncludeKind::Role => ("ansible.builtin.include_role", name),
+                        };
+                        super::arguments::finalizing(full, shown, node, error)
+                    })?;
                     Ok((!crate::template::is_omit(&value) && value != Value::Null).then(|| python_str(&value)))
                 }
                 None => Ok(None),

@@ -12,7 +12,7 @@ use super::inputs::Take;
 use super::interp::HostRun;
 use super::result::Attempt;
 use crate::diag::{Diagnostic, Result};
-use crate::event::{EventKind, Progress, Stream, TaskId};
+use crate::event::{EventKind, Progress, Status, Stream, TaskId};
 use crate::modules::{Call, Failure, ModuleEntry, RunsOn};
 use crate::playbook::{ModuleUse, Task};
 use crate::secret::Secret;
@@ -145,6 +145,12 @@ impl HostRun {
                 Attempt::from_failure(failure)
             }
         };
+        if attempt.status != Status::Unreachable {
+            for (name, warning) in crate::modules::deprecated_arguments(module.entry, &args) {
+                let place = places.get(&*name).map(|(place, _)| *place);
+                super::heard::hear(warning.with_label_opt(place, "deprecated"));
+            }
+        }
         if let Some((job, call)) = job.filter(|(job, _)| job.poll > 0.0 && !attempt.failed()) {
             attempt = self.wait_for_job(task.id, job, attempt, &call, &spec).await;
         }

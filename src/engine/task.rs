@@ -241,6 +241,11 @@ impl HostRun {
                 let mut attempt = self.unless_skipped(task, diagnostic, &scope);
                 if attempt.failed() && !undefined {
                     attempt.result.shift_remove(&StrKey("changed"));
+                    // It went wrong before the task did.
+                    let said = attempt.result.get(&StrKey("msg")).and_then(Value::as_str);
+                    if let Some(said) = said.and_then(|said| said.strip_prefix("Task failed: ")).map(str::to_owned) {
+                        insert(&mut attempt.result, "msg", said);
+                    }
                 }
                 return Ended::plain(attempt);
             }
@@ -248,10 +253,7 @@ impl HostRun {
         let Some(looped) = looped else {
             let mut notify = Vec::new();
             let scope = self.delegated(task, scope);
-            let (no_log, attempt) = match self.no_log(task, &scope) {
-                Ok(no_log) => (no_log, self.item(task, module, &scope, no_log, &mut notify).await),
-                Err(diagnostic) => (true, self.unless_skipped(task, diagnostic, &scope)),
-            };
+            let (no_log, attempt) = self.logged_item(task, module, &scope, &mut notify).await;
             self.apply(task, &attempt, &scope);
             drop(scope);
             return Ended { notify, no_log, ..Ended::plain(attempt) };
@@ -283,10 +285,7 @@ impl HostRun {
             let scope = base.with(layer);
             let started = Instant::now();
             let scope = self.delegated(task, scope);
-            let (no_log, mut attempt) = match self.no_log(task, &scope) {
-                Ok(no_log) => (no_log, self.item(task, module, &scope, no_log, &mut notify).await),
-                Err(diagnostic) => (true, self.unless_skipped(task, diagnostic, &scope)),
-            };
+            let (no_log, mut attempt) = self.logged_item(task, module, &scope, &mut notify).await;
             any_no_log |= no_log;
             attempt.seconds = started.elapsed().as_secs_f64();
             insert(&mut attempt.result, &looped.var, item.clone());
@@ -334,6 +333,7 @@ impl HostRun {
             all_ignored.1 &= ignored || !gone;
             let mut done = attempt.done(task, ignored, no_log);
             done.delegate = self.delegate_label(task, &scope);
+            self.tell_heard(&attempt, no_log);
             self.emit(EventKind::ItemDone { task: task.id, label, done });
             if !no_log {
                 self.warn_all(task, &attempt);
@@ -356,8 +356,36 @@ impl HostRun {
             attempt.result.shift_remove(&StrKey("changed"));
             return Ended { no_log: any_no_log, ..Ended::plain(attempt) };
         }
-        let attempt = loop_attempt(&attempts);
+        let attempt = loop_attempt(&mut attempts);
         Ended { items: Some(count), notify, ignored: Some(all_ignored), no_log: any_no_log, ..Ended::plain(attempt) }
+    }
+
+    /// A task's call, or one of a loop, with what was warned of meanwhile; and whether it is shown.
+    async fn logged_item(
+        &self,
+        task: &Arc<Task>,
+        module: &ModuleUse,
+        scope: &Scope,
+        notify: &mut Vec<String>,
+    ) -> (bool, Attempt) {
+        let work = async {
+            match self.no_log(task, scope) {
+                Ok(no_log) => (no_log, self.item(task, module, scope, no_log, notify).await),
+                Err(diagnostic) => (true, self.unless_skipped(task, diagnostic, scope)),
+            }
+        };
+        let ((no_log, mut attempt), warnings) = super::heard::hearing(work).await;
+        attempt.heard(warnings);
+        (no_log, attempt)
+    }
+
+    /// Shows what was warned of on the controller while a task ran.
+    pub(super) fn tell_heard(&self, attempt: &Attempt, no_log: bool) {
+        for warning in attempt.heard.iter().filter(|_| !no_log && !attempt.hidden) {
+            if !warning.is_deprecation() || self.play.engine.templates.tells_deprecations() {
+                self.play.engine.warn_once(None, warning.clone());
+            }
+        }
     }
 
     /// `no_log` of a task or item.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::diag::{Diagnostic, Kind, Result, SourceFile, SourceMap, Span};
+use crate::diag::{Deprecation, Diagnostic, Kind, Origin, Result, SourceFile, SourceMap, Span};
 use crate::value::{Key, Map, Value, python_str};
 use crate::vars::Scope;
 use crate::yaml::Node;
@@ -140,6 +140,17 @@ impl Cache {
     }
 }
 
+/// What ansible-core says when it tells of `play_hosts`.
+const PLAY_HOSTS_HELP: Option<&str> = Some("Use `ansible_play_batch` instead.");
+
+/// Where a deprecated thing is, for us and for ansible-core, and what ansible-core says that helps.
+#[derive(Default)]
+pub(super) struct Told<'h> {
+    pub place: Option<Span>,
+    pub origin: Option<Origin>,
+    pub help: Option<&'h str>,
+}
+
 /// Takes what templates warn of.
 pub type Warned = Box<dyn Fn(Diagnostic) + Send + Sync>;
 
@@ -198,18 +209,24 @@ impl Templates {
     }
 
     /// Warns of what ansible-core calls deprecated, in its words; `text` is ours.
-    pub(super) fn deprecated(&self, text: String, words: &str, place: Option<Span>, hint: &str) {
-        if self.deprecations {
-            let warning = Diagnostic::deprecated("T0112", Kind::Template, text, words);
-            self.warn(warning.with_label_opt(place, "deprecated").with_hint(hint));
-        }
+    pub(super) fn deprecated(&self, text: String, words: Deprecation, told: Told, hint: &str) {
+        let warning = Diagnostic::of_deprecation("T0112", Kind::Template, text, words);
+        self.warn(warning.with_label_opt(told.place, "deprecated").with_hint(hint).about(told.origin, told.help));
     }
 
     /// Warns of a condition in braces.
     pub(super) fn deprecated_braces(&self, place: Span) {
-        if self.deprecations {
-            self.warn(super::condition_in_braces(Some(place)));
-        }
+        self.warn(super::condition_in_braces(Some(place)));
+    }
+
+    /// Warns of the variable `play_hosts`, used there.
+    pub(super) fn deprecated_play_hosts(&self, place: Option<Span>, origin: Option<Origin>) {
+        self.warn(super::names::play_hosts().with_label_opt(place, "deprecated").about(origin, PLAY_HOSTS_HELP));
+    }
+
+    /// True if a person is told what is deprecated (`DEPRECATION_WARNINGS`); results hold it anyway.
+    pub fn tells_deprecations(&self) -> bool {
+        self.deprecations
     }
 
     /// True if a condition need not be a boolean.
@@ -289,15 +306,18 @@ impl Templates {
         condition::holds(&cx, node, &Env::new(scope)).map_err(|fail| {
             let undefined = matches!(fail, Fail::Undef(_));
             let mut diag = Self::finish(&cx, fail, node.place());
+            let item = Origin::At(cx.condition.get().unwrap_or(node.place()));
             if undefined {
-                diag = diag.within("Error while evaluating conditional: ");
+                return diag.within_at("Error while evaluating conditional: ", item);
             }
-            if let Some(words) = &mut diag.registered {
-                for start in ["Error rendering", "Syntax error in"] {
-                    if let Some(rest) = words.strip_prefix(&format!("{start} template")) {
-                        *words = format!("{start} expression{rest}");
-                        break;
-                    }
+            if diag.code == "T0106" {
+                return diag.about(Some(item), Some(condition::MAY_BE_ALLOWED));
+            }
+            for start in ["Error rendering", "Syntax error in"] {
+                if let Some(rest) = diag.registered().strip_prefix(&format!("{start} template")) {
+                    let (words, home) = (format!("{start} expression{rest}"), diag.origin());
+                    diag = diag.with_registered(words).about(home, None);
+                    break;
                 }
             }
             diag
@@ -377,7 +397,11 @@ impl Templates {
     }
 
     fn finish(cx: &Cx, fail: Fail, place: Span) -> Diagnostic {
-        let diag = cx.diagnostic(fail);
+        let home = match &fail {
+            Fail::Undef(undef) => undef.home,
+            Fail::Diag(diag) => diag.origin(),
+        };
+        let diag = cx.diagnostic(fail).about(Some(home.unwrap_or(Origin::At(place))), None);
         if diag.labels.is_empty() { diag.with_label(place, "") } else { diag }
     }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::engine::Templates;
 use super::fail::{Fail, R};
-use crate::diag::{Diagnostic, Kind};
+use crate::diag::{Deprecation, Diagnostic, Kind};
 
 /// What a plugin's name leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct PluginEnd {
     /// Why it is gone, in Ansible's words.
     pub removed: Option<String>,
     /// What is said of deprecated names on the way.
-    pub deprecated: Vec<String>,
+    pub deprecated: Vec<Deprecation>,
 }
 
 /// Finds what a kind (`filter`, `test`, `lookup`) and a name lead to.
@@ -48,6 +48,13 @@ pub(super) fn unknown(kind: &str, name: &str) -> Diagnostic {
         _ => problem.with_nearest(name, super::lookups::NAMES.iter().copied()),
     }
     .with_hint_else(format!("`hostctl explain {code}` says which are known"))
+}
+
+/// The warning of the variable `play_hosts`.
+pub fn play_hosts() -> Diagnostic {
+    let words = "The `play_hosts` magic variable is deprecated.";
+    Diagnostic::deprecated("T0112", Kind::Source, "the variable `play_hosts` is deprecated", words)
+        .with_hint("use `ansible_play_batch`")
 }
 
 impl Templates {
@@ -82,7 +89,8 @@ impl Templates {
             return Ok(None);
         }
         for said in end.deprecated {
-            self.warn(Diagnostic::new("P0309", Kind::Template, said));
+            let text = said.text();
+            self.warn(Diagnostic::of_deprecation("P0309", Kind::Template, text, said));
         }
         Ok(Some(super::eval::short(&end.name).to_owned()))
     }
@@ -129,7 +137,7 @@ mod tests {
             let to = |name: &str| PluginEnd { name: format!("ansible.builtin.{name}"), ..PluginEnd::default() };
             Some(match (kind, name) {
                 ("filter", "ns.col.loud") => to("upper"),
-                ("filter", "ns.col.old") => PluginEnd { deprecated: vec!["use lower".to_owned()], ..to("lower") },
+                ("filter", "ns.col.old") => PluginEnd { deprecated: vec![Deprecation::core("use lower", "3")], ..to("lower") },
                 ("filter", "ns.col.gone") => PluginEnd { removed: Some("use upper".to_owned()), ..to("none") },
                 ("test", "ns.col.like") => to("match"),
                 ("lookup", "ns.col.home") => to("env"),
@@ -184,8 +192,8 @@ mod tests {
             );
         };
         check("{{ 'yes' | bool }}{{ 0 | bool }}{{ true | bool }}{{ 'OFF' | bool }}", "");
-        check("{{ 'maybe' | bool }}", "T0112 The `bool` filter coerced invalid value (str) to False.");
-        check("{{ 1.0 | bool }}", "T0112 The `bool` filter coerced invalid value (float) to True.");
+        check("{{ 'maybe' | bool }}", "T0112 The `bool` filter coerced invalid value 'maybe' (str) to False.");
+        check("{{ 1.0 | bool }}", "T0112 The `bool` filter coerced invalid value 1.0 (float) to True.");
         check("{{ [1] | from_yaml }}", "T0112 The from_yaml filter ignored non-string input of type 'list'.");
         check("{{ none | from_yaml }}{{ '1' | from_yaml }}", "");
         check(

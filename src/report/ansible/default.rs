@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::display::{AnsibleOptions, Display, Tone};
 use super::result::{is_action, short, task_path, truthy};
 use super::{diff, dump, message};
-use crate::diag::{Diagnostic, SourceMap, Span};
+use crate::diag::{SourceMap, Span};
 use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId, Trouble};
 use crate::value::{Map, StrKey, Value};
 
@@ -431,15 +431,6 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
         }
     }
 
-    fn told(&mut self, lead: &str, wrong: &Diagnostic, sources: &SourceMap) {
-        let text = message::diagnostic(lead, wrong, sources);
-        if !self.display.first(&text) {
-            return;
-        }
-        let paint = if lead == "ERROR" { Tone::Error } else { Tone::Warning };
-        let text = self.display.painted(&text, Some(paint));
-        self.display.write_err(&text);
-    }
 }
 
 impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
@@ -537,12 +528,12 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                 self.tell_line(host, &format!("<{host}> {text}"), Tone::Debug, false);
             }
             EventKind::Warning { diagnostic } if self.options.warnings => {
-                self.told(diagnostic.lead(), diagnostic, sources);
+                self.display.diagnostic(diagnostic.lead(), diagnostic, sources);
             }
             EventKind::Error { diagnostic } => {
                 // What is wrong with the run, not with a host, ends it without a recap.
                 self.gave_up |= event.host.is_none();
-                self.told("ERROR", diagnostic, sources);
+                self.display.diagnostic("ERROR", diagnostic, sources);
             }
             EventKind::Recap { stats } => {
                 self.flush();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::diag::{Diagnostic, Kind, SourceMap, Span};
+use crate::diag::{Diagnostic, Kind, Link, Origin, SourceMap, Span, brief};
 use crate::event::{Done, JobState};
 use crate::value::{StrKey, python_str};
 
@@ -50,6 +50,54 @@ pub(super) fn origin(span: Span, sources: &SourceMap) -> Option<String> {
     Some(text)
 }
 
+/// What a link is about, as it is shown.
+fn shown(about: Option<Origin>, sources: &SourceMap) -> Option<String> {
+    match about? {
+        Origin::At(span) => origin(span, sources),
+        Origin::In(file) => {
+            let file = sources.file(file)?;
+            let path = file.path.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+            Some(format!("Origin: {}", path.map_or_else(|| file.name.clone(), |path| path.display().to_string())))
+        }
+    }
+}
+
+/// A chain of messages; those about the same are told as one.
+fn chain(links: &[Link], sources: &SourceMap) -> String {
+    let places: Vec<Option<String>> = links.iter().map(|link| shown(link.origin, sources)).collect();
+    let mut parts = Vec::new();
+    let mut at = 0;
+    while at < links.len() {
+        let (place, help) = (&places[at], &links[at].help);
+        let joins = |next: &usize| {
+            let told = (&places[*next], &links[*next].help);
+            told == (&None, &None) || told == (place, help)
+        };
+        let end = at + 1 + (at + 1..links.len()).take_while(joins).count();
+        let mut text = brief(&links[at..end]);
+        if end < links.len() && !text.ends_with(['.', '!', '?']) {
+            text.push('.');
+        }
+        match (place, help) {
+            (None, Some(help)) if !text.contains('\n') && !help.contains('\n') => text = format!("{text} {help}"),
+            (place, help) => {
+                for (lead, more) in [("\n", place), ("\n\n", help)] {
+                    if let Some(more) = more {
+                        text.push_str(lead);
+                        text.push_str(more);
+                    }
+                }
+            }
+        }
+        parts.push(text);
+        at = end;
+    }
+    if parts.len() > 1 {
+        parts[0] = format!("{}\n\n{}", brief(links), parts[0]);
+    }
+    parts.join("\n\n<<< caused by >>>\n\n")
+}
+
 /// A text with the empty line that follows one of several lines.
 fn spaced(text: &str) -> String {
     let text = text.trim();
@@ -79,12 +127,16 @@ pub(super) fn diagnostic(lead: &str, diagnostic: &Diagnostic, sources: &SourceMa
 
 /// A warning in Ansible's words, if it has words for it.
 pub fn ansible_warning(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String> {
-    let lead = if diagnostic.is_error() { "ERROR" } else { "WARNING" };
+    let lead = if diagnostic.is_error() { "ERROR" } else { diagnostic.lead() };
     ansible_words(diagnostic, sources).map(|text| spaced(&format!("[{lead}]: {text}")))
 }
 
 /// What Ansible says in the same case, where people look for its words.
 fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String> {
+    if diagnostic.deprecation.is_some() {
+        let text = chain(&diagnostic.chain, sources);
+        return Some(if text.is_empty() { diagnostic.registered().to_owned() } else { text });
+    }
     let name = diagnostic.message.split('`').nth(1).unwrap_or_default();
     match &*diagnostic.code {
         "I0014" => Some(format!("Could not match supplied host pattern, ignoring: {name}")),
@@ -156,6 +208,17 @@ pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, action: bool
         done.result.get(&StrKey("msg")).map(python_str).unwrap_or_default()
     };
     let own = done.diagnostic.as_ref();
+    if let Some(own) = own.filter(|own| !own.chain.is_empty() && !done.no_log) {
+        let words = own.chain_words();
+        if message == words {
+            return spaced(&format!("[ERROR]: {}", chain(&own.chain, sources)));
+        }
+        if message.strip_prefix("Task failed: ") == Some(&words) {
+            let outer = Link { words: "Task failed".to_owned(), origin: task.map(Origin::At), help: None };
+            let links: Vec<Link> = std::iter::once(outer).chain(own.chain.iter().cloned()).collect();
+            return spaced(&format!("[ERROR]: {}", chain(&links, sources)));
+        }
+    }
     let from_template = !done.no_log
         && (message.starts_with("Task failed")
             || own.is_some_and(|own| matches!(own.kind, Kind::Template | Kind::Source) || own.code.starts_with('T')));

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::diag::Deprecation;
 use crate::value::Value;
 use crate::vars::{Layer, Level};
 
 use super::super::args::{Args, Call};
-use super::super::engine::FileOptions;
+use super::super::engine::{FileOptions, Told};
 use super::super::fail::{Fail, R};
 use super::super::filters;
 use super::super::val::Val;
@@ -161,7 +162,10 @@ pub fn first_found(call: &Call, terms: &[Val], args: &mut Args, with: bool) -> R
                     let (target, shown) = if splits == FILES { ("files", ",;") } else { ("paths", ",:;") };
                     let words = format!("Automatic splitting of {target} on '{shown}' is deprecated.");
                     let said = format!("one text for many {target} is deprecated");
-                    call.cx().templates.deprecated(said, &words, call.cx().place.get(), "write a list");
+                    let help = format!("Provide a list of paths for {target} instead.");
+                    let place = call.cx().place.get();
+                    let told = Told { place, help: Some(&help), ..Told::default() };
+                    call.cx().templates.deprecated(said, Deprecation::core(words, "2.23"), told, "write a list");
                 }
                 Ok(text.split(splits).map(|part| part.trim().to_owned()).collect())
             }
