@@ -27,7 +27,7 @@ enum Unloaded {
     /// Its arguments: the task fails as any other.
     Task(Diagnostic),
     /// What it names is not there, or holds no list: the host fails.
-    Missing(Diagnostic),
+    Missing(String, Diagnostic),
     /// What it names is there, but is not written right: the run ends.
     Wrong(Diagnostic),
 }
@@ -41,14 +41,14 @@ impl From<Diagnostic> for Unloaded {
 impl Unloaded {
     /// Of what the loader says: Ansible tells files that it cannot get from those that it cannot parse. A file of tasks
     /// that is no list counts with the former, but not what such a file brings in itself.
-    fn of_file(diagnostic: Diagnostic, file: Option<&str>, sources: &SourceMap) -> Self {
+    fn of_file(diagnostic: Diagnostic, name: &str, file: Option<&str>, sources: &SourceMap) -> Self {
         let at = diagnostic.span().and_then(|span| sources.file(span.file)).and_then(|file| file.path.clone());
         let itself = file.is_some_and(|file| at.is_some_and(|at| at.file_name() == Path::new(file).file_name()));
         let no_list = itself && diagnostic.code == "P0201" && diagnostic.registered() == NO_TASK_LIST;
         if diagnostic.kind == Kind::Source && !no_list && !matches!(&*diagnostic.code, "P0401" | "P0501") {
             Self::Wrong(diagnostic)
         } else {
-            Self::Missing(diagnostic)
+            Self::Missing(name.to_owned(), diagnostic)
         }
     }
 }
@@ -163,14 +163,14 @@ impl HostRun {
                     let failed = Attempt::error(diagnostic).with_heard(heard);
                     return self.settle_shared(task, failed, None, round, here).await;
                 }
-                Err(Unloaded::Missing(diagnostic)) => missing.push(diagnostic),
+                Err(Unloaded::Missing(name, diagnostic)) => missing.push((name, diagnostic)),
                 Err(Unloaded::Wrong(diagnostic)) => {
                     return self.play.give_up(diagnostic).await;
                 }
             }
         }
         if !missing.is_empty() {
-            return self.include_failed(task, missing, parts, (round, share), position, here).await;
+            return self.include_failed(task, include, missing, parts, (round, share), position, here).await;
         }
         let mut attempt = match (looped, items.pop(), skipped) {
             (false, Some(done), _) => done,
@@ -198,15 +198,25 @@ impl HostRun {
     async fn include_failed(
         &self,
         task: &Arc<Task>,
-        missing: Vec<Diagnostic>,
+        include: &Include,
+        missing: Vec<(String, Diagnostic)>,
         parts: Vec<(Brought, Option<Layer>)>,
         (round, share): (&Arc<Round>, Option<Share<'_>>),
         position: &Position,
         here: &Here,
     ) -> Flow {
         let counted = Here { rescuable: false, ..here.clone() };
-        for diagnostic in missing {
-            let ended = Ended { ignored: Some((false, false)), ..Ended::plain(Attempt::error(diagnostic)) };
+        for (name, diagnostic) in missing {
+            let mut attempt = Attempt::error(diagnostic);
+            let told = attempt.diagnostic.as_ref().map(|told| told.registered().to_owned());
+            for name in ["msg", "exception"] {
+                attempt.result.shift_remove(&crate::value::StrKey(name));
+            }
+            if include.kind == IncludeKind::Tasks {
+                crate::value::insert(&mut attempt.result, "include", name);
+            }
+            crate::value::insert(&mut attempt.result, "reason", told.unwrap_or_default());
+            let ended = Ended { ignored: Some((false, false)), ..Ended::plain(attempt) };
             self.settle(task, ended, false, &counted);
         }
         if !here.rescuable {
@@ -437,7 +447,7 @@ impl HostRun {
                             .engine
                             .loader
                             .include_tasks(&name, &context, &task.file, task.handler)
-                            .map_err(|error| Unloaded::of_file(error, Some(&name), templates.sources()))?
+                            .map_err(|error| Unloaded::of_file(error, &name, Some(&name), templates.sources()))?
                             .into(),
                     ),
                     IncludeKind::Role => Included::Role(Arc::new(
@@ -445,7 +455,7 @@ impl HostRun {
                             .engine
                             .loader
                             .include_role(&name, &from, &context, &task.file)
-                            .map_err(|error| Unloaded::of_file(error, None, templates.sources()))?,
+                            .map_err(|error| Unloaded::of_file(error, &name, None, templates.sources()))?,
                     )),
                 };
                 // Another host may have loaded it meanwhile: all share the first, so that task numbers agree.

@@ -236,7 +236,9 @@ impl HostRun {
     fn environment(&self, task: &Task, scope: &Scope) -> Result<Vec<(String, String)>> {
         let mut all: IndexMap<String, String> = IndexMap::new();
         for node in stacked(task, "environment") {
-            let value = self.environment_part(task, node, scope)?;
+            let value = self
+                .environment_part(task, node, scope)
+                .map_err(|error| super::conditions::in_keyword(task, "environment", error))?;
             let parts = match value {
                 Value::List(parts) => parts.to_vec(),
                 Value::Null => continue,

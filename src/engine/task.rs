@@ -218,11 +218,13 @@ impl HostRun {
             Some(node) if !node.is_null() => {
                 if node.has_template() {
                     let scope = self.scope(task, here);
-                    self.play
-                        .engine
-                        .templates
-                        .render(node, &scope)
-                        .map_or_else(|_| python_str(&node.to_value()), |value| python_str(&value))
+                    let Ok((name, warnings)) = self.play.engine.templates.render_for_people(node, &scope) else {
+                        return python_str(&node.to_value());
+                    };
+                    for warning in warnings {
+                        self.play.engine.warn_once(None, warning);
+                    }
+                    python_str(&name)
                 } else {
                     python_str(&node.to_value())
                 }
@@ -371,7 +373,10 @@ impl HostRun {
         let work = async {
             match self.no_log(task, scope) {
                 Ok(no_log) => (no_log, self.item(task, module, scope, no_log, notify).await),
-                Err(diagnostic) => (true, self.unless_skipped(task, diagnostic, scope)),
+                Err(diagnostic) => {
+                    let diagnostic = super::conditions::in_keyword(task, "no_log", diagnostic);
+                    (true, self.unless_skipped(task, diagnostic, scope))
+                }
             }
         };
         let ((no_log, mut attempt), warnings) = super::heard::hearing(work).await;

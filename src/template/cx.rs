@@ -83,6 +83,8 @@ pub struct Cx<'t> {
     pub place: Cell<Option<Span>>,
     /// The template that is rendered, as ansible-core tells it.
     pub home: Cell<Option<Origin>>,
+    /// What is undefined is shown in its place, and kept here, where an error would hide all the rest.
+    pub shown: Option<RefCell<Vec<Rc<Undef>>>>,
     /// The condition that is evaluated.
     pub condition: Cell<Option<Span>>,
     depth: Cell<usize>,
@@ -125,6 +127,7 @@ impl<'t> Cx<'t> {
             folders: RefCell::default(),
             place: Cell::default(),
             home: Cell::default(),
+            shown: None,
             condition: Cell::default(),
             depth: Cell::new(0),
             ring: RefCell::default(),
@@ -132,6 +135,21 @@ impl<'t> Cx<'t> {
             used: super::limits::Used::default(),
             cyclic: RefCell::default(),
         }
+    }
+
+    /// One that shows what is undefined in its place.
+    pub fn showing(templates: &'t Templates) -> Self {
+        let mut cx = Self::new(templates);
+        cx.shown = Some(RefCell::default());
+        cx
+    }
+
+    /// What stands in the place of an undefined value, or the failure.
+    pub fn undefined(&self, undef: &Rc<Undef>) -> R<Value> {
+        let Some(shown) = &self.shown else { return Err(Fail::Undef(Rc::clone(undef))) };
+        let mut shown = shown.borrow_mut();
+        shown.push(Rc::clone(undef));
+        Ok(Value::from(format!("<< error {} - {} >>", shown.len(), undef.registered())))
     }
 
     /// One level deeper, or an error.

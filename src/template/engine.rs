@@ -271,6 +271,46 @@ impl Templates {
         value.map_err(|fail| Self::finish(&cx, fail, node.place()))
     }
 
+    /// A text for people: what is undefined in it is shown in its place, with a warning for each template.
+    pub fn render_for_people(&self, node: &Node, scope: &Scope) -> Result<(Value, Vec<Diagnostic>)> {
+        let cx = Cx::showing(self);
+        let value = cx.lazy(node, &Env::new(scope)).and_then(|value| value.value(&cx));
+        self.for_people(&cx, value, node.place())
+    }
+
+    /// The same of a bare expression.
+    pub fn expression_for_people(&self, text: &str, span: Span, scope: &Scope) -> Result<(Value, Vec<Diagnostic>)> {
+        let cx = Cx::showing(self);
+        let place = Place::Range(span);
+        let value = self
+            .compiled_expression(&Arc::from(text), &place)
+            .and_then(|code| exec::render(&cx, &code, Rc::new(place), &Env::new(scope))?.value(&cx));
+        self.for_people(&cx, value, span)
+    }
+
+    fn for_people(&self, cx: &Cx, value: R<Value>, span: Span) -> Result<(Value, Vec<Diagnostic>)> {
+        let value = match value {
+            Err(Fail::Undef(undef)) => cx.undefined(&undef),
+            other => other,
+        };
+        let value = value.map_err(|fail| Self::finish(cx, fail, span))?;
+        let shown = cx.shown.as_ref().map(|shown| shown.borrow().clone()).unwrap_or_default();
+        let mut warnings = Vec::new();
+        let mut number = 0;
+        for group in shown.chunk_by(|one, other| one.home == other.home) {
+            let many = if group.len() > 1 { "s" } else { "" };
+            let mut words = format!("Encountered {} template error{many}.", group.len());
+            for undef in group {
+                number += 1;
+                words.push_str(&format!("\nerror {number} - {}", undef.registered()));
+            }
+            let mut warning = cx.diagnostic(Fail::Undef(Rc::clone(&group[0]))).warning();
+            warning.code = Cow::Borrowed("T0113");
+            warnings.push(warning.with_registered(words).about(group[0].home, None));
+        }
+        Ok((value, warnings))
+    }
+
     /// The value of a variable, rendered; `None` if it is not defined.
     pub fn variable(&self, name: &str, scope: &Scope) -> Result<Option<Value>> {
         let cx = Cx::new(self);
@@ -354,7 +394,15 @@ impl Templates {
             value => value.value(&cx).map(|value| python_str(&value)),
         });
         let whole = Span::new(file.id, 0, u32::try_from(file.text.len()).unwrap_or(u32::MAX));
-        value.map_err(|fail| Self::finish(&cx, fail, whole))
+        value.map_err(|fail| {
+            let home = if let Fail::Diag(diag) = &fail { diag.origin() } else { None };
+            let diag = Self::finish(&cx, fail, whole);
+            // What is wrong with the file as a whole has no place in it.
+            if diag.origin() == Some(Origin::At(whole)) || home.is_none() && diag.code == "T0100" {
+                return diag.about(Some(Origin::In(file.id)), None);
+            }
+            diag
+        })
     }
 
     /// Runs a lookup by name (`with_*` loops). Source terms are rendered already.

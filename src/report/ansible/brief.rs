@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use super::display::{AnsibleOptions, Display, Tone};
-use super::result::{is_action, result_text, short};
+use super::result::{result_text, short};
 use super::{diff, dump, message};
 use crate::diag::{SourceMap, Span};
 use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId, Trouble};
@@ -46,7 +46,7 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
         }
         let raw = RAW.contains(&name.as_str()) && done.result.contains_key(&StrKey("stdout"));
         if !self.oneline && matches!(done.status, Status::Failed | Status::Unreachable) && !done.no_log {
-            let text = message::failure(done, span, &place, is_action(&name), sources);
+            let text = message::failure(done, span, &place, &name, sources);
             if self.display.first(&text) {
                 self.display.line(&text, Some(Tone::Error));
             }

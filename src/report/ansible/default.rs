@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::display::{AnsibleOptions, Display, Tone};
-use super::result::{is_action, short, task_path, truthy};
+use super::result::{short, task_path, truthy};
 use super::{diff, dump, message};
 use crate::diag::{SourceMap, Span};
 use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId, Trouble};
@@ -246,8 +246,10 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
 
     fn failure(&mut self, host: &str, task: TaskId, done: &Done, sources: &SourceMap) {
         let Some(view) = self.tasks.get(&task) else { return };
-        let text = message::failure(done, view.span, &view.place, is_action(short(&view.module)), sources);
-        self.tell(host, Piece::Once(text, self.options.failed_stderr));
+        let text = message::failure(done, view.span, &view.place, short(&view.module), sources);
+        // What an include names is missed outside of a result.
+        let aside = !done.result.contains_key(&StrKey("msg")) && done.result.contains_key(&StrKey("reason"));
+        self.tell(host, Piece::Once(text, self.options.failed_stderr || aside));
     }
 
     fn item(&mut self, host: &str, task: TaskId, label: &str, done: &Done, sources: &SourceMap) {
