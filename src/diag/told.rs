@@ -36,8 +36,8 @@ pub struct Deprecation {
     pub date: Option<String>,
     /// The collection that says so.
     pub collection: Option<String>,
-    /// The module that says so, by its short name.
-    pub module: Option<String>,
+    /// The plugin that says so: its kind (`module`, `lookup`) and its short name.
+    pub plugin: Option<(String, String)>,
 }
 
 impl Deprecation {
@@ -48,21 +48,22 @@ impl Deprecation {
             version: Some(version.to_owned()),
             date: None,
             collection: Some("ansible.builtin".to_owned()),
-            module: None,
+            plugin: None,
         }
     }
 
-    /// Of one of ansible-core's modules.
-    pub fn of_module(self, module: &str) -> Self {
-        Self { module: Some(module.to_owned()), ..self }
+    /// Of one of ansible-core's plugins; `module` is a kind, too.
+    pub fn of_plugin(self, kind: &str, name: &str) -> Self {
+        Self { plugin: Some((kind.to_owned(), name.to_owned())), ..self }
     }
 
     /// The message with the time behind it.
     pub fn text(&self) -> String {
         let msg = self.msg.trim();
         let stop = if msg.ends_with(['!', '?', '.']) || msg.is_empty() { "" } else { "." };
-        let by = match &self.module {
-            Some(module) => format!(" from module '{module}' in"),
+        let by = match &self.plugin {
+            Some((kind, name)) if kind == "module" => format!(" from module '{name}' in"),
+            Some((kind, name)) => format!(" from {kind} plugin '{name}' in"),
             None => " from".to_owned(),
         };
         let by = match self.collection.as_deref() {
@@ -144,7 +145,7 @@ mod tests {
     fn a_deprecation_says_who_takes_it_away_and_when() {
         let core = Deprecation::core("It is old", "2.23");
         assert_eq!(core.text(), "It is old. This feature will be removed from ansible-core version 2.23.");
-        let module = Deprecation::core("Old!", "2.22").of_module("uri");
+        let module = Deprecation::core("Old!", "2.22").of_plugin("module", "uri");
         assert_eq!(module.text(), "Old! This feature will be removed from module 'uri' in ansible-core version 2.22.");
         let dated = Deprecation { date: Some("2030-01-01".into()), collection: Some("a.b".into()), ..core.clone() };
         assert_eq!(

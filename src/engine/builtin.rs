@@ -36,7 +36,7 @@ impl HostRun {
                 let told = failure.diagnostic.code == "H0013" && !flag(&json, "quiet");
                 Ok(Attempt { verbose: told, ..Attempt::from_failure(failure) })
             }),
-            "fail" => Err(fail(&json)),
+            "fail" => Err(fail(args)),
             "set_fact" => Ok(set_fact(args, places)),
             "set_stats" => super::custom_stats::set_stats(args),
             "validate_argument_spec" => self.validate_argument_spec(args, scope),
@@ -290,12 +290,10 @@ impl HostRun {
     }
 }
 
-fn fail(json: &Json) -> Failure {
-    let message = json.get("msg").map_or_else(
-        || "Failed as requested from task".to_owned(),
-        |value| python_str(&crate::value::from_json(value.clone())),
-    );
-    Failure::from(Diagnostic::task("H0014", message))
+fn fail(args: &Map) -> Failure {
+    // It need not be a text.
+    let message = args.get(&StrKey("msg")).cloned().unwrap_or_else(|| Value::from("Failed as requested from task"));
+    Failure::with_result(Diagnostic::task("H0014", python_str(&message)), map! { "msg" => message })
 }
 
 fn set_fact(args: &Map, places: &Places) -> Attempt {

@@ -42,9 +42,9 @@ fn registered(deprecation: &Deprecation) -> Value {
         Some(date) => insert(&mut all, "date", date.as_str()),
         None => insert(&mut all, "version", deprecation.version.clone().map_or(Value::Null, Value::from)),
     }
-    let deprecator = match (&deprecation.collection, &deprecation.module) {
-        (Some(collection), Some(module)) => {
-            map! { "resolved_name" => format!("{collection}.{module}"), "type" => "module" }
+    let deprecator = match (&deprecation.collection, &deprecation.plugin) {
+        (Some(collection), Some((kind, name))) => {
+            map! { "resolved_name" => format!("{collection}.{name}"), "type" => kind.as_str() }
         }
         _ => map! { "resolved_name" => collection, "type" => Value::Null },
     };

@@ -49,7 +49,7 @@ pub fn deprecated_arguments(entry: &ModuleEntry, args: &Map) -> Vec<(String, Dia
             })
             .map(|_| {
                 let words = "Using 'yes' or 'no' for 'follow_redirects' parameter is deprecated.";
-                let words = Deprecation::core(words, "2.22").of_module(name);
+                let words = Deprecation::core(words, "2.22").of_plugin("module", name);
                 warning("follow_redirects", words, "write `safe` for `yes`, and `none` for `no`")
             })
             .into_iter()
@@ -58,7 +58,7 @@ pub fn deprecated_arguments(entry: &ModuleEntry, args: &Map) -> Vec<(String, Dia
             let mut names: Vec<&str> = args.keys().filter_map(|key| key.as_str()).collect();
             names.sort_unstable();
             let names = names.into_iter().filter(|arg| given(arg).is_some());
-            names.filter_map(|arg| Some(warning(arg, of_source(arg)?.of_module(name), "leave it out"))).collect()
+            names.filter_map(|arg| Some(warning(arg, of_source(arg)?.of_plugin("module", name), "leave it out"))).collect()
         }
         _ => Vec::new(),
     }

@@ -72,7 +72,7 @@ pub(super) fn going(first: String, entry: &Node, collection: &str) -> Deprecatio
         version: text("removal_version").filter(|_| date.is_none()),
         date,
         collection: Some(collection.to_owned()),
-        module: None,
+        plugin: None,
     }
 }
 

@@ -213,6 +213,7 @@ impl<'c> Ev<'c> {
                 let value = self.eval(expr, locals)?;
                 let piece = match &value {
                     Val::Undef(undef) if matches!(undef.what, What::Soft) => value,
+                    Val::Undef(undef) => Val::from(self.cx.undefined(undef)?),
                     _ => value.defined()?,
                 };
                 out.push(self.cx, piece).map_err(|fail| fail.at(self.span(expr.at), "written here"))?;

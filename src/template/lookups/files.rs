@@ -165,7 +165,8 @@ pub fn first_found(call: &Call, terms: &[Val], args: &mut Args, with: bool) -> R
                     let help = format!("Provide a list of paths for {target} instead.");
                     let place = call.cx().place.get();
                     let told = Told { place, help: Some(&help), ..Told::default() };
-                    call.cx().templates.deprecated(said, Deprecation::core(words, "2.23"), told, "write a list");
+                    let words = Deprecation::core(words, "2.23").of_plugin("lookup", "first_found");
+                    call.cx().templates.deprecated(said, words, told, "write a list");
                 }
                 Ok(text.split(splits).map(|part| part.trim().to_owned()).collect())
             }
