@@ -259,8 +259,7 @@ impl Diagnostic {
 
     /// True for warnings of what ansible-core calls deprecated: `deprecation_warnings` turns them off.
     pub fn is_deprecation(&self) -> bool {
-        !self.is_error()
-            && (self.deprecation.is_some() || matches!(&*self.code, "P0309" | "P0311" | "T0112" | "Y0021"))
+        !self.is_error() && (self.deprecation.is_some() || matches!(&*self.code, "P0309" | "P0311" | "T0112" | "Y0021"))
     }
 
     /// The word that stands before the text of a warning in ansible-core's output.

@@ -7,7 +7,7 @@ use super::interp::HostRun;
 use super::invoke::flag;
 use super::result::Attempt;
 use super::state::lock;
-use crate::diag::{Origin, Diagnostic, Result};
+use crate::diag::{Diagnostic, Origin, Result};
 use crate::map;
 use crate::modules::{Failure, Outcome};
 use crate::playbook::{ModuleUse, Task, is_variable_name};

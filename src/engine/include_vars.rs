@@ -70,9 +70,10 @@ impl HostRun {
         match (file, text("dir")) {
             (Some(file), None) => {
                 let file = file.trim_end_matches('\n');
-                let path = self.search(task, "vars", file).filter(|path| !path.is_dir()).ok_or_else(|| {
-                    failed(&self.searched(task, "vars", file), span, &[])
-                })?;
+                let path = self
+                    .search(task, "vars", file)
+                    .filter(|path| !path.is_dir())
+                    .ok_or_else(|| failed(&self.searched(task, "vars", file), span, &[]))?;
                 self.load_file(&path, &mut loaded, span)?;
             }
             (None, Some(dir)) => self.load_folder(task, &dir, json, span, &mut loaded)?,

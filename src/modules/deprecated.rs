@@ -58,7 +58,9 @@ pub fn deprecated_arguments(entry: &ModuleEntry, args: &Map) -> Vec<(String, Dia
             let mut names: Vec<&str> = args.keys().filter_map(|key| key.as_str()).collect();
             names.sort_unstable();
             let names = names.into_iter().filter(|arg| given(arg).is_some());
-            names.filter_map(|arg| Some(warning(arg, of_source(arg)?.of_plugin("module", name), "leave it out"))).collect()
+            names
+                .filter_map(|arg| Some(warning(arg, of_source(arg)?.of_plugin("module", name), "leave it out")))
+                .collect()
         }
         _ => Vec::new(),
     }

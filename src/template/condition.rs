@@ -67,7 +67,7 @@ pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
                         derived_at(cx, &other, scalar, node, env)
                     );
                     let hint = "compare it with a value, or write `| bool` or `| length > 0` behind it";
-                    let told = super::engine::Told {
+                    let told = super::people::Told {
                         place: Some(node.place()),
                         origin: Some(Origin::At(node.place())),
                         help: Some(ARE_ALLOWED),

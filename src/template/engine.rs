@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::diag::{Deprecation, Diagnostic, Kind, Origin, Result, SourceFile, SourceMap, Span};
+use crate::diag::{Diagnostic, Kind, Origin, Result, SourceFile, SourceMap, Span};
 use crate::value::{Key, Map, Value, python_str};
 use crate::vars::Scope;
 use crate::yaml::Node;
@@ -140,17 +140,6 @@ impl Cache {
     }
 }
 
-/// What ansible-core says when it tells of `play_hosts`.
-const PLAY_HOSTS_HELP: Option<&str> = Some("Use `ansible_play_batch` instead.");
-
-/// Where a deprecated thing is, for us and for ansible-core, and what ansible-core says that helps.
-#[derive(Default)]
-pub(super) struct Told<'h> {
-    pub place: Option<Span>,
-    pub origin: Option<Origin>,
-    pub help: Option<&'h str>,
-}
-
 /// Takes what templates warn of.
 pub type Warned = Box<dyn Fn(Diagnostic) + Send + Sync>;
 
@@ -208,22 +197,6 @@ impl Templates {
         }
     }
 
-    /// Warns of what ansible-core calls deprecated, in its words; `text` is ours.
-    pub(super) fn deprecated(&self, text: String, words: Deprecation, told: Told, hint: &str) {
-        let warning = Diagnostic::of_deprecation("T0112", Kind::Template, text, words);
-        self.warn(warning.with_label_opt(told.place, "deprecated").with_hint(hint).about(told.origin, told.help));
-    }
-
-    /// Warns of a condition in braces.
-    pub(super) fn deprecated_braces(&self, place: Span) {
-        self.warn(super::condition_in_braces(Some(place)));
-    }
-
-    /// Warns of the variable `play_hosts`, used there.
-    pub(super) fn deprecated_play_hosts(&self, place: Option<Span>, origin: Option<Origin>) {
-        self.warn(super::names::play_hosts().with_label_opt(place, "deprecated").about(origin, PLAY_HOSTS_HELP));
-    }
-
     /// True if a person is told what is deprecated (`DEPRECATION_WARNINGS`); results hold it anyway.
     pub fn tells_deprecations(&self) -> bool {
         self.deprecations
@@ -269,46 +242,6 @@ impl Templates {
         let cx = Cx::new(self);
         let value = cx.lazy(node, &Env::new(scope)).and_then(|value| value.value(&cx));
         value.map_err(|fail| Self::finish(&cx, fail, node.place()))
-    }
-
-    /// A text for people: what is undefined in it is shown in its place, with a warning for each template.
-    pub fn render_for_people(&self, node: &Node, scope: &Scope) -> Result<(Value, Vec<Diagnostic>)> {
-        let cx = Cx::showing(self);
-        let value = cx.lazy(node, &Env::new(scope)).and_then(|value| value.value(&cx));
-        self.for_people(&cx, value, node.place())
-    }
-
-    /// The same of a bare expression.
-    pub fn expression_for_people(&self, text: &str, span: Span, scope: &Scope) -> Result<(Value, Vec<Diagnostic>)> {
-        let cx = Cx::showing(self);
-        let place = Place::Range(span);
-        let value = self
-            .compiled_expression(&Arc::from(text), &place)
-            .and_then(|code| exec::render(&cx, &code, Rc::new(place), &Env::new(scope))?.value(&cx));
-        self.for_people(&cx, value, span)
-    }
-
-    fn for_people(&self, cx: &Cx, value: R<Value>, span: Span) -> Result<(Value, Vec<Diagnostic>)> {
-        let value = match value {
-            Err(Fail::Undef(undef)) => cx.undefined(&undef),
-            other => other,
-        };
-        let value = value.map_err(|fail| Self::finish(cx, fail, span))?;
-        let shown = cx.shown.as_ref().map(|shown| shown.borrow().clone()).unwrap_or_default();
-        let mut warnings = Vec::new();
-        let mut number = 0;
-        for group in shown.chunk_by(|one, other| one.home == other.home) {
-            let many = if group.len() > 1 { "s" } else { "" };
-            let mut words = format!("Encountered {} template error{many}.", group.len());
-            for undef in group {
-                number += 1;
-                words.push_str(&format!("\nerror {number} - {}", undef.registered()));
-            }
-            let mut warning = cx.diagnostic(Fail::Undef(Rc::clone(&group[0]))).warning();
-            warning.code = Cow::Borrowed("T0113");
-            warnings.push(warning.with_registered(words).about(group[0].home, None));
-        }
-        Ok((value, warnings))
     }
 
     /// The value of a variable, rendered; `None` if it is not defined.
@@ -444,7 +377,7 @@ impl Templates {
         check::free_names(self, node, expression)
     }
 
-    fn finish(cx: &Cx, fail: Fail, place: Span) -> Diagnostic {
+    pub(super) fn finish(cx: &Cx, fail: Fail, place: Span) -> Diagnostic {
         let home = match &fail {
             Fail::Undef(undef) => undef.home,
             Fail::Diag(diag) => diag.origin(),

@@ -330,7 +330,12 @@ impl<'c> Ev<'c> {
                         let file = self.eval(expr, locals).ok().and_then(|name| name.as_text()).unwrap_or_default();
                         let hint = format!("the template '{file}' does not export the requested name '{name}'");
                         let what = What::Hint(hint.into());
-                        Val::Undef(Rc::new(super::fail::Undef { what, span: self.span(*at), home: self.cx.home.get(), trail: Vec::new() }))
+                        Val::Undef(Rc::new(super::fail::Undef {
+                            what,
+                            span: self.span(*at),
+                            home: self.cx.home.get(),
+                            trail: Vec::new(),
+                        }))
                     });
                     locals.set(alias, value);
                 }

@@ -137,7 +137,9 @@ mod tests {
             let to = |name: &str| PluginEnd { name: format!("ansible.builtin.{name}"), ..PluginEnd::default() };
             Some(match (kind, name) {
                 ("filter", "ns.col.loud") => to("upper"),
-                ("filter", "ns.col.old") => PluginEnd { deprecated: vec![Deprecation::core("use lower", "3")], ..to("lower") },
+                ("filter", "ns.col.old") => {
+                    PluginEnd { deprecated: vec![Deprecation::core("use lower", "3")], ..to("lower") }
+                }
                 ("filter", "ns.col.gone") => PluginEnd { removed: Some("use upper".to_owned()), ..to("none") },
                 ("test", "ns.col.like") => to("match"),
                 ("lookup", "ns.col.home") => to("env"),
@@ -172,11 +174,36 @@ mod tests {
         check("{{ 'A' | ns.col.old }}", "a");
         check("{{ 'A' | ns.col.gone }}", "T0111 use upper");
         assert!(shown(&templates, "{{ 'A' | ns.col.python }}").starts_with("T0104"));
-        assert_eq!(*told.lock().unwrap(), ["P0309 use lower"]);
+        assert_eq!(
+            *told.lock().unwrap(),
+            ["P0309 use lower. This feature will be removed from ansible-core version 3."]
+        );
         let node =
             Node::text("{{ 'a' | ns.col.loud | ns.col.gone | ns.col.old }}", Span::new(crate::diag::FileId(0), 0, 0));
         let found: Vec<String> = templates.check(&node, false).iter().map(|found| found.code.to_string()).collect();
         assert_eq!(found, ["P0309", "T0111"]);
+    }
+
+    #[test]
+    fn what_is_undefined_is_shown_to_people() {
+        let (templates, _) = templates();
+        let people = |text: &str| {
+            let node = Node::text(text, Span::new(crate::diag::FileId(0), 0, 0));
+            let (value, told) = templates.render_for_people(&node, &Scope::new()).unwrap();
+            let told: Vec<String> = told.iter().map(|warning| warning.registered().to_owned()).collect();
+            (crate::value::python_str(&value), told)
+        };
+        assert_eq!(
+            people("a {{ x }} {{ y.z }}"),
+            (
+                "a << error 1 - 'x' is undefined >> << error 2 - 'y' is undefined >>".to_owned(),
+                vec![
+                    "Encountered 2 template errors.\nerror 1 - 'x' is undefined\nerror 2 - 'y' is undefined".to_owned()
+                ]
+            )
+        );
+        assert_eq!(people("{{ x | default('ok') }}"), ("ok".to_owned(), Vec::new()));
+        assert_eq!(people("{{ [x, 1] }}").0, "[\"<< error 1 - 'x' is undefined >>\", 1]");
     }
 
     #[test]
@@ -198,7 +225,8 @@ mod tests {
         check("{{ none | from_yaml }}{{ '1' | from_yaml }}", "");
         check(
             "{{ query('first_found', 'a;b', skip=true) }}",
-            "T0112 Automatic splitting of files on ',;' is deprecated.",
+            "T0112 Automatic splitting of files on ',;' is deprecated. This feature will be removed from lookup plugin \
+             'first_found' in ansible-core version 2.23.",
         );
         let holds = |text: &str| {
             let node = Node::text(text, Span::new(crate::diag::FileId(0), 0, 0));

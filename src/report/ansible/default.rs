@@ -432,7 +432,6 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             self.display.line(&format!("{plays} plays in {playbook}"), Some(Tone::Verbose));
         }
     }
-
 }
 
 impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {

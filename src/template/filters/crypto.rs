@@ -12,8 +12,8 @@ use crate::value::Value;
 use crate::vault::ansible;
 
 use super::super::args::{Args, Call};
-use super::super::engine::Told;
 use super::super::fail::{Fail, R};
+use super::super::people::Told;
 use super::super::random::{self, Rng};
 use super::super::val::Val;
 use super::Entry;

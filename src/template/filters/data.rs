@@ -5,8 +5,8 @@ use crate::value::{JsonStyle, Value, to_json_text};
 use crate::yaml::{LoadOptions, load};
 
 use super::super::args::{Args, Call};
-use super::super::engine::Told;
 use super::super::fail::{Fail, R};
+use super::super::people::Told;
 use super::super::val::Val;
 use super::super::yaml_out::{self, Style};
 use super::Entry;

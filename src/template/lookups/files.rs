@@ -7,9 +7,10 @@ use crate::value::Value;
 use crate::vars::{Layer, Level};
 
 use super::super::args::{Args, Call};
-use super::super::engine::{FileOptions, Told};
+use super::super::engine::FileOptions;
 use super::super::fail::{Fail, R};
 use super::super::filters;
+use super::super::people::Told;
 use super::super::val::Val;
 use super::texts;
 
