@@ -11,7 +11,7 @@ use super::conditions::{stacked, truth};
 use super::inputs::Take;
 use super::interp::HostRun;
 use super::result::Attempt;
-use crate::diag::{Diagnostic, Result};
+use crate::diag::{Diagnostic, Kind, Result};
 use crate::event::{EventKind, Progress, Status, Stream, TaskId};
 use crate::modules::{Call, Failure, ModuleEntry, RunsOn};
 use crate::playbook::{ModuleUse, Task};
@@ -24,6 +24,11 @@ use crate::yaml::Node;
 impl HostRun {
     /// Renders the arguments, calls the module, and gives what came of it.
     pub(super) async fn invoke(&self, task: &Arc<Task>, module: &ModuleUse, scope: &Scope, no_log: bool) -> Attempt {
+        for said in &module.deprecated {
+            // A person was told before the run.
+            let warning = Diagnostic::of_deprecation("P0309", Kind::Source, said.text(), said.clone());
+            super::heard::hear(warning.about(None, None));
+        }
         let (args, places) = match self.arguments(task, module, scope) {
             Ok(found) => found,
             Err(diagnostic) => return Attempt::error(diagnostic),
@@ -139,7 +144,7 @@ impl HostRun {
                 Attempt::from_outcome(outcome)
             }
             Err(failure) => {
-                if failure.diagnostic.kind == crate::diag::Kind::Unreachable {
+                if failure.diagnostic.kind == Kind::Unreachable {
                     self.play.engine.targets.reset(&spec.host).await;
                 }
                 Attempt::from_failure(failure)

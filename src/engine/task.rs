@@ -387,6 +387,10 @@ impl HostRun {
     /// Shows what was warned of on the controller while a task ran.
     pub(super) fn tell_heard(&self, attempt: &Attempt, no_log: bool) {
         for warning in attempt.heard.iter().filter(|_| !no_log && !attempt.hidden) {
+            let before = warning.code == "P0309" && warning.kind == crate::diag::Kind::Source;
+            if before {
+                continue;
+            }
             if !warning.is_deprecation() || self.play.engine.templates.tells_deprecations() {
                 self.play.engine.warn_once(None, warning.clone());
             }

@@ -83,6 +83,7 @@ impl Templates {
         if let Some(why) = &end.removed {
             let mut gone = removed(kind, name, why);
             gone.kind = Kind::Template;
+            gone = gone.with_registered(format!("The {kind} plugin '{name}' failed to load: {why}"));
             return Err(Fail::Diag(gone));
         }
         if end.python.is_some() || !super::check::knows(kind, &end.name) {
