@@ -170,7 +170,7 @@ impl HostRun {
             }
         }
         if !missing.is_empty() {
-            return self.include_failed(task, include, missing, parts, (round, share), position, here).await;
+            return self.include_failed(task, (include, missing), parts, (round, share), position, here).await;
         }
         let mut attempt = match (looped, items.pop(), skipped) {
             (false, Some(done), _) => done,
@@ -198,8 +198,7 @@ impl HostRun {
     async fn include_failed(
         &self,
         task: &Arc<Task>,
-        include: &Include,
-        missing: Vec<(String, Diagnostic)>,
+        (include, missing): (&Include, Vec<(String, Diagnostic)>),
         parts: Vec<(Brought, Option<Layer>)>,
         (round, share): (&Arc<Round>, Option<Share<'_>>),
         position: &Position,

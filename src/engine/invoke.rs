@@ -17,7 +17,7 @@ use crate::modules::{Call, Failure, ModuleEntry, RunsOn};
 use crate::playbook::{ModuleUse, Task};
 use crate::secret::Secret;
 use crate::template::is_omit;
-use crate::value::{Key, Map, Value, insert, python_str};
+use crate::value::{Key, Map, StrKey, Value, insert, python_str};
 use crate::vars::Scope;
 use crate::yaml::Node;
 
@@ -108,6 +108,9 @@ impl HostRun {
             self.play.engine.targets.dismiss(&spec, user).await;
         }
         let folder = self.copied_folder(task, &call);
+        let copied = self.copied_file(task, &call);
+        let unlike =
+            call.module == "assemble" || call.module == "copy" && (folder.is_some() || flag(&call.args, "remote_src"));
         let (sender, mut receiver) = mpsc::channel(QUEUED);
         let mut lines = Lines::new(self, task.id, no_log);
         let job = job.map(|job| (job, call.clone()));
@@ -138,6 +141,23 @@ impl HostRun {
         lines.flush();
         let mut attempt = match ended {
             Ok(mut outcome) => {
+                for diff in outcome.diffs.iter_mut().filter(|diff| !diff.mapping) {
+                    diff.ours = unlike;
+                    if let Some(source) = &copied {
+                        // Ansible names what the content comes from.
+                        diff.after_header.clone_from(source);
+                    }
+                }
+                if let (Some(source), Some(Value::List(diffs))) = (&copied, outcome.result.get_mut(&StrKey("diff"))) {
+                    for diff in Arc::make_mut(diffs) {
+                        if let Value::Map(diff) = diff
+                            && diff.contains_key(&StrKey("after_header"))
+                            && diff.contains_key(&StrKey("before_header"))
+                        {
+                            insert(Arc::make_mut(diff), "after_header", source.as_str());
+                        }
+                    }
+                }
                 if let Some(folder) = folder {
                     insert(&mut outcome.result, "src", folder);
                 }
@@ -191,6 +211,14 @@ impl HostRun {
         let path = self.search(task, "files", name).and_then(|path| std::path::absolute(path).ok())?;
         let path = path.display().to_string();
         Some(if name.ends_with('/') && !path.ends_with('/') { path + "/" } else { path })
+    }
+
+    /// The file of the controller that `copy` brings to the host.
+    fn copied_file(&self, task: &Task, call: &Call) -> Option<String> {
+        let is_file = call.module == "copy" && call.inputs.first().is_some_and(|input| !input.is_tree);
+        let name = call.args.get("src").and_then(serde_json::Value::as_str).filter(|_| is_file)?;
+        let path = self.search(task, "files", name).and_then(|path| std::path::absolute(path).ok())?;
+        Some(path.display().to_string())
     }
 
     /// The call of a module with everything that goes with it.

@@ -379,7 +379,7 @@ impl HostRun {
                 }
             }
         };
-        let ((no_log, mut attempt), warnings) = super::heard::hearing(work).await;
+        let ((no_log, mut attempt), warnings) = super::heard::hearing(Box::pin(work)).await;
         attempt.heard(warnings);
         (no_log, attempt)
     }

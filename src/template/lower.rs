@@ -101,9 +101,9 @@ pub fn expression(text: &str, escape: bool) -> Out<Code> {
     let shift = |error: SyntaxError| {
         let clamp = |offset: u32| offset.saturating_sub(2).min(u32::try_from(text.len()).unwrap_or(u32::MAX));
         // What stands behind a whole expression has no token of its own in Jinja2's words.
-        let words = error.words.map(|words| match words.starts_with("expected token 'end of print statement'") {
-            true => "chunk after expression".to_owned(),
-            false => words,
+        let words = error.words.map(|words| {
+            let behind = words.starts_with("expected token 'end of print statement'");
+            if behind { "chunk after expression".to_owned() } else { words }
         });
         SyntaxError { message: error.message, words, at: (clamp(error.at.0), clamp(error.at.1)) }
     };

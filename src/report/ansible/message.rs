@@ -253,8 +253,8 @@ pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, module: &str
         }
     }
     let absent = own.is_some_and(|own| own.code == "H0020");
-    let from_template = !done.no_log
-        && !(absent && message.starts_with("Task failed"))
+    let plain = done.no_log || absent && message.starts_with("Task failed");
+    let from_template = !plain
         && (message.starts_with("Task failed")
             || own.is_some_and(|own| matches!(own.kind, Kind::Template | Kind::Source) || own.code.starts_with('T')));
     let place = task.and_then(|span| origin(span, sources));
