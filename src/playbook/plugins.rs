@@ -88,6 +88,11 @@ impl PythonFile {
         }
     }
 
+    /// True if it gives filters or tests without saying which: they come from a module of Python.
+    fn gives_more(&self) -> bool {
+        matches!(self.kind, "filter" | "test") && gives_more(&self.text)
+    }
+
     /// True if Ansible runs it though nothing names it.
     pub(super) fn acts_by_itself(&self) -> bool {
         let says = |name: &str, value: &str| {
@@ -119,6 +124,12 @@ fn defines(text: &str, name: &str, exact: bool) -> bool {
         class.match_indices(quoted.as_str()).any(|(at, _)| class[at + quoted.len()..].trim_start().starts_with(':'))
     };
     quoted.iter().any(key) || as_keyword(class, name)
+}
+
+/// True if the method that gives filters or tests names none itself (`return networks.get_filters()`).
+fn gives_more(text: &str) -> bool {
+    let method = ["def filters(", "def tests("].iter().find_map(|method| text.split_once(method));
+    method.is_some_and(|(_, body)| body.contains("return") && !body.contains('{') && !body.contains("dict("))
 }
 
 /// `dict(name=function)`.
@@ -187,8 +198,15 @@ impl Loader {
         if let Some(file) = hidden {
             return Some(routing::end_at(short, Some(file.path.clone())));
         }
-        let target = routing::builtin(kind, short).filter(|_| !exact)?;
-        self.plugin_of_collection(kind, &target, 1)
+        if exact {
+            return None;
+        }
+        if let Some(target) = routing::builtin(kind, short) {
+            return self.plugin_of_collection(kind, &target, 1);
+        }
+        // A name that nothing knows is most likely one of those that a file does not list.
+        let file = files.iter().find(|file| file.kind == kind && file.gives_more())?;
+        Some(routing::end_at(short, Some(file.path.clone())))
     }
 }
 
@@ -226,6 +244,12 @@ mod tests {
         check("D = {'up': 1}\nclass F:\n x = ['up']", true, false);
         check("class F:\n x = ['up']", false, true);
         check("class F:\n x = 'upper'", false, false);
+        let more = |text: &str, expected: bool| assert_eq!(gives_more(text), expected, "{text}");
+        more("class F:\n def filters(self):\n  return networks.get_filters()", true);
+        more("class T:\n def tests(self):\n  return all_tests", true);
+        more("class F:\n def filters(self):\n  return {'up': f}", false);
+        more("class F:\n def filters(self):\n  return dict(up=f)", false);
+        more("class F:\n def filter(self):\n  return f", false);
     }
 
     #[test]

@@ -156,6 +156,29 @@ pub(super) fn python_use(span: Span, path: &Path) -> Diagnostic {
         .with_note(format!("`{}`", super::loader::clean(path).display()))
 }
 
+/// The same as one error, where nothing but the playbook's text is known.
+pub fn joined_python_uses(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut out: Vec<Diagnostic> = Vec::with_capacity(problems.len());
+    let mut first = None;
+    for problem in problems {
+        match first {
+            Some(index) if problem.code == "P0304" => {
+                let one: &mut Diagnostic = &mut out[index];
+                one.labels.extend(problem.labels.iter().cloned());
+                let known = one.notes.clone();
+                one.notes.extend(problem.notes.iter().filter(|note| !known.contains(note)).cloned());
+            }
+            _ => {
+                if problem.code == "P0304" {
+                    first = Some(out.len());
+                }
+                out.push(problem);
+            }
+        }
+    }
+    out
+}
+
 /// Diagnostics in the order of files and places, each once.
 pub(super) fn sorted(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     problems.sort_by_key(|problem| problem.span().map(|span| (span.file, span.start)));
