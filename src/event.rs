@@ -76,6 +76,9 @@ pub struct Diff {
     /// A diff made elsewhere, shown as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prepared: Option<String>,
+    /// Ansible's module makes no such diff: its own output leaves it out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ours: bool,
 }
 
 /// Which of a process's streams.

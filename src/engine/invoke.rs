@@ -11,19 +11,24 @@ use super::conditions::{stacked, truth};
 use super::inputs::Take;
 use super::interp::HostRun;
 use super::result::Attempt;
-use crate::diag::{Diagnostic, Result};
-use crate::event::{EventKind, Progress, Stream, TaskId};
+use crate::diag::{Diagnostic, Kind, Result};
+use crate::event::{EventKind, Progress, Status, Stream, TaskId};
 use crate::modules::{Call, Failure, ModuleEntry, RunsOn};
 use crate::playbook::{ModuleUse, Task};
 use crate::secret::Secret;
 use crate::template::is_omit;
-use crate::value::{Key, Map, Value, insert, python_str};
+use crate::value::{Key, Map, StrKey, Value, insert, python_str};
 use crate::vars::Scope;
 use crate::yaml::Node;
 
 impl HostRun {
     /// Renders the arguments, calls the module, and gives what came of it.
     pub(super) async fn invoke(&self, task: &Arc<Task>, module: &ModuleUse, scope: &Scope, no_log: bool) -> Attempt {
+        for said in &module.deprecated {
+            // A person was told before the run.
+            let warning = Diagnostic::of_deprecation("P0309", Kind::Source, said.text(), said.clone());
+            super::heard::hear(warning.about(None, None));
+        }
         self.warn_fact_modules(module, scope);
         let (args, places) = match self.arguments(task, module, scope) {
             Ok(found) => found,
@@ -104,6 +109,9 @@ impl HostRun {
             self.play.engine.targets.dismiss(&spec, user).await;
         }
         let folder = self.copied_folder(task, &call);
+        let copied = self.copied_file(task, &call);
+        let unlike =
+            call.module == "assemble" || call.module == "copy" && (folder.is_some() || flag(&call.args, "remote_src"));
         let (sender, mut receiver) = mpsc::channel(QUEUED);
         let mut lines = Lines::new(self, task.id, no_log);
         let job = job.map(|job| (job, call.clone()));
@@ -134,18 +142,41 @@ impl HostRun {
         lines.flush();
         let mut attempt = match ended {
             Ok(mut outcome) => {
+                for diff in outcome.diffs.iter_mut().filter(|diff| !diff.mapping) {
+                    diff.ours = unlike;
+                    if let Some(source) = &copied {
+                        // Ansible names what the content comes from.
+                        diff.after_header.clone_from(source);
+                    }
+                }
+                if let (Some(source), Some(Value::List(diffs))) = (&copied, outcome.result.get_mut(&StrKey("diff"))) {
+                    for diff in Arc::make_mut(diffs) {
+                        if let Value::Map(diff) = diff
+                            && diff.contains_key(&StrKey("after_header"))
+                            && diff.contains_key(&StrKey("before_header"))
+                        {
+                            insert(Arc::make_mut(diff), "after_header", source.as_str());
+                        }
+                    }
+                }
                 if let Some(folder) = folder {
                     insert(&mut outcome.result, "src", folder);
                 }
                 Attempt::from_outcome(outcome)
             }
             Err(failure) => {
-                if failure.diagnostic.kind == crate::diag::Kind::Unreachable {
+                if failure.diagnostic.kind == Kind::Unreachable {
                     self.play.engine.targets.reset(&spec.host).await;
                 }
                 Attempt::from_failure(failure)
             }
         };
+        if attempt.status != Status::Unreachable {
+            for (name, warning) in crate::modules::deprecated_arguments(module.entry, &args) {
+                let place = places.get(&*name).map(|(place, _)| *place);
+                super::heard::hear(warning.with_label_opt(place, "deprecated"));
+            }
+        }
         if let Some((job, call)) = job.filter(|(job, _)| job.poll > 0.0 && !attempt.failed()) {
             attempt = self.wait_for_job(task.id, job, attempt, &call, &spec).await;
         }
@@ -181,6 +212,14 @@ impl HostRun {
         let path = self.search(task, "files", name).and_then(|path| std::path::absolute(path).ok())?;
         let path = path.display().to_string();
         Some(if name.ends_with('/') && !path.ends_with('/') { path + "/" } else { path })
+    }
+
+    /// The file of the controller that `copy` brings to the host.
+    fn copied_file(&self, task: &Task, call: &Call) -> Option<String> {
+        let is_file = call.module == "copy" && call.inputs.first().is_some_and(|input| !input.is_tree);
+        let name = call.args.get("src").and_then(serde_json::Value::as_str).filter(|_| is_file)?;
+        let path = self.search(task, "files", name).and_then(|path| std::path::absolute(path).ok())?;
+        Some(path.display().to_string())
     }
 
     /// The call of a module with everything that goes with it.
@@ -253,7 +292,9 @@ impl HostRun {
     fn environment(&self, task: &Task, scope: &Scope) -> Result<Vec<(String, String)>> {
         let mut all: IndexMap<String, String> = IndexMap::new();
         for node in stacked(task, "environment") {
-            let value = self.environment_part(task, node, scope)?;
+            let value = self
+                .environment_part(task, node, scope)
+                .map_err(|error| super::conditions::in_keyword(task, "environment", error))?;
             let parts = match value {
                 Value::List(parts) => parts.to_vec(),
                 Value::Null => continue,

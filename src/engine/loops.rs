@@ -66,6 +66,10 @@ impl HostRun {
                         "The `loop` value must resolve to a 'list', not '{}'.",
                         other.python_type()
                     ))
+                    .about(
+                        Some(crate::diag::Origin::At(node.place())),
+                        Some("Provide a list of items/templates, or a template resolving to a list."),
+                    )
                     .with_label(node.place(), "not a list")
                     .with_hint("write a list, or use `with_items`, or `{{ NAME | dict2items }}` for a mapping"));
             }
@@ -201,7 +205,7 @@ impl Loop {
 }
 
 /// The whole of a loop.
-pub(super) fn loop_attempt(items: &[Attempt]) -> Attempt {
+pub(super) fn loop_attempt(items: &mut [Attempt]) -> Attempt {
     let result = loop_result(items);
     let any = |status: Status| items.iter().any(|item| item.status == status);
     let status = if any(Status::Unreachable) {
@@ -226,6 +230,7 @@ pub(super) fn loop_attempt(items: &[Attempt]) -> Attempt {
         }),
         diagnostic: first_bad.and_then(|item| item.diagnostic.clone()),
         warnings: Vec::new(),
+        heard: Vec::new(),
         verbose: items.iter().any(|item| item.verbose),
         seconds: 0.0,
         arguments: None,

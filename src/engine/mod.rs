@@ -13,6 +13,7 @@ mod custom_stats;
 mod debugger;
 mod facts;
 mod fetch;
+mod heard;
 mod hidden;
 mod include;
 mod include_vars;

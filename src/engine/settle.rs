@@ -214,6 +214,9 @@ impl HostRun {
         for name in ended.notify.iter().filter(|name| told.insert(name.as_str())) {
             self.emit(EventKind::Notified { handler: name.clone(), runs: false });
         }
+        if ended.items.is_none() {
+            self.tell_heard(attempt, no_log);
+        }
         if !ended.told {
             self.emit(EventKind::HostDone { task: task.id, done, items: ended.items });
         }

@@ -218,11 +218,13 @@ impl HostRun {
             Some(node) if !node.is_null() => {
                 if node.has_template() {
                     let scope = self.scope(task, here);
-                    self.play
-                        .engine
-                        .templates
-                        .render(node, &scope)
-                        .map_or_else(|_| python_str(&node.to_value()), |value| python_str(&value))
+                    let Ok((name, warnings)) = self.play.engine.templates.render_for_people(node, &scope) else {
+                        return python_str(&node.to_value());
+                    };
+                    for warning in warnings {
+                        self.play.engine.warn_once(None, warning);
+                    }
+                    python_str(&name)
                 } else {
                     python_str(&node.to_value())
                 }
@@ -248,6 +250,11 @@ impl HostRun {
                 let mut attempt = self.unless_skipped(task, diagnostic, &scope);
                 if attempt.failed() && !undefined {
                     attempt.result.shift_remove(&StrKey("changed"));
+                    // It went wrong before the task did.
+                    let said = attempt.result.get(&StrKey("msg")).and_then(Value::as_str);
+                    if let Some(said) = said.and_then(|said| said.strip_prefix("Task failed: ")).map(str::to_owned) {
+                        insert(&mut attempt.result, "msg", said);
+                    }
                 }
                 Ended::plain(attempt)
             }
@@ -263,11 +270,31 @@ impl HostRun {
         notify: &mut Vec<String>,
     ) -> (Scope, bool, Attempt) {
         let scope = self.delegated(task, scope);
-        let (no_log, attempt) = match self.no_log(task, &scope) {
-            Ok(no_log) => (no_log, self.item(task, module, &scope, no_log, notify).await),
-            Err(diagnostic) => (true, self.unless_skipped(task, diagnostic, &scope)),
+        let work = async {
+            match self.no_log(task, &scope) {
+                Ok(no_log) => (no_log, self.item(task, module, &scope, no_log, notify).await),
+                Err(diagnostic) => {
+                    let diagnostic = super::conditions::in_keyword(task, "no_log", diagnostic);
+                    (true, self.unless_skipped(task, diagnostic, &scope))
+                }
+            }
         };
+        let ((no_log, mut attempt), warnings) = super::heard::hearing(Box::pin(work)).await;
+        attempt.heard(warnings);
         (scope, no_log, attempt)
+    }
+
+    /// Shows what was warned of on the controller while a task ran.
+    pub(super) fn tell_heard(&self, attempt: &Attempt, no_log: bool) {
+        for warning in attempt.heard.iter().filter(|_| !no_log && !attempt.hidden) {
+            let before = warning.code == "P0309" && warning.kind == crate::diag::Kind::Source;
+            if before {
+                continue;
+            }
+            if !warning.is_deprecation() || self.play.engine.templates.tells_deprecations() {
+                self.play.engine.warn_once(None, warning.clone());
+            }
+        }
     }
 
     async fn run_loop(
@@ -333,7 +360,7 @@ impl HostRun {
                 break;
             }
         }
-        let attempt = loop_attempt(&attempts);
+        let attempt = loop_attempt(&mut attempts);
         Ended { items: Some(count), notify, ignored: Some(all_ignored), no_log: any_no_log, ..Ended::plain(attempt) }
     }
 
@@ -369,6 +396,7 @@ impl HostRun {
         let ignored = (attempt.failed() && takes("ignore_errors")) || (gone && takes("ignore_unreachable"));
         let mut done = attempt.done(task, ignored, no_log);
         done.delegate = self.delegate_label(task, scope);
+        self.tell_heard(attempt, no_log);
         self.emit(EventKind::ItemDone { task: task.id, label, done });
         if !no_log {
             self.warn_all(task, attempt);

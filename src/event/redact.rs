@@ -16,6 +16,12 @@ fn redact_text(text: &mut String, redactor: &Redactor) {
 fn redact_diagnostic(diagnostic: &mut Diagnostic, redactor: &Redactor) {
     redact_text(&mut diagnostic.message, redactor);
     diagnostic.registered.iter_mut().for_each(|text| redact_text(text, redactor));
+    for link in &mut diagnostic.chain {
+        redact_text(&mut link.words, redactor);
+    }
+    if let Some(deprecation) = &mut diagnostic.deprecation {
+        redact_text(&mut deprecation.msg, redactor);
+    }
     diagnostic.labels.iter_mut().for_each(|label| redact_text(&mut label.text, redactor));
     diagnostic.notes.iter_mut().for_each(|note| redact_text(note, redactor));
     diagnostic.hints.iter_mut().for_each(|hint| redact_text(hint, redactor));

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::display::{AnsibleOptions, Display, Tone};
-use super::result::{is_action, short, task_path, truthy};
+use super::result::{short, task_path, truthy};
 use super::{diff, dump, message};
-use crate::diag::{Diagnostic, SourceMap, Span};
+use crate::diag::{SourceMap, Span};
 use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId, Trouble};
 use crate::value::{Map, StrKey, Value};
 
@@ -246,8 +246,10 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
 
     fn failure(&mut self, host: &str, task: TaskId, done: &Done, sources: &SourceMap) {
         let Some(view) = self.tasks.get(&task) else { return };
-        let text = message::failure(done, view.span, &view.place, is_action(short(&view.module)), sources);
-        self.tell(host, Piece::Once(text, self.options.failed_stderr));
+        let text = message::failure(done, view.span, &view.place, short(&view.module), sources);
+        // What an include names is missed outside of a result.
+        let aside = !done.result.contains_key(&StrKey("msg")) && done.result.contains_key(&StrKey("reason"));
+        self.tell(host, Piece::Once(text, self.options.failed_stderr || aside));
     }
 
     fn item(&mut self, host: &str, task: TaskId, label: &str, done: &Done, sources: &SourceMap) {
@@ -430,16 +432,6 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             self.display.line(&format!("{plays} plays in {playbook}"), Some(Tone::Verbose));
         }
     }
-
-    fn told(&mut self, lead: &str, wrong: &Diagnostic, sources: &SourceMap) {
-        let text = message::diagnostic(lead, wrong, sources);
-        if !self.display.first(&text) {
-            return;
-        }
-        let paint = if lead == "ERROR" { Tone::Error } else { Tone::Warning };
-        let text = self.display.painted(&text, Some(paint));
-        self.display.write_err(&text);
-    }
 }
 
 impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
@@ -537,12 +529,12 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                 self.tell_line(host, &format!("<{host}> {text}"), Tone::Debug, false);
             }
             EventKind::Warning { diagnostic } if self.options.warnings => {
-                self.told(diagnostic.lead(), diagnostic, sources);
+                self.display.diagnostic(diagnostic.lead(), diagnostic, sources);
             }
             EventKind::Error { diagnostic } => {
                 // What is wrong with the run, not with a host, ends it without a recap.
                 self.gave_up |= event.host.is_none();
-                self.told("ERROR", diagnostic, sources);
+                self.display.diagnostic("ERROR", diagnostic, sources);
             }
             EventKind::Recap { stats } => {
                 self.flush();
