@@ -324,11 +324,21 @@ impl HostRun {
             let started = Instant::now();
             let layer = looped.layer(index);
             let info = layer.entries.get("ansible_loop").cloned();
-            let scope = base.with(layer);
-            let (scope, no_log, mut attempt) = self.one(task, module, scope, &mut notify).await;
+            // What the item before came to is registered already.
+            let scope = match attempts.last() {
+                Some(last) => with_register(task, &last.result, &base).with(layer),
+                None => base.with(layer),
+            };
+            let (mut scope, no_log, mut attempt) = self.one(task, module, scope, &mut notify).await;
             any_no_log |= no_log;
             attempt.seconds = started.elapsed().as_secs_f64();
             looped.mark(index, info, &mut attempt.result);
+            if self.apply_item(task, &attempt, &scope) {
+                drop(scope);
+                base = Scope::new();
+                base.clone_from(&self.scope(task, here));
+                scope = self.delegated(task, base.with(looped.layer(index)));
+            }
             let label = if no_log {
                 "(censored due to no_log)".to_owned()
             } else {
@@ -338,7 +348,6 @@ impl HostRun {
                 Ok(stop) => stop,
                 Err(diagnostic) => {
                     self.tell_item(task, label, &attempt, &scope, no_log);
-                    self.apply_item(task, &attempt, &scope);
                     let mut attempt = Attempt::error(diagnostic);
                     attempt.result.shift_remove(&StrKey("changed"));
                     return Ended { no_log: any_no_log, ..Ended::plain(attempt) };
@@ -348,11 +357,6 @@ impl HostRun {
             let gone = attempt.status == Status::Unreachable;
             all_ignored.0 &= ignored || !attempt.failed();
             all_ignored.1 &= ignored || !gone;
-            if self.apply_item(task, &attempt, &scope) {
-                drop(scope);
-                base = Scope::new();
-                base.clone_from(&self.scope(task, here));
-            }
             // Where items may be ignored, those behind them are tried too, as with Ansible.
             let gone = gone && keyword(task, "ignore_unreachable").is_none();
             attempts.push(attempt);
