@@ -270,6 +270,10 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
             return;
         };
         let text = self.shown(event, sources);
+        // The task that a play begins with is written nowhere.
+        let gathers = name == "Gathering Facts" && module == "ansible.builtin.setup";
+        let (module, full_name) =
+            if gathers { ("gather_facts", "ansible.builtin.gather_facts") } else { (module.as_str(), &**full_name) };
         // A file that is included again brings tasks of its own; a later batch and `free` bring the same.
         let again = |view: &&View| self.free || *handler || short(module) == "meta" || view.batch != self.batch;
         let known = self.tasks.get(task).filter(again).map(|view| {
@@ -282,10 +286,10 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
         // The name of an included role stands behind the module's only where a task is shown.
         let unnamed = name.starts_with(&format!("{module} : "));
         let mut context = map! {
-            "task" => if unnamed { module } else { name }.as_str(),
+            "task" => if unnamed { module } else { name.as_str() },
             "task_uuid" => own.as_str(),
-            "task_action" => module.as_str(),
-            "resolved_action" => &**full_name,
+            "task_action" => module,
+            "resolved_action" => full_name,
             "task_args" => "",
             "task_path" => path,
         };
@@ -295,7 +299,7 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
         let told = told + 1;
         self.tasks.insert(
             *task,
-            View { context, module: module.clone(), include: *include, with: with.clone(), told, batch: self.batch },
+            View { context, module: module.to_owned(), include: *include, with: with.clone(), told, batch: self.batch },
         );
         self.task = Some(*task);
         if self.options.adhoc {

@@ -197,7 +197,7 @@ pub(super) fn result(done: &Done, module: &str, of: Of<'_>) -> Map {
         return res;
     }
     if let Some(arguments) = &done.arguments
-        && short(module) != "debug"
+        && !matches!(short(module), "debug" | "gather_facts")
         && !res.contains_key(&StrKey("invocation"))
     {
         insert(&mut res, "invocation", map! { "module_args" => arguments.clone() });
@@ -216,6 +216,9 @@ pub(super) fn result(done: &Done, module: &str, of: Of<'_>) -> Map {
     }
     if done.verbose {
         insert(&mut res, "_ansible_verbose_always", true);
+    }
+    if matches!(short(module), "setup" | "gather_facts") {
+        insert(&mut res, "_ansible_verbose_override", true);
     }
     insert(&mut res, "_ansible_no_log", false);
     if let Of::Item(label) = of {
