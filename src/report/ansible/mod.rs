@@ -14,7 +14,6 @@ mod message;
 mod recap;
 mod result;
 mod runner;
-mod runner_data;
 mod turn;
 mod yaml;
 
@@ -23,8 +22,7 @@ pub use default::AnsibleDefault;
 pub use display::{AnsibleOptions, ResultFormat};
 pub use json::JsonStats;
 pub use message::ansible_warning;
-pub use runner::{Captured, Runner};
-pub use runner_data::RunnerOptions;
+pub use runner::{Captured, Runner, RunnerOptions};
 
 /// A value as YAML with sorted keys, as Ansible's programs print it.
 pub fn yaml_text(value: &crate::value::Value) -> String {

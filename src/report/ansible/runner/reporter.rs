@@ -1,70 +1,30 @@
-//! What ansible-runner (and with it AWX and ansible-navigator) reads: its `awx_display` callback, around any other.
-//!
-//! Each event goes into a file of `job_events`; escape sequences on standard output say which text belongs to it. What
-//! is shown comes from the callback inside, which gets the events in the order in which they are told here.
+//! The `awx_display` callback itself: which event is told when, with the text of the callback inside.
 
 use std::collections::HashMap;
 use std::io::Write;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::super::written::Written;
-use super::diff;
-use super::display::Tone;
-use super::recap::{Custom, take_stats};
-use super::result::{short, task_path};
-use super::runner_data::{Of, RunnerOptions, counts, diff_of, included_item, json, result, seconds, sequence, time};
-use super::turn::{Includes, Turns};
-use crate::diag::{Diagnostic, SourceMap};
-use crate::event::{Done, Event, EventKind, JobState, Reporter, Status, TaskId, Trouble};
+use super::super::super::written::Written;
+use super::super::display::Tone;
+use super::super::recap::Custom;
+use super::super::result::{short, task_path};
+use super::super::turn::{Includes, Turns};
+use super::data::{RunnerOptions, counts, json, sequence};
+use super::text::{Captured, Text, save, split_first_line, split_half, split_last_line, unsaved, uuid};
+use crate::diag::SourceMap;
+use crate::event::{Event, EventKind, JobState, Reporter, TaskId, Trouble};
 use crate::map;
 use crate::value::{Map, StrKey, Value, insert, python_str};
 
-/// What the callback inside writes, until it is known which event it belongs to.
-#[derive(Clone, Default)]
-pub struct Captured(Arc<Mutex<Vec<(bool, Vec<u8>)>>>);
-
-/// One of the two streams of [`Captured`].
-struct CapturedStream(Captured, bool);
-
-impl Captured {
-    /// Standard output, or standard error.
-    pub fn stream(&self, err: bool) -> impl Write + Send + use<> {
-        CapturedStream(self.clone(), err)
-    }
-
-    fn take(&self) -> Vec<(bool, Vec<u8>)> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Write for CapturedStream {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let mut all = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match all.last_mut() {
-            Some((err, text)) if *err == self.1 => text.extend_from_slice(bytes),
-            _ => all.push((self.1, bytes.to_vec())),
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Pieces of text, each for standard output or for standard error.
-type Text = Vec<(bool, Vec<u8>)>;
-
 /// What is known of a task.
-struct View {
+pub(super) struct View {
     /// As events have it.
     context: Map,
-    module: String,
-    include: bool,
-    with: Option<String>,
+    pub(super) module: String,
+    pub(super) include: bool,
+    pub(super) with: Option<String>,
     /// How often it was told, last in this batch.
     told: u32,
     batch: u64,
@@ -83,7 +43,7 @@ pub struct Runner<O: Write + Send, E: Write + Send> {
     inner: Box<dyn Reporter>,
     captured: Captured,
     sources: Arc<SourceMap>,
-    options: RunnerOptions,
+    pub(super) options: RunnerOptions,
     trouble: Option<Trouble>,
     troubled: bool,
     playbook: Map,
@@ -95,9 +55,9 @@ pub struct Runner<O: Write + Send, E: Write + Send> {
     batch: u64,
     /// The task that was told last.
     task: Option<TaskId>,
-    tasks: HashMap<TaskId, View>,
+    pub(super) tasks: HashMap<TaskId, View>,
     /// When hosts began their last task, and which.
-    starts: HashMap<String, (TaskId, Timestamp)>,
+    pub(super) starts: HashMap<String, (TaskId, Timestamp)>,
     /// Handlers that are about to run, by host.
     notified: Vec<Told>,
     free: bool,
@@ -105,12 +65,12 @@ pub struct Runner<O: Write + Send, E: Write + Send> {
     turns: Turns<Told>,
     included: Includes,
     /// Results of the items of loops under way.
-    items: HashMap<(String, TaskId), Vec<Map>>,
+    pub(super) items: HashMap<(String, TaskId), Vec<Map>>,
     /// Jobs that ended, by host.
-    jobs: HashMap<String, (JobState, String, Text)>,
+    pub(super) jobs: HashMap<String, (JobState, String, Text)>,
     nobody_left: Option<Event>,
     gave_up: bool,
-    custom: Custom,
+    pub(super) custom: Custom,
 }
 
 impl<O: Write + Send, E: Write + Send> Runner<O, E> {
@@ -153,7 +113,7 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
     }
 
     /// What the callback inside shows of an event.
-    fn shown(&mut self, event: &Event, sources: &SourceMap) -> Text {
+    pub(super) fn shown(&mut self, event: &Event, sources: &SourceMap) -> Text {
         self.inner.event(event, sources);
         self.inner.tick();
         self.captured.take()
@@ -176,7 +136,7 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
     }
 
     /// Writes an event: its file, and the text that belongs to it. Its task is the one that was told last without another.
-    fn emit(&mut self, event: &str, task: Option<TaskId>, data: Map, text: &Text) {
+    pub(super) fn emit(&mut self, event: &str, task: Option<TaskId>, data: Map, text: &Text) {
         let uuid = uuid();
         self.emit_as(event, &uuid, task, data, (None, false), text);
     }
@@ -210,7 +170,7 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
     }
 
     /// An event of a line that no callback shows.
-    fn display(&mut self, kind: &str, verbosity: Option<u8>, host: Option<&str>, text: &Text, err: bool) {
+    pub(super) fn display(&mut self, kind: &str, verbosity: Option<u8>, host: Option<&str>, text: &Text, err: bool) {
         if text.is_empty() {
             return;
         }
@@ -328,173 +288,6 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
         for Told { event, at } in told {
             self.host_event(&event, at, sources);
         }
-    }
-
-    fn host_event(&mut self, event: &Event, at: Timestamp, sources: &SourceMap) {
-        let host = event.host.as_deref().unwrap_or_default();
-        if let EventKind::ItemDone { task, .. } | EventKind::HostDone { task, .. } = &event.kind
-            && self.starts.get(host).is_none_or(|(begun, _)| begun != task)
-        {
-            // Includes begin and end at once.
-            self.started(host, *task, at, &Text::new());
-        }
-        if let EventKind::ItemDone { task, done, .. } | EventKind::HostDone { task, done, .. } = &event.kind
-            && let Some((state, id, text)) = self.jobs.remove(host)
-        {
-            let name = if state == JobState::Done { "runner_on_async_ok" } else { "runner_on_async_failed" };
-            let res = result(done, &self.module(*task), Of::Job);
-            self.emit(name, Some(*task), map! { "host" => host, "res" => res, "jid" => id }, &text);
-        }
-        match &event.kind {
-            EventKind::ItemDone { task, label, done } => {
-                let module = self.module(*task);
-                let event = self.differences(host, *task, event, done);
-                let text = self.shown(&event, sources);
-                let res = result(done, &module, Of::Item(label));
-                self.items.entry((host.to_owned(), *task)).or_default().push(res.clone());
-                let name = match done.status {
-                    Status::Ok | Status::Changed => "runner_item_on_ok",
-                    Status::Skipped => "runner_item_on_skipped",
-                    Status::Failed | Status::Unreachable => "runner_item_on_failed",
-                };
-                self.emit(name, Some(*task), map! { "host" => host, "res" => res }, &text);
-            }
-            EventKind::Retry { task, of, done, .. } => {
-                let module = self.module(*task);
-                let text = self.shown(event, sources);
-                let res = done.as_ref().map(|done| result(done, &module, Of::Try(*of))).unwrap_or_default();
-                self.emit("runner_retry", Some(*task), map! { "host" => host, "res" => res }, &text);
-            }
-            EventKind::Job { task, id, state } => {
-                let text = self.shown(event, sources);
-                if *state != JobState::Running {
-                    // Its result comes with the task's end.
-                    self.jobs.insert(host.to_owned(), (*state, id.clone(), text));
-                    return;
-                }
-                let none = || Value::from(Vec::<Value>::new());
-                let res = map! {
-                    "started" => true, "finished" => false, "ansible_job_id" => id.as_str(),
-                    "stdout" => "", "stderr" => "", "stdout_lines" => none(), "stderr_lines" => none(),
-                };
-                let data = map! { "host" => host, "res" => res, "jid" => id.as_str() };
-                self.emit("runner_on_async_poll", Some(*task), data, &text);
-            }
-            EventKind::HostDone { task, done, items } => {
-                take_stats(&mut self.custom, host, &done.result);
-                let event = if items.is_none() { self.differences(host, *task, event, done) } else { event.clone() };
-                let text = self.shown(&event, sources);
-                self.host_done(host, *task, done, items.is_some(), at, &text);
-            }
-            EventKind::Notified { handler, runs } => {
-                let text = self.shown(event, sources);
-                if *runs {
-                    self.emit(
-                        "playbook_on_notify",
-                        None,
-                        map! { "host" => host, "handler" => handler.as_str() },
-                        &text,
-                    );
-                } else {
-                    self.display("verbose", Some(2), None, &text, false);
-                }
-            }
-            EventKind::Trace { inner, .. } => {
-                let text = self.shown(event, sources);
-                let (kind, verbosity) = if *inner { ("debug", None) } else { ("verbose", Some(3)) };
-                self.display(kind, verbosity, Some(host), &text, false);
-            }
-            _ => {}
-        }
-    }
-
-    fn started(&mut self, host: &str, task: TaskId, at: Timestamp, text: &Text) {
-        self.starts.insert(host.to_owned(), (task, at));
-        self.emit("runner_on_start", Some(task), map! { "host" => host }, text);
-    }
-
-    /// When the host began its last task, when it ended it, and how long that took.
-    fn times(&self, host: &str, end: Timestamp) -> Map {
-        let start = self.starts.get(host).map(|(_, start)| *start);
-        map! {
-            "start" => start.map(time),
-            "end" => start.map(|_| time(end)),
-            "duration" => start.map(|start| seconds(start, end)),
-        }
-    }
-
-    fn module(&self, task: TaskId) -> String {
-        self.tasks.get(&task).map_or_else(String::new, |view| view.module.clone())
-    }
-
-    /// Tells the differences of a task as an event of their own; what is left of its event.
-    fn differences(&mut self, host: &str, task: TaskId, event: &Event, done: &Done) -> Event {
-        let mut event = event.clone();
-        let Some(found) = diff_of(done) else { return event };
-        let changed = super::result::truthy(&done.result, "changed");
-        let shown = if changed {
-            diff::text(&done.diffs, self.options.diff_context, self.options.color)
-        } else {
-            String::new()
-        };
-        let mut text = Text::new();
-        if !shown.is_empty() {
-            text.push((false, super::super::screen::safe(&format!("{shown}\n")).into_owned().into_bytes()));
-        }
-        self.emit("runner_on_file_diff", Some(task), map! { "host" => host, "diff" => found }, &text);
-        if let EventKind::ItemDone { done, .. } | EventKind::HostDone { done, .. } = &mut event.kind {
-            done.diffs.clear();
-        }
-        event
-    }
-
-    /// The items of an include's loop, of which only the skipped ones were told.
-    fn included_items(&mut self, host: &str, task: TaskId, done: &Done, told: Vec<Map>) -> Vec<Map> {
-        let Some(Value::List(results)) = done.result.get(&StrKey("results")).filter(|_| !done.no_log) else {
-            return told;
-        };
-        let mut told = told.into_iter();
-        let mut all = Vec::new();
-        for item in results.iter() {
-            let Value::Map(item) = item else { continue };
-            let ended = ["skipped", "failed"].iter().any(|key| super::result::truthy(item, key));
-            if let Some(res) = ended.then(|| told.next()).flatten() {
-                all.push(res);
-                continue;
-            }
-            let res = included_item(item);
-            self.emit("runner_item_on_ok", Some(task), map! { "host" => host, "res" => res.clone() }, &Text::new());
-            all.push(res);
-        }
-        all
-    }
-
-    fn host_done(&mut self, host: &str, task: TaskId, done: &Done, looped: bool, at: Timestamp, text: &Text) {
-        let mut items = self.items.remove(&(host.to_owned(), task)).unwrap_or_default();
-        if looped && self.tasks.get(&task).is_some_and(|view| view.include) {
-            items = self.included_items(host, task, done, items);
-        }
-        let (module, with) =
-            self.tasks.get(&task).map_or_else(Default::default, |view| (view.module.clone(), view.with.clone()));
-        let mut data = map! { "host" => host, "remote_addr" => host };
-        if done.status != Status::Skipped {
-            let of = if looped { Of::Loop(&items) } else { Of::Task };
-            insert(&mut data, "res", result(done, &module, of));
-        }
-        data.extend(self.times(host, at));
-        let name = match done.status {
-            Status::Ok | Status::Changed => "runner_on_ok",
-            Status::Skipped => "runner_on_skipped",
-            Status::Failed => "runner_on_failed",
-            Status::Unreachable => "runner_on_unreachable",
-        };
-        if done.status == Status::Failed {
-            insert(&mut data, "ignore_errors", (done.ignored && !done.rescued).then_some(true));
-        }
-        if done.status != Status::Unreachable {
-            insert(&mut data, "event_loop", with);
-        }
-        self.emit(name, Some(task), data, text);
     }
 
     /// A `meta` task did something, or was skipped.
@@ -667,64 +460,256 @@ impl<O: Write + Send, E: Write + Send> Reporter for Runner<O, E> {
     }
 }
 
-/// All of the text for standard output, as one piece.
-fn joined(text: Text) -> Vec<u8> {
-    text.into_iter().flat_map(|(_, bytes)| bytes).collect()
-}
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
 
-/// Cuts a text behind a number of bytes; what stands behind.
-fn split(text: &mut Text, at: impl Fn(&[u8]) -> usize) -> Text {
-    let mut bytes = joined(std::mem::take(text));
-    let behind = bytes.split_off(at(&bytes).min(bytes.len()));
-    if !bytes.is_empty() {
-        text.push((false, bytes));
+    use std::path::Path;
+    use std::sync::Mutex;
+
+    use super::super::super::{AnsibleDefault, AnsibleOptions};
+    use super::*;
+    use crate::diag::Diagnostic;
+    use crate::event::{Done, Status};
+
+    #[derive(Clone, Default)]
+    struct Out(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Out {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
-    if behind.is_empty() { Text::new() } else { vec![(false, behind)] }
-}
 
-/// Leaves the first line; what stands behind it.
-fn split_first_line(text: &mut Text) -> Text {
-    split(text, |bytes| bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1))
-}
-
-/// Takes the last line off.
-fn split_last_line(text: &mut Text) -> Text {
-    split(text, |bytes| {
-        let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        body.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
-    })
-}
-
-/// Cuts a text that says the same twice.
-fn split_half(text: &mut Text) -> Text {
-    split(text, |bytes| bytes.len() / 2)
-}
-
-fn uuid() -> String {
-    uuid::Uuid::new_v4().to_string()
-}
-
-/// Writes an event's file: nobody else may read it, and nobody sees half of it.
-fn save(dir: &Path, uuid: &str, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    let folder = dir.join("job_events");
-    if !folder.is_dir() {
-        std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
+    struct Run {
+        dir: tempfile::TempDir,
+        out: Out,
+        runner: Runner<Out, Out>,
+        sources: Arc<SourceMap>,
     }
-    let path = folder.join(format!("{uuid}-partial.json"));
-    let beside = folder.join(format!("{uuid}-partial.json.tmp"));
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| std::fs::rename(&beside, &path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&beside);
-    }
-    written
-}
 
-fn unsaved(dir: &Path, error: &std::io::Error) -> Trouble {
-    let message = format!("the events of this run are incomplete: `{}`: {error}", dir.join("job_events").display());
-    let diagnostic = Diagnostic::local("R0102", message)
-        .warning()
-        .with_hint("free some space, or set AWX_ISOLATED_DATA_DIR to another folder");
-    Trouble { diagnostic, tell: true }
+    impl Run {
+        fn new(verbosity: u8) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let (out, captured, sources) = (Out::default(), Captured::default(), SourceMap::new());
+            let options = AnsibleOptions { at_once: true, verbosity, ..AnsibleOptions::default() };
+            let inner = AnsibleDefault::new(captured.stream(false), captured.stream(true), options);
+            let settings = RunnerOptions { verbosity, ..RunnerOptions::read(|_| None, dir.path().to_owned()) };
+            let runner =
+                Runner::new((out.clone(), out.clone()), Box::new(inner), captured, Arc::clone(&sources), settings);
+            Self { dir, out, runner, sources }
+        }
+
+        fn tell(&mut self, host: Option<&str>, kind: EventKind) {
+            let event = Event { v: 1, run: "r".into(), seq: 1, time: String::new(), host: host.map(Into::into), kind };
+            self.runner.event(&event, &self.sources);
+        }
+
+        fn play(&mut self, free: bool) {
+            self.tell(
+                None,
+                EventKind::RunStarted {
+                    version: String::new(),
+                    playbook: "site.yml".into(),
+                    environments: Vec::new(),
+                    check: false,
+                    command: String::new(),
+                    plays: 1,
+                },
+            );
+            self.tell(
+                None,
+                EventKind::PlayStarted {
+                    index: 1,
+                    of: 1,
+                    name: String::new(),
+                    hosts: vec!["a".into(), "b".into()],
+                    free,
+                    check: false,
+                    pattern: "all".into(),
+                },
+            );
+        }
+
+        fn task(&mut self, module: &str) {
+            self.tell(
+                None,
+                EventKind::TaskStarted {
+                    task: TaskId(1),
+                    name: "Do it".into(),
+                    role: None,
+                    module: module.into(),
+                    place: "/x/site.yml:3:1".into(),
+                    handler: false,
+                    include: module.starts_with("include"),
+                    check: false,
+                    span: None,
+                    hosts: vec!["a".into(), "b".into()],
+                    full_name: format!("ansible.builtin.{module}").into(),
+                    with: None,
+                },
+            );
+        }
+
+        fn done(&mut self, host: &str, result: Map) {
+            let done = Done {
+                status: Status::Ok,
+                result,
+                changes: Vec::new(),
+                reason: None,
+                diffs: Vec::new(),
+                diagnostic: None,
+                ignored: false,
+                rescued: false,
+                verbose: false,
+                seconds: 0.0,
+                delegate: None,
+                arguments: None,
+                no_log: false,
+            };
+            self.tell(Some(host), EventKind::HostDone { task: TaskId(1), done, items: None });
+        }
+
+        /// What a reader finds: for each event its name, its host and its text.
+        fn read(&self) -> Vec<(String, String, String)> {
+            use base64::Engine as _;
+            let out = String::from_utf8(self.out.0.lock().unwrap().clone()).unwrap();
+            let mut found = Vec::new();
+            let mut rest = out.as_str();
+            while let Some(at) = rest.find("\u{1b}[K") {
+                assert_eq!(&rest[..at], "", "text outside of an event");
+                let (mark, behind) = rest[at + 3..].split_once("\u{1b}[K").unwrap();
+                // A piece, how far back the cursor goes, the next piece.
+                let mut pieces = mark.split("\u{1b}[");
+                let first = pieces.next().unwrap_or_default();
+                let data: String =
+                    std::iter::once(first).chain(pieces.filter_map(|piece| Some(piece.split_once('D')?.1))).collect();
+                let data = base64::engine::general_purpose::STANDARD.decode(data).unwrap();
+                let uuid: serde_json::Value = serde_json::from_slice(&data).unwrap();
+                let uuid = uuid["uuid"].as_str().unwrap();
+                let (text, behind) = behind.split_once("\u{1b}[Ke30=\u{1b}[4D\u{1b}[K").unwrap();
+                let path = self.dir.path().join(format!("job_events/{uuid}-partial.json"));
+                let event: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+                let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+                found.push((word(&event["event"]), word(&event["event_data"]["host"]), text.trim().to_owned()));
+                rest = behind;
+            }
+            found
+        }
+
+        fn names(&self) -> Vec<String> {
+            self.read().into_iter().map(|(name, host, _)| format!("{name} {host}").trim().to_owned()).collect()
+        }
+    }
+
+    #[test]
+    fn text_belongs_to_its_event_in_the_order_of_the_hosts() {
+        let mut run = Run::new(0);
+        run.play(false);
+        run.task("ping");
+        for host in ["a", "b"] {
+            run.tell(Some(host), EventKind::HostStarted { task: TaskId(1) });
+        }
+        run.done("b", map! { "changed" => true });
+        run.done("a", map! { "changed" => false });
+        run.tell(None, EventKind::Recap { stats: [("a".to_owned(), crate::event::Stats::default())].into() });
+        let read = run.read();
+        assert_eq!(
+            run.names(),
+            [
+                "playbook_on_start",
+                "playbook_on_play_start",
+                "playbook_on_task_start",
+                "runner_on_start a",
+                "runner_on_start b",
+                "runner_on_ok a",
+                "runner_on_ok b",
+                "playbook_on_stats",
+            ]
+        );
+        assert!(read[1].2.starts_with("PLAY ***"), "{read:?}");
+        assert!(read[2].2.starts_with("TASK [Do it] ***"), "{read:?}");
+        assert_eq!((read[5].2.as_str(), read[6].2.as_str()), ("ok: [a]", "changed: [b]"));
+        assert!(read[7].2.starts_with("PLAY RECAP ***"), "{read:?}");
+    }
+
+    #[test]
+    fn files_are_for_the_user_alone_and_whole() {
+        let mut run = Run::new(0);
+        run.play(false);
+        let folder = run.dir.path().join("job_events");
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder), 0o700);
+        for file in std::fs::read_dir(&folder).unwrap().flatten() {
+            assert_eq!(mode(&file.path()), 0o600);
+            assert!(file.file_name().to_string_lossy().ends_with("-partial.json"), "{file:?}");
+        }
+    }
+
+    #[test]
+    fn includes_begin_and_are_told_with_all_hosts() {
+        let mut run = Run::new(0);
+        run.play(false);
+        run.task("include_tasks");
+        for host in ["b", "a"] {
+            let label = None;
+            run.tell(Some(host), EventKind::Included { task: TaskId(1), name: "/x/more.yml".into(), label });
+            run.done(host, map! { "include" => "more.yml" });
+        }
+        run.tell(None, EventKind::Recap { stats: std::collections::BTreeMap::new() });
+        let read = run.read();
+        let at = read.iter().position(|(name, ..)| name == "playbook_on_include").unwrap();
+        assert_eq!(read[at].2, "included: /x/more.yml for a, b");
+        assert_eq!(run.names()[3..at], ["runner_on_start a", "runner_on_ok a", "runner_on_start b", "runner_on_ok b"]);
+    }
+
+    #[test]
+    fn a_task_that_is_told_again_has_another_name_for_itself() {
+        let mut run = Run::new(0);
+        run.play(true);
+        run.task("ping");
+        run.task("ping");
+        let mut uuids = Vec::new();
+        for file in std::fs::read_dir(run.dir.path().join("job_events")).unwrap().flatten() {
+            let event: serde_json::Value = serde_json::from_slice(&std::fs::read(file.path()).unwrap()).unwrap();
+            if event["event"] == "playbook_on_task_start" {
+                uuids.push(event["uuid"].as_str().unwrap().to_owned());
+            }
+        }
+        uuids.sort();
+        assert_eq!(uuids.len(), 2);
+        assert_eq!(uuids[1], format!("{}_2", uuids[0]));
+    }
+
+    #[test]
+    fn lines_that_no_callback_shows_are_events_too() {
+        let mut run = Run::new(2);
+        run.play(false);
+        run.tell(None, EventKind::Warning { diagnostic: Diagnostic::local("R0302", "so it is").warning() });
+        run.task("meta");
+        let meta = EventKind::Meta { task: TaskId(1), message: "noop".into(), skipped: None };
+        run.tell(Some("a"), meta);
+        let read = run.read();
+        let of = |name: &str| {
+            read.iter().filter(|(event, ..)| event == name).map(|(.., text)| text.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(of("verbose"), ["1 plays in site.yml", "META: noop"]);
+        assert_eq!(of("warning"), ["[WARNING]: So it is"]);
+        assert!(of("playbook_on_start")[0].starts_with("PLAYBOOK: site.yml ***"));
+    }
+
+    #[test]
+    fn events_that_cannot_be_written_are_told_once() {
+        let mut run = Run::new(0);
+        std::fs::write(run.dir.path().join("job_events"), "in the way").unwrap();
+        run.play(false);
+        let trouble = run.runner.trouble().unwrap();
+        assert!(trouble.tell && trouble.diagnostic.code == "R0102", "{trouble:?}");
+        run.task("ping");
+        assert!(run.runner.trouble().is_none());
+    }
 }

@@ -11,7 +11,7 @@ use crate::event::{Diff, Done, Stats, Status};
 use crate::map;
 use crate::value::{JsonStyle, Map, StrKey, Value, insert, python_str, to_json_text};
 
-use super::result::short;
+use super::super::result::short;
 
 /// In the place of what `no_log` hides.
 const CENSORED: &str = "the output has been hidden due to the fact that 'no_log: true' was specified for this result";
