@@ -147,6 +147,13 @@ impl Diagnostic {
         Self::new(code, Kind::Source, message)
     }
 
+    /// A warning of what ansible-core will not take any more from 2.23 on: `text` is ours, `words` are ansible-core's.
+    pub fn deprecated(code: &'static str, kind: Kind, text: impl Into<String>, words: &str) -> Self {
+        Self::new(code, kind, text)
+            .with_registered(format!("{words} This feature will be removed from ansible-core version 2.23."))
+            .warning()
+    }
+
     /// A task's failure on a host.
     pub fn task(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(code, Kind::Task, message)
@@ -242,6 +249,11 @@ impl Diagnostic {
     /// True for warnings of what ansible-core calls deprecated: `deprecation_warnings` turns them off.
     pub fn is_deprecation(&self) -> bool {
         !self.is_error() && matches!(&*self.code, "P0309" | "P0311" | "T0112" | "Y0021")
+    }
+
+    /// The word that stands before the text of a warning in ansible-core's output.
+    pub fn lead(&self) -> &'static str {
+        if self.is_deprecation() { "DEPRECATION WARNING" } else { "WARNING" }
     }
 
     /// True for errors.

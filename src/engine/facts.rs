@@ -76,6 +76,7 @@ impl HostRun {
             Turn::Fail => return Flow::Failed,
             Turn::Stop => return Flow::Gone,
         };
+        let _stay = round.stay(&self.host);
         if !self.step(&task, &round, &here).await {
             return Flow::Next;
         }

@@ -14,7 +14,7 @@ use super::task::Ended;
 use crate::diag::{Diagnostic, Kind, Result, SourceMap};
 use crate::event::EventKind;
 use crate::map;
-use crate::playbook::{Include, IncludeKind, Item, Keywords, RoleFrom, Task};
+use crate::playbook::{Include, IncludeKind, Item, Keywords, NO_TASK_LIST, RoleFrom, Task};
 use crate::value::{Key, Map, Value, python_repr, python_str};
 use crate::vars::{Entry, Layer, Scope};
 
@@ -43,9 +43,7 @@ impl Unloaded {
     fn of_file(diagnostic: Diagnostic, file: Option<&str>, sources: &SourceMap) -> Self {
         let at = diagnostic.span().and_then(|span| sources.file(span.file)).and_then(|file| file.path.clone());
         let itself = file.is_some_and(|file| at.is_some_and(|at| at.file_name() == Path::new(file).file_name()));
-        let no_list = itself
-            && diagnostic.code == "P0201"
-            && diagnostic.registered() == "included task files must contain a list of tasks";
+        let no_list = itself && diagnostic.code == "P0201" && diagnostic.registered() == NO_TASK_LIST;
         if diagnostic.kind == Kind::Source && !no_list && !matches!(&*diagnostic.code, "P0401" | "P0501") {
             Self::Wrong(diagnostic)
         } else {

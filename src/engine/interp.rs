@@ -117,6 +117,7 @@ impl HostRun {
             return (!matches!(flow, Flow::Next | Flow::EndRole)).then_some(flow);
         }
         if matches!(flow, Flow::Next | Flow::EndRole) || self.force_handlers() {
+            self.tell_notified();
             // Few people look for this, so it is told only where they say so (`ANSIBLE_DEBUG`).
             let debug = self.play.engine.templates.host().setting(None, "DEFAULT_DEBUG").ok().flatten();
             if debug.is_some_and(|debug| debug.value == crate::value::Value::Bool(true))
@@ -125,7 +126,6 @@ impl HostRun {
                 let text = format!("META: triggered running handlers for {}", self.host);
                 self.emit(crate::event::EventKind::Trace { text, inner: true });
             }
-            self.tell_notified();
         }
         match flow {
             Flow::Next | Flow::EndRole => match self.flush(&Position(vec![position]), &Here::default()).await {

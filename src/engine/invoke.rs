@@ -24,6 +24,7 @@ use crate::yaml::Node;
 impl HostRun {
     /// Renders the arguments, calls the module, and gives what came of it.
     pub(super) async fn invoke(&self, task: &Arc<Task>, module: &ModuleUse, scope: &Scope, no_log: bool) -> Attempt {
+        self.warn_fact_modules(module, scope);
         let (args, places) = match self.arguments(task, module, scope) {
             Ok(found) => found,
             Err(diagnostic) => return Attempt::error(diagnostic),
@@ -197,6 +198,28 @@ impl HostRun {
         let environment = self.environment(task, scope)?;
         let inputs = self.inputs(task, entry, &args, scope)?;
         Ok(Call { check, diff, environment, no_log, inputs, ..Call::new(entry.meta.name, args) })
+    }
+
+    /// Tells once that facts come from `setup` alone where a variable names other modules for them.
+    fn warn_fact_modules(&self, module: &ModuleUse, scope: &Scope) {
+        const NAME: &str = "ansible_facts_modules";
+        if module.entry.meta.name != "setup" || scope.get(NAME).is_none() {
+            return;
+        }
+        let wanted = self.play.engine.templates.variable(NAME, scope).ok().flatten();
+        let own = |value: &Value| matches!(python_str(value).rsplit('.').next(), Some("smart" | "setup"));
+        let only_own = match &wanted {
+            Some(Value::List(names)) => names.iter().all(own),
+            Some(name) => own(name),
+            None => true,
+        };
+        if !only_own {
+            let text = format!("the variable `{NAME}` is read, but not supported: facts come from `setup` alone");
+            let warning = Diagnostic::source("C0112", text)
+                .with_label_opt(scope.get(NAME).and_then(|(entry, _)| entry.span()), "names other modules")
+                .with_hint("call those modules in tasks of their own");
+            self.play.engine.warn_once(None, warning);
+        }
     }
 
     /// One `environment`. What facts are gathered with may name `ansible_env`, which is not known by then: such

@@ -108,16 +108,29 @@ impl PlayRun {
         Value::from(dirs.iter().map(|dir| Value::from(dir.display().to_string())).collect::<Vec<_>>())
     }
 
-    /// What other hosts see of a host, and what a delegated task connects with: its inventory, facts and set
+    /// What a delegated task knows of a host and connects with: its inventory, facts and set
     /// variables. Variables of plays, roles and tasks are no part of a host.
     pub(super) fn host_scope(self: &Arc<Self>, host: &Arc<str>) -> Scope {
+        self.scope_of_host(host, self.magic(host, None))
+    }
+
+    /// What `hostvars` shows of a host: the same, without what Ansible tells only within a play.
+    fn host_vars(self: &Arc<Self>, host: &Arc<str>) -> Scope {
+        let mut magic = self.magic(host, None);
+        Arc::make_mut(&mut magic.entries).retain(|name, _| !OF_PLAYS.contains(&&**name));
+        self.scope_of_host(host, magic)
+    }
+
+    fn scope_of_host(self: &Arc<Self>, host: &Arc<str>, magic: Layer) -> Scope {
         let mut layers = vec![self.builtin.clone()];
         if let Some(record) = self.record(host) {
             layers.extend(record.layers.iter().cloned());
         }
         self.state_layers(host, &mut layers);
+        // What roles make public is the play's, not the host's.
+        layers.retain(|layer| !matches!(layer.origin.level, Level::RoleDefaults | Level::RoleVars));
         layers.extend(self.engine.options.layers.iter().cloned());
-        layers.push(self.magic(host, None));
+        layers.push(magic);
         Scope::from_layers(layers).merging(self.engine.options.hash_merge)
     }
 
@@ -519,6 +532,21 @@ pub(super) fn delegated(play: &Arc<PlayRun>, host: &Arc<str>, delegate: Arc<str>
     [address, vars]
 }
 
+/// Magic variables that belong to a play, not to a host: `hostvars` does not have them, least of all itself.
+const OF_PLAYS: &[&str] = &[
+    "ansible_dependent_role_names",
+    "ansible_play_batch",
+    "ansible_play_hosts",
+    "ansible_play_hosts_all",
+    "ansible_play_name",
+    "ansible_play_role_names",
+    "ansible_role_names",
+    "hostctl_run",
+    "hostvars",
+    "play_hosts",
+    "role_names",
+];
+
 /// `hostvars`: scopes of other hosts, made when asked for.
 struct RunHostVars {
     play: Weak<PlayRun>,
@@ -533,6 +561,6 @@ impl HostVars for RunHostVars {
         let play = self.play.upgrade()?;
         let host: Arc<str> = host.into();
         play.record(&host)?;
-        Some(play.host_scope(&host))
+        Some(play.host_vars(&host))
     }
 }

@@ -57,6 +57,8 @@ impl HostRun {
         }
         let shared = self.keyword_flag(task, "run_once", &scope).ok().flatten().unwrap_or(false);
         let run_once = round.once(&self.host, for_all || shared).await;
+        // The word of the host that leads counts for all.
+        let shared = shared && run_once;
         if self.play.free {
             self.warn_free(task, shared, here);
         }
@@ -311,9 +313,7 @@ impl HostRun {
                         Err(error) => {
                             let error = label_error(error);
                             let shown = error.message.clone();
-                            insert(&mut attempt.result, "msg", error.registered());
-                            fail(&mut attempt, "failed_when_result", error);
-                            attempt.result.shift_remove(&StrKey("failed_when_result"));
+                            fail(&mut attempt, "msg", error);
                             shown
                         }
                     }

@@ -281,6 +281,12 @@ impl Reader<'_> {
             length += 1;
         }
         let (digits, rest) = self.rest.split_at(length);
+        // An imaginary number has no kind of its own in a playbook: it is the text that Python writes.
+        if let Some(digits) = digits.strip_suffix(['j', 'J']).filter(|_| !negative) {
+            let number = crate::value::python_str(&python_number(digits, false)?);
+            self.rest = rest;
+            return Some(Node::text(format!("{}j", number.trim_end_matches(".0")), self.span));
+        }
         let value = python_number(digits, negative)?;
         self.rest = rest;
         Some(Node::scalar(value, self.span))

@@ -3,18 +3,13 @@
 use super::call::Failure;
 use super::cx::Cx;
 use super::refusal::{no_program, refused};
-use super::web::{Common, into_memory};
 use crate::diag::Result;
 use crate::system::process::Program;
-use crate::system::web::{Follow, NoAnswer};
 
 /// Where Launchpad tells about its sources.
 pub(super) const API: &str = "https://api.launchpad.net/1.0";
 /// Where keys are.
 pub(super) const KEYS: &str = "https://keyserver.ubuntu.com";
-
-/// Answers are small; this is far above any.
-const LIMIT: usize = 4 << 20;
 
 /// A source of Launchpad.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,22 +51,7 @@ impl Ppa {
         }
         let get = |url: &str, what: &str| -> Result<Vec<u8>, Failure> {
             let failed = |why: String| refused("H0125", format!("failed to fetch {what}, error was: {why}"));
-            let common = Common {
-                url,
-                timeout: 10,
-                validate_certs,
-                http_agent: "ansible-httpget",
-                decompress: true,
-                use_netrc: true,
-                ..Common::default()
-            };
-            let request = common.request(cx, "GET", Follow::Urllib2);
-            let (answer, body) = into_memory(cx, &request, LIMIT).map_err(|NoAnswer(why)| failed(why))?;
-            if answer.status == 200 {
-                Ok(body)
-            } else {
-                Err(failed(format!("HTTP Error {}: {}", answer.status, answer.reason)))
-            }
+            super::web::key_from(cx, url, validate_certs).map_err(failed)
         };
         let url = format!("{api}/~{}/+archive/{}", self.owner, self.name);
         let told = get(&url, "PPA information")?;

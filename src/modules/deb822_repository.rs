@@ -13,11 +13,9 @@ use super::refusal::refused;
 use super::spec::{Meta, Module};
 use super::types::Mode;
 use super::types::Presence;
-use super::web::{Common, into_memory};
 use crate::diag::Result;
 use crate::map;
 use crate::system::fs::{Content, WriteOptions, shown, umask};
-use crate::system::web::{Follow, NoAnswer};
 use crate::value::{Map, Value};
 
 /// Adds and removes a package source of apt as a file `NAME.sources`, its key beside the others in `/etc/apt/keyrings`.
@@ -259,21 +257,7 @@ fn key(cx: &Cx, given: &str, keys: &Path, slug: &str) -> Result<Option<PathBuf>,
         let place = given.trim_start_matches("file://");
         cx.probe().read(Path::new(place)).map_err(|error| failed(format!("<urlopen error {}>", error.message)))?
     } else {
-        let common = Common {
-            url: given,
-            timeout: 10,
-            validate_certs: true,
-            http_agent: "ansible-httpget",
-            decompress: true,
-            use_netrc: true,
-            ..Common::default()
-        };
-        let request = common.request(cx, "GET", Follow::Urllib2);
-        let (answer, body) = into_memory(cx, &request, super::web::KEY_LIMIT).map_err(|NoAnswer(why)| failed(why))?;
-        if !(200..300).contains(&answer.status) {
-            return Err(failed(format!("HTTP Error {}: {}", answer.status, answer.reason)));
-        }
-        body
+        super::web::key_if(cx, given, true, |status| (200..300).contains(&status)).map_err(failed)?
     };
     if data.is_empty() {
         return Ok(Some(path.to_owned()));

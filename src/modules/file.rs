@@ -15,6 +15,7 @@ use super::spec::{Meta, Module};
 use super::types::HostPath;
 use crate::diag::{Diagnostic, Result};
 use crate::map;
+use crate::system::accounts;
 use crate::system::fs::{FileState, shown};
 use crate::value::{Map, insert};
 
@@ -181,13 +182,20 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn warn_of_unknown_names(&self) {
+        // A number may be that of nobody too.
+        let no_user = |owner: &&str| uid_of(owner).map_or(true, |uid| accounts::account_of_uid(uid).is_none());
+        let no_group = |group: &&str| gid_of(group).map_or(true, |gid| accounts::group_of_gid(gid).is_none());
         let unknown = [
-            self.file.owner.as_deref().filter(|owner| uid_of(owner).is_err()).map(|owner| ("user", owner)),
-            self.file.group.as_deref().filter(|group| gid_of(group).is_err()).map(|group| ("group", group)),
+            self.file.owner.as_deref().filter(no_user).map(|owner| ("user", "uid", owner)),
+            self.file.group.as_deref().filter(no_group).map(|group| ("group", "gid", group)),
         ];
-        for (kind, name) in unknown.into_iter().flatten() {
+        for (kind, number, name) in unknown.into_iter().flatten() {
             // A task before this one may create it in a real run. The words are Ansible's.
-            self.cx.warn(format!("failed to look up {kind} {name}. Create {kind} up to this point in real play"));
+            let what = match name.parse::<u32>() {
+                Ok(_) => format!("{kind} with {number} {name}"),
+                Err(_) => format!("{kind} {name}"),
+            };
+            self.cx.warn(format!("failed to look up {what}. Create {kind} up to this point in real play"));
         }
     }
 

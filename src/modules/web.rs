@@ -85,6 +85,11 @@ pub(super) const KEY_LIMIT: usize = 16 << 20;
 
 /// A key of a package source; the error is why there is none, in Ansible's words.
 pub(super) fn key_from(cx: &Cx, url: &str, validate_certs: bool) -> Result<Vec<u8>, String> {
+    key_if(cx, url, validate_certs, |status| status == 200)
+}
+
+/// The same, from an answer whose status is `good`.
+pub(super) fn key_if(cx: &Cx, url: &str, validate_certs: bool, good: fn(u16) -> bool) -> Result<Vec<u8>, String> {
     let common = Common {
         url,
         timeout: 10,
@@ -96,10 +101,7 @@ pub(super) fn key_from(cx: &Cx, url: &str, validate_certs: bool) -> Result<Vec<u
     };
     let request = common.request(cx, "GET", Follow::Urllib2);
     let (answer, body) = into_memory(cx, &request, KEY_LIMIT).map_err(|NoAnswer(why)| why)?;
-    match answer.status {
-        200 => Ok(body),
-        status => Err(format!("HTTP Error {status}: {}", answer.reason)),
-    }
+    if good(answer.status) { Ok(body) } else { Err(format!("HTTP Error {}: {}", answer.status, answer.reason)) }
 }
 
 /// Sends it, the body into memory up to `limit` bytes.

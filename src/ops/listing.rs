@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::project::{Opened, ProjectRequest, open, playbook_file};
 use crate::diag::{Diagnostic, Result, SourceMap};
-use crate::playbook::{Context, Item, Play, RoleUse, Task, rendered_tags, selected};
+use crate::playbook::{
+    Action, Context, IncludeKind, Item, Play, RoleUse, Task, joined_python_uses, rendered_tags, selected,
+};
 use crate::value::{Value, python_repr, python_str};
 use crate::vars::{Layer, Level, Scope};
 use crate::yaml::Node;
@@ -59,7 +61,7 @@ pub fn list(
         .cloned()
         .collect();
     if !problems.is_empty() {
-        return Ok((None, problems));
+        return Ok((None, joined_python_uses(problems)));
     }
     let mut warnings = opened.problems.clone();
     let mut out = format!("\nplaybook: {}\n", playbook.display());
@@ -160,8 +162,10 @@ impl Walk<'_> {
         }
         let own = task.keywords.get("name").filter(|name| !name.is_null());
         let name = own.map_or_else(|| task.action.name().to_string(), |node| python_str(&node.to_value()));
-        let name = match (task.context.role(), own.is_some()) {
-            (Some(role), true) => format!("{} : {name}", role.name),
+        // The name of an `include_role` stands alone, as in Ansible.
+        let alone = matches!(&task.action, Action::Include(include) if include.kind == IncludeKind::Role);
+        let name = match task.context.role() {
+            Some(role) if own.is_some() && !alone => format!("{} : {name}", role.name),
             _ => name,
         };
         let tags: BTreeSet<String> = tags.into_iter().collect();

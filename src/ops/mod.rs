@@ -21,6 +21,8 @@ pub use env::{environment_list, environment_show, host_show};
 pub use fact_cache::FactCaching;
 pub use inventory::{InventoryView, ListedHost};
 pub use listing::{Listing, hosts_of, list};
-pub use project::{PasswordSource, Policy, ProjectRequest, passphrase_file, playbook_file, state_base};
+pub use project::{
+    PasswordSource, Policy, ProjectRequest, passphrase_file, password_program, playbook_file, state_base,
+};
 pub use run::{RunRequest, run};
 pub use vault::{Edited, Made, VaultPlace, edit, init, open_vault, recipients};

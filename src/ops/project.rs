@@ -378,23 +378,31 @@ pub fn passphrase_file(path: &Path) -> Result<Secret> {
 /// Bytes that a program prints as a password, at most.
 const LONGEST_PASSWORD: usize = 1 << 20;
 
+/// What a password program prints; none for a file that cannot be executed. The error says what is wrong.
+pub fn password_program(path: &Path) -> std::result::Result<Option<String>, String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let meta = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if !meta.is_file() || meta.permissions().mode() & 0o111 == 0 {
+        return Ok(None);
+    }
+    let program = std::path::absolute(path).map_err(|error| error.to_string())?;
+    let mut program = std::process::Command::new(program);
+    let output = crate::system::printed::printed(program.stderr(std::process::Stdio::inherit()), LONGEST_PASSWORD)
+        .map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(format!("the program ended with {}", output.status));
+    }
+    Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()))
+}
+
 /// A password file's text, or what the program of that name prints.
 pub(super) fn password_file(path: &Path) -> Result<Secret> {
-    use std::os::unix::fs::PermissionsExt as _;
     let wrong = |text: String| {
         Diagnostic::new("V0002", Kind::Vault, format!("the vault password of `{}`: {text}", path.display()))
             .with_hint("a text file with the password, or a program that prints it")
     };
-    let meta = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
-    if meta.is_file() && meta.permissions().mode() & 0o111 != 0 {
-        let program = std::path::absolute(path).map_err(|error| wrong(error.to_string()))?;
-        let mut program = std::process::Command::new(program);
-        let output = crate::system::printed::printed(program.stderr(std::process::Stdio::inherit()), LONGEST_PASSWORD)
-            .map_err(|error| wrong(error.to_string()))?;
-        if !output.status.success() {
-            return Err(wrong(format!("the program ended with {}", output.status)));
-        }
-        return Ok(Secret::new(String::from_utf8_lossy(&output.stdout).trim_end_matches(['\r', '\n'])));
+    if let Some(text) = password_program(path).map_err(wrong)? {
+        return Ok(Secret::new(text.trim_end_matches(['\r', '\n'])));
     }
     let text = read_source_text(path).map_err(|error| wrong(error.to_string()))?;
     Ok(Secret::new(text.trim_end()))

@@ -74,20 +74,7 @@ impl Loader {
 /// The modules in a folder and the folders in it. A file without an ending goes before others of its name.
 fn listed(dir: &Path) -> BTreeMap<String, PathBuf> {
     let mut found = BTreeMap::new();
-    list(dir, 0, &mut found);
-    found
-}
-
-fn list(dir: &Path, depth: usize, found: &mut BTreeMap<String, PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.sort();
-    let mut folders = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            folders.push(path);
-            continue;
-        }
+    for path in entries_below(dir, 4) {
         let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let ending = path.extension().and_then(|ending| ending.to_str());
         // What is no file (a FIFO, a broken link) is no module.
@@ -100,9 +87,20 @@ fn list(dir: &Path, depth: usize, found: &mut BTreeMap<String, PathBuf>) {
         }
         found.entry(name.to_owned()).or_insert(path);
     }
-    for folder in folders.iter().filter(|_| depth < 4) {
-        list(folder, depth + 1, found);
+    found
+}
+
+/// What a folder holds and then what the folders in it hold, `depth` levels deep, each in order; the folders themselves
+/// are left out.
+pub(super) fn entries_below(dir: &Path, depth: usize) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    let (folders, mut found): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
+    for folder in folders.iter().filter(|_| depth > 0) {
+        found.extend(entries_below(folder, depth - 1));
     }
+    found
 }
 
 /// The file of a module in one folder.

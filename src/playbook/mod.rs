@@ -33,6 +33,7 @@ pub use model::{
     Action, Block, Context, ContextKind, DynamicUse, Include, IncludeKind, Item, Keywords, ModuleUse, Play, Playbook,
     Role, RoleUse, Task,
 };
+pub use parse::{NO_TASK_LIST, joined_python_uses};
 pub use plugins::{PLUGIN_KINDS, PluginKind};
 pub use roles::RoleFrom;
 pub use tags::{literal_tags, rendered_tags, selected};

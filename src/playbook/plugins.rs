@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError};
 use super::loader::{Loader, clean};
 use super::{library, routing};
 use crate::template::PluginEnd;
+use library::entries_below;
 
 /// A kind of plugin.
 #[derive(Debug)]
@@ -87,6 +88,11 @@ impl PythonFile {
         }
     }
 
+    /// True if it gives filters or tests without saying which: they come from a module of Python.
+    fn gives_more(&self) -> bool {
+        matches!(self.kind, "filter" | "test") && gives_more(&self.text)
+    }
+
     /// True if Ansible runs it though nothing names it.
     pub(super) fn acts_by_itself(&self) -> bool {
         let says = |name: &str, value: &str| {
@@ -120,6 +126,12 @@ fn defines(text: &str, name: &str, exact: bool) -> bool {
     quoted.iter().any(key) || as_keyword(class, name)
 }
 
+/// True if the method that gives filters or tests names none itself (`return networks.get_filters()`).
+fn gives_more(text: &str) -> bool {
+    let method = ["def filters(", "def tests("].iter().find_map(|method| text.split_once(method));
+    method.is_some_and(|(_, body)| body.contains("return") && !body.contains('{') && !body.contains("dict("))
+}
+
 /// `dict(name=function)`.
 fn as_keyword(text: &str, name: &str) -> bool {
     text.split("dict(").skip(1).any(|inner| {
@@ -130,15 +142,7 @@ fn as_keyword(text: &str, name: &str) -> bool {
 
 /// The Python files in a folder, and for a folder of the search path in those two levels below it.
 fn files(dir: &Path, kind: &'static str, beside: Option<&Path>, depth: usize, out: &mut Vec<PythonFile>) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.sort();
-    let mut folders = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            folders.push(path);
-            continue;
-        }
+    for path in entries_below(dir, depth) {
         let Some(name) = path.file_stem().and_then(|name| name.to_str()).map(str::to_owned) else { continue };
         if name == "__init__" || path.extension().is_none_or(|ending| ending != "py") || !path.is_file() {
             continue;
@@ -147,9 +151,6 @@ fn files(dir: &Path, kind: &'static str, beside: Option<&Path>, depth: usize, ou
         let bytes = if reads { crate::diag::read::read_source(&path).unwrap_or_default() } else { Vec::new() };
         let text = String::from_utf8_lossy(&bytes).into_owned();
         out.push(PythonFile { kind, path: clean(&path), name, text, beside: beside.map(Path::to_path_buf) });
-    }
-    for folder in folders.iter().filter(|_| depth > 0) {
-        files(folder, kind, beside, depth - 1, out);
     }
 }
 
@@ -197,8 +198,15 @@ impl Loader {
         if let Some(file) = hidden {
             return Some(routing::end_at(short, Some(file.path.clone())));
         }
-        let target = routing::builtin(kind, short).filter(|_| !exact)?;
-        self.plugin_of_collection(kind, &target, 1)
+        if exact {
+            return None;
+        }
+        if let Some(target) = routing::builtin(kind, short) {
+            return self.plugin_of_collection(kind, &target, 1);
+        }
+        // A name that nothing knows is most likely one of those that a file does not list.
+        let file = files.iter().find(|file| file.kind == kind && file.gives_more())?;
+        Some(routing::end_at(short, Some(file.path.clone())))
     }
 }
 
@@ -236,6 +244,12 @@ mod tests {
         check("D = {'up': 1}\nclass F:\n x = ['up']", true, false);
         check("class F:\n x = ['up']", false, true);
         check("class F:\n x = 'upper'", false, false);
+        let more = |text: &str, expected: bool| assert_eq!(gives_more(text), expected, "{text}");
+        more("class F:\n def filters(self):\n  return networks.get_filters()", true);
+        more("class T:\n def tests(self):\n  return all_tests", true);
+        more("class F:\n def filters(self):\n  return {'up': f}", false);
+        more("class F:\n def filters(self):\n  return dict(up=f)", false);
+        more("class F:\n def filter(self):\n  return f", false);
     }
 
     #[test]

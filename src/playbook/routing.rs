@@ -37,7 +37,6 @@ fn table() -> &'static Table {
 
 /// Where ansible-core says that one of its former plugins is now, by full name.
 pub(super) fn builtin(kind: &str, name: &str) -> Option<String> {
-    // The table lives as long as the program, the question does not.
     let (collection, new) = table().get(&(kind, name))?;
     Some(format!("{collection}.{new}"))
 }

@@ -95,16 +95,13 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn unknown(&mut self, code: &'static str, what: &str, name: &str, at: At, known: &mut dyn Iterator<Item = &str>) {
-        let diag = Diagnostic::new(code, Kind::Source, format!("there is no {what} `{name}`"))
-            .with_label_opt(self.place.span((at.0 + self.shift, at.1 + self.shift)), format!("unknown {what}"))
-            .with_nearest(short(name), known);
-        self.out.push(diag);
+    fn unknown(&mut self, what: &str, name: &str, at: At) {
+        let mut problem = super::names::unknown(what, name)
+            .with_label_opt(self.place.span((at.0 + self.shift, at.1 + self.shift)), format!("unknown {what}"));
+        problem.kind = Kind::Source;
+        self.out.push(problem);
     }
 }
-
-/// The kinds of plugins that templates name, with the error about an unknown one.
-const KINDS: [(&str, &str); 3] = [("filter", "T0104"), ("test", "T0105"), ("lookup", "T0107")];
 
 /// True if there is a filter, test or lookup of this name here.
 pub fn knows(kind: &str, name: &str) -> bool {
@@ -159,7 +156,6 @@ impl walk::Visit for Checker<'_> {
             if knows(kind, name) {
                 return;
             }
-            let code = KINDS.iter().find(|(known, _)| *known == kind).map_or("T0104", |(_, code)| code);
             match self.templates.plugin_end(kind, name) {
                 Some(end) if end.removed.is_none() && knows(kind, &end.name) => {
                     for said in end.deprecated {
@@ -175,16 +171,10 @@ impl walk::Visit for Checker<'_> {
                 Some(super::names::PluginEnd { removed: Some(why), .. }) => {
                     let span = self.place.span((at.0 + self.shift, at.1 + self.shift));
                     self.out.push(
-                        super::names::removed(kind, name, &why)
-                            .with_label_opt(span, "removed from its collection")
-                            .with_hint("use what the collection names instead"),
+                        super::names::removed(kind, name, &why).with_label_opt(span, "removed from its collection"),
                     );
                 }
-                _ => match kind {
-                    "filter" => self.unknown(code, kind, name, at, &mut filters::names()),
-                    "test" => self.unknown(code, kind, name, at, &mut tests::names()),
-                    _ => self.unknown(code, kind, name, at, &mut lookups::NAMES.iter().copied()),
-                },
+                _ => self.unknown(kind, name, at),
             }
         });
     }

@@ -13,6 +13,16 @@ use super::exec;
 use super::fail::{Fail, R};
 use super::val::Val;
 
+const NO_BRACES: &str = "a condition is an expression already: leave out the braces";
+
+/// The warning of a condition in braces.
+pub fn condition_in_braces(place: Option<Span>) -> Diagnostic {
+    let words = "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}.";
+    Diagnostic::deprecated("T0112", Kind::Template, "a condition in braces is deprecated", words)
+        .with_label_opt(place, "deprecated")
+        .with_hint(NO_BRACES)
+}
+
 /// Evaluates a condition; on false the text that was false.
 pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
     match &node.data {
@@ -176,11 +186,8 @@ fn text_value(cx: &Cx, text: &Arc<str>, node: &Node, env: &Rc<Env>, depth: usize
     }
     let value = exec::render(cx, &code, Rc::new(Place::Node(node.clone())), env)?;
     if let Val::V(Value::Str(_)) = value {
-        return Err(broken("the template in the condition gives a string", node, "a string", DATA)
-            .with_hint("a condition is an expression already: leave out the braces"));
+        return Err(broken("the template in the condition gives a string", node, "a string", DATA).with_hint(NO_BRACES));
     }
-    let words = "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}.";
-    let hint = "a condition is an expression already: leave out the braces";
-    cx.templates.deprecated("a condition in braces is deprecated".to_owned(), words, Some(node.place()), hint);
+    cx.templates.deprecated_braces(node.place());
     Ok(value)
 }

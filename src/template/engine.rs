@@ -199,14 +199,17 @@ impl Templates {
 
     /// Warns of what ansible-core calls deprecated, in its words; `text` is ours.
     pub(super) fn deprecated(&self, text: String, words: &str, place: Option<Span>, hint: &str) {
-        if !self.deprecations {
-            return;
+        if self.deprecations {
+            let warning = Diagnostic::deprecated("T0112", Kind::Template, text, words);
+            self.warn(warning.with_label_opt(place, "deprecated").with_hint(hint));
         }
-        let warning = Diagnostic::new("T0112", Kind::Template, text)
-            .with_registered(format!("{words} This feature will be removed from ansible-core version 2.23."))
-            .with_label_opt(place, "deprecated")
-            .with_hint(hint);
-        self.warn(warning);
+    }
+
+    /// Warns of a condition in braces.
+    pub(super) fn deprecated_braces(&self, place: Span) {
+        if self.deprecations {
+            self.warn(super::condition_in_braces(Some(place)));
+        }
     }
 
     /// True if a condition need not be a boolean.

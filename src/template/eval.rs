@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::diag::nearest;
 use crate::value::{Key, StrKey, Value};
 use crate::vars::Entry;
 use crate::yaml::{Node, NodeData, Tag};
@@ -494,17 +493,8 @@ impl Ev<'_> {
         let given = name;
         let name = &*self.cx.templates.own_name("filter", name)?;
         let Some(filter) = filters::find(name) else {
-            let near = nearest(name, filters::names());
-            let fail = Fail::Diag(crate::diag::Diagnostic::new(
-                "T0104",
-                crate::diag::Kind::Template,
-                format!("there is no filter `{name}`"),
-            ))
-            .with_words(format!("Syntax error in template: No filter named '{given}'."));
-            return Err(match near {
-                Some(near) => fail.with_hint(format!("did you mean `{near}`?")),
-                None => fail,
-            });
+            return Err(Fail::Diag(super::names::unknown("filter", name))
+                .with_words(format!("Syntax error in template: No filter named '{given}'.")));
         };
         if !filters::takes_undefined(name) {
             if let Val::Undef(_) = value {
@@ -527,17 +517,8 @@ impl Ev<'_> {
         let given = name;
         let name = &*self.cx.templates.own_name("test", name)?;
         let Some(test) = tests::find(name) else {
-            let near = nearest(name, tests::names());
-            let fail = Fail::Diag(crate::diag::Diagnostic::new(
-                "T0105",
-                crate::diag::Kind::Template,
-                format!("there is no test `{name}`"),
-            ))
-            .with_words(format!("Syntax error in template: No test named '{given}'."));
-            return Err(match near {
-                Some(near) => fail.with_hint(format!("did you mean `{near}`?")),
-                None => fail,
-            });
+            return Err(Fail::Diag(super::names::unknown("test", name))
+                .with_words(format!("Syntax error in template: No test named '{given}'.")));
         };
         if !matches!(name, "defined" | "undefined") {
             if let Val::Undef(undef) = value {

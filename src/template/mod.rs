@@ -54,6 +54,7 @@ mod yaml_text;
 
 pub use check::{PluginUse, knows as knows_plugin};
 pub use codec::encode;
+pub use condition::condition_in_braces;
 pub use engine::{FileOptions, LookupHost, Templates, is_omit};
 pub use lookups::{Setting, SettingKind, WebLookup};
 pub use names::{PluginEnd, Resolver};

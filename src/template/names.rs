@@ -30,6 +30,24 @@ pub(super) fn removed(kind: &str, name: &str, why: &str) -> Diagnostic {
     Diagnostic::new("T0111", Kind::Source, format!("the {kind} `{name}` was removed"))
         .with_note(why)
         .with_registered(why)
+        .with_hint("use what the collection names instead")
+}
+
+/// There is no filter, test or lookup of that name.
+pub(super) fn unknown(kind: &str, name: &str) -> Diagnostic {
+    let code = match kind {
+        "filter" => "T0104",
+        "test" => "T0105",
+        _ => "T0107",
+    };
+    let problem = Diagnostic::new(code, Kind::Template, format!("there is no {kind} `{name}`"));
+    let name = super::eval::short(name);
+    match kind {
+        "filter" => problem.with_nearest(name, super::filters::names()),
+        "test" => problem.with_nearest(name, super::tests::names()),
+        _ => problem.with_nearest(name, super::lookups::NAMES.iter().copied()),
+    }
+    .with_hint_else(format!("`hostctl explain {code}` says which are known"))
 }
 
 impl Templates {

@@ -226,17 +226,10 @@ impl Val {
     /// The type's name as Python has it (`type_debug`).
     pub fn type_name(&self) -> &'static str {
         match self {
-            Self::V(Value::Null) => "NoneType",
-            Self::V(Value::Bool(_)) => "bool",
-            Self::V(Value::Int(_) | Value::BigInt(_)) => "int",
-            Self::V(Value::Float(_)) => "float",
-            Self::V(Value::Bytes(_)) => "bytes",
-            Self::V(Value::Date(_)) => "date",
-            Self::V(Value::DateTime(..)) => "datetime",
+            Self::V(value) => value.python_type(),
             Self::List(list) if list.tuple => "tuple",
-            Self::V(Value::List(_)) | Self::List(_) => "list",
-            Self::V(Value::Map(_)) | Self::Map(_) => "dict",
-            Self::V(Value::Str(_)) => "str",
+            Self::List(_) => "list",
+            Self::Map(_) => "dict",
             Self::Undef(_) => "UndefinedMarker",
             Self::Omit => "Omit",
             Self::Func(Func::Macro(_)) => "Macro",

@@ -14,7 +14,7 @@ use super::position::{self, Offsets};
 use super::resolve::resolve;
 use super::tags::{Kept, apply_tag, classify, deprecated};
 use super::{Node, NodeData, Scalar, Style, Tag, flow, lenient, syntax};
-use crate::diag::{Diagnostic, FileId, Result, SourceFile, SourceMap, Span};
+use crate::diag::{Diagnostic, FileId, Kind, Result, SourceFile, SourceMap, Span};
 use crate::value::Value;
 
 /// How strictly a file is read.
@@ -248,13 +248,9 @@ impl Loader<'_> {
                 let mut hint = instead.trim_end_matches('.').to_owned();
                 hint[..1].make_ascii_lowercase();
                 self.out.diagnostics.push(
-                    Diagnostic::source("Y0021", format!("the tag `{written}` is deprecated"))
-                        .with_registered(format!(
-                            "{words} This feature will be removed from ansible-core version 2.23."
-                        ))
+                    Diagnostic::deprecated("Y0021", Kind::Source, format!("the tag `{written}` is deprecated"), words)
                         .with_label(span, "ansible-core 2.23 will not know it")
-                        .with_hint(hint)
-                        .warning(),
+                        .with_hint(hint),
                 );
                 return kept;
             }

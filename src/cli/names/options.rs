@@ -232,7 +232,6 @@ pub(super) fn connecting(
 
 /// A password from a file, from standard input (`-`), or from what a program prints.
 fn password_file(path: &Path) -> Result<Secret> {
-    use std::os::unix::fs::PermissionsExt as _;
     let wrong = |text: String| {
         Diagnostic::new("C0103", Kind::Local, format!("the password of `{}`: {text}", path.display()))
             .with_hint("a file with the password, a program that prints it, or `-` for standard input")
@@ -242,18 +241,9 @@ fn password_file(path: &Path) -> Result<Secret> {
         std::io::stdin().read_line(&mut line).map_err(|error| wrong(error.to_string()))?;
         line
     } else {
-        let meta = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
-        if meta.is_file() && meta.permissions().mode() & 0o111 != 0 {
-            let program = std::path::absolute(path).map_err(|error| wrong(error.to_string()))?;
-            let mut program = std::process::Command::new(program);
-            let done = crate::system::printed::printed(program.stderr(std::process::Stdio::inherit()), 1 << 20)
-                .map_err(|error| wrong(error.to_string()))?;
-            if !done.status.success() {
-                return Err(wrong(format!("the program ended with {}", done.status)));
-            }
-            String::from_utf8_lossy(&done.stdout).into_owned()
-        } else {
-            std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?
+        match crate::ops::password_program(path).map_err(wrong)? {
+            Some(text) => text,
+            None => std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?,
         }
     };
     Ok(Secret::new(text.trim_matches(['\r', '\n'])))

@@ -52,8 +52,8 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "T0107",
         title: "unknown lookup",
-        text: "There is no lookup of that name. Those of ansible-core are known; `url` and `config` are not \
-         supported.",
+        text: "There is no lookup of that name. All lookups of ansible-core are known but those that load Python \
+         (`unvault` reads vault files, `config` settings, `url` addresses); lookups of collections are Python too.",
     },
     CodeEntry {
         code: "T0108",

@@ -159,7 +159,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     s("EDITOR", Text, "vi", &["ANSIBLE_EDITOR", "EDITOR"], &[("defaults", "editor")], U),
     s("ENABLE_TASK_DEBUGGER", Bool, "False", &["ANSIBLE_ENABLE_TASK_DEBUGGER"], &[("defaults", "enable_task_debugger")], U),
     s("ERROR_ON_MISSING_HANDLER", Bool, "True", &["ANSIBLE_ERROR_ON_MISSING_HANDLER"], &[("defaults", "error_on_missing_handler")], U),
-    s("FACTS_MODULES", List, "[\"smart\"]", &["ANSIBLE_FACTS_MODULES"], &[("defaults", "facts_modules")], H),
+    s("FACTS_MODULES", List, "[\"smart\"]", &["ANSIBLE_FACTS_MODULES"], &[("defaults", "facts_modules")], N),
     s("GALAXY_CACHE_DIR", Path, "{{ ANSIBLE_HOME ~ \"/galaxy_cache\" }}", &["ANSIBLE_GALAXY_CACHE_DIR"], &[("galaxy", "cache_dir")], H),
     s("GALAXY_COLLECTIONS_PATH_WARNING", Bool, "True", &["ANSIBLE_GALAXY_COLLECTIONS_PATH_WARNING"], &[("galaxy", "collections_path_warning")], H),
     s("GALAXY_COLLECTION_IMPORT_POLL_FACTOR", Float, "1.5", &["ANSIBLE_GALAXY_COLLECTION_IMPORT_POLL_FACTOR"], &[], H),

@@ -243,6 +243,18 @@ fn a_plugin_of_ones_own_hides_one_of_ansibles() {
 }
 
 #[test]
+fn a_file_that_does_not_list_its_filters_has_those_that_nothing_else_knows() {
+    let text = playbook("linear", "- debug: {msg: \"{{ 'a' | vlan }} {{ 'a' | upper }}\"}");
+    let found = |file: &str| {
+        let found = checked(&[("site.yml", &text), ("filter_plugins/networks.py", file)], &[], "{}");
+        assert_eq!(found.len(), 1, "{found:#?}");
+        found[0][..5].to_owned()
+    };
+    assert_eq!(found("class F:\n def filters(self):\n  return networks.get_filters()\n"), "P0304");
+    assert_eq!(found("class F:\n def filters(self):\n  return {'net': f}\n"), "T0104");
+}
+
+#[test]
 fn variables_of_the_inventory_name_plugins_too() {
     let files = |task: &str| {
         let text = playbook("linear", task);

@@ -277,15 +277,18 @@ impl Run<'_> {
             return;
         };
         let Some((first, others)) = used.places.split_first() else { return };
-        let words = "The `play_hosts` magic variable is deprecated. This feature will be removed from ansible-core \
-                     version 2.23.";
-        let mut problem = Diagnostic::source("T0112", "the variable `play_hosts` is deprecated")
-            .with_registered(words)
-            .with_label(*first, "deprecated");
+        let words = "The `play_hosts` magic variable is deprecated.";
+        let mut problem = Diagnostic::deprecated(
+            "T0112",
+            crate::diag::Kind::Source,
+            "the variable `play_hosts` is deprecated",
+            words,
+        )
+        .with_label(*first, "deprecated");
         for place in others.iter().take(3) {
             problem = problem.with_label(*place, "also here");
         }
-        problems.push(problem.with_hint("use `ansible_play_batch`").warning());
+        problems.push(problem.with_hint("use `ansible_play_batch`"));
     }
 
     fn undefined(&self, problems: &mut Vec<Diagnostic>) {

@@ -30,15 +30,7 @@ fn in_braces(node: &Node, problems: &mut Vec<Diagnostic>) {
     if !node.as_str().is_some_and(|text| node.tag.is_none() && compares_in_braces(text)) {
         return;
     }
-    let words = "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}. \
-                 This feature will be removed from ansible-core version 2.23.";
-    problems.push(
-        Diagnostic::source("T0112", "a condition in braces is deprecated")
-            .with_registered(words)
-            .with_label(node.place(), "deprecated")
-            .with_hint("a condition is an expression already: leave out the braces")
-            .warning(),
-    );
+    problems.push(crate::template::condition_in_braces(Some(node.place())));
 }
 
 /// True for a condition in braces that compares, so that it cannot be the name of another condition.

@@ -372,7 +372,11 @@ impl Parser<'_> {
             None => {}
         }
         let free_form = free_form(found.entry);
-        let taken = self.arguments(&call.name, call.name_span, &call.value, free_form, extra, call.old_style)?;
+        let mut taken = self.arguments(&call.name, call.name_span, &call.value, free_form, extra, call.old_style)?;
+        if found.entry.meta.name == "setup" && call.name.ends_with("gather_facts") {
+            // Ansible's `gather_facts` runs several modules side by side or one after another; here it is one.
+            taken.args.shift_remove("parallel");
+        }
         Some(ModuleUse {
             name: Arc::clone(&call.name),
             name_span: call.name_span,

@@ -101,11 +101,9 @@ impl Parser<'_> {
     /// A form of a task that ansible-core calls deprecated.
     pub(super) fn deprecated(&mut self, text: &str, words: &str, place: Span, hint: &str) {
         self.problem(
-            Diagnostic::source("P0311", text)
-                .with_registered(format!("{words} This feature will be removed from ansible-core version 2.23."))
+            Diagnostic::deprecated("P0311", crate::diag::Kind::Source, text, words)
                 .with_label(place, "deprecated")
-                .with_hint(hint)
-                .warning(),
+                .with_hint(hint),
         );
     }
 

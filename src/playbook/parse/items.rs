@@ -14,6 +14,9 @@ use crate::playbook::model::{Action, Block, Context, ContextKind, Item, Keywords
 use crate::playbook::roles::RoleFrom;
 use crate::yaml::{Node, Pair};
 
+/// What ansible-core says of an included file that is no list.
+pub const NO_TASK_LIST: &str = "included task files must contain a list of tasks";
+
 impl Parser<'_> {
     /// A list of tasks and blocks. `what` names it for messages; handlers may be blocks at the `top` only.
     pub(in crate::playbook) fn items(&mut self, node: &Node, what: &str, here: &Here, top: bool) -> Vec<Item> {
@@ -30,7 +33,7 @@ impl Parser<'_> {
                             crate::value::python_str(&node.to_value()),
                             node.type_name()
                         ),
-                        _ => "included task files must contain a list of tasks".to_owned(),
+                        _ => NO_TASK_LIST.to_owned(),
                     })
                     .with_label(node.place(), "not a list");
             let diagnostic = match node.as_map() {

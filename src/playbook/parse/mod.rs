@@ -9,6 +9,7 @@ mod items;
 mod play;
 mod words;
 
+pub use items::NO_TASK_LIST;
 pub(super) use items::RoleRequest;
 pub(super) use play::{literal_names, playbook_dir};
 
@@ -153,6 +154,29 @@ pub(super) fn python_use(span: Span, path: &Path) -> Diagnostic {
     Diagnostic::source("P0304", "plugins in Python cannot run: hostctl has no Python")
         .with_label(span, "uses one")
         .with_note(format!("`{}`", super::loader::clean(path).display()))
+}
+
+/// The same as one error, where nothing but the playbook's text is known.
+pub fn joined_python_uses(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut out: Vec<Diagnostic> = Vec::with_capacity(problems.len());
+    let mut first = None;
+    for problem in problems {
+        match first {
+            Some(index) if problem.code == "P0304" => {
+                let one: &mut Diagnostic = &mut out[index];
+                one.labels.extend(problem.labels.iter().cloned());
+                let known = one.notes.clone();
+                one.notes.extend(problem.notes.iter().filter(|note| !known.contains(note)).cloned());
+            }
+            _ => {
+                if problem.code == "P0304" {
+                    first = Some(out.len());
+                }
+                out.push(problem);
+            }
+        }
+    }
+    out
 }
 
 /// Diagnostics in the order of files and places, each once.

@@ -465,8 +465,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                 self.tell_line(host, &format!("<{host}> {text}"), Tone::Debug, false);
             }
             EventKind::Warning { diagnostic } if self.options.warnings => {
-                let lead = if diagnostic.is_deprecation() { "DEPRECATION WARNING" } else { "WARNING" };
-                self.told(lead, diagnostic, sources);
+                self.told(diagnostic.lead(), diagnostic, sources);
             }
             EventKind::Error { diagnostic } => {
                 // What is wrong with the run, not with a host, ends it without a recap.

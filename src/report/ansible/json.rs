@@ -90,8 +90,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for JsonStats<O, E> {
                 }
             }
             EventKind::Warning { diagnostic } => {
-                let lead = if diagnostic.is_deprecation() { "DEPRECATION WARNING" } else { "WARNING" };
-                let text = message::diagnostic(lead, diagnostic, sources);
+                let text = message::diagnostic(diagnostic.lead(), diagnostic, sources);
                 if self.display.first(&text) {
                     let text = self.display.painted(&text, Some(Tone::Warning));
                     self.display.write_err(&text);

@@ -14,7 +14,6 @@ pub use url::WebLookup;
 
 use std::sync::Arc;
 
-use crate::diag::{Diagnostic, Kind};
 use crate::value::Value;
 
 use super::args::{Args, Call};
@@ -66,12 +65,8 @@ pub fn run(call: &Call, name: &str, terms: Vec<Val>, options: Options, with: boo
     let moved = if known(given) { None } else { call.cx().templates.redirected("lookup", name)? };
     let name = moved.as_deref().unwrap_or(given);
     if !known(name) {
-        let fail = Fail::Diag(Diagnostic::new("T0107", Kind::Template, format!("there is no lookup `{name}`")))
-            .with_words(format!("The lookup plugin '{name}' was not found."));
-        return Err(match crate::diag::nearest(name, NAMES.iter().copied()) {
-            Some(near) => fail.with_hint(format!("did you mean `{near}`?")),
-            None => fail,
-        });
+        return Err(Fail::Diag(super::names::unknown("lookup", name))
+            .with_words(format!("The lookup plugin '{name}' was not found.")));
     }
     dispatch(call, name, terms, options, with).map_err(|fail| fail.in_plugin("lookup", name))
 }
