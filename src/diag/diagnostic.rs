@@ -87,6 +87,15 @@ pub struct Label {
     pub text: String,
 }
 
+/// What an error is about, where the code that finds it has to tell the code that sums up. Never shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A file of a plugin.
+    Plugin(std::path::PathBuf),
+    /// Among others something that acts by being there: no place asks for it.
+    Unasked,
+}
+
 /// The parts of a [`Diagnostic`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiagnosticBody {
@@ -107,6 +116,9 @@ pub struct DiagnosticBody {
     /// What a registered result has as `msg`, where playbooks know Ansible's own words for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered: Option<String>,
+    /// What it is about, for the code in between.
+    #[serde(skip)]
+    pub subject: Option<Subject>,
 }
 
 /// An error or a warning, with places, notes and hints. Cheap to move, crosses the agent's wire.
@@ -139,6 +151,7 @@ impl Diagnostic {
             notes: Vec::new(),
             hints: Vec::new(),
             registered: None,
+            subject: None,
         }))
     }
 
@@ -226,6 +239,13 @@ impl Diagnostic {
     #[must_use]
     pub fn with_registered(mut self, text: impl Into<String>) -> Self {
         self.registered = Some(text.into());
+        self
+    }
+
+    /// Says what it is about.
+    #[must_use]
+    pub fn about(mut self, subject: Subject) -> Self {
+        self.subject = Some(subject);
         self
     }
 

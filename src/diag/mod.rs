@@ -11,6 +11,6 @@ mod source;
 mod suggest;
 
 pub use codes::{CODES, CodeEntry, explain};
-pub use diagnostic::{Diagnostic, DiagnosticBody, ExitCode, Kind, Label, Result, Severity};
+pub use diagnostic::{Diagnostic, DiagnosticBody, ExitCode, Kind, Label, Result, Severity, Subject};
 pub use source::{FileId, LineCol, SourceFile, SourceMap, Span};
 pub use suggest::nearest;

@@ -36,7 +36,7 @@ impl HostRun {
         };
         let options = &engine.options;
         let by_tags = crate::playbook::selected(&["always"], &options.tags, &options.skip_tags);
-        if !run || !by_tags || !engine.started.load(std::sync::atomic::Ordering::SeqCst) {
+        if !run || !by_tags || !self.started.load(std::sync::atomic::Ordering::SeqCst) {
             return Flow::Next;
         }
         let Some(entry) = crate::modules::find("setup") else { return Flow::Next };
@@ -71,7 +71,7 @@ impl HostRun {
             context: Arc::clone(&play.context),
             handler: false,
         });
-        let round = match self.gate.turn(&self.host, position, id).await {
+        let round = match self.gate.turn(&self.host, position, id, false).await {
             Turn::Go(round) => round,
             Turn::Fail => return Flow::Failed,
             Turn::Stop => return Flow::Gone,
@@ -89,9 +89,8 @@ impl HostRun {
                 engine.states.keep_facts(&self.host, &state);
             }
         }
-        if flow == Flow::Failed {
-            self.play.host_failed(&self.host, true);
-        }
-        self.share_failure(&task, &round, &here, flow).await
+        let flow = self.count_failure(flow, &here);
+        let flow = self.share_failure(&task, &round, &here, flow).await;
+        self.unless_pardoned(flow).await
     }
 }

@@ -31,6 +31,19 @@ enum Unloaded {
     Wrong(Diagnostic),
 }
 
+/// What the items of an include come to.
+#[derive(Default)]
+struct Found {
+    /// What is included, with the item's variables.
+    parts: Vec<(Brought, Option<Layer>)>,
+    /// Results of items.
+    items: Vec<Attempt>,
+    /// The first condition that skipped one.
+    skipped: Option<Value>,
+    /// What is not there.
+    missing: Vec<Diagnostic>,
+}
+
 impl From<Diagnostic> for Unloaded {
     fn from(diagnostic: Diagnostic) -> Self {
         Self::Task(diagnostic)
@@ -106,60 +119,13 @@ impl HostRun {
             return self.settle_shared(task, attempt, Some(0), round, here).await;
         }
         let looped = rounds.iter().any(Option::is_some);
-        let mut parts = Vec::new();
-        let mut skipped = None;
-        let mut items = Vec::new();
-        let mut missing = Vec::new();
-        for layer in rounds {
-            let scope = match &layer {
-                Some(layer) => scope.with(layer.clone()),
-                None => scope.clone(),
-            };
-            match self.when(task, &scope) {
-                Ok(Ok(())) => {}
-                Ok(Err(condition)) => {
-                    if let Some(layer) = &layer {
-                        items.push(self.skipped_item(task, &condition, layer, &scope));
-                    }
-                    skipped.get_or_insert(condition);
-                    continue;
-                }
-                Err(diagnostic) => {
-                    return self.settle_shared(task, Attempt::error(diagnostic), None, round, here).await;
-                }
+        let Found { parts, mut items, skipped, missing } = match self.find_all(task, include, rounds, &scope, round) {
+            Ok(found) => found,
+            Err(Unloaded::Wrong(diagnostic)) => return self.play.give_up(diagnostic).await,
+            Err(Unloaded::Task(diagnostic) | Unloaded::Missing(diagnostic)) => {
+                return self.settle_shared(task, Attempt::error(diagnostic), None, round, here).await;
             }
-            match self.load(task, include, &scope) {
-                Ok((name, included)) => {
-                    let told = self.told(include, &name, &scope);
-                    let key = match round.hosts.len() {
-                        0 | 1 => String::new(),
-                        _ => {
-                            format!("{name}\n{}\n{}", python_repr(&Value::from(told.clone())), item_key(layer.as_ref()))
-                        }
-                    };
-                    let mut done =
-                        Attempt::from_outcome(crate::modules::Outcome { result: told, ..Default::default() });
-                    if let Some(layer) = &layer {
-                        done.result.shift_remove(&crate::value::StrKey("changed"));
-                        add_item(&mut done, layer);
-                    }
-                    items.push(done);
-                    let label = layer.as_ref().map(|_| self.item_label(task, &scope));
-                    let file = match &included {
-                        Included::Tasks(items) => self.file_of(items),
-                        Included::Role(_) => None,
-                    };
-                    parts.push((Brought { key, name: file.unwrap_or(name), label, included }, layer));
-                }
-                Err(Unloaded::Task(diagnostic)) => {
-                    return self.settle_shared(task, Attempt::error(diagnostic), None, round, here).await;
-                }
-                Err(Unloaded::Missing(diagnostic)) => missing.push(diagnostic),
-                Err(Unloaded::Wrong(diagnostic)) => {
-                    return self.play.give_up(diagnostic).await;
-                }
-            }
-        }
+        };
         if !missing.is_empty() {
             return self.include_failed(task, missing, parts, (round, share), position, here).await;
         }
@@ -183,6 +149,57 @@ impl HostRun {
         self.go_through(task, parts, position, here).await
     }
 
+    /// Loads what is included for each item. What is not there is kept for the end; anything else ends it.
+    fn find_all(
+        &self,
+        task: &Arc<Task>,
+        include: &Include,
+        rounds: Vec<Option<Layer>>,
+        scope: &Scope,
+        round: &Round,
+    ) -> std::result::Result<Found, Unloaded> {
+        let mut found = Found::default();
+        for layer in rounds {
+            let scope = match &layer {
+                Some(layer) => scope.with(layer.clone()),
+                None => scope.clone(),
+            };
+            if let Err(condition) = self.when(task, &scope)? {
+                if let Some(layer) = &layer {
+                    found.items.push(self.skipped_item(task, &condition, layer, &scope));
+                }
+                found.skipped.get_or_insert(condition);
+                continue;
+            }
+            let (name, included) = match self.load(task, include, &scope) {
+                Ok(loaded) => loaded,
+                Err(Unloaded::Missing(diagnostic)) => {
+                    found.missing.push(diagnostic);
+                    continue;
+                }
+                Err(other) => return Err(other),
+            };
+            let told = self.told(include, &name, &scope);
+            let key = match round.hosts.len() {
+                0 | 1 => String::new(),
+                _ => format!("{name}\n{}\n{}", python_repr(&Value::from(told.clone())), item_key(layer.as_ref())),
+            };
+            let mut done = Attempt::from_outcome(crate::modules::Outcome { result: told, ..Default::default() });
+            if let Some(layer) = &layer {
+                done.result.shift_remove(&crate::value::StrKey("changed"));
+                add_item(&mut done, layer);
+            }
+            found.items.push(done);
+            let label = layer.as_ref().map(|_| self.item_label(task, &scope));
+            let file = match &included {
+                Included::Tasks(items) => self.file_of(items),
+                Included::Role(_) => None,
+            };
+            found.parts.push((Brought { key, name: file.unwrap_or(name), label, included }, layer));
+        }
+        Ok(found)
+    }
+
     /// The end of an include of something that is not there. `ignore_errors` does not help; a rescue takes over, but
     /// the recap counts what could not be read as failures. What other items of a loop name stands before the rescue.
     async fn include_failed(
@@ -199,9 +216,7 @@ impl HostRun {
             let ended = Ended { ignored: Some((false, false)), ..Ended::plain(Attempt::error(diagnostic)) };
             self.settle(task, ended, false, &counted);
         }
-        if !here.rescuable {
-            self.play.host_failed(&self.host, !here.cleans);
-        }
+        let flow = self.count_failure(Flow::Failed, here);
         {
             let state = self.play.engine.states.get(&self.host);
             let mut state = lock(&state);
@@ -212,7 +227,7 @@ impl HostRun {
         // With `run_once` the others go on.
         round.finish(false);
         // In the order of those whose include is there: what failed first, then who goes through what.
-        let flow = self.share_failure(task, round, here, Flow::Failed).await;
+        let flow = self.share_failure(task, round, here, flow).await;
         let parts = self.agree(task, parts, share).await;
         if here.rescuable && flow == Flow::Failed {
             self.go_through(task, parts, position, here).await;
@@ -363,10 +378,7 @@ impl HostRun {
 
     pub(super) fn settle_include(&self, task: &Arc<Task>, attempt: Attempt, items: Option<usize>, here: &Here) -> Flow {
         let flow = self.settle(task, Ended { items, ..Ended::plain(attempt) }, false, here);
-        if flow == Flow::Failed && !here.rescuable {
-            self.play.host_failed(&self.host, !here.cleans);
-        }
-        flow
+        self.count_failure(flow, here)
     }
 
     fn load(

@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::mpsc;
 
 use super::conditions::selected_by_tags;
 use super::play::PlayRun;
@@ -45,28 +47,37 @@ pub(super) struct HostRun {
     pub play: Arc<PlayRun>,
     pub gate: Arc<Gate>,
     pub host: Arc<str>,
+    /// Told when the host is out of reach and may be let go on later.
+    parked: mpsc::UnboundedSender<()>,
+    /// Past the task of `--start-at-task`, each host for itself.
+    pub started: AtomicBool,
 }
 
 type Walk<'a> = Pin<Box<dyn Future<Output = Flow> + Send + 'a>>;
 
 impl HostRun {
-    pub(super) fn new(play: Arc<PlayRun>, gate: Arc<Gate>, host: Arc<str>) -> Self {
-        Self { play, gate, host }
+    pub(super) fn new(
+        play: Arc<PlayRun>,
+        gate: Arc<Gate>,
+        host: Arc<str>,
+        parked: mpsc::UnboundedSender<()>,
+        started: bool,
+    ) -> Self {
+        Self { play, gate, host, parked, started: AtomicBool::new(started) }
     }
 
     /// Runs the whole play for this host.
     pub(super) async fn run_play(self) {
         let flow = self.sections().await;
-        if matches!(flow, Flow::Failed | Flow::FailedTwice) {
+        {
             let state = self.play.engine.states.get(&self.host);
             let mut state = lock(&state);
-            if state.out.is_none() {
+            // `meta: clear_host_errors` may have taken the failure back; one that was on its way out when the play was
+            // ended stays.
+            let failed = matches!(flow, Flow::Failed | Flow::FailedTwice) && !state.cleared;
+            if (failed || state.failing) && !matches!(state.out, Some(Out::Failed | Out::Unreachable)) {
                 state.out = Some(Out::Failed);
-            }
-        } else {
-            let state = self.play.engine.states.get(&self.host);
-            let mut state = lock(&state);
-            if state.condemned && state.out.is_none() {
+            } else if state.condemned && state.out.is_none() {
                 state.out = Some(Out::Failed);
                 state.condemned_in = Some(self.play.engine.batches.load(Ordering::SeqCst));
             }
@@ -194,7 +205,6 @@ impl HostRun {
             return flow;
         }
         let state = self.play.engine.states.get(&self.host);
-        lock(&state).cleared = false;
         match self.items(&block.always, &position.child(2), here).await {
             Flow::Next if flow == Flow::Failed && lock(&state).cleared => Flow::Next,
             Flow::Next => flow,
@@ -242,13 +252,19 @@ impl HostRun {
     /// One task: its turn, then its work. Includes go on into what they include.
     fn task<'a>(&'a self, task: &'a Arc<Task>, position: &'a Position, here: &'a Here) -> Walk<'a> {
         Box::pin(async move {
+            let begun = self.started.load(Ordering::SeqCst);
             if !selected_by_tags(self, task, here) || !self.started(task, here) {
                 return Flow::Next;
+            }
+            // The play that begins in its middle has facts all the same. No rescue takes what fails there.
+            if !begun && self.gather(&Position(vec![0])).await != Flow::Next {
+                return Flow::Gone;
             }
             if self.out() {
                 return Flow::Gone;
             }
-            let round = match self.gate.turn(&self.host, position, task.id).await {
+            let meta = task.action.is_module("meta");
+            let round = match self.gate.turn(&self.host, position, task.id, meta).await {
                 Turn::Go(round) => round,
                 Turn::Fail => return self.failed_with_others(true),
                 Turn::Stop => return Flow::Gone,
@@ -270,13 +286,13 @@ impl HostRun {
             let task = resolved.as_ref().unwrap_or(task);
             match &task.action {
                 Action::Module(module) if module.entry.meta.name == "meta" => {
-                    self.meta(task, module, &round, position, here).await
+                    let flow = self.meta(task, module, &round, position, here).await;
+                    self.gate.meta_over(&self.host, false);
+                    flow
                 }
                 Action::Module(module) => {
                     let flow = self.run_module(task, module, &round, here).await;
-                    if flow == Flow::Failed && !here.rescuable {
-                        self.play.host_failed(&self.host, !here.cleans);
-                    }
+                    let flow = self.count_failure(flow, here);
                     let flow = self.share_failure(task, &round, here, flow).await;
                     self.unless_pardoned(flow).await
                 }
@@ -305,10 +321,26 @@ impl HostRun {
     }
 
     /// A host that cannot be reached may be let go on.
-    async fn unless_pardoned(&self, flow: Flow) -> Flow {
-        let unreachable = lock(&self.play.engine.states.get(&self.host)).out == Some(Out::Unreachable);
-        let goes_on = flow == Flow::Gone && unreachable && self.gate.park(&self.host).await && !self.out();
+    pub(super) async fn unless_pardoned(&self, flow: Flow) -> Flow {
+        if flow != Flow::Gone {
+            return flow;
+        }
+        // With `host_pinned` another host may begin meanwhile.
+        let _ = self.parked.send(());
+        let goes_on = self.gate.park(&self.host, || !self.out()).await && !self.out();
         if goes_on { Flow::Next } else { flow }
+    }
+
+    /// A failure that no rescue takes is the host's own, but not if the play was ended while its task ran.
+    pub(super) fn count_failure(&self, flow: Flow, here: &Here) -> Flow {
+        if flow != Flow::Failed || here.rescuable {
+            return flow;
+        }
+        if self.gate.is_ended() {
+            return Flow::Gone;
+        }
+        self.play.host_failed(&self.host, !here.cleans);
+        flow
     }
 
     /// With `any_errors_fatal` all hosts fail with one, each in its own blocks.
@@ -321,7 +353,9 @@ impl HostRun {
     /// Another host's failure is this one's too, and a rescue does not take it back: the host misses later plays.
     pub(super) fn failed_with_others(&self, failed: bool) -> Flow {
         if failed {
-            lock(&self.play.engine.states.get(&self.host)).condemned = true;
+            let state = self.play.engine.states.get(&self.host);
+            let mut state = lock(&state);
+            (state.condemned, state.cleared) = (true, false);
             Flow::Failed
         } else {
             Flow::Next
@@ -332,7 +366,7 @@ impl HostRun {
     fn started(&self, task: &Arc<Task>, here: &Here) -> bool {
         let engine = &self.play.engine;
         let Some(wanted) = &engine.options.start_at_task else { return true };
-        if engine.started.load(Ordering::SeqCst) {
+        if self.started.load(Ordering::SeqCst) {
             return true;
         }
         let name = self.task_name(task, here);
@@ -343,6 +377,8 @@ impl HostRun {
         let matches =
             super::conditions::wildcard(wanted, &name) || super::conditions::wildcard(wanted, &full) || at(wanted);
         if matches {
+            self.started.store(true, Ordering::SeqCst);
+            // For the batches and plays after this one.
             engine.started.store(true, Ordering::SeqCst);
         }
         matches

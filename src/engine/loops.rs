@@ -149,6 +149,19 @@ fn wrong_control(key: &str, value: &Value, kind: &str, node: &Node) -> Diagnosti
 }
 
 impl Loop {
+    /// Says in an item's result which one it was; `info` is its `ansible_loop`.
+    pub fn mark(&self, index: usize, info: Option<Entry>, result: &mut Map) {
+        insert(result, &self.var, self.items[index].clone());
+        insert(result, "ansible_loop_var", self.var.as_str());
+        if let Some(name) = &self.index_var {
+            insert(result, name, index);
+            insert(result, "ansible_index_var", name.as_str());
+        }
+        if let Some(Entry::Data(info, _)) = info {
+            insert(result, "ansible_loop", info);
+        }
+    }
+
     /// The variables of one round.
     pub(super) fn layer(&self, index: usize) -> Layer {
         let mut entries: Vec<(Arc<str>, Value)> = vec![(Arc::from(self.var.as_str()), self.items[index].clone())];

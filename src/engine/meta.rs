@@ -7,10 +7,31 @@ use super::interp::{Flow, Here, HostRun};
 use super::result::Attempt;
 use super::schedule::{Position, Round};
 use super::state::{Out, lock};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Result};
 use crate::event::EventKind;
 use crate::playbook::{ModuleUse, Task};
-use crate::value::python_str;
+use crate::value::{Value, python_str};
+use crate::vars::Scope;
+
+/// All actions that a playbook may name.
+const ACTIONS: [&str; 10] = [
+    "flush_handlers",
+    "end_host",
+    "end_play",
+    "end_batch",
+    "end_role",
+    "clear_facts",
+    "clear_host_errors",
+    "reset_connection",
+    "refresh_inventory",
+    "noop",
+];
+
+/// Those that work on one host alone.
+const ALONE: [&str; 6] = ["noop", "reset_connection", "end_host", "role_complete", "flush_handlers", "end_role"];
+
+/// Those that have no conditions.
+const ALWAYS: [&str; 3] = ["noop", "refresh_inventory", "reset_connection"];
 
 impl HostRun {
     /// `meta`: shown only where it does something, never counted.
@@ -23,7 +44,6 @@ impl HostRun {
         here: &Here,
     ) -> Flow {
         let scope = self.scope(task, here);
-        let engine = &self.play.engine;
         let action = match module.args.values().next() {
             Some((_, node)) => match self.play.engine.templates.render(node, &scope) {
                 Ok(value) => python_str(&value),
@@ -34,11 +54,9 @@ impl HostRun {
             },
             None => "noop".to_owned(),
         };
+        let action = action.trim();
+        let alone = ALONE.contains(&action);
         // Those that work on one host alone are told for each, in order.
-        let alone = matches!(
-            action.trim(),
-            "noop" | "reset_connection" | "end_host" | "role_complete" | "flush_handlers" | "end_role"
-        );
         if alone {
             round.in_order(&self.host).await;
         }
@@ -52,23 +70,9 @@ impl HostRun {
         } else {
             round.announce(|| self.tell_start(task, round.hosts.clone(), here))
         };
-        // Those have no conditions.
-        let always = matches!(action.trim(), "noop" | "refresh_inventory" | "reset_connection");
-        if always && !super::conditions::stacked(task, "when").is_empty() {
-            let message = format!("{} task does not support when conditional", action.trim());
-            engine.warn_once(None, Diagnostic::task("H0002", message).with_label(task.label_span, "runs anyway"));
-        }
-        let verdict = if always { Ok(Ok(())) } else { self.when(task, &scope) };
+        let verdict = self.meta_verdict(task, action, &scope);
         if told && let Ok(verdict) = &verdict {
-            let action = action.trim();
-            if verdict.is_ok() && action == "flush_handlers" {
-                self.tell_notified();
-            }
-            let (message, skipped) = match verdict {
-                Ok(()) => (told_meta(action, task, &self.host), None),
-                Err(_) => (skipped_meta(action, &self.host), Some(skipped_message(action, &self.host))),
-            };
-            self.emit(EventKind::Meta { task: task.id, message, skipped });
+            self.tell_meta(task, action, verdict.is_ok());
         }
         if alone {
             round.pass_on(&self.host);
@@ -78,76 +82,98 @@ impl HostRun {
             Ok(Err(_)) => return Flow::Next,
             Err(diagnostic) => return self.settle_include(task, Attempt::error(diagnostic), None, here),
         }
-        match action.trim() {
-            "flush_handlers" => return self.flush(&position.child(0), here).await,
+        match self.act(action, module, position, here).await {
+            Ok(flow) => flow,
+            Err(diagnostic) => self.settle_include(task, Attempt::error(diagnostic), None, here),
+        }
+    }
+
+    /// What its conditions say.
+    fn meta_verdict(&self, task: &Task, action: &str, scope: &Scope) -> Result<std::result::Result<(), Value>> {
+        if !ALWAYS.contains(&action) {
+            return self.when(task, scope);
+        }
+        if !super::conditions::stacked(task, "when").is_empty() {
+            let text = format!("{action} task does not support when conditional");
+            let warning = Diagnostic::task("H0002", text).with_label(task.label_span, "runs anyway");
+            self.play.engine.warn_once(None, warning);
+        }
+        Ok(Ok(()))
+    }
+
+    fn tell_meta(&self, task: &Task, action: &str, runs: bool) {
+        if runs && action == "flush_handlers" {
+            self.tell_notified();
+        }
+        let (message, skipped) = if runs {
+            (told_meta(action, task, &self.host), None)
+        } else {
+            (skipped_meta(action, &self.host), Some(skipped_message(action, &self.host)))
+        };
+        self.emit(EventKind::Meta { task: task.id, message, skipped });
+    }
+
+    /// Does what it says.
+    async fn act(&self, action: &str, module: &ModuleUse, position: &Position, here: &Here) -> Result<Flow> {
+        let engine = &self.play.engine;
+        match action {
+            "flush_handlers" => return Ok(self.flush(&position.child(0), here).await),
             "end_host" => {
                 lock(&engine.states.get(&self.host)).out = Some(Out::Ended);
-                return Flow::Gone;
+                return Ok(Flow::Gone);
             }
             "end_play" => {
                 self.play.ended.store(true, Ordering::SeqCst);
-                self.gate.stop();
-                return Flow::Gone;
+                self.gate.end();
+                return Ok(Flow::Gone);
             }
             "end_batch" => {
-                self.gate.stop();
-                return Flow::Gone;
+                self.gate.end();
+                return Ok(Flow::Gone);
             }
-            "end_role" => return Flow::EndRole,
+            "end_role" => return Ok(Flow::EndRole),
             "clear_facts" => {
                 // Those of the whole play, as Ansible does.
                 for host in &self.play.hosts {
                     engine.states.clear_facts(host);
                 }
             }
-            "clear_host_errors" => {
-                for host in &self.play.hosts {
-                    let state = engine.states.get(host);
-                    let mut state = lock(&state);
-                    // It may go on, but stays off the lists of this play's hosts.
-                    state.dropped |= state.failing || matches!(state.out, Some(Out::Failed | Out::Unreachable));
-                    if matches!(state.out, Some(Out::Failed | Out::Unreachable)) {
-                        state.out = None;
-                    }
-                    state.failing = false;
-                    state.condemned = false;
-                    state.cleared = true;
-                }
-                *lock(&self.play.magic_cache) = None;
-                self.gate.pardon();
+            "clear_host_errors" => self.clear_errors(),
+            "reset_connection" => {
+                self.gate.meta_over(&self.host, true);
+                engine.targets.reset(&self.host).await;
             }
-            "reset_connection" => engine.targets.reset(&self.host).await,
             "refresh_inventory" => {
-                if let Err(diagnostic) = engine.hosts.refresh() {
-                    return self.settle_include(task, Attempt::error(diagnostic), None, here);
-                }
+                engine.hosts.refresh()?;
                 self.hosts_changed();
             }
             "noop" => {}
             other => {
-                self.announce(task, round, here);
-                let diagnostic = Diagnostic::source("P0156", format!("`meta` has no action `{other}`"))
+                return Err(Diagnostic::source("P0156", format!("`meta` has no action `{other}`"))
                     .with_label(module.name_span, "here")
-                    .with_nearest(
-                        other,
-                        [
-                            "flush_handlers",
-                            "end_host",
-                            "end_play",
-                            "end_batch",
-                            "end_role",
-                            "clear_facts",
-                            "clear_host_errors",
-                            "reset_connection",
-                            "refresh_inventory",
-                            "noop",
-                        ],
-                    )
-                    .with_hint_else("`hostctl doc meta` lists the actions");
-                return self.settle_include(task, Attempt::error(diagnostic), None, here);
+                    .with_nearest(other, ACTIONS)
+                    .with_hint_else("`hostctl doc meta` lists the actions"));
             }
         }
-        Flow::Next
+        Ok(Flow::Next)
+    }
+
+    /// Takes back the failures of all hosts of the play.
+    fn clear_errors(&self) {
+        for host in &self.play.hosts {
+            let state = self.play.engine.states.get(host);
+            let mut state = lock(&state);
+            // It may go on, but stays off the lists of this play's hosts.
+            state.dropped |= state.failing || matches!(state.out, Some(Out::Failed | Out::Unreachable));
+            if matches!(state.out, Some(Out::Failed | Out::Unreachable)) {
+                state.out = None;
+            }
+            state.failing = false;
+            state.condemned = false;
+            state.cleared = true;
+        }
+        *lock(&self.play.magic_cache) = None;
+        self.gate.pardon();
     }
 }
 

@@ -38,6 +38,7 @@ mod settle;
 mod source_tree;
 mod state;
 mod step;
+mod sweep;
 mod target;
 mod task;
 

@@ -74,8 +74,9 @@ impl HostRun {
             match seconds {
                 Some(seconds) => {
                     let hint = if prompt.is_some() { TIMED } else { "" };
-                    self.emit(EventKind::Asked { task: task.id, prompt: String::new() });
-                    engine.person.show(&format!("Pausing for {seconds} seconds{hidden}\n{hint}"));
+                    let text = format!("Pausing for {seconds} seconds{hidden}\n{hint}");
+                    self.emit(EventKind::Asked { task: task.id, prompt: text.clone() });
+                    engine.person.show(&text);
                     tokio::time::sleep(Duration::from_secs(seconds)).await;
                 }
                 None => warnings.push("Not waiting for response to prompt as stdin is not interactive".to_owned()),

@@ -100,31 +100,7 @@ impl PlayRun {
             Some(node) => crate::value::python_str(&engine.templates.render(node, &early)?),
             None => pattern.clone(),
         };
-        let place = keywords.get("hosts").map(Node::place);
-        let selected = engine.hosts.select(&pattern).map_err(|mut diagnostic| {
-            if let (None, Some(span)) = (diagnostic.span(), place) {
-                diagnostic = diagnostic.with_label(span, "this pattern");
-            }
-            diagnostic
-        })?;
-        for host in &selected {
-            let state = engine.states.get(host);
-            let mut state = lock(&state);
-            if state.out == Some(Out::Ended) {
-                state.out = None;
-            }
-            state.failing = false;
-            state.dropped = false;
-            state.notified.clear();
-            state.pending.clear();
-            state.flushing = false;
-            state.handler_frames.clear();
-            state.roles_done.clear();
-            state.roles_ran.clear();
-            state.exported.clear();
-        }
-        let shown: Vec<Arc<str>> =
-            selected.into_iter().filter(|host| lock(&engine.states.get(host)).out.is_none()).collect();
+        let shown = begin(engine, &pattern, keywords.get("hosts"))?;
         let strategy = strategy(engine, keywords.get("strategy"), &early)?;
         engine.sink.emit(
             None,
@@ -146,16 +122,6 @@ impl PlayRun {
             engine.sink.emit(None, EventKind::NoHosts { pattern });
             return Ok(true);
         }
-        let mut role_exports = Vec::new();
-        for role in play.roles.iter().filter(|role| role.public) {
-            role_layers(&role.role, &mut role_exports);
-        }
-        for items in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
-            imported_layers(items, &mut role_exports);
-        }
-        for role in &play.roles {
-            imported_layers(&role.tasks, &mut role_exports);
-        }
         let order = early_value(engine, keywords.get("order"), &early)?.map(|value| crate::value::python_str(&value));
         let mut handlers = Vec::new();
         flatten_handlers(&play.handlers, &mut handlers);
@@ -166,9 +132,9 @@ impl PlayRun {
             listed: shown.clone(),
             hosts: order_hosts(shown, order.as_deref(), keywords.get("order"))?,
             batch: Mutex::default(),
-            gate: Mutex::new(Arc::new(Gate::new(true, &[]))),
+            gate: Mutex::new(Arc::new(Gate::new(&[]))),
             builtin: builtin_layer(),
-            role_exports,
+            role_exports: exported_layers(play),
             records: Mutex::default(),
             magic_cache: Mutex::default(),
             vars_files: Mutex::default(),
@@ -193,17 +159,23 @@ impl PlayRun {
                 None => None,
             },
         });
+        run.warn();
+        run.batches(&early, strategy).await
+    }
+
+    /// What is odd about the play as a whole.
+    fn warn(&self) {
+        let keywords = &self.play.context.keywords;
         let play_vars = keywords.get("vars").map(|node| source(Level::PlayVars, "play vars", node));
-        run.warn_hidden(
+        self.warn_hidden(
             play_vars.iter().flat_map(|layer| layer.entries.iter().map(|(name, entry)| (&**name, entry.span()))),
             "play variable",
         );
-        run.warn_reserved_of_play();
-        if let (true, Some(node)) = (run.free && run.max_fail.is_some(), keywords.get("max_fail_percentage")) {
+        self.warn_reserved_of_play();
+        if let (true, Some(node)) = (self.free && self.max_fail.is_some(), keywords.get("max_fail_percentage")) {
             let text = "Using max_fail_percentage with the free strategy is not supported, as tasks are executed independently on each host";
-            engine.warn_once(None, Diagnostic::task("H0002", text).with_label(node.place(), "has no effect"));
+            self.engine.warn_once(None, Diagnostic::task("H0002", text).with_label(node.place(), "has no effect"));
         }
-        run.batches(&early, strategy).await
     }
 
     async fn batches(self: &Arc<Self>, early: &Scope, strategy: Strategy) -> Result<bool> {
@@ -243,21 +215,27 @@ impl PlayRun {
                 state.dropped = false;
             }
             lock(&self.failed).clear();
-            let gate = Arc::new(Gate::new(strategy.in_step(), &batch));
+            // With `host_pinned` a host begins its play once it can go through it beside the others.
+            let room = if strategy == Strategy::HostPinned { self.engine.options.forks.max(1) } else { batch.len() };
+            let gate = Arc::new(if strategy.in_step() { Gate::new(&batch) } else { Gate::free(&batch, room) });
             *lock(&self.gate) = Arc::clone(&gate);
             self.load_vars_files(&batch);
             let mut tasks = tokio::task::JoinSet::new();
-            // With `host_pinned` a host begins its play once it can go through it beside the others.
-            let room = if strategy == Strategy::HostPinned { self.engine.options.forks.max(1) } else { batch.len() };
             let mut waiting = batch.iter();
-            let next = |host: &Arc<str>| HostRun::new(Arc::clone(self), Arc::clone(&gate), Arc::clone(host));
+            let (parked, mut out_of_reach) = tokio::sync::mpsc::unbounded_channel();
+            let started = self.engine.started.load(Ordering::SeqCst);
+            let next = |host: &Arc<str>| {
+                gate.begin(host);
+                HostRun::new(Arc::clone(self), Arc::clone(&gate), Arc::clone(host), parked.clone(), started).run_play()
+            };
             for host in waiting.by_ref().take(room) {
-                tasks.spawn(next(host).run_play());
+                tasks.spawn(next(host));
             }
             loop {
                 tokio::select! {
+                    Some(()) = out_of_reach.recv() => drop(waiting.next().map(|host| tasks.spawn(next(host)))),
                     ended = tasks.join_next() => match ended {
-                        Some(Ok(())) => drop(waiting.next().map(|host| tasks.spawn(next(host).run_play()))),
+                        Some(Ok(())) => drop(waiting.next().map(|host| tasks.spawn(next(host)))),
                         Some(Err(error)) => {
                             tasks.abort_all();
                             return Err(Diagnostic::internal(format!("a host's interpreter ended: {error}")));
@@ -374,7 +352,11 @@ impl PlayRun {
 
     /// A host failed for good: `max_fail_percentage` may end the play.
     pub(super) fn host_failed(&self, host: &Arc<str>, counts: bool) {
-        lock(&self.engine.states.get(host)).failing = true;
+        {
+            let state = self.engine.states.get(host);
+            let mut state = lock(&state);
+            (state.failing, state.cleared) = (true, false);
+        }
         *lock(&self.magic_cache) = None;
         // A host that still has handlers or an `always` to run is not counted, as with Ansible.
         if !counts || self.force_handlers || self.free {
@@ -393,6 +375,32 @@ impl PlayRun {
             lock(&self.gate).stop();
         }
     }
+}
+
+/// The hosts of a play that are still in the run; all of the pattern begin it afresh.
+fn begin(engine: &Engine, pattern: &str, node: Option<&Node>) -> Result<Vec<Arc<str>>> {
+    let selected = engine.hosts.select(pattern).map_err(|diagnostic| match (diagnostic.span(), node) {
+        (None, Some(node)) => diagnostic.with_label(node.place(), "this pattern"),
+        _ => diagnostic,
+    })?;
+    for host in &selected {
+        let state = engine.states.get(host);
+        let mut state = lock(&state);
+        if state.out == Some(Out::Ended) {
+            state.out = None;
+        }
+        state.failing = false;
+        state.cleared = false;
+        state.dropped = false;
+        state.notified.clear();
+        state.pending.clear();
+        state.flushing = false;
+        state.handler_frames.clear();
+        state.roles_done.clear();
+        state.roles_ran.clear();
+        state.exported.clear();
+    }
+    Ok(selected.into_iter().filter(|host| lock(&engine.states.get(host)).out.is_none()).collect())
 }
 
 /// A play's keyword, rendered before any host is known.
@@ -447,6 +455,21 @@ fn strategy(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Strat
             Err(wrong)
         }
     }
+}
+
+/// Defaults and variables that the whole play sees: those of its roles, and of roles that tasks import.
+fn exported_layers(play: &Play) -> Vec<Layer> {
+    let mut layers = Vec::new();
+    for role in play.roles.iter().filter(|role| role.public) {
+        role_layers(&role.role, &mut layers);
+    }
+    for items in [&play.pre_tasks, &play.tasks, &play.post_tasks] {
+        imported_layers(items, &mut layers);
+    }
+    for role in &play.roles {
+        imported_layers(&role.tasks, &mut layers);
+    }
+    layers
 }
 
 /// Defaults and variables of the roles that tasks import: the whole play sees them.

@@ -5,6 +5,7 @@
 //! lowest position go. All that go together share a [`Round`].
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once};
 
 use indexmap::IndexMap;
@@ -12,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::play::Included;
 use super::state::lock;
+use super::sweep::Sweep;
 use crate::event::TaskId;
 
 /// Where a task stands: the steps from the play down, compared in order. A dynamic include's
@@ -122,7 +124,7 @@ impl Drop for Share<'_> {
 }
 
 impl Round {
-    fn new(hosts: Vec<Arc<str>>) -> Arc<Self> {
+    pub fn new(hosts: Vec<Arc<str>>) -> Arc<Self> {
         let open = Mutex::new((hosts.len(), false));
         let (done, verdict) = (watch::channel(None).0, watch::channel(None).0);
         let passed = watch::channel((vec![false; hosts.len()], 0)).0;
@@ -279,26 +281,41 @@ struct Inner {
 
 /// The gate of one batch.
 pub(super) struct Gate {
-    linear: bool,
     inner: Mutex<Inner>,
+    /// Of hosts that do not go in step.
+    free: Option<Sweep>,
+    /// A `meta` has ended the batch or the play.
+    ended: AtomicBool,
 }
 
 impl Gate {
-    /// A gate for a batch; every host counts as running until it asks or leaves.
-    pub fn new(linear: bool, hosts: &[Arc<str>]) -> Self {
+    /// A gate for a batch whose hosts go in step; every host counts as running until it asks or leaves.
+    pub fn new(hosts: &[Arc<str>]) -> Self {
         let seats = hosts.iter().map(|host| (Arc::clone(host), Seat::Running)).collect();
-        Self { linear, inner: Mutex::new(Inner { seats, stopped: false }) }
+        Self { inner: Mutex::new(Inner { seats, stopped: false }), free: None, ended: AtomicBool::new(false) }
     }
 
-    /// Waits for this host's turn.
-    pub async fn turn(&self, host: &Arc<str>, position: &Position, task: TaskId) -> Turn {
+    /// A gate for hosts that do not wait for each other; the first `begun` of them begin at once.
+    pub fn free(hosts: &[Arc<str>], begun: usize) -> Self {
+        Self { free: Some(Sweep::new(hosts, begun)), ..Self::new(&[]) }
+    }
+
+    /// Another host begins the play.
+    pub fn begin(&self, host: &Arc<str>) {
+        if let Some(free) = &self.free {
+            free.begin(host);
+        }
+    }
+
+    /// Waits for this host's turn; `meta` tells whether it is at a `meta`, which takes no time.
+    pub async fn turn(&self, host: &Arc<str>, position: &Position, task: TaskId, meta: bool) -> Turn {
+        if let Some(free) = &self.free {
+            return free.turn(host, meta).await;
+        }
         let receiver = {
             let mut inner = lock(&self.inner);
             if inner.stopped {
                 return Turn::Stop;
-            }
-            if !self.linear {
-                return Turn::Go(Round::new(vec![Arc::clone(host)]));
             }
             let (sender, receiver) = oneshot::channel();
             inner.seats.insert(Arc::clone(host), Seat::Waiting(position.clone(), task, sender));
@@ -311,19 +328,33 @@ impl Gate {
     /// Waits until no host has a task before this position. The hosts of a batch enter and leave blocks with a rescue or
     /// an `always` together, so that each fails where it stands (`any_errors_fatal`).
     pub async fn border(&self, host: &Arc<str>, position: &Position) -> Turn {
-        let alone = {
-            let inner = lock(&self.inner);
-            !inner.stopped && (!self.linear || inner.seats.len() < 2)
+        let alone = match &self.free {
+            Some(free) => !free.stopped(),
+            None => {
+                let inner = lock(&self.inner);
+                !inner.stopped && inner.seats.len() < 2
+            }
         };
-        if alone { Turn::Go(Round::new(Vec::new())) } else { self.turn(host, position, TaskId(0)).await }
+        if alone { Turn::Go(Round::new(Vec::new())) } else { self.turn(host, position, TaskId(0), false).await }
+    }
+
+    /// The `meta` that the host is at is over, or begins to take time (`works`).
+    pub fn meta_over(&self, host: &Arc<str>, works: bool) {
+        if let Some(free) = &self.free {
+            free.meta_over(host, works);
+        }
     }
 
     /// The host cannot be reached. True if it may go on where it stands: with `meta: clear_host_errors`, and once all
-    /// others have ended, as Ansible picks up the tasks that such a host has left.
-    pub async fn park(&self, host: &Arc<str>) -> bool {
+    /// others have ended, as Ansible picks up the tasks that such a host has left. Of hosts that are not in step it
+    /// goes on at once; `pardoned` tells whether that was said before it came here.
+    pub async fn park(&self, host: &Arc<str>, pardoned: impl Fn() -> bool) -> bool {
+        if let Some(free) = &self.free {
+            return free.park(host, pardoned).await;
+        }
         let receiver = {
             let mut inner = lock(&self.inner);
-            if inner.stopped || !self.linear {
+            if inner.stopped {
                 return false;
             }
             let (sender, receiver) = oneshot::channel();
@@ -336,6 +367,9 @@ impl Gate {
 
     /// Those that cannot be reached may go on later.
     pub fn pardon(&self) {
+        if let Some(free) = &self.free {
+            return free.pardon();
+        }
         for (_, seat) in &mut lock(&self.inner).seats {
             if let Seat::Parked(_, pardoned) = seat {
                 *pardoned = true;
@@ -345,6 +379,9 @@ impl Gate {
 
     /// The host takes no further part in the batch.
     pub fn leave(&self, host: &Arc<str>) {
+        if let Some(free) = &self.free {
+            return free.leave(host);
+        }
         let mut inner = lock(&self.inner);
         inner.seats.shift_remove(host);
         release(&mut inner);
@@ -361,8 +398,22 @@ impl Gate {
         }
     }
 
+    /// A `meta` ends the batch or the play: tasks that run meanwhile end, but decide nothing any more.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.stop();
+    }
+
+    /// A `meta` has ended the batch or the play.
+    pub fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
+    }
+
     /// Lets nobody run another task.
     pub fn stop(&self) {
+        if let Some(free) = &self.free {
+            return free.stop();
+        }
         let mut inner = lock(&self.inner);
         inner.stopped = true;
         release(&mut inner);
@@ -422,9 +473,9 @@ mod tests {
     use super::*;
 
     /// Walks two hosts over positions and records the order in which turns come.
-    async fn order(linear: bool, plans: &[(&str, &[u32])]) -> Vec<String> {
+    async fn order(plans: &[(&str, &[u32])]) -> Vec<String> {
         let hosts: Vec<Arc<str>> = plans.iter().map(|(host, _)| Arc::from(*host)).collect();
-        let gate = Arc::new(Gate::new(linear, &hosts));
+        let gate = Arc::new(Gate::new(&hosts));
         let log = Arc::new(Mutex::new(Vec::new()));
         let mut tasks = Vec::new();
         for (host, steps) in plans {
@@ -433,7 +484,7 @@ mod tests {
             let steps = steps.to_vec();
             tasks.push(tokio::spawn(async move {
                 for step in steps {
-                    if let Turn::Go(round) = gate.turn(&host, &Position(vec![step]), TaskId(step.into())).await {
+                    if let Turn::Go(round) = gate.turn(&host, &Position(vec![step]), TaskId(step.into()), false).await {
                         lock(&log).push(format!("{step}x{}", round.hosts.len()));
                     }
                 }
@@ -448,7 +499,7 @@ mod tests {
 
     #[tokio::test]
     async fn linear_keeps_hosts_at_the_same_task() {
-        let log = order(true, &[("a", &[1, 2, 3]), ("b", &[1, 3])]).await;
+        let log = order(&[("a", &[1, 2, 3]), ("b", &[1, 3])]).await;
         assert_eq!(log, ["1x2", "1x2", "2x1", "3x2", "3x2"]);
     }
 
@@ -456,13 +507,13 @@ mod tests {
     async fn a_pardoned_host_goes_on_when_the_others_have_ended() {
         for pardoned in [false, true] {
             let (a, b): (Arc<str>, Arc<str>) = (Arc::from("a"), Arc::from("b"));
-            let gate = Arc::new(Gate::new(true, &[Arc::clone(&a), Arc::clone(&b)]));
+            let gate = Arc::new(Gate::new(&[Arc::clone(&a), Arc::clone(&b)]));
             let parked = tokio::spawn({
                 let gate = Arc::clone(&gate);
-                async move { gate.park(&a).await }
+                async move { gate.park(&a, || false).await }
             });
             // The other one goes on alone.
-            let Turn::Go(round) = gate.turn(&b, &Position(vec![1]), TaskId(1)).await else { panic!("stopped") };
+            let Turn::Go(round) = gate.turn(&b, &Position(vec![1]), TaskId(1), false).await else { panic!("stopped") };
             assert_eq!(round.hosts.len(), 1);
             if pardoned {
                 gate.pardon();
@@ -475,8 +526,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_stopped_gate_lets_nobody_pass() {
-        let gate = Gate::new(true, &[Arc::from("a")]);
+        let gate = Gate::new(&[Arc::from("a")]);
         gate.stop();
-        assert!(matches!(gate.turn(&Arc::from("a"), &Position::default(), TaskId(1)).await, Turn::Stop));
+        assert!(matches!(gate.turn(&Arc::from("a"), &Position::default(), TaskId(1), false).await, Turn::Stop));
     }
 }

@@ -222,7 +222,9 @@ impl PlayRun {
     /// The part of [`PlayRun::magic`] that is the same for all hosts, made again when the batch
     /// or the groups change.
     fn magic_shared(self: &Arc<Self>) -> Arc<IndexMap<Arc<str>, Entry>> {
-        if let Some(shared) = &*lock(&self.magic_cache) {
+        // Held to the end: what changes meanwhile makes it anew afterwards.
+        let mut cache = lock(&self.magic_cache);
+        if let Some(shared) = &*cache {
             return Arc::clone(shared);
         }
         let mut entries: IndexMap<Arc<str>, Entry> = IndexMap::new();
@@ -297,7 +299,7 @@ impl PlayRun {
         }
         entries.insert("hostvars".into(), Entry::HostVars(Arc::new(RunHostVars { play: Arc::downgrade(self) })));
         let shared = Arc::new(entries);
-        *lock(&self.magic_cache) = Some(Arc::clone(&shared));
+        *cache = Some(Arc::clone(&shared));
         shared
     }
 

@@ -161,6 +161,7 @@ impl HostRun {
                 Status::Unreachable => {
                     state.stats.unreachable += 1;
                     state.out = Some(Out::Unreachable);
+                    (state.failing, state.cleared) = (true, false);
                     (Flow::Gone, false)
                 }
                 Status::Failed if ignore_errors => {
@@ -170,6 +171,7 @@ impl HostRun {
                     (Flow::Next, true)
                 }
                 Status::Failed => {
+                    state.cleared = false;
                     if here.rescuable {
                         state.stats.rescued += 1;
                         state.set("ansible_failed_result", Entry::Data(Value::from(attempt.result.clone()), None));
@@ -234,7 +236,6 @@ impl HostRun {
         }
         if flow == Flow::Gone {
             *lock(&self.play.magic_cache) = None;
-            self.play.host_failed(&self.host, false);
         }
         flow
     }

@@ -7,7 +7,7 @@ use super::conditions::keyword;
 use super::debugger::Next;
 use super::interp::{Flow, Here, HostRun};
 use super::judge::{fail, with_register};
-use super::loops::loop_attempt;
+use super::loops::{Loop, loop_attempt};
 use super::play::PlayRun;
 use super::result::Attempt;
 use super::schedule::Round;
@@ -239,8 +239,15 @@ impl HostRun {
 
     /// Runs the task's loop, or its one call.
     async fn execute(&self, task: &Arc<Task>, module: &ModuleUse, scope: Scope, here: &Here) -> Ended {
-        let looped = match self.task_loop(task, &scope) {
-            Ok(looped) => looped,
+        match self.task_loop(task, &scope) {
+            Ok(Some(looped)) => self.run_loop(task, module, &looped, scope, here).await,
+            Ok(None) => {
+                let mut notify = Vec::new();
+                let (scope, no_log, attempt) = self.one(task, module, scope, &mut notify).await;
+                self.apply(task, &attempt, &scope);
+                drop(scope);
+                Ended { notify, no_log, ..Ended::plain(attempt) }
+            }
             Err(diagnostic) => {
                 // A list that cannot be made does not matter where the task would not run.
                 let undefined = diagnostic.code == "T0101";
@@ -248,104 +255,79 @@ impl HostRun {
                 if attempt.failed() && !undefined {
                     attempt.result.shift_remove(&StrKey("changed"));
                 }
-                return Ended::plain(attempt);
+                Ended::plain(attempt)
             }
+        }
+    }
+
+    /// The task itself or one item of its loop: with the scope in which it ran, and whether it is to be hidden.
+    async fn one(
+        &self,
+        task: &Arc<Task>,
+        module: &ModuleUse,
+        scope: Scope,
+        notify: &mut Vec<String>,
+    ) -> (Scope, bool, Attempt) {
+        let scope = self.delegated(task, scope);
+        let (no_log, attempt) = match self.no_log(task, &scope) {
+            Ok(no_log) => (no_log, self.item(task, module, &scope, no_log, notify).await),
+            Err(diagnostic) => (true, self.unless_skipped(task, diagnostic, &scope)),
         };
-        let Some(looped) = looped else {
-            let mut notify = Vec::new();
-            let scope = self.delegated(task, scope);
-            let (no_log, attempt) = match self.no_log(task, &scope) {
-                Ok(no_log) => (no_log, self.item(task, module, &scope, no_log, &mut notify).await),
-                Err(diagnostic) => (true, self.unless_skipped(task, diagnostic, &scope)),
-            };
-            self.apply(task, &attempt, &scope);
-            drop(scope);
-            return Ended { notify, no_log, ..Ended::plain(attempt) };
-        };
+        (scope, no_log, attempt)
+    }
+
+    async fn run_loop(
+        &self,
+        task: &Arc<Task>,
+        module: &ModuleUse,
+        looped: &Loop,
+        mut base: Scope,
+        here: &Here,
+    ) -> Ended {
         let count = looped.items.len();
         let mut notify = Vec::new();
         let mut attempts: Vec<Attempt> = Vec::with_capacity(count);
-        let mut base = scope;
         let mut all_ignored = (true, true);
         let mut any_no_log = false;
-        let mut undecided = None;
-        for (index, item) in looped.items.iter().enumerate() {
+        if base.get(&looped.var).is_some_and(|(entry, _)| matches!(entry, Entry::Lazy(_))) && count > 0 {
+            let text = format!("the loop variable `{}` hides a variable of that name", looped.var);
+            let warning = Diagnostic::source("P0150", text)
+                .with_label(task.label_span, "this loop")
+                .with_hint("give the loop its own name: `loop_control: {loop_var: ...}`");
+            self.play.engine.warn_once(None, warning);
+        }
+        for index in 0..count {
             if index > 0 && looped.pause > 0.0 {
                 tokio::time::sleep(Duration::from_secs_f64(looped.pause)).await;
             }
-            if base.get(&looped.var).is_some_and(|(entry, _)| matches!(entry, Entry::Lazy(_))) && index == 0 {
-                self.play.engine.warn_once(
-                    None,
-                    Diagnostic::source(
-                        "P0150",
-                        format!("the loop variable `{}` hides a variable of that name", looped.var),
-                    )
-                    .with_label(task.label_span, "this loop")
-                    .with_hint("give the loop its own name: `loop_control: {loop_var: ...}`"),
-                );
-            }
+            let started = Instant::now();
             let layer = looped.layer(index);
             let info = layer.entries.get("ansible_loop").cloned();
             let scope = base.with(layer);
-            let started = Instant::now();
-            let scope = self.delegated(task, scope);
-            let (no_log, mut attempt) = match self.no_log(task, &scope) {
-                Ok(no_log) => (no_log, self.item(task, module, &scope, no_log, &mut notify).await),
-                Err(diagnostic) => (true, self.unless_skipped(task, diagnostic, &scope)),
-            };
+            let (scope, no_log, mut attempt) = self.one(task, module, scope, &mut notify).await;
             any_no_log |= no_log;
             attempt.seconds = started.elapsed().as_secs_f64();
-            insert(&mut attempt.result, &looped.var, item.clone());
-            insert(&mut attempt.result, "ansible_loop_var", looped.var.as_str());
-            if let Some(name) = &looped.index_var {
-                insert(&mut attempt.result, name, index);
-                insert(&mut attempt.result, "ansible_index_var", name.as_str());
-            }
-            if let Some(Entry::Data(info, _)) = info {
-                insert(&mut attempt.result, "ansible_loop", info);
-            }
-            let label = match &looped.label {
-                _ if no_log => "(censored due to no_log)".to_owned(),
-                Some(node) => {
-                    let scope = with_register(task, &attempt.result, &scope);
-                    match self.play.engine.templates.render(node, &scope) {
-                        Ok(value) => python_str(&value),
-                        Err(error) => {
-                            let error = label_error(error);
-                            let shown = error.message.clone();
-                            fail(&mut attempt, "msg", error);
-                            shown
-                        }
-                    }
-                }
-                None => python_str(item),
+            looped.mark(index, info, &mut attempt.result);
+            let label = if no_log {
+                "(censored due to no_log)".to_owned()
+            } else {
+                self.label(task, looped, index, &mut attempt, &scope)
             };
-            let stop = match &looped.break_when {
-                Some(node) => {
-                    let scope = with_register(task, &attempt.result, &scope);
-                    match self.play.engine.templates.condition(node, &scope) {
-                        Ok(verdict) => verdict.is_ok(),
-                        Err(diagnostic) => {
-                            undecided = Some(self.with_values(diagnostic, node, &scope));
-                            true
-                        }
-                    }
+            let stop = match self.breaks(task, looped, &attempt, &scope) {
+                Ok(stop) => stop,
+                Err(diagnostic) => {
+                    self.tell_item(task, label, &attempt, &scope, no_log);
+                    self.apply_item(task, &attempt, &scope);
+                    let mut attempt = Attempt::error(diagnostic);
+                    attempt.result.shift_remove(&StrKey("changed"));
+                    return Ended { no_log: any_no_log, ..Ended::plain(attempt) };
                 }
-                None => false,
             };
-            let takes = |name: &str| self.keyword_flag(task, name, &scope).ok().flatten() == Some(true);
+            let ignored = self.tell_item(task, label, &attempt, &scope, no_log);
             let gone = attempt.status == Status::Unreachable;
-            let ignored = (attempt.failed() && takes("ignore_errors")) || (gone && takes("ignore_unreachable"));
             all_ignored.0 &= ignored || !attempt.failed();
             all_ignored.1 &= ignored || !gone;
-            let mut done = attempt.done(task, ignored, no_log);
-            done.delegate = self.delegate_label(task, &scope);
-            self.emit(EventKind::ItemDone { task: task.id, label, done });
-            if !no_log {
-                self.warn_all(task, &attempt);
-            }
-            if ["ansible_facts", "ansible_stats"].iter().any(|key| attempt.result.contains_key(&StrKey(key))) {
-                self.apply(task, &attempt, &scope);
+            if self.apply_item(task, &attempt, &scope) {
                 drop(scope);
                 base = Scope::new();
                 base.clone_from(&self.scope(task, here));
@@ -357,13 +339,56 @@ impl HostRun {
                 break;
             }
         }
-        if let Some(diagnostic) = undecided {
-            let mut attempt = Attempt::error(diagnostic);
-            attempt.result.shift_remove(&StrKey("changed"));
-            return Ended { no_log: any_no_log, ..Ended::plain(attempt) };
-        }
         let attempt = loop_attempt(&attempts);
         Ended { items: Some(count), notify, ignored: Some(all_ignored), no_log: any_no_log, ..Ended::plain(attempt) }
+    }
+
+    /// How an item is named to people. A label that cannot be made fails the item.
+    fn label(&self, task: &Task, looped: &Loop, index: usize, attempt: &mut Attempt, scope: &Scope) -> String {
+        let Some(node) = &looped.label else { return python_str(&looped.items[index]) };
+        let scope = with_register(task, &attempt.result, scope);
+        match self.play.engine.templates.render(node, &scope) {
+            Ok(value) => python_str(&value),
+            Err(error) => {
+                let error = label_error(error);
+                let shown = error.message.clone();
+                fail(attempt, "msg", error);
+                shown
+            }
+        }
+    }
+
+    /// Whether `break_when` ends the loop after an item.
+    fn breaks(&self, task: &Task, looped: &Loop, attempt: &Attempt, scope: &Scope) -> Result<bool> {
+        let Some(node) = &looped.break_when else { return Ok(false) };
+        let scope = with_register(task, &attempt.result, scope);
+        match self.play.engine.templates.condition(node, &scope) {
+            Ok(verdict) => Ok(verdict.is_ok()),
+            Err(diagnostic) => Err(self.with_values(diagnostic, node, &scope)),
+        }
+    }
+
+    /// Tells the end of an item; true if its failure is ignored.
+    fn tell_item(&self, task: &Arc<Task>, label: String, attempt: &Attempt, scope: &Scope, no_log: bool) -> bool {
+        let takes = |name: &str| self.keyword_flag(task, name, scope).ok().flatten() == Some(true);
+        let gone = attempt.status == Status::Unreachable;
+        let ignored = (attempt.failed() && takes("ignore_errors")) || (gone && takes("ignore_unreachable"));
+        let mut done = attempt.done(task, ignored, no_log);
+        done.delegate = self.delegate_label(task, scope);
+        self.emit(EventKind::ItemDone { task: task.id, label, done });
+        if !no_log {
+            self.warn_all(task, attempt);
+        }
+        ignored
+    }
+
+    /// Takes what an item says about the host; true if there was anything.
+    fn apply_item(&self, task: &Task, attempt: &Attempt, scope: &Scope) -> bool {
+        let says = ["ansible_facts", "ansible_stats"].iter().any(|key| attempt.result.contains_key(&StrKey(key)));
+        if says {
+            self.apply(task, attempt, scope);
+        }
+        says
     }
 
     /// `no_log` of a task or item.

@@ -311,7 +311,7 @@ pub(super) fn run_script_line(cx: &Cx, shown: &str, program: Program<'_>) -> Res
         }
     };
     let clock = std::time::Instant::now();
-    let output = cx.change(what, |host| host.run(program.on_output(&mut tell)))?.unwrap_or_default();
+    let output = cx.change(what, |host| host.run(program.where_begun().on_output(&mut tell)))?.unwrap_or_default();
     let mut result = map! { "rc" => output.rc, "stdout" => output.out(), "stderr" => output.err() };
     if output.dropped > 0 {
         cx.warn(format!(

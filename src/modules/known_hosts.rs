@@ -125,7 +125,7 @@ impl Module for KnownHosts {
         }
         let what = format!("key of {host} in {name}");
         cx.change(what, |hand| {
-            if let Some(folder) = path.parent()
+            if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
                 && !folder.exists()
             {
                 hand.create_dirs(folder)?;

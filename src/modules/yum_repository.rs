@@ -203,6 +203,7 @@ impl Module for YumRepository {
         }
         let name = args.file.as_deref().unwrap_or(&args.name);
         let path: PathBuf = folder.join(format!("{name}.repo"));
+        let _turn = cx.probe().turn(&path)?;
         let text = if path.is_file() { cx.probe().read(&path)? } else { Vec::new() };
         let mut file = Sections::parse(&String::from_utf8_lossy(&text), &path)?;
         let before = file.dump();

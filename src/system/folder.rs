@@ -5,7 +5,8 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::mpsc::{SendError, Sender, channel};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::thread::UnshareFlags;
@@ -56,6 +57,10 @@ pub fn keeper() -> impl Fn() + Send + Sync + 'static {
 /// The working folder as `PWD` has it in a shell that starts here: with the links of the way that led here, where the
 /// variable that came with this process tells of the same folder.
 pub fn named() -> Option<String> {
+    // A closed one keeps its name, as for Ansible's modules, which only leave it.
+    if let Some(begun) = BEGUN.get() {
+        return begun.name.clone();
+    }
     let inherited = std::env::var("PWD").ok();
     let same = inherited.as_ref().is_some_and(|path| {
         let known = std::fs::metadata(path).ok().map(|meta| super::fs::identity(&meta));
@@ -75,18 +80,58 @@ pub fn variable(name: &str) -> Option<String> {
     if name == "PWD" { named() } else { std::env::var(name).ok() }
 }
 
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The closed folder that this process began in.
+struct Begun {
+    name: Option<String>,
+    /// A thread that is still there.
+    thread: Option<Mutex<Sender<Job>>>,
+}
+
+static BEGUN: OnceLock<Begun> = OnceLock::new();
+
 /// Leaves a working folder that this user may not read, for its home or the folder of temporary files: programs fail
 /// there for no reason of their own. (As the start of Ansible's modules; sudo leaves its caller's folder as it is.)
 pub fn leave_closed() {
     let open = |path: &Path| rustix::fs::access(path, Access::EXISTS | Access::READ_OK).is_ok();
-    if std::env::current_dir().is_ok_and(|folder| open(&folder)) {
+    let current = std::env::current_dir();
+    if current.as_ref().is_ok_and(|folder| open(folder)) {
         return;
     }
+    let name = current.ok().and_then(|path| path.into_os_string().into_string().ok());
+    let _ = BEGUN.set(Begun { name, thread: stayer() });
     for folder in std::env::var_os("HOME").map(PathBuf::from).into_iter().chain([std::env::temp_dir()]) {
         if open(&folder) && std::env::set_current_dir(&folder).is_ok() {
             return;
         }
     }
+}
+
+/// A thread that stays in the folder: nobody could come back to one that is closed. Containers may forbid it.
+fn stayer() -> Option<Mutex<Sender<Job>>> {
+    let (jobs, wanted) = channel::<Job>();
+    let (ready, parted) = channel();
+    let stay = move || {
+        let alone = part().is_ok();
+        if ready.send(alone).is_ok() && alone {
+            wanted.into_iter().for_each(|job| job());
+        }
+    };
+    std::thread::Builder::new().name("begun".into()).spawn(stay).ok()?;
+    parted.recv().unwrap_or(false).then(|| Mutex::new(jobs))
+}
+
+/// Runs work in the folder that this process began in, even if it has left it.
+pub fn where_begun<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let Some(thread) = BEGUN.get().and_then(|begun| begun.thread.as_ref()) else { return Ok(work()) };
+    let (told, answer) = channel();
+    let job: Job = Box::new(move || drop(told.send(work())));
+    let sent = thread.lock().unwrap_or_else(PoisonError::into_inner).send(job);
+    if let Err(SendError(job)) = sent {
+        job();
+    }
+    answer.recv().map_err(|_| io::Error::other("the thread of the first folder broke off"))
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! Temporary files and folders that a killed process left behind: who made them, and when they go.
 //!
-//! A name tells who made it (`.hostctl-p PID`), or a lock on the folder tells that somebody uses it. The next process
-//! that makes a temporary folder removes what is old, its own user's, and without a living owner; it follows no link.
+//! A name tells who made it (`.hostctl-pPID.SPACE-`), or a lock on the folder tells that somebody uses it. The next
+//! process that makes a temporary folder removes what is old, its own user's, and without a living owner; it follows no
+//! link. Containers may share a folder: a number of a process says nothing outside the space in which it counts, so
+//! what others made stays until nobody could still work with it.
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Once, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, OFlags};
@@ -14,12 +16,21 @@ use rustix::fs::{FlockOperation, OFlags};
 /// Younger ones stay in any case: between the making of a folder and its lock there is a moment.
 const OLD: Duration = Duration::from_hours(24);
 
+/// So old is no task. For files of processes that cannot be looked for.
+const FORGOTTEN: Duration = Duration::from_hours(24 * 10);
+
 /// Folders whose users hold a lock on them.
 const LOCKED: [&str; 2] = ["hostctl-blobs-", "hostctl-job-"];
 
 /// What the name of a temporary file of this process begins with.
 pub fn prefix() -> String {
-    format!(".hostctl-p{}-", std::process::id())
+    format!(".hostctl-p{}.{}-", std::process::id(), space().unwrap_or(0))
+}
+
+/// The space in which this process has its number: there may be one of the same number in another container.
+fn space() -> Option<u64> {
+    static KNOWN: OnceLock<Option<u64>> = OnceLock::new();
+    *KNOWN.get_or_init(|| std::fs::metadata("/proc/self/ns/pid").ok().map(|meta| meta.ino()))
 }
 
 /// Says that a folder is in use for as long as the file is open.
@@ -37,16 +48,12 @@ pub fn sweep() {
         folders.extend(["/var/tmp", "/tmp", "/dev/shm"].map(PathBuf::from));
         folders.dedup();
         for folder in folders {
-            sweep_in(&folder, OLD);
+            sweep_in(&folder, OLD, FORGOTTEN);
         }
     });
 }
 
-fn sweep_in(folder: &Path, old: Duration) {
-    // Without it nobody could be seen to live.
-    if !Path::new("/proc/self").exists() {
-        return;
-    }
+fn sweep_in(folder: &Path, old: Duration, forgotten: Duration) {
     let uid = rustix::process::geteuid().as_raw();
     // Where others may rename what is ours, a name says nothing.
     let safe = |meta: &Metadata| {
@@ -60,9 +67,17 @@ fn sweep_in(folder: &Path, old: Duration) {
         let name = entry.file_name();
         let Some(name) = name.to_str() else { continue };
         let by_lock = LOCKED.iter().any(|lead| random(name, lead));
-        if !by_lock && owner(name).is_none_or(|pid| Path::new(&format!("/proc/{pid}")).exists()) {
-            continue;
-        }
+        let old = match owner(name) {
+            _ if by_lock => old,
+            Some((pid, made_in)) if made_in.is_some() && made_in == space() => {
+                if alive(pid) {
+                    continue;
+                }
+                old
+            }
+            Some(_) => forgotten,
+            None => continue,
+        };
         let path = entry.path();
         let Ok(meta) = std::fs::symlink_metadata(&path) else { continue };
         let changed = meta.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
@@ -83,12 +98,21 @@ fn random(name: &str, lead: &str) -> bool {
     name.strip_prefix(lead).is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// The process of a name that [`prefix`] begins.
-fn owner(name: &str) -> Option<u32> {
-    let (pid, rest) = name.strip_prefix(".hostctl-p")?.split_once('-')?;
+/// The process of a name that [`prefix`] begins, and the space in which it has its number, if that is known.
+fn owner(name: &str) -> Option<(i32, Option<u64>)> {
+    let (owner, rest) = name.strip_prefix(".hostctl-p")?.split_once('-')?;
     let rest = rest.split_once('.').map_or(rest, |(rest, _)| rest);
     let plain = rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    pid.parse().ok().filter(|_| plain)
+    let (pid, space) = owner.split_once('.').unwrap_or((owner, "0"));
+    let space: u64 = space.parse().ok()?;
+    pid.parse().ok().filter(|pid| plain && *pid > 0).map(|pid| (pid, (space > 0).then_some(space)))
+}
+
+/// There is a process of this number in this process's space.
+fn alive(pid: i32) -> bool {
+    // Not by `/proc`, which may be another space's.
+    let Some(pid) = rustix::process::Pid::from_raw(pid) else { return true };
+    rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
 }
 
 /// True if nobody holds the folder that was looked at.
@@ -107,7 +131,8 @@ mod tests {
     fn what_has_no_living_owner_goes_and_all_else_stays() {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
-        let dead = (400_000..500_000).find(|pid| !Path::new(&format!("/proc/{pid}")).exists()).unwrap();
+        let dead = (400_000..500_000).find(|pid| !alive(*pid)).unwrap();
+        let dead = format!("{dead}.{}", space().unwrap());
         let goes = [at("hostctl-blobs-aB3dE6"), at("hostctl-job-aB3dE6"), at(&format!(".hostctl-p{dead}-aB3dE6"))];
         let file = at(&format!(".hostctl-p{dead}-xyz123.deb"));
         for folder in &goes {
@@ -126,13 +151,13 @@ mod tests {
         let stays = [&alive, &used, &at(".hostctl-1000-abcdef"), &at("hostctl-mine"), &at(".hostctl-p-aB3dE6")];
         stays.iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
         let held = hold(&used).unwrap();
-        sweep_in(place.path(), OLD);
+        sweep_in(place.path(), OLD, FORGOTTEN);
         assert!(goes.iter().all(|folder| folder.exists()) && file.exists(), "they are young");
-        sweep_in(place.path(), Duration::ZERO);
+        sweep_in(place.path(), Duration::ZERO, FORGOTTEN);
         assert!(goes.iter().all(|folder| !folder.exists()) && !file.exists());
         assert!(stays.iter().all(|folder| folder.exists()) && kept.exists() && link.is_symlink());
         drop(held);
-        sweep_in(place.path(), Duration::ZERO);
+        sweep_in(place.path(), Duration::ZERO, FORGOTTEN);
         assert!(!used.exists());
     }
 
@@ -142,10 +167,48 @@ mod tests {
         let left = place.path().join("hostctl-blobs-aB3dE6");
         std::fs::create_dir(&left).unwrap();
         std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-        sweep_in(place.path(), Duration::ZERO);
+        sweep_in(place.path(), Duration::ZERO, FORGOTTEN);
         assert!(left.exists());
         std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o1777)).unwrap();
-        sweep_in(place.path(), Duration::ZERO);
+        sweep_in(place.path(), Duration::ZERO, FORGOTTEN);
         assert!(!left.exists());
+    }
+
+    /// Names the folder that the same test, started in a space of its own, is to sweep.
+    const SWEEPS: &str = "HOSTCTL_TEST_SWEEPS";
+
+    #[test]
+    fn what_a_process_of_another_space_uses_stays() {
+        if let Some(folder) = std::env::var_os(SWEEPS) {
+            println!("swept in {}", space().unwrap());
+            return sweep_in(Path::new(&folder), Duration::ZERO, FORGOTTEN);
+        }
+        let place = tempfile::tempdir().unwrap();
+        let folders = [prefix(), format!(".hostctl-p{}-", std::process::id())].map(|lead| {
+            let folder = place.path().join(format!("{lead}aB3dE6"));
+            std::fs::create_dir(&folder).unwrap();
+            folder
+        });
+        for more in [&["--mount-proc"][..], &[]] {
+            let output = std::process::Command::new("unshare")
+                .args(["--pid", "--fork"])
+                .args(more)
+                .arg(std::env::current_exe().unwrap())
+                .args(["--exact", "--nocapture"])
+                .arg(
+                    concat!(module_path!(), "::what_a_process_of_another_space_uses_stays").split_once("::").unwrap().1,
+                )
+                .env(SWEEPS, place.path())
+                .output();
+            let said = output.as_ref().map(|output| String::from_utf8_lossy(&output.stdout)).unwrap_or_default();
+            let Some((_, there)) = said.split_once("swept in ") else {
+                println!("skipped: no PID namespaces here (needs root and `unshare`): {output:?}");
+                return;
+            };
+            assert!(!there.starts_with(&space().unwrap().to_string()), "the space is another one");
+            assert!(folders.iter().all(|folder| folder.exists()));
+        }
+        sweep_in(place.path(), Duration::ZERO, Duration::ZERO);
+        assert!(folders[0].exists() && !folders[1].exists(), "nobody knows whose, and it is forgotten");
     }
 }

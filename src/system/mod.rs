@@ -35,6 +35,7 @@ pub mod tls;
 pub mod tool;
 mod tree;
 mod turn;
+mod turn_lock;
 pub mod web;
 
 pub use handles::{Control, Mutate, Probe};

@@ -43,6 +43,7 @@ pub struct Program<'a> {
     timeout: Option<Duration>,
     on_output: Option<OnOutput<'a>>,
     bare: bool,
+    begun: bool,
 }
 
 /// How a program ended.
@@ -94,6 +95,7 @@ impl Program<'_> {
             timeout: None,
             on_output: None,
             bare: false,
+            begun: false,
         }
     }
 
@@ -139,6 +141,12 @@ impl Program<'_> {
         self
     }
 
+    /// Starts it in the folder that this process began in, even if its user may not read that one.
+    pub fn where_begun(mut self) -> Self {
+        self.begun = true;
+        self
+    }
+
     /// An end for the program alone, besides the task's.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -157,6 +165,7 @@ impl Program<'_> {
             timeout: self.timeout,
             on_output: Some(on_output),
             bare: self.bare,
+            begun: self.begun,
         }
     }
 
@@ -280,7 +289,12 @@ fn execute(program: Program<'_>, probe: &Probe) -> Result<Output> {
     command.stdin(if program.stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let name = program.argv.first().map(|first| first.to_string_lossy().into_owned()).unwrap_or_default();
-    let child = spawn(&mut command).map_err(|error| not_started(&name, &program, &error))?;
+    let started = if program.begun && program.cwd.is_none() {
+        super::folder::where_begun(move || spawn(&mut command)).flatten()
+    } else {
+        spawn(&mut command)
+    };
+    let child = started.map_err(|error| not_started(&name, &program, &error))?;
     Running::new(child, program, probe.control().clone())?.finish(&shown)
 }
 

@@ -1,8 +1,7 @@
-//! Turns: who reads a file, changes its text and writes it back waits for others of this process who do the same.
+//! Turns: who reads a file, changes its text and writes it back waits for others who do the same.
 //!
 //! Hosts run side by side, and with `delegate_to` many of them may edit one file at once; without turns the last
-//! writer's text would be all that stays. Other processes are not kept off: a lock that every user may take on a
-//! file would let any of them stop an administrator's run.
+//! writer's text would be all that stays. Other processes of this program wait too (see [`super::turn_lock`]).
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -10,6 +9,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Probe;
+use super::turn_lock::{self, Lock};
 use crate::diag::{Diagnostic, Kind, Result};
 
 static BUSY: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
@@ -20,34 +20,47 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// The right to edit a file; others wait until it is dropped.
 #[derive(Debug)]
-pub struct Turn(PathBuf);
+pub struct Turn {
+    place: PathBuf,
+    lock: Option<Lock>,
+}
 
 impl Drop for Turn {
     fn drop(&mut self) {
+        drop(self.lock.take());
         let mut busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(busy) = busy.as_mut() {
-            busy.remove(&self.0);
+            busy.remove(&self.place);
         }
         FREE.notify_all();
     }
 }
 
 impl Probe {
-    /// Waits until nobody else of this process edits the file; an error if the run was stopped meanwhile.
+    /// Waits until nobody else edits the file; an error if the run was stopped meanwhile, or if another process does
+    /// not come to an end with it.
     pub fn turn(&self, path: &Path) -> Result<Turn> {
-        let mut busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            // One name for a file, whichever links lead to it; anew each time, as who had the turn may have made some.
-            let key = self.real(path);
-            if busy.get_or_insert_default().insert(key.clone()) {
-                return Ok(Turn(key));
-            }
-            if self.control().interrupted() {
+        let interrupted = || {
+            self.control().interrupted().then(|| {
                 let words = "waiting for other tasks that edit the file was ended: the run was interrupted";
-                return Err(Diagnostic::new("H0105", Kind::Interrupted, words));
+                Diagnostic::new("H0105", Kind::Interrupted, words)
+            })
+        };
+        let mut busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turn = loop {
+            // One name for a file, whichever links lead to it; anew each time, as who had the turn may have made some.
+            let place = self.real(path);
+            if busy.get_or_insert_default().insert(place.clone()) {
+                break Turn { place, lock: None };
+            }
+            if let Some(ended) = interrupted() {
+                return Err(ended);
             }
             busy = FREE.wait_timeout(busy, LOOK).unwrap_or_else(PoisonError::into_inner).0;
-        }
+        };
+        drop(busy);
+        turn.lock = turn_lock::lock(&turn.place, turn_lock::PATIENCE, interrupted)?;
+        Ok(turn)
     }
 }
 

@@ -102,36 +102,12 @@ impl Ev<'_> {
             Op::Name(name) => self.name(name, expr.at, locals)?,
             Op::List(items) => Val::list(self.all(items, locals)?),
             Op::Tuple(items) => Val::tuple(self.all(items, locals)?),
-            Op::Dict(entries) => {
-                let mut map = IndexMap::with_capacity(entries.len());
-                for (key, value) in entries {
-                    let name = self.eval(key, locals)?.key().map_err(|fail| fail.at(self.span(key.at), ""))?;
-                    super::keys::put(&mut map, name, self.eval(value, locals)?);
-                }
-                Val::map(map)
-            }
+            Op::Dict(entries) => self.dict(entries, locals)?,
             Op::Attr(base, name) => {
                 let base = self.eval(base, locals)?;
                 self.attr(&base, name, expr.at)?
             }
-            Op::Item(base, index) => {
-                let base = self.eval(base, locals)?;
-                if let Val::Undef(_) = base {
-                    return Ok(base);
-                }
-                let index = self.eval(index, locals)?.defined()?;
-                match ops::item(self.cx, &base, &index).map_err(here)? {
-                    Some(value) => value,
-                    None => match index.as_str() {
-                        // `list['1']` is no item; `list.1` is.
-                        Some(name) if matches!(base, Val::List(_)) && name.parse::<i128>().is_ok() => {
-                            self.missing(&base, name, expr.at)
-                        }
-                        Some(name) => self.attr(&base, name, expr.at)?,
-                        None => self.missing(&base, &super::text::str_of(self.cx, &index)?, expr.at),
-                    },
-                }
-            }
+            Op::Item(base, index) => self.item_of(expr, (base, index), locals)?,
             Op::Slice(base, start, stop, step) => {
                 let base = self.eval(base, locals)?;
                 if let Val::Undef(_) = base {
@@ -144,20 +120,7 @@ impl Ev<'_> {
                 made
             }
             Op::Call(..) => return self.call_with(expr, locals, None),
-            Op::Filter { value, name, .. } => {
-                let sealed = match value {
-                    Some(value) if short(name) == "unvault" => self.sealed(value, locals),
-                    _ => None,
-                };
-                let value = match value {
-                    // What is to be opened with the filter's own secret is not opened before.
-                    Some(_) if sealed.is_some() => sealed.map_or(Val::NONE, Val::from),
-                    Some(value) => self.eval(value, locals)?,
-                    None => return Err(Fail::msg("a filter without a value")),
-                };
-                self.cx.place.set(self.span(expr.at));
-                self.filter(expr, value, locals)?
-            }
+            Op::Filter { value, name, .. } => self.filtered(expr, value.as_deref(), name, locals)?,
             Op::Test { name, value, .. }
                 if short(name) == "vault_encrypted" && self.sealed(value, locals).is_some() =>
             {
@@ -186,17 +149,7 @@ impl Ev<'_> {
                 let (left, right) = (self.eval(left, locals)?, self.eval(right, locals)?);
                 ops::binary(self.cx, *op, &left, &right).map_err(here)?
             }
-            Op::Compare(first, rest) => {
-                let mut left = self.eval(first, locals)?;
-                for (op, right) in rest {
-                    let right = self.eval(right, locals)?;
-                    if !ops::compare(self.cx, *op, &left, &right).map_err(here)? {
-                        return Ok(Val::from(false));
-                    }
-                    left = right;
-                }
-                Val::from(true)
-            }
+            Op::Compare(first, rest) => self.compared(expr, first, rest, locals)?,
             Op::If(test, then, other) => {
                 if self.eval(test, locals)?.truthy()? {
                     self.eval(then, locals)?
@@ -237,7 +190,7 @@ impl Ev<'_> {
     }
 
     /// The text of a `!vault` value that an expression names, still sealed.
-    fn sealed(&self, expr: &Expr, locals: &Rc<Locals>) -> Option<Arc<str>> {
+    pub fn sealed(&self, expr: &Expr, locals: &Rc<Locals>) -> Option<Arc<str>> {
         let node = source(expr, &self.env, locals)?;
         match &node.data {
             NodeData::Scalar(scalar) if node.tag == Some(Tag::Vault) => Some(Arc::clone(&scalar.text)),
@@ -481,7 +434,7 @@ impl Ev<'_> {
         self.filter(expr, value, locals)
     }
 
-    fn filter(&self, expr: &Expr, value: Val, locals: &Rc<Locals>) -> R<Val> {
+    pub fn filter(&self, expr: &Expr, value: Val, locals: &Rc<Locals>) -> R<Val> {
         let Op::Filter { name, args, name_at, .. } = &expr.op else { return Ok(value) };
         let args = self.args(args, locals)?;
         self.apply_filter(name, value, args, locals)

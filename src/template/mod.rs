@@ -35,6 +35,7 @@ mod names;
 mod numbers;
 mod ops;
 mod out;
+mod parts;
 mod printf;
 mod random;
 mod regex;

@@ -230,4 +230,9 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "an archive could not be laid out",
         text: "The file is no archive that the host's `tar` or `unzip` reads, cannot be had, or its folder is not there; what the program said is below the message.",
     },
+    CodeEntry {
+        code: "H0126",
+        title: "another process is editing the file",
+        text: "Modules that change a part of a file (`lineinfile`, `blockinfile`, `replace`, `cron`, `known_hosts`, `yum_repository`, `apt_repository`) wait for each other, also those of other runs of the same user on the host, so that no change is lost. The one named in the message has not ended its change for two minutes: perhaps it was stopped, or a program of `validate` hangs.",
+    },
 ];

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::survey::Survey;
 use super::uses::Reached;
 use super::{CheckInput, InventoryVariable};
-use crate::diag::{Diagnostic, Span};
+use crate::diag::{Diagnostic, Span, Subject};
 use crate::playbook::collections::full_name;
 use crate::playbook::loader::{Loader, clean};
 use crate::playbook::plugins::{PythonFile, what};
@@ -126,9 +126,7 @@ pub(super) fn fold(survey: &Survey, input: &CheckInput<'_>, reached: &Reached, p
     let mut found = Found::default();
     let spans: HashSet<Span> = reached.plugins.iter().map(|used| used.span).collect();
     problems.retain(|problem| {
-        if problem.code == "P0304" {
-            let path = problem.notes.first().map_or("", String::as_str).trim_matches('`');
-            let path = Path::new(path);
+        if let Some(Subject::Plugin(path)) = &problem.subject {
             let action = path.parent().is_some_and(|dir| dir.ends_with("action_plugins") || dir.ends_with("action"));
             found.file(path, if action { "action" } else { "modules" });
             found.uses.extend(problem.span());
@@ -309,7 +307,8 @@ impl Found {
             problem = problem.with_note(note);
         }
         if unasked {
-            problem = problem.with_note("Ansible loads callbacks and plugins for variables unasked");
+            problem =
+                problem.with_note("Ansible loads callbacks and plugins for variables unasked").about(Subject::Unasked);
         }
         let hint = "use a module or filter that hostctl has, or `script` and `command` with a program of your own";
         let problem = problem.with_hint(hint);

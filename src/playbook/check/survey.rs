@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::certain::{caught, mentions};
-use crate::diag::{Diagnostic, FileId, Span};
+use crate::diag::{Diagnostic, FileId, Span, Subject};
 use crate::playbook::loader::Loader;
 use crate::playbook::model::{
     Action, Context, ContextKind, Include, IncludeKind, Item, Keywords, Play, Playbook, Role, RoleUse, Task,
@@ -59,7 +59,7 @@ impl Survey {
         let left_out = |span: Span| self.unsure.contains(&span.file) && !self.sure.contains(&span.file);
         if problem.code == "P0304" {
             // Its places are of equal rank, and what acts by itself has none.
-            let unasked = problem.notes.iter().any(|note| note.ends_with("unasked"));
+            let unasked = problem.subject == Some(Subject::Unasked);
             return !unasked && !problem.labels.is_empty() && problem.labels.iter().all(|label| left_out(label.span));
         }
         problem.span().is_some_and(left_out)

@@ -1,0 +1,217 @@
+//! Turns among processes of one user: a lock on a file of its own for each file that is edited.
+//!
+//! The locks lie in a folder that only this user may enter, never on the edited file: a lock that every user may take
+//! would let any of them stop an administrator's run. So two users who edit one file do not wait for each other. A lock
+//! ends with its process, however that ends; who finishes removes the file. Where no such folder can be made, nobody
+//! waits.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, OFlags};
+use rustix::io::Errno;
+
+use super::digest::{Digest, Hasher};
+use super::package_lock::Holder;
+use crate::diag::{Diagnostic, Result};
+
+/// How long one turn of another process is waited for. Many short ones may take longer together.
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
+/// Between two looks, at most.
+const LOOK: Duration = Duration::from_millis(50);
+/// What a lock's file says at most.
+const TEXT: u64 = 64;
+
+/// A lock; others may have it once it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock {
+    path: PathBuf,
+    /// Closing it ends the lock.
+    _held: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // While the lock is still held, so the name leads to this file.
+        let _ = std::fs::remove_file(&self.path);
+        if let Some(folder) = self.path.parent() {
+            // Only if nobody else has a lock there.
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Waits for the lock of a file; `None` where there can be none. An error from `ended`, or if one holder keeps it for
+/// longer than `patience`.
+pub(super) fn lock(edited: &Path, patience: Duration, ended: impl Fn() -> Option<Diagnostic>) -> Result<Option<Lock>> {
+    let own = rustix::process::geteuid().as_raw();
+    for folder in folders(own) {
+        if let Some(lock) = lock_in(&folder, edited, patience, &ended)? {
+            return Ok(Some(lock));
+        }
+    }
+    Ok(None)
+}
+
+/// Where this user's locks may lie. Names and order are the same for all processes of a user.
+fn folders(own: u32) -> Vec<PathBuf> {
+    let run = (own == 0).then(|| PathBuf::from("/run/hostctl-turns"));
+    run.into_iter().chain(["/var/tmp", "/tmp"].map(|place| format!("{place}/.hostctl-turns-{own}").into())).collect()
+}
+
+fn lock_in(
+    folder: &Path,
+    edited: &Path,
+    patience: Duration,
+    ended: &impl Fn() -> Option<Diagnostic>,
+) -> Result<Option<Lock>> {
+    let path = folder.join(&Hasher::of(Digest::Sha256, edited.as_os_str().as_bytes())[..32]);
+    let mut seen = (String::new(), Instant::now());
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let Some(mut file) = open(folder, &path) else { return Ok(None) };
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) if is_at(&file, &path) => {
+                // For those who wait; a turn has one of its own.
+                let text = format!("{} {}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
+                let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
+                return Ok(Some(Lock { path, _held: file }));
+            }
+            // Who had it before has removed it.
+            Ok(()) => continue,
+            Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+            Err(_) => return Ok(None),
+        }
+        let mut text = String::new();
+        let _ = (&file).take(TEXT).read_to_string(&mut text);
+        drop(file);
+        if text != seen.0 {
+            seen = (text, Instant::now());
+        } else if seen.1.elapsed() >= patience {
+            return Err(held(edited, &seen.0, patience));
+        }
+        if let Some(diagnostic) = ended() {
+            return Err(diagnostic);
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(LOOK);
+    }
+}
+
+/// The lock's file in a folder of this user's own; both are made if missing.
+fn open(folder: &Path, path: &Path) -> Option<File> {
+    let own = rustix::process::geteuid().as_raw();
+    let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK).bits().cast_signed();
+    // Who removes the folder may do so in between.
+    for _ in 0..50 {
+        let _ = std::fs::DirBuilder::new().mode(0o700).create(folder);
+        let meta = std::fs::symlink_metadata(folder);
+        match &meta {
+            Ok(meta) if meta.is_dir() && meta.uid() == own && meta.mode() & 0o7777 == 0o700 => {}
+            Ok(_) => return None,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(_) => return None,
+        }
+        let mut options = OpenOptions::new();
+        match options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags).open(path) {
+            Ok(file) => return file.metadata().is_ok_and(|meta| meta.is_file() && meta.uid() == own).then_some(file),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+/// The open file is the one that the name leads to.
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(open), Ok(named)) = (file.metadata(), std::fs::symlink_metadata(path)) else { return false };
+    (open.dev(), open.ino()) == (named.dev(), named.ino())
+}
+
+/// The error about a holder that does not come to an end.
+fn held(edited: &Path, text: &str, patience: Duration) -> Diagnostic {
+    let path = edited.display();
+    let pid = text.split(' ').next().and_then(|pid| pid.parse::<u32>().ok());
+    let who = match pid.map(|pid| Holder::new("", pid)) {
+        Some(Holder { pid, command, .. }) if command.is_empty() => format!("process {pid}"),
+        Some(Holder { pid, command, .. }) => format!("`{command}` (process {pid})"),
+        None => "another process".to_owned(),
+    };
+    Diagnostic::task("H0126", format!("`{path}` is being edited by {who}, which does not come to an end"))
+        .with_note(format!("waited {} s", patience.as_secs()))
+        .with_hint(pid.map_or_else(|| "look for another `hostctl`".to_owned(), |pid| format!("ps -fp {pid}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn never() -> Option<Diagnostic> {
+        None
+    }
+
+    #[test]
+    fn a_lock_keeps_others_off_names_its_holder_and_leaves_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let (folder, edited) = (place.path().join("turns"), Path::new("/etc/edited"));
+        let take = || lock_in(&folder, edited, Duration::ZERO, &never);
+        let lock = take().unwrap().unwrap();
+        assert!(lock_in(&folder, Path::new("/etc/other"), Duration::ZERO, &never).unwrap().is_some());
+        let error = take().unwrap_err();
+        let own = std::process::id().to_string();
+        assert!(error.code == "H0126" && error.message.contains("/etc/edited") && error.message.contains(&own));
+        let stopped = lock_in(&folder, edited, PATIENCE, &|| Some(Diagnostic::task("H0105", "stopped")));
+        assert_eq!(stopped.unwrap_err().code, "H0105");
+        drop(lock);
+        assert!(!folder.exists());
+        assert!(take().unwrap().is_some());
+    }
+
+    #[test]
+    fn who_waits_for_a_removed_file_does_not_share_the_lock() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("turns");
+        let count = std::sync::Mutex::new((0, 0));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let _lock = lock_in(&folder, Path::new("/x"), PATIENCE, &never).unwrap().unwrap();
+                        let inside = |by: i32| {
+                            let mut count = count.lock().unwrap();
+                            count.0 += by;
+                            count.1 = count.1.max(count.0);
+                        };
+                        inside(1);
+                        std::thread::yield_now();
+                        inside(-1);
+                    }
+                });
+            }
+        });
+        assert_eq!(count.into_inner().unwrap(), (0, 1));
+    }
+
+    #[test]
+    fn a_folder_that_is_not_ones_own_is_not_used() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("turns");
+        let take = || lock_in(&folder, Path::new("/x"), PATIENCE, &never).unwrap().is_some();
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(!take());
+        std::fs::remove_dir(&folder).unwrap();
+        std::os::unix::fs::symlink(place.path(), &folder).unwrap();
+        assert!(!take());
+        std::fs::remove_file(&folder).unwrap();
+        std::fs::write(&folder, "").unwrap();
+        assert!(!take());
+        assert!(lock_in(Path::new("/proc/none"), Path::new("/x"), PATIENCE, &never).unwrap().is_none());
+    }
+}

@@ -1,0 +1,1 @@
+userdel -r hostctl-closed 2>/dev/null || true
