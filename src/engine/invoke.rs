@@ -79,7 +79,8 @@ impl HostRun {
             };
         }
         let secrets = secret_arguments(module.entry, &json);
-        let arguments = (self.play.engine.options.verbosity >= 3).then(|| shown_arguments(module.entry, &json));
+        let wanted = self.play.engine.options.verbosity >= 3 || self.play.engine.sink.wants_all();
+        let arguments = wanted.then(|| shown_arguments(module.entry, &json));
         let call = self.call(task, module.entry, json, scope, no_log).and_then(|mut call| {
             if let Some(program) = &module.program {
                 call.inputs.push(self.file_input("module", program, Take::default())?);

@@ -115,6 +115,7 @@ impl PlayRun {
                     None => None,
                 }
                 .unwrap_or(engine.options.check),
+                pattern: pattern.clone(),
             },
         );
         if shown.is_empty() {

@@ -193,6 +193,12 @@ impl HostRun {
                 check: self.keyword_bool(task, "check_mode", here).unwrap_or(self.play.engine.options.check),
                 span: Some(task.span),
                 hosts,
+                full_name: match &task.action {
+                    crate::playbook::Action::Module(module) => Arc::clone(&module.full_name),
+                    other if other.name().contains('.') => Arc::clone(other.name()),
+                    other => format!("ansible.builtin.{}", other.name()).into(),
+                },
+                with: task.keywords.0.keys().find_map(|name| name.strip_prefix("with_")).map(str::to_owned),
             },
         );
     }
@@ -516,7 +522,8 @@ impl HostRun {
                 return attempt;
             }
             attempt_number += 1;
-            self.emit(EventKind::Retry { task: task.id, attempt: attempt_number, of: tries.0 });
+            let done = self.play.engine.sink.wants_all().then(|| Box::new(attempt.done(task, false, no_log)));
+            self.emit(EventKind::Retry { task: task.id, attempt: attempt_number, of: tries.0, done });
             tokio::time::sleep(Duration::from_secs_f64(tries.1)).await;
         }
     }

@@ -109,12 +109,14 @@ pub(super) fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
             redact_text(command, redactor);
             environments.iter_mut().for_each(|text| redact_text(text, redactor));
         }
-        EventKind::PlayStarted { name, .. } => redact_text(name, redactor),
+        EventKind::PlayStarted { name, pattern, .. } => {
+            redact_text(name, redactor);
+            redact_text(pattern, redactor);
+        }
         EventKind::NoHosts { pattern } => redact_text(pattern, redactor),
         EventKind::TaskStarted { name, .. } => redact_text(name, redactor),
         EventKind::BatchStarted { .. }
         | EventKind::HostStarted { .. }
-        | EventKind::Retry { .. }
         | EventKind::Job { .. }
         | EventKind::Recap { .. }
         | EventKind::NoHostsLeft => {}
@@ -146,6 +148,8 @@ pub(super) fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
             redact_done(done, redactor);
         }
         EventKind::HostDone { done, .. } => redact_done(done, redactor),
+        EventKind::Retry { done, .. } => done.iter_mut().for_each(|done| redact_done(done, redactor)),
+        EventKind::VarPrompt { entry, .. } => redact_map(entry, redactor),
         EventKind::Warning { diagnostic } | EventKind::Error { diagnostic } => redact_diagnostic(diagnostic, redactor),
         EventKind::RunEnded { notes, .. } => notes.iter_mut().for_each(|(_, text)| redact_text(text, redactor)),
     }

@@ -54,6 +54,8 @@ pub struct AnsibleOptions {
     pub debug: bool,
     /// Lines for `-v` before the run.
     pub preamble: Vec<String>,
+    /// Somebody else puts events in order: nothing waits longer than to the next tick.
+    pub at_once: bool,
 }
 
 impl AnsibleOptions {
@@ -82,6 +84,7 @@ impl Default for AnsibleOptions {
             warnings: true,
             debug: false,
             preamble: Vec::new(),
+            at_once: false,
         }
     }
 }
