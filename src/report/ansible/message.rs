@@ -141,6 +141,11 @@ pub(super) fn job(host: &str, id: &str, state: JobState) -> String {
     }
 }
 
+/// True if a text says what a message does, and after a colon why.
+fn goes_on(text: &str, message: &str) -> bool {
+    text.strip_prefix(message.trim_end_matches('.')).is_some_and(|rest| rest.starts_with(": "))
+}
+
 /// Ansible's sentences begin with a capital letter.
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
@@ -156,6 +161,12 @@ pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, action: bool
         done.result.get(&StrKey("msg")).map(python_str).unwrap_or_default()
     };
     let own = done.diagnostic.as_ref();
+    // The line tells more than what is registered where that is the beginning of it.
+    let whole = own.filter(|_| !done.no_log && !message.is_empty()).and_then(|own| own.registered.as_deref());
+    let message = match whole.filter(|text| goes_on(text, &message)) {
+        Some(text) => text.to_owned(),
+        None => message,
+    };
     let from_template = !done.no_log
         && (message.starts_with("Task failed")
             || own.is_some_and(|own| matches!(own.kind, Kind::Template | Kind::Source) || own.code.starts_with('T')));
