@@ -419,6 +419,22 @@ impl HostRun {
         no_log: bool,
         notify: &mut Vec<String>,
     ) -> Attempt {
+        let mut attempt = self.tried(task, module, scope, no_log, notify).await;
+        // Failed by a condition alone; the conditions themselves do not see this.
+        if attempt.status == Status::Failed && !attempt.result.contains_key(&StrKey("msg")) {
+            insert(&mut attempt.result, "msg", "Task failed: Action failed: Unknown error.");
+        }
+        attempt
+    }
+
+    async fn tried(
+        &self,
+        task: &Arc<Task>,
+        module: &ModuleUse,
+        scope: &Scope,
+        no_log: bool,
+        notify: &mut Vec<String>,
+    ) -> Attempt {
         match self.when(task, scope) {
             Ok(Ok(())) => {}
             Ok(Err(condition)) => return Attempt::skipped(condition),

@@ -168,7 +168,7 @@ pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, action: bool
         None => message,
     };
     let from_template = !done.no_log
-        && (message.starts_with("Task failed")
+        && (message.starts_with("Task failed") && !message.ends_with(": Unknown error.")
             || own.is_some_and(|own| matches!(own.kind, Kind::Template | Kind::Source) || own.code.starts_with('T')));
     let place = task.and_then(|span| origin(span, sources));
     if !from_template {
@@ -177,6 +177,8 @@ pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, action: bool
         let refused = action && own.is_some_and(|own| own.code.starts_with('M') || own.code == "H0032");
         let text = if message.is_empty() {
             "Task failed: Action failed.".to_owned()
+        } else if message.starts_with("Task failed") {
+            message
         } else if refused || own.is_some_and(|own| own.kind == Kind::Unreachable) {
             format!("Task failed: {message}")
         } else {
@@ -217,6 +219,12 @@ mod tests {
             origin(span, &map).unwrap_or_default(),
             "Origin: /x/a.yml:4:7\n\n2\n3   tasks:\n4     - fail:\n        ^ column 7"
         );
+    }
+
+    #[test]
+    fn what_is_told_goes_on_where_the_registered_message_stops() {
+        assert!(goes_on("Error executing command: [Errno 2] No such file", "Error executing command."));
+        assert!(!goes_on("Error executing command.", "Error executing command."));
     }
 
     #[test]
