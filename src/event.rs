@@ -288,6 +288,9 @@ pub enum EventKind {
         attempt: u32,
         /// Tries in all.
         of: u32,
+        /// The end of the try before. Not in the journal.
+        #[serde(skip)]
+        done: Option<Box<Done>>,
     },
     /// A look at a job that a task waits for (`async` with `poll`).
     Job {

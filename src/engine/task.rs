@@ -500,7 +500,9 @@ impl HostRun {
                 return attempt;
             }
             attempt_number += 1;
-            self.emit(EventKind::Retry { task: task.id, attempt: attempt_number, of: tries.0 });
+            insert(&mut attempt.result, "retries", tries.0);
+            let done = Some(Box::new(attempt.done(task, false, no_log)));
+            self.emit(EventKind::Retry { task: task.id, attempt: attempt_number, of: tries.0, done });
             tokio::time::sleep(Duration::from_secs_f64(tries.1)).await;
         }
     }

@@ -108,7 +108,6 @@ pub(super) fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
         EventKind::TaskStarted { name, .. } => redact_text(name, redactor),
         EventKind::BatchStarted { .. }
         | EventKind::HostStarted { .. }
-        | EventKind::Retry { .. }
         | EventKind::Job { .. }
         | EventKind::Recap { .. }
         | EventKind::NoHostsLeft => {}
@@ -116,6 +115,11 @@ pub(super) fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
             redact_text(name, redactor);
             if let Some(label) = label {
                 redact_text(label, redactor);
+            }
+        }
+        EventKind::Retry { done, .. } => {
+            if let Some(done) = done {
+                redact_done(done, redactor);
             }
         }
         EventKind::Asked { prompt: text, .. }

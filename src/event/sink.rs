@@ -226,7 +226,7 @@ mod tests {
         tell(Progress::Output { stream: Stream::Stdout, text: "  horse battery\n".into() });
         log("battery staple");
         tell(Progress::Output { stream: Stream::Stdout, text: "staple\n".into() });
-        sink.emit(Some(&host), EventKind::Retry { task: TaskId(1), attempt: 2, of: 3 });
+        sink.emit(Some(&host), EventKind::Retry { task: TaskId(1), attempt: 2, of: 3, done: None });
         let mut lines = Vec::new();
         for kind in seen.lock().unwrap().iter() {
             match kind {
