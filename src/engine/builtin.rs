@@ -99,6 +99,11 @@ impl HostRun {
                         warnings.push(diagnostic.registered().to_owned());
                         Value::from(format!("<< error 1 - {} >>", diagnostic.registered()))
                     }
+                    Err(mut diagnostic) if diagnostic.registered().contains("undecryptable variable") => {
+                        let words = diagnostic.registered().replacen("rendering template", "rendering expression", 1);
+                        diagnostic.registered = Some(words);
+                        return Err(diagnostic.within("Error while resolving `var` expression: "));
+                    }
                     Err(diagnostic) => return Err(diagnostic),
                 };
                 result.insert(crate::value::Key::Str(Arc::clone(text)), value);

@@ -66,7 +66,11 @@ impl Attempt {
 
     /// A failure.
     pub fn from_failure(mut failure: Failure) -> Self {
-        if failure.diagnostic.kind == crate::diag::Kind::Template && failure.diagnostic.registered.is_some() {
+        let of_template = failure.diagnostic.kind == crate::diag::Kind::Template
+            || matches!(&*failure.diagnostic.code, "V0102" | "V0103")
+                && failure.diagnostic.registered().contains("undecryptable variable");
+        let of_arguments = failure.diagnostic.registered().starts_with("Finalization of task args for '");
+        if of_arguments || of_template && failure.diagnostic.registered.is_some() {
             failure.diagnostic = failure.diagnostic.within("Task failed: ");
         }
         let unreachable = failure.diagnostic.kind == crate::diag::Kind::Unreachable;

@@ -421,8 +421,11 @@ impl HostRun {
     ) -> Attempt {
         let mut attempt = self.tried(task, module, scope, no_log, notify).await;
         // Failed by a condition alone; the conditions themselves do not see this.
-        if attempt.status == Status::Failed && !attempt.result.contains_key(&StrKey("msg")) {
-            insert(&mut attempt.result, "msg", "Task failed: Action failed: Unknown error.");
+        if attempt.status == Status::Failed {
+            super::result::add_exception(&mut attempt.result);
+            if !attempt.result.contains_key(&StrKey("msg")) {
+                insert(&mut attempt.result, "msg", "Task failed: Action failed: Unknown error.");
+            }
         }
         attempt
     }

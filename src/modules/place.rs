@@ -9,8 +9,8 @@ use super::cx::Cx;
 use super::shlex;
 use crate::diag::{Diagnostic, Result};
 use crate::event::Diff;
-use crate::system::fs::{Content, WriteOptions, shown};
 use crate::map;
+use crate::system::fs::{Content, WriteOptions, shown};
 use crate::system::process::{Output, Program};
 use crate::value::Map;
 
@@ -65,12 +65,7 @@ impl Place<'_> {
 }
 
 /// Runs the `validate` command on the new content. Not in check mode.
-fn validate(
-    cx: &Cx,
-    command: &str,
-    content: Content<'_>,
-    refused: impl FnOnce(&Output) -> Map,
-) -> Result<(), Failure> {
+fn validate(cx: &Cx, command: &str, content: Content<'_>, refused: impl FnOnce(&Output) -> Map) -> Result<(), Failure> {
     let bad = |reason: String| Diagnostic::task("H0109", reason);
     if !command.contains("%s") {
         // Ansible's words.

@@ -503,7 +503,10 @@ mod tests {
         assert_eq!(get(&outcome, "location"), json!(at("/json")));
         let failure = module("uri", map! { "url" => at("/none"), "return_content" => true }).fails();
         let result = Value::from(failure.result);
-        assert_eq!(result.get("msg"), Some(&"Status code was 404 and not [200]: HTTP Error 404: File not found".into()));
+        assert_eq!(
+            result.get("msg"),
+            Some(&"Status code was 404 and not [200]: HTTP Error 404: File not found".into())
+        );
         assert_eq!(result.get("content"), Some(&"gone".into()));
         module("uri", map! { "url" => at("/auth"), "user" => "u", "password" => "pw" }).ok();
         module("uri", map! { "url" => at("/auth"), "user" => "v", "password" => "pw", "status_code" => "200,401" })
