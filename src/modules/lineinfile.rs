@@ -475,9 +475,11 @@ mod tests {
         let copy = get(&outcome, "backup").as_str().map(str::to_owned).expect("a copy");
         assert_eq!(std::fs::read_to_string(copy).expect("read"), "a\n");
         insert(&mut args, "line", "c");
-        insert(&mut args, "validate", "grep -q nothing %s");
+        insert(&mut args, "validate", "sh -c 'echo bad >&2; exit 3' %s");
         let failure = module("lineinfile", args).fails();
         assert_eq!((failure.diagnostic.code.as_ref(), failure.changed), ("H0109", false));
+        let msg = failure.result.get(&crate::value::StrKey("msg")).map(crate::value::python_str);
+        assert_eq!(msg.as_deref(), Some("failed to validate: rc:3 error:bad\n"));
         assert_eq!(std::fs::read_to_string(&path).expect("read"), "a\nb\n");
         let failure = module("lineinfile", map! { "path" => text, "line" => "x", "regexp" => "(" }).fails();
         assert!(failure.diagnostic.message.starts_with("`regexp` is no valid pattern"));
