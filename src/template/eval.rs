@@ -254,8 +254,13 @@ impl Ev<'_> {
             Val::Func(Func::Cycler(items, at)) if name == "current" => {
                 return Ok(items.get(at.get()).cloned().unwrap_or(Val::NONE));
             }
+            Val::Clock(clock) => {
+                if let Some(value) = clock.attr(name) {
+                    return Ok(value);
+                }
+            }
             Val::V(value) => {
-                if let Some(value) = super::time::attr(value, name) {
+                if let Some(value) = super::moments::attr(value, name) {
                     return Ok(value);
                 }
                 match (value, name) {

@@ -14,6 +14,7 @@ use crate::value::{Key, Map, StrKey, Value};
 use crate::vars::HostVars;
 use crate::yaml::{Node, Pair};
 
+use super::clock::Clock;
 use super::cx::{Cx, Env};
 use super::exec::{LoopState, Macro};
 use super::fail::{Fail, R, Undef};
@@ -36,6 +37,8 @@ pub enum Val {
     Func(Func),
     /// `loop`.
     Loop(Rc<LoopState>),
+    /// A time span, a time of day or a time zone.
+    Clock(Clock),
 }
 
 /// What can be called.
@@ -200,6 +203,7 @@ impl Val {
             Self::Map(map) => map.len() > 0,
             Self::Undef(undef) if matches!(undef.what, super::fail::What::Soft) => false,
             Self::Undef(undef) => return Err(Fail::Undef(Rc::clone(undef))),
+            Self::Clock(clock) => clock.truthy(),
             Self::Omit | Self::Func(_) | Self::Loop(_) => true,
         })
     }
@@ -236,6 +240,7 @@ impl Val {
             Self::Func(Func::Module(..)) => "TemplateModule",
             Self::Func(_) => "function",
             Self::Loop(_) => "LoopContext",
+            Self::Clock(clock) => clock.type_name(),
         }
     }
 
@@ -249,6 +254,7 @@ impl Val {
             Self::Omit => "`omit`",
             Self::Func(_) => "a function",
             Self::Loop(_) => "`loop`",
+            Self::Clock(clock) => clock.kind(),
         }
     }
 
@@ -271,6 +277,7 @@ impl Val {
                 return Err(Fail::msg(format!("{name} is not a value")).with_hint("call it: add `()`"));
             }
             Self::Loop(_) => return Err(Fail::msg("`loop` is not a value")),
+            Self::Clock(clock) => clock.value()?,
         })
     }
 

@@ -3,6 +3,7 @@
 use crate::value::Value;
 
 use super::super::args::{Args, Call};
+use super::super::clock::{Clock, operand};
 use super::super::fail::{Fail, R};
 use super::super::ops::{self, Number};
 use super::super::val::Val;
@@ -60,9 +61,11 @@ fn abs(_: &Call, value: Val, args: Args) -> R<Val> {
         Some(Number::Int(int)) if int < 0 => ops::negative(&value),
         Some(Number::Float(float)) => Ok(Val::from(float.abs())),
         Some(Number::Int(_)) => Ok(value),
+        None if matches!(value, Val::Clock(Clock::Delta(micros)) if micros < 0) => ops::negative(&value),
+        None if matches!(value, Val::Clock(Clock::Delta(_))) => Ok(value),
         None => Err(Fail::said(
             format!("a number is expected, not {}", value.kind()),
-            format!("bad operand type for abs(): '{}'", value.type_name()),
+            format!("bad operand type for abs(): '{}'", operand(&value)),
         )),
     }
 }
