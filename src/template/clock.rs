@@ -61,7 +61,9 @@ impl Clock {
                 let words = format!("Type '{}' is unsupported for variable storage.", self.type_name());
                 let fail = Fail::said(format!("{} is not a value that can be stored", self.kind()), words).rendering();
                 Err(match self {
-                    Self::Delta(_) => fail.with_hint("take its text with `| string`, or a number of it: `.days`, `.total_seconds()`"),
+                    Self::Delta(_) => {
+                        fail.with_hint("take its text with `| string`, or a number of it: `.days`, `.total_seconds()`")
+                    }
                     _ => fail.with_hint("take its text with `| string`"),
                 })
             }
@@ -95,7 +97,8 @@ impl Clock {
             Self::Delta(micros) => {
                 let (days, seconds, rest) = parts(micros);
                 let named = [("days", days), ("seconds", seconds), ("microseconds", rest)];
-                let named = named.iter().filter(|(_, value)| *value != 0).map(|(name, value)| format!("{name}={value}"));
+                let named =
+                    named.iter().filter(|(_, value)| *value != 0).map(|(name, value)| format!("{name}={value}"));
                 format!("datetime.timedelta({})", named.collect::<Vec<_>>().join(", "))
             }
             Self::Time(time, offset) => {
@@ -270,8 +273,8 @@ fn moved(at: DateTime, by: i128) -> R<DateTime> {
         .ok_or_else(|| Fail::said("the date is out of range", "date value out of range"))
 }
 
-fn moved_date(date: Date, by: i128) -> R<Date> {
-    moved(date.to_datetime(Time::midnight()), parts(by).0.saturating_mul(DAY)).map(DateTime::date)
+fn moved_date(date: Date, days: i128) -> R<Date> {
+    moved(date.to_datetime(Time::midnight()), days.saturating_mul(DAY)).map(DateTime::date)
 }
 
 /// Integer division that rounds to the nearest, halves to even.
@@ -302,7 +305,9 @@ fn ratio(float: f64) -> Option<(i128, i128)> {
 fn no_ratio(float: f64) -> Fail {
     match float {
         float if float.is_nan() => Fail::said("the number is `nan`", "cannot convert NaN to integer ratio"),
-        float if float.is_infinite() => Fail::said("the number is infinite", "cannot convert Infinity to integer ratio"),
+        float if float.is_infinite() => {
+            Fail::said("the number is infinite", "cannot convert Infinity to integer ratio")
+        }
         _ => Fail::said("the time span is too large", "Python int too large to convert to C int"),
     }
 }
@@ -327,9 +332,8 @@ fn divided(micros: i128, number: Number) -> R<Val> {
         Number::Int(count) => delta(rounded(micros, count)),
         Number::Float(0.0) => Err(zero()),
         Number::Float(float) => {
-            let exact = ratio(float).and_then(|(top, bottom)| {
-                micros.checked_mul(bottom).and_then(|whole| rounded(whole, top))
-            });
+            let exact =
+                ratio(float).and_then(|(top, bottom)| micros.checked_mul(bottom).and_then(|whole| rounded(whole, top)));
             if exact.is_none() && !float.is_finite() {
                 return Err(no_ratio(float));
             }
@@ -355,7 +359,7 @@ pub fn binary(op: Bin, left: &Val, right: &Val) -> Option<R<Val>> {
             moved(*at, if op == Bin::Sub { -by } else { *by }).map(|at| Val::V(DateTime(at, *offset)))
         }
         (Bin::Add | Bin::Sub, Val::V(Date(date)), Val::Clock(Clock::Delta(by))) => {
-            moved_date(*date, if op == Bin::Sub { -by } else { *by }).map(|date| Val::V(Date(date)))
+            moved_date(*date, if op == Bin::Sub { -parts(*by).0 } else { parts(*by).0 }).map(|date| Val::V(Date(date)))
         }
         (Bin::Add, Val::Clock(Clock::Delta(_)), Val::V(DateTime(..) | Date(_))) => return binary(op, right, left),
         (Bin::Sub, Val::V(DateTime(a, x)), Val::V(DateTime(b, y))) => match (x, y) {

@@ -8,7 +8,7 @@ use super::args::{Args, Call};
 use super::cx::Cx;
 use super::exec::LoopState;
 use super::fail::{Fail, R};
-use super::val::{Func, Val};
+use super::val::{Func, MapKind, Val};
 use super::{containers, ops};
 
 const STR: &[&str] = &[
@@ -78,11 +78,20 @@ pub fn has(val: &Val, name: &str) -> bool {
         }
         Val::List(list) if list.tuple => matches!(name, "count" | "index"),
         Val::List(_) => LIST.contains(&name),
-        Val::Map(_) => DICT.contains(&name),
+        Val::Map(map) => match map.kind {
+            MapKind::Dict => of_dict(name),
+            MapKind::Namespace => false,
+            MapKind::HostVars | MapKind::HostVarsVars => matches!(name, "get" | "items" | "keys" | "values"),
+        },
         Val::Loop(_) => matches!(name, "cycle" | "changed"),
         Val::Func(Func::Cycler(..)) => matches!(name, "next" | "reset" | "current"),
         _ => false,
     }
+}
+
+/// True for the name of a method of a `dict`.
+pub fn of_dict(name: &str) -> bool {
+    DICT.contains(&name)
 }
 
 /// Attributes of `loop`.

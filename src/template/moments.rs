@@ -258,7 +258,8 @@ fn ordinal(date: Date) -> i64 {
 fn from_seconds(seconds: f64) -> R<Timestamp> {
     let micros = (seconds * 1e6).round_ties_even();
     #[expect(clippy::cast_possible_truncation, reason = "checked to be in range")]
-    let stamp = (micros.abs() < 9e18).then_some(micros as i64).and_then(|micros| Timestamp::from_microsecond(micros).ok());
+    let stamp =
+        (micros.abs() < 9e18).then_some(micros as i64).and_then(|micros| Timestamp::from_microsecond(micros).ok());
     stamp.ok_or_else(|| {
         let year = 1970.0 + (seconds / 31_556_952.0).floor();
         let words = if seconds.is_nan() {

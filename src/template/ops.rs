@@ -297,7 +297,9 @@ pub fn equal(cx: &Cx, a: &Val, b: &Val) -> R<bool> {
             Ok(true)
         }
         (Val::Omit, Val::Omit) => Ok(true),
-        (Val::Clock(_) | Val::V(Value::DateTime(..)), _) | (_, Val::Clock(_)) if super::clock::equal(a, b).is_some() => {
+        (Val::Clock(_) | Val::V(Value::DateTime(..)), _) | (_, Val::Clock(_))
+            if super::clock::equal(a, b).is_some() =>
+        {
             Ok(super::clock::equal(a, b) == Some(true))
         }
         (Val::V(Value::BigInt(_)), Val::V(Value::Int(_) | Value::Bool(_)))

@@ -29,7 +29,6 @@ pub(super) const KNOWN: &[(&str, &str)] = &[
     ("{{ range(10)[2:8:3] }}", "a range is a list here"),
     ("{{ range(3) }}", "a range is a list here"),
     ("{{ range(0) }}", "a range is a list here"),
-    ("{{ {'keys': 1}.keys }}", "a key that has the name of a method is reached by its dot, too"),
     (
         "{% for n in [{'v': 1, 'c': [{'v': 2, 'c': [{'v': 3}]}, {'v': 4}]}] recursive %}{{ loop.depth0 }}:{{ n.v }}{% if n.c is defined %}({{ loop(n.c) }}){% endif %}{{ ',' if not loop.last }}{% endfor %}",
         "a recursive loop looks at its arguments too early there",

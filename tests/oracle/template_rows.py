@@ -362,6 +362,48 @@ d {{ ('2020-01-01 +0000' | to_datetime('%Y-%m-%d %z')) - ('2020-01-01 +0100' | t
 {{ moment.nope() }}
 {{ moment | type_debug }} {{ day | type_debug }} {{ moment is string }} {{ moment.date() == day }} {{ moment.timestamp() | int }}
 {{ (now() - now()).days }} {{ now().year > 2000 }} {{ now().today().year > 2000 }} {{ now(utc=true).tzinfo is none }} {{ now().utcnow().year > 2000 }} {{ now().now().year > 2000 }}
+{{ {'keys': 1, 'items': 2, 'values': 3, 'get': 4, 'update': 5, 'copy': 6, 'pop': 7}['keys'] }}
+{% set foo = {'keys': 1, 'items': 2, 'values': 3, 'get': 4, 'update': 5, 'copy': 6, 'pop': 7, 'count': 8, 'clear': 9, 'setdefault': 10} %}{{ foo.keys is callable }} {{ foo.items is callable }} {{ foo.values is callable }} {{ foo.get is callable }} {{ foo.update is callable }} {{ foo.copy is callable }} {{ foo.pop is callable }} {{ foo.count is callable }} {{ foo.clear is callable }} {{ foo.setdefault is callable }}
+{% set foo = {'keys': 1, 'items': 2, 'values': 3, 'get': 4, 'update': 5, 'copy': 6, 'pop': 7, 'count': 8} %}{{ foo['keys'] }} {{ foo['items'] }} {{ foo['values'] }} {{ foo['get'] }} {{ foo['update'] }} {{ foo['copy'] }} {{ foo['pop'] }} {{ foo.count }} {{ foo.keys() | list | length }} {{ foo | attr('keys') is callable }} {{ [foo] | map(attribute='keys') | first }} {{ foo.keys == 1 }} {{ foo.keys is defined }} {{ foo.get('keys') }}
+{% set ns = namespace(items=[1], keys=2) %}{{ ns.items }} {{ ns.keys }} {{ ns | type_debug }}{% set ns.values = 5 %}{{ ns.values }}
+{{ {'a': 1}.keys }}
+{{ {'a': 1}['keys'] }}
+{{ {'a': 1}['keys']() | list }}
+{{ {'keys': 1}.keys + 1 }}
+{{ {'keys': 1}.keys | type_debug }}
+{{ text.upper | type_debug }}
+{{ text.upper }}
+{{ conf.values | type_debug }} {{ conf.keys | type_debug }} {{ conf.update | type_debug }} {{ names.append | type_debug }}
+{{ conf.values + 1 }}
+{{ 'x' | items2dict }}
+{{ ['a', 'b'] | items2dict }}
+{{ [['a'], 5] | items2dict }}
+{{ [{'a': 1}, {'b': 2}] | items2dict }}
+{{ [{'a': 1}, {'b': 2}] | items2dict(key_name='a', value_name='b') }}
+{{ 5 | items2dict }}
+{{ 'x' | dict2items }}
+{{ 'hello' | regex_search('l', '\\1') }}
+{{ 'hello' | regex_search('l', '\\g<x>') }}
+{{ 'hello' | regex_search('l', 'x') }}
+{{ '10.00 Kb' | human_to_bytes }}
+{{ '10.00 foo' | human_to_bytes }}
+{{ '10.00 KB' | human_to_bytes(isbits=true) }}
+{{ 'foo' | human_to_bytes }}
+{{ '1 EBOOK' | human_to_bytes }}
+{{ '1 Megabits' | human_to_bytes }}
+{{ '' | human_to_bytes }}
+{{ 'a: [' | from_yaml_all }}
+{{ 'a: b: c' | from_yaml_all }}
+{{ 'a: b: c' | from_yaml }}
+{{ 'x' is match('[') }}
+{{ 'x' | regex_replace('*', '') }}
+{{ 'x' | regex_findall('(a') }}
+{{ 'x' | regex_search('a)') }}
+{{ 'x' is search('\\q') }}
+{{ 'x' is regex('[z-a]') }}
+{{ 'x' is regex('a**') }}
+{{ 'x' is regex('a\\') }}
+{{ 'x' is regex('ab(?P<n') }}
 """.strip("\n").split("\n") + r"""
 {{ {'b': 1, 'a': [1, {'x': none}]} | to_json }} {{ {'b': 1, 'a': 2} | to_json(sort_keys=true) }} {{ [1, 2] | to_json(indent=2) }} {{ {'a': 'é'} | to_json }} {{ {'a': 'é'} | to_json(ensure_ascii=false) }} {{ {'a': 1} | to_json(separators=(',', ':')) }} {{ {1: 2, none: 3, true: 4, 1.5: 5} | to_json }}
 {{ (1, 2) | to_json }} {{ [1.0, 1e20, 1e-7, 0.1] | to_json }} {{ big | to_json }} {{ 'a"\\\n\t/\x01\x7f\u2028' | to_json }} {{ '😀' | to_json }} {{ true | to_json }} {{ 'nan' | float | to_json }} {{ 'inf' | float | to_json }} {{ text.encode() | to_json }}
