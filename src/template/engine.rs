@@ -295,7 +295,19 @@ impl Templates {
             if let Some(words) = &mut diag.registered {
                 for start in ["Error rendering", "Syntax error in"] {
                     if let Some(rest) = words.strip_prefix(&format!("{start} template")) {
-                        *words = format!("{start} expression{rest}");
+                        let rest = match rest {
+                            // What stands behind an expression is its end.
+                            ": Expected an expression, got 'end of print statement'" => {
+                                ": unexpected 'end of template'"
+                            }
+                            other => other,
+                        };
+                        let braces = if start == "Syntax error in" && condition::has_delimiters(node) {
+                            ". Template delimiters are not supported in expressions"
+                        } else {
+                            ""
+                        };
+                        *words = format!("{start} expression{braces}{rest}");
                         break;
                     }
                 }
