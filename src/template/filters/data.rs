@@ -153,15 +153,7 @@ fn documents(text: &str) -> R<Vec<Value>> {
     if let Some(error) = loaded.diagnostics.iter().find(|diag| diag.is_error()) {
         let place = error.span().map(|span| file.line_col(span.start));
         let at = place.map(|at| format!(" (line {}, column {})", at.line, at.column)).unwrap_or_default();
-        let fail = Fail::msg(format!("this is not YAML: {}{at}", error.message));
-        return Err(match place {
-            // The words of Python's YAML for what is met most.
-            Some(at) if error.message == "a value without quotes cannot hold `: `" => fail.with_words(format!(
-                "mapping values are not allowed in this context\n  in \"<unicode string>\", line {}, column {}",
-                at.line, at.column
-            )),
-            _ => fail,
-        });
+        return Err(Fail::msg(format!("this is not YAML: {}{at}", error.message)));
     }
     Ok(loaded.documents.iter().map(crate::yaml::Node::to_value).collect())
 }
