@@ -76,6 +76,9 @@ pub struct Diff {
     /// A diff made elsewhere, shown as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prepared: Option<String>,
+    /// Ansible's module makes no such diff: its own output leaves it out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ours: bool,
 }
 
 /// Which of a process's streams.
@@ -226,6 +229,9 @@ pub enum EventKind {
         /// Its tasks run in check mode.
         #[serde(default)]
         check: bool,
+        /// Its `hosts`, rendered.
+        #[serde(skip)]
+        pattern: String,
     },
     /// A play's pattern matched no host.
     NoHosts {
@@ -258,6 +264,12 @@ pub enum EventKind {
         /// The hosts that run it together, in their order.
         #[serde(skip)]
         hosts: Vec<Arc<str>>,
+        /// The module's name in full, `ansible.builtin.copy`.
+        #[serde(skip)]
+        full_name: Arc<str>,
+        /// `items` of `with_items`.
+        #[serde(skip)]
+        with: Option<String>,
     },
     /// A host begins a task.
     HostStarted {
@@ -288,6 +300,9 @@ pub enum EventKind {
         attempt: u32,
         /// Tries in all.
         of: u32,
+        /// The try that ended, for a reporter that wants it.
+        #[serde(skip)]
+        done: Option<Box<Done>>,
     },
     /// A look at a job that a task waits for (`async` with `poll`).
     Job {
@@ -297,6 +312,14 @@ pub enum EventKind {
         id: String,
         /// What was seen.
         state: JobState,
+    },
+    /// A variable of a play's `vars_prompt` is about to be asked for.
+    VarPrompt {
+        /// Its name.
+        name: String,
+        /// The other keys of the entry, in Ansible's order.
+        #[serde(skip)]
+        entry: Map,
     },
     /// What was done to reach a host, for those who look closely.
     Trace {
@@ -437,6 +460,10 @@ pub trait Reporter: Send {
     fn event(&mut self, event: &Event, sources: &SourceMap);
     /// Called a few times a second on a terminal, to move live lines.
     fn tick(&mut self) {}
+    /// It wants what takes time to gather and few show: arguments of modules, results of single tries.
+    fn wants_all(&self) -> bool {
+        false
+    }
     /// What could not be written: told once, when it happens.
     fn trouble(&mut self) -> Option<Trouble> {
         None

@@ -119,6 +119,12 @@ pub struct DiagnosticBody {
     /// What it is about, for the code in between.
     #[serde(skip)]
     pub subject: Option<Subject>,
+    /// The same in links, outermost first, where it is known what each is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<super::Link>,
+    /// What will be taken away, if that is what it warns of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecation: Option<super::Deprecation>,
 }
 
 /// An error or a warning, with places, notes and hints. Cheap to move, crosses the agent's wire.
@@ -152,6 +158,8 @@ impl Diagnostic {
             hints: Vec::new(),
             registered: None,
             subject: None,
+            chain: Vec::new(),
+            deprecation: None,
         }))
     }
 
@@ -162,9 +170,7 @@ impl Diagnostic {
 
     /// A warning of what ansible-core will not take any more from 2.23 on: `text` is ours, `words` are ansible-core's.
     pub fn deprecated(code: &'static str, kind: Kind, text: impl Into<String>, words: &str) -> Self {
-        Self::new(code, kind, text)
-            .with_registered(format!("{words} This feature will be removed from ansible-core version 2.23."))
-            .warning()
+        Self::of_deprecation(code, kind, text, super::Deprecation::core(words, "2.23"))
     }
 
     /// A task's failure on a host.
@@ -239,12 +245,13 @@ impl Diagnostic {
     #[must_use]
     pub fn with_registered(mut self, text: impl Into<String>) -> Self {
         self.registered = Some(text.into());
+        self.chain.clear();
         self
     }
 
     /// Says what it is about.
     #[must_use]
-    pub fn about(mut self, subject: Subject) -> Self {
+    pub fn with_subject(mut self, subject: Subject) -> Self {
         self.subject = Some(subject);
         self
     }
@@ -253,6 +260,10 @@ impl Diagnostic {
     #[must_use]
     pub fn within(mut self, words: &str) -> Self {
         self.registered = Some(format!("{words}{}", self.registered()));
+        if !self.chain.is_empty() {
+            let words = words.trim_end().trim_end_matches(':').to_owned();
+            self.chain.insert(0, super::Link { words, origin: None, help: None });
+        }
         self
     }
 
@@ -268,7 +279,7 @@ impl Diagnostic {
 
     /// True for warnings of what ansible-core calls deprecated: `deprecation_warnings` turns them off.
     pub fn is_deprecation(&self) -> bool {
-        !self.is_error() && matches!(&*self.code, "P0309" | "P0311" | "T0112" | "Y0021")
+        !self.is_error() && (self.deprecation.is_some() || matches!(&*self.code, "P0309" | "P0311" | "T0112" | "Y0021"))
     }
 
     /// The word that stands before the text of a warning in ansible-core's output.

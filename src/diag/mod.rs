@@ -9,8 +9,10 @@ mod diagnostic;
 pub mod read;
 mod source;
 mod suggest;
+mod told;
 
 pub use codes::{CODES, CodeEntry, explain};
 pub use diagnostic::{Diagnostic, DiagnosticBody, ExitCode, Kind, Label, Result, Severity, Subject};
 pub use source::{FileId, LineCol, SourceFile, SourceMap, Span};
 pub use suggest::nearest;
+pub use told::{Deprecation, Link, Origin, brief};

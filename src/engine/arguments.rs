@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::conditions::stacked;
 use super::interp::HostRun;
-use crate::diag::{Diagnostic, Result, Span};
+use crate::diag::{Diagnostic, Origin, Result, Span};
 use crate::modules::{ArgError, ModuleEntry, PathPart};
 use crate::playbook::{ModuleUse, Task};
 use crate::template::is_omit;
@@ -112,7 +112,10 @@ impl HostRun {
             node.to_value()
         } else {
             let rendered = self.play.engine.templates.render(node, scope);
-            rendered.map_err(|error| finalizing(module.entry, &name, error))?
+            rendered.map_err(|error| {
+                let shown = if module.entry.meta.free_form == Some(&*name) { "_raw_params" } else { &*name };
+                finalizing(module.entry.meta.full_name, shown, node, error)
+            })?
         };
         if is_omit(&value) {
             args.shift_remove(&StrKey(&name));
@@ -207,11 +210,10 @@ fn data_node(value: &Value, span: Span) -> Node {
 }
 
 /// A failure of an argument's template, as registered results tell it.
-fn finalizing(entry: &ModuleEntry, name: &str, error: Diagnostic) -> Diagnostic {
-    let name = if entry.meta.free_form == Some(name) { "_raw_params" } else { name };
+pub(super) fn finalizing(module: &str, name: &str, node: &Node, error: Diagnostic) -> Diagnostic {
     error
-        .within(&format!("Error while resolving value for '{name}': "))
-        .within(&format!("Finalization of task args for '{}' failed: ", entry.meta.full_name))
+        .within_at(&format!("Error while resolving value for '{name}': "), Origin::At(node.place()))
+        .within(&format!("Finalization of task args for '{module}' failed: "))
 }
 
 /// Sets an argument under its own name, whatever alias was used.

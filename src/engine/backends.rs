@@ -38,6 +38,7 @@ impl HostRun {
             full_name: entry.meta.full_name.into(),
             program: None,
             args_template: None,
+            deprecated: Vec::new(),
         };
         let own = |name: &str| entry.spec().arg(name).map_or_else(|| name.to_owned(), |arg| arg.name.clone());
         for (key, value, node) in self.module_defaults(task, &used, scope)? {

@@ -7,7 +7,7 @@ use super::interp::HostRun;
 use super::invoke::flag;
 use super::result::Attempt;
 use super::state::lock;
-use crate::diag::{Diagnostic, Result};
+use crate::diag::{Diagnostic, Origin, Result};
 use crate::map;
 use crate::modules::{Failure, Outcome};
 use crate::playbook::{ModuleUse, Task, is_variable_name};
@@ -36,8 +36,8 @@ impl HostRun {
                 let told = failure.diagnostic.code == "H0013" && !flag(&json, "quiet");
                 Ok(Attempt { verbose: told, ..Attempt::from_failure(failure) })
             }),
-            "fail" => Err(fail(&json)),
-            "set_fact" => Ok(set_fact(args)),
+            "fail" => Err(fail(args)),
+            "set_fact" => Ok(set_fact(args, places)),
             "set_stats" => super::custom_stats::set_stats(args),
             "validate_argument_spec" => self.validate_argument_spec(args, scope),
             "fetch" => self.fetch(task, &json, scope, no_log).await,
@@ -89,17 +89,13 @@ impl HostRun {
                         .with_label(span, "not from a playbook")
                         .with_hint("debug: {var: NAME}"));
                 };
-                let value = match templates.expression(text, source.place(), scope) {
-                    Ok(value) if crate::template::is_omit(&value) => {
-                        warnings.push(OMITTED.to_owned());
-                        Value::from("<<Omit>>")
-                    }
-                    Ok(value) => value,
-                    Err(diagnostic) if diagnostic.code == "T0101" => {
-                        warnings.push(diagnostic.registered().to_owned());
-                        Value::from(format!("<< error 1 - {} >>", diagnostic.registered()))
-                    }
-                    Err(diagnostic) => return Err(diagnostic),
+                let (value, told) = templates.expression_for_people(text, source.place(), scope)?;
+                told.into_iter().for_each(|warning| drop(super::heard::hear(warning)));
+                let value = if crate::template::is_omit(&value) {
+                    warnings.push(OMITTED.to_owned());
+                    Value::from("<<Omit>>")
+                } else {
+                    value
                 };
                 result.insert(crate::value::Key::Str(Arc::clone(text)), value);
             }
@@ -294,21 +290,23 @@ impl HostRun {
     }
 }
 
-fn fail(json: &Json) -> Failure {
-    let message = json.get("msg").map_or_else(
-        || "Failed as requested from task".to_owned(),
-        |value| python_str(&crate::value::from_json(value.clone())),
-    );
-    Failure::from(Diagnostic::task("H0014", message))
+fn fail(args: &Map) -> Failure {
+    // It need not be a text.
+    let message = args.get(&StrKey("msg")).cloned().unwrap_or_else(|| Value::from("Failed as requested from task"));
+    Failure::with_result(Diagnostic::task("H0014", python_str(&message)), map! { "msg" => message })
 }
 
-fn set_fact(args: &Map) -> Attempt {
+fn set_fact(args: &Map, places: &Places) -> Attempt {
     let mut facts = args.clone();
     let cacheable =
         facts.shift_remove(&StrKey("cacheable")).is_some_and(|value| super::conditions::truth(&value).unwrap_or(false));
     if let Some(key) = facts.keys().find(|key| !is_variable_name(&key.text())) {
+        let help = "Variable names must be strings starting with a letter or underscore character, and contain only \
+                    letters, numbers and underscores.";
+        let place = places.get(&*key.text()).map(|(place, _)| *place);
         return Attempt::error(
             Diagnostic::task("H0025", format!("Invalid variable name '{}'.", key.text()))
+                .about(place.map(Origin::At), Some(help))
                 .with_hint("letters, digits and underscores, not beginning with a digit"),
         );
     }

@@ -42,6 +42,16 @@ fn keyword_node<'a>(task: &'a Task, keyword: &Keyword) -> Option<&'a Node> {
     }
 }
 
+/// A failure of a keyword's template, as registered results tell it.
+pub(super) fn in_keyword(task: &Task, name: &str, error: Diagnostic) -> Diagnostic {
+    let words = format!("Error processing keyword '{name}': ");
+    match (error.chain.is_empty(), keyword(task, name)) {
+        (true, _) => error,
+        (false, Some(node)) => error.within_at(&words, crate::diag::Origin::At(node.place())),
+        (false, None) => error.within(&words),
+    }
+}
+
 /// A whole number, also as text and as `4.0`.
 pub(super) fn whole(value: &Value) -> Option<i64> {
     if matches!(value, Value::Bool(_)) {
@@ -123,7 +133,8 @@ impl HostRun {
     pub(super) fn check_keywords(&self, task: &Task, scope: &Scope) -> Result<()> {
         for keyword in crate::playbook::KEYWORDS {
             let Some(node) = keyword_node(task, keyword).filter(|node| node.has_template()) else { continue };
-            let Some(value) = self.keyword_value(task, keyword.name, scope)? else { continue };
+            let value = self.keyword_value(task, keyword.name, scope);
+            let Some(value) = value.map_err(|error| in_keyword(task, keyword.name, error))? else { continue };
             let (good, kind) = match keyword.kind {
                 KeywordType::Bool => (truth(&value).is_some(), "bool"),
                 KeywordType::Int => (whole(&value).is_some(), "int"),

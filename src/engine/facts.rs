@@ -67,6 +67,7 @@ impl HostRun {
                 full_name: Arc::from("ansible.builtin.setup"),
                 program: None,
                 args_template: None,
+                deprecated: Vec::new(),
             }),
             context: Arc::clone(&play.context),
             handler: false,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::heard::hearing_now;
 use super::interp::{Flow, Here, HostRun};
 use super::play::Included;
 use super::result::Attempt;
@@ -26,7 +27,7 @@ enum Unloaded {
     /// Its arguments: the task fails as any other.
     Task(Diagnostic),
     /// What it names is not there, or holds no list: the host fails.
-    Missing(Diagnostic),
+    Missing(String, Diagnostic),
     /// What it names is there, but is not written right: the run ends.
     Wrong(Diagnostic),
 }
@@ -41,7 +42,9 @@ struct Found {
     /// The first condition that skipped one.
     skipped: Option<Value>,
     /// What is not there.
-    missing: Vec<Diagnostic>,
+    missing: Vec<(String, Diagnostic)>,
+    /// What was warned of where nothing is included.
+    warnings: Vec<Diagnostic>,
 }
 
 impl From<Diagnostic> for Unloaded {
@@ -53,14 +56,14 @@ impl From<Diagnostic> for Unloaded {
 impl Unloaded {
     /// Of what the loader says: Ansible tells files that it cannot get from those that it cannot parse. A file of tasks
     /// that is no list counts with the former, but not what such a file brings in itself.
-    fn of_file(diagnostic: Diagnostic, file: Option<&str>, sources: &SourceMap) -> Self {
+    fn of_file(diagnostic: Diagnostic, name: &str, file: Option<&str>, sources: &SourceMap) -> Self {
         let at = diagnostic.span().and_then(|span| sources.file(span.file)).and_then(|file| file.path.clone());
         let itself = file.is_some_and(|file| at.is_some_and(|at| at.file_name() == Path::new(file).file_name()));
         let no_list = itself && diagnostic.code == "P0201" && diagnostic.registered() == NO_TASK_LIST;
         if diagnostic.kind == Kind::Source && !no_list && !matches!(&*diagnostic.code, "P0401" | "P0501") {
             Self::Wrong(diagnostic)
         } else {
-            Self::Missing(diagnostic)
+            Self::Missing(name.to_owned(), diagnostic)
         }
     }
 }
@@ -115,26 +118,29 @@ impl HostRun {
             }
         };
         if rounds.is_empty() {
-            let attempt = super::loops::loop_attempt(&[]);
+            let attempt = super::loops::loop_attempt(&mut []);
             return self.settle_shared(task, attempt, Some(0), round, here).await;
         }
         let looped = rounds.iter().any(Option::is_some);
-        let Found { parts, mut items, skipped, missing } = match self.find_all(task, include, rounds, &scope, round) {
-            Ok(found) => found,
-            Err(Unloaded::Wrong(diagnostic)) => return self.play.give_up(diagnostic).await,
-            Err(Unloaded::Task(diagnostic) | Unloaded::Missing(diagnostic)) => {
-                return self.settle_shared(task, Attempt::error(diagnostic), None, round, here).await;
-            }
-        };
+        let Found { parts, mut items, skipped, missing, warnings } =
+            match self.find_all(task, include, rounds, &scope, round) {
+                Ok(found) => found,
+                Err((Unloaded::Wrong(diagnostic), _)) => return self.play.give_up(diagnostic).await,
+                Err((Unloaded::Task(diagnostic) | Unloaded::Missing(_, diagnostic), heard)) => {
+                    let failed = Attempt::error(diagnostic).with_heard(heard);
+                    return self.settle_shared(task, failed, None, round, here).await;
+                }
+            };
         if !missing.is_empty() {
-            return self.include_failed(task, missing, parts, (round, share), position, here).await;
+            return self.include_failed(task, (include, missing), parts, (round, share), position, here).await;
         }
         let mut attempt = match (looped, items.pop(), skipped) {
             (false, Some(done), _) => done,
-            (false, None, condition) => Attempt::skipped(condition.unwrap_or_default()),
+            (false, None, condition) => Attempt::skipped(condition.unwrap_or_default()).with_heard(warnings),
             (true, last, _) => {
                 items.extend(last);
-                super::loops::loop_attempt(&items)
+                items.iter().for_each(|item| self.tell_heard(item, false));
+                super::loops::loop_attempt(&mut items)
             }
         };
         attempt.seconds = started.elapsed().as_secs_f64();
@@ -157,29 +163,38 @@ impl HostRun {
         rounds: Vec<Option<Layer>>,
         scope: &Scope,
         round: &Round,
-    ) -> std::result::Result<Found, Unloaded> {
+    ) -> std::result::Result<Found, (Unloaded, Vec<Diagnostic>)> {
         let mut found = Found::default();
         for layer in rounds {
             let scope = match &layer {
                 Some(layer) => scope.with(layer.clone()),
                 None => scope.clone(),
             };
-            if let Err(condition) = self.when(task, &scope)? {
-                if let Some(layer) = &layer {
-                    found.items.push(self.skipped_item(task, &condition, layer, &scope));
-                }
-                found.skipped.get_or_insert(condition);
-                continue;
-            }
-            let (name, included) = match self.load(task, include, &scope) {
-                Ok(loaded) => loaded,
-                Err(Unloaded::Missing(diagnostic)) => {
-                    found.missing.push(diagnostic);
+            let (verdict, mut heard) = hearing_now(|| self.when(task, &scope));
+            match verdict {
+                Ok(Ok(())) => {}
+                Ok(Err(condition)) => {
+                    found.warnings.extend(heard);
+                    if let Some(layer) = &layer {
+                        found.items.push(self.skipped_item(task, &condition, layer, &scope));
+                    }
+                    found.skipped.get_or_insert(condition);
                     continue;
                 }
-                Err(other) => return Err(other),
+                Err(diagnostic) => return Err((diagnostic.into(), heard)),
+            }
+            let (loaded, more) = hearing_now(|| self.load(task, include, &scope));
+            heard.extend(more);
+            let (name, included) = match loaded {
+                Ok(loaded) => loaded,
+                Err(Unloaded::Missing(name, diagnostic)) => {
+                    found.missing.push((name, diagnostic));
+                    continue;
+                }
+                Err(other) => return Err((other, heard)),
             };
-            let told = self.told(include, &name, &scope);
+            // What its arguments warn of is known already.
+            let (told, _) = hearing_now(|| self.told(include, &name, &scope));
             let key = match round.hosts.len() {
                 0 | 1 => String::new(),
                 _ => format!("{name}\n{}\n{}", python_repr(&Value::from(told.clone())), item_key(layer.as_ref())),
@@ -189,7 +204,7 @@ impl HostRun {
                 done.result.shift_remove(&crate::value::StrKey("changed"));
                 add_item(&mut done, layer);
             }
-            found.items.push(done);
+            found.items.push(done.with_heard(heard));
             let label = layer.as_ref().map(|_| self.item_label(task, &scope));
             let file = match &included {
                 Included::Tasks(items) => self.file_of(items),
@@ -205,15 +220,24 @@ impl HostRun {
     async fn include_failed(
         &self,
         task: &Arc<Task>,
-        missing: Vec<Diagnostic>,
+        (include, missing): (&Include, Vec<(String, Diagnostic)>),
         parts: Vec<(Brought, Option<Layer>)>,
         (round, share): (&Arc<Round>, Option<Share<'_>>),
         position: &Position,
         here: &Here,
     ) -> Flow {
         let counted = Here { rescuable: false, ..here.clone() };
-        for diagnostic in missing {
-            let ended = Ended { ignored: Some((false, false)), ..Ended::plain(Attempt::error(diagnostic)) };
+        for (name, diagnostic) in missing {
+            let mut attempt = Attempt::error(diagnostic);
+            let told = attempt.diagnostic.as_ref().map(|told| told.registered().to_owned());
+            for name in ["msg", "exception"] {
+                attempt.result.shift_remove(&crate::value::StrKey(name));
+            }
+            if include.kind == IncludeKind::Tasks {
+                crate::value::insert(&mut attempt.result, "include", name);
+            }
+            crate::value::insert(&mut attempt.result, "reason", told.unwrap_or_default());
+            let ended = Ended { ignored: Some((false, false)), ..Ended::plain(attempt) };
             self.settle(task, ended, false, &counted);
         }
         let flow = self.count_failure(Flow::Failed, here);
@@ -391,7 +415,13 @@ impl HostRun {
         let text = |name: &str| -> Result<Option<String>> {
             match include.args.get(name) {
                 Some((_, node)) => {
-                    let value = templates.render(node, scope)?;
+                    let value = templates.render(node, scope).map_err(|error| {
+                        let (full, shown) = match include.kind {
+                            IncludeKind::Tasks => ("ansible.builtin.include_tasks", "_raw_params"),
+                            IncludeKind::Role => ("ansible.builtin.include_role", name),
+                        };
+                        super::arguments::finalizing(full, shown, node, error)
+                    })?;
                     Ok((!crate::template::is_omit(&value) && value != Value::Null).then(|| python_str(&value)))
                 }
                 None => Ok(None),
@@ -433,7 +463,7 @@ impl HostRun {
                             .engine
                             .loader
                             .include_tasks(&name, &context, &task.file, task.handler)
-                            .map_err(|error| Unloaded::of_file(error, Some(&name), templates.sources()))?
+                            .map_err(|error| Unloaded::of_file(error, &name, Some(&name), templates.sources()))?
                             .into(),
                     ),
                     IncludeKind::Role => Included::Role(Arc::new(
@@ -441,7 +471,7 @@ impl HostRun {
                             .engine
                             .loader
                             .include_role(&name, &from, &context, &task.file)
-                            .map_err(|error| Unloaded::of_file(error, None, templates.sources()))?,
+                            .map_err(|error| Unloaded::of_file(error, &name, None, templates.sources()))?,
                     )),
                 };
                 // Another host may have loaded it meanwhile: all share the first, so that task numbers agree.

@@ -39,10 +39,14 @@ struct Loaded {
     sealed: bool,
 }
 
-/// Why nothing was loaded: Ansible's word for it stands in `message`.
+/// Why nothing was loaded: Ansible's word for it stands in `message`, and `msg` knows nothing of it.
 fn failed(message: &str, span: Span, files: &[PathBuf]) -> Failure {
-    let result =
-        map! { "message" => message, "ansible_included_var_files" => shown(files), "ansible_facts" => Map::new() };
+    let result = map! {
+        "message" => message,
+        "msg" => "Task failed: Action failed: Unknown error.",
+        "ansible_included_var_files" => shown(files),
+        "ansible_facts" => Map::new(),
+    };
     Failure::with_result(Diagnostic::task("H0020", message).with_label(span, "named here"), result)
 }
 
@@ -66,9 +70,10 @@ impl HostRun {
         match (file, text("dir")) {
             (Some(file), None) => {
                 let file = file.trim_end_matches('\n');
-                let path = self.search(task, "vars", file).filter(|path| !path.is_dir()).ok_or_else(|| {
-                    failed(&format!("Could not find or access '{file}' on the Ansible Controller."), span, &[])
-                })?;
+                let path = self
+                    .search(task, "vars", file)
+                    .filter(|path| !path.is_dir())
+                    .ok_or_else(|| failed(&self.searched(task, "vars", file), span, &[]))?;
                 self.load_file(&path, &mut loaded, span)?;
             }
             (None, Some(dir)) => self.load_folder(task, &dir, json, span, &mut loaded)?,

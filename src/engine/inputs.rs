@@ -97,7 +97,7 @@ impl HostRun {
     }
 
     /// Ansible's words for a file that is nowhere: the playbook's folder stands there again at the end.
-    fn searched(&self, task: &Task, subfolder: &str, name: &str) -> String {
+    pub(super) fn searched(&self, task: &Task, subfolder: &str, name: &str) -> String {
         let module = match &task.action {
             crate::playbook::Action::Module(module) => module.entry.meta.name,
             _ => "",

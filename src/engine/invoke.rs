@@ -11,19 +11,24 @@ use super::conditions::{stacked, truth};
 use super::inputs::Take;
 use super::interp::HostRun;
 use super::result::Attempt;
-use crate::diag::{Diagnostic, Result};
-use crate::event::{EventKind, Progress, Stream, TaskId};
+use crate::diag::{Diagnostic, Kind, Result};
+use crate::event::{EventKind, Progress, Status, Stream, TaskId};
 use crate::modules::{Call, Failure, ModuleEntry, RunsOn};
 use crate::playbook::{ModuleUse, Task};
 use crate::secret::Secret;
 use crate::template::is_omit;
-use crate::value::{Key, Map, Value, insert, python_str};
+use crate::value::{Key, Map, StrKey, Value, insert, python_str};
 use crate::vars::Scope;
 use crate::yaml::Node;
 
 impl HostRun {
     /// Renders the arguments, calls the module, and gives what came of it.
     pub(super) async fn invoke(&self, task: &Arc<Task>, module: &ModuleUse, scope: &Scope, no_log: bool) -> Attempt {
+        for said in &module.deprecated {
+            // A person was told before the run.
+            let warning = Diagnostic::of_deprecation("P0309", Kind::Source, said.text(), said.clone());
+            super::heard::hear(warning.about(None, None));
+        }
         self.warn_fact_modules(module, scope);
         let (args, places) = match self.arguments(task, module, scope) {
             Ok(found) => found,
@@ -74,7 +79,9 @@ impl HostRun {
             };
         }
         let secrets = secret_arguments(module.entry, &json);
-        let arguments = (self.play.engine.options.verbosity >= 3).then(|| shown_arguments(module.entry, &json));
+        // The results of a loop's items have them too.
+        let wanted = self.shows_arguments() || super::loops::is_looped(task);
+        let arguments = wanted.then(|| shown_arguments(module.entry, &json));
         let call = self.call(task, module.entry, json, scope, no_log).and_then(|mut call| {
             if let Some(program) = &module.program {
                 call.inputs.push(self.file_input("module", program, Take::default())?);
@@ -104,6 +111,9 @@ impl HostRun {
             self.play.engine.targets.dismiss(&spec, user).await;
         }
         let folder = self.copied_folder(task, &call);
+        let copied = self.copied_file(task, &call);
+        let unlike =
+            call.module == "assemble" || call.module == "copy" && (folder.is_some() || flag(&call.args, "remote_src"));
         let (sender, mut receiver) = mpsc::channel(QUEUED);
         let mut lines = Lines::new(self, task.id, no_log);
         let job = job.map(|job| (job, call.clone()));
@@ -134,18 +144,41 @@ impl HostRun {
         lines.flush();
         let mut attempt = match ended {
             Ok(mut outcome) => {
+                for diff in outcome.diffs.iter_mut().filter(|diff| !diff.mapping) {
+                    diff.ours = unlike;
+                    if let Some(source) = &copied {
+                        // Ansible names what the content comes from.
+                        diff.after_header.clone_from(source);
+                    }
+                }
+                if let (Some(source), Some(Value::List(diffs))) = (&copied, outcome.result.get_mut(&StrKey("diff"))) {
+                    for diff in Arc::make_mut(diffs) {
+                        if let Value::Map(diff) = diff
+                            && diff.contains_key(&StrKey("after_header"))
+                            && diff.contains_key(&StrKey("before_header"))
+                        {
+                            insert(Arc::make_mut(diff), "after_header", source.as_str());
+                        }
+                    }
+                }
                 if let Some(folder) = folder {
                     insert(&mut outcome.result, "src", folder);
                 }
                 Attempt::from_outcome(outcome)
             }
             Err(failure) => {
-                if failure.diagnostic.kind == crate::diag::Kind::Unreachable {
+                if failure.diagnostic.kind == Kind::Unreachable {
                     self.play.engine.targets.reset(&spec.host).await;
                 }
                 Attempt::from_failure(failure)
             }
         };
+        if attempt.status != Status::Unreachable {
+            for (name, warning) in crate::modules::deprecated_arguments(module.entry, &args) {
+                let place = places.get(&*name).map(|(place, _)| *place);
+                super::heard::hear(warning.with_label_opt(place, "deprecated"));
+            }
+        }
         if let Some((job, call)) = job.filter(|(job, _)| job.poll > 0.0 && !attempt.failed()) {
             attempt = self.wait_for_job(task.id, job, attempt, &call, &spec).await;
         }
@@ -183,6 +216,14 @@ impl HostRun {
         Some(if name.ends_with('/') && !path.ends_with('/') { path + "/" } else { path })
     }
 
+    /// The file of the controller that `copy` brings to the host.
+    fn copied_file(&self, task: &Task, call: &Call) -> Option<String> {
+        let is_file = call.module == "copy" && call.inputs.first().is_some_and(|input| !input.is_tree);
+        let name = call.args.get("src").and_then(serde_json::Value::as_str).filter(|_| is_file)?;
+        let path = self.search(task, "files", name).and_then(|path| std::path::absolute(path).ok())?;
+        Some(path.display().to_string())
+    }
+
     /// The call of a module with everything that goes with it.
     pub(super) fn call(
         &self,
@@ -197,6 +238,11 @@ impl HostRun {
         let environment = self.environment(task, scope)?;
         let inputs = self.inputs(task, entry, &args, scope)?;
         Ok(Call { check, diff, environment, no_log, inputs, ..Call::new(entry.meta.name, args) })
+    }
+
+    /// Somebody shows the arguments of every call.
+    pub(super) fn shows_arguments(&self) -> bool {
+        self.play.engine.options.verbosity >= 3 || self.play.engine.sink.wants_all()
     }
 
     /// Tells once that facts come from `setup` alone where a variable names other modules for them.
@@ -253,7 +299,9 @@ impl HostRun {
     fn environment(&self, task: &Task, scope: &Scope) -> Result<Vec<(String, String)>> {
         let mut all: IndexMap<String, String> = IndexMap::new();
         for node in stacked(task, "environment") {
-            let value = self.environment_part(task, node, scope)?;
+            let value = self
+                .environment_part(task, node, scope)
+                .map_err(|error| super::conditions::in_keyword(task, "environment", error))?;
             let parts = match value {
                 Value::List(parts) => parts.to_vec(),
                 Value::Null => continue,
@@ -323,20 +371,37 @@ fn time_limit(value: &Value) -> Result<u64> {
         .ok_or_else(|| wrong(format!("Timeout {seconds} is invalid, {range}")))
 }
 
-/// A call's arguments as they are shown: secret ones by Ansible's word for them.
+/// A call's arguments as Ansible shows them: those that were not given with their defaults, secret ones by Ansible's
+/// word for them.
 fn shown_arguments(entry: &ModuleEntry, json: &serde_json::Value) -> Map {
-    let serde_json::Value::Object(args) = json else { return Map::new() };
-    args.iter()
-        .map(|(name, value)| {
-            let secret = entry.spec().arg(name).is_some_and(|arg| arg.secret);
-            let value = if secret && !value.is_null() {
-                Value::from("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER")
-            } else {
-                crate::value::from_json(value.clone())
+    let given = |name: &str| json.get(name).filter(|value| !value.is_null());
+    let mut shown: Map = entry
+        .spec()
+        .args
+        .values()
+        .map(|arg| {
+            let value = match given(&arg.name) {
+                Some(_) if arg.secret => Value::from("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"),
+                Some(value) => crate::value::from_json(value.clone()),
+                None => arg.default.clone().map_or(Value::Null, crate::value::from_json),
             };
-            (Key::from(name.clone()), value)
+            (Key::from(arg.name.clone()), value)
         })
-        .collect()
+        .collect();
+    if let "command" | "shell" = entry.meta.name {
+        // Ansible gives the line that stands behind the module's name another name.
+        let line = shown.insert(Key::from("cmd"), Value::Null).unwrap_or(Value::Null);
+        insert(&mut shown, "_raw_params", line);
+        insert(&mut shown, "_uses_shell", entry.meta.name == "shell");
+        for (name, value) in
+            [("argv", Value::Null), ("expand_argument_vars", true.into()), ("strip_empty_ends", true.into())]
+        {
+            if !shown.contains_key(&crate::value::StrKey(name)) {
+                insert(&mut shown, name, value);
+            }
+        }
+    }
+    shown
 }
 
 /// The texts of secret arguments, which the module's result may repeat. `content` of `copy` is hidden for its size.

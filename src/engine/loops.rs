@@ -26,6 +26,16 @@ pub(super) struct Loop {
     pub break_when: Option<Node>,
 }
 
+/// True for the keywords that make a loop.
+fn names_loop(keyword: &str) -> bool {
+    keyword == "loop" || keyword.starts_with("with_")
+}
+
+/// True for a task with a loop.
+pub(super) fn is_looped(task: &Task) -> bool {
+    task.keywords.0.keys().any(|name| names_loop(name))
+}
+
 impl HostRun {
     /// What `with_first_found` is given. A name with something undefined in it can not be the one, so it is left out.
     fn names_of_files(&self, node: &Node, scope: &Scope) -> Result<Value> {
@@ -45,11 +55,8 @@ impl HostRun {
     /// The loop of a task, its list made.
     pub(super) fn task_loop(&self, task: &Task, scope: &Scope) -> Result<Option<Loop>> {
         let templates = &self.play.engine.templates;
-        let Some((name, node)) = task
-            .keywords
-            .0
-            .iter()
-            .find_map(|(name, (_, node))| (*name == "loop" || name.starts_with("with_")).then_some((*name, node)))
+        let Some((name, node)) =
+            task.keywords.0.iter().find_map(|(name, (_, node))| names_loop(name).then_some((*name, node)))
         else {
             return Ok(None);
         };
@@ -66,6 +73,10 @@ impl HostRun {
                         "The `loop` value must resolve to a 'list', not '{}'.",
                         other.python_type()
                     ))
+                    .about(
+                        Some(crate::diag::Origin::At(node.place())),
+                        Some("Provide a list of items/templates, or a template resolving to a list."),
+                    )
                     .with_label(node.place(), "not a list")
                     .with_hint("write a list, or use `with_items`, or `{{ NAME | dict2items }}` for a mapping"));
             }
@@ -201,7 +212,7 @@ impl Loop {
 }
 
 /// The whole of a loop.
-pub(super) fn loop_attempt(items: &[Attempt]) -> Attempt {
+pub(super) fn loop_attempt(items: &mut [Attempt]) -> Attempt {
     let result = loop_result(items);
     let any = |status: Status| items.iter().any(|item| item.status == status);
     let status = if any(Status::Unreachable) {
@@ -226,6 +237,7 @@ pub(super) fn loop_attempt(items: &[Attempt]) -> Attempt {
         }),
         diagnostic: first_bad.and_then(|item| item.diagnostic.clone()),
         warnings: Vec::new(),
+        heard: Vec::new(),
         verbose: items.iter().any(|item| item.verbose),
         seconds: 0.0,
         arguments: None,

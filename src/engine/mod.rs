@@ -13,6 +13,7 @@ mod custom_stats;
 mod debugger;
 mod facts;
 mod fetch;
+mod heard;
 mod hidden;
 mod include;
 mod include_vars;
@@ -41,6 +42,7 @@ mod step;
 mod sweep;
 mod target;
 mod task;
+mod vars_files;
 
 pub use lookup::{ControllerFiles, Settings, Unseal};
 pub use person::{Answer, Nobody, Person, Question, Until};

@@ -9,8 +9,9 @@ use super::conditions::truth;
 use super::person::{Answer, Person, Question, Until, waiting};
 use super::run::Engine;
 use crate::diag::{Diagnostic, Result};
+use crate::event::EventKind;
 use crate::secret::Secret;
-use crate::value::{Value, python_str};
+use crate::value::{Map, Value, python_str};
 use crate::vars::{Entry, Layer, Level, Origin, Scope};
 use crate::yaml::Node;
 
@@ -82,6 +83,25 @@ impl Prompt {
         }))
     }
 
+    /// The entry for events; what may be secret itself is left out.
+    fn told(&self, item: &Node) -> Map {
+        let written = |key: &str| item.get(key).map(Node::to_value).unwrap_or_default();
+        let open = |value: Option<&Value>| value.filter(|_| !self.secret).cloned().unwrap_or_default();
+        crate::map! {
+            "private" => self.hidden,
+            "prompt" => match written("prompt") {
+                Value::Null => Value::from(&*self.name),
+                prompt => prompt,
+            },
+            "encrypt" => self.crypt.as_ref().map(|crypt| crypt.kind.clone()).unwrap_or_default(),
+            "confirm" => self.confirm,
+            "salt_size" => self.crypt.as_ref().map(|crypt| crypt.salt_size.clone()).unwrap_or_default(),
+            "salt" => open(self.crypt.as_ref().map(|crypt| &crypt.salt)),
+            "default" => open(self.default.as_ref()),
+            "unsafe" => self.data,
+        }
+    }
+
     /// What was typed; `None` when the run is to end.
     fn asked(&self, person: &dyn Person, cancel: &CancellationToken) -> Result<Option<Secret>> {
         let ask = |prompt: &str| {
@@ -148,6 +168,7 @@ pub(super) async fn prompts(engine: &Arc<Engine>, node: Option<&Node>, early: &S
             continue;
         }
         let prompt = Arc::new(prompt);
+        engine.sink.emit(None, EventKind::VarPrompt { name: prompt.name.to_string(), entry: prompt.told(item) });
         let answer = if engine.person.is_there() {
             // What was written so far is on the screen before the question is.
             engine.sink.tick();

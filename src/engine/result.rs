@@ -20,6 +20,8 @@ pub(super) struct Attempt {
     pub reason: Option<String>,
     pub diagnostic: Option<Diagnostic>,
     pub warnings: Vec<String>,
+    /// What was warned of on the controller while it ran.
+    pub heard: Vec<Diagnostic>,
     pub verbose: bool,
     pub seconds: f64,
     /// The arguments of the call, kept for `-vvv`.
@@ -56,6 +58,7 @@ impl Attempt {
             diffs: outcome.diffs,
             diagnostic: None,
             warnings: outcome.warnings,
+            heard: Vec::new(),
             verbose: false,
             seconds: 0.0,
             arguments: None,
@@ -66,8 +69,10 @@ impl Attempt {
 
     /// A failure.
     pub fn from_failure(mut failure: Failure) -> Self {
-        if failure.diagnostic.kind == crate::diag::Kind::Template && failure.diagnostic.registered.is_some() {
-            failure.diagnostic = failure.diagnostic.within("Task failed: ");
+        let own = &mut failure.diagnostic;
+        if own.kind == crate::diag::Kind::Template && own.registered.is_some() || !own.chain.is_empty() {
+            // The chain tells what is wrong inside of the task.
+            own.registered = Some(format!("Task failed: {}", own.registered()));
         }
         let unreachable = failure.diagnostic.kind == crate::diag::Kind::Unreachable;
         let mut result = failure.result;
@@ -95,6 +100,7 @@ impl Attempt {
             reason: None,
             diagnostic: Some(failure.diagnostic),
             warnings: failure.warnings,
+            heard: Vec::new(),
             verbose: false,
             seconds: 0.0,
             arguments: None,
@@ -125,6 +131,7 @@ impl Attempt {
             reason: Some(reason),
             diagnostic: None,
             warnings: Vec::new(),
+            heard: Vec::new(),
             verbose: false,
             seconds: 0.0,
             arguments: None,
@@ -189,6 +196,7 @@ fn censored(result: &Map) -> Map {
 fn censor(diagnostic: &Diagnostic, task: &Task) -> Diagnostic {
     let mut shown = diagnostic.clone();
     shown.registered = None;
+    shown.chain.clear();
     shown.message = "the task failed; its output is hidden by `no_log: true`".to_owned();
     shown.notes.clear();
     shown.hints = vec!["run it without `no_log` on a machine where that is safe to see why".to_owned()];
@@ -259,8 +267,9 @@ pub(super) fn split_lines(text: &str) -> Vec<&str> {
 }
 
 /// The result of a loop from those of its items.
-pub(super) fn loop_result(items: &[Attempt]) -> Map {
+pub(super) fn loop_result(items: &mut [Attempt]) -> Map {
     let mut result = Map::new();
+    super::heard::gather(items, &mut result);
     let results: Vec<Value> = items.iter().map(|item| Value::Map(Arc::new(item.result.clone()))).collect();
     let has = |name: &str| items.iter().any(|item| item.result.get(&StrKey(name)).is_some_and(Value::truthy));
     insert(&mut result, "results", Value::from(results));

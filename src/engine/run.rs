@@ -227,7 +227,12 @@ impl Engine {
         let stepping = AtomicBool::new(options.step);
         let Parts { templates, hosts, targets, loader, sink, redactor, cancel, person, fact_cache } = parts;
         let (told, warnings) = (Mutex::new(IndexSet::new()), sink.clone());
+        let tells = templates.tells_deprecations();
         templates.on_warning(Box::new(move |diagnostic| {
+            let Some(diagnostic) = super::heard::hear(diagnostic).filter(|warning| tells || !warning.is_deprecation())
+            else {
+                return;
+            };
             let key = format!("{}{:?}", diagnostic.message, diagnostic.span());
             if lock(&told).insert(key) {
                 warnings.emit(None, EventKind::Warning { diagnostic });

@@ -94,6 +94,8 @@ impl HostRun {
             }
             if kept {
                 self.play.engine.states.keep_facts(&host, &state);
+                drop(state);
+                self.play.read_vars_files_again(&host);
             }
         }
         let place = |name: &str| match &task.action {
@@ -213,6 +215,9 @@ impl HostRun {
         let mut told = indexmap::IndexSet::new();
         for name in ended.notify.iter().filter(|name| told.insert(name.as_str())) {
             self.emit(EventKind::Notified { handler: name.clone(), runs: false });
+        }
+        if ended.items.is_none() {
+            self.tell_heard(attempt, no_log);
         }
         if !ended.told {
             self.emit(EventKind::HostDone { task: task.id, done, items: ended.items });

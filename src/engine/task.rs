@@ -193,6 +193,12 @@ impl HostRun {
                 check: self.keyword_bool(task, "check_mode", here).unwrap_or(self.play.engine.options.check),
                 span: Some(task.span),
                 hosts,
+                full_name: match &task.action {
+                    crate::playbook::Action::Module(module) => Arc::clone(&module.full_name),
+                    other if other.name().contains('.') => Arc::clone(other.name()),
+                    other => format!("ansible.builtin.{}", other.name()).into(),
+                },
+                with: task.keywords.0.keys().find_map(|name| name.strip_prefix("with_")).map(str::to_owned),
             },
         );
     }
@@ -218,11 +224,13 @@ impl HostRun {
             Some(node) if !node.is_null() => {
                 if node.has_template() {
                     let scope = self.scope(task, here);
-                    self.play
-                        .engine
-                        .templates
-                        .render(node, &scope)
-                        .map_or_else(|_| python_str(&node.to_value()), |value| python_str(&value))
+                    let Ok((name, warnings)) = self.play.engine.templates.render_for_people(node, &scope) else {
+                        return python_str(&node.to_value());
+                    };
+                    for warning in warnings {
+                        self.play.engine.warn_once(None, warning);
+                    }
+                    python_str(&name)
                 } else {
                     python_str(&node.to_value())
                 }
@@ -248,6 +256,11 @@ impl HostRun {
                 let mut attempt = self.unless_skipped(task, diagnostic, &scope);
                 if attempt.failed() && !undefined {
                     attempt.result.shift_remove(&StrKey("changed"));
+                    // It went wrong before the task did.
+                    let said = attempt.result.get(&StrKey("msg")).and_then(Value::as_str);
+                    if let Some(said) = said.and_then(|said| said.strip_prefix("Task failed: ")).map(str::to_owned) {
+                        insert(&mut attempt.result, "msg", said);
+                    }
                 }
                 Ended::plain(attempt)
             }
@@ -263,11 +276,31 @@ impl HostRun {
         notify: &mut Vec<String>,
     ) -> (Scope, bool, Attempt) {
         let scope = self.delegated(task, scope);
-        let (no_log, attempt) = match self.no_log(task, &scope) {
-            Ok(no_log) => (no_log, self.item(task, module, &scope, no_log, notify).await),
-            Err(diagnostic) => (true, self.unless_skipped(task, diagnostic, &scope)),
+        let work = async {
+            match self.no_log(task, &scope) {
+                Ok(no_log) => (no_log, self.item(task, module, &scope, no_log, notify).await),
+                Err(diagnostic) => {
+                    let diagnostic = super::conditions::in_keyword(task, "no_log", diagnostic);
+                    (true, self.unless_skipped(task, diagnostic, &scope))
+                }
+            }
         };
+        let ((no_log, mut attempt), warnings) = super::heard::hearing(Box::pin(work)).await;
+        attempt.heard(warnings);
         (scope, no_log, attempt)
+    }
+
+    /// Shows what was warned of on the controller while a task ran.
+    pub(super) fn tell_heard(&self, attempt: &Attempt, no_log: bool) {
+        for warning in attempt.heard.iter().filter(|_| !no_log && !attempt.hidden) {
+            let before = warning.code == "P0309" && warning.kind == crate::diag::Kind::Source;
+            if before {
+                continue;
+            }
+            if !warning.is_deprecation() || self.play.engine.templates.tells_deprecations() {
+                self.play.engine.warn_once(None, warning.clone());
+            }
+        }
     }
 
     async fn run_loop(
@@ -297,11 +330,22 @@ impl HostRun {
             let started = Instant::now();
             let layer = looped.layer(index);
             let info = layer.entries.get("ansible_loop").cloned();
-            let scope = base.with(layer);
-            let (scope, no_log, mut attempt) = self.one(task, module, scope, &mut notify).await;
+            // What the item before came to is registered already.
+            let scope = match attempts.last() {
+                Some(last) => with_register(task, &last.result, &base).with(layer),
+                None => base.with(layer),
+            };
+            let (mut scope, no_log, mut attempt) = self.one(task, module, scope, &mut notify).await;
             any_no_log |= no_log;
             attempt.seconds = started.elapsed().as_secs_f64();
             looped.mark(index, info, &mut attempt.result);
+            self.add_invocation(&mut attempt);
+            if self.apply_item(task, &attempt, &scope) {
+                drop(scope);
+                base = Scope::new();
+                base.clone_from(&self.scope(task, here));
+                scope = self.delegated(task, base.with(looped.layer(index)));
+            }
             let label = if no_log {
                 "(censored due to no_log)".to_owned()
             } else {
@@ -311,7 +355,6 @@ impl HostRun {
                 Ok(stop) => stop,
                 Err(diagnostic) => {
                     self.tell_item(task, label, &attempt, &scope, no_log);
-                    self.apply_item(task, &attempt, &scope);
                     let mut attempt = Attempt::error(diagnostic);
                     attempt.result.shift_remove(&StrKey("changed"));
                     return Ended { no_log: any_no_log, ..Ended::plain(attempt) };
@@ -321,11 +364,6 @@ impl HostRun {
             let gone = attempt.status == Status::Unreachable;
             all_ignored.0 &= ignored || !attempt.failed();
             all_ignored.1 &= ignored || !gone;
-            if self.apply_item(task, &attempt, &scope) {
-                drop(scope);
-                base = Scope::new();
-                base.clone_from(&self.scope(task, here));
-            }
             // Where items may be ignored, those behind them are tried too, as with Ansible.
             let gone = gone && keyword(task, "ignore_unreachable").is_none();
             attempts.push(attempt);
@@ -333,8 +371,16 @@ impl HostRun {
                 break;
             }
         }
-        let attempt = loop_attempt(&attempts);
+        let attempt = loop_attempt(&mut attempts);
         Ended { items: Some(count), notify, ignored: Some(all_ignored), no_log: any_no_log, ..Ended::plain(attempt) }
+    }
+
+    /// With what a module was called stands in the result of an item, as in Ansible.
+    fn add_invocation(&self, attempt: &mut Attempt) {
+        let arguments = if self.shows_arguments() { attempt.arguments.clone() } else { attempt.arguments.take() };
+        if let Some(arguments) = arguments {
+            insert(&mut attempt.result, "invocation", crate::map! { "module_args" => arguments });
+        }
     }
 
     /// How an item is named to people. A label that cannot be made fails the item.
@@ -369,6 +415,7 @@ impl HostRun {
         let ignored = (attempt.failed() && takes("ignore_errors")) || (gone && takes("ignore_unreachable"));
         let mut done = attempt.done(task, ignored, no_log);
         done.delegate = self.delegate_label(task, scope);
+        self.tell_heard(attempt, no_log);
         self.emit(EventKind::ItemDone { task: task.id, label, done });
         if !no_log {
             self.warn_all(task, attempt);
@@ -484,7 +531,8 @@ impl HostRun {
                 return attempt;
             }
             attempt_number += 1;
-            self.emit(EventKind::Retry { task: task.id, attempt: attempt_number, of: tries.0 });
+            let done = self.play.engine.sink.wants_all().then(|| Box::new(attempt.done(task, false, no_log)));
+            self.emit(EventKind::Retry { task: task.id, attempt: attempt_number, of: tries.0, done });
             tokio::time::sleep(Duration::from_secs_f64(tries.1)).await;
         }
     }

@@ -16,6 +16,12 @@ fn redact_text(text: &mut String, redactor: &Redactor) {
 fn redact_diagnostic(diagnostic: &mut Diagnostic, redactor: &Redactor) {
     redact_text(&mut diagnostic.message, redactor);
     diagnostic.registered.iter_mut().for_each(|text| redact_text(text, redactor));
+    for link in &mut diagnostic.chain {
+        redact_text(&mut link.words, redactor);
+    }
+    if let Some(deprecation) = &mut diagnostic.deprecation {
+        redact_text(&mut deprecation.msg, redactor);
+    }
     diagnostic.labels.iter_mut().for_each(|label| redact_text(&mut label.text, redactor));
     diagnostic.notes.iter_mut().for_each(|note| redact_text(note, redactor));
     diagnostic.hints.iter_mut().for_each(|hint| redact_text(hint, redactor));
@@ -103,12 +109,14 @@ pub(super) fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
             redact_text(command, redactor);
             environments.iter_mut().for_each(|text| redact_text(text, redactor));
         }
-        EventKind::PlayStarted { name, .. } => redact_text(name, redactor),
+        EventKind::PlayStarted { name, pattern, .. } => {
+            redact_text(name, redactor);
+            redact_text(pattern, redactor);
+        }
         EventKind::NoHosts { pattern } => redact_text(pattern, redactor),
         EventKind::TaskStarted { name, .. } => redact_text(name, redactor),
         EventKind::BatchStarted { .. }
         | EventKind::HostStarted { .. }
-        | EventKind::Retry { .. }
         | EventKind::Job { .. }
         | EventKind::Recap { .. }
         | EventKind::NoHostsLeft => {}
@@ -140,6 +148,8 @@ pub(super) fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
             redact_done(done, redactor);
         }
         EventKind::HostDone { done, .. } => redact_done(done, redactor),
+        EventKind::Retry { done, .. } => done.iter_mut().for_each(|done| redact_done(done, redactor)),
+        EventKind::VarPrompt { entry, .. } => redact_map(entry, redactor),
         EventKind::Warning { diagnostic } | EventKind::Error { diagnostic } => redact_diagnostic(diagnostic, redactor),
         EventKind::RunEnded { notes, .. } => notes.iter_mut().for_each(|(_, text)| redact_text(text, redactor)),
     }

@@ -94,6 +94,7 @@ pub struct Sink {
     redactor: Arc<Redactor>,
     sources: Arc<SourceMap>,
     inner: Arc<Mutex<Inner>>,
+    wants_all: bool,
 }
 
 impl Sink {
@@ -104,10 +105,12 @@ impl Sink {
         sources: Arc<SourceMap>,
         reporters: Vec<Box<dyn Reporter>>,
     ) -> Self {
+        let wants_all = reporters.iter().any(|reporter| reporter.wants_all());
         Self {
             run: run.into(),
             redactor,
             sources,
+            wants_all,
             inner: Arc::new(Mutex::new(Inner {
                 seq: 0,
                 reporters,
@@ -121,6 +124,11 @@ impl Sink {
     /// The run's id.
     pub fn run(&self) -> &Arc<str> {
         &self.run
+    }
+
+    /// A reporter wants arguments of modules and results of single tries.
+    pub fn wants_all(&self) -> bool {
+        self.wants_all
     }
 
     /// Redacts, numbers and delivers one event. The last line of a program's output is held back
@@ -226,7 +234,7 @@ mod tests {
         tell(Progress::Output { stream: Stream::Stdout, text: "  horse battery\n".into() });
         log("battery staple");
         tell(Progress::Output { stream: Stream::Stdout, text: "staple\n".into() });
-        sink.emit(Some(&host), EventKind::Retry { task: TaskId(1), attempt: 2, of: 3 });
+        sink.emit(Some(&host), EventKind::Retry { task: TaskId(1), attempt: 2, of: 3, done: None });
         let mut lines = Vec::new();
         for kind in seen.lock().unwrap().iter() {
             match kind {

@@ -6,6 +6,20 @@ use crate::value::{Value, python_repr, python_str};
 /// Modules of Ansible that run on the controller and check the names of their arguments themselves.
 const OPTIONS: &[&str] = &["fail", "group_by", "reboot", "set_stats", "wait_for_connection"];
 
+/// What the module takes that runs programs.
+const OF_COMMAND: &str = "Supported parameters include: _raw_params, _uses_shell, argv, chdir, cmd, creates, executable, \
+                          expand_argument_vars, removes, stdin, stdin_add_newline, strip_empty_ends.";
+
+/// The name that a module has where an action of Ansible's calls it.
+fn called_by_action<'c>(entry: &ModuleEntry, called: &'c str) -> std::borrow::Cow<'c, str> {
+    match entry.meta.name {
+        "copy" | "template" => "ansible.legacy.copy".into(),
+        "command" | "shell" => "ansible.legacy.command".into(),
+        name @ ("uri" | "unarchive" | "assemble") => format!("ansible.legacy.{name}").into(),
+        _ => called.into(),
+    }
+}
+
 /// The `msg` of a call whose arguments were refused: Ansible tells the first error, in the order of its own checks.
 pub fn ansible_message(entry: &ModuleEntry, called: &str, errors: &[ArgError]) -> Option<String> {
     let has = |code: &str| errors.iter().find(|error| error.code == code && !error.ansible.is_empty());
@@ -46,9 +60,15 @@ pub fn ansible_message(entry: &ModuleEntry, called: &str, errors: &[ArgError]) -
     if entry.meta.name == "shell" && unknown.contains(&"expand_argument_vars") {
         return Some(format!("Unsupported parameters for ({called}) module: expand_argument_vars"));
     }
+    let called = &*called_by_action(entry, called);
     if OPTIONS.contains(&entry.meta.name) {
         return Some(format!("Invalid options for {called}: {}", unknown.join(",")));
     }
+    if matches!(entry.meta.name, "command" | "shell") {
+        return Some(format!("Unsupported parameters for ({called}) module: {}. {OF_COMMAND}", unknown.join(", ")));
+    }
+    // A template is copied to the host.
+    let entry = if entry.meta.name == "template" { super::find("copy").unwrap_or(entry) } else { entry };
     let mut known: Vec<String> = entry
         .spec()
         .args
@@ -56,6 +76,14 @@ pub fn ansible_message(entry: &ModuleEntry, called: &str, errors: &[ArgError]) -
         .map(|arg| arg.name.clone())
         .chain(entry.meta.refused.iter().map(|(name, _)| (*name).to_owned()))
         .collect();
+    match entry.meta.name {
+        "copy" => {
+            known.retain(|name| name != "decrypt");
+            known.push("_original_basename".to_owned());
+        }
+        "file" => known.push("_original_basename".to_owned()),
+        _ => {}
+    }
     known.sort_unstable();
     let mut aliases: Vec<&str> = entry.spec().args.values().flat_map(|arg| arg.aliases.clone()).collect();
     aliases.sort_unstable();

@@ -112,7 +112,7 @@ impl StateDiff {
             before: text(self.before),
             after: text(self.after),
             mapping: true,
-            prepared: None,
+            ..Diff::default()
         }
     }
 }

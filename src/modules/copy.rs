@@ -216,6 +216,7 @@ impl Module for Template {
         full_name: "ansible.builtin.template",
         also: &["ansible.legacy.template"],
         summary: "Put a rendered template on the host",
+        missing: Some("src and dest are required"),
         aliases: &[("attributes", &["attr"])],
         refused: SELINUX,
         inputs: &[InputArg::Template { arg: "src" }],

@@ -360,6 +360,7 @@ pub struct AddHostArgs {
 engine_module!(
     /// `add_host`
     AddHost(AddHostArgs), "add_host", "ansible.builtin.add_host", "Add a host to this run",
+    missing: Some("name, host or hostname needs to be provided"),
     aliases: &[("name", &["host", "hostname"]), ("groups", &["group", "groupname"])],
     any_argument: true,
 );
@@ -386,6 +387,7 @@ pub struct GroupByArgs {
 engine_module!(
     /// `group_by`
     GroupBy(GroupByArgs), "group_by", "ansible.builtin.group_by", "Group hosts by their values",
+    missing: Some("the 'key' param is required when using group_by"),
 );
 
 /// Runs the tasks of a file, chosen while the play runs.

@@ -12,6 +12,7 @@ use super::loader::{Loader, clean};
 use super::model::{Context, ContextKind, ModuleUse};
 use super::parse::{literal_names, playbook_dir};
 use super::routing;
+use crate::diag::Deprecation;
 use crate::modules::{self, ModuleEntry};
 use crate::yaml::Node;
 
@@ -59,7 +60,8 @@ pub(super) enum Known {
     /// Code that needs Ansible's Python.
     Python(PathBuf),
     /// The collection says that it is gone, and why.
-    Removed(String),
+    /// Ours and Ansible's words for why.
+    Removed(String, String),
 }
 
 /// A module's name, followed to its end.
@@ -69,7 +71,7 @@ pub(super) struct Resolved {
     /// What it stands for.
     pub(super) known: Known,
     /// What is said of deprecated names on the way.
-    pub(super) deprecated: Vec<String>,
+    pub(super) deprecated: Vec<(String, Deprecation)>,
 }
 
 /// Namespace and collection of a full name, and the rest of it.
@@ -255,12 +257,15 @@ impl Loader {
         for kind in ["action", "modules"] {
             let Some(route) = found.route(kind, &rest) else { continue };
             if let Some(gone) = route.get("tombstone") {
-                return done(name.to_owned(), Known::Removed(told(gone)));
+                let what = if kind == "action" { "action plugin" } else { "module" };
+                let words = routing::gone(what, name, gone, &collection);
+                return done(name.to_owned(), Known::Removed(told(gone), words));
             }
             if let Some(old) = route.get("deprecation").filter(|node| !node.is_null()) {
                 let text = format!("`{name}` is deprecated: {}", told(old));
-                if !deprecated.contains(&text) {
-                    deprecated.push(text);
+                let said = routing::going(format!("{name} has been deprecated."), old, &collection);
+                if !deprecated.iter().any(|(known, _)| *known == text) {
+                    deprecated.push((text, said));
                 }
             }
             let target = route.get("redirect").and_then(Node::as_str).filter(|_| hops < MAX_HOPS);
@@ -417,9 +422,10 @@ action_groups:
             Known::Own(entry) => format!("own {}", entry.meta.name),
             Known::Program(_) => "program".to_owned(),
             Known::Python(_) => "Python".to_owned(),
-            Known::Removed(why) => format!("removed: {why}"),
+            Known::Removed(why, _) => format!("removed: {why}"),
         };
-        Some(format!("{} {kind} {}", found.name, found.deprecated.join(";")).trim_end().to_owned())
+        let told: Vec<&str> = found.deprecated.iter().map(|(text, _)| text.as_str()).collect();
+        Some(format!("{} {kind} {}", found.name, told.join(";")).trim_end().to_owned())
     }
 
     #[test]

@@ -225,10 +225,32 @@ pub(super) fn missing(code: &'static str, what: &str, name: &str, tried: &[PathB
     let shown: Vec<String> = tried.iter().map(|path| format!("`{}`", path.display())).collect();
     let mut diagnostic = Diagnostic::source(code, format!("the {what} `{name}` does not exist"))
         .with_note(format!("looked for {}", shown.join(", ")));
+    diagnostic.registered = ansible_words(code, name, tried);
     if let Some(near) = tried.iter().find_map(|path| nearest_file(path)) {
         diagnostic = diagnostic.with_hint(format!("did you mean `{near}`?"));
     }
     diagnostic
+}
+
+/// What Ansible says of a task file or a role that is nowhere.
+fn ansible_words(code: &str, name: &str, tried: &[PathBuf]) -> Option<String> {
+    let whole = |path: &Path| std::path::absolute(path).map_or_else(|_| path.to_path_buf(), |path| clean(&path));
+    match code {
+        "P0401" => {
+            let path = whole(tried.last()?).display().to_string();
+            Some(format!(
+                "Could not find or access '{path}' on the Ansible Controller: Unable to retrieve file contents.\n\
+                 Could not find or access '{path}' on the Ansible Controller.\n\
+                 If you are using a module and expect the file to exist on the remote, see the remote_src option: \
+                 [Errno 2] No such file or directory: '{path}'"
+            ))
+        }
+        "P0501" => {
+            let dirs = tried.iter().map(|path| whole(path.parent().unwrap_or(Path::new(""))).display().to_string());
+            Some(format!("the role '{name}' was not found in {}", dirs.collect::<Vec<_>>().join(":")))
+        }
+        _ => None,
+    }
 }
 
 /// The name of the file in the same folder that is nearest to a missing one.

@@ -287,6 +287,8 @@ pub struct ModuleUse {
     pub program: Option<std::path::PathBuf>,
     /// The whole argument value is a template (`module: "{{ args }}"`, `args: "{{ ... }}"`).
     pub args_template: Option<Node>,
+    /// What its collection says of names that lead to it.
+    pub deprecated: Vec<crate::diag::Deprecation>,
 }
 
 /// What is included.

@@ -307,7 +307,7 @@ plugin_routing:
                     end.name,
                     python.unwrap_or_default(),
                     end.removed.unwrap_or_default(),
-                    end.deprecated.join(";")
+                    end.deprecated.iter().map(crate::diag::Deprecation::text).collect::<Vec<_>>().join(";")
                 )
             });
             assert_eq!(found.as_deref().unwrap_or_default().trim(), expected, "{kind} {name}");

@@ -10,6 +10,7 @@ use std::sync::{OnceLock, PoisonError};
 use super::collections::{Collection, full_name};
 use super::loader::Loader;
 use super::plugins::in_collection;
+use crate::diag::Deprecation;
 use crate::template::{PluginEnd, knows_plugin};
 use crate::yaml::Node;
 
@@ -41,49 +42,64 @@ pub(super) fn builtin(kind: &str, name: &str) -> Option<String> {
     Some(format!("{collection}.{new}"))
 }
 
-/// What Ansible says of when something goes, or went.
-fn when(entry: &Node, collection: &str, removed: bool) -> String {
+/// What Ansible says of when something went.
+fn when(entry: &Node, collection: &str) -> String {
     let text = |key: &str| entry.get(key).and_then(Node::as_scalar).map(|scalar| scalar.text.to_string());
     let from = match collection {
         "ansible.builtin" | "ansible.legacy" => "ansible-core".to_owned(),
         other => format!("collection '{other}'"),
     };
-    match (text("removal_date"), text("removal_version"), removed) {
-        (Some(date), _, true) => format!("This feature was removed from {from} in a release after {date}."),
-        (Some(date), _, false) => format!("This feature will be removed from {from} in a release after {date}."),
-        (None, Some(version), true) => format!("This feature was removed from {from} version {version}."),
-        (None, Some(version), false) => format!("This feature will be removed from {from} version {version}."),
-        (None, None, true) => format!("This feature was removed from {from}."),
-        (None, None, false) => format!("This feature will be removed from {from} in a future release."),
+    match (text("removal_date"), text("removal_version")) {
+        (Some(date), _) => format!("This feature was removed from {from} in a release after {date}."),
+        (None, Some(version)) => format!("This feature was removed from {from} version {version}."),
+        (None, None) => format!("This feature was removed from {from}."),
     }
 }
 
-/// The words of an entry, with Ansible's in front and the time behind.
-fn words(first: String, entry: &Node, collection: &str, removed: bool) -> String {
+/// The words of an entry, with Ansible's in front.
+fn words(first: String, entry: &Node) -> String {
     let own = entry.get("warning_text").and_then(Node::as_scalar).map(|scalar| scalar.text.to_string());
     let own = own.filter(|text| !text.is_empty()).map(|text| format!(" {text}")).unwrap_or_default();
-    let own = format!("{first}{own}");
+    format!("{first}{own}")
+}
+
+/// What an entry says of a name that will go.
+pub(super) fn going(first: String, entry: &Node, collection: &str) -> Deprecation {
+    let text = |key: &str| entry.get(key).and_then(Node::as_scalar).map(|scalar| scalar.text.to_string());
+    let date = text("removal_date");
+    Deprecation {
+        msg: words(first, entry),
+        version: text("removal_version").filter(|_| date.is_none()),
+        date,
+        collection: Some(collection.to_owned()),
+        plugin: None,
+    }
+}
+
+/// What an entry says of a name that is gone.
+pub(super) fn gone(what: &str, full: &str, entry: &Node, collection: &str) -> String {
+    let own = words(format!("The '{full}' {what} has been removed."), entry);
     let stop = if own.ends_with(['.', '!', '?']) { "" } else { "." };
-    format!("{own}{stop} {}", when(entry, collection, removed))
+    format!("{own}{stop} {}", when(entry, collection))
 }
 
 impl Collection {
     /// What is said of a deprecated name; nothing if it is not.
-    pub(super) fn deprecation(&self, kind: &str, name: &str, full: &str, collection: &str) -> Option<String> {
+    pub(super) fn deprecation(&self, kind: &str, name: &str, full: &str, collection: &str) -> Option<Deprecation> {
         let entry = self.route(kind, name)?.get("deprecation").filter(|node| !node.is_null())?;
         let first = match kind {
             "filter" => format!("Filter \"{full}\" has been deprecated."),
             "test" => format!("Test \"{full}\" has been deprecated."),
             _ => format!("{full} has been deprecated."),
         };
-        Some(words(first, entry, collection, false))
+        Some(going(first, entry, collection))
     }
 
     /// What is said of a name that is gone; nothing if it is not.
     pub(super) fn tombstone(&self, kind: &str, name: &str, full: &str, collection: &str) -> Option<String> {
         let entry = self.route(kind, name)?.get("tombstone").filter(|node| !node.is_null())?;
         let what = if kind == "modules" { "module".to_owned() } else { format!("{kind} plugin") };
-        Some(words(format!("The '{full}' {what} has been removed."), entry, collection, true))
+        Some(gone(&what, full, entry, collection))
     }
 }
 

@@ -422,7 +422,7 @@ impl<W: Write + Send> Reporter for Human<W> {
                 self.print(&line);
             }
             // The live line shows that the task goes on; how hosts are reached is in the journal.
-            EventKind::Job { .. } | EventKind::Trace { .. } => {}
+            EventKind::Job { .. } | EventKind::Trace { .. } | EventKind::VarPrompt { .. } => {}
             EventKind::Asked { .. } => self.make_way(sources),
             EventKind::HostDone { task, done, items } => self.host_done(host, *task, done, *items, sources),
             EventKind::Warning { diagnostic } | EventKind::Error { diagnostic } => {

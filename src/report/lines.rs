@@ -175,7 +175,18 @@ impl TaskLines<'_> {
     fn result(&self, out: &mut String, result: &Map) {
         for (key, value) in result {
             let name = key.text();
-            if matches!(&*name, "changed" | "failed" | "skipped" | "ansible_loop_var" | "item" | "ansible_index_var") {
+            if matches!(
+                &*name,
+                "changed"
+                    | "failed"
+                    | "skipped"
+                    | "ansible_loop_var"
+                    | "invocation"
+                    | "item"
+                    | "ansible_index_var"
+                    | "warnings"
+                    | "deprecations"
+            ) {
                 continue;
             }
             let text = match value {

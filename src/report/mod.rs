@@ -12,7 +12,10 @@ mod live;
 mod screen;
 mod written;
 
-pub use ansible::{AnsibleDefault, AnsibleOptions, Brief, JsonStats, ResultFormat, ansible_warning, yaml_text};
+pub use ansible::{
+    AnsibleDefault, AnsibleOptions, Brief, Captured, JsonStats, ResultFormat, Runner, RunnerOptions, ansible_warning,
+    yaml_text,
+};
 pub use frame::{frame, frames};
 pub use human::{Human, HumanOptions};
 pub use jsonl::{JsonLines, event_json};

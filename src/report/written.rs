@@ -39,7 +39,8 @@ impl<W: Write + Send> Written<W> {
         self.bytes(safe_json(text).as_bytes());
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
+    /// Writes what is safe already, or steers a reader on purpose.
+    pub fn bytes(&mut self, bytes: &[u8]) {
         let mut write = || {
             if self.torn {
                 self.out.write_all(b"\n")?;

@@ -161,7 +161,7 @@ impl walk::Visit for Checker<'_> {
                     for said in end.deprecated {
                         let span = self.place.span((at.0 + self.shift, at.1 + self.shift));
                         self.out.push(
-                            Diagnostic::source("P0309", said)
+                            Diagnostic::source("P0309", said.text())
                                 .with_label_opt(span, "deprecated")
                                 .with_hint(format!("it leads to `{}`: write that", end.name))
                                 .warning(),

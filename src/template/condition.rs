@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::diag::{Diagnostic, Kind, Span};
+use crate::diag::{Deprecation, Diagnostic, Kind, Origin, Span};
 use crate::value::Value;
 use crate::yaml::{Node, NodeData, Scalar, Tag};
 
@@ -21,6 +21,7 @@ pub fn condition_in_braces(place: Option<Span>) -> Diagnostic {
     Diagnostic::deprecated("T0112", Kind::Template, "a condition in braces is deprecated", words)
         .with_label_opt(place, "deprecated")
         .with_hint(NO_BRACES)
+        .about(place.map(crate::diag::Origin::At), None)
 }
 
 /// True for a condition, or one of a list, in which delimiters of templates stand.
@@ -47,6 +48,7 @@ pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
         }
         NodeData::Map(_) => Err(broken("a condition must be an expression, not a mapping", node, "a mapping", STRINGS)),
         NodeData::Scalar(scalar) => {
+            cx.condition.set(Some(node.place()));
             let mut shown = scalar.text.trim().to_owned();
             let result = match &scalar.value {
                 Value::Bool(flag) => Val::from(*flag),
@@ -66,22 +68,25 @@ pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
                     let holds = other.truthy()?;
                     let text = format!("the condition is {}, not a boolean", other.kind());
                     let words = format!(
-                        "Conditional result ({}) was derived from value of type '{}'. Conditionals must have a boolean \
-                         result.",
+                        "Conditional result ({}) was derived from value of type '{}' at '{}'. Conditionals must have \
+                         a boolean result.",
                         if holds { "True" } else { "False" },
-                        other.type_name()
+                        other.type_name(),
+                        derived_at(cx, &other, scalar, node, env)
                     );
                     let hint = "compare it with a value, or write `| bool` or `| length > 0` behind it";
-                    cx.templates.deprecated(text, &words, Some(node.place()), hint);
+                    let told = super::people::Told {
+                        place: Some(node.place()),
+                        origin: Some(Origin::At(node.place())),
+                        help: Some(ARE_ALLOWED),
+                    };
+                    cx.templates.deprecated(text, Deprecation::core(words, "2.23"), told, hint);
                     Ok(if holds { Ok(()) } else { Err(shown) })
                 }
                 other => {
                     let message = format!("the condition is {}, not a boolean", other.kind());
                     let truth = if other.truthy()? { "True" } else { "False" };
-                    let place = match &other {
-                        Val::V(Value::Null) => "<unknown>".to_owned(),
-                        _ => full_place(cx, origin(cx, scalar, node, env).unwrap_or_else(|| node.place())),
-                    };
+                    let place = derived_at(cx, &other, scalar, node, env);
                     let words = format!(
                         "Conditional result ({truth}) was derived from value of type '{}' at '{place}'. Conditionals must have a boolean result.",
                         other.type_name()
@@ -101,6 +106,14 @@ pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
                 }
             }
         }
+    }
+}
+
+/// Where the value of a condition stands, as ansible-core tells it.
+fn derived_at(cx: &Cx, value: &Val, scalar: &Scalar, node: &Node, env: &Rc<Env>) -> String {
+    match value {
+        Val::V(Value::Null) => "<unknown>".to_owned(),
+        _ => full_place(cx, origin(cx, scalar, node, env).unwrap_or_else(|| node.place())),
     }
 }
 
@@ -128,6 +141,11 @@ fn full_place(cx: &Cx, span: Span) -> String {
     )
 }
 
+/// What ansible-core says beside a condition that is no boolean.
+pub const MAY_BE_ALLOWED: &str =
+    "Broken conditionals can be temporarily allowed with the `ALLOW_BROKEN_CONDITIONALS` configuration option.";
+const ARE_ALLOWED: &str = "Broken conditionals are currently allowed because the `ALLOW_BROKEN_CONDITIONALS` \
+                           configuration option is enabled.";
 const STRINGS: &str = "Conditional expressions must be strings.";
 const EMPTY: &str = "Empty conditional expressions are not allowed.";
 const DATA: &str = "Encountered untrusted template or expression.";

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::diag::{Diagnostic, FileId, Kind, Span};
+use crate::diag::{Diagnostic, FileId, Kind, Origin, Span};
 use crate::value::Value;
 use crate::vars::{Entry, HostVars, Scope};
 use crate::yaml::{Node, NodeData, Scalar, Tag};
@@ -56,6 +56,16 @@ impl Place {
             Self::None => None,
         }
     }
+
+    /// The same as ansible-core tells it: the whole of what the text stands in.
+    pub fn origin(&self) -> Option<Origin> {
+        match self {
+            Self::Node(node) => Some(Origin::At(node.place())),
+            Self::File(file, _) => Some(Origin::In(*file)),
+            Self::Range(span) => Some(Origin::At(*span)),
+            Self::None => None,
+        }
+    }
 }
 
 enum Ring {
@@ -71,6 +81,12 @@ pub struct Cx<'t> {
     pub folders: RefCell<Vec<std::path::PathBuf>>,
     /// The filter or lookup that is applied, for what it has to tell.
     pub place: Cell<Option<Span>>,
+    /// The template that is rendered, as ansible-core tells it.
+    pub home: Cell<Option<Origin>>,
+    /// What is undefined is shown in its place, and kept here, where an error would hide all the rest.
+    pub shown: Option<RefCell<Vec<Rc<Undef>>>>,
+    /// The condition that is evaluated.
+    pub condition: Cell<Option<Span>>,
     depth: Cell<usize>,
     ring: RefCell<Vec<Ring>>,
     hosts: RefCell<HashMap<Arc<str>, Rc<Env>>>,
@@ -110,12 +126,30 @@ impl<'t> Cx<'t> {
             templates,
             folders: RefCell::default(),
             place: Cell::default(),
+            home: Cell::default(),
+            shown: None,
+            condition: Cell::default(),
             depth: Cell::new(0),
             ring: RefCell::default(),
             hosts: RefCell::default(),
             used: super::limits::Used::default(),
             cyclic: RefCell::default(),
         }
+    }
+
+    /// One that shows what is undefined in its place.
+    pub fn showing(templates: &'t Templates) -> Self {
+        let mut cx = Self::new(templates);
+        cx.shown = Some(RefCell::default());
+        cx
+    }
+
+    /// What stands in the place of an undefined value, or the failure.
+    pub fn undefined(&self, undef: &Rc<Undef>) -> R<Value> {
+        let Some(shown) = &self.shown else { return Err(Fail::Undef(Rc::clone(undef))) };
+        let mut shown = shown.borrow_mut();
+        shown.push(Rc::clone(undef));
+        Ok(Value::from(format!("<< error {} - {} >>", shown.len(), undef.registered())))
     }
 
     /// One level deeper, or an error.
@@ -143,7 +177,10 @@ impl<'t> Cx<'t> {
         if let Some(value) = env.memo.borrow().get(name) {
             return Ok(Some(value.clone()));
         }
-        let Some((entry, _)) = env.scope.get(name) else { return Ok(None) };
+        let Some((entry, origin)) = env.scope.get(name) else { return Ok(None) };
+        if name == "play_hosts" && used.is_some() && origin.level == crate::vars::Level::Magic {
+            self.templates.deprecated_play_hosts(used, self.home.get());
+        }
         let value = match entry {
             Entry::Data(value, _) if super::engine::is_omit(value) => Val::Omit,
             Entry::Data(value, _) => Val::from(value.clone()),
@@ -282,5 +319,5 @@ fn with_step(undef: &Rc<Undef>, step: Step) -> Rc<Undef> {
     };
     let mut trail = undef.trail.clone();
     trail.push(step);
-    Rc::new(Undef { what, span: undef.span, trail })
+    Rc::new(Undef { what, span: undef.span, home: undef.home, trail })
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::diag::{Diagnostic, Kind, Result, SourceFile, SourceMap, Span};
+use crate::diag::{Diagnostic, Kind, Origin, Result, SourceFile, SourceMap, Span};
 use crate::value::{Key, Map, Value, python_str};
 use crate::vars::Scope;
 use crate::yaml::Node;
@@ -197,19 +197,9 @@ impl Templates {
         }
     }
 
-    /// Warns of what ansible-core calls deprecated, in its words; `text` is ours.
-    pub(super) fn deprecated(&self, text: String, words: &str, place: Option<Span>, hint: &str) {
-        if self.deprecations {
-            let warning = Diagnostic::deprecated("T0112", Kind::Template, text, words);
-            self.warn(warning.with_label_opt(place, "deprecated").with_hint(hint));
-        }
-    }
-
-    /// Warns of a condition in braces.
-    pub(super) fn deprecated_braces(&self, place: Span) {
-        if self.deprecations {
-            self.warn(super::condition_in_braces(Some(place)));
-        }
+    /// True if a person is told what is deprecated (`DEPRECATION_WARNINGS`); results hold it anyway.
+    pub fn tells_deprecations(&self) -> bool {
+        self.deprecations
     }
 
     /// True if a condition need not be a boolean.
@@ -289,27 +279,28 @@ impl Templates {
         condition::holds(&cx, node, &Env::new(scope)).map_err(|fail| {
             let undefined = matches!(fail, Fail::Undef(_));
             let mut diag = Self::finish(&cx, fail, node.place());
+            let item = Origin::At(cx.condition.get().unwrap_or(node.place()));
             if undefined {
-                diag = diag.within("Error while evaluating conditional: ");
+                return diag.within_at("Error while evaluating conditional: ", item);
             }
-            if let Some(words) = &mut diag.registered {
-                for start in ["Error rendering", "Syntax error in"] {
-                    if let Some(rest) = words.strip_prefix(&format!("{start} template")) {
-                        let rest = match rest {
-                            // What stands behind an expression is its end.
-                            ": Expected an expression, got 'end of print statement'" => {
-                                ": unexpected 'end of template'"
-                            }
-                            other => other,
-                        };
-                        let braces = if start == "Syntax error in" && condition::has_delimiters(node) {
-                            ". Template delimiters are not supported in expressions"
-                        } else {
-                            ""
-                        };
-                        *words = format!("{start} expression{braces}{rest}");
-                        break;
-                    }
+            if diag.code == "T0106" {
+                return diag.about(Some(item), Some(condition::MAY_BE_ALLOWED));
+            }
+            for start in ["Error rendering", "Syntax error in"] {
+                if let Some(rest) = diag.registered().strip_prefix(&format!("{start} template")) {
+                    let rest = match rest {
+                        // What stands behind an expression is its end.
+                        ": Expected an expression, got 'end of print statement'" => ": unexpected 'end of template'",
+                        other => other,
+                    };
+                    let braces = if start == "Syntax error in" && condition::has_delimiters(node) {
+                        ". Template delimiters are not supported in expressions"
+                    } else {
+                        ""
+                    };
+                    let (words, home) = (format!("{start} expression{braces}{rest}"), diag.origin());
+                    diag = diag.with_registered(words).about(home, None);
+                    break;
                 }
             }
             diag
@@ -346,7 +337,15 @@ impl Templates {
             value => value.value(&cx).map(|value| python_str(&value)),
         });
         let whole = Span::new(file.id, 0, u32::try_from(file.text.len()).unwrap_or(u32::MAX));
-        value.map_err(|fail| Self::finish(&cx, fail, whole))
+        value.map_err(|fail| {
+            let home = if let Fail::Diag(diag) = &fail { diag.origin() } else { None };
+            let diag = Self::finish(&cx, fail, whole);
+            // What is wrong with the file as a whole has no place in it.
+            if diag.origin() == Some(Origin::At(whole)) || home.is_none() && diag.code == "T0100" {
+                return diag.about(Some(Origin::In(file.id)), None);
+            }
+            diag
+        })
     }
 
     /// Runs a lookup by name (`with_*` loops). Source terms are rendered already.
@@ -388,8 +387,12 @@ impl Templates {
         check::free_names(self, node, expression)
     }
 
-    fn finish(cx: &Cx, fail: Fail, place: Span) -> Diagnostic {
-        let diag = cx.diagnostic(fail);
+    pub(super) fn finish(cx: &Cx, fail: Fail, place: Span) -> Diagnostic {
+        let home = match &fail {
+            Fail::Undef(undef) => undef.home,
+            Fail::Diag(diag) => diag.origin(),
+        };
+        let diag = cx.diagnostic(fail).about(Some(home.unwrap_or(Origin::At(place))), None);
         if diag.labels.is_empty() { diag.with_label(place, "") } else { diag }
     }
 

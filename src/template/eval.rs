@@ -157,7 +157,7 @@ impl Ev<'_> {
                     self.eval(other, locals)?
                 } else {
                     let span = self.span(expr.at);
-                    Val::Undef(Rc::new(Undef { what: What::Soft, span, trail: Vec::new() }))
+                    Val::Undef(Rc::new(Undef { what: What::Soft, span, home: self.cx.home.get(), trail: Vec::new() }))
                 }
             }
         })
@@ -220,7 +220,7 @@ impl Ev<'_> {
             return Ok(Val::Func(Func::Global(name)));
         }
         let what = What::Name((**name).into(), Rc::clone(&self.env));
-        Ok(Val::Undef(Rc::new(Undef { what, span: used, trail: Vec::new() })))
+        Ok(Val::Undef(Rc::new(Undef { what, span: used, home: self.cx.home.get(), trail: Vec::new() })))
     }
 
     /// `base.name`.
@@ -306,6 +306,7 @@ impl Ev<'_> {
         Val::Undef(Rc::new(Undef {
             what: What::Attr { name: name.into(), kind: base.kind(), python: base.type_name(), has },
             span: self.span(exact),
+            home: self.cx.home.get(),
             trail: Vec::new(),
         }))
     }
@@ -530,7 +531,7 @@ impl Ev<'_> {
             && let What::Attr { name, kind, python, has } = &undef.what
         {
             let what = What::Attr { name: Rc::clone(name), kind, python, has: has.clone() };
-            return Ok(Val::Undef(Rc::new(Undef { what, span: None, trail: Vec::new() })));
+            return Ok(Val::Undef(Rc::new(Undef { what, span: None, home: undef.home, trail: Vec::new() })));
         }
         Ok(value)
     }

@@ -74,6 +74,19 @@ pub struct Ev<'c> {
 
 /// Renders a compiled text with native types.
 pub fn render(cx: &Cx, code: &Arc<Code>, place: Rc<Place>, env: &Rc<Env>) -> R<Val> {
+    let outer = cx.home.get();
+    let home = match &*place {
+        // A string in a template is told as the template around it.
+        Place::Range(_) | Place::None if outer.is_some() => outer,
+        place => place.origin(),
+    };
+    cx.home.set(home);
+    let value = render_at(cx, code, place, env);
+    cx.home.set(outer);
+    value.map_err(|fail| fail.about(home))
+}
+
+fn render_at(cx: &Cx, code: &Arc<Code>, place: Rc<Place>, env: &Rc<Env>) -> R<Val> {
     if let [Stmt::Emit(expr)] = code.body.as_slice() {
         // The most common case by far needs no output buffer.
         let ev = Ev::new(cx, code, place, env);
@@ -200,6 +213,7 @@ impl<'c> Ev<'c> {
                 let value = self.eval(expr, locals)?;
                 let piece = match &value {
                     Val::Undef(undef) if matches!(undef.what, What::Soft) => value,
+                    Val::Undef(undef) => Val::from(self.cx.undefined(undef)?),
                     _ => value.defined()?,
                 };
                 out.push(self.cx, piece).map_err(|fail| fail.at(self.span(expr.at), "written here"))?;
@@ -316,7 +330,12 @@ impl<'c> Ev<'c> {
                         let file = self.eval(expr, locals).ok().and_then(|name| name.as_text()).unwrap_or_default();
                         let hint = format!("the template '{file}' does not export the requested name '{name}'");
                         let what = What::Hint(hint.into());
-                        Val::Undef(Rc::new(super::fail::Undef { what, span: self.span(*at), trail: Vec::new() }))
+                        Val::Undef(Rc::new(super::fail::Undef {
+                            what,
+                            span: self.span(*at),
+                            home: self.cx.home.get(),
+                            trail: Vec::new(),
+                        }))
                     });
                     locals.set(alias, value);
                 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use crate::diag::{Diagnostic, Kind, Span, nearest};
+use crate::diag::{Diagnostic, Kind, Origin, Span, nearest};
 
 use super::cx::Env;
 
@@ -38,6 +38,8 @@ pub struct Undef {
     pub what: What,
     /// Where it was used.
     pub span: Option<Span>,
+    /// The template that it was used in, as ansible-core tells it.
+    pub home: Option<Origin>,
     /// The variables on the way from the use that a task made, innermost first: name, use, definition.
     pub trail: Vec<Step>,
 }
@@ -56,7 +58,7 @@ pub struct Step {
 impl Undef {
     /// One with a hint only.
     pub fn hint(text: impl Into<Rc<str>>) -> Self {
-        Self { what: What::Hint(text.into()), span: None, trail: Vec::new() }
+        Self { what: What::Hint(text.into()), span: None, home: None, trail: Vec::new() }
     }
 
     /// The message as Ansible words it, which registered results have.
@@ -172,6 +174,14 @@ impl Fail {
                 Self::Diag(diag.within("Error rendering template: "))
             }
             other => other,
+        }
+    }
+
+    /// What an error is about, as ansible-core tells it: the outermost template, but for what is undefined.
+    pub fn about(self, home: Option<Origin>) -> Self {
+        match self {
+            Self::Diag(diag) => Self::Diag(diag.about(home, None)),
+            other @ Self::Undef(_) => other,
         }
     }
 

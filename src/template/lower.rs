@@ -100,7 +100,12 @@ pub fn expression(text: &str, escape: bool) -> Out<Code> {
     let options = FileOptions::default();
     let shift = |error: SyntaxError| {
         let clamp = |offset: u32| offset.saturating_sub(2).min(u32::try_from(text.len()).unwrap_or(u32::MAX));
-        SyntaxError { message: error.message, words: error.words, at: (clamp(error.at.0), clamp(error.at.1)) }
+        // What stands behind a whole expression has no token of its own in Jinja2's words.
+        let words = error.words.map(|words| {
+            let behind = words.starts_with("expected token 'end of print statement'");
+            if behind { "chunk after expression".to_owned() } else { words }
+        });
+        SyntaxError { message: error.message, words, at: (clamp(error.at.0), clamp(error.at.1)) }
     };
     let masked = mask(&wrapped, &options);
     super::limits::check_operators(&masked, &options).map_err(shift)?;
@@ -144,7 +149,9 @@ fn syntax_error(error: &minijinja::Error, text: &str, options: &FileOptions) -> 
     };
     let mut message = error.detail().map_or_else(|| error.to_string(), str::to_owned);
     let found = text.get(range.clone()).unwrap_or_default();
-    let words = jinja_words(&message, found);
+    let words = jinja_words(&message, found).or_else(|| {
+        (message == "unexpected end of input, expected end of block").then(|| unclosed(text, options)).flatten()
+    });
     if let Some(name) = message.strip_prefix("unknown statement ") {
         message = format!("unknown statement `{name}`");
     } else if message == "unexpected end of input, expected end of variable block" {
@@ -157,6 +164,38 @@ fn syntax_error(error: &minijinja::Error, text: &str, options: &FileOptions) -> 
         at = (at.0, clamp(at.0 as usize + 1));
     }
     SyntaxError { message, words, at }
+}
+
+/// What Jinja2 says of a block that is never closed.
+fn unclosed(text: &str, options: &FileOptions) -> Option<String> {
+    let mut open: Vec<(&str, &str)> = Vec::new();
+    for tag in text.split(options.block.0.as_str()).skip(1) {
+        let tag = tag.trim_start_matches(['-', '+']).trim_start();
+        let word = tag.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
+        match word {
+            "if" => open.push(("if", "'elif' or 'else' or 'endif'")),
+            "for" => open.push(("for", "'endfor' or 'else'")),
+            "block" => open.push(("block", "'endblock'")),
+            "macro" => open.push(("macro", "'endmacro'")),
+            "call" => open.push(("call", "'endcall'")),
+            "filter" => open.push(("filter", "'endfilter'")),
+            "with" => open.push(("with", "'endwith'")),
+            "else" => match open.last_mut() {
+                Some(("if", wanted)) => *wanted = "'endif'",
+                Some(("for", wanted)) => *wanted = "'endfor'",
+                _ => {}
+            },
+            word if word.starts_with("end") && open.last().is_some_and(|(name, _)| word[3..] == **name) => {
+                open.pop();
+            }
+            _ => {}
+        }
+    }
+    let (name, wanted) = open.last()?;
+    Some(format!(
+        "Unexpected end of template. Jinja was looking for the following tags: {wanted}. The innermost block that needs \
+         to be closed is '{name}'."
+    ))
 }
 
 /// What Jinja2 says where minijinja says `message`; `found` is the text at its place.

@@ -38,6 +38,7 @@ mod numbers;
 mod ops;
 mod out;
 mod parts;
+mod people;
 mod printf;
 mod random;
 mod regex;
@@ -60,7 +61,7 @@ pub use codec::encode;
 pub use condition::condition_in_braces;
 pub use engine::{FileOptions, LookupHost, Templates, is_omit};
 pub use lookups::{Setting, SettingKind, WebLookup};
-pub use names::{PluginEnd, Resolver};
+pub use names::{PluginEnd, Resolver, play_hosts};
 
 /// How `omit` looks as plain data.
 const OMIT: &str = "__omit_place_holder__9f27c3d4b8a04e61";

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::engine::Templates;
 use super::fail::{Fail, R};
-use crate::diag::{Diagnostic, Kind};
+use crate::diag::{Deprecation, Diagnostic, Kind};
 
 /// What a plugin's name leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct PluginEnd {
     /// Why it is gone, in Ansible's words.
     pub removed: Option<String>,
     /// What is said of deprecated names on the way.
-    pub deprecated: Vec<String>,
+    pub deprecated: Vec<Deprecation>,
 }
 
 /// Finds what a kind (`filter`, `test`, `lookup`) and a name lead to.
@@ -50,6 +50,13 @@ pub(super) fn unknown(kind: &str, name: &str) -> Diagnostic {
     .with_hint_else(format!("`hostctl explain {code}` says which are known"))
 }
 
+/// The warning of the variable `play_hosts`.
+pub fn play_hosts() -> Diagnostic {
+    let words = "The `play_hosts` magic variable is deprecated.";
+    Diagnostic::deprecated("T0112", Kind::Source, "the variable `play_hosts` is deprecated", words)
+        .with_hint("use `ansible_play_batch`")
+}
+
 impl Templates {
     /// Who is asked for names that are not known here.
     pub fn set_resolver(&self, resolver: Resolver) {
@@ -76,13 +83,15 @@ impl Templates {
         if let Some(why) = &end.removed {
             let mut gone = removed(kind, name, why);
             gone.kind = Kind::Template;
+            gone = gone.with_registered(format!("The {kind} plugin '{name}' failed to load: {why}"));
             return Err(Fail::Diag(gone));
         }
         if end.python.is_some() || !super::check::knows(kind, &end.name) {
             return Ok(None);
         }
         for said in end.deprecated {
-            self.warn(Diagnostic::new("P0309", Kind::Template, said));
+            let text = said.text();
+            self.warn(Diagnostic::of_deprecation("P0309", Kind::Template, text, said));
         }
         Ok(Some(super::eval::short(&end.name).to_owned()))
     }
@@ -129,7 +138,9 @@ mod tests {
             let to = |name: &str| PluginEnd { name: format!("ansible.builtin.{name}"), ..PluginEnd::default() };
             Some(match (kind, name) {
                 ("filter", "ns.col.loud") => to("upper"),
-                ("filter", "ns.col.old") => PluginEnd { deprecated: vec!["use lower".to_owned()], ..to("lower") },
+                ("filter", "ns.col.old") => {
+                    PluginEnd { deprecated: vec![Deprecation::core("use lower", "3")], ..to("lower") }
+                }
                 ("filter", "ns.col.gone") => PluginEnd { removed: Some("use upper".to_owned()), ..to("none") },
                 ("test", "ns.col.like") => to("match"),
                 ("lookup", "ns.col.home") => to("env"),
@@ -164,11 +175,36 @@ mod tests {
         check("{{ 'A' | ns.col.old }}", "a");
         check("{{ 'A' | ns.col.gone }}", "T0111 use upper");
         assert!(shown(&templates, "{{ 'A' | ns.col.python }}").starts_with("T0104"));
-        assert_eq!(*told.lock().unwrap(), ["P0309 use lower"]);
+        assert_eq!(
+            *told.lock().unwrap(),
+            ["P0309 use lower. This feature will be removed from ansible-core version 3."]
+        );
         let node =
             Node::text("{{ 'a' | ns.col.loud | ns.col.gone | ns.col.old }}", Span::new(crate::diag::FileId(0), 0, 0));
         let found: Vec<String> = templates.check(&node, false).iter().map(|found| found.code.to_string()).collect();
         assert_eq!(found, ["P0309", "T0111"]);
+    }
+
+    #[test]
+    fn what_is_undefined_is_shown_to_people() {
+        let (templates, _) = templates();
+        let people = |text: &str| {
+            let node = Node::text(text, Span::new(crate::diag::FileId(0), 0, 0));
+            let (value, told) = templates.render_for_people(&node, &Scope::new()).unwrap();
+            let told: Vec<String> = told.iter().map(|warning| warning.registered().to_owned()).collect();
+            (crate::value::python_str(&value), told)
+        };
+        assert_eq!(
+            people("a {{ x }} {{ y.z }}"),
+            (
+                "a << error 1 - 'x' is undefined >> << error 2 - 'y' is undefined >>".to_owned(),
+                vec![
+                    "Encountered 2 template errors.\nerror 1 - 'x' is undefined\nerror 2 - 'y' is undefined".to_owned()
+                ]
+            )
+        );
+        assert_eq!(people("{{ x | default('ok') }}"), ("ok".to_owned(), Vec::new()));
+        assert_eq!(people("{{ [x, 1] }}").0, "[\"<< error 1 - 'x' is undefined >>\", 1]");
     }
 
     #[test]
@@ -184,13 +220,14 @@ mod tests {
             );
         };
         check("{{ 'yes' | bool }}{{ 0 | bool }}{{ true | bool }}{{ 'OFF' | bool }}", "");
-        check("{{ 'maybe' | bool }}", "T0112 The `bool` filter coerced invalid value (str) to False.");
-        check("{{ 1.0 | bool }}", "T0112 The `bool` filter coerced invalid value (float) to True.");
+        check("{{ 'maybe' | bool }}", "T0112 The `bool` filter coerced invalid value 'maybe' (str) to False.");
+        check("{{ 1.0 | bool }}", "T0112 The `bool` filter coerced invalid value 1.0 (float) to True.");
         check("{{ [1] | from_yaml }}", "T0112 The from_yaml filter ignored non-string input of type 'list'.");
         check("{{ none | from_yaml }}{{ '1' | from_yaml }}", "");
         check(
             "{{ query('first_found', 'a;b', skip=true) }}",
-            "T0112 Automatic splitting of files on ',;' is deprecated.",
+            "T0112 Automatic splitting of files on ',;' is deprecated. This feature will be removed from lookup plugin \
+             'first_found' in ansible-core version 2.23.",
         );
         let holds = |text: &str| {
             let node = Node::text(text, Span::new(crate::diag::FileId(0), 0, 0));

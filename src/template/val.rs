@@ -293,7 +293,7 @@ impl Val {
             Self::V(value) => value.clone(),
             Self::List(list) => Value::List(list.value(cx)?),
             Self::Map(map) => Value::Map(map.value(cx)?),
-            Self::Undef(undef) => return Err(Fail::Undef(Rc::clone(undef))),
+            Self::Undef(undef) => cx.undefined(undef)?,
             Self::Omit => Value::from(super::OMIT),
             Self::Func(Func::Module(_, text)) => Value::from(&**text),
             Self::Func(func) => {

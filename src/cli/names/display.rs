@@ -1,6 +1,6 @@
 //! How Ansible's programs show things here: its settings for colours and columns, the stdout callback.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use super::super::output::{Output, OutputForm};
 use super::{Program, version};
@@ -8,8 +8,12 @@ use crate::diag::{Diagnostic, SourceMap};
 use crate::event::Reporter;
 use crate::ops::Config;
 use crate::report::{
-    AnsibleDefault, AnsibleOptions, Brief, JsonLines, JsonStats, Paint, ResultFormat, ansible_warning,
+    AnsibleDefault, AnsibleOptions, Brief, Captured, JsonLines, JsonStats, Paint, ResultFormat, Runner, RunnerOptions,
+    ansible_warning,
 };
+
+/// The callback of ansible-runner.
+const RUNNER: &str = "awx_display";
 
 /// Output without looking at settings.
 pub(super) fn plain_output() -> Output {
@@ -102,8 +106,41 @@ pub(super) fn callback(
         warnings: true,
         debug: config.flag("DEFAULT_DEBUG"),
         preamble,
+        at_once: false,
     };
     let (out, err) = (std::io::BufWriter::with_capacity(1 << 16, std::io::stdout()), std::io::stderr());
+    if name != RUNNER {
+        return named(name, options, out, err);
+    }
+    // As ansible-runner's own callback finds what it stands around.
+    let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let original = env("ORIGINAL_STDOUT_CALLBACK").filter(|name| name != RUNNER);
+    let inner = match &original {
+        Some(name) => name.as_str(),
+        None if env("AD_HOC_COMMAND_ID").is_some() => "minimal",
+        None => "default",
+    };
+    let Some(dir) = env("AWX_ISOLATED_DATA_DIR") else { return named(inner, options, out, err) };
+    let settings = RunnerOptions {
+        verbosity,
+        color: options.color,
+        diff_context: options.diff_context,
+        preamble: options.preamble,
+        ..RunnerOptions::read(env, dir.into())
+    };
+    let captured = Captured::default();
+    let options = AnsibleOptions { preamble: Vec::new(), at_once: true, ..options };
+    let inner = named(inner, options, captured.stream(false), captured.stream(true));
+    Box::new(Runner::new((out, err), inner, captured, std::sync::Arc::clone(&output.sources), settings))
+}
+
+/// A callback of Ansible's, or of its public collections.
+fn named(
+    name: &str,
+    options: AnsibleOptions,
+    out: impl Write + Send + 'static,
+    err: impl Write + Send + 'static,
+) -> Box<dyn Reporter> {
     match name.rsplit('.').next().unwrap_or_default() {
         "minimal" => Box::new(Brief::new(out, err, options, false)),
         "oneline" => Box::new(Brief::new(out, err, options, true)),
@@ -116,7 +153,7 @@ pub(super) fn callback(
             let options = AnsibleOptions { pretty: Some(true), ..options };
             Box::new(AnsibleDefault::new(out, err, options))
         }
-        "jsonl" | "hostctl" => Box::new(JsonLines::new(std::io::stdout())),
+        "jsonl" | "hostctl" => Box::new(JsonLines::new(out)),
         _ => Box::new(AnsibleDefault::new(out, err, options)),
     }
 }

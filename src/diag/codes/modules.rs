@@ -65,4 +65,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "one argument under two names",
         text: "An argument and one of its aliases are both given. Keep one.",
     },
+    CodeEntry {
+        code: "M0012",
+        title: "a deprecated argument",
+        text: "A later release of ansible-core will not take this argument, or not in this form. It still works here. \
+               `deprecation_warnings = False` in `ansible.cfg`, or `ANSIBLE_DEPRECATION_WARNINGS=False`, turns the \
+               warning off; the registered result holds it under `deprecations` anyway.",
+    },
 ];

@@ -78,6 +78,12 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "The collection's `meta/runtime.yml` says that this name was removed. The note has what the collection says of it, often with the name to use instead.",
     },
     CodeEntry {
+        code: "T0113",
+        title: "an undefined value is shown",
+        text: "A task's name, or what `debug: {var: ...}` shows, holds something undefined. It is a text for people, so \
+               the rest is shown, with `<< error 1 - ... >>` in its place. Everywhere else the task fails.",
+    },
+    CodeEntry {
         code: "T0112",
         title: "a deprecated way in a template",
         text: "ansible-core 2.19 still takes it, and so does hostctl; a later version will not: a condition in `{{ }}`, the variable `play_hosts`, `bool` for what is no boolean, `from_yaml` for what is no text, `first_found` with one text for many names, `vaultid` of the filter `vault`, and with `ALLOW_BROKEN_CONDITIONALS` a condition that is no boolean. `deprecation_warnings = False` in `ansible.cfg`, or `ANSIBLE_DEPRECATION_WARNINGS=False`, turns the warning off.",

@@ -307,8 +307,9 @@ impl Found {
             problem = problem.with_note(note);
         }
         if unasked {
-            problem =
-                problem.with_note("Ansible loads callbacks and plugins for variables unasked").about(Subject::Unasked);
+            problem = problem
+                .with_note("Ansible loads callbacks and plugins for variables unasked")
+                .with_subject(Subject::Unasked);
         }
         let hint = "use a module or filter that hostctl has, or `script` and `command` with a program of your own";
         let problem = problem.with_hint(hint);

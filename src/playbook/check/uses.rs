@@ -135,7 +135,10 @@ pub(super) fn check(
     run.inventory();
     run.rest(problems);
     run.undefined(problems);
-    run.deprecated(problems);
+    if input.runs.is_none() {
+        // A run tells it when it comes to it.
+        run.deprecated(problems);
+    }
     let plugins = run.plugins;
     Reached { plugins, names }
 }
@@ -277,18 +280,11 @@ impl Run<'_> {
             return;
         };
         let Some((first, others)) = used.places.split_first() else { return };
-        let words = "The `play_hosts` magic variable is deprecated.";
-        let mut problem = Diagnostic::deprecated(
-            "T0112",
-            crate::diag::Kind::Source,
-            "the variable `play_hosts` is deprecated",
-            words,
-        )
-        .with_label(*first, "deprecated");
+        let mut problem = crate::template::play_hosts().with_label(*first, "deprecated");
         for place in others.iter().take(3) {
             problem = problem.with_label(*place, "also here");
         }
-        problems.push(problem.with_hint("use `ansible_play_batch`"));
+        problems.push(problem);
     }
 
     fn undefined(&self, problems: &mut Vec<Diagnostic>) {

@@ -42,7 +42,7 @@ struct Target {
     name: String,
     program: Option<std::path::PathBuf>,
     trouble: Option<Trouble>,
-    deprecated: Vec<String>,
+    deprecated: Vec<(String, crate::diag::Deprecation)>,
 }
 
 /// Why a module that is there cannot be used.
@@ -50,7 +50,7 @@ enum Trouble {
     /// It needs Ansible's Python.
     Python(std::path::PathBuf),
     /// Its collection removed it.
-    Removed(String),
+    Removed(String, String),
 }
 
 /// A module's name with the value that holds its arguments.
@@ -345,7 +345,7 @@ impl Parser<'_> {
                 Known::Own(entry) => Target { entry, ..custom },
                 Known::Program(path) => Target { program: Some(path), ..custom },
                 Known::Python(path) => Target { trouble: Some(Trouble::Python(path)), ..custom },
-                Known::Removed(why) => Target { trouble: Some(Trouble::Removed(why)), ..custom },
+                Known::Removed(why, words) => Target { trouble: Some(Trouble::Removed(why, words)), ..custom },
             });
         }
         (special(name).is_none() && ANSIBLE_MODULES.contains(&short)).then(|| own(&modules::ABSENT_ENTRY))
@@ -353,17 +353,19 @@ impl Parser<'_> {
 
     fn module(&mut self, call: &Call, extra: Option<(Span, Node)>) -> Option<ModuleUse> {
         let found = self.find(&call.name)?;
-        for text in &found.deprecated {
-            self.problem(Diagnostic::source("P0309", text.clone()).with_label(call.name_span, "deprecated").warning());
+        for (text, said) in &found.deprecated {
+            let told = Diagnostic::of_deprecation("P0309", crate::diag::Kind::Source, text.clone(), said.clone());
+            self.problem(told.with_label(call.name_span, "deprecated"));
         }
         match found.trouble {
             Some(Trouble::Python(path)) => {
                 self.problem(super::python_use(call.name_span, &path));
                 return None;
             }
-            Some(Trouble::Removed(why)) => {
+            Some(Trouble::Removed(why, words)) => {
                 self.problem(
                     Diagnostic::source("P0307", format!("the module `{}` was removed: {why}", found.name))
+                        .with_registered(words)
                         .with_label(call.name_span, "removed from its collection")
                         .with_hint("use what the collection names instead"),
                 );
@@ -385,6 +387,7 @@ impl Parser<'_> {
             full_name: found.name.into(),
             program: found.program,
             args_template: taken.template,
+            deprecated: found.deprecated.into_iter().map(|(_, said)| said).collect(),
         })
     }
 
@@ -538,6 +541,10 @@ fn unknown_module(name: &str, span: Span, place: Places) -> Diagnostic {
         ["ansible.builtin.", "ansible.legacy."].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
     if short == "include" {
         return Diagnostic::source("P0206", "there is no module `include` any more")
+            .with_registered(
+                "The 'ansible.builtin.include' action plugin has been removed. Use include_tasks or import_tasks instead. \
+                 This feature was removed from ansible-core in a release after 2023-05-16.",
+            )
             .with_label(span, "removed from Ansible in 2.16")
             .with_hint("use `include_tasks`, or `import_tasks` for a fixed name");
     }
@@ -548,6 +555,10 @@ fn unknown_module(name: &str, span: Span, place: Places) -> Diagnostic {
     }
     let diagnostic =
         Diagnostic::source("P0202", format!("there is no module `{name}`")).with_label(span, "unknown module");
+    let diagnostic = diagnostic.with_registered(format!(
+        "couldn't resolve module/action '{name}'. This often indicates a misspelling, missing collection, or incorrect \
+         module path."
+    ));
     if let Some(moved) = crate::playbook::routing::builtin("modules", short) {
         let collection = moved.rsplit_once('.').map_or(moved.as_str(), |(collection, _)| collection);
         return diagnostic

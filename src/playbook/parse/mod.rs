@@ -154,7 +154,7 @@ pub(super) fn python_use(span: Span, path: &Path) -> Diagnostic {
     Diagnostic::source("P0304", "plugins in Python cannot run: hostctl has no Python")
         .with_label(span, "uses one")
         .with_note(format!("`{}`", super::loader::clean(path).display()))
-        .about(Subject::Plugin(super::loader::clean(path)))
+        .with_subject(Subject::Plugin(super::loader::clean(path)))
 }
 
 /// The same as one error, where nothing but the playbook's text is known.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use super::display::{AnsibleOptions, Display, Tone};
-use super::result::{is_action, result_text, short};
+use super::result::{result_text, short};
 use super::{diff, dump, message};
 use crate::diag::{SourceMap, Span};
 use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId, Trouble};
@@ -46,7 +46,7 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
         }
         let raw = RAW.contains(&name.as_str()) && done.result.contains_key(&StrKey("stdout"));
         if !self.oneline && matches!(done.status, Status::Failed | Status::Unreachable) && !done.no_log {
-            let text = message::failure(done, span, &place, is_action(&name), sources);
+            let text = message::failure(done, span, &place, &name, sources);
             if self.display.first(&text) {
                 self.display.line(&text, Some(Tone::Error));
             }
@@ -104,11 +104,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for Brief<O, E> {
                 self.display.flush();
             }
             EventKind::Warning { diagnostic } if self.options.warnings => {
-                let text = message::diagnostic(diagnostic.lead(), diagnostic, sources);
-                if self.display.first(&text) {
-                    let text = self.display.painted(&text, Some(Tone::Warning));
-                    self.display.write_err(&text);
-                }
+                self.display.diagnostic(diagnostic.lead(), diagnostic, sources);
             }
             EventKind::Error { diagnostic } => {
                 let text = message::diagnostic("ERROR", diagnostic, sources);

@@ -1,23 +1,19 @@
 //! Ansible's `default` stdout callback: banners, a line for each host and item, the recap.
 //!
-//! Hosts that run a task together are shown in their order as long as none is late; what a quick
-//! host has to tell waits a moment for those before it.
+//! Hosts that run a task together are shown in their order (`turn`), unless somebody else puts it in order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::Write;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::display::{AnsibleOptions, Display, Tone};
-use super::result::{is_action, short, task_path, truthy};
+use super::recap::{Custom, take_stats};
+use super::result::{short, task_path, truthy};
+use super::turn::{Includes, Turns};
 use super::{diff, dump, message};
-use crate::diag::{Diagnostic, SourceMap, Span};
+use crate::diag::{SourceMap, Span};
 use crate::event::{Done, Event, EventKind, Reporter, Status, TaskId, Trouble};
-use crate::value::{Map, StrKey, Value};
-
-/// So long a host waits for those before it.
-const PATIENCE: Duration = Duration::from_millis(200);
+use crate::value::{Map, StrKey};
 
 /// What is known of a task.
 struct View {
@@ -40,22 +36,6 @@ enum Piece {
     Banner(TaskId),
 }
 
-/// What a host has to tell about the running task.
-#[derive(Default)]
-struct Waiting {
-    pieces: Vec<Piece>,
-    done: bool,
-    since: Option<Instant>,
-}
-
-/// An include's files with the hosts that include them.
-struct IncludedFile {
-    task: TaskId,
-    name: String,
-    label: Option<String>,
-    hosts: Vec<String>,
-}
-
 /// The `default` stdout callback.
 pub struct AnsibleDefault<O: Write + Send, E: Write + Send> {
     pub(super) display: Display<O, E>,
@@ -68,15 +48,11 @@ pub struct AnsibleDefault<O: Write + Send, E: Write + Send> {
     order: HashMap<String, usize>,
     tasks: HashMap<TaskId, View>,
     banner: Option<TaskId>,
-    /// Hosts of the running task that have not been shown whole, in order.
-    turn: Vec<Arc<str>>,
-    waiting: HashMap<String, Waiting>,
-    included: Vec<IncludedFile>,
+    turns: Turns<Piece>,
+    included: Includes,
     nobody_left: bool,
     gave_up: bool,
-    seen: HashMap<(String, String, Option<String>), usize>,
-    /// `set_stats`, by host; `_run` for all.
-    pub(super) custom: BTreeMap<String, Map>,
+    pub(super) custom: Custom,
 }
 
 impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
@@ -91,13 +67,11 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             order: HashMap::new(),
             tasks: HashMap::new(),
             banner: None,
-            turn: Vec::new(),
-            waiting: HashMap::new(),
-            included: Vec::new(),
+            turns: Turns::default(),
+            included: Includes::default(),
             nobody_left: false,
             gave_up: false,
-            seen: HashMap::new(),
-            custom: BTreeMap::new(),
+            custom: Custom::new(),
         }
     }
 
@@ -144,14 +118,12 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
 
     /// Shows a piece now, or when its host's turn comes.
     fn tell(&mut self, host: &str, piece: Piece) {
-        let waits = !self.free && self.turn.first().is_some_and(|first| **first != *host);
-        if waits && self.turn.iter().any(|other| **other == *host) {
-            let waiting = self.waiting.entry(host.to_owned()).or_default();
-            waiting.since.get_or_insert_with(Instant::now);
-            waiting.pieces.push(piece);
-        } else {
-            self.put(piece);
-        }
+        let now = if self.free || self.options.at_once { Some(piece) } else { self.turns.tell(host, piece) };
+        self.put_all(now);
+    }
+
+    fn put_all(&mut self, pieces: impl IntoIterator<Item = Piece>) {
+        pieces.into_iter().for_each(|piece| self.put(piece));
     }
 
     fn tell_line(&mut self, host: &str, text: &str, paint: Tone, err: bool) {
@@ -159,44 +131,10 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
         self.tell(host, Piece::Text(text, err));
     }
 
-    /// The host has ended its task: the next ones may be shown.
-    fn ended(&mut self, host: &str) {
-        if let Some(waiting) = self.waiting.get_mut(host) {
-            waiting.done = true;
-        }
-        if self.turn.first().is_some_and(|first| **first == *host) {
-            self.turn.remove(0);
-            self.advance();
-        } else if self.waiting.get(host).is_none_or(|waiting| waiting.pieces.is_empty()) {
-            self.turn.retain(|other| **other != *host);
-        }
-    }
-
-    fn advance(&mut self) {
-        while let Some(next) = self.turn.first().cloned() {
-            let Some(waiting) = self.waiting.get_mut(&*next) else { return };
-            let pieces = std::mem::take(&mut waiting.pieces);
-            let done = waiting.done;
-            for piece in pieces {
-                self.put(piece);
-            }
-            if !done {
-                return;
-            }
-            self.turn.remove(0);
-        }
-    }
-
     /// Shows what hosts told of the task that runs, whosever turn it is.
     fn make_way(&mut self) {
-        for host in std::mem::take(&mut self.turn) {
-            if let Some(waiting) = self.waiting.remove(&*host) {
-                for piece in waiting.pieces {
-                    self.put(piece);
-                }
-            }
-        }
-        self.waiting.clear();
+        let pieces = self.turns.make_way();
+        self.put_all(pieces);
     }
 
     /// Shows everything that still waits.
@@ -211,8 +149,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
     }
 
     fn show_included(&mut self) {
-        for mut file in std::mem::take(&mut self.included) {
-            file.hosts.sort_by_key(|host| self.order.get(host).copied().unwrap_or(usize::MAX));
+        for file in self.included.take(&self.order) {
             self.put(Piece::Banner(file.task));
             let mut text = format!("included: {} for {}", file.name, file.hosts.join(", "));
             if let Some(label) = file.label.filter(|label| !label.is_empty()) {
@@ -220,7 +157,6 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             }
             self.display.line(&text, Some(Tone::Skipped));
         }
-        self.seen.clear();
     }
 
     fn is_debug(&self, task: TaskId) -> bool {
@@ -246,8 +182,10 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
 
     fn failure(&mut self, host: &str, task: TaskId, done: &Done, sources: &SourceMap) {
         let Some(view) = self.tasks.get(&task) else { return };
-        let text = message::failure(done, view.span, &view.place, is_action(short(&view.module)), sources);
-        self.tell(host, Piece::Once(text, self.options.failed_stderr));
+        let text = message::failure(done, view.span, &view.place, short(&view.module), sources);
+        // What an include names is missed outside of a result.
+        let aside = !done.result.contains_key(&StrKey("msg")) && done.result.contains_key(&StrKey("reason"));
+        self.tell(host, Piece::Once(text, self.options.failed_stderr || aside));
     }
 
     fn item(&mut self, host: &str, task: TaskId, label: &str, done: &Done, sources: &SourceMap) {
@@ -311,9 +249,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
     fn host_done(&mut self, host: &str, task: TaskId, done: &Done, items: Option<usize>, sources: &SourceMap) {
         let looped = items.is_some();
         let include = self.tasks.get(&task).is_some_and(|view| view.include);
-        if let Some(Value::Map(stats)) = done.result.get(&StrKey("ansible_stats")) {
-            self.take_stats(host, stats);
-        }
+        take_stats(&mut self.custom, host, &done.result);
         if !looped && truthy(&done.result, "changed") {
             self.diffs(host, task, &done.diffs);
         }
@@ -344,7 +280,8 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
                 self.ignoring(host, done);
             }
         }
-        self.ended(host);
+        let next = self.turns.ended(host);
+        self.put_all(next);
     }
 
     fn ok(&mut self, host: &str, task: TaskId, done: &Done, looped: bool, include: bool) {
@@ -430,16 +367,6 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             self.display.line(&format!("{plays} plays in {playbook}"), Some(Tone::Verbose));
         }
     }
-
-    fn told(&mut self, lead: &str, wrong: &Diagnostic, sources: &SourceMap) {
-        let text = message::diagnostic(lead, wrong, sources);
-        if !self.display.first(&text) {
-            return;
-        }
-        let paint = if lead == "ERROR" { Tone::Error } else { Tone::Warning };
-        let text = self.display.painted(&text, Some(paint));
-        self.display.write_err(&text);
-    }
 }
 
 impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
@@ -465,10 +392,12 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                 self.banner = None;
             }
             EventKind::NoHosts { .. } => self.display.line("skipping: no hosts matched", Some(Tone::Skipped)),
-            EventKind::TaskStarted { task, name, role, module, place, handler, include, check, span, hosts } => {
+            EventKind::TaskStarted {
+                task, name, role, module, place, handler, include, check, span, hosts, ..
+            } => {
                 if !self.free {
                     self.flush();
-                    self.turn.clone_from(hosts);
+                    self.turns.begin(hosts);
                     self.banner = None;
                 }
                 let name = role.as_ref().map_or_else(|| name.clone(), |role| format!("{role} : {name}"));
@@ -496,7 +425,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                 }
             }
             EventKind::ItemDone { task, label, done } => self.item(host, *task, label, done, sources),
-            EventKind::Retry { task, attempt, of } => {
+            EventKind::Retry { task, attempt, of, .. } => {
                 let name = self.tasks.get(task).map_or_else(String::new, |view| view.name.clone());
                 let left = (of + 1).saturating_sub(*attempt);
                 let text = format!("FAILED - RETRYING: [{host}]: {name} ({left} retries left).");
@@ -507,16 +436,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
             }
             EventKind::HostDone { task, done, items } => self.host_done(host, *task, done, *items, sources),
             EventKind::Included { task, name, label } => {
-                let times = self.seen.entry((host.to_owned(), name.clone(), label.clone())).or_default();
-                *times += 1;
-                let nth = *times;
-                let same = |file: &&mut IncludedFile| file.task == *task && file.name == *name && file.label == *label;
-                if let Some(file) = self.included.iter_mut().filter(same).nth(nth - 1) {
-                    file.hosts.push(host.to_owned());
-                } else {
-                    let hosts = vec![host.to_owned()];
-                    self.included.push(IncludedFile { task: *task, name: name.clone(), label: label.clone(), hosts });
-                }
+                self.included.add(host, *task, name, label.as_ref());
                 if self.free {
                     self.show_included();
                 }
@@ -537,12 +457,12 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                 self.tell_line(host, &format!("<{host}> {text}"), Tone::Debug, false);
             }
             EventKind::Warning { diagnostic } if self.options.warnings => {
-                self.told(diagnostic.lead(), diagnostic, sources);
+                self.display.diagnostic(diagnostic.lead(), diagnostic, sources);
             }
             EventKind::Error { diagnostic } => {
                 // What is wrong with the run, not with a host, ends it without a recap.
                 self.gave_up |= event.host.is_none();
-                self.told("ERROR", diagnostic, sources);
+                self.display.diagnostic("ERROR", diagnostic, sources);
             }
             EventKind::Recap { stats } => {
                 self.flush();
@@ -556,25 +476,20 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                 self.show_included();
                 self.display.flush();
             }
-            EventKind::Progress { .. } | EventKind::Trace { .. } | EventKind::Warning { .. } => {}
+            EventKind::Progress { .. }
+            | EventKind::Trace { .. }
+            | EventKind::Warning { .. }
+            | EventKind::VarPrompt { .. } => {}
             EventKind::RunEnded { .. } => self.display.flush(),
         }
     }
 
     fn tick(&mut self) {
-        let late = |waiting: &Waiting| {
-            waiting.done && waiting.since.is_some_and(|since| since.elapsed() >= PATIENCE) && !waiting.pieces.is_empty()
-        };
-        let hosts: Vec<Arc<str>> =
-            self.turn.iter().filter(|host| self.waiting.get(&***host).is_some_and(late)).cloned().collect();
-        for host in hosts {
-            if let Some(waiting) = self.waiting.remove(&*host) {
-                for piece in waiting.pieces {
-                    self.put(piece);
-                }
-            }
-            self.turn.retain(|other| *other != host);
+        if self.options.at_once {
+            self.flush();
         }
+        let late = self.turns.late();
+        self.put_all(late);
         self.display.flush();
     }
 

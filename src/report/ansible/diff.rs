@@ -12,7 +12,7 @@ const LIMIT: usize = 20_000;
 /// The text that Ansible shows for a task's differences.
 pub(super) fn text(diffs: &[Diff], context: usize, color: bool) -> String {
     let mut out = String::new();
-    for diff in diffs {
+    for diff in diffs.iter().filter(|diff| !diff.ours) {
         if let Some(prepared) = &diff.prepared {
             out.push_str(prepared);
             continue;

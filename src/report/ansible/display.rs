@@ -6,6 +6,8 @@ use crate::event::Trouble;
 use std::collections::HashSet;
 use std::io::Write;
 
+use crate::diag::{Diagnostic, SourceMap};
+
 /// The form of dumped results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResultFormat {
@@ -52,6 +54,8 @@ pub struct AnsibleOptions {
     pub debug: bool,
     /// Lines for `-v` before the run.
     pub preamble: Vec<String>,
+    /// Somebody else puts events in order: nothing waits longer than to the next tick.
+    pub at_once: bool,
 }
 
 impl AnsibleOptions {
@@ -80,6 +84,7 @@ impl Default for AnsibleOptions {
             warnings: true,
             debug: false,
             preamble: Vec::new(),
+            at_once: false,
         }
     }
 }
@@ -99,6 +104,8 @@ pub enum Tone {
     Unreachable,
     /// Bright purple.
     Warning,
+    /// Purple.
+    Deprecated,
     /// Blue.
     Verbose,
     /// Dark gray.
@@ -114,6 +121,7 @@ impl Tone {
             Self::Error => "0;31",
             Self::Unreachable => "1;31",
             Self::Warning => "1;35",
+            Self::Deprecated => "0;35",
             Self::Verbose => "0;34",
             Self::Debug => "1;30",
         }
@@ -127,6 +135,10 @@ impl Tone {
         text.split('\n').map(|line| format!("\u{1b}[{}m{line}\u{1b}[0m", self.code())).collect::<Vec<_>>().join("\n")
     }
 }
+
+/// Stands before the first deprecation warning.
+pub(super) const HOW_TO_HIDE: &str =
+    "[WARNING]: Deprecation warnings can be disabled by setting `deprecation_warnings=False` in ansible.cfg.\n";
 
 /// Writes to stdout and stderr as Ansible does.
 pub(super) struct Display<O: Write + Send, E: Write + Send> {
@@ -186,6 +198,26 @@ impl<O: Write + Send, E: Write + Send> Display<O, E> {
     }
 
     /// False if this text was told before.
+    /// Tells of a diagnostic on stderr, once; `lead` is the word before it.
+    pub(super) fn diagnostic(&mut self, lead: &str, wrong: &Diagnostic, sources: &SourceMap) {
+        let tone = match lead {
+            "ERROR" => Tone::Error,
+            "WARNING" => Tone::Warning,
+            _ => {
+                self.once(HOW_TO_HIDE, Tone::Warning);
+                Tone::Deprecated
+            }
+        };
+        self.once(&super::message::diagnostic(lead, wrong, sources), tone);
+    }
+
+    fn once(&mut self, text: &str, tone: Tone) {
+        if self.first(text) {
+            let text = self.painted(text, Some(tone));
+            self.write_err(&text);
+        }
+    }
+
     pub(super) fn first(&mut self, text: &str) -> bool {
         self.told.insert(text.to_owned())
     }

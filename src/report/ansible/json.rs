@@ -90,11 +90,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for JsonStats<O, E> {
                 }
             }
             EventKind::Warning { diagnostic } => {
-                let text = message::diagnostic(diagnostic.lead(), diagnostic, sources);
-                if self.display.first(&text) {
-                    let text = self.display.painted(&text, Some(Tone::Warning));
-                    self.display.write_err(&text);
-                }
+                self.display.diagnostic(diagnostic.lead(), diagnostic, sources);
             }
             EventKind::Error { diagnostic } => {
                 let text = message::diagnostic("ERROR", diagnostic, sources);

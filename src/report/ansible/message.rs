@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::diag::{Diagnostic, Kind, SourceMap, Span};
+use crate::diag::{Diagnostic, Kind, Link, Origin, SourceMap, Span, brief};
 use crate::event::{Done, JobState};
-use crate::value::{StrKey, python_str};
+use crate::value::{Map, StrKey, Value, python_str};
 
 /// Width of a shown source line with its number.
 const LINE_WIDTH: usize = 120;
@@ -50,6 +50,54 @@ pub(super) fn origin(span: Span, sources: &SourceMap) -> Option<String> {
     Some(text)
 }
 
+/// What a link is about, as it is shown.
+fn shown(about: Option<Origin>, sources: &SourceMap) -> Option<String> {
+    match about? {
+        Origin::At(span) => origin(span, sources),
+        Origin::In(file) => {
+            let file = sources.file(file)?;
+            let path = file.path.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+            Some(format!("Origin: {}", path.map_or_else(|| file.name.clone(), |path| path.display().to_string())))
+        }
+    }
+}
+
+/// A chain of messages; those about the same are told as one.
+fn chain(links: &[Link], sources: &SourceMap) -> String {
+    let places: Vec<Option<String>> = links.iter().map(|link| shown(link.origin, sources)).collect();
+    let mut parts = Vec::new();
+    let mut at = 0;
+    while at < links.len() {
+        let (place, help) = (&places[at], &links[at].help);
+        let joins = |next: &usize| {
+            let told = (&places[*next], &links[*next].help);
+            told == (&None, &None) || told == (place, help)
+        };
+        let end = at + 1 + (at + 1..links.len()).take_while(joins).count();
+        let mut text = brief(&links[at..end]);
+        if end < links.len() && !text.ends_with(['.', '!', '?']) {
+            text.push('.');
+        }
+        match (place, help) {
+            (None, Some(help)) if !text.contains('\n') && !help.contains('\n') => text = format!("{text} {help}"),
+            (place, help) => {
+                for (lead, more) in [("\n", place), ("\n\n", help)] {
+                    if let Some(more) = more {
+                        text.push_str(lead);
+                        text.push_str(more);
+                    }
+                }
+            }
+        }
+        parts.push(text);
+        at = end;
+    }
+    if parts.len() > 1 {
+        parts[0] = format!("{}\n\n{}", brief(links), parts[0]);
+    }
+    parts.join("\n\n<<< caused by >>>\n\n")
+}
+
 /// A text with the empty line that follows one of several lines.
 fn spaced(text: &str) -> String {
     let text = text.trim();
@@ -79,12 +127,16 @@ pub(super) fn diagnostic(lead: &str, diagnostic: &Diagnostic, sources: &SourceMa
 
 /// A warning in Ansible's words, if it has words for it.
 pub fn ansible_warning(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String> {
-    let lead = if diagnostic.is_error() { "ERROR" } else { "WARNING" };
+    let lead = if diagnostic.is_error() { "ERROR" } else { diagnostic.lead() };
     ansible_words(diagnostic, sources).map(|text| spaced(&format!("[{lead}]: {text}")))
 }
 
 /// What Ansible says in the same case, where people look for its words.
 fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String> {
+    if diagnostic.deprecation.is_some() || diagnostic.code == "T0113" {
+        let text = chain(&diagnostic.chain, sources);
+        return Some(if text.is_empty() { diagnostic.registered().to_owned() } else { text });
+    }
     let name = diagnostic.message.split('`').nth(1).unwrap_or_default();
     match &*diagnostic.code {
         "I0014" => Some(format!("Could not match supplied host pattern, ignoring: {name}")),
@@ -118,7 +170,7 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
             let place = diagnostic.span().and_then(|span| origin(span, sources));
             Some(format!("Invalid variable name '{name}'.\n{}", place.unwrap_or_default()))
         }
-        "P0310" => {
+        "P0121" | "P0310" => {
             let place = diagnostic.span().and_then(|span| origin(span, sources)).map(|place| format!("\n{place}"));
             Some(format!("{}{}", diagnostic.registered(), place.unwrap_or_default()))
         }
@@ -147,24 +199,84 @@ fn capital(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + chars.as_str())
 }
 
+/// A module's message with what was behind it.
+fn with_cause(message: String, result: &Map) -> String {
+    if message != "Error executing command." {
+        return message;
+    }
+    let why = match result.get(&StrKey("rc")) {
+        Some(Value::Int(2)) => "[Errno 2] No such file or directory",
+        Some(Value::Int(13)) => "[Errno 13] Permission denied",
+        _ => return message,
+    };
+    let program = match result.get(&StrKey("cmd")) {
+        Some(Value::List(words)) => words.first().map(python_str).unwrap_or_default(),
+        Some(text) => python_str(text).split_whitespace().next().unwrap_or_default().to_owned(),
+        None => return message,
+    };
+    format!("Error executing command: {why}: b'{program}'")
+}
+
 /// `[ERROR]: Task failed: ...` of a failed result; `task` and `label` are the places of the task and of its name.
-pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, action: bool, sources: &SourceMap) -> String {
+pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, module: &str, sources: &SourceMap) -> String {
     // Ansible tells the message also of a task with `no_log`; here it stays hidden.
+    let action = super::result::is_action(module);
+    if let (Some(reason), None) = (done.result.get(&StrKey("reason")), done.result.get(&StrKey("msg"))) {
+        // What an include names is not there.
+        let own = done.diagnostic.as_ref().filter(|own| own.code == "P0501").and_then(Diagnostic::span);
+        let place = own.and_then(|span| origin(span, sources)).map(|place| format!("\n{place}"));
+        return spaced(&format!("[ERROR]: {}{}", python_str(reason), place.unwrap_or_default()));
+    }
     let message = if done.no_log {
         "the message is hidden, as 'no_log: true' says".to_owned()
     } else {
         done.result.get(&StrKey("msg")).map(python_str).unwrap_or_default()
     };
     let own = done.diagnostic.as_ref();
-    let from_template = !done.no_log
+    if let Some(own) = own.filter(|own| !own.chain.is_empty() && !done.no_log) {
+        let words = own.chain_words();
+        if message == words {
+            return spaced(&format!("[ERROR]: {}", chain(&own.chain, sources)));
+        }
+        let inner = message.strip_prefix("Task failed: ");
+        if inner.is_none() && !message.starts_with("Task failed") {
+            // The module's own message outlives a condition that could not be decided.
+            let what = if action { "Action" } else { "Module" };
+            let place = task.and_then(|span| origin(span, sources));
+            let text = format!("[ERROR]: Task failed: {what} failed: {message}\n{}", place.unwrap_or_default());
+            return spaced(&text);
+        }
+        if inner == Some(&words) {
+            let outer = Link { words: "Task failed".to_owned(), origin: task.map(Origin::At), help: None };
+            let links: Vec<Link> = std::iter::once(outer).chain(own.chain.iter().cloned()).collect();
+            return spaced(&format!("[ERROR]: {}", chain(&links, sources)));
+        }
+    }
+    let absent = own.is_some_and(|own| own.code == "H0020");
+    let plain = done.no_log || absent && message.starts_with("Task failed");
+    let from_template = !plain
         && (message.starts_with("Task failed")
             || own.is_some_and(|own| matches!(own.kind, Kind::Template | Kind::Source) || own.code.starts_with('T')));
     let place = task.and_then(|span| origin(span, sources));
     if !from_template {
         let what = if action { "Action" } else { "Module" };
         // Ansible's actions refuse arguments before they do anything.
-        let refused = action && own.is_some_and(|own| own.code.starts_with('M') || own.code == "H0032");
-        let text = if message.is_empty() {
+        let refused = action && own.is_some_and(|own| own.code.starts_with('M') || own.code == "H0032")
+            || own.is_some_and(|own| own.code == "H0020" && !message.starts_with("Task failed"));
+        let message = with_cause(message, &done.result);
+        if absent && ["template", "script"].contains(&module) {
+            // The action tells the failure that it was told.
+            let place = place.unwrap_or_default();
+            return spaced(&format!(
+                "[ERROR]: Task failed: {message}\n\nTask failed.\n{place}\n\n<<< caused by >>>\n\n{message}"
+            ));
+        }
+        let of_action = matches!(message.as_str(), "dest is required" | "src (or content) is required");
+        let refused = refused || message.ends_with("dest are required");
+        let what = if of_action { "Action" } else { what };
+        let text = if message.starts_with("Task failed") {
+            message
+        } else if message.is_empty() {
             "Task failed: Action failed.".to_owned()
         } else if refused || own.is_some_and(|own| own.kind == Kind::Unreachable) {
             format!("Task failed: {message}")

@@ -10,30 +10,47 @@ use super::result::truthy;
 use crate::event::Stats;
 use crate::value::{Map, StrKey, Value};
 
-impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
-    /// Keeps what `set_stats` says, added up.
-    pub(super) fn take_stats(&mut self, host: &str, stats: &Map) {
-        let Some(Value::Map(data)) = stats.get(&StrKey("data")) else { return };
-        let name = if truthy(stats, "per_host") { host } else { "_run" };
-        let aggregate = stats.get(&StrKey("aggregate")).is_none_or(Value::truthy);
-        let known = self.custom.entry(name.to_owned()).or_default();
-        for (key, value) in data.iter() {
-            let sum = match (known.get(key), value) {
-                (Some(Value::Int(old)), Value::Int(new)) if aggregate => Value::Int(old + new),
-                (Some(Value::List(old)), Value::List(new)) if aggregate => {
-                    Value::from(old.iter().chain(new.iter()).cloned().collect::<Vec<_>>())
-                }
-                (Some(Value::Map(old)), Value::Map(new)) if aggregate => {
-                    let mut all = Map::clone(old);
-                    all.extend(new.iter().map(|(key, value)| (key.clone(), value.clone())));
-                    Value::from(all)
-                }
-                _ => value.clone(),
-            };
-            known.insert(key.clone(), sum);
+/// What `set_stats` says, by host; `_run` for all.
+pub(super) type Custom = BTreeMap<String, Map>;
+
+/// Keeps what `set_stats` says in a result, or in those of its items, added up.
+pub(super) fn take_stats(custom: &mut Custom, host: &str, result: &Map) {
+    if let Some(Value::Map(stats)) = result.get(&StrKey("ansible_stats")) {
+        add_stats(custom, host, stats);
+    } else if let Some(Value::List(items)) = result.get(&StrKey("results")) {
+        for item in items.iter() {
+            if let Value::Map(item) = item
+                && let Some(Value::Map(stats)) = item.get(&StrKey("ansible_stats"))
+            {
+                add_stats(custom, host, stats);
+            }
         }
     }
+}
 
+fn add_stats(custom: &mut Custom, host: &str, stats: &Map) {
+    let Some(Value::Map(data)) = stats.get(&StrKey("data")) else { return };
+    let name = if truthy(stats, "per_host") { host } else { "_run" };
+    let aggregate = stats.get(&StrKey("aggregate")).is_none_or(Value::truthy);
+    let known = custom.entry(name.to_owned()).or_default();
+    for (key, value) in data.iter() {
+        let sum = match (known.get(key), value) {
+            (Some(Value::Int(old)), Value::Int(new)) if aggregate => Value::Int(old.saturating_add(*new)),
+            (Some(Value::List(old)), Value::List(new)) if aggregate => {
+                Value::from(old.iter().chain(new.iter()).cloned().collect::<Vec<_>>())
+            }
+            (Some(Value::Map(old)), Value::Map(new)) if aggregate => {
+                let mut all = Map::clone(old);
+                all.extend(new.iter().map(|(key, value)| (key.clone(), value.clone())));
+                Value::from(all)
+            }
+            _ => value.clone(),
+        };
+        known.insert(key.clone(), sum);
+    }
+}
+
+impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
     /// The recap, and the custom statistics behind it.
     pub(super) fn recap(&mut self, stats: &BTreeMap<String, Stats>) {
         self.display.banner("PLAY RECAP");

@@ -25,6 +25,7 @@ pub(super) fn is_action(name: &str) -> bool {
         name,
         "add_host"
             | "assert"
+            | "async_status"
             | "debug"
             | "fail"
             | "fetch"

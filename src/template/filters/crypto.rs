@@ -6,12 +6,14 @@ use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512, Sha512_224, Sha512_256};
 use sha3::{Sha3_224, Sha3_256, Sha3_384, Sha3_512};
 
+use crate::diag::Deprecation;
 use crate::secret::Secret;
 use crate::value::Value;
 use crate::vault::ansible;
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
+use super::super::people::Told;
 use super::super::random::{self, Rng};
 use super::super::val::Val;
 use super::Entry;
@@ -128,12 +130,10 @@ fn vault_secret(call: &Call, args: &mut Args, id_at: usize) -> R<(Secret, String
     let old = args.text(call, usize::MAX, "vaultid")?;
     if old.is_some() {
         let text = "`vaultid` is the old name of `vault_id`".to_owned();
-        call.cx().templates.deprecated(
-            text,
-            "Use of undocumented `vaultid`.",
-            call.cx().place.get(),
-            "write `vault_id`",
-        );
+        let words = Deprecation::core("Use of undocumented `vaultid`.", "2.20");
+        let place = call.cx().place.get();
+        let told = Told { place, help: Some("Use `vault_id` instead."), ..Told::default() };
+        call.cx().templates.deprecated(text, words, told, "write `vault_id`");
     }
     let id = args.text(call, id_at, "vault_id")?.or(old).map_or_else(|| VAULT_ID.to_owned(), |id| id.to_string());
     Ok((Secret::new(&*password), id))

@@ -1,11 +1,12 @@
 //! JSON and YAML, both ways.
 
-use crate::diag::SourceMap;
+use crate::diag::{Deprecation, SourceMap};
 use crate::value::{JsonStyle, Value, to_json_text};
 use crate::yaml::{LoadOptions, load};
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
+use super::super::people::Told;
 use super::super::val::Val;
 use super::super::yaml_out::{self, Style};
 use super::Entry;
@@ -163,7 +164,9 @@ fn no_text(call: &Call, name: &str, value: Val) -> Val {
     if !value.is_none() {
         let words = format!("The {name} filter ignored non-string input of type '{}'.", value.type_name());
         let text = format!("`{name}` leaves {} as it is", value.kind());
-        call.cx().templates.deprecated(text, &words, call.cx().place.get(), &format!("leave out `| {name}`"));
+        let told = Told { place: call.cx().place.get(), ..Told::default() };
+        let hint = format!("leave out `| {name}`");
+        call.cx().templates.deprecated(text, Deprecation::core(words, "2.23"), told, &hint);
     }
     value
 }

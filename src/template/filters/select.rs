@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
+use crate::diag::Deprecation;
 use crate::value::Value;
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R, What};
+use super::super::people::Told;
 use super::super::val::Val;
 use super::Entry;
 use super::list::{key_of, sorted};
@@ -88,9 +90,15 @@ fn to_bool(call: &Call, value: Val, args: Args) -> R<Val> {
     #[expect(clippy::float_cmp, reason = "Python's `value == 1`")]
     let result = matches!(&value, Val::V(Value::Float(float)) if *float == 1.0);
     let shown = if result { "True" } else { "False" };
-    let words = format!("The `bool` filter coerced invalid value ({}) to {shown}.", value.type_name());
+    let words = format!(
+        "The `bool` filter coerced invalid value {} ({}) to {shown}.",
+        crate::value::python_repr(&call.value(&value)?),
+        value.type_name()
+    );
     let text = format!("`bool` makes {} of {}, which is no boolean", shown.to_lowercase(), value.kind());
-    call.cx().templates.deprecated(text, &words, call.cx().place.get(), "give it `yes`, `no`, `true`, `false`, 0 or 1");
+    let told = Told { place: call.cx().place.get(), ..Told::default() };
+    let hint = "give it `yes`, `no`, `true`, `false`, 0 or 1";
+    call.cx().templates.deprecated(text, Deprecation::core(words, "2.23"), told, hint);
     Ok(Val::from(result))
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::diag::Deprecation;
 use crate::value::Value;
 use crate::vars::{Layer, Level};
 
@@ -9,6 +10,7 @@ use super::super::args::{Args, Call};
 use super::super::engine::FileOptions;
 use super::super::fail::{Fail, R};
 use super::super::filters;
+use super::super::people::Told;
 use super::super::val::Val;
 use super::texts;
 
@@ -161,7 +163,11 @@ pub fn first_found(call: &Call, terms: &[Val], args: &mut Args, with: bool) -> R
                     let (target, shown) = if splits == FILES { ("files", ",;") } else { ("paths", ",:;") };
                     let words = format!("Automatic splitting of {target} on '{shown}' is deprecated.");
                     let said = format!("one text for many {target} is deprecated");
-                    call.cx().templates.deprecated(said, &words, call.cx().place.get(), "write a list");
+                    let help = format!("Provide a list of paths for {target} instead.");
+                    let place = call.cx().place.get();
+                    let told = Told { place, help: Some(&help), ..Told::default() };
+                    let words = Deprecation::core(words, "2.23").of_plugin("lookup", "first_found");
+                    call.cx().templates.deprecated(said, words, told, "write a list");
                 }
                 Ok(text.split(splits).map(|part| part.trim().to_owned()).collect())
             }

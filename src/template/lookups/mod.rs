@@ -167,7 +167,7 @@ fn vars(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             (Some(value), _) => value,
             (None, None) => {
                 let what = super::fail::What::Var((*name).into(), std::rc::Rc::clone(&call.ev.env));
-                let undef = super::fail::Undef { what, span: None, trail: Vec::new() };
+                let undef = super::fail::Undef { what, span: None, home: call.cx().home.get(), trail: Vec::new() };
                 return Err(Fail::Undef(std::rc::Rc::new(undef)));
             }
         });

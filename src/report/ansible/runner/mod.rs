@@ -1,0 +1,13 @@
+//! What ansible-runner (and with it AWX and ansible-navigator) reads: its `awx_display` callback, around any other.
+//!
+//! Each event goes into a file of `job_events`; escape sequences on standard output say which text belongs to it. What
+//! is shown comes from the callback inside, which gets the events in the order in which they are told here.
+
+mod data;
+mod host;
+mod reporter;
+mod text;
+
+pub use data::RunnerOptions;
+pub use reporter::Runner;
+pub use text::Captured;
