@@ -9,7 +9,7 @@ use super::attributes::{StateDiff, apply, with_file_args};
 use super::call::Failure;
 use super::cx::Cx;
 use super::place::{Place, content_diff};
-use super::refusal::refused_with;
+use super::refusal::{refused_with, wrong_pattern};
 use super::spec::{Meta, Module};
 use super::types::HostPath;
 use super::types::Presence;
@@ -120,8 +120,7 @@ impl Module for LineInFile {
 }
 
 fn compile(name: &str, pattern: &str) -> Result<PythonRegex> {
-    PythonRegex::bytes(pattern)
-        .map_err(|reason| Diagnostic::task("H0110", format!("`{name}` is no valid pattern: {reason}")))
+    PythonRegex::bytes(pattern).map_err(|reason| wrong_pattern(name, &reason))
 }
 
 fn limit(reason: String) -> Diagnostic {
