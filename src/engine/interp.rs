@@ -74,7 +74,7 @@ impl HostRun {
             let mut state = lock(&state);
             // `meta: clear_host_errors` may have taken the failure back; one that was on its way out when the play was
             // ended stays.
-            let failed = matches!(flow, Flow::Failed | Flow::FailedTwice) && !state.cleared;
+            let failed = matches!(flow, Flow::Failed | Flow::FailedTwice) && state.clearings == state.failed_at;
             if (failed || state.failing) && !matches!(state.out, Some(Out::Failed | Out::Unreachable)) {
                 state.out = Some(Out::Failed);
             } else if state.condemned && state.out.is_none() {
@@ -144,8 +144,10 @@ impl HostRun {
                 other => Some(other),
             },
             Flow::Failed | Flow::FailedTwice if self.force_handlers() => {
-                let _ = self.flush(&Position(vec![position]), &Here::default()).await;
-                Some(Flow::Failed)
+                let failed_at = self.failed_at();
+                let flushed = self.flush(&Position(vec![position]), &Here::default()).await;
+                // A handler may take the failure back.
+                (flushed != Flow::Next || !self.cleared_since(failed_at)).then_some(Flow::Failed)
             }
             other => Some(other),
         }
@@ -204,9 +206,9 @@ impl HostRun {
         if block.always.is_empty() || matches!(flow, Flow::Gone | Flow::EndRole) {
             return flow;
         }
-        let state = self.play.engine.states.get(&self.host);
+        let failed_at = self.failed_at();
         match self.items(&block.always, &position.child(2), here).await {
-            Flow::Next if flow == Flow::Failed && lock(&state).cleared => Flow::Next,
+            Flow::Next if flow == Flow::Failed && self.cleared_since(failed_at) => Flow::Next,
             Flow::Next => flow,
             other => other,
         }
@@ -331,8 +333,29 @@ impl HostRun {
         if goes_on { Flow::Next } else { flow }
     }
 
+    /// Notes when a failure came, for who takes it back.
+    pub(super) fn fails(&self, flow: Flow) -> Flow {
+        let state = self.play.engine.states.get(&self.host);
+        let mut state = lock(&state);
+        state.failed_at = state.clearings;
+        flow
+    }
+
+    /// When the last failure came, in clearings.
+    fn failed_at(&self) -> u32 {
+        lock(&self.play.engine.states.get(&self.host)).failed_at
+    }
+
+    /// `meta: clear_host_errors` has taken back the failure that came then.
+    fn cleared_since(&self, failed_at: u32) -> bool {
+        lock(&self.play.engine.states.get(&self.host)).clearings != failed_at
+    }
+
     /// A failure that no rescue takes is the host's own, but not if the play was ended while its task ran.
     pub(super) fn count_failure(&self, flow: Flow, here: &Here) -> Flow {
+        if matches!(flow, Flow::Failed | Flow::FailedTwice) {
+            self.fails(flow);
+        }
         if flow != Flow::Failed || here.rescuable {
             return flow;
         }
@@ -353,10 +376,8 @@ impl HostRun {
     /// Another host's failure is this one's too, and a rescue does not take it back: the host misses later plays.
     pub(super) fn failed_with_others(&self, failed: bool) -> Flow {
         if failed {
-            let state = self.play.engine.states.get(&self.host);
-            let mut state = lock(&state);
-            (state.condemned, state.cleared) = (true, false);
-            Flow::Failed
+            lock(&self.play.engine.states.get(&self.host)).condemned = true;
+            self.fails(Flow::Failed)
         } else {
             Flow::Next
         }

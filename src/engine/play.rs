@@ -352,11 +352,7 @@ impl PlayRun {
 
     /// A host failed for good: `max_fail_percentage` may end the play.
     pub(super) fn host_failed(&self, host: &Arc<str>, counts: bool) {
-        {
-            let state = self.engine.states.get(host);
-            let mut state = lock(&state);
-            (state.failing, state.cleared) = (true, false);
-        }
+        lock(&self.engine.states.get(host)).failing = true;
         *lock(&self.magic_cache) = None;
         // A host that still has handlers or an `always` to run is not counted, as with Ansible.
         if !counts || self.force_handlers || self.free {
@@ -390,7 +386,6 @@ fn begin(engine: &Engine, pattern: &str, node: Option<&Node>) -> Result<Vec<Arc<
             state.out = None;
         }
         state.failing = false;
-        state.cleared = false;
         state.dropped = false;
         state.notified.clear();
         state.pending.clear();
