@@ -136,11 +136,7 @@ fn is_at(file: &File, path: &Path) -> bool {
 fn held(edited: &Path, text: &str, patience: Duration) -> Diagnostic {
     let path = edited.display();
     let pid = text.split(' ').next().and_then(|pid| pid.parse::<u32>().ok());
-    let who = match pid.map(|pid| Holder::new("", pid)) {
-        Some(Holder { pid, command, .. }) if command.is_empty() => format!("process {pid}"),
-        Some(Holder { pid, command, .. }) => format!("`{command}` (process {pid})"),
-        None => "another process".to_owned(),
-    };
+    let who = pid.map_or_else(|| "another process".to_owned(), |pid| Holder::new("", pid).who());
     Diagnostic::task("H0126", format!("`{path}` is being edited by {who}, which does not come to an end"))
         .with_note(format!("waited {} s", patience.as_secs()))
         .with_hint(pid.map_or_else(|| "look for another `hostctl`".to_owned(), |pid| format!("ps -fp {pid}")))
@@ -171,6 +167,20 @@ mod tests {
         drop(lock);
         assert!(!folder.exists());
         assert!(take().unwrap().is_some());
+    }
+
+    #[test]
+    fn the_arguments_of_a_holder_are_not_told() {
+        let mut child = std::process::Command::new("/bin/sh")
+            .args(["-c", "read line", "-e", "db_password=canary"])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let error = held(Path::new("/etc/edited"), &format!("{} 1", child.id()), PATIENCE);
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(error.message.contains(&format!("`sh` (process {})", child.id())), "{error:?}");
+        assert!(!format!("{error:?}").contains("canary"));
     }
 
     #[test]
