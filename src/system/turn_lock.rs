@@ -5,11 +5,13 @@
 //! ends with its process, however that ends; who finishes removes the file. Where no such folder can be made, nobody
 //! waits.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, OFlags};
@@ -25,6 +27,10 @@ pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 const LOOK: Duration = Duration::from_millis(50);
 /// What a lock's file says at most.
 const TEXT: u64 = 64;
+
+/// What the files of locks say that are waited for, and since when. Those of this process who come one after the other
+/// wait for a holder once, not each of them anew.
+static SEEN: Mutex<Option<HashMap<PathBuf, (String, Instant)>>> = Mutex::new(None);
 
 /// A lock; others may have it once it is dropped.
 #[derive(Debug)]
@@ -70,7 +76,6 @@ fn lock_in(
     ended: &impl Fn() -> Option<Diagnostic>,
 ) -> Result<Option<Lock>> {
     let path = folder.join(&Hasher::of(Digest::Sha256, edited.as_os_str().as_bytes())[..32]);
-    let mut seen = (String::new(), Instant::now());
     let mut pause = Duration::from_millis(1);
     loop {
         let Some(mut file) = open(folder, &path) else { return Ok(None) };
@@ -79,6 +84,7 @@ fn lock_in(
                 // For those who wait; a turn has one of its own.
                 let text = format!("{} {}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
                 let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
+                seen(&path, None);
                 return Ok(Some(Lock { path, _held: file }));
             }
             // Who had it before has removed it.
@@ -89,10 +95,8 @@ fn lock_in(
         let mut text = String::new();
         let _ = (&file).take(TEXT).read_to_string(&mut text);
         drop(file);
-        if text != seen.0 {
-            seen = (text, Instant::now());
-        } else if seen.1.elapsed() >= patience {
-            return Err(held(edited, &seen.0, patience));
+        if seen(&path, Some(&text)).is_some_and(|since| since.elapsed() >= patience) {
+            return Err(held(edited, &text, patience));
         }
         if let Some(diagnostic) = ended() {
             return Err(diagnostic);
@@ -132,6 +136,23 @@ fn is_at(file: &File, path: &Path) -> bool {
     (open.dev(), open.ino()) == (named.dev(), named.ino())
 }
 
+/// Since when a lock's file has said the same; `None` if the text is new. Without a text: nobody is waited for.
+fn seen(path: &Path, text: Option<&str>) -> Option<Instant> {
+    let mut all = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let all = all.get_or_insert_default();
+    let Some(text) = text else {
+        all.remove(path);
+        return None;
+    };
+    match all.get(path) {
+        Some((known, since)) if known == text => Some(*since),
+        _ => {
+            all.insert(path.to_owned(), (text.to_owned(), Instant::now()));
+            None
+        }
+    }
+}
+
 /// The error about a holder that does not come to an end.
 fn held(edited: &Path, text: &str, patience: Duration) -> Diagnostic {
     let path = edited.display();
@@ -167,6 +188,28 @@ mod tests {
         drop(lock);
         assert!(!folder.exists());
         assert!(take().unwrap().is_some());
+    }
+
+    #[test]
+    fn who_comes_next_does_not_wait_for_the_same_holder_anew() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("turns");
+        let looks = std::cell::Cell::new(0);
+        let stop = || {
+            looks.set(looks.get() + 1);
+            Some(Diagnostic::task("H0105", "stopped"))
+        };
+        let take = |patience| lock_in(&folder, Path::new("/x"), patience, &stop).map(|lock| lock.is_some());
+        let lock = lock_in(&folder, Path::new("/x"), PATIENCE, &never).unwrap().unwrap();
+        assert_eq!(take(PATIENCE).unwrap_err().code, "H0105");
+        // It was looked at before: no further look.
+        assert_eq!(take(Duration::ZERO).unwrap_err().code, "H0126");
+        assert_eq!(looks.get(), 1);
+        drop(lock);
+        // Another holder is another matter.
+        assert!(take(Duration::ZERO).unwrap());
+        let _lock = lock_in(&folder, Path::new("/x"), PATIENCE, &never).unwrap().unwrap();
+        assert_eq!(take(Duration::ZERO).unwrap_err().code, "H0105");
     }
 
     #[test]
