@@ -7,9 +7,9 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,8 +36,23 @@ static SEEN: Mutex<Option<HashMap<PathBuf, (String, Instant)>>> = Mutex::new(Non
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,
-    /// Closing it ends the lock.
-    _held: File,
+    /// Closing it ends the lock. For those who wait it says whose it is; a turn has a text of its own.
+    held: File,
+}
+
+impl Lock {
+    /// Says to those who wait that the holder is at work.
+    pub(super) fn renew(&self) {
+        let text = format!("{} {}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
+        // In one go: the text is as long as the one before.
+        let _ = self.held.write_all_at(text.as_bytes(), 0);
+    }
+
+    /// What those who wait read.
+    #[cfg(test)]
+    pub(super) fn text(&self) -> String {
+        std::fs::read_to_string(&self.path).unwrap()
+    }
 }
 
 impl Drop for Lock {
@@ -78,14 +93,14 @@ fn lock_in(
     let path = folder.join(&Hasher::of(Digest::Sha256, edited.as_os_str().as_bytes())[..32]);
     let mut pause = Duration::from_millis(1);
     loop {
-        let Some(mut file) = open(folder, &path) else { return Ok(None) };
+        let Some(file) = open(folder, &path) else { return Ok(None) };
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) if is_at(&file, &path) => {
-                // For those who wait; a turn has one of its own.
-                let text = format!("{} {}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
-                let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(text.as_bytes()));
                 seen(&path, None);
-                return Ok(Some(Lock { path, _held: file }));
+                let _ = file.set_len(0);
+                let lock = Lock { path, held: file };
+                lock.renew();
+                return Ok(Some(lock));
             }
             // Who had it before has removed it.
             Ok(()) => continue,
