@@ -74,16 +74,21 @@ impl Probe {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
     #[test]
     fn messages_name_the_program_that_holds_a_lock_and_never_its_arguments() {
         for program in ["/bin/sh", "sh"] {
             let mut child = std::process::Command::new(program)
-                .args(["-c", "read line", "-e", "db_password=canary"])
+                .args(["-c", "echo; read line", "-e", "db_password=canary"])
                 .stdin(std::process::Stdio::piped())
+                .stdout(std::process::Stdio::piped())
                 .spawn()
                 .unwrap();
+            // It is the program by then.
+            child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
             let holder = Holder::new("/var/lib/lock", child.id());
             let probe = Probe::new(Vec::new());
             let error = probe.wait_while_held("apt", 0, || Some(holder.clone()), |_| {}).unwrap_err();
