@@ -47,8 +47,8 @@ pub(super) struct HostRun {
     pub play: Arc<PlayRun>,
     pub gate: Arc<Gate>,
     pub host: Arc<str>,
-    /// Told when the host is out of reach and may be let go on later.
-    parked: mpsc::UnboundedSender<()>,
+    /// Told when the host is out of reach and waits to be let go on: with `host_pinned` another may begin meanwhile.
+    parked: mpsc::UnboundedSender<Arc<str>>,
     /// Past the task of `--start-at-task`, each host for itself.
     pub started: AtomicBool,
 }
@@ -60,14 +60,14 @@ impl HostRun {
         play: Arc<PlayRun>,
         gate: Arc<Gate>,
         host: Arc<str>,
-        parked: mpsc::UnboundedSender<()>,
+        parked: mpsc::UnboundedSender<Arc<str>>,
         started: bool,
     ) -> Self {
         Self { play, gate, host, parked, started: AtomicBool::new(started) }
     }
 
-    /// Runs the whole play for this host.
-    pub(super) async fn run_play(self) {
+    /// Runs the whole play for this host; tells which it was.
+    pub(super) async fn run_play(self) -> Arc<str> {
         let flow = self.sections().await;
         {
             let state = self.play.engine.states.get(&self.host);
@@ -85,6 +85,7 @@ impl HostRun {
         // Other hosts see the shorter list of hosts from now on.
         *lock(&self.play.magic_cache) = None;
         self.gate.leave(&self.host);
+        self.host
     }
 
     async fn sections(&self) -> Flow {
@@ -327,9 +328,8 @@ impl HostRun {
         if flow != Flow::Gone {
             return flow;
         }
-        // With `host_pinned` another host may begin meanwhile.
-        let _ = self.parked.send(());
-        let goes_on = self.gate.park(&self.host, || !self.out()).await && !self.out();
+        let waits = || drop(self.parked.send(Arc::clone(&self.host)));
+        let goes_on = self.gate.park(&self.host, || !self.out(), waits).await && !self.out();
         if goes_on { Flow::Next } else { flow }
     }
 

@@ -1,6 +1,6 @@
 //! One play: its hosts, batches, sections and handlers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -223,6 +223,8 @@ impl PlayRun {
             let mut tasks = tokio::task::JoinSet::new();
             let mut waiting = batch.iter();
             let (parked, mut out_of_reach) = tokio::sync::mpsc::unbounded_channel();
+            // Hosts in whose place another one has begun.
+            let mut replaced = HashSet::new();
             let started = self.engine.started.load(Ordering::SeqCst);
             let next = |host: &Arc<str>| {
                 gate.begin(host);
@@ -233,9 +235,20 @@ impl PlayRun {
             }
             loop {
                 tokio::select! {
-                    Some(()) = out_of_reach.recv() => drop(waiting.next().map(|host| tasks.spawn(next(host)))),
+                    Some(host) = out_of_reach.recv() => {
+                        replaced.insert(host);
+                        drop(waiting.next().map(|host| tasks.spawn(next(host))));
+                    }
                     ended = tasks.join_next() => match ended {
-                        Some(Ok(())) => drop(waiting.next().map(|host| tasks.spawn(next(host)))),
+                        Some(Ok(host)) => {
+                            while let Ok(host) = out_of_reach.try_recv() {
+                                replaced.insert(host);
+                                drop(waiting.next().map(|host| tasks.spawn(next(host))));
+                            }
+                            if !replaced.contains(&host) {
+                                drop(waiting.next().map(|host| tasks.spawn(next(host))));
+                            }
+                        }
                         Some(Err(error)) => {
                             tasks.abort_all();
                             return Err(Diagnostic::internal(format!("a host's interpreter ended: {error}")));
