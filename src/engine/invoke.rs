@@ -79,7 +79,8 @@ impl HostRun {
             };
         }
         let secrets = secret_arguments(module.entry, &json);
-        let wanted = self.play.engine.options.verbosity >= 3 || self.play.engine.sink.wants_all();
+        // The results of a loop's items have them too.
+        let wanted = self.shows_arguments() || super::loops::is_looped(task);
         let arguments = wanted.then(|| shown_arguments(module.entry, &json));
         let call = self.call(task, module.entry, json, scope, no_log).and_then(|mut call| {
             if let Some(program) = &module.program {
@@ -239,6 +240,11 @@ impl HostRun {
         Ok(Call { check, diff, environment, no_log, inputs, ..Call::new(entry.meta.name, args) })
     }
 
+    /// Somebody shows the arguments of every call.
+    pub(super) fn shows_arguments(&self) -> bool {
+        self.play.engine.options.verbosity >= 3 || self.play.engine.sink.wants_all()
+    }
+
     /// Tells once that facts come from `setup` alone where a variable names other modules for them.
     fn warn_fact_modules(&self, module: &ModuleUse, scope: &Scope) {
         const NAME: &str = "ansible_facts_modules";
@@ -365,20 +371,37 @@ fn time_limit(value: &Value) -> Result<u64> {
         .ok_or_else(|| wrong(format!("Timeout {seconds} is invalid, {range}")))
 }
 
-/// A call's arguments as they are shown: secret ones by Ansible's word for them.
+/// A call's arguments as Ansible shows them: those that were not given with their defaults, secret ones by Ansible's
+/// word for them.
 fn shown_arguments(entry: &ModuleEntry, json: &serde_json::Value) -> Map {
-    let serde_json::Value::Object(args) = json else { return Map::new() };
-    args.iter()
-        .map(|(name, value)| {
-            let secret = entry.spec().arg(name).is_some_and(|arg| arg.secret);
-            let value = if secret && !value.is_null() {
-                Value::from("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER")
-            } else {
-                crate::value::from_json(value.clone())
+    let given = |name: &str| json.get(name).filter(|value| !value.is_null());
+    let mut shown: Map = entry
+        .spec()
+        .args
+        .values()
+        .map(|arg| {
+            let value = match given(&arg.name) {
+                Some(_) if arg.secret => Value::from("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"),
+                Some(value) => crate::value::from_json(value.clone()),
+                None => arg.default.clone().map_or(Value::Null, crate::value::from_json),
             };
-            (Key::from(name.clone()), value)
+            (Key::from(arg.name.clone()), value)
         })
-        .collect()
+        .collect();
+    if let "command" | "shell" = entry.meta.name {
+        // Ansible gives the line that stands behind the module's name another name.
+        let line = shown.insert(Key::from("cmd"), Value::Null).unwrap_or(Value::Null);
+        insert(&mut shown, "_raw_params", line);
+        insert(&mut shown, "_uses_shell", entry.meta.name == "shell");
+        for (name, value) in
+            [("argv", Value::Null), ("expand_argument_vars", true.into()), ("strip_empty_ends", true.into())]
+        {
+            if !shown.contains_key(&crate::value::StrKey(name)) {
+                insert(&mut shown, name, value);
+            }
+        }
+    }
+    shown
 }
 
 /// The texts of secret arguments, which the module's result may repeat. `content` of `copy` is hidden for its size.

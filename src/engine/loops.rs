@@ -26,6 +26,16 @@ pub(super) struct Loop {
     pub break_when: Option<Node>,
 }
 
+/// True for the keywords that make a loop.
+fn names_loop(keyword: &str) -> bool {
+    keyword == "loop" || keyword.starts_with("with_")
+}
+
+/// True for a task with a loop.
+pub(super) fn is_looped(task: &Task) -> bool {
+    task.keywords.0.keys().any(|name| names_loop(name))
+}
+
 impl HostRun {
     /// What `with_first_found` is given. A name with something undefined in it can not be the one, so it is left out.
     fn names_of_files(&self, node: &Node, scope: &Scope) -> Result<Value> {
@@ -45,11 +55,8 @@ impl HostRun {
     /// The loop of a task, its list made.
     pub(super) fn task_loop(&self, task: &Task, scope: &Scope) -> Result<Option<Loop>> {
         let templates = &self.play.engine.templates;
-        let Some((name, node)) = task
-            .keywords
-            .0
-            .iter()
-            .find_map(|(name, (_, node))| (*name == "loop" || name.starts_with("with_")).then_some((*name, node)))
+        let Some((name, node)) =
+            task.keywords.0.iter().find_map(|(name, (_, node))| names_loop(name).then_some((*name, node)))
         else {
             return Ok(None);
         };

@@ -339,6 +339,7 @@ impl HostRun {
             any_no_log |= no_log;
             attempt.seconds = started.elapsed().as_secs_f64();
             looped.mark(index, info, &mut attempt.result);
+            self.add_invocation(&mut attempt);
             if self.apply_item(task, &attempt, &scope) {
                 drop(scope);
                 base = Scope::new();
@@ -372,6 +373,14 @@ impl HostRun {
         }
         let attempt = loop_attempt(&mut attempts);
         Ended { items: Some(count), notify, ignored: Some(all_ignored), no_log: any_no_log, ..Ended::plain(attempt) }
+    }
+
+    /// With what a module was called stands in the result of an item, as in Ansible.
+    fn add_invocation(&self, attempt: &mut Attempt) {
+        let arguments = if self.shows_arguments() { attempt.arguments.clone() } else { attempt.arguments.take() };
+        if let Some(arguments) = arguments {
+            insert(&mut attempt.result, "invocation", crate::map! { "module_args" => arguments });
+        }
     }
 
     /// How an item is named to people. A label that cannot be made fails the item.

@@ -181,6 +181,7 @@ impl TaskLines<'_> {
                     | "failed"
                     | "skipped"
                     | "ansible_loop_var"
+                    | "invocation"
                     | "item"
                     | "ansible_index_var"
                     | "warnings"

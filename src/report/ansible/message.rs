@@ -170,7 +170,7 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
             let place = diagnostic.span().and_then(|span| origin(span, sources));
             Some(format!("Invalid variable name '{name}'.\n{}", place.unwrap_or_default()))
         }
-        "P0310" => {
+        "P0121" | "P0310" => {
             let place = diagnostic.span().and_then(|span| origin(span, sources)).map(|place| format!("\n{place}"));
             Some(format!("{}{}", diagnostic.registered(), place.unwrap_or_default()))
         }
