@@ -20,6 +20,10 @@ pub use job::JobState;
 pub use redact::{redact_done, redact_map, redact_value};
 pub use sink::Sink;
 
+/// In the place of a result that `no_log` hides.
+pub const CENSORED: &str =
+    "the output has been hidden due to the fact that 'no_log: true' was specified for this result";
+
 /// What became of a task on a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -243,7 +243,7 @@ pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
         match output.form {
             OutputForm::Human => Box::new(Human::new(std::io::stdout(), human)),
             OutputForm::Jsonl => Box::new(JsonLines::new(std::io::stdout())),
-            OutputForm::Ansible => super::names::reporter(&config, args.verbose, output, None),
+            OutputForm::Ansible => super::names::reporter(&config, (args.verbose, human.diff), output, None),
         }
     };
     start(request, output, &shown, &|found| output.show(found))

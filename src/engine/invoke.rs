@@ -144,8 +144,12 @@ impl HostRun {
         lines.flush();
         let mut attempt = match ended {
             Ok(mut outcome) => {
+                if unlike {
+                    // What Ansible's module does not tell is not in its result either.
+                    outcome.result.shift_remove(&StrKey("diff"));
+                    outcome.diffs.iter_mut().for_each(|diff| diff.ours = true);
+                }
                 for diff in outcome.diffs.iter_mut().filter(|diff| !diff.mapping) {
-                    diff.ours = unlike;
                     if let Some(source) = &copied {
                         // Ansible names what the content comes from.
                         diff.after_header.clone_from(source);
@@ -155,7 +159,6 @@ impl HostRun {
                     for diff in Arc::make_mut(diffs) {
                         if let Value::Map(diff) = diff
                             && diff.contains_key(&StrKey("after_header"))
-                            && diff.contains_key(&StrKey("before_header"))
                         {
                             insert(Arc::make_mut(diff), "after_header", source.as_str());
                         }

@@ -185,7 +185,7 @@ impl Attempt {
 /// What `no_log` shows in the place of a result.
 fn censored(result: &Map) -> Map {
     let mut shown = crate::map! {
-        "censored" => "the output has been hidden due to the fact that 'no_log: true' was specified for this result",
+        "censored" => crate::event::CENSORED,
     };
     for key in ["changed", "failed", "skipped", "unreachable", "attempts", "retries"] {
         if let Some(value) = result.get(&StrKey(key)) {

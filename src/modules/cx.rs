@@ -148,16 +148,20 @@ impl Cx {
             .map(|diff| {
                 let parsed =
                     |text: &str| serde_json::from_str(text).map_or_else(|_| Value::from(text), crate::value::from_json);
-                Value::from(match &diff.prepared {
-                    Some(text) => crate::map! { "prepared" => text.as_str() },
-                    None if diff.mapping => {
-                        crate::map! { "before" => parsed(&diff.before), "after" => parsed(&diff.after) }
+                if let Some(text) = &diff.prepared {
+                    return Value::from(crate::map! { "prepared" => text.as_str() });
+                }
+                let mut shown = Map::new();
+                // What was not there has no name.
+                for (key, header) in [("before_header", &diff.before_header), ("after_header", &diff.after_header)] {
+                    if !header.is_empty() {
+                        insert(&mut shown, key, header.as_str());
                     }
-                    None => crate::map! {
-                        "before_header" => diff.before_header.as_str(), "after_header" => diff.after_header.as_str(),
-                        "before" => diff.before.as_str(), "after" => diff.after.as_str(),
-                    },
-                })
+                }
+                for (key, text) in [("before", &diff.before), ("after", &diff.after)] {
+                    insert(&mut shown, key, if diff.mapping { parsed(text) } else { Value::from(text.as_str()) });
+                }
+                Value::from(shown)
             })
             .collect();
         if result.contains_key(&crate::value::StrKey("diff")) {

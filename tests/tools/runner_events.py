@@ -12,9 +12,9 @@ import sys
 # What differs from run to run, or (the arguments with all defaults, `md5sum`) between the programs.
 VOLATILE = {"uuid", "playbook_uuid", "play_uuid", "task_uuid", "parent_uuid", "pid", "created", "counter", "start_line",
             "end_line", "runner_ident", "start", "end", "duration", "delta", "ansible_job_id", "jid", "results_file",
-            "invocation", "src", "stdout"}
+            "invocation"}
 # Keys that one of the programs alone has.
-OPTIONAL = {"md5sum", "diff", "src", "results_file", "ansible_port", "ansible_user", "ansible_connection"}
+OPTIONAL = {"md5sum", "results_file", "ansible_port", "ansible_user", "ansible_connection"}
 # A label is a text for hostctl.
 AS_TEXT = {"_ansible_item_label"}
 
@@ -24,10 +24,24 @@ def events(folder):
     return [json.loads(file.read_text()) for file in files]
 
 
+def kept(key, inner):
+    """Not the temporary file that Ansible copies from, which hostctl has not."""
+    return key not in OPTIONAL and not (key == "src" and "/.ansible/tmp/" in str(inner))
+
+
+def diff(value):
+    """A difference without parts that only name a file: hostctl leaves out what has nothing to tell."""
+    if isinstance(value, list):
+        return [part for part in value if not isinstance(part, dict)
+                or any(inner for key, inner in part.items() if key not in ("before_header", "after_header"))]
+    return value
+
+
 def steady(value):
     if isinstance(value, dict):
-        return {key: "*" if key in VOLATILE else str(inner) if key in AS_TEXT else steady(inner)
-                for key, inner in value.items() if key not in OPTIONAL}
+        return {key: "*" if key in VOLATILE else str(inner) if key in AS_TEXT
+                else steady(diff(inner) if key == "diff" else inner)
+                for key, inner in value.items() if kept(key, inner)}
     return [steady(inner) for inner in value] if isinstance(value, list) else value
 
 

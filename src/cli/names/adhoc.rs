@@ -113,11 +113,12 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
     project.tell_empty = (false, false);
     project.given = Some((path.clone(), format!("<adhoc '{module}' task>"), playbook(&args, &module, &text)));
     let connecting = options::connecting(&args.connection, &args.r#become, &config, true)?;
+    let diff = args.run.diff(&config);
     let request = ops::RunRequest {
         project,
         playbooks: vec![path],
         check: args.run.check,
-        diff: args.run.diff(&config),
+        diff,
         tags: Vec::new(),
         skip_tags: Vec::new(),
         start_at_task: None,
@@ -148,7 +149,7 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
         "minimal"
     };
     let output = &*output;
-    let shown = || display::callback(&config, verbosity, output, Some(Program::Adhoc), name);
+    let shown = || display::callback(&config, (verbosity, diff), output, Some(Program::Adhoc), name);
     start(request, output, &shown, &|found| display::tell(output, found))
 }
 

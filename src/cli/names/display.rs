@@ -62,17 +62,17 @@ pub(super) fn tell(output: &Output, diagnostics: &[Diagnostic]) {
 /// The stdout callback that the settings name.
 pub(in crate::cli) fn reporter(
     config: &Config,
-    verbosity: u8,
+    (verbosity, diff): (u8, bool),
     output: &Output,
     program: Option<Program>,
 ) -> Box<dyn Reporter> {
-    callback(config, verbosity, output, program, &config.text("DEFAULT_STDOUT_CALLBACK"))
+    callback(config, (verbosity, diff), output, program, &config.text("DEFAULT_STDOUT_CALLBACK"))
 }
 
 /// The stdout callback of a name.
 pub(super) fn callback(
     config: &Config,
-    verbosity: u8,
+    (verbosity, diff): (u8, bool),
     output: &Output,
     program: Option<Program>,
     name: &str,
@@ -125,6 +125,7 @@ pub(super) fn callback(
         verbosity,
         color: options.color,
         diff_context: options.diff_context,
+        diff,
         preamble: options.preamble,
         ..RunnerOptions::read(env, dir.into())
     };

@@ -107,11 +107,12 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
         output.data(&text);
         return Ok(ExitCode::Ok);
     }
+    let diff = args.run.diff(&config);
     let request = ops::RunRequest {
         project,
         playbooks: args.playbooks,
         check: args.run.check,
-        diff: args.run.diff(&config),
+        diff,
         tags,
         skip_tags,
         start_at_task: args.start_at_task,
@@ -134,7 +135,7 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
         command: String::new(),
     };
     let output = &*output;
-    let shown = || display::reporter(&config, verbosity, output, Some(Program::Playbook));
+    let shown = || display::reporter(&config, (verbosity, diff), output, Some(Program::Playbook));
     start(request, output, &shown, &|found| display::tell(output, found))
 }
 

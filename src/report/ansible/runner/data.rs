@@ -7,14 +7,11 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use jiff::Timestamp;
 
-use crate::event::{Diff, Done, Stats, Status};
+use crate::event::{CENSORED, Done, Stats, Status};
 use crate::map;
 use crate::value::{JsonStyle, Map, StrKey, Value, insert, python_str, to_json_text};
 
 use super::super::result::short;
-
-/// In the place of what `no_log` hides.
-const CENSORED: &str = "the output has been hidden due to the fact that 'no_log: true' was specified for this result";
 
 /// So many characters of an escape sequence's text stand in one piece.
 const PIECE: usize = 78;
@@ -42,6 +39,8 @@ pub struct RunnerOptions {
     pub color: bool,
     /// Lines around a difference.
     pub diff_context: usize,
+    /// Differences are told (`--diff`); a task may say otherwise.
+    pub diff: bool,
 }
 
 impl RunnerOptions {
@@ -65,6 +64,7 @@ impl RunnerOptions {
             preamble: Vec::new(),
             color: false,
             diff_context: 3,
+            diff: false,
         }
     }
 
@@ -135,28 +135,6 @@ pub(super) fn sequence(uuid: Option<&str>) -> String {
     out
 }
 
-/// Before and after, as results have them.
-fn differences(diffs: &[Diff]) -> Value {
-    let one = |diff: &Diff| match &diff.prepared {
-        Some(prepared) => map! { "prepared" => prepared.as_str() },
-        None => {
-            let mut shown = map! { "before" => diff.before.as_str(), "after" => diff.after.as_str() };
-            for (key, header) in [("before_header", &diff.before_header), ("after_header", &diff.after_header)] {
-                if !header.is_empty() {
-                    insert(&mut shown, key, header.as_str());
-                }
-            }
-            shown
-        }
-    };
-    Value::from(diffs.iter().map(|diff| Value::from(one(diff))).collect::<Vec<_>>())
-}
-
-/// The differences of a task, if it has some.
-pub(super) fn diff_of(done: &Done) -> Option<Value> {
-    (!done.diffs.is_empty()).then(|| differences(&done.diffs))
-}
-
 /// What a result belongs to.
 #[derive(Clone, Copy)]
 pub(super) enum Of<'a> {
@@ -201,9 +179,6 @@ pub(super) fn result(done: &Done, module: &str, of: Of<'_>) -> Map {
         && !res.contains_key(&StrKey("invocation"))
     {
         insert(&mut res, "invocation", map! { "module_args" => arguments.clone() });
-    }
-    if let Some(diff) = diff_of(done) {
-        insert(&mut res, "diff", diff);
     }
     if let Of::Try(of) = of {
         insert(&mut res, "retries", i64::from(of));

@@ -8,13 +8,29 @@ use super::super::super::screen::safe;
 use super::super::diff;
 use super::super::recap::take_stats;
 use super::super::result::truthy;
-use super::data::{Of, diff_of, included_item, result, seconds, time};
+use super::data::{Of, included_item, result, seconds, time};
 use super::reporter::Runner;
 use super::text::Text;
 use crate::diag::SourceMap;
 use crate::event::{Done, Event, EventKind, JobState, Status, TaskId};
 use crate::map;
 use crate::value::{Map, StrKey, Value, insert};
+
+/// A failure of an include, told behind the others of its task.
+pub(super) struct Missed {
+    host: String,
+    task: TaskId,
+    /// What is told outside of the failure.
+    error: Text,
+    data: Map,
+    text: Text,
+}
+
+/// The end of an include that names what is not there.
+fn misses(done: &Done) -> bool {
+    let has = |key: &str| done.result.contains_key(&StrKey(key));
+    done.status == Status::Failed && has("reason") && !has("msg")
+}
 
 impl<O: Write + Send, E: Write + Send> Runner<O, E> {
     pub(super) fn host_event(&mut self, event: &Event, at: Timestamp, sources: &SourceMap) {
@@ -35,7 +51,7 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
         match &event.kind {
             EventKind::ItemDone { task, label, done } => {
                 let module = self.module(*task);
-                let event = self.differences(host, *task, event, done);
+                let event = self.differences(host, *task, event, (done, true));
                 let text = self.shown(&event, sources);
                 let res = result(done, &module, Of::Item(label));
                 self.items.entry((host.to_owned(), *task)).or_default().push(res.clone());
@@ -69,8 +85,16 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
             }
             EventKind::HostDone { task, done, items } => {
                 take_stats(&mut self.custom, host, &done.result);
-                let event = if items.is_none() { self.differences(host, *task, event, done) } else { event.clone() };
+                let event =
+                    if items.is_none() { self.differences(host, *task, event, (done, false)) } else { event.clone() };
                 let text = self.shown(&event, sources);
+                if self.tasks.get(task).is_some_and(|view| view.include) && misses(done) {
+                    self.missed(host, *task, (done, items.is_some()), at, text);
+                    if self.free {
+                        self.show_missed();
+                    }
+                    return;
+                }
                 self.host_done(host, *task, done, items.is_some(), at, &text);
             }
             EventKind::Notified { handler, runs } => {
@@ -115,9 +139,15 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
     }
 
     /// Tells the differences of a task as an event of their own; what is left of its event.
-    fn differences(&mut self, host: &str, task: TaskId, event: &Event, done: &Done) -> Event {
+    fn differences(&mut self, host: &str, task: TaskId, event: &Event, (done, item): (&Done, bool)) -> Event {
         let mut event = event.clone();
-        let Some(found) = diff_of(done) else { return event };
+        let found = done.result.get(&StrKey("diff"));
+        let wanted = self.options.diff || !done.diffs.is_empty();
+        let well = matches!(done.status, Status::Ok | Status::Changed);
+        // Of items it is told also where there is none.
+        if !wanted || !well || (found.is_none() && !(item && self.options.diff)) {
+            return event;
+        }
         let changed = truthy(&done.result, "changed");
         let shown = if changed {
             diff::text(&done.diffs, self.options.diff_context, self.options.color)
@@ -128,7 +158,7 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
         if !shown.is_empty() {
             text.push((false, safe(&format!("{shown}\n")).into_owned().into_bytes()));
         }
-        self.emit("runner_on_file_diff", Some(task), map! { "host" => host, "diff" => found }, &text);
+        self.emit("runner_on_file_diff", Some(task), map! { "host" => host, "diff" => found.cloned() }, &text);
         if let EventKind::ItemDone { done, .. } | EventKind::HostDone { done, .. } = &mut event.kind {
             done.diffs.clear();
         }
@@ -150,10 +180,44 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
                 continue;
             }
             let res = included_item(item);
+            if self.options.diff {
+                let data = map! { "host" => host, "diff" => Value::Null };
+                self.emit("runner_on_file_diff", Some(task), data, &Text::new());
+            }
             self.emit("runner_item_on_ok", Some(task), map! { "host" => host, "res" => res.clone() }, &Text::new());
             all.push(res);
         }
         all
+    }
+
+    /// What a host's include names is not there: the include itself went well, the failure is told when all hosts are
+    /// through. What an include names for each item is missed file by file.
+    fn missed(&mut self, host: &str, task: TaskId, (done, looped): (&Done, bool), at: Timestamp, text: Text) {
+        let (error, text): (Text, Text) = text.into_iter().partition(|(err, _)| *err);
+        if !self.missed.iter().any(|missed| missed.task == task && missed.host == host) {
+            let mut well = done.clone();
+            well.status = Status::Ok;
+            well.result.shift_remove(&StrKey("reason"));
+            if well.result.contains_key(&StrKey("include")) {
+                insert(&mut well.result, "include_args", Map::new());
+            }
+            self.host_done(host, task, &well, looped, at, &Text::new());
+        }
+        let module = self.module(task);
+        let res = result(done, &module, Of::Task);
+        let mut data = map! { "host" => host, "remote_addr" => host, "res" => res };
+        data.extend(self.times(host, at));
+        insert(&mut data, "ignore_errors", false);
+        insert(&mut data, "event_loop", self.tasks.get(&task).and_then(|view| view.with.clone()));
+        self.missed.push(Missed { host: host.to_owned(), task, error, data, text });
+    }
+
+    /// Tells what includes missed.
+    pub(super) fn show_missed(&mut self) {
+        for Missed { task, error, data, text, .. } in std::mem::take(&mut self.missed) {
+            self.display("error", None, None, &error, true);
+            self.emit("runner_on_failed", Some(task), data, &text);
+        }
     }
 
     fn host_done(&mut self, host: &str, task: TaskId, done: &Done, looped: bool, at: Timestamp, text: &Text) {

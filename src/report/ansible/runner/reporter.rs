@@ -12,6 +12,7 @@ use super::super::recap::Custom;
 use super::super::result::{short, task_path};
 use super::super::turn::{Includes, Turns};
 use super::data::{RunnerOptions, counts, json, sequence};
+use super::host::Missed;
 use super::text::{Captured, Text, save, split_first_line, split_half, split_last_line, unsaved, uuid};
 use crate::diag::SourceMap;
 use crate::event::{Event, EventKind, JobState, Reporter, TaskId, Trouble};
@@ -60,7 +61,7 @@ pub struct Runner<O: Write + Send, E: Write + Send> {
     pub(super) starts: HashMap<String, (TaskId, Timestamp)>,
     /// Handlers that are about to run, by host.
     notified: Vec<Told>,
-    free: bool,
+    pub(super) free: bool,
     order: HashMap<String, usize>,
     turns: Turns<Told>,
     included: Includes,
@@ -68,6 +69,8 @@ pub struct Runner<O: Write + Send, E: Write + Send> {
     pub(super) items: HashMap<(String, TaskId), Vec<Map>>,
     /// Jobs that ended, by host.
     pub(super) jobs: HashMap<String, (JobState, String, Text)>,
+    /// What includes named and was not there.
+    pub(super) missed: Vec<Missed>,
     nobody_left: Option<Event>,
     gave_up: bool,
     pub(super) custom: Custom,
@@ -106,6 +109,7 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
             included: Includes::default(),
             items: HashMap::new(),
             jobs: HashMap::new(),
+            missed: Vec::new(),
             nobody_left: None,
             gave_up: false,
             custom: Custom::new(),
@@ -337,6 +341,7 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
     }
 
     fn show_included(&mut self, like: &Event, sources: &SourceMap) {
+        self.show_missed();
         for file in self.included.take(&self.order) {
             for host in &file.hosts {
                 let kind = EventKind::Included { task: file.task, name: file.name.clone(), label: file.label.clone() };
@@ -470,7 +475,7 @@ mod tests {
     use super::super::super::{AnsibleDefault, AnsibleOptions};
     use super::*;
     use crate::diag::Diagnostic;
-    use crate::event::{Done, Status};
+    use crate::event::{Diff, Done, Status};
 
     #[derive(Clone, Default)]
     struct Out(Arc<Mutex<Vec<u8>>>);
@@ -556,12 +561,16 @@ mod tests {
         }
 
         fn done(&mut self, host: &str, result: Map) {
+            self.ended(host, (Status::Ok, result, Vec::new()));
+        }
+
+        fn ended(&mut self, host: &str, (status, result, diffs): (Status, Map, Vec<Diff>)) {
             let done = Done {
-                status: Status::Ok,
+                status,
                 result,
                 changes: Vec::new(),
                 reason: None,
-                diffs: Vec::new(),
+                diffs,
                 diagnostic: None,
                 ignored: false,
                 rescued: false,
@@ -572,6 +581,14 @@ mod tests {
                 no_log: false,
             };
             self.tell(Some(host), EventKind::HostDone { task: TaskId(1), done, items: None });
+        }
+
+        /// The data of all events of a name.
+        fn data(&self, name: &str) -> Vec<serde_json::Value> {
+            let files = std::fs::read_dir(self.dir.path().join("job_events")).unwrap().flatten();
+            let events = files
+                .map(|file| serde_json::from_slice::<serde_json::Value>(&std::fs::read(file.path()).unwrap()).unwrap());
+            events.filter(|event| event["event"] == name).map(|event| event["event_data"].clone()).collect()
         }
 
         /// What a reader finds: for each event its name, its host and its text.
@@ -644,10 +661,16 @@ mod tests {
         let folder = run.dir.path().join("job_events");
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&folder), 0o700);
+        let mut names = Vec::new();
         for file in std::fs::read_dir(&folder).unwrap().flatten() {
             assert_eq!(mode(&file.path()), 0o600);
             assert!(file.file_name().to_string_lossy().ends_with("-partial.json"), "{file:?}");
+            let event: serde_json::Value = serde_json::from_slice(&std::fs::read(file.path()).unwrap()).unwrap();
+            assert_eq!(file.file_name().to_string_lossy(), format!("{}-partial.json", event["uuid"].as_str().unwrap()));
+            names.push(event["event"].as_str().unwrap().to_owned());
         }
+        names.sort();
+        assert_eq!(names, ["playbook_on_play_start", "playbook_on_start"]);
     }
 
     #[test]
@@ -665,6 +688,53 @@ mod tests {
         let at = read.iter().position(|(name, ..)| name == "playbook_on_include").unwrap();
         assert_eq!(read[at].2, "included: /x/more.yml for a, b");
         assert_eq!(run.names()[3..at], ["runner_on_start a", "runner_on_ok a", "runner_on_start b", "runner_on_ok b"]);
+    }
+
+    #[test]
+    fn an_include_of_nothing_goes_well_and_then_fails_for_all() {
+        let mut run = Run::new(0);
+        run.play(false);
+        run.task("include_tasks");
+        for host in ["a", "b"] {
+            let result = map! { "include" => "x.yml", "reason" => "not there" };
+            run.ended(host, (Status::Failed, result, Vec::new()));
+        }
+        run.tell(None, EventKind::Recap { stats: std::collections::BTreeMap::new() });
+        let names = run.names();
+        assert_eq!(names[3..7], ["runner_on_start a", "runner_on_ok a", "runner_on_start b", "runner_on_ok b"]);
+        let failed: Vec<_> = names.iter().filter(|name| name.starts_with("runner_on_failed")).collect();
+        assert_eq!(failed, ["runner_on_failed a", "runner_on_failed b"]);
+        let read = run.read();
+        assert_eq!(read[7].0, "error");
+        let text = read.iter().find(|(name, ..)| name == "runner_on_failed").map(|(.., text)| text.clone());
+        assert!(text.is_some_and(|text| text.starts_with("fatal: [a]: FAILED!")), "{read:?}");
+        for data in run.data("runner_on_failed") {
+            assert_eq!((&data["ignore_errors"], &data["res"]["reason"]), (&false.into(), &"not there".into()));
+        }
+        assert!(run.data("runner_on_ok").iter().all(|data| data["res"].get("reason").is_none()));
+    }
+
+    #[test]
+    fn differences_are_those_of_the_result() {
+        let mut run = Run::new(0);
+        run.play(false);
+        run.task("file");
+        let state = || map! { "before" => map! { "mode" => "0600" }, "after" => map! { "mode" => "0644" } };
+        let result = map! { "changed" => true, "diff" => state() };
+        let shown = Diff { before: "{}".into(), after: "{}".into(), mapping: true, ..Diff::default() };
+        run.ended("a", (Status::Changed, result, vec![shown]));
+        // Ansible's module makes none.
+        let ours = Diff { before: "canary\n".into(), ours: true, ..Diff::default() };
+        run.ended("b", (Status::Changed, map! { "changed" => true }, vec![ours]));
+        run.tell(None, EventKind::Recap { stats: std::collections::BTreeMap::new() });
+        let told = run.data("runner_on_file_diff");
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0]["diff"]["after"]["mode"], "0644");
+        for data in run.data("runner_on_ok") {
+            let diff = &data["res"]["diff"];
+            assert_eq!(diff.is_null(), data["host"] == "b", "{data}");
+            assert!(!data.to_string().contains("canary"));
+        }
     }
 
     #[test]

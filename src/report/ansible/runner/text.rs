@@ -1,7 +1,7 @@
 //! Text between the callback inside and the events: what it wrote, cut where an event ends; the files of events.
 
-use std::io::Write;
-use std::path::Path;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::diag::Diagnostic;
@@ -80,13 +80,34 @@ pub(super) fn uuid() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
+/// The folder of events, made where it is missing. What somebody else has put there is refused: it could be read, or
+/// lead elsewhere.
+fn folder(dir: &Path) -> std::io::Result<PathBuf> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    let folder = dir.join("job_events");
+    match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
+        // Another process was quicker, or an earlier event.
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let found = std::fs::symlink_metadata(&folder)?;
+    if found.is_symlink() {
+        return Err(std::io::Error::new(ErrorKind::NotADirectory, "it is a symbolic link, not a folder"));
+    }
+    if !found.is_dir() {
+        return Err(std::io::Error::new(ErrorKind::NotADirectory, "it is not a folder"));
+    }
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        let words = format!("it belongs to another user (uid {})", found.uid());
+        return Err(std::io::Error::new(ErrorKind::PermissionDenied, words));
+    }
+    Ok(folder)
+}
+
 /// Writes an event's file: nobody else may read it, and nobody sees half of it.
 pub(super) fn save(dir: &Path, uuid: &str, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    let folder = dir.join("job_events");
-    if !folder.is_dir() {
-        std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
-    }
+    use std::os::unix::fs::OpenOptionsExt;
+    let folder = folder(dir)?;
     let path = folder.join(format!("{uuid}-partial.json"));
     let beside = folder.join(format!("{uuid}-partial.json.tmp"));
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
@@ -99,8 +120,45 @@ pub(super) fn save(dir: &Path, uuid: &str, text: &str) -> std::io::Result<()> {
 
 pub(super) fn unsaved(dir: &Path, error: &std::io::Error) -> Trouble {
     let message = format!("the events of this run are incomplete: `{}`: {error}", dir.join("job_events").display());
-    let diagnostic = Diagnostic::local("R0102", message)
-        .warning()
-        .with_hint("free some space, or set AWX_ISOLATED_DATA_DIR to another folder");
+    let hint = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "free some space, or set AWX_ISOLATED_DATA_DIR to another folder"
+        }
+        _ => "set AWX_ISOLATED_DATA_DIR to a folder that is yours",
+    };
+    let diagnostic = Diagnostic::local("R0102", message).warning().with_hint(hint);
     Trouble { diagnostic, tell: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_there_is_taken_and_a_link_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        save(dir.path(), "a", "{}").unwrap();
+        // Two that begin together: the second finds the folder.
+        save(dir.path(), "b", "{}").unwrap();
+        assert_eq!(std::fs::read_dir(dir.path().join("job_events")).unwrap().count(), 2);
+        let other = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(dir.path().join("job_events"), other.path().join("job_events")).unwrap();
+        let error = save(other.path(), "c", "{}").unwrap_err();
+        assert!(error.to_string().contains("symbolic link"), "{error}");
+        assert_eq!(std::fs::read_dir(dir.path().join("job_events")).unwrap().count(), 2);
+        let error = save(&dir.path().join("nowhere"), "d", "{}").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn space_is_named_where_it_is_missing() {
+        let hint = |kind: ErrorKind| {
+            let trouble = unsaved(Path::new("/x"), &std::io::Error::from(kind));
+            assert!(trouble.tell);
+            trouble.diagnostic.hints.join(" ")
+        };
+        assert!(hint(ErrorKind::StorageFull).contains("space"));
+        assert!(hint(ErrorKind::QuotaExceeded).contains("space"));
+        assert!(!hint(ErrorKind::PermissionDenied).contains("space"));
+    }
 }
