@@ -28,7 +28,7 @@ pub(super) struct Attempt {
     pub arguments: Option<Map>,
     /// Secret arguments of the call, which its result may repeat.
     pub secrets: Vec<Secret>,
-    /// It came out of a vault and is not shown, with or without `no_log`.
+    /// It came out of a vault, or `no_log` of an include's item says so, and is not shown.
     pub hidden: bool,
 }
 

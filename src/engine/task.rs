@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::conditions::keyword;
 use super::debugger::Next;
+use super::heard::{hearing, hearing_now};
 use super::interp::{Flow, Here, HostRun};
 use super::judge::{fail, with_register};
 use super::loops::{Loop, loop_attempt};
@@ -241,7 +242,12 @@ impl HostRun {
 
     /// Runs the task's loop, or its one call.
     async fn execute(&self, task: &Arc<Task>, module: &ModuleUse, scope: Scope, here: &Here) -> Ended {
-        match self.task_loop(task, &scope) {
+        let (looped, warnings) = hearing_now(|| self.task_loop(task, &scope));
+        if !warnings.is_empty() {
+            // With Ansible they are no part of a result.
+            self.tell_all(&warnings, self.is_hidden(task, &scope));
+        }
+        match looped {
             Ok(Some(looped)) => self.run_loop(task, module, &looped, scope, here).await,
             Ok(None) => {
                 let mut notify = Vec::new();
@@ -275,7 +281,7 @@ impl HostRun {
         scope: Scope,
         notify: &mut Vec<String>,
     ) -> (Scope, bool, Attempt) {
-        let scope = self.delegated(task, scope);
+        let (scope, delegating) = hearing_now(|| self.delegated(task, scope));
         let work = async {
             match self.no_log(task, &scope) {
                 Ok(no_log) => (no_log, self.item(task, module, &scope, no_log, notify).await),
@@ -285,22 +291,9 @@ impl HostRun {
                 }
             }
         };
-        let ((no_log, mut attempt), warnings) = super::heard::hearing(Box::pin(work)).await;
-        attempt.heard(warnings);
+        let ((no_log, mut attempt), warnings) = hearing(Box::pin(work)).await;
+        attempt.heard(delegating.into_iter().chain(warnings).collect());
         (scope, no_log, attempt)
-    }
-
-    /// Shows what was warned of on the controller while a task ran.
-    pub(super) fn tell_heard(&self, attempt: &Attempt, no_log: bool) {
-        for warning in attempt.heard.iter().filter(|_| !no_log && !attempt.hidden) {
-            let before = warning.code == "P0309" && warning.kind == crate::diag::Kind::Source;
-            if before {
-                continue;
-            }
-            if !warning.is_deprecation() || self.play.engine.templates.tells_deprecations() {
-                self.play.engine.warn_once(None, warning.clone());
-            }
-        }
     }
 
     async fn run_loop(
@@ -344,14 +337,17 @@ impl HostRun {
                 drop(scope);
                 base = Scope::new();
                 base.clone_from(&self.scope(task, here));
-                scope = self.delegated(task, base.with(looped.layer(index)));
+                // What is warned of was heard before.
+                (scope, _) = hearing_now(|| self.delegated(task, base.with(looped.layer(index))));
             }
             let label = if no_log {
                 "(censored due to no_log)".to_owned()
             } else {
                 self.label(task, looped, index, &mut attempt, &scope)
             };
-            let stop = match self.breaks(task, looped, &attempt, &scope) {
+            let (stop, warnings) = hearing_now(|| self.breaks(task, looped, &attempt, &scope));
+            self.tell_all(&warnings, no_log);
+            let stop = match stop {
                 Ok(stop) => stop,
                 Err(diagnostic) => {
                     self.tell_item(task, label, &attempt, &scope, no_log);
@@ -412,7 +408,9 @@ impl HostRun {
     fn tell_item(&self, task: &Arc<Task>, label: String, attempt: &Attempt, scope: &Scope, no_log: bool) -> bool {
         let takes = |name: &str| self.keyword_flag(task, name, scope).ok().flatten() == Some(true);
         let gone = attempt.status == Status::Unreachable;
-        let ignored = (attempt.failed() && takes("ignore_errors")) || (gone && takes("ignore_unreachable"));
+        let (ignored, warnings) =
+            hearing_now(|| (attempt.failed() && takes("ignore_errors")) || (gone && takes("ignore_unreachable")));
+        self.tell_all(&warnings, no_log);
         let mut done = attempt.done(task, ignored, no_log);
         done.delegate = self.delegate_label(task, scope);
         self.tell_heard(attempt, no_log);
@@ -572,17 +570,6 @@ impl HostRun {
         match self.play.engine.templates.render(node, scope) {
             Ok(value) => names_in(&value, notify),
             Err(diagnostic) => self.play.engine.warn_once(Some(&self.host), diagnostic),
-        }
-    }
-
-    /// Warnings of a result.
-    pub(super) fn warn_all(&self, task: &Task, attempt: &Attempt) {
-        for text in &attempt.warnings {
-            self.play.engine.warn_once(
-                Some(&self.host),
-                Diagnostic::task("H0002", text.clone())
-                    .with_label(task.label_span, format!("this task, on {}", self.host)),
-            );
         }
     }
 }
