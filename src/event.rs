@@ -300,7 +300,7 @@ pub enum EventKind {
         attempt: u32,
         /// Tries in all.
         of: u32,
-        /// The try that ended, for a reporter that wants it.
+        /// The end of the try before. Not in the journal.
         #[serde(skip)]
         done: Option<Box<Done>>,
     },

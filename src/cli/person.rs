@@ -1,6 +1,7 @@
 //! The person at this process's terminal: lines are edited by the terminal itself, choices are read key by key.
 //!
-//! Texts go to standard error, which stands beside whatever form of output standard output has.
+//! Texts go to standard error, which stands beside whatever form of output standard output has; by Ansible's names
+//! to standard output, but what asks for a secret.
 
 use std::io::{BufRead as _, IsTerminal as _};
 use std::time::{Duration, Instant};
@@ -16,8 +17,14 @@ use crate::engine::{Answer, Person, Question, Until};
 /// How often the end of the run is looked for.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// Standard input and standard error.
-pub(super) struct Terminal;
+/// Standard input, and where texts go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Terminal {
+    /// To standard error.
+    Beside,
+    /// To standard output, as Ansible's.
+    Within,
+}
 
 /// The key that interrupts.
 const INTERRUPT: u8 = 3;
@@ -90,7 +97,7 @@ impl Person for Terminal {
             return None;
         }
         let _asking = Asking::new(question)?;
-        self.show(question.prompt);
+        self.told_by(question).show(question.prompt);
         let deadline = question.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
         let mut typed = Typed::default();
         let input = std::io::stdin().lock();
@@ -134,7 +141,18 @@ impl Person for Terminal {
     }
 
     fn show(&self, text: &str) {
-        echo(&crate::report::safe(text));
+        let text = crate::report::safe(text);
+        match self {
+            Self::Beside => echo(&mut std::io::stderr().lock(), &text),
+            Self::Within => echo(&mut std::io::stdout().lock(), &text),
+        }
+    }
+}
+
+impl Terminal {
+    /// Who shows the text of a question: one for a secret is never part of the output.
+    fn told_by(self, question: &Question<'_>) -> Self {
+        if question.hidden && question.until == Until::Line { Self::Beside } else { self }
     }
 }
 
@@ -156,11 +174,9 @@ fn line_of(input: &mut impl std::io::BufRead) -> Option<String> {
 }
 
 /// Writes as it is.
-fn echo(text: &str) {
-    use std::io::Write as _;
-    let mut error = std::io::stderr().lock();
-    let _ = error.write_all(text.as_bytes());
-    let _ = error.flush();
+fn echo(to: &mut impl std::io::Write, text: &str) {
+    let _ = to.write_all(text.as_bytes());
+    let _ = to.flush();
 }
 
 /// Waits until there is something to read.

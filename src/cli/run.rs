@@ -147,7 +147,7 @@ impl RunArgs {
             debugger: config.flag("ENABLE_TASK_DEBUGGER"),
             debugger_ignores: config.flag("TASK_DEBUGGER_IGNORE_ERRORS"),
             keywords: super::arguments::keyword_defaults(config),
-            person: Arc::new(super::person::Terminal),
+            person: Arc::new(Terminal::Beside),
             defaults,
             login_password: login,
             become_password: r#become,
@@ -199,16 +199,16 @@ pub(super) fn split(tags: &[String]) -> Vec<String> {
 /// Asks on the terminal, without echo; without any terminal, standard input has the answers, one a line.
 pub(super) fn ask(prompt: &str) -> Result<Secret> {
     let question = Question { prompt, hidden: true, seconds: None, until: Until::Line };
-    if Terminal.is_there() {
+    if Terminal::Beside.is_there() {
         // An interrupt leaves the terminal as it was.
-        return match Terminal.ask(&question, &CancellationToken::new()) {
+        return match Terminal::Beside.ask(&question, &CancellationToken::new()) {
             Some(Answer::Text(text)) => Ok(Secret::new(text)),
             _ => Err(Diagnostic::new("C0103", Kind::Interrupted, "user interrupted execution")),
         };
     }
     let term = console::Term::stderr();
     let terminal = std::fs::File::open("/dev/tty").is_ok();
-    if !terminal && let Some(line) = Terminal.line(prompt) {
+    if !terminal && let Some(line) = Terminal::Beside.line(prompt) {
         return Ok(Secret::new(line));
     }
     if !terminal || !term.is_term() {

@@ -89,7 +89,15 @@ impl HostRun {
                         .with_label(span, "not from a playbook")
                         .with_hint("debug: {var: NAME}"));
                 };
-                let (value, told) = templates.expression_for_people(text, source.place(), scope)?;
+                let shown = templates.expression_for_people(text, source.place(), scope);
+                let (value, told) = shown.map_err(|mut diagnostic| {
+                    if !diagnostic.registered().contains("undecryptable variable") {
+                        return diagnostic;
+                    }
+                    let words = diagnostic.registered().replacen("rendering template", "rendering expression", 1);
+                    diagnostic.registered = Some(words);
+                    diagnostic.within("Error while resolving `var` expression: ")
+                })?;
                 told.into_iter().for_each(|warning| drop(super::heard::hear(warning)));
                 let value = if crate::template::is_omit(&value) {
                     warnings.push(OMITTED.to_owned());
@@ -135,6 +143,7 @@ impl HostRun {
     }
 
     fn assert(&self, places: &Places, json: &Json, scope: &Scope) -> Result<Attempt, Failure> {
+        assert_messages(json, places)?;
         let templates = &self.play.engine.templates;
         let Some((_, that)) = places.get("that") else {
             return Err(Diagnostic::task("H0013", "`assert` has no `that`").into());
@@ -294,6 +303,28 @@ fn fail(args: &Map) -> Failure {
     // It need not be a text.
     let message = args.get(&StrKey("msg")).cloned().unwrap_or_else(|| Value::from("Failed as requested from task"));
     Failure::with_result(Diagnostic::task("H0014", python_str(&message)), map! { "msg" => message })
+}
+
+/// The messages of `assert` are a text or a list of texts.
+fn assert_messages(json: &Json, places: &Places) -> Result<()> {
+    for name in ["fail_msg", "success_msg"] {
+        let Some(value) = json.get(name) else { continue };
+        let fits = match value {
+            Json::Null | Json::String(_) => true,
+            Json::Array(items) => items.iter().all(Json::is_string),
+            _ => false,
+        };
+        if !fits {
+            let kind = python_type(&crate::value::from_json(value.clone()));
+            return Err(Diagnostic::task("M0004", format!("`{name}` is a text or a list of texts, found {kind}"))
+                .with_registered(format!(
+                    "argument '{name}' is of type {kind} and we were unable to convert to str_or_list_of_str: a string or list of strings is required"
+                ))
+                .with_label_opt(places.get(name).map(|(span, _)| *span), "not a text")
+                .with_hint(format!("{name}: what to say")));
+        }
+    }
+    Ok(())
 }
 
 fn set_fact(args: &Map, places: &Places) -> Attempt {

@@ -42,6 +42,7 @@ mod step;
 mod sweep;
 mod target;
 mod task;
+mod vars_files;
 
 pub use lookup::{ControllerFiles, Settings, Unseal};
 pub use person::{Answer, Nobody, Person, Question, Until};

@@ -10,7 +10,7 @@ use crate::event::EventKind;
 use crate::map;
 use crate::modules::Outcome;
 use crate::playbook::Task;
-use crate::value::python_float;
+use crate::value::{StrKey, python_float};
 
 /// What ends a timed pause early.
 const TIMED: &str = "(ctrl+C then 'C' = continue early, ctrl+C then 'A' = abort)\n";
@@ -44,7 +44,12 @@ impl HostRun {
             "start" => stamp(&begun), "stop" => stamp(&jiff::Zoned::now()), "delta" => delta,
             "user_input" => typed,
         };
-        Ok(Attempt::from_outcome(Outcome { result, warnings, ..Outcome::default() }))
+        let mut attempt = Attempt::from_outcome(Outcome { result, warnings, ..Outcome::default() });
+        // Ansible makes lines of what programs say only.
+        for lines in ["stdout_lines", "stderr_lines"] {
+            attempt.result.shift_remove(&StrKey(lines));
+        }
+        Ok(attempt)
     }
 
     /// What was typed; a timed pause takes nothing.

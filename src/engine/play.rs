@@ -1,7 +1,6 @@
 //! One play: its hosts, batches, sections and handlers.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +10,7 @@ use super::interp::HostRun;
 use super::prompts::prompts;
 use super::run::Engine;
 use super::schedule::Gate;
-use super::scope::{Frames, builtin_layer, role_layers, source};
+use super::scope::{builtin_layer, role_layers, source};
 use super::state::{HostRecord, Out, lock};
 use crate::diag::{Diagnostic, Result};
 use crate::event::{EventKind, TaskId};
@@ -219,7 +218,7 @@ impl PlayRun {
             let room = if strategy == Strategy::HostPinned { self.engine.options.forks.max(1) } else { batch.len() };
             let gate = Arc::new(if strategy.in_step() { Gate::new(&batch) } else { Gate::free(&batch, room) });
             *lock(&self.gate) = Arc::clone(&gate);
-            self.load_vars_files(&batch);
+            batch.iter().for_each(|host| self.read_vars_files(host));
             let mut tasks = tokio::task::JoinSet::new();
             let mut waiting = batch.iter();
             let (parked, mut out_of_reach) = tokio::sync::mpsc::unbounded_channel();
@@ -272,61 +271,6 @@ impl PlayRun {
             }
         }
         Ok(true)
-    }
-
-    /// Reads `vars_files` for each host: an entry that is a list names alternatives, the first
-    /// that exists counts.
-    fn load_vars_files(self: &Arc<Self>, batch: &[Arc<str>]) {
-        let Some(node) = self.play.context.keywords.get("vars_files").filter(|node| !node.is_null()) else { return };
-        let items: Vec<Node> = node.as_list().map_or_else(|| vec![node.clone()], <[Node]>::to_vec);
-        for host in batch {
-            lock(&self.vars_files).remove(host);
-            for item in &items {
-                let scope = self.scope(host, None, None, &Frames::default());
-                match self.vars_file(item, &scope) {
-                    Ok(Some(layer)) => {
-                        self.warn_reserved_layers([&layer]);
-                        lock(&self.vars_files).entry(Arc::clone(host)).or_default().push(layer);
-                    }
-                    Ok(None) => {}
-                    Err(diagnostic) => {
-                        self.engine.sink.emit(Some(host), EventKind::Error { diagnostic });
-                        let state = self.engine.states.get(host);
-                        let mut state = lock(&state);
-                        state.out = Some(Out::Failed);
-                        state.stats.failed += 1;
-                        break;
-                    }
-                }
-            }
-        }
-    }
-
-    fn vars_file(&self, item: &Node, scope: &Scope) -> Result<Option<Layer>> {
-        let candidates: Vec<Node> = item.as_list().map_or_else(|| vec![item.clone()], <[Node]>::to_vec);
-        let mut tried: Vec<PathBuf> = Vec::new();
-        let mut first = None;
-        for candidate in &candidates {
-            let name = crate::value::python_str(&self.engine.templates.render(candidate, scope)?);
-            first.get_or_insert_with(|| name.clone());
-            for dir in [self.playbook_dir().join("vars"), self.playbook_dir()] {
-                let path = dir.join(&name);
-                if path.is_file() {
-                    let node = self.engine.loader.vars_file(&path).map_err(|error| match error.span() {
-                        Some(_) => error,
-                        None => error.with_label(candidate.place(), "named here"),
-                    })?;
-                    return Ok(Some(source(Level::PlayVarsFiles, &path.display().to_string(), &node)));
-                }
-                tried.push(path);
-            }
-        }
-        let here = std::env::current_dir().unwrap_or_default();
-        let shown: Vec<String> =
-            tried.iter().map(|path| format!("`{}`", path.strip_prefix(&here).unwrap_or(path).display())).collect();
-        Err(Diagnostic::source("P0120", format!("the variable file `{}` does not exist", first.unwrap_or_default()))
-            .with_label(item.place(), "named here")
-            .with_note(format!("looked for {}", shown.join(", "))))
     }
 
     /// Adds a role's handlers. Those of a role that comes again are defined anew, so they are the last ones.

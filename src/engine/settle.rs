@@ -95,6 +95,8 @@ impl HostRun {
             }
             if kept {
                 self.play.engine.states.keep_facts(&host, &state);
+                drop(state);
+                self.play.read_vars_files_again(&host);
             }
         }
         let place = |name: &str| match &task.action {

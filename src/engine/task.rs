@@ -464,6 +464,25 @@ impl HostRun {
         no_log: bool,
         notify: &mut Vec<String>,
     ) -> Attempt {
+        let mut attempt = self.tried(task, module, scope, no_log, notify).await;
+        // Failed by a condition alone; the conditions themselves do not see this.
+        if attempt.status == Status::Failed {
+            super::result::add_exception(&mut attempt.result);
+            if !attempt.result.contains_key(&StrKey("msg")) {
+                insert(&mut attempt.result, "msg", "Task failed: Action failed: Unknown error.");
+            }
+        }
+        attempt
+    }
+
+    async fn tried(
+        &self,
+        task: &Arc<Task>,
+        module: &ModuleUse,
+        scope: &Scope,
+        no_log: bool,
+        notify: &mut Vec<String>,
+    ) -> Attempt {
         match self.when(task, scope) {
             Ok(Ok(())) => {}
             Ok(Err(condition)) => return Attempt::skipped(condition),
@@ -529,7 +548,8 @@ impl HostRun {
                 return attempt;
             }
             attempt_number += 1;
-            let done = self.play.engine.sink.wants_all().then(|| Box::new(attempt.done(task, false, no_log)));
+            insert(&mut attempt.result, "retries", tries.0);
+            let done = Some(Box::new(attempt.done(task, false, no_log)));
             self.emit(EventKind::Retry { task: task.id, attempt: attempt_number, of: tries.0, done });
             tokio::time::sleep(Duration::from_secs_f64(tries.1)).await;
         }

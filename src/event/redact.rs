@@ -126,6 +126,11 @@ pub(super) fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
                 redact_text(label, redactor);
             }
         }
+        EventKind::Retry { done, .. } => {
+            if let Some(done) = done {
+                redact_done(done, redactor);
+            }
+        }
         EventKind::Asked { prompt: text, .. }
         | EventKind::Trace { text, .. }
         | EventKind::Meta { message: text, .. }
@@ -148,7 +153,6 @@ pub(super) fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
             redact_done(done, redactor);
         }
         EventKind::HostDone { done, .. } => redact_done(done, redactor),
-        EventKind::Retry { done, .. } => done.iter_mut().for_each(|done| redact_done(done, redactor)),
         EventKind::VarPrompt { entry, .. } => redact_map(entry, redactor),
         EventKind::Warning { diagnostic } | EventKind::Error { diagnostic } => redact_diagnostic(diagnostic, redactor),
         EventKind::RunEnded { notes, .. } => notes.iter_mut().for_each(|(_, text)| redact_text(text, redactor)),

@@ -9,7 +9,7 @@ use super::attributes::{StateDiff, apply, with_file_args};
 use super::call::Failure;
 use super::cx::Cx;
 use super::place::{Place, content_diff};
-use super::refusal::{refused, refused_with};
+use super::refusal::{refused, refused_with, wrong_pattern};
 use super::spec::{Meta, Module};
 use super::types::HostPath;
 use super::types::Presence;
@@ -261,8 +261,7 @@ fn new_place(all: &[Vec<u8>], original: &[u8], before: Option<&str>, after: Opti
         (_, Some(_)) => return Ok(0),
         _ => return Ok(all.len()),
     };
-    let regex = PythonRegex::bytes(pattern)
-        .map_err(|reason| Diagnostic::task("H0110", format!("`{name}` is no valid pattern: {reason}")))?;
+    let regex = PythonRegex::bytes(pattern).map_err(|reason| wrong_pattern(name, &reason))?;
     let limit = |reason: String| Diagnostic::task("H0110", format!("the pattern took too long: {reason}"));
     // A pattern that begins with `(?m)` is looked for in the whole text.
     let flags: String =

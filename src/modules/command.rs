@@ -1,6 +1,7 @@
 //! `command` and `shell`: run a program, tell its output while it runs.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -15,7 +16,10 @@ use crate::diag::Diagnostic;
 use crate::event::{Progress, Stream};
 use crate::map;
 use crate::system::process::{Output, Program, quote};
-use crate::value::{Map, StrKey, Value, insert};
+use crate::value::{Map, StrKey, Value, insert, python_repr};
+
+/// What Ansible says of a program that cannot be started.
+const NOT_STARTED: &str = "Error executing command";
 
 /// Runs a program on the host, without a shell: no pipes, redirections or `&&`.
 ///
@@ -235,6 +239,7 @@ fn run(cx: &Cx, job: Job) -> Result<Map, Failure> {
         return Ok(result);
     }
     let line = job.words.iter().map(|word| quote(&word.to_string_lossy())).collect::<Vec<_>>().join(" ");
+    let first = python_repr(&Value::Bytes(job.words.first().map(|word| word.as_bytes().into()).unwrap_or_default()));
     let mut program = Program::new(job.words);
     if let Some(folder) = chdir {
         program = program.cwd(folder);
@@ -257,20 +262,19 @@ fn run(cx: &Cx, job: Job) -> Result<Map, Failure> {
     let output = cx.change(what, |host| host.run(program.on_output(&mut tell)));
     let output = match output {
         Ok(output) => output.unwrap_or_default(),
-        Err(diagnostic) => {
+        Err(mut diagnostic) => {
             let not_started = diagnostic.code == "H0103";
             let refused = diagnostic.message.ends_with("not executable for this user");
-            insert(
-                &mut result,
-                "rc",
-                if !not_started {
-                    -9
-                } else if refused {
-                    13
-                } else {
-                    2
-                },
-            );
+            let (rc, why) = match (not_started, refused) {
+                (false, _) => (-9, ""),
+                (true, true) => (13, "Permission denied"),
+                (true, false) => (2, "No such file or directory"),
+            };
+            insert(&mut result, "rc", rc);
+            if not_started {
+                // What is registered stops before the reason.
+                diagnostic.registered = Some(format!("{NOT_STARTED}: [Errno {rc}] {why}: {first}"));
+            }
             let mut failure = Failure::with_result(diagnostic, result);
             if not_started {
                 // Ansible shows the command as a line here, has no times, and leaves the reason to its log.
@@ -278,7 +282,7 @@ fn run(cx: &Cx, job: Job) -> Result<Map, Failure> {
                     failure.result.shift_remove(&StrKey(time));
                 }
                 insert(&mut failure.result, "cmd", line);
-                insert(&mut failure.result, "msg", "Error executing command.");
+                insert(&mut failure.result, "msg", format!("{NOT_STARTED}."));
             }
             return Err(failure);
         }
@@ -468,6 +472,8 @@ mod tests {
             list
         };
         assert_eq!(sorted(registered), sorted(expected));
+        let told = "Error executing command: [Errno 2] No such file or directory: b'no-such-program-x'";
+        assert_eq!(failure.diagnostic.registered(), told);
         let failure = module("command", map! { "cmd" => "/etc/passwd" }).fails();
         assert_eq!(failure.result.get(&StrKey("rc")), Some(&Value::Int(13)));
         assert_eq!(module("command", map! { "cmd" => "echo 'x" }).fails().diagnostic.code, "H0106");

@@ -451,7 +451,17 @@ impl Job<'_> {
                 mode,
                 keep_present: !replaces_link,
             };
-            if let Some(copy) = place.write(cx)? {
+            let refused = |output: &crate::system::process::Output| {
+                let mut result = map! {
+                    "msg" => "failed to validate", "exit_status" => output.rc,
+                    "stdout" => output.out(), "stderr" => output.err(),
+                };
+                if sent {
+                    insert(&mut result, "checksum", source.sha1.clone());
+                }
+                result
+            };
+            if let Some(copy) = place.write_or(cx, refused)? {
                 insert(result, "backup_file", shown(&copy));
             }
             insert(result, "md5sum", Hasher::of(Digest::Md5, &content.bytes(cx)?));
@@ -611,8 +621,14 @@ mod tests {
         assert!(!to("kept", &[("force", false.into())]).ok().changed);
         let failure = to("kept", &[("checksum", "abc".into())]).fails();
         assert_eq!(failure.diagnostic.code, "H0109");
-        let failure = to("kept", &[("validate", "false %s".into())]).fails();
+        let failure = to("kept", &[("validate", "sh -c 'echo bad >&2; exit 3' %s".into())]).fails();
         assert_eq!(failure.diagnostic.code, "H0109");
+        assert!(failure.diagnostic.notes.contains(&"bad".to_owned()), "{:?}", failure.diagnostic);
+        let result = Value::from(failure.result);
+        assert_eq!(result.get("msg").and_then(Value::as_str), Some("failed to validate"));
+        assert_eq!(result.get("exit_status"), Some(&Value::Int(3)));
+        assert_eq!(result.get("stderr").and_then(Value::as_str), Some("bad\n"));
+        assert!(result.get("checksum").is_some(), "{result:?}");
         assert_eq!(std::fs::read_to_string(folder.path().join("kept")).expect("read"), "mine");
     }
 

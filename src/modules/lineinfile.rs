@@ -9,7 +9,7 @@ use super::attributes::{StateDiff, apply, with_file_args};
 use super::call::Failure;
 use super::cx::Cx;
 use super::place::{Place, content_diff};
-use super::refusal::refused_with;
+use super::refusal::{refused_with, wrong_pattern};
 use super::spec::{Meta, Module};
 use super::types::HostPath;
 use super::types::Presence;
@@ -120,8 +120,7 @@ impl Module for LineInFile {
 }
 
 fn compile(name: &str, pattern: &str) -> Result<PythonRegex> {
-    PythonRegex::bytes(pattern)
-        .map_err(|reason| Diagnostic::task("H0110", format!("`{name}` is no valid pattern: {reason}")))
+    PythonRegex::bytes(pattern).map_err(|reason| wrong_pattern(name, &reason))
 }
 
 fn limit(reason: String) -> Diagnostic {
@@ -475,9 +474,11 @@ mod tests {
         let copy = get(&outcome, "backup").as_str().map(str::to_owned).expect("a copy");
         assert_eq!(std::fs::read_to_string(copy).expect("read"), "a\n");
         insert(&mut args, "line", "c");
-        insert(&mut args, "validate", "grep -q nothing %s");
+        insert(&mut args, "validate", "sh -c 'echo bad >&2; exit 3' %s");
         let failure = module("lineinfile", args).fails();
         assert_eq!((failure.diagnostic.code.as_ref(), failure.changed), ("H0109", false));
+        let msg = failure.result.get(&crate::value::StrKey("msg")).map(crate::value::python_str);
+        assert_eq!(msg.as_deref(), Some("failed to validate: rc:3 error:bad\n"));
         assert_eq!(std::fs::read_to_string(&path).expect("read"), "a\nb\n");
         let failure = module("lineinfile", map! { "path" => text, "line" => "x", "regexp" => "(" }).fails();
         assert!(failure.diagnostic.message.starts_with("`regexp` is no valid pattern"));

@@ -4,12 +4,15 @@
 use std::path::{Path, PathBuf};
 
 use super::attributes::FileArgs;
+use super::call::Failure;
 use super::cx::Cx;
 use super::shlex;
 use crate::diag::{Diagnostic, Result};
 use crate::event::Diff;
+use crate::map;
 use crate::system::fs::{Content, WriteOptions, shown};
-use crate::system::process::Program;
+use crate::system::process::{Output, Program};
+use crate::value::Map;
 
 /// Content above this is not put into diffs (Ansible's own limit).
 const DIFF_LIMIT: usize = 104_448;
@@ -34,9 +37,16 @@ pub struct Place<'a> {
 
 impl Place<'_> {
     /// Writes it, through the change guard; the backup's path if one was made.
-    pub fn write(&self, cx: &Cx) -> Result<Option<PathBuf>> {
+    pub fn write(&self, cx: &Cx) -> Result<Option<PathBuf>, Failure> {
+        self.write_or(cx, |output| {
+            map! { "msg" => format!("failed to validate: rc:{} error:{}", output.rc, output.err()) }
+        })
+    }
+
+    /// [`Place::write`]; `refused` makes the result of what the `validate` command said to content it does not accept.
+    pub fn write_or(&self, cx: &Cx, refused: impl FnOnce(&Output) -> Map) -> Result<Option<PathBuf>, Failure> {
         if let Some(command) = self.validate {
-            validate(cx, command, self.content)?;
+            validate(cx, command, self.content, refused)?;
         }
         let what = format!("{} {}", if cx.probe().exists(self.path) { "update" } else { "create" }, shown(self.path));
         let options = WriteOptions {
@@ -55,28 +65,25 @@ impl Place<'_> {
 }
 
 /// Runs the `validate` command on the new content. Not in check mode.
-fn validate(cx: &Cx, command: &str, content: Content<'_>) -> Result<()> {
+fn validate(cx: &Cx, command: &str, content: Content<'_>, refused: impl FnOnce(&Output) -> Map) -> Result<(), Failure> {
     let bad = |reason: String| Diagnostic::task("H0109", reason);
     if !command.contains("%s") {
         // Ansible's words.
-        return Err(bad(format!("validate must contain %s: {command}")));
+        return Err(bad(format!("validate must contain %s: {command}")).into());
     }
-    cx.scratch(|host| {
+    let ended = cx.scratch(|host| {
         let file = host.scratch_file(content)?;
         let path = shown(&file);
         let words =
             shlex::split(command).map_err(|reason| bad(format!("cannot split `validate` into words: {reason}")))?;
         let words: Vec<String> = words.into_iter().map(|word| word.replace("%s", &path).replace("%%", "%")).collect();
-        let output = host.run(Program::new(words))?;
-        if output.success() {
-            return Ok(());
-        }
-        let mut error = bad(format!("failed to validate: the new content was refused (exit {})", output.rc))
-            .with_note(format!("ran: {}", command.replace("%s", &path)));
-        error.notes.extend(output.said().lines().take(20).map(|line| line.replace(&path, "the new content")));
-        Err(error)
+        Ok((host.run(Program::new(words))?, path))
     })?;
-    Ok(())
+    let Some((output, path)) = ended.filter(|(output, _)| !output.success()) else { return Ok(()) };
+    let mut error = bad(format!("failed to validate: the new content was refused (exit {})", output.rc))
+        .with_note(format!("ran: {}", command.replace("%s", &path)));
+    error.notes.extend(output.said().lines().take(20).map(|line| line.replace(&path, "the new content")));
+    Err(Failure::with_result(error, refused(&output)))
 }
 
 /// Before and after of a content as a diff; what is no text or too large is named instead.

@@ -18,6 +18,12 @@ pub(super) fn refused_with(code: &'static str, message: impl Into<String>, mut r
     Failure::with_result(diagnostic, result)
 }
 
+/// A wrong pattern in an argument: Ansible's modules end with what Python says of it.
+pub(super) fn wrong_pattern(name: &str, reason: &str) -> Diagnostic {
+    Diagnostic::task("H0110", format!("`{name}` is no valid pattern: {reason}"))
+        .with_registered(format!("Task failed: Module failed: {reason}"))
+}
+
 /// A program that the module needs is not on the host.
 pub(super) fn no_program(name: &str) -> Failure {
     let message = format!("Failed to find required executable \"{name}\" in paths: /bin:/usr/bin:/sbin:/usr/sbin");

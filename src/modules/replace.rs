@@ -7,7 +7,7 @@ use super::attributes::{StateDiff, apply, with_file_args};
 use super::call::Failure;
 use super::cx::Cx;
 use super::place::{Place, content_diff};
-use super::refusal::{refused, refused_with};
+use super::refusal::{refused, refused_with, wrong_pattern};
 use super::spec::{Meta, Module};
 use super::types::HostPath;
 use crate::diag::Diagnostic;
@@ -97,8 +97,8 @@ impl Module for Replace {
         let (from, to) = match &section {
             None => (0, contents.len()),
             Some(pattern) => {
-                let regex = PythonRegex::text(&format!("(?s){pattern}"))
-                    .map_err(|reason| no_pattern("after`/`before", &reason))?;
+                let regex =
+                    PythonRegex::text_with("s", pattern).map_err(|reason| wrong_pattern("after`/`before", &reason))?;
                 match regex.group_range(&contents, "subsection").map_err(too_long)? {
                     Some(range) => range,
                     None => {
@@ -108,8 +108,7 @@ impl Module for Replace {
                 }
             }
         };
-        let regex =
-            PythonRegex::text(&format!("(?m){}", args.regexp)).map_err(|reason| no_pattern("regexp", &reason))?;
+        let regex = PythonRegex::text_with("m", &args.regexp).map_err(|reason| wrong_pattern("regexp", &reason))?;
         let (new, count) = regex
             .substitute(&contents[from..to], &args.replace)
             .map_err(|reason| refused("H0110", format!("Unable to process replace due to error: {reason}")))?;
@@ -147,10 +146,6 @@ impl Module for Replace {
         insert(&mut result, "msg", message);
         Ok(result)
     }
-}
-
-fn no_pattern(name: &str, reason: &str) -> Diagnostic {
-    Diagnostic::task("H0110", format!("`{name}` is no valid pattern: {reason}"))
 }
 
 fn too_long(reason: String) -> Diagnostic {

@@ -485,7 +485,7 @@ mod tests {
             "/auth" if headers.contains("authorization: basic dtpw") => answer("200 OK", "", "in"),
             "/auth" => answer("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", "no"),
             "/made" => answer("201 Created", "", "made"),
-            _ => answer("404 Not Found", "Content-Type: text/plain; charset=latin-1\r\n", "gone"),
+            _ => answer("404 File not found", "Content-Type: text/plain; charset=latin-1\r\n", "gone"),
         }
     }
 
@@ -503,7 +503,10 @@ mod tests {
         assert_eq!(get(&outcome, "location"), json!(at("/json")));
         let failure = module("uri", map! { "url" => at("/none"), "return_content" => true }).fails();
         let result = Value::from(failure.result);
-        assert_eq!(result.get("msg"), Some(&"Status code was 404 and not [200]: HTTP Error 404: Not Found".into()));
+        assert_eq!(
+            result.get("msg"),
+            Some(&"Status code was 404 and not [200]: HTTP Error 404: File not found".into())
+        );
         assert_eq!(result.get("content"), Some(&"gone".into()));
         module("uri", map! { "url" => at("/auth"), "user" => "u", "password" => "pw" }).ok();
         module("uri", map! { "url" => at("/auth"), "user" => "v", "password" => "pw", "status_code" => "200,401" })

@@ -136,9 +136,10 @@ impl Module for WaitFor {
         }
         // Python compiles it with re.MULTILINE.
         let regex = match &args.search_regex {
-            Some(text) => Some(PythonRegex::bytes(&format!("(?m){text}")).map_err(|reason| {
-                Diagnostic::task("H0110", format!("`search_regex` is no valid pattern: {reason}"))
-            })?),
+            Some(text) => Some(
+                PythonRegex::bytes_with("m", text)
+                    .map_err(|reason| super::refusal::wrong_pattern("search_regex", &reason))?,
+            ),
             None => None,
         };
         let wait = Wait { cx, args: &args, path, regex, began: Instant::now() };

@@ -18,6 +18,7 @@ pub use ansible_vault::{Passwords, read_passwords, replace, seal, sealed_with, u
 pub use check::{Checked, check};
 pub use config::{Config, SettingOrigin};
 pub use env::{environment_list, environment_show, host_show};
+pub use extra_vars::ExtraVars;
 pub use fact_cache::FactCaching;
 pub use inventory::{InventoryView, ListedHost};
 pub use listing::{Listing, hosts_of, list};

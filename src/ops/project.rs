@@ -73,6 +73,8 @@ pub struct ProjectRequest {
     pub limit: Option<String>,
     /// `-e`
     pub extra_vars: Vec<String>,
+    /// How they are read.
+    pub extra_form: super::ExtraVars,
     /// `--identity`, or the user's own.
     pub identity: Option<PathBuf>,
     /// The user's configuration folder, for the identity that is there by default.
@@ -260,7 +262,7 @@ pub(super) fn open(
         ..LoaderOptions::new(Arc::clone(sources))
     };
     let early = Loader::new(options.clone());
-    let extra = super::extra_vars::layer(&request.extra_vars, request.hash_merge, sources, &early)?;
+    let extra = super::extra_vars::layer(&request.extra_vars, request.extra_form, request.hash_merge, sources, &early)?;
     reader.extra = vec![extra.clone()];
     layers.push(extra);
     let loader = Arc::new(Loader::new(LoaderOptions {

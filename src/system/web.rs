@@ -84,7 +84,7 @@ pub struct WebRequest {
 pub struct WebAnswer {
     /// The status.
     pub status: u16,
-    /// The standard's words for it.
+    /// The server's words for it.
     pub reason: String,
     /// Where it came from at last, without a password.
     pub url: String,
@@ -362,6 +362,14 @@ pub fn joined(base: &str, location: &str) -> String {
     format!("{host}/{}{}", parts.join("/"), &location[tail.len()..])
 }
 
+/// What the server says of its status; the standard's words are not kept beside it.
+fn reason(response: &Response<Incoming>) -> String {
+    match response.extensions().get::<hyper::ext::ReasonPhrase>() {
+        Some(said) => said.as_bytes().iter().copied().map(char::from).collect::<String>().trim().to_owned(),
+        None => response.status().canonical_reason().unwrap_or_default().to_owned(),
+    }
+}
+
 async fn take(
     request: &WebRequest,
     url: &str,
@@ -370,7 +378,7 @@ async fn take(
 ) -> Result<WebAnswer, NoAnswer> {
     let mut answer = WebAnswer {
         status: response.status().as_u16(),
-        reason: response.status().canonical_reason().unwrap_or_default().to_owned(),
+        reason: reason(&response),
         url: url.to_owned(),
         ..WebAnswer::default()
     };

@@ -167,6 +167,11 @@ fn hostvars_render_in_the_other_hosts_scope() {
     check("{% for h in hostvars %}{{ hostvars[h].n }}{% endfor %}", "'12'");
     check("{{ hostvars.c.x | default('no') }}", "'no'");
     check("{{ hostvars['b']['bad'] | default('d') }}", "'d'");
+    check(
+        "{{ hostvars | type_debug }} {{ hostvars.b | type_debug }} {{ vars | type_debug }}",
+        "'HostVars HostVarsVars dict'",
+    );
+    check("{{ hostvars is mapping and hostvars.b is mapping and hostvars.b.keys is callable }}", "True");
 }
 
 struct Folder(PathBuf);

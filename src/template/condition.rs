@@ -24,6 +24,14 @@ pub fn condition_in_braces(place: Option<Span>) -> Diagnostic {
         .about(place.map(crate::diag::Origin::At), None)
 }
 
+/// True for a condition, or one of a list, in which delimiters of templates stand.
+pub fn has_delimiters(node: &Node) -> bool {
+    match &node.data {
+        NodeData::List(items) => items.iter().any(has_delimiters),
+        _ => node.as_str().is_some_and(|text| ["{{", "{%", "{#"].iter().any(|start| text.contains(start))),
+    }
+}
+
 /// Evaluates a condition; on false the text that was false.
 pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
     match &node.data {

@@ -173,7 +173,6 @@ pub fn dict_method(call: &Call, object: &Val, map: &MapCell, name: &str, mut arg
             let value = args.take(1, "value").unwrap_or(Val::NONE);
             Val::map(keys.iter().map(|key| Ok((key.key()?, value.clone()))).collect::<R<_>>()?)
         }
-        "total_seconds" => map.get_str(cx, "total_seconds")?.unwrap_or(Val::NONE),
         _ => return Err(Fail::msg(format!("a mapping has no method `{name}`"))),
     };
     args.finish()?;

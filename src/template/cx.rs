@@ -17,6 +17,10 @@ use super::exec;
 use super::fail::{Fail, R, Step, Undef, What, add_trail};
 use super::val::Val;
 
+/// The codes of a vault text that cannot be opened.
+const NO_PASSWORD: &str = "V0103";
+const WRONG_PASSWORD: &str = "V0102";
+
 /// Variables nested deeper than this are refused.
 const MAX_DEPTH: usize = 200;
 
@@ -234,7 +238,10 @@ impl<'t> Cx<'t> {
             NodeData::List(items) => Ok(Val::nodes(Arc::clone(items), Rc::clone(env))),
             NodeData::Map(pairs) => Ok(Val::node_map(Arc::clone(pairs), Rc::clone(env))),
             NodeData::Scalar(scalar) => match &scalar.value {
-                Value::Str(text) if node.tag == Some(Tag::Vault) => Ok(Val::from(self.templates.host().unseal(text)?)),
+                Value::Str(text) if node.tag == Some(Tag::Vault) => {
+                    let opened = self.templates.host().unseal(text);
+                    opened.map(Val::from).map_err(|error| Fail::Diag(self.sealed(error, node)))
+                }
                 Value::Str(text) if node.tag != Some(Tag::Unsafe) && may_be_template(text) => {
                     match self.scalar(node, scalar, env) {
                         Err(Fail::Undef(undef)) => Ok(Val::Undef(undef)),
@@ -244,6 +251,21 @@ impl<'t> Cx<'t> {
                 other => Ok(Val::from(other.clone())),
             },
         }
+    }
+
+    /// A vault text that cannot be opened: the variable and the place that it comes from, and Ansible's words.
+    fn sealed(&self, mut error: Diagnostic, node: &Node) -> Diagnostic {
+        let why = match &*error.code {
+            NO_PASSWORD => "Attempting to decrypt but no vault secrets found.",
+            WRONG_PASSWORD => "Decryption failed (no vault secrets were found that could decrypt).",
+            _ => return error.with_label(node.place(), "this vault text"),
+        };
+        if let Some(Ring::Name(name)) = self.ring.borrow().iter().rev().find(|part| matches!(part, Ring::Name(_))) {
+            error.message = format!("`{name}` is a vault text: {}", error.message);
+        }
+        error
+            .with_registered(format!("Error rendering template: Attempt to use undecryptable variable: {why}"))
+            .with_label(node.place(), "this vault text")
     }
 
     fn scalar(&self, node: &Node, scalar: &Arc<Scalar>, env: &Rc<Env>) -> R<Val> {

@@ -288,7 +288,17 @@ impl Templates {
             }
             for start in ["Error rendering", "Syntax error in"] {
                 if let Some(rest) = diag.registered().strip_prefix(&format!("{start} template")) {
-                    let (words, home) = (format!("{start} expression{rest}"), diag.origin());
+                    let rest = match rest {
+                        // What stands behind an expression is its end.
+                        ": Expected an expression, got 'end of print statement'" => ": unexpected 'end of template'",
+                        other => other,
+                    };
+                    let braces = if start == "Syntax error in" && condition::has_delimiters(node) {
+                        ". Template delimiters are not supported in expressions"
+                    } else {
+                        ""
+                    };
+                    let (words, home) = (format!("{start} expression{braces}{rest}"), diag.origin());
                     diag = diag.with_registered(words).about(home, None);
                     break;
                 }

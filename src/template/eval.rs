@@ -58,7 +58,7 @@ pub fn source(expr: &Expr, env: &Env, locals: &Locals) -> Option<Node> {
             (Entry::Lazy(node), _) => Some(node.clone()),
             _ => None,
         },
-        Op::Attr(base, key) => below(base, key),
+        Op::Attr(base, key) => (!methods::of_dict(key)).then(|| below(base, key)).flatten(),
         Op::Item(base, index) => match &index.op {
             Op::Const(Value::Str(key)) => below(base, key),
             Op::Const(Value::Int(index)) => match &source(base, env, locals)?.data {
@@ -227,6 +227,8 @@ impl Ev<'_> {
     pub fn attr(&self, base: &Val, name: &str, at: At) -> R<Val> {
         match base {
             Val::Undef(_) => return Ok(base.clone()),
+            // A method comes before the entry of its name.
+            Val::Map(_) if methods::has(base, name) => {}
             Val::Map(map) => {
                 if let Some(value) = map.get_str(self.cx, name).map_err(|fail| fail.at(self.span(at), ""))? {
                     return Ok(value);
@@ -254,8 +256,13 @@ impl Ev<'_> {
             Val::Func(Func::Cycler(items, at)) if name == "current" => {
                 return Ok(items.get(at.get()).cloned().unwrap_or(Val::NONE));
             }
+            Val::Clock(clock) => {
+                if let Some(value) = clock.attr(name) {
+                    return Ok(value);
+                }
+            }
             Val::V(value) => {
-                if let Some(value) = super::time::attr(value, name) {
+                if let Some(value) = super::moments::attr(value, name) {
                     return Ok(value);
                 }
                 match (value, name) {

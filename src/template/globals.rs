@@ -61,7 +61,7 @@ pub fn call(call: &Call, name: &str, mut args: Args) -> R<Val> {
                 }
             }
             map.extend(args.rest_kw().into_iter().map(|(name, value)| (Key::Str(name), value)));
-            Val::map(map)
+            if name == "namespace" { Val::namespace(map) } else { Val::map(map) }
         }
         "now" => {
             let utc = args.flag(0, "utc", false)?;
@@ -69,7 +69,7 @@ pub fn call(call: &Call, name: &str, mut args: Args) -> R<Val> {
             let at = time::local(None, utc)?;
             match format {
                 Some(format) => Val::from(time::format(&at, &format.replace("%z", "").replace("%Z", ""), false)),
-                None => Val::V(Value::DateTime(at.datetime(), None)),
+                None => Val::V(Value::DateTime(super::moments::whole_micros(at.datetime()), None)),
             }
         }
         "undef" => {

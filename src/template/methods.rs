@@ -8,7 +8,7 @@ use super::args::{Args, Call};
 use super::cx::Cx;
 use super::exec::LoopState;
 use super::fail::{Fail, R};
-use super::val::{Func, Val};
+use super::val::{Func, MapKind, Val};
 use super::{containers, ops};
 
 const STR: &[&str] = &[
@@ -64,26 +64,34 @@ const LIST: &[&str] =
     &["append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse", "sort"];
 const DICT: &[&str] =
     &["clear", "copy", "fromkeys", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"];
-const TIME: &[&str] =
-    &["strftime", "isoformat", "timestamp", "date", "time", "weekday", "isoweekday", "isocalendar", "replace"];
 
 /// True if the value has such a method.
 pub fn has(val: &Val, name: &str) -> bool {
     match val {
         Val::V(Value::Str(_)) => STR.contains(&name),
         Val::V(Value::Bytes(_)) => matches!(name, "decode" | "hex"),
-        Val::V(Value::Date(_) | Value::DateTime(..)) => TIME.contains(&name),
+        Val::V(value @ (Value::Date(_) | Value::DateTime(..))) => super::moments::has(value, name),
+        Val::Clock(clock) => clock.has(name),
         Val::V(Value::Float(_)) => matches!(name, "is_integer" | "as_integer_ratio" | "conjugate"),
         Val::V(Value::Int(_)) => {
             matches!(name, "bit_length" | "bit_count" | "as_integer_ratio" | "conjugate" | "is_integer" | "to_bytes")
         }
         Val::List(list) if list.tuple => matches!(name, "count" | "index"),
         Val::List(_) => LIST.contains(&name),
-        Val::Map(map) => DICT.contains(&name) || (name == "total_seconds" && map.has(&Key::from("total_seconds"))),
+        Val::Map(map) => match map.kind {
+            MapKind::Dict => of_dict(name),
+            MapKind::Namespace => false,
+            MapKind::HostVars | MapKind::HostVarsVars => matches!(name, "get" | "items" | "keys" | "values"),
+        },
         Val::Loop(_) => matches!(name, "cycle" | "changed"),
         Val::Func(Func::Cycler(..)) => matches!(name, "next" | "reset" | "current"),
         _ => false,
     }
+}
+
+/// True for the name of a method of a `dict`.
+pub fn of_dict(name: &str) -> bool {
+    DICT.contains(&name)
 }
 
 /// Attributes of `loop`.
@@ -133,15 +141,8 @@ pub fn call(call: &Call, object: &Val, name: &str, args: Args) -> R<Val> {
         },
         Val::V(Value::Float(float)) => super::numbers::float_method(*float, name),
         Val::V(Value::Int(int)) => super::numbers::int_method(call, *int, name, args),
-        Val::V(value) => {
-            let mut args = args;
-            if name == "replace" {
-                return super::time::replace(value, &mut args);
-            }
-            let text = args.text(call, 0, "format")?;
-            super::time::method(value, name, text.as_deref())
-                .unwrap_or_else(|| Err(Fail::msg(format!("there is no method `{name}`"))))
-        }
+        Val::V(value) => super::moments::call(call, value, name, args),
+        Val::Clock(clock) => clock.call(call, name, args),
         Val::Func(Func::Blocks) => call.ev.block(name, 0, None),
         Val::Func(Func::Cycler(items, at)) => match name {
             "reset" => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::value::{Key, Value};
 
 use super::bigint::Big;
+use super::clock::Clock;
 use super::code::{Bin, Cmp};
 use super::cx::Cx;
 use super::fail::{Fail, R};
@@ -13,7 +14,7 @@ use super::text::str_of;
 use super::val::Val;
 
 fn unsupported(op: &str, left: &Val, right: &Val) -> Fail {
-    let (a, b) = (left.type_name(), right.type_name());
+    let (a, b) = (super::clock::operand(left), super::clock::operand(right));
     let words = match (op, left) {
         ("+", Val::V(Value::Str(_)) | Val::List(_)) => format!("can only concatenate {a} (not \"{b}\") to {a}"),
         ("*", Val::V(Value::Str(_)) | Val::List(_)) => format!("can't multiply sequence by non-int of type '{b}'"),
@@ -121,12 +122,10 @@ pub fn binary(cx: &Cx, op: Bin, left: &Val, right: &Val) -> R<Val> {
             }
             _ => {}
         },
-        Bin::Sub => {
-            if let Some(delta) = super::time::subtract(left, right) {
-                return Ok(delta);
-            }
-        }
         _ => {}
+    }
+    if let Some(found) = super::clock::binary(op, left, right) {
+        return found;
     }
     let sign = match op {
         Bin::Add => "+",
@@ -255,10 +254,11 @@ pub fn negative(val: &Val) -> R<Val> {
             None => Ok(Val::V(Value::BigInt(Big::from(int).negated().digits().into()))),
         },
         (_, Some(Number::Float(float))) => Ok(Val::from(-float)),
+        (Val::Clock(Clock::Delta(micros)), _) => super::clock::negated(*micros),
         (Val::Undef(undef), _) => Err(Fail::Undef(std::rc::Rc::clone(undef))),
         _ => Err(Fail::said(
             format!("`-` does not work on {}", val.kind()),
-            format!("bad operand type for unary -: '{}'", val.type_name()),
+            format!("bad operand type for unary -: '{}'", super::clock::operand(val)),
         )),
     }
 }
@@ -297,6 +297,11 @@ pub fn equal(cx: &Cx, a: &Val, b: &Val) -> R<bool> {
             Ok(true)
         }
         (Val::Omit, Val::Omit) => Ok(true),
+        (Val::Clock(_) | Val::V(Value::DateTime(..)), _) | (_, Val::Clock(_))
+            if super::clock::equal(a, b).is_some() =>
+        {
+            Ok(super::clock::equal(a, b) == Some(true))
+        }
         (Val::V(Value::BigInt(_)), Val::V(Value::Int(_) | Value::Bool(_)))
         | (Val::V(Value::Int(_) | Value::Bool(_)), Val::V(Value::BigInt(_))) => Ok(false),
         _ => match (number(a), number(b)) {
@@ -319,7 +324,6 @@ pub fn order(cx: &Cx, a: &Val, b: &Val) -> R<Ordering> {
         (Val::V(Value::Str(a)), Val::V(Value::Str(b))) => return Ok(a.cmp(b)),
         (Val::V(Value::Bytes(a)), Val::V(Value::Bytes(b))) => return Ok(a.cmp(b)),
         (Val::V(Value::Date(a)), Val::V(Value::Date(b))) => return Ok(a.cmp(b)),
-        (Val::V(Value::DateTime(a, x)), Val::V(Value::DateTime(b, y))) if x == y => return Ok(a.cmp(b)),
         (Val::V(Value::Date(a)), Val::V(Value::DateTime(b, None))) => return Ok(a.cmp(&b.date())),
         (Val::V(Value::DateTime(a, None)), Val::V(Value::Date(b))) => return Ok(a.date().cmp(b)),
         (Val::List(a), Val::List(b)) => {
@@ -335,6 +339,9 @@ pub fn order(cx: &Cx, a: &Val, b: &Val) -> R<Ordering> {
         }
         _ => {}
     }
+    if let Some(found) = super::clock::order(a, b) {
+        return found;
+    }
     if let (Some(Number::Int(a)), Some(Number::Int(b))) = (number(a), number(b)) {
         return Ok(a.cmp(&b));
     }
@@ -345,7 +352,11 @@ pub fn order(cx: &Cx, a: &Val, b: &Val) -> R<Ordering> {
         (Some(a), Some(b)) => Ok(float(a).partial_cmp(&float(b)).unwrap_or(Ordering::Greater)),
         _ => Err(Fail::said(
             format!("{} and {} can not be compared by order", a.kind(), b.kind()),
-            format!("'<' not supported between instances of '{}' and '{}'", a.type_name(), b.type_name()),
+            format!(
+                "'<' not supported between instances of '{}' and '{}'",
+                super::clock::operand(a),
+                super::clock::operand(b)
+            ),
         )
         .with_hint("convert one of them, for example with `| int`")),
     }

@@ -56,6 +56,7 @@ impl Out {
         for piece in pieces {
             match piece {
                 Val::Omit => {}
+                Val::Clock(clock) => out.push_str(&clock.text()),
                 Val::Undef(undef) if matches!(undef.what, What::Soft) => {}
                 Val::V(Value::Str(text)) => out.push_str(&text),
                 other => out.push_str(&python_str(&other.value(cx)?)),

@@ -20,6 +20,9 @@ pub fn compile(pattern: &str, ignore_case: bool, multiline: bool) -> R<Arc<Regex
     if let Some(regex) = cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return Ok(Arc::clone(regex));
     }
+    if let Some(words) = crate::value::pattern_error(pattern, false) {
+        return Err(Fail::said(format!("the pattern `{pattern}` is wrong: {words}"), words));
+    }
     let mut flags = String::new();
     if ignore_case {
         flags.push('i');
@@ -31,19 +34,10 @@ pub fn compile(pattern: &str, ignore_case: bool, multiline: bool) -> R<Arc<Regex
     if !flags.is_empty() {
         text = format!("(?{flags}){text}");
     }
-    let regex = RegexBuilder::new(&text).backtrack_limit(5_000_000).build().map_err(|error| {
-        let message = format!("the pattern `{pattern}` is wrong: {error}");
-        // The words of Python's `re` for the two that playbooks meet.
-        let words = match error.to_string() {
-            text if text.contains("Target of repeat operator") => "nothing to repeat at position 0".to_owned(),
-            text if text.contains("without closing parenthesis") => {
-                let at = pattern.find('(').unwrap_or(0);
-                format!("missing ), unterminated subpattern at position {at}")
-            }
-            text => text,
-        };
-        Fail::said(message, words)
-    })?;
+    let regex = RegexBuilder::new(&text)
+        .backtrack_limit(5_000_000)
+        .build()
+        .map_err(|error| Fail::said(format!("the pattern `{pattern}` is wrong: {error}"), error.to_string()))?;
     let regex = Arc::new(regex);
     let mut kept = cache.lock().unwrap_or_else(PoisonError::into_inner);
     if kept.len() >= MAX_KEPT {

@@ -12,6 +12,7 @@ use super::val::{Func, ListCell, MapCell, Val};
 pub fn str_of(cx: &Cx, val: &Val) -> R<String> {
     Ok(match val {
         Val::V(value) => python_str(value),
+        Val::Clock(clock) => clock.text(),
         Val::Undef(undef) if matches!(undef.what, super::fail::What::Soft) => String::new(),
         other => repr_of(cx, other)?,
     })
@@ -36,6 +37,7 @@ fn write(cx: &Cx, out: &mut String, val: &Val) -> R<()> {
         Val::Map(map) => write_map(cx, out, map)?,
         Val::Undef(undef) => return Err(super::fail::Fail::Undef(std::rc::Rc::clone(undef))),
         Val::Omit => out.push_str("<Omit>"),
+        Val::Clock(clock) => out.push_str(&clock.repr()),
         Val::Func(Func::Macro(item)) => {
             let _ = write!(out, "<Macro '{}'>", item.name());
         }

@@ -14,10 +14,13 @@ use crate::value::{Key, Map, StrKey, Value};
 use crate::vars::HostVars;
 use crate::yaml::{Node, Pair};
 
+use super::clock::Clock;
 use super::cx::{Cx, Env};
 use super::exec::{LoopState, Macro};
 use super::fail::{Fail, R, Undef};
 use super::keys::{find, node_key, pair_index};
+
+const BUILTIN_METHOD: &str = "builtin_function_or_method";
 
 /// A value in a running template.
 #[derive(Clone)]
@@ -36,6 +39,8 @@ pub enum Val {
     Func(Func),
     /// `loop`.
     Loop(Rc<LoopState>),
+    /// A time span, a time of day or a time zone.
+    Clock(Clock),
 }
 
 /// What can be called.
@@ -74,7 +79,22 @@ enum ListRepr {
 
 /// A mapping.
 pub struct MapCell {
+    /// What it is in Python.
+    pub kind: MapKind,
     repr: RefCell<MapRepr>,
+}
+
+/// What a mapping is in Python.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum MapKind {
+    /// `dict`.
+    Dict,
+    /// `namespace(...)`: its attributes are what was set, never methods.
+    Namespace,
+    /// `hostvars`.
+    HostVars,
+    /// `hostvars[host]`.
+    HostVarsVars,
 }
 
 enum MapRepr {
@@ -92,9 +112,7 @@ impl From<Value> for Val {
                 tuple: false,
                 repr: RefCell::new(ListRepr::Data { base, seen: BTreeMap::new() }),
             })),
-            Value::Map(base) => {
-                Self::Map(Rc::new(MapCell { repr: RefCell::new(MapRepr::Data { base, seen: BTreeMap::new() }) }))
-            }
+            Value::Map(base) => Self::Map(MapCell::new(MapKind::Dict, MapRepr::Data { base, seen: BTreeMap::new() })),
             scalar => Self::V(scalar),
         }
     }
@@ -129,7 +147,12 @@ impl Val {
 
     /// A new mapping.
     pub fn map(entries: IndexMap<Key, Self>) -> Self {
-        Self::Map(Rc::new(MapCell { repr: RefCell::new(MapRepr::Own(entries)) }))
+        Self::Map(MapCell::new(MapKind::Dict, MapRepr::Own(entries)))
+    }
+
+    /// `namespace(...)`.
+    pub fn namespace(entries: IndexMap<Key, Self>) -> Self {
+        Self::Map(MapCell::new(MapKind::Namespace, MapRepr::Own(entries)))
     }
 
     /// A mapping with text keys.
@@ -145,17 +168,22 @@ impl Val {
 
     /// A mapping of source, rendered on use.
     pub fn node_map(pairs: Arc<[Pair]>, env: Rc<Env>) -> Self {
-        Self::Map(Rc::new(MapCell { repr: RefCell::new(MapRepr::Nodes { pairs, env, seen: BTreeMap::new() }) }))
+        Self::Map(MapCell::new(MapKind::Dict, MapRepr::Nodes { pairs, env, seen: BTreeMap::new() }))
     }
 
     /// `hostvars`.
     pub fn hosts(hosts: Arc<dyn HostVars>) -> Self {
-        Self::Map(Rc::new(MapCell { repr: RefCell::new(MapRepr::Hosts(hosts)) }))
+        Self::Map(MapCell::new(MapKind::HostVars, MapRepr::Hosts(hosts)))
     }
 
-    /// All variables of a scope, each rendered on use (`vars`, `hostvars[h]`).
+    /// All variables of a scope, each rendered on use: `vars`.
     pub fn vars(env: Rc<Env>) -> Self {
-        Self::Map(Rc::new(MapCell { repr: RefCell::new(MapRepr::Vars(env)) }))
+        Self::Map(MapCell::new(MapKind::Dict, MapRepr::Vars(env)))
+    }
+
+    /// `hostvars[host]`.
+    pub fn host(env: Rc<Env>) -> Self {
+        Self::Map(MapCell::new(MapKind::HostVarsVars, MapRepr::Vars(env)))
     }
 
     /// The scalar, if it is one.
@@ -200,6 +228,7 @@ impl Val {
             Self::Map(map) => map.len() > 0,
             Self::Undef(undef) if matches!(undef.what, super::fail::What::Soft) => false,
             Self::Undef(undef) => return Err(Fail::Undef(Rc::clone(undef))),
+            Self::Clock(clock) => clock.truthy(),
             Self::Omit | Self::Func(_) | Self::Loop(_) => true,
         })
     }
@@ -229,13 +258,18 @@ impl Val {
             Self::V(value) => value.python_type(),
             Self::List(list) if list.tuple => "tuple",
             Self::List(_) => "list",
-            Self::Map(_) => "dict",
+            Self::Map(map) => map.type_name(),
             Self::Undef(_) => "UndefinedMarker",
             Self::Omit => "Omit",
             Self::Func(Func::Macro(_)) => "Macro",
             Self::Func(Func::Module(..)) => "TemplateModule",
+            Self::Func(Func::Method(object, name)) => match &**object {
+                Self::Map(map) => map.method_type(name),
+                _ => BUILTIN_METHOD,
+            },
             Self::Func(_) => "function",
             Self::Loop(_) => "LoopContext",
+            Self::Clock(clock) => clock.type_name(),
         }
     }
 
@@ -249,6 +283,7 @@ impl Val {
             Self::Omit => "`omit`",
             Self::Func(_) => "a function",
             Self::Loop(_) => "`loop`",
+            Self::Clock(clock) => clock.kind(),
         }
     }
 
@@ -268,10 +303,23 @@ impl Val {
                     Func::Macro(item) => format!("the macro `{}`", item.name()),
                     _ => "a function".to_owned(),
                 };
-                return Err(Fail::msg(format!("{name} is not a value")).with_hint("call it: add `()`"));
+                let words = format!("Type '{}' is unsupported for variable storage.", self.type_name());
+                let fail = Fail::said(format!("{name} is not a value"), words).rendering();
+                return Err(match func {
+                    Func::Method(object, name) if object.has_key(name) => {
+                        fail.with_hint(format!("for the entry of this name write `['{name}']`"))
+                    }
+                    _ => fail.with_hint("call it: add `()`"),
+                });
             }
             Self::Loop(_) => return Err(Fail::msg("`loop` is not a value")),
+            Self::Clock(clock) => clock.value()?,
         })
+    }
+
+    /// True for a mapping with such a key.
+    fn has_key(&self, name: &str) -> bool {
+        matches!(self, Self::Map(map) if map.has(&Key::from(name)))
     }
 
     /// The key of a scalar.
@@ -417,6 +465,27 @@ impl Val {
 }
 
 impl MapCell {
+    fn new(kind: MapKind, repr: MapRepr) -> Rc<Self> {
+        Rc::new(Self { kind, repr: RefCell::new(repr) })
+    }
+
+    /// The type's name in Python.
+    fn type_name(&self) -> &'static str {
+        match self.kind {
+            MapKind::Dict => "dict",
+            MapKind::Namespace => "Namespace",
+            MapKind::HostVars => "HostVars",
+            MapKind::HostVarsVars => "HostVarsVars",
+        }
+    }
+
+    /// The type of a method in Python: Ansible's own dicts have some that are not built in.
+    fn method_type(&self, name: &str) -> &'static str {
+        let own = matches!(&*self.repr.borrow(), MapRepr::Own(_) | MapRepr::Vars(_));
+        let lazy = ["copy", "get", "items", "pop", "popitem", "setdefault", "values"];
+        if self.kind != MapKind::Dict || (!own && lazy.contains(&name)) { "method" } else { BUILTIN_METHOD }
+    }
+
     /// Number of entries.
     pub fn len(&self) -> usize {
         match &*self.repr.borrow() {
@@ -496,7 +565,7 @@ impl MapCell {
                 Some(name) => cx.variable(name, &env, None),
                 None => Ok(None),
             },
-            Then::Host(hosts) => Ok(key.as_str().and_then(|name| cx.host_env(&hosts, name)).map(Val::vars)),
+            Then::Host(hosts) => Ok(key.as_str().and_then(|name| cx.host_env(&hosts, name)).map(Val::host)),
         }
     }
 

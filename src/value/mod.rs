@@ -6,6 +6,7 @@
 mod codec;
 mod json;
 mod python;
+mod re_syntax;
 mod regex;
 
 use std::hash::{Hash, Hasher};
@@ -17,6 +18,7 @@ pub use jiff::civil::{Date, DateTime};
 pub use codec::{Codec, Stray};
 pub use json::{JsonStyle, from_json, to_json, to_json_text};
 pub use python::{pretty, python_float, python_repr, python_str};
+pub use re_syntax::pattern_error;
 pub use regex::{Match, PythonRegex};
 
 /// A map in insertion order; any scalar is a key, as in YAML.

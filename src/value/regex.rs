@@ -36,18 +36,32 @@ fn narrow(text: &str) -> Vec<u8> {
 }
 
 impl PythonRegex {
-    /// `re.compile(pattern)`; the error is a sentence.
+    /// `re.compile(pattern)`; the error is Python's sentence.
     pub fn text(pattern: &str) -> Result<Self, String> {
-        Self::compile(pattern, false)
+        Self::compile("", pattern, false)
     }
 
     /// `re.compile(pattern.encode())`.
     pub fn bytes(pattern: &str) -> Result<Self, String> {
-        Self::compile(&widen(pattern.as_bytes()), true)
+        Self::compile("", &widen(pattern.as_bytes()), true)
     }
 
-    fn compile(pattern: &str, bytes: bool) -> Result<Self, String> {
-        let translated = translate(pattern, bytes);
+    /// `re.compile(pattern, flags)`, the flags as they are written in a pattern: `m`.
+    pub fn text_with(flags: &str, pattern: &str) -> Result<Self, String> {
+        Self::compile(flags, pattern, false)
+    }
+
+    /// `re.compile(pattern.encode(), flags)`.
+    pub fn bytes_with(flags: &str, pattern: &str) -> Result<Self, String> {
+        Self::compile(flags, &widen(pattern.as_bytes()), true)
+    }
+
+    fn compile(flags: &str, pattern: &str, bytes: bool) -> Result<Self, String> {
+        if let Some(words) = super::pattern_error(pattern, bytes) {
+            return Err(words);
+        }
+        let flagged = if flags.is_empty() { pattern.to_owned() } else { format!("(?{flags}){pattern}") };
+        let translated = translate(&flagged, bytes);
         Regex::new(&translated).map(|regex| Self { regex, bytes }).map_err(|error| error.to_string())
     }
 

@@ -290,6 +290,120 @@ a{# {{ not_there }} {% nope %} #}b{#- x -#}  c  {#- y -#}  d{# multi # { } #}e
 {{ ('2020-01-02 03:04:05' | to_datetime).replace(year=2021) }} {{ ('2020-01-02 03:04:05' | to_datetime).date() }} {{ ('2020-01-02 03:04:05' | to_datetime).time() }} {{ ('2020-01-02 03:04:05' | to_datetime).isocalendar() | list }} {{ ('2020-01-02 03:04:05' | to_datetime).month }} {{ ('10:20' | to_datetime('%H:%M')).minute }} {{ ('1 Feb 2021 +0100' | to_datetime('%d %b %Y %z')) }}
 {{ day.isoformat() }} {{ day.strftime('%d.%m.%Y') }} {{ day.weekday() }} {{ day.month }} {{ moment.strftime('%H:%M') }} {{ moment.date() }} {{ moment - moment }} {{ day == day }} {{ moment > moment }} {{ day < '2024-01-01' | to_datetime('%Y-%m-%d') | default('x') }}
 text {{ [day, moment] }} {{ {'d': day} }} {{ moment.time() }}
+{{ moment - ('2023-07-10 17:14:03' | to_datetime) }}
+d {{ moment - ('2023-07-10 17:14:03' | to_datetime) }}
+d {{ ('2020-01-01 00:00:00' | to_datetime) - ('2020-01-01 01:00:00' | to_datetime) }} {{ ('2020-01-01 01:00:00' | to_datetime) - ('2020-01-01 00:00:00' | to_datetime) }} {{ moment - moment }}
+d {{ ('2020-01-01 01:00:00.5' | to_datetime('%Y-%m-%d %H:%M:%S.%f')) - ('2020-01-01 00:00:00' | to_datetime) }} {{ day - ('2024-02-27' | to_datetime('%Y-%m-%d')).date() }}
+{{ (moment - ('2023-07-10 17:14:03' | to_datetime)) | string }}
+{{ (moment - ('2023-07-10 17:14:03' | to_datetime)).days }}
+{{ (moment - ('2023-07-10 17:14:03' | to_datetime)).seconds }}
+{{ (moment - ('2023-07-10 17:14:03' | to_datetime)).total_seconds() | int }}
+{{ (moment.resolution * 3).microseconds }}
+{{ (moment - ('2023-07-10 17:14:03' | to_datetime)) | type_debug }}
+{{ (moment - day) | string }}
+{{ (day - moment) | string }}
+{% set d = ('2020-01-03 06:00:00' | to_datetime) - ('2020-01-01 00:00:00' | to_datetime) %}{{ d + d }};{{ d - d }};{{ d * 2 }};{{ 2 * d }};{{ d * 1.5 }};{{ d / 2 }};{{ d / 7 }};{{ d / d }};{{ d // 7 }};{{ d // d }};{{ d % (d / 4) }};{{ -d }};{{ d | abs }};{{ -d | abs }};{{ moment + d }};{{ moment - d }};{{ d + moment }};{{ day + d }};{{ day - d }};{{ d > -d }};{{ d == d }};{{ d != d }};{{ d == 5 }};{{ [d, -d] | max }};{{ [d, -d] | min }};{{ 'yes' if d else 'no' }};{{ 'yes' if d - d else 'no' }};{{ d / 0.1 }};{{ d * 0.3333333 }}
+{% set d = ('2020-01-03 06:00:00' | to_datetime) - ('2020-01-01 00:00:00' | to_datetime) %}{{ [d] | string }} {{ [d - d] | string }} {{ [-d] | string }} {{ ([d, -d] | sort | last).days }} {{ '%s' % d }} {{ '{}'.format(d) }} {{ d ~ '!' }} {{ d is mapping }} {{ d is number }} {{ d is iterable }} {{ d.max }} {{ d.min }} {{ d.resolution }}
+{% set d = ('2020-01-03 06:00:00' | to_datetime) - ('2020-01-01 00:00:00' | to_datetime) %}{{ d.nope }}
+{{ (moment - moment) + 1 }}
+{{ (moment - moment) < 1 }}
+{{ moment + 1 }}
+{{ moment + moment }}
+{{ -moment }}
+{{ (moment - moment) / (moment - moment) }}
+{{ (moment - moment) // 0 }}
+{{ (moment.resolution * 99999999999999999999999) | string }}
+{{ moment + moment.resolution * 999999999999999999 }}
+{{ moment + moment.resolution * 86400000000 }}
+{{ [moment - moment] }}
+{{ {'a': moment - moment} }}
+{{ (moment - moment) | to_json }}
+{{ (moment - moment) | int }}
+{{ moment - ('2020-01-01 +0100' | to_datetime('%Y-%m-%d %z')) }}
+{{ moment < ('2020-01-01 +0100' | to_datetime('%Y-%m-%d %z')) }}
+{{ moment == ('2020-01-01 +0100' | to_datetime('%Y-%m-%d %z')) }}
+{{ ('2020-01-01 01 +0100' | to_datetime('%Y-%m-%d %H %z')) == ('2020-01-01 +0000' | to_datetime('%Y-%m-%d %z')) }}
+d {{ ('2020-01-01 +0000' | to_datetime('%Y-%m-%d %z')) - ('2020-01-01 +0100' | to_datetime('%Y-%m-%d %z')) }}
+{% set z = '2020-01-01 +0130' | to_datetime('%Y-%m-%d %z') %}{{ z.tzinfo }} {{ z.utcoffset() }} {{ z.tzname() }} {{ z.strftime('%z %Z %s %%z') }} {{ z.isoformat() }} {{ z.timestamp() }} {{ z.replace(tzinfo=none) }} {{ moment.replace(tzinfo=z.tzinfo) }} {{ z.timetz() }} {{ z.time() }} {{ moment.tzinfo }} {{ moment.utcoffset() }} {{ [z.tzinfo] | string }} {{ z.fromtimestamp(0, z.tzinfo) }} {{ z.astimezone(moment.fromisoformat('2020-01-01T00:00:00+00:00').tzinfo) }} {{ moment.astimezone() }}
+{{ ('2020-01-01 +0130' | to_datetime('%Y-%m-%d %z')).tzinfo }}
+{{ moment.fromtimestamp(1700000000) }}
+{{ moment.fromtimestamp(1700000000.25) }}
+{{ moment.fromtimestamp('5') }}
+{{ moment.fromtimestamp(99999999999999) }}
+{{ moment.fromtimestamp(9999999999999999999999) }}
+{{ moment.fromtimestamp() }}
+{{ day.fromtimestamp(1700000000) }}
+{{ moment.utcfromtimestamp(1700000000) }}
+{{ now().fromtimestamp(now(fmt='%s') | int - 3600) is string }}
+{{ (now() - now().fromtimestamp(now(fmt='%s') | int - 3600)).total_seconds() | int in [3600, 3601] }}
+{{ moment.strptime('2020-05-06', '%Y-%m-%d') }}
+{{ moment.strptime('nope', '%Y-%m-%d') }}
+{{ moment.fromisoformat('2020-05-06T07:08:09') }}
+{{ moment.fromisoformat('2020-05-06T07:08:09.5+02:00') }}
+{{ moment.fromisoformat('2020-05-06') }}
+{{ moment.fromisoformat('nope') }}
+{{ day.fromisoformat('2020-05-06') }}
+{{ moment.isoformat(' ') }} {{ moment.isoformat(timespec='minutes') }} {{ moment.isoformat('_', 'milliseconds') }} {{ moment.replace(microsecond=500000).isoformat() }} {{ moment.replace(microsecond=5) }} {{ moment.isoformat(timespec='hours') }}
+{{ moment.isoformat(timespec='nope') }}
+{{ moment.replace(hour=0, minute=0, second=0, microsecond=0) }}
+{{ moment.replace(month=13) }}
+{{ moment.replace(hour=24) }}
+{{ moment.replace(day=30) }}
+{{ moment.replace(year=0) }}
+{{ moment.replace(minute=61) }}
+{{ day.replace(day=1) }}
+{{ moment.combine(day, moment.time()) }}
+{{ moment.combine(day, '10:00') }}
+{{ moment.time().hour }} {{ moment.time().isoformat() }} {{ moment.time() }} {{ [moment.time()] | string }} {{ moment.time() | type_debug }} {{ moment.time() < moment.time() }} {{ moment.time().strftime('%H.%M') }} {{ moment.replace(second=0).time() | string }}
+{{ moment.toordinal() }} {{ day.toordinal() }} {{ moment.fromordinal(738000) }} {{ day.fromordinal(738000) }} {{ moment.ctime() }} {{ day.ctime() }} {{ moment.weekday() }} {{ moment.isoweekday() }} {{ day.isoweekday() }} {{ moment.min }} {{ moment.max }} {{ day.min }} {{ day.max }} {{ day.resolution }} {{ moment.fold }} {{ moment.fromisocalendar(2020, 5, 3) }} {{ moment.dst() }} {{ moment.tzname() }}
+{{ moment.strftime('%s') }} {{ moment.strftime('%Y%m%dT%H%M%S') }} {{ moment.strftime('%z|%Z') }} {{ moment.strftime('%-d %e %j') }} {{ moment.strftime('%a %b %A %B %p %f') }} {{ moment.strftime('100%%') }}
+{{ moment.strftime() }}
+{{ moment.nope }}
+{{ moment.nope() }}
+{{ moment | type_debug }} {{ day | type_debug }} {{ moment is string }} {{ moment.date() == day }} {{ moment.timestamp() | int }}
+{{ (now() - now()).days }} {{ now().year > 2000 }} {{ now().today().year > 2000 }} {{ now(utc=true).tzinfo is none }} {{ now().utcnow().year > 2000 }} {{ now().now().year > 2000 }}
+{{ {'keys': 1, 'items': 2, 'values': 3, 'get': 4, 'update': 5, 'copy': 6, 'pop': 7}['keys'] }}
+{% set foo = {'keys': 1, 'items': 2, 'values': 3, 'get': 4, 'update': 5, 'copy': 6, 'pop': 7, 'count': 8, 'clear': 9, 'setdefault': 10} %}{{ foo.keys is callable }} {{ foo.items is callable }} {{ foo.values is callable }} {{ foo.get is callable }} {{ foo.update is callable }} {{ foo.copy is callable }} {{ foo.pop is callable }} {{ foo.count is callable }} {{ foo.clear is callable }} {{ foo.setdefault is callable }}
+{% set foo = {'keys': 1, 'items': 2, 'values': 3, 'get': 4, 'update': 5, 'copy': 6, 'pop': 7, 'count': 8} %}{{ foo['keys'] }} {{ foo['items'] }} {{ foo['values'] }} {{ foo['get'] }} {{ foo['update'] }} {{ foo['copy'] }} {{ foo['pop'] }} {{ foo.count }} {{ foo.keys() | list | length }} {{ foo | attr('keys') is callable }} {{ [foo] | map(attribute='keys') | first }} {{ foo.keys == 1 }} {{ foo.keys is defined }} {{ foo.get('keys') }}
+{% set ns = namespace(items=[1], keys=2) %}{{ ns.items }} {{ ns.keys }} {{ ns | type_debug }}{% set ns.values = 5 %}{{ ns.values }}
+{{ {'a': 1}.keys }}
+{{ {'a': 1}['keys'] }}
+{{ {'a': 1}['keys']() | list }}
+{{ {'keys': 1}.keys + 1 }}
+{{ {'keys': 1}.keys | type_debug }}
+{{ text.upper | type_debug }}
+{{ text.upper }}
+{{ conf.values | type_debug }} {{ conf.keys | type_debug }} {{ conf.update | type_debug }} {{ names.append | type_debug }}
+{{ conf.values + 1 }}
+{{ 'x' | items2dict }}
+{{ ['a', 'b'] | items2dict }}
+{{ [['a'], 5] | items2dict }}
+{{ [{'a': 1}, {'b': 2}] | items2dict }}
+{{ [{'a': 1}, {'b': 2}] | items2dict(key_name='a', value_name='b') }}
+{{ 5 | items2dict }}
+{{ 'x' | dict2items }}
+{{ 'hello' | regex_search('l', '\\1') }}
+{{ 'hello' | regex_search('l', '\\g<x>') }}
+{{ 'hello' | regex_search('l', 'x') }}
+{{ '10.00 Kb' | human_to_bytes }}
+{{ '10.00 foo' | human_to_bytes }}
+{{ '10.00 KB' | human_to_bytes(isbits=true) }}
+{{ 'foo' | human_to_bytes }}
+{{ '1 EBOOK' | human_to_bytes }}
+{{ '1 Megabits' | human_to_bytes }}
+{{ '' | human_to_bytes }}
+{{ 'a: [' | from_yaml_all }}
+{{ 'a: b: c' | from_yaml_all }}
+{{ 'a: b: c' | from_yaml }}
+{{ 'x' is match('[') }}
+{{ 'x' | regex_replace('*', '') }}
+{{ 'x' | regex_findall('(a') }}
+{{ 'x' | regex_search('a)') }}
+{{ 'x' is search('\\q') }}
+{{ 'x' is regex('[z-a]') }}
+{{ 'x' is regex('a**') }}
+{{ 'x' is regex('a\\') }}
+{{ 'x' is regex('ab(?P<n') }}
 """.strip("\n").split("\n") + r"""
 {{ {'b': 1, 'a': [1, {'x': none}]} | to_json }} {{ {'b': 1, 'a': 2} | to_json(sort_keys=true) }} {{ [1, 2] | to_json(indent=2) }} {{ {'a': 'é'} | to_json }} {{ {'a': 'é'} | to_json(ensure_ascii=false) }} {{ {'a': 1} | to_json(separators=(',', ':')) }} {{ {1: 2, none: 3, true: 4, 1.5: 5} | to_json }}
 {{ (1, 2) | to_json }} {{ [1.0, 1e20, 1e-7, 0.1] | to_json }} {{ big | to_json }} {{ 'a"\\\n\t/\x01\x7f\u2028' | to_json }} {{ '😀' | to_json }} {{ true | to_json }} {{ 'nan' | float | to_json }} {{ 'inf' | float | to_json }} {{ text.encode() | to_json }}

@@ -133,7 +133,7 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
         debugger: config.flag("ENABLE_TASK_DEBUGGER"),
         debugger_ignores: config.flag("TASK_DEBUGGER_IGNORE_ERRORS"),
         keywords: crate::cli::arguments::keyword_defaults(&config),
-        person: Arc::new(crate::cli::person::Terminal),
+        person: Arc::new(crate::cli::person::Terminal::Within),
         defaults: connecting.defaults,
         login_password: connecting.login,
         become_password: connecting.r#become,

@@ -108,6 +108,8 @@ fn run<A: Parser>(
         match error.kind.exit_code() {
             // Ansible ends with 4 for what it cannot parse and with 1 for everything else that is wrong before a run.
             ExitCode::Usage if program == Program::Vault => ExitCode::Usage,
+            // Of `-e` options that are no mapping.
+            ExitCode::Usage if matches!(&*error.code, "C0105" | "P0407") => ExitCode::Usage,
             ExitCode::Usage | ExitCode::HostFailed => ExitCode::Error,
             code => code,
         }

@@ -263,6 +263,7 @@ pub(super) fn project(
         inventory: inventories,
         limit: inventory.limit.clone(),
         extra_vars: extra_vars.to_vec(),
+        extra_form: crate::ops::ExtraVars::AsAnsible,
         passwords: keys.passwords(config)?,
         identity: keys.identity,
         state_dir: state_dir(),

@@ -61,7 +61,14 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "P0120",
         title: "a variable file does not exist",
-        text: "`vars_files` are looked for in `vars/` beside the playbook and in its folder. An entry that is a list names alternatives; the first that exists counts.",
+        text: "`vars_files` are looked for in `vars/` beside the playbook and in its folder. An entry that is a list names alternatives; the first that exists counts. \
+         As with Ansible, a run goes on without it.",
+    },
+    CodeEntry {
+        code: "P0121",
+        title: "an entry of vars_files is left out for now",
+        text: "The name of the file holds something that is not defined. Names may depend on facts: such an entry is read again \
+         once the host's facts are known; if its name is undefined then, the host fails.",
     },
     CodeEntry {
         code: "P0130",

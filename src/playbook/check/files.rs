@@ -113,7 +113,9 @@ pub(super) fn variables(survey: &Survey, loader: &Loader, problems: &mut Vec<Dia
                 },
                 None if index == 0 && !texts.is_empty() => {
                     problems.push(
-                        not_found("P0120", "variable file", texts[0], &tried).with_label(entry.place(), "named here"),
+                        not_found("P0120", "variable file", texts[0], &tried)
+                            .with_label(entry.place(), "named here")
+                            .warning(),
                     );
                 }
                 None => {}

@@ -169,11 +169,17 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
         (self.options.verbosity > 0 || done.verbose) && !facts
     }
 
-    fn cleaned(&self, task: TaskId, done: &Done) -> Map {
+    /// All that is shown of a result.
+    fn whole(&self, done: &Done) -> Map {
         let mut result = dump::visible(&done.result, &self.options);
         if let Some(arguments) = done.arguments.as_ref().filter(|_| self.options.verbosity >= 3) {
             crate::value::insert(&mut result, "invocation", crate::map! { "module_args" => arguments.clone() });
         }
+        result
+    }
+
+    fn cleaned(&self, task: TaskId, done: &Done) -> Map {
+        let mut result = self.whole(done);
         if self.is_debug(task) {
             dump::clean_debug(&mut result);
         }
@@ -425,10 +431,14 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                 }
             }
             EventKind::ItemDone { task, label, done } => self.item(host, *task, label, done, sources),
-            EventKind::Retry { task, attempt, of, .. } => {
+            EventKind::Retry { task, attempt, of, done } => {
                 let name = self.tasks.get(task).map_or_else(String::new, |view| view.name.clone());
                 let left = (of + 1).saturating_sub(*attempt);
-                let text = format!("FAILED - RETRYING: [{host}]: {name} ({left} retries left).");
+                let mut text = format!("FAILED - RETRYING: [{host}]: {name} ({left} retries left).");
+                if let Some(done) = done.as_ref().filter(|done| done.verbose || self.options.verbosity > 2) {
+                    let result = self.whole(done);
+                    let _ = write!(text, "Result was: {}", dump::dump(&result, done.verbose, &self.options));
+                }
                 self.tell_line(host, &text, Tone::Debug, false);
             }
             EventKind::Job { id, state, .. } => {

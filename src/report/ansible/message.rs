@@ -170,7 +170,7 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
             let place = diagnostic.span().and_then(|span| origin(span, sources));
             Some(format!("Invalid variable name '{name}'.\n{}", place.unwrap_or_default()))
         }
-        "P0310" => {
+        "P0121" | "P0310" => {
             let place = diagnostic.span().and_then(|span| origin(span, sources)).map(|place| format!("\n{place}"));
             Some(format!("{}{}", diagnostic.registered(), place.unwrap_or_default()))
         }
@@ -191,6 +191,11 @@ pub(super) fn job(host: &str, id: &str, state: JobState) -> String {
         JobState::Done => format!("ASYNC OK on {host}: jid={id}"),
         JobState::Failed => format!("ASYNC FAILED on {host}: jid={id}"),
     }
+}
+
+/// True if a text says what a message does, and after a colon why.
+fn goes_on(text: &str, message: &str) -> bool {
+    text.strip_prefix(message.trim_end_matches('.')).is_some_and(|rest| rest.starts_with(": "))
 }
 
 /// Ansible's sentences begin with a capital letter.
@@ -233,6 +238,12 @@ pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, module: &str
         done.result.get(&StrKey("msg")).map(python_str).unwrap_or_default()
     };
     let own = done.diagnostic.as_ref();
+    // The line tells more than what is registered where that is the beginning of it.
+    let whole = own.filter(|own| !done.no_log && !message.is_empty() && own.chain.is_empty());
+    let message = match whole.and_then(|own| own.registered.as_deref()).filter(|text| goes_on(text, &message)) {
+        Some(text) => text.to_owned(),
+        None => message,
+    };
     if let Some(own) = own.filter(|own| !own.chain.is_empty() && !done.no_log) {
         let words = own.chain_words();
         if message == words {
@@ -258,7 +269,7 @@ pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, module: &str
     let absent = own.is_some_and(|own| own.code == "H0020");
     let plain = done.no_log || absent && message.starts_with("Task failed");
     let from_template = !plain
-        && (message.starts_with("Task failed")
+        && (message.starts_with("Task failed") && !message.ends_with(": Unknown error.")
             || own.is_some_and(|own| matches!(own.kind, Kind::Template | Kind::Source) || own.code.starts_with('T')));
     let place = task.and_then(|span| origin(span, sources));
     if !from_template {
@@ -322,6 +333,12 @@ mod tests {
             origin(span, &map).unwrap_or_default(),
             "Origin: /x/a.yml:4:7\n\n2\n3   tasks:\n4     - fail:\n        ^ column 7"
         );
+    }
+
+    #[test]
+    fn what_is_told_goes_on_where_the_registered_message_stops() {
+        assert!(goes_on("Error executing command: [Errno 2] No such file", "Error executing command."));
+        assert!(!goes_on("Error executing command.", "Error executing command."));
     }
 
     #[test]

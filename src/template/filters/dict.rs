@@ -147,16 +147,18 @@ fn items2dict(call: &Call, value: Val, mut args: Args) -> R<Val> {
                 format!("items2dict requires a list of dictionaries, got {} instead.", call.text(&value)?),
             ));
         };
-        let missing = || {
-            Fail::said(
+        let pair = (map.get_str(call.cx(), &key_name)?, map.get_str(call.cx(), &value_name)?);
+        let (Some(key), Some(found)) = pair else {
+            return Err(Fail::said(
                 format!("each mapping needs the keys `{key_name}` and `{value_name}`"),
                 format!(
-                    "items2dict requires each dictionary in the list to contain the keys '{key_name}' and '{value_name}'."
+                    "items2dict requires each dictionary in the list to contain the keys '{key_name}' and '{value_name}', \
+                     got {} instead.",
+                    call.text(&value)?
                 ),
-            )
+            ));
         };
-        let key = map.get_str(call.cx(), &key_name)?.ok_or_else(missing)?.defined()?.key()?;
-        out.insert(key, map.get_str(call.cx(), &value_name)?.ok_or_else(missing)?);
+        out.insert(key.defined()?.key()?, found);
     }
     Ok(Val::map(out))
 }

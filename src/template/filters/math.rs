@@ -3,6 +3,7 @@
 use crate::value::Value;
 
 use super::super::args::{Args, Call};
+use super::super::clock::{Clock, operand};
 use super::super::fail::{Fail, R};
 use super::super::ops::{self, Number};
 use super::super::val::Val;
@@ -60,9 +61,11 @@ fn abs(_: &Call, value: Val, args: Args) -> R<Val> {
         Some(Number::Int(int)) if int < 0 => ops::negative(&value),
         Some(Number::Float(float)) => Ok(Val::from(float.abs())),
         Some(Number::Int(_)) => Ok(value),
+        None if matches!(value, Val::Clock(Clock::Delta(micros)) if micros < 0) => ops::negative(&value),
+        None if matches!(value, Val::Clock(Clock::Delta(_))) => Ok(value),
         None => Err(Fail::said(
             format!("a number is expected, not {}", value.kind()),
-            format!("bad operand type for abs(): '{}'", value.type_name()),
+            format!("bad operand type for abs(): '{}'", operand(&value)),
         )),
     }
 }
@@ -227,33 +230,41 @@ fn human_to_bytes(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let bits = args.flag(1, "isbits", false)?;
     args.finish()?;
     let text = call.text(&value)?;
-    let fail = |why: &str| {
-        let words = "human_to_bytes() can't interpret the input: human_to_bytes() can't interpret following string";
-        Fail::said(format!("`{text}` is not a size: {why}"), format!("{words}: {text}"))
+    let fail = |why: &str, words: String| {
+        let words = format!("human_to_bytes() can't interpret the input: human_to_bytes() {words}");
+        Fail::said(format!("`{text}` is not a size: {why}"), words)
     };
-    let pattern = regex::compile(r"^\s*(\d*\.?\d*)\s*([A-Za-z]+)?", false, false)?;
-    let found = regex::search(&pattern, &text, "search")?.ok_or_else(|| fail("no number"))?;
-    let number: f64 = found.get(1).and_then(|m| m.as_str().parse().ok()).ok_or_else(|| fail("no number"))?;
+    let no_number = || fail("no number", format!("can't interpret following string: {text}"));
+    let pattern = regex::compile(r"^([0-9]*\.?[0-9]+)(?:\s*([A-Za-z]+))?\s*$", false, false)?;
+    let found = regex::search(&pattern, &text, "search")?.ok_or_else(no_number)?;
+    let number: f64 = found.get(1).and_then(|m| m.as_str().parse().ok()).ok_or_else(no_number)?;
     let unit = found.get(2).map(|m| m.as_str().to_owned()).or_else(|| default.map(|unit| unit.to_string()));
     let Some(unit) = unit else { return Ok(rounded(number)) };
     let first = unit.chars().next().unwrap_or('B').to_ascii_uppercase();
     let Some((_, limit)) = UNITS.iter().find(|(name, _)| *name == first) else {
-        return Err(fail("the unit is not known"));
+        let words =
+            format!("failed to convert {text} (unit = {unit}). The suffix must be one of Y, Z, E, P, T, G, M, K, B");
+        return Err(fail("the unit is not known", words));
     };
     let (letter, word) = if bits { ("b", "bit") } else { ("B", "byte") };
-    if unit.len() > 1 {
-        let fits = if unit.to_lowercase().contains(word) || first == 'B' {
-            let lower = unit.to_lowercase();
-            let rest = lower.trim_end_matches('s');
-            rest == word || rest.ends_with(word)
-        } else {
-            unit[1..] == *letter
+    if unit.chars().count() > 1 {
+        let prefix = match first {
+            'K' => "kilo",
+            'M' => "mega",
+            'G' => "giga",
+            'T' => "tera",
+            'P' => "peta",
+            'E' => "exa",
+            'Z' => "zeta",
+            'Y' => "yotta",
+            _ => "",
         };
-        if !fits {
-            return Err(fail(&format!("expected a unit like `{first}{letter}`")));
+        let short = if first == 'B' { letter.to_owned() } else { format!("{first}{letter}") };
+        if unit.to_lowercase() != format!("{prefix}{word}") && unit != short {
+            let wanted = if first == 'B' { word.to_owned() } else { first.to_string() };
+            let words = format!("failed to convert {text}. Value is not a valid string (expect {short} or {wanted})");
+            return Err(fail(&format!("expected a unit like `{short}`"), words));
         }
-    } else if first == 'B' && unit != letter {
-        return Err(fail(&format!("expected the unit `{letter}`")));
     }
     Ok(rounded(number * limit))
 }

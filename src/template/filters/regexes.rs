@@ -60,7 +60,7 @@ fn regex_search(call: &Call, value: Val, mut args: Args) -> R<Val> {
         let Some(inner) = inner else {
             return Err(Fail::said(
                 format!("`{name}` is not a group: write `\\\\1` or `\\\\g<name>`"),
-                "Unknown argument",
+                if name.starts_with('\\') { "'NoneType' object has no attribute 'group'" } else { "Unknown argument" },
             ));
         };
         groups.push(inner.to_owned());
@@ -76,7 +76,7 @@ fn regex_search(call: &Call, value: Val, mut args: Args) -> R<Val> {
             Err(_) if regex.capture_names().flatten().any(|known| known == inner) => {
                 found.name(inner.as_str()).map_or(Val::NONE, |group| Val::from(group.as_str()))
             }
-            _ => return Err(Fail::msg(format!("the pattern has no group `{inner}`"))),
+            _ => return Err(Fail::said(format!("the pattern has no group `{inner}`"), "no such group")),
         });
     }
     Ok(Val::list(out))
