@@ -218,8 +218,7 @@ mod tests {
         let attempt = Attempt::skipped(Value::Bool(false)).with_heard(heard.clone()).with_heard(Vec::new());
         assert_eq!(attempt.heard.len(), MANY);
         // The same words of another place count for themselves.
-        let mut other = warning("old");
-        other.chain[0].words.push('!');
+        let other = warning("old").about(None, Some("elsewhere"));
         let ((), heard) =
             hearing_now(|| [warning("old"), other, warning("old")].into_iter().for_each(|one| drop(hear(one))));
         assert_eq!(heard.len(), 2);

@@ -71,8 +71,7 @@ impl Attempt {
     pub fn from_failure(mut failure: Failure) -> Self {
         let own = &mut failure.diagnostic;
         let of_template = own.kind == crate::diag::Kind::Template && own.registered.is_some() || !own.chain.is_empty();
-        let of_vault =
-            matches!(&*own.code, "V0102" | "V0103") && own.registered().contains("undecryptable variable");
+        let of_vault = matches!(&*own.code, "V0102" | "V0103") && own.registered().contains("undecryptable variable");
         let of_arguments = own.registered().starts_with("Finalization of task args for '");
         if of_template || of_vault || of_arguments {
             // The chain tells what is wrong inside of the task.
