@@ -141,27 +141,6 @@ impl HostRun {
         }
     }
 
-    /// The task's own limit of hosts at a time (`throttle`).
-    fn throttle(&self, task: &Task, scope: &Scope) -> Result<Option<(usize, Arc<tokio::sync::Semaphore>)>> {
-        let value = self
-            .keyword_value(task, "throttle", scope)
-            .map_err(|error| error.within("Failed to convert the throttle value to an integer: "))?;
-        let Some(value) = value else { return Ok(None) };
-        let text = python_str(&value);
-        let limit = text.trim().parse::<i64>().map_err(|_| {
-            Diagnostic::source("P0111", format!("`throttle` must be a number, found `{text}`"))
-                .with_registered(format!(
-                    "Failed to convert the throttle value to an integer: invalid literal for int() with base 10: '{text}'"
-                ))
-                .with_label_opt(keyword(task, "throttle").map(Node::place), "not a number")
-                .with_hint("throttle: 2")
-        })?;
-        let Some(limit) = usize::try_from(limit).ok().filter(|limit| *limit > 0) else { return Ok(None) };
-        let mut all = super::state::lock(&self.play.throttles);
-        let few = all.entry(task.id).or_insert_with(|| Arc::new(tokio::sync::Semaphore::new(limit)));
-        Ok(Some((limit, Arc::clone(few))))
-    }
-
     /// The scope of a task here.
     pub(super) fn scope(&self, task: &Task, here: &Here) -> Scope {
         self.play.scope(&self.host, Some(&task.context), Some(task), &here.frames)
@@ -553,33 +532,6 @@ impl HostRun {
             self.emit(EventKind::Retry { task: task.id, attempt: attempt_number, of: tries.0, done });
             tokio::time::sleep(Duration::from_secs_f64(tries.1)).await;
         }
-    }
-
-    /// Tries in all, and seconds between them.
-    fn tries(&self, task: &Task, until: bool, scope: &Scope) -> Result<(u32, f64)> {
-        let number = |name: &str| -> Result<Option<f64>> {
-            let Some(node) = task.keywords.get(name) else { return Ok(None) };
-            let value = self.play.engine.templates.render(node, scope)?;
-            if value == Value::Null || crate::template::is_omit(&value) {
-                return Ok(None);
-            }
-            let found = python_str(&value);
-            found.trim().parse::<f64>().map(Some).map_err(|_| {
-                Diagnostic::source("P0111", format!("`{name}` must be a number, found `{found}`"))
-                    .with_label(node.place(), "not a number")
-                    .with_hint(format!("{name}: 5"))
-            })
-        };
-        let retries = number("retries")?;
-        let delay = number("delay")?.filter(|delay| *delay >= 0.0).unwrap_or(5.0).min(86_400.0);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped just before")]
-        let tries = match retries {
-            Some(retries) if retries <= 0.0 => 1,
-            Some(retries) => retries.clamp(0.0, 1e6) as u32 + 1,
-            None if until => 4,
-            None => 1,
-        };
-        Ok((tries, delay))
     }
 
     fn collect_notify(&self, task: &Task, attempt: &Attempt, scope: &Scope, notify: &mut Vec<String>) {
