@@ -723,3 +723,16 @@ fn hosts_that_go_different_ways_do_not_wait_for_each_other() {
         assert!(text(&output).contains("after"), "{task}: {}", text(&output));
     }
 }
+
+#[test]
+fn what_was_taken_back_before_hides_no_handler_that_is_missing() {
+    let place = Place::new(&[(
+        "play.yml",
+        "- hosts: all\n  gather_facts: false\n  tasks:\n  - meta: clear_host_errors\n  - block:\n    - block:\n      \
+         - command: /bin/true\n        notify: \"none {{ inventory_hostname }}\"\n      always:\n      \
+         - debug: {msg: always}\n    - copy: {dest: \"{{ playbook_dir }}/swallowed\", content: x}\n    rescue:\n    \
+         - copy: {dest: \"{{ playbook_dir }}/rescued\", content: x}\n",
+    )]);
+    let said = place.play(&[]);
+    assert!(place.at("rescued").exists() && !place.at("swallowed").exists(), "{said}");
+}

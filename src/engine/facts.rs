@@ -74,7 +74,7 @@ impl HostRun {
         });
         let round = match self.gate.turn(&self.host, position, id, false).await {
             Turn::Go(round) => round,
-            Turn::Fail => return Flow::Failed,
+            Turn::Fail => return self.fails(Flow::Failed),
             Turn::Stop => return Flow::Gone,
         };
         let _stay = round.stay(&self.host);

@@ -47,8 +47,8 @@ pub(super) struct HostRun {
     pub play: Arc<PlayRun>,
     pub gate: Arc<Gate>,
     pub host: Arc<str>,
-    /// Told when the host is out of reach and may be let go on later.
-    parked: mpsc::UnboundedSender<()>,
+    /// Told when the host is out of reach and waits to be let go on: with `host_pinned` another may begin meanwhile.
+    parked: mpsc::UnboundedSender<Arc<str>>,
     /// Past the task of `--start-at-task`, each host for itself.
     pub started: AtomicBool,
 }
@@ -60,21 +60,21 @@ impl HostRun {
         play: Arc<PlayRun>,
         gate: Arc<Gate>,
         host: Arc<str>,
-        parked: mpsc::UnboundedSender<()>,
+        parked: mpsc::UnboundedSender<Arc<str>>,
         started: bool,
     ) -> Self {
         Self { play, gate, host, parked, started: AtomicBool::new(started) }
     }
 
-    /// Runs the whole play for this host.
-    pub(super) async fn run_play(self) {
+    /// Runs the whole play for this host; tells which it was.
+    pub(super) async fn run_play(self) -> Arc<str> {
         let flow = self.sections().await;
         {
             let state = self.play.engine.states.get(&self.host);
             let mut state = lock(&state);
             // `meta: clear_host_errors` may have taken the failure back; one that was on its way out when the play was
             // ended stays.
-            let failed = matches!(flow, Flow::Failed | Flow::FailedTwice) && !state.cleared;
+            let failed = matches!(flow, Flow::Failed | Flow::FailedTwice) && state.clearings == state.failed_at;
             if (failed || state.failing) && !matches!(state.out, Some(Out::Failed | Out::Unreachable)) {
                 state.out = Some(Out::Failed);
             } else if state.condemned && state.out.is_none() {
@@ -85,6 +85,7 @@ impl HostRun {
         // Other hosts see the shorter list of hosts from now on.
         *lock(&self.play.magic_cache) = None;
         self.gate.leave(&self.host);
+        self.host
     }
 
     async fn sections(&self) -> Flow {
@@ -144,8 +145,10 @@ impl HostRun {
                 other => Some(other),
             },
             Flow::Failed | Flow::FailedTwice if self.force_handlers() => {
-                let _ = self.flush(&Position(vec![position]), &Here::default()).await;
-                Some(Flow::Failed)
+                let failed_at = self.failed_at();
+                let flushed = self.flush(&Position(vec![position]), &Here::default()).await;
+                // A handler may take the failure back.
+                (flushed != Flow::Next || !self.cleared_since(failed_at)).then_some(Flow::Failed)
             }
             other => Some(other),
         }
@@ -204,9 +207,9 @@ impl HostRun {
         if block.always.is_empty() || matches!(flow, Flow::Gone | Flow::EndRole) {
             return flow;
         }
-        let state = self.play.engine.states.get(&self.host);
+        let failed_at = self.failed_at();
         match self.items(&block.always, &position.child(2), here).await {
-            Flow::Next if flow == Flow::Failed && lock(&state).cleared => Flow::Next,
+            Flow::Next if flow == Flow::Failed && self.cleared_since(failed_at) => Flow::Next,
             Flow::Next => flow,
             other => other,
         }
@@ -325,14 +328,34 @@ impl HostRun {
         if flow != Flow::Gone {
             return flow;
         }
-        // With `host_pinned` another host may begin meanwhile.
-        let _ = self.parked.send(());
-        let goes_on = self.gate.park(&self.host, || !self.out()).await && !self.out();
+        let waits = || drop(self.parked.send(Arc::clone(&self.host)));
+        let goes_on = self.gate.park(&self.host, || !self.out(), waits).await && !self.out();
         if goes_on { Flow::Next } else { flow }
+    }
+
+    /// Notes when a failure came, for who takes it back.
+    pub(super) fn fails(&self, flow: Flow) -> Flow {
+        let state = self.play.engine.states.get(&self.host);
+        let mut state = lock(&state);
+        state.failed_at = state.clearings;
+        flow
+    }
+
+    /// When the last failure came, in clearings.
+    fn failed_at(&self) -> u32 {
+        lock(&self.play.engine.states.get(&self.host)).failed_at
+    }
+
+    /// `meta: clear_host_errors` has taken back the failure that came then.
+    fn cleared_since(&self, failed_at: u32) -> bool {
+        lock(&self.play.engine.states.get(&self.host)).clearings != failed_at
     }
 
     /// A failure that no rescue takes is the host's own, but not if the play was ended while its task ran.
     pub(super) fn count_failure(&self, flow: Flow, here: &Here) -> Flow {
+        if matches!(flow, Flow::Failed | Flow::FailedTwice) {
+            self.fails(flow);
+        }
         if flow != Flow::Failed || here.rescuable {
             return flow;
         }
@@ -353,10 +376,8 @@ impl HostRun {
     /// Another host's failure is this one's too, and a rescue does not take it back: the host misses later plays.
     pub(super) fn failed_with_others(&self, failed: bool) -> Flow {
         if failed {
-            let state = self.play.engine.states.get(&self.host);
-            let mut state = lock(&state);
-            (state.condemned, state.cleared) = (true, false);
-            Flow::Failed
+            lock(&self.play.engine.states.get(&self.host)).condemned = true;
+            self.fails(Flow::Failed)
         } else {
             Flow::Next
         }

@@ -1,6 +1,6 @@
 //! One play: its hosts, batches, sections and handlers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -222,6 +222,8 @@ impl PlayRun {
             let mut tasks = tokio::task::JoinSet::new();
             let mut waiting = batch.iter();
             let (parked, mut out_of_reach) = tokio::sync::mpsc::unbounded_channel();
+            // Hosts in whose place another one has begun.
+            let mut replaced = HashSet::new();
             let started = self.engine.started.load(Ordering::SeqCst);
             let next = |host: &Arc<str>| {
                 gate.begin(host);
@@ -232,9 +234,20 @@ impl PlayRun {
             }
             loop {
                 tokio::select! {
-                    Some(()) = out_of_reach.recv() => drop(waiting.next().map(|host| tasks.spawn(next(host)))),
+                    Some(host) = out_of_reach.recv() => {
+                        replaced.insert(host);
+                        drop(waiting.next().map(|host| tasks.spawn(next(host))));
+                    }
                     ended = tasks.join_next() => match ended {
-                        Some(Ok(())) => drop(waiting.next().map(|host| tasks.spawn(next(host)))),
+                        Some(Ok(host)) => {
+                            while let Ok(host) = out_of_reach.try_recv() {
+                                replaced.insert(host);
+                                drop(waiting.next().map(|host| tasks.spawn(next(host))));
+                            }
+                            if !replaced.contains(&host) {
+                                drop(waiting.next().map(|host| tasks.spawn(next(host))));
+                            }
+                        }
                         Some(Err(error)) => {
                             tasks.abort_all();
                             return Err(Diagnostic::internal(format!("a host's interpreter ended: {error}")));
@@ -296,11 +309,7 @@ impl PlayRun {
 
     /// A host failed for good: `max_fail_percentage` may end the play.
     pub(super) fn host_failed(&self, host: &Arc<str>, counts: bool) {
-        {
-            let state = self.engine.states.get(host);
-            let mut state = lock(&state);
-            (state.failing, state.cleared) = (true, false);
-        }
+        lock(&self.engine.states.get(host)).failing = true;
         *lock(&self.magic_cache) = None;
         // A host that still has handlers or an `always` to run is not counted, as with Ansible.
         if !counts || self.force_handlers || self.free {
@@ -334,7 +343,6 @@ fn begin(engine: &Engine, pattern: &str, node: Option<&Node>) -> Result<Vec<Arc<
             state.out = None;
         }
         state.failing = false;
-        state.cleared = false;
         state.dropped = false;
         state.notified.clear();
         state.pending.clear();

@@ -347,10 +347,11 @@ impl Gate {
 
     /// The host cannot be reached. True if it may go on where it stands: with `meta: clear_host_errors`, and once all
     /// others have ended, as Ansible picks up the tasks that such a host has left. Of hosts that are not in step it
-    /// goes on at once; `pardoned` tells whether that was said before it came here.
-    pub async fn park(&self, host: &Arc<str>, pardoned: impl Fn() -> bool) -> bool {
+    /// goes on at once; `pardoned` tells whether that was said before it came here, and `waits` is called if it has to wait
+    /// beside others that go on meanwhile.
+    pub async fn park(&self, host: &Arc<str>, pardoned: impl Fn() -> bool, waits: impl FnOnce()) -> bool {
         if let Some(free) = &self.free {
-            return free.park(host, pardoned).await;
+            return free.park(host, pardoned, waits).await;
         }
         let receiver = {
             let mut inner = lock(&self.inner);
@@ -510,7 +511,7 @@ mod tests {
             let gate = Arc::new(Gate::new(&[Arc::clone(&a), Arc::clone(&b)]));
             let parked = tokio::spawn({
                 let gate = Arc::clone(&gate);
-                async move { gate.park(&a, || false).await }
+                async move { gate.park(&a, || false, || {}).await }
             });
             // The other one goes on alone.
             let Turn::Go(round) = gate.turn(&b, &Position(vec![1]), TaskId(1), false).await else { panic!("stopped") };

@@ -166,7 +166,7 @@ impl HostRun {
                 Status::Unreachable => {
                     state.stats.unreachable += 1;
                     state.out = Some(Out::Unreachable);
-                    (state.failing, state.cleared) = (true, false);
+                    state.failing = true;
                     (Flow::Gone, false)
                 }
                 Status::Failed if ignore_errors => {
@@ -176,7 +176,6 @@ impl HostRun {
                     (Flow::Next, true)
                 }
                 Status::Failed => {
-                    state.cleared = false;
                     if here.rescuable {
                         state.stats.rescued += 1;
                         state.set("ansible_failed_result", Entry::Data(Value::from(attempt.result.clone()), None));

@@ -72,8 +72,10 @@ pub(super) struct HostState {
     pub stats: Stats,
     /// A task failed for good; the host still runs what `always` and `force_handlers` ask for.
     pub failing: bool,
-    /// `meta: clear_host_errors` took a failure back that is still on its way out.
-    pub cleared: bool,
+    /// How often `meta: clear_host_errors` took its failures back.
+    pub clearings: u32,
+    /// That count when the last failure came: one that was taken back while it is on its way out ends there.
+    pub failed_at: u32,
     /// It failed in this play, and `meta: clear_host_errors` took that back.
     pub dropped: bool,
     /// Failed because another host did (`any_errors_fatal`): a rescue brings it to the end of this play only.

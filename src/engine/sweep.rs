@@ -82,8 +82,8 @@ impl Sweep {
     }
 
     /// The host cannot be reached. True once `meta: clear_host_errors` lets it go on; false when nobody is left who
-    /// could say so. `pardoned` tells whether that was said before the host came here.
-    pub async fn park(&self, host: &Arc<str>, pardoned: impl Fn() -> bool) -> bool {
+    /// could say so. `pardoned` tells whether that was said before the host came here; `waits` is called if it does wait.
+    pub async fn park(&self, host: &Arc<str>, pardoned: impl Fn() -> bool, waits: impl FnOnce()) -> bool {
         let receiver = {
             let mut inner = lock(&self.0);
             if inner.stopped || pardoned() {
@@ -91,6 +91,7 @@ impl Sweep {
             }
             let (sender, receiver) = oneshot::channel();
             inner.set(host, Seat::Parked(sender));
+            waits();
             inner.go_on();
             receiver
         };
@@ -271,7 +272,7 @@ mod tests {
             assert!(matches!(first, Turn::Go(_)));
             let parked = tokio::spawn({
                 let (sweep, a) = (Arc::clone(&sweep), Arc::clone(&a));
-                async move { sweep.park(&a, || false).await }
+                async move { sweep.park(&a, || false, || {}).await }
             });
             assert!(matches!(sweep.turn(&b, true).await, Turn::Go(_)));
             while !matches!(lock(&sweep.0).seats[&a], Seat::Parked(_)) {
@@ -284,6 +285,10 @@ mod tests {
             assert_eq!(parked.await.unwrap(), pardoned);
         }
         let alone: Arc<str> = Arc::from("a");
-        assert!(Sweep::new(&[Arc::clone(&alone)], 1).park(&alone, || true).await);
+        let begins = || panic!("it does not wait, so no other host may begin in its place");
+        assert!(Sweep::new(&[Arc::clone(&alone)], 1).park(&alone, || true, begins).await);
+        let ended = Sweep::new(&[Arc::clone(&alone)], 1);
+        ended.stop();
+        assert!(!ended.park(&alone, || false, begins).await);
     }
 }

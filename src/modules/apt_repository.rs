@@ -103,7 +103,7 @@ impl Module for AptRepository {
         if args.repo.is_empty() {
             return Err(refused("H0110", "Please set argument 'repo' to a non-empty value"));
         }
-        let _turn = cx.probe().turn(Path::new("/etc/apt/sources.list"))?;
+        let turn = cx.probe().turn(Path::new("/etc/apt/sources.list"))?;
         let mut sources = Sources::read(cx)?;
         let before = sources.texts();
         let mut key = None;
@@ -167,7 +167,7 @@ impl Module for AptRepository {
                     return Ok(());
                 }
                 // Nothing of a source that cannot be read stays.
-                update(cx, &args).inspect_err(|_| drop(sources.save(cx, &after, &before, None, None)))
+                turn.busy(|| update(cx, &args)).inspect_err(|_| drop(sources.save(cx, &after, &before, None, None)))
             });
             saved?;
         }

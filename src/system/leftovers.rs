@@ -13,6 +13,8 @@ use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, OFlags};
 
+use super::digest::{Digest, Hasher};
+
 /// Younger ones stay in any case: between the making of a folder and its lock there is a moment.
 const OLD: Duration = Duration::from_hours(24);
 
@@ -27,10 +29,22 @@ pub fn prefix() -> String {
     format!(".hostctl-p{}.{}-", std::process::id(), space().unwrap_or(0))
 }
 
-/// The space in which this process has its number: there may be one of the same number in another container.
+/// The space in which this process has its number: there may be one of the same number in another container, and on
+/// another machine with the same folder, whose spaces may bear the same names.
 fn space() -> Option<u64> {
     static KNOWN: OnceLock<Option<u64>> = OnceLock::new();
-    *KNOWN.get_or_init(|| std::fs::metadata("/proc/self/ns/pid").ok().map(|meta| meta.ino()))
+    *KNOWN.get_or_init(|| {
+        let boot = std::fs::read("/proc/sys/kernel/random/boot_id").ok().filter(|boot| !boot.is_empty())?;
+        Some(space_of(&boot, std::fs::metadata("/proc/self/ns/pid").ok()?.ino()))
+    })
+}
+
+/// One name for the boot of a machine and a space of process numbers in it; never 0.
+fn space_of(boot: &[u8], inode: u64) -> u64 {
+    let mut bytes = boot.to_vec();
+    bytes.extend(inode.to_be_bytes());
+    let digest = Hasher::of(Digest::Sha256, &bytes);
+    u64::from_str_radix(&digest[..16], 16).unwrap_or_default().max(1)
 }
 
 /// Says that a folder is in use for as long as the file is open.
@@ -159,6 +173,26 @@ mod tests {
         drop(held);
         sweep_in(place.path(), Duration::ZERO, FORGOTTEN);
         assert!(!used.exists());
+    }
+
+    #[test]
+    fn what_another_machine_or_an_earlier_boot_left_stays_until_it_is_forgotten() {
+        let inode = std::fs::metadata("/proc/self/ns/pid").unwrap().ino();
+        let boot = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap();
+        assert_eq!(space(), Some(space_of(&boot, inode)));
+        let other = space_of(b"another machine", inode);
+        assert!(other != space_of(&boot, inode) && space_of(&boot, inode) != space_of(&boot, inode ^ 1));
+        let place = tempfile::tempdir().unwrap();
+        let dead = (400_000..500_000).find(|pid| !alive(*pid)).unwrap();
+        let left = [other, inode].map(|space| {
+            let folder = place.path().join(format!(".hostctl-p{dead}.{space}-aB3dE6"));
+            std::fs::create_dir(&folder).unwrap();
+            folder
+        });
+        sweep_in(place.path(), Duration::ZERO, FORGOTTEN);
+        assert!(left.iter().all(|folder| folder.exists()));
+        sweep_in(place.path(), Duration::ZERO, Duration::ZERO);
+        assert!(left.iter().all(|folder| !folder.exists()));
     }
 
     #[test]

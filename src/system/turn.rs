@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,28 @@ const LOOK: Duration = Duration::from_millis(100);
 pub struct Turn {
     place: PathBuf,
     lock: Option<Lock>,
+}
+
+impl Turn {
+    /// Does something that may take long but comes to an end: those who wait are told meanwhile that it goes on.
+    pub fn busy<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.busy_telling(turn_lock::PATIENCE / 4, work)
+    }
+
+    fn busy_telling<T>(&self, every: Duration, work: impl FnOnce() -> T) -> T {
+        let Some(lock) = &self.lock else { return work() };
+        std::thread::scope(|scope| {
+            // Dropped at the end, also by a panic.
+            let (_goes_on, ended) = mpsc::channel::<()>();
+            scope.spawn(move || {
+                while ended.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                    lock.renew();
+                }
+            });
+            lock.renew();
+            work()
+        })
+    }
 }
 
 impl Drop for Turn {
@@ -67,6 +90,24 @@ impl Probe {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_works_for_long_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let turn = Probe::new(Vec::new()).turn(&folder.path().join("f")).unwrap();
+        let said = || turn.lock.as_ref().unwrap().text();
+        let before = said();
+        let end = std::time::Instant::now() + Duration::from_secs(30);
+        let told = turn.busy_telling(Duration::from_millis(1), || {
+            let mut told = std::collections::HashSet::from([before]);
+            while told.len() < 4 && std::time::Instant::now() < end {
+                told.insert(said());
+            }
+            told.len()
+        });
+        assert_eq!(told, 4);
+        assert!(said().starts_with(&format!("{} ", std::process::id())));
+    }
 
     #[test]
     fn editors_of_one_file_lose_nothing() {

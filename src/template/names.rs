@@ -173,7 +173,7 @@ mod tests {
         check("{{ 'ab' is ns.col.like('a') }}", "True");
         check("{{ lookup('ns.col.home', 'HOME') }}", "value");
         check("{{ 'A' | ns.col.old }}", "a");
-        check("{{ 'A' | ns.col.gone }}", "T0111 use upper");
+        check("{{ 'A' | ns.col.gone }}", "T0111 The filter plugin 'ns.col.gone' failed to load: use upper");
         assert!(shown(&templates, "{{ 'A' | ns.col.python }}").starts_with("T0104"));
         assert_eq!(
             *told.lock().unwrap(),
