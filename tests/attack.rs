@@ -166,6 +166,78 @@ fn what_no_log_made_is_not_shown_by_later_errors() {
 }
 
 #[test]
+fn what_no_log_is_warned_of_is_not_shown() {
+    let place = Place::new(&[
+        ("inc.yml", "- debug: msg=in\n"),
+        ("mine.yml", "- debug: msg=in\n"),
+        (
+            "play.yml",
+            r#"- hosts: all
+  gather_facts: false
+  tasks:
+    - include_tasks: inc.yml
+      no_log: true
+      loop: ["{{ 'Kanarie' ~ '-loop-1' }}"]
+      when: not (item | bool)
+    - include_tasks: inc.yml
+      no_log: "{{ item.secret }}"
+      loop:
+        - {secret: true, text: "{{ 'Kanarie' ~ '-item-2' }}"}
+        - {secret: false, text: open-3}
+      when: not (item.text | bool)
+    - include_tasks: inc.yml
+      no_log: "{{ item.secret }}"
+      loop: [{secret: true, text: "{{ 'Kanarie' ~ '-skip-4' }}"}]
+      when: item.text | bool
+    - include_tasks: inc.yml
+      no_log: "{{ nowhere }}"
+      when: ('Kanarie' ~ '-unknown-5') | bool
+    - include_tasks: "{{ 'mine.yml' if not (item.text | bool) else 'inc.yml' }}{{ item.nothing }}"
+      no_log: "{{ item.secret }}"
+      loop: [{secret: true, text: "{{ 'Kanarie' ~ '-fails-6' }}"}]
+      ignore_errors: true
+    - include_tasks: inc.yml
+      no_log: true
+      loop: "{{ [('Kanarie' ~ '-list-7')] | map('bool') }}"
+    - debug: msg=x
+      no_log: true
+      loop: "{{ [('Kanarie' ~ '-list-8')] | map('bool') }}"
+    - debug: msg=x
+      no_log: "{{ item }}"
+      loop: "{{ [not ('Kanarie' ~ '-list-9') | bool] }}"
+    - command: "true"
+      no_log: true
+      delegate_to: "{{ 'localhost' if not (('Kanarie' ~ '-host-10') | bool) else 'x' }}"
+    - command: "true"
+      no_log: true
+      loop: [1]
+      delegate_to: "{{ 'localhost' if not (('Kanarie' ~ '-host-11') | bool) else 'x' }}"
+      loop_control: {break_when: "('Kanarie' ~ '-break-12') | bool"}
+    - command: "false"
+      no_log: true
+      ignore_errors: "{{ not (('Kanarie' ~ '-errors-13') | bool) }}"
+    - command: "true"
+      delegate_to: "{{ 'localhost' if not ('open-14' | bool) else 'x' }}"
+      register: r
+    - debug: msg=x
+      loop: "{{ ['open-15'] | map('bool') }}"
+    - assert: {that: "r.deprecations | length == 1 and 'open-14' in r.deprecations[0].msg"}
+"#,
+        ),
+    ]);
+    let shown = place.play(&[]);
+    let json = text(&place.run(&["run", "-i", "localhost,", "--connection", "local", "--output", "jsonl", "play.yml"]));
+    for told in ["'open-3'", "'open-14'", "'open-15'"] {
+        assert!(json.contains(told), "{told}: {json}");
+    }
+    assert!(shown.contains("failed=0"), "{shown}");
+    // The playbook's own lines, which are there for all to read, do not hold them.
+    for text in [shown, json, place.written()] {
+        assert!(!text.contains("Kanarie-"), "{text}");
+    }
+}
+
+#[test]
 fn secret_arguments_are_masked_in_the_result_of_their_task() {
     let place = Place::new(&[(
         "play.yml",

@@ -16,7 +16,9 @@ impl HostRun {
     /// The host that a task is delegated to, as people are told; with its address where that differs.
     pub(super) fn delegate_label(&self, task: &Task, scope: &Scope) -> Option<String> {
         super::conditions::keyword(task, "delegate_to")?;
-        let host = task_delegate(self, task, scope).ok().flatten().filter(|host| *host != self.host)?;
+        // What is warned of is part of the result.
+        let (host, _) = super::heard::hearing_now(|| task_delegate(self, task, scope));
+        let host = host.ok().flatten().filter(|host| *host != self.host)?;
         let vars = self.play.host_scope(&host);
         let address = ["ansible_ssh_host", "ansible_host"]
             .iter()

@@ -41,11 +41,21 @@ struct Found {
     items: Vec<Attempt>,
     /// The first condition that skipped one.
     skipped: Option<Value>,
-    /// What is not there.
-    missing: Vec<(String, Diagnostic)>,
+    /// What is not there, and whether `no_log` hides that.
+    missing: Vec<Missing>,
     /// What was warned of where nothing is included.
     warnings: Vec<Diagnostic>,
 }
+
+/// A name that an include gives, and why nothing is there.
+struct Missing {
+    name: String,
+    why: Diagnostic,
+    no_log: bool,
+}
+
+/// An include that could not be done: why, what was warned of, and whether `no_log` hides that.
+type Stopped = (Unloaded, Vec<Diagnostic>, bool);
 
 impl From<Diagnostic> for Unloaded {
     fn from(diagnostic: Diagnostic) -> Self {
@@ -106,7 +116,9 @@ impl HostRun {
                 .with_hint("does a file include itself? end it with a condition");
             return self.settle_shared(task, Attempt::error(diagnostic), None, round, here).await;
         }
-        let rounds: Vec<Option<Layer>> = match self.loop_layers(task, &scope) {
+        let (layers, warnings) = hearing_now(|| self.loop_layers(task, &scope));
+        self.tell_all(&warnings, self.is_hidden(task, &scope));
+        let rounds: Vec<Option<Layer>> = match layers {
             Ok(None) => vec![None],
             Ok(Some(items)) => items.into_iter().map(|(_, layer)| Some(layer)).collect(),
             Err(diagnostic) => {
@@ -125,9 +137,9 @@ impl HostRun {
         let Found { parts, mut items, skipped, missing, warnings } =
             match self.find_all(task, include, rounds, &scope, round) {
                 Ok(found) => found,
-                Err((Unloaded::Wrong(diagnostic), _)) => return self.play.give_up(diagnostic).await,
-                Err((Unloaded::Task(diagnostic) | Unloaded::Missing(_, diagnostic), heard)) => {
-                    let failed = Attempt::error(diagnostic).with_heard(heard);
+                Err((Unloaded::Wrong(diagnostic), ..)) => return self.play.give_up(diagnostic).await,
+                Err((Unloaded::Task(diagnostic) | Unloaded::Missing(_, diagnostic), heard, hidden)) => {
+                    let failed = Attempt { hidden, ..Attempt::error(diagnostic).with_heard(heard) };
                     return self.settle_shared(task, failed, None, round, here).await;
                 }
             };
@@ -136,7 +148,10 @@ impl HostRun {
         }
         let mut attempt = match (looped, items.pop(), skipped) {
             (false, Some(done), _) => done,
-            (false, None, condition) => Attempt::skipped(condition.unwrap_or_default()).with_heard(warnings),
+            (false, None, condition) => {
+                let skipped = Attempt::skipped(condition.unwrap_or_default()).with_heard(warnings);
+                Attempt { hidden: self.is_hidden(task, &scope), ..skipped }
+            }
             (true, last, _) => {
                 items.extend(last);
                 items.iter().for_each(|item| self.tell_heard(item, false));
@@ -163,35 +178,39 @@ impl HostRun {
         rounds: Vec<Option<Layer>>,
         scope: &Scope,
         round: &Round,
-    ) -> std::result::Result<Found, (Unloaded, Vec<Diagnostic>)> {
+    ) -> std::result::Result<Found, Stopped> {
         let mut found = Found::default();
         for layer in rounds {
             let scope = match &layer {
                 Some(layer) => scope.with(layer.clone()),
                 None => scope.clone(),
             };
+            let hidden = self.is_hidden(task, &scope);
             let (verdict, mut heard) = hearing_now(|| self.when(task, &scope));
             match verdict {
                 Ok(Ok(())) => {}
                 Ok(Err(condition)) => {
-                    found.warnings.extend(heard);
-                    if let Some(layer) = &layer {
-                        found.items.push(self.skipped_item(task, &condition, layer, &scope));
+                    match &layer {
+                        Some(layer) => {
+                            let skipped = self.skipped_item(task, &condition, layer, &scope, hidden);
+                            found.items.push(Attempt { hidden, ..skipped }.with_heard(heard));
+                        }
+                        None => found.warnings.extend(heard),
                     }
                     found.skipped.get_or_insert(condition);
                     continue;
                 }
-                Err(diagnostic) => return Err((diagnostic.into(), heard)),
+                Err(diagnostic) => return Err((diagnostic.into(), heard, hidden)),
             }
             let (loaded, more) = hearing_now(|| self.load(task, include, &scope));
             heard.extend(more);
             let (name, included) = match loaded {
                 Ok(loaded) => loaded,
-                Err(Unloaded::Missing(name, diagnostic)) => {
-                    found.missing.push((name, diagnostic));
+                Err(Unloaded::Missing(name, why)) => {
+                    found.missing.push(Missing { name, why, no_log: hidden });
                     continue;
                 }
-                Err(other) => return Err((other, heard)),
+                Err(other) => return Err((other, heard, hidden)),
             };
             // What its arguments warn of is known already.
             let (told, _) = hearing_now(|| self.told(include, &name, &scope));
@@ -204,7 +223,7 @@ impl HostRun {
                 done.result.shift_remove(&crate::value::StrKey("changed"));
                 add_item(&mut done, layer);
             }
-            found.items.push(done.with_heard(heard));
+            found.items.push(Attempt { hidden, ..done.with_heard(heard) });
             let label = layer.as_ref().map(|_| self.item_label(task, &scope));
             let file = match &included {
                 Included::Tasks(items) => self.file_of(items),
@@ -220,15 +239,15 @@ impl HostRun {
     async fn include_failed(
         &self,
         task: &Arc<Task>,
-        (include, missing): (&Include, Vec<(String, Diagnostic)>),
+        (include, missing): (&Include, Vec<Missing>),
         parts: Vec<(Brought, Option<Layer>)>,
         (round, share): (&Arc<Round>, Option<Share<'_>>),
         position: &Position,
         here: &Here,
     ) -> Flow {
         let counted = Here { rescuable: false, ..here.clone() };
-        for (name, diagnostic) in missing {
-            let mut attempt = Attempt::error(diagnostic);
+        for Missing { name, why, no_log } in missing {
+            let mut attempt = Attempt { hidden: no_log, ..Attempt::error(why) };
             let told = attempt.diagnostic.as_ref().map(|told| told.registered().to_owned());
             for name in ["msg", "exception"] {
                 attempt.result.shift_remove(&crate::value::StrKey(name));
@@ -331,11 +350,10 @@ impl HostRun {
     }
 
     /// An item that includes nothing.
-    fn skipped_item(&self, task: &Task, condition: &Value, layer: &Layer, scope: &Scope) -> Attempt {
+    fn skipped_item(&self, task: &Task, condition: &Value, layer: &Layer, scope: &Scope, no_log: bool) -> Attempt {
         let mut attempt = Attempt::skipped(condition.clone());
         add_item(&mut attempt, layer);
         let label = self.item_label(task, scope);
-        let no_log = !matches!(self.keyword_flag(task, "no_log", scope), Ok(None | Some(false)));
         let done = attempt.done(task, false, no_log);
         self.emit(EventKind::ItemDone { task: task.id, label, done });
         attempt
@@ -368,7 +386,7 @@ impl HostRun {
 
     /// An item's label as people are told it.
     fn item_label(&self, task: &Task, scope: &Scope) -> String {
-        if !matches!(self.keyword_flag(task, "no_log", scope), Ok(None | Some(false))) {
+        if self.is_hidden(task, scope) {
             return "(censored due to no_log)".to_owned();
         }
         let control = task.keywords.get("loop_control");

@@ -115,10 +115,15 @@ impl HostRun {
             format!("\t{}", std::path::absolute(&path).unwrap_or(path).display())
         };
         let places: Vec<String> = dirs.iter().map(shown).collect();
+        // What is named from the root is sought nowhere else.
+        let places = if expand_home(name).is_absolute() {
+            String::new()
+        } else {
+            format!("\nSearched in:\n{}", places.join("\n"))
+        };
         format!(
-            "{before}Could not find or access '{name}'\nSearched in:\n{} on the Ansible Controller.\n\
-             If you are using a module and expect the file to exist on the remote, see the remote_src option",
-            places.join("\n")
+            "{before}Could not find or access '{name}'{places} on the Ansible Controller.\n\
+             If you are using a module and expect the file to exist on the remote, see the remote_src option"
         )
     }
 
@@ -139,12 +144,15 @@ impl HostRun {
             crate::playbook::Action::Include(include) => include.name_span,
             crate::playbook::Action::Dynamic(module) => module.text.place(),
         };
-        let dirs: Vec<String> = self.search_dirs(task, subfolder).iter().map(|dir| dir.display().to_string()).collect();
-        Diagnostic::task("H0020", format!("`{name}` does not exist on the controller"))
+        let wrong = Diagnostic::task("H0020", format!("`{name}` does not exist on the controller"))
             .with_registered(self.searched(task, subfolder, name))
             .with_label(span, "named here")
-            .with_note(format!("looked in {}", dirs.join(", ")))
-            .with_hint("if the file is on the host already, add `remote_src: true`")
+            .with_hint("if the file is on the host already, add `remote_src: true`");
+        if expand_home(name).is_absolute() {
+            return wrong;
+        }
+        let dirs: Vec<String> = self.search_dirs(task, subfolder).iter().map(|dir| dir.display().to_string()).collect();
+        wrong.with_note(format!("looked in {}", dirs.join(", ")))
     }
 
     /// A file or folder of the controller as an input.

@@ -13,7 +13,7 @@ use super::interp::HostRun;
 use super::result::Attempt;
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::event::{EventKind, Progress, Status, Stream, TaskId};
-use crate::modules::{Call, Failure, ModuleEntry, RunsOn};
+use crate::modules::{Call, Failure, InputKind, ModuleEntry, Outcome, RunsOn};
 use crate::playbook::{ModuleUse, Task};
 use crate::secret::Secret;
 use crate::template::is_omit;
@@ -111,9 +111,7 @@ impl HostRun {
             self.play.engine.targets.dismiss(&spec, user).await;
         }
         let folder = self.copied_folder(task, &call);
-        let copied = self.copied_file(task, &call);
-        let unlike =
-            call.module == "assemble" || call.module == "copy" && (folder.is_some() || flag(&call.args, "remote_src"));
+        let named = self.named(task, &call, folder.as_deref());
         let (sender, mut receiver) = mpsc::channel(QUEUED);
         let mut lines = Lines::new(self, task.id, no_log);
         let job = job.map(|job| (job, call.clone()));
@@ -144,26 +142,7 @@ impl HostRun {
         lines.flush();
         let mut attempt = match ended {
             Ok(mut outcome) => {
-                if unlike {
-                    // What Ansible's module does not tell is not in its result either.
-                    outcome.result.shift_remove(&StrKey("diff"));
-                    outcome.diffs.iter_mut().for_each(|diff| diff.ours = true);
-                }
-                for diff in outcome.diffs.iter_mut().filter(|diff| !diff.mapping) {
-                    if let Some(source) = &copied {
-                        // Ansible names what the content comes from.
-                        diff.after_header.clone_from(source);
-                    }
-                }
-                if let (Some(source), Some(Value::List(diffs))) = (&copied, outcome.result.get_mut(&StrKey("diff"))) {
-                    for diff in Arc::make_mut(diffs) {
-                        if let Value::Map(diff) = diff
-                            && diff.contains_key(&StrKey("after_header"))
-                        {
-                            insert(Arc::make_mut(diff), "after_header", source.as_str());
-                        }
-                    }
-                }
+                named.apply(&mut outcome);
                 if let Some(folder) = folder {
                     insert(&mut outcome.result, "src", folder);
                 }
@@ -219,12 +198,30 @@ impl HostRun {
         Some(if name.ends_with('/') && !path.ends_with('/') { path + "/" } else { path })
     }
 
-    /// The file of the controller that `copy` brings to the host.
-    fn copied_file(&self, task: &Task, call: &Call) -> Option<String> {
-        let is_file = call.module == "copy" && call.inputs.first().is_some_and(|input| !input.is_tree);
-        let name = call.args.get("src").and_then(serde_json::Value::as_str).filter(|_| is_file)?;
-        let path = self.search(task, "files", name).and_then(|path| std::path::absolute(path).ok())?;
-        Some(path.display().to_string())
+    /// What Ansible makes of a call's differences; `folder` is what `copy` brings.
+    fn named(&self, task: &Task, call: &Call, folder: Option<&str>) -> Named {
+        if !call.diff {
+            return Named::AsTold;
+        }
+        let input = call.inputs.first();
+        match (&*call.module, input) {
+            ("assemble", None) => Named::Never,
+            ("copy", None) if flag(&call.args, "remote_src") => Named::Never,
+            ("copy", Some(input)) if input.is_tree => match (&*input.entries, folder) {
+                // With anything beside a file, what was done last counts.
+                ([only], Some(folder)) if matches!(only.kind, InputKind::File { .. }) => {
+                    Named::Source(format!("{}/{}", folder.trim_end_matches('/'), only.path))
+                }
+                _ => Named::Never,
+            },
+            ("copy", Some(_)) => {
+                let name = call.args.get("src").and_then(serde_json::Value::as_str);
+                let path = name.and_then(|name| self.search(task, "files", name));
+                path.and_then(|path| std::path::absolute(path).ok())
+                    .map_or(Named::AsTold, |path| Named::Source(path.display().to_string()))
+            }
+            _ => Named::AsTold,
+        }
     }
 
     /// The call of a module with everything that goes with it.
@@ -332,6 +329,42 @@ impl HostRun {
             }
         }
         Ok(all.into_iter().collect())
+    }
+}
+
+/// How the differences of a call are told where people look for Ansible's.
+enum Named {
+    /// As the module told them.
+    AsTold,
+    /// Ansible makes none.
+    Never,
+    /// The content comes from this file of the controller, which Ansible names.
+    Source(String),
+}
+
+impl Named {
+    fn apply(&self, outcome: &mut Outcome) {
+        match self {
+            Self::AsTold => {}
+            Self::Never => {
+                outcome.diffs.iter_mut().for_each(|diff| diff.ours = true);
+                outcome.result.shift_remove(&StrKey("diff"));
+            }
+            Self::Source(source) => {
+                for diff in outcome.diffs.iter_mut().filter(|diff| !diff.mapping) {
+                    diff.after_header.clone_from(source);
+                }
+                let Some(Value::List(diffs)) = outcome.result.get_mut(&StrKey("diff")) else { return };
+                for diff in Arc::make_mut(diffs) {
+                    if let Value::Map(diff) = diff
+                        && diff.contains_key(&StrKey("after_header"))
+                        && diff.get(&StrKey("after")).is_none_or(|after| after.as_str().is_some())
+                    {
+                        insert(Arc::make_mut(diff), "after_header", source.as_str());
+                    }
+                }
+            }
+        }
     }
 }
 

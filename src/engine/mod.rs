@@ -22,6 +22,7 @@ mod interp;
 mod invoke;
 mod jobs;
 mod judge;
+mod limits;
 mod lookup;
 mod loops;
 mod meta;

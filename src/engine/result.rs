@@ -28,7 +28,7 @@ pub(super) struct Attempt {
     pub arguments: Option<Map>,
     /// Secret arguments of the call, which its result may repeat.
     pub secrets: Vec<Secret>,
-    /// It came out of a vault and is not shown, with or without `no_log`.
+    /// It came out of a vault, or `no_log` of an include's item says so, and is not shown.
     pub hidden: bool,
 }
 
@@ -71,8 +71,7 @@ impl Attempt {
     pub fn from_failure(mut failure: Failure) -> Self {
         let own = &mut failure.diagnostic;
         let of_template = own.kind == crate::diag::Kind::Template && own.registered.is_some() || !own.chain.is_empty();
-        let of_vault =
-            matches!(&*own.code, "V0102" | "V0103") && own.registered().contains("undecryptable variable");
+        let of_vault = matches!(&*own.code, "V0102" | "V0103") && own.registered().contains("undecryptable variable");
         let of_arguments = own.registered().starts_with("Finalization of task args for '");
         if of_template || of_vault || of_arguments {
             // The chain tells what is wrong inside of the task.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::conditions::keyword;
+use super::heard::hearing_now;
 use super::interp::{Flow, Here, HostRun};
 use super::result::Attempt;
 use super::state::{Out, lock};
@@ -123,7 +124,9 @@ impl HostRun {
             (Some((_, unreachable)), "ignore_unreachable") => unreachable,
             _ => self.keyword_flag(task, name, &scope).ok().flatten().unwrap_or(false),
         };
-        let (ignore_errors, ignore_unreachable) = (flag("ignore_errors"), flag("ignore_unreachable"));
+        let ((ignore_errors, ignore_unreachable), warnings) =
+            hearing_now(|| (flag("ignore_errors"), flag("ignore_unreachable")));
+        self.tell_all(&warnings, no_log || ended.attempt.hidden);
         drop_engine_keys(&mut ended.attempt.result);
         if no_log {
             lock(&engine.hidden).keep(task, &ended.attempt.result);

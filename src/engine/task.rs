@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::conditions::keyword;
 use super::debugger::Next;
+use super::heard::{hearing, hearing_now};
 use super::interp::{Flow, Here, HostRun};
 use super::judge::{fail, with_register};
 use super::loops::{Loop, loop_attempt};
@@ -140,27 +141,6 @@ impl HostRun {
         }
     }
 
-    /// The task's own limit of hosts at a time (`throttle`).
-    fn throttle(&self, task: &Task, scope: &Scope) -> Result<Option<(usize, Arc<tokio::sync::Semaphore>)>> {
-        let value = self
-            .keyword_value(task, "throttle", scope)
-            .map_err(|error| error.within("Failed to convert the throttle value to an integer: "))?;
-        let Some(value) = value else { return Ok(None) };
-        let text = python_str(&value);
-        let limit = text.trim().parse::<i64>().map_err(|_| {
-            Diagnostic::source("P0111", format!("`throttle` must be a number, found `{text}`"))
-                .with_registered(format!(
-                    "Failed to convert the throttle value to an integer: invalid literal for int() with base 10: '{text}'"
-                ))
-                .with_label_opt(keyword(task, "throttle").map(Node::place), "not a number")
-                .with_hint("throttle: 2")
-        })?;
-        let Some(limit) = usize::try_from(limit).ok().filter(|limit| *limit > 0) else { return Ok(None) };
-        let mut all = super::state::lock(&self.play.throttles);
-        let few = all.entry(task.id).or_insert_with(|| Arc::new(tokio::sync::Semaphore::new(limit)));
-        Ok(Some((limit, Arc::clone(few))))
-    }
-
     /// The scope of a task here.
     pub(super) fn scope(&self, task: &Task, here: &Here) -> Scope {
         self.play.scope(&self.host, Some(&task.context), Some(task), &here.frames)
@@ -241,7 +221,12 @@ impl HostRun {
 
     /// Runs the task's loop, or its one call.
     async fn execute(&self, task: &Arc<Task>, module: &ModuleUse, scope: Scope, here: &Here) -> Ended {
-        match self.task_loop(task, &scope) {
+        let (looped, warnings) = hearing_now(|| self.task_loop(task, &scope));
+        if !warnings.is_empty() {
+            // With Ansible they are no part of a result.
+            self.tell_all(&warnings, self.is_hidden(task, &scope));
+        }
+        match looped {
             Ok(Some(looped)) => self.run_loop(task, module, &looped, scope, here).await,
             Ok(None) => {
                 let mut notify = Vec::new();
@@ -275,7 +260,7 @@ impl HostRun {
         scope: Scope,
         notify: &mut Vec<String>,
     ) -> (Scope, bool, Attempt) {
-        let scope = self.delegated(task, scope);
+        let (scope, delegating) = hearing_now(|| self.delegated(task, scope));
         let work = async {
             match self.no_log(task, &scope) {
                 Ok(no_log) => (no_log, self.item(task, module, &scope, no_log, notify).await),
@@ -285,22 +270,9 @@ impl HostRun {
                 }
             }
         };
-        let ((no_log, mut attempt), warnings) = super::heard::hearing(Box::pin(work)).await;
-        attempt.heard(warnings);
+        let ((no_log, mut attempt), warnings) = hearing(Box::pin(work)).await;
+        attempt.heard(delegating.into_iter().chain(warnings).collect());
         (scope, no_log, attempt)
-    }
-
-    /// Shows what was warned of on the controller while a task ran.
-    pub(super) fn tell_heard(&self, attempt: &Attempt, no_log: bool) {
-        for warning in attempt.heard.iter().filter(|_| !no_log && !attempt.hidden) {
-            let before = warning.code == "P0309" && warning.kind == crate::diag::Kind::Source;
-            if before {
-                continue;
-            }
-            if !warning.is_deprecation() || self.play.engine.templates.tells_deprecations() {
-                self.play.engine.warn_once(None, warning.clone());
-            }
-        }
     }
 
     async fn run_loop(
@@ -344,14 +316,17 @@ impl HostRun {
                 drop(scope);
                 base = Scope::new();
                 base.clone_from(&self.scope(task, here));
-                scope = self.delegated(task, base.with(looped.layer(index)));
+                // What is warned of was heard before.
+                (scope, _) = hearing_now(|| self.delegated(task, base.with(looped.layer(index))));
             }
             let label = if no_log {
                 "(censored due to no_log)".to_owned()
             } else {
                 self.label(task, looped, index, &mut attempt, &scope)
             };
-            let stop = match self.breaks(task, looped, &attempt, &scope) {
+            let (stop, warnings) = hearing_now(|| self.breaks(task, looped, &attempt, &scope));
+            self.tell_all(&warnings, no_log);
+            let stop = match stop {
                 Ok(stop) => stop,
                 Err(diagnostic) => {
                     self.tell_item(task, label, &attempt, &scope, no_log);
@@ -412,7 +387,9 @@ impl HostRun {
     fn tell_item(&self, task: &Arc<Task>, label: String, attempt: &Attempt, scope: &Scope, no_log: bool) -> bool {
         let takes = |name: &str| self.keyword_flag(task, name, scope).ok().flatten() == Some(true);
         let gone = attempt.status == Status::Unreachable;
-        let ignored = (attempt.failed() && takes("ignore_errors")) || (gone && takes("ignore_unreachable"));
+        let (ignored, warnings) =
+            hearing_now(|| (attempt.failed() && takes("ignore_errors")) || (gone && takes("ignore_unreachable")));
+        self.tell_all(&warnings, no_log);
         let mut done = attempt.done(task, ignored, no_log);
         done.delegate = self.delegate_label(task, scope);
         self.tell_heard(attempt, no_log);
@@ -557,33 +534,6 @@ impl HostRun {
         }
     }
 
-    /// Tries in all, and seconds between them.
-    fn tries(&self, task: &Task, until: bool, scope: &Scope) -> Result<(u32, f64)> {
-        let number = |name: &str| -> Result<Option<f64>> {
-            let Some(node) = task.keywords.get(name) else { return Ok(None) };
-            let value = self.play.engine.templates.render(node, scope)?;
-            if value == Value::Null || crate::template::is_omit(&value) {
-                return Ok(None);
-            }
-            let found = python_str(&value);
-            found.trim().parse::<f64>().map(Some).map_err(|_| {
-                Diagnostic::source("P0111", format!("`{name}` must be a number, found `{found}`"))
-                    .with_label(node.place(), "not a number")
-                    .with_hint(format!("{name}: 5"))
-            })
-        };
-        let retries = number("retries")?;
-        let delay = number("delay")?.filter(|delay| *delay >= 0.0).unwrap_or(5.0).min(86_400.0);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped just before")]
-        let tries = match retries {
-            Some(retries) if retries <= 0.0 => 1,
-            Some(retries) => retries.clamp(0.0, 1e6) as u32 + 1,
-            None if until => 4,
-            None => 1,
-        };
-        Ok((tries, delay))
-    }
-
     fn collect_notify(&self, task: &Task, attempt: &Attempt, scope: &Scope, notify: &mut Vec<String>) {
         if attempt.status != Status::Changed {
             return;
@@ -592,17 +542,6 @@ impl HostRun {
         match self.play.engine.templates.render(node, scope) {
             Ok(value) => names_in(&value, notify),
             Err(diagnostic) => self.play.engine.warn_once(Some(&self.host), diagnostic),
-        }
-    }
-
-    /// Warnings of a result.
-    pub(super) fn warn_all(&self, task: &Task, attempt: &Attempt) {
-        for text in &attempt.warnings {
-            self.play.engine.warn_once(
-                Some(&self.host),
-                Diagnostic::task("H0002", text.clone())
-                    .with_label(task.label_span, format!("this task, on {}", self.host)),
-            );
         }
     }
 }

@@ -59,7 +59,6 @@ pub(super) enum Known {
     Program(PathBuf),
     /// Code that needs Ansible's Python.
     Python(PathBuf),
-    /// The collection says that it is gone, and why.
     /// Ours and Ansible's words for why.
     Removed(String, String),
 }

@@ -180,6 +180,9 @@ impl Loader {
         add(join(search.file.parent().unwrap_or(Path::new("")), name));
         for context in search.context.chain() {
             match &context.kind {
+                // The include itself, not found yet.
+                ContextKind::Include { file, dynamic: true } if search.dynamic && file.as_path() == Path::new(name) => {
+                }
                 ContextKind::Include { file, .. } => add(join(file.parent().unwrap_or(Path::new("")), name)),
                 ContextKind::Role(_) => break,
                 _ => {}

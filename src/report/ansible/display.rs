@@ -197,7 +197,6 @@ impl<O: Write + Send, E: Write + Send> Display<O, E> {
         self.write(&text);
     }
 
-    /// False if this text was told before.
     /// Tells of a diagnostic on stderr, once; `lead` is the word before it.
     pub(super) fn diagnostic(&mut self, lead: &str, wrong: &Diagnostic, sources: &SourceMap) {
         let tone = match lead {
@@ -218,6 +217,7 @@ impl<O: Write + Send, E: Write + Send> Display<O, E> {
         }
     }
 
+    /// False if this text was told before.
     pub(super) fn first(&mut self, text: &str) -> bool {
         self.told.insert(text.to_owned())
     }

@@ -253,9 +253,12 @@ pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, module: &str
         if inner.is_none() && !message.starts_with("Task failed") {
             // The module's own message outlives a condition that could not be decided.
             let what = if action { "Action" } else { "Module" };
-            let place = task.and_then(|span| origin(span, sources));
-            let text = format!("[ERROR]: Task failed: {what} failed: {message}\n{}", place.unwrap_or_default());
-            return spaced(&text);
+            let place = task.and_then(|span| origin(span, sources)).unwrap_or_default();
+            let text = match message.as_str() {
+                "" => "Action failed.".to_owned(),
+                message => format!("{what} failed: {message}"),
+            };
+            return spaced(&format!("[ERROR]: Task failed: {text}\n{place}"));
         }
         if inner == Some(&words) {
             let outer = Link { words: "Task failed".to_owned(), origin: task.map(Origin::At), help: None };
@@ -272,7 +275,8 @@ pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, module: &str
     if !from_template {
         let what = if action { "Action" } else { "Module" };
         // Ansible's actions refuse arguments before they do anything.
-        let refused = action && own.is_some_and(|own| own.code.starts_with('M') || own.code == "H0032")
+        let refused = (action || module == "async_status")
+            && own.is_some_and(|own| own.code.starts_with('M') || own.code == "H0032")
             || own.is_some_and(|own| own.code == "H0020" && !message.starts_with("Task failed"));
         let message = with_cause(message, &done.result);
         if absent && ["template", "script"].contains(&module) {

@@ -25,7 +25,6 @@ pub(super) fn is_action(name: &str) -> bool {
         name,
         "add_host"
             | "assert"
-            | "async_status"
             | "debug"
             | "fail"
             | "fetch"
