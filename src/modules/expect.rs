@@ -270,7 +270,7 @@ impl Answers {
         let mut answers = Vec::new();
         for (pattern, response) in responses {
             // Python compiles them so that a dot is any character.
-            let regex = PythonRegex::bytes_with("s", &pattern).map_err(|reason| {
+            let regex = PythonRegex::bytes_with("s", pattern).map_err(|reason| {
                 Failure::from(
                     Diagnostic::task("M0004", format!("`{pattern}` is no regular expression: {reason}"))
                         .with_registered(format!("Task failed: Module failed: {reason}"))
