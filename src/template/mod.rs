@@ -50,6 +50,7 @@ mod table_tests;
 mod tests;
 mod text;
 mod time;
+mod type_names;
 mod val;
 mod versions;
 mod walk;

@@ -20,7 +20,7 @@ use super::exec::{LoopState, Macro};
 use super::fail::{Fail, R, Undef};
 use super::keys::{find, node_key, pair_index};
 
-const BUILTIN_METHOD: &str = "builtin_function_or_method";
+pub(super) const BUILTIN_METHOD: &str = "builtin_function_or_method";
 
 /// A value in a running template.
 #[derive(Clone)]
@@ -252,41 +252,6 @@ impl Val {
         }
     }
 
-    /// The type's name as Python has it (`type_debug`).
-    pub fn type_name(&self) -> &'static str {
-        match self {
-            Self::V(value) => value.python_type(),
-            Self::List(list) if list.tuple => "tuple",
-            Self::List(_) => "list",
-            Self::Map(map) => map.type_name(),
-            Self::Undef(_) => "UndefinedMarker",
-            Self::Omit => "Omit",
-            Self::Func(Func::Macro(_)) => "Macro",
-            Self::Func(Func::Module(..)) => "TemplateModule",
-            Self::Func(Func::Method(object, name)) => match &**object {
-                Self::Map(map) => map.method_type(name),
-                _ => BUILTIN_METHOD,
-            },
-            Self::Func(_) => "function",
-            Self::Loop(_) => "LoopContext",
-            Self::Clock(clock) => clock.type_name(),
-        }
-    }
-
-    /// The type in messages: `a list`.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::V(value) => value.type_name(),
-            Self::List(_) => "a list",
-            Self::Map(_) => "a mapping",
-            Self::Undef(_) => "an undefined value",
-            Self::Omit => "`omit`",
-            Self::Func(_) => "a function",
-            Self::Loop(_) => "`loop`",
-            Self::Clock(clock) => clock.kind(),
-        }
-    }
-
     /// Plain data, rendered throughout; entries that are `omit` are left out.
     pub fn value(&self, cx: &Cx) -> R<Value> {
         Ok(match self {
@@ -470,7 +435,7 @@ impl MapCell {
     }
 
     /// The type's name in Python.
-    fn type_name(&self) -> &'static str {
+    pub(super) fn type_name(&self) -> &'static str {
         match self.kind {
             MapKind::Dict => "dict",
             MapKind::Namespace => "Namespace",
@@ -480,7 +445,7 @@ impl MapCell {
     }
 
     /// The type of a method in Python: Ansible's own dicts have some that are not built in.
-    fn method_type(&self, name: &str) -> &'static str {
+    pub(super) fn method_type(&self, name: &str) -> &'static str {
         let own = matches!(&*self.repr.borrow(), MapRepr::Own(_) | MapRepr::Vars(_));
         let lazy = ["copy", "get", "items", "pop", "popitem", "setdefault", "values"];
         if self.kind != MapKind::Dict || (!own && lazy.contains(&name)) { "method" } else { BUILTIN_METHOD }
