@@ -18,8 +18,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("WWW-Authenticate", 'Basic realm="x"')
             self.end_headers()
             return
-        if self.path.startswith("/quit"):
-            threading.Thread(target=server.shutdown).start()
         body = "one\ntwo\n\nthree {{ 1 + 1 }}\n"
         if self.path.startswith("/echo"):
             names = ["X-Test", "User-Agent", "Cache-Control", "Accept"]
@@ -29,6 +27,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         self.wfile.write(body.encode())
+        self.wfile.flush()
+        if self.path.startswith("/quit"):
+            # Behind the answer: the program ends with the loop.
+            threading.Thread(target=server.shutdown).start()
 
     def log_message(self, *args):
         pass
