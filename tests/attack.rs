@@ -212,6 +212,13 @@ fn what_no_log_is_warned_of_is_not_shown() {
       no_log: true
       loop: [1]
       delegate_to: "{{ 'localhost' if not (('Kanarie' ~ '-host-11') | bool) else 'x' }}"
+    - command: "true"
+      no_log: true
+      run_once: "{{ not (('Kanarie' ~ '-once-14') | bool) }}"
+      throttle: "{{ 1 if not (('Kanarie' ~ '-few-15') | bool) else 2 }}"
+    - include_tasks: inc.yml
+      no_log: true
+      run_once: "{{ not (('Kanarie' ~ '-once-16') | bool) }}"
       loop_control: {break_when: "('Kanarie' ~ '-break-12') | bool"}
     - command: "false"
       no_log: true

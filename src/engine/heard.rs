@@ -134,6 +134,15 @@ impl HostRun {
         }
     }
 
+    /// Work before a task begins: what it warns of is told at once, unless the task is to be hidden.
+    pub(super) fn telling<T>(&self, task: &Task, scope: &Scope, work: impl FnOnce() -> T) -> T {
+        let (value, warnings) = hearing_now(work);
+        if !warnings.is_empty() {
+            self.tell_all(&warnings, self.is_hidden(task, scope));
+        }
+        value
+    }
+
     /// Whether a task or item is to be hidden; one whose `no_log` cannot be told is.
     pub(super) fn is_hidden(&self, task: &Task, scope: &Scope) -> bool {
         // What is warned of in `no_log` itself is told where the task runs.

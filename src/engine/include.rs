@@ -88,7 +88,10 @@ impl HostRun {
         position: &Position,
         here: &Here,
     ) -> Flow {
-        let once = round.once(&self.host, self.keyword_bool(task, "run_once", here).unwrap_or(false)).await;
+        let scope = self.scope(task, here);
+        let wanted = self.telling(task, &scope, || self.keyword_bool(task, "run_once", here)).unwrap_or(false);
+        drop(scope);
+        let once = round.once(&self.host, wanted).await;
         if once && !round.is_leader(&self.host) {
             let failed = round.wait().await;
             let flow = if self.failed_with_others(failed) == Flow::Failed { Flow::FailedTwice } else { Flow::Next };

@@ -14,7 +14,7 @@ impl HostRun {
     /// The task's own limit of hosts at a time (`throttle`).
     pub(super) fn throttle(&self, task: &Task, scope: &Scope) -> Result<Option<(usize, Arc<tokio::sync::Semaphore>)>> {
         let value = self
-            .keyword_value(task, "throttle", scope)
+            .telling(task, scope, || self.keyword_value(task, "throttle", scope))
             .map_err(|error| error.within("Failed to convert the throttle value to an integer: "))?;
         let Some(value) = value else { return Ok(None) };
         let text = python_str(&value);

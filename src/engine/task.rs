@@ -56,7 +56,8 @@ impl HostRun {
         if for_all && self.play.free {
             return self.play.give_up(not_free(module.entry.meta.name, task)).await;
         }
-        let shared = self.keyword_flag(task, "run_once", &scope).ok().flatten().unwrap_or(false);
+        let shared = self.telling(task, &scope, || self.keyword_flag(task, "run_once", &scope));
+        let shared = shared.ok().flatten().unwrap_or(false);
         let run_once = round.once(&self.host, for_all || shared).await;
         // The word of the host that leads counts for all.
         let shared = shared && run_once;

@@ -12,6 +12,14 @@ const MAX_KEPT: usize = 2000;
 
 type Cache = Mutex<HashMap<(String, bool, bool), Arc<Regex>>>;
 
+/// Fails as Python does for a pattern that is written wrong, at its place in the pattern.
+pub fn well_formed(pattern: &str) -> R<()> {
+    match crate::value::pattern_error(pattern, false) {
+        Some(words) => Err(Fail::said(format!("the pattern `{pattern}` is wrong: {words}"), words)),
+        None => Ok(()),
+    }
+}
+
 /// A compiled pattern.
 pub fn compile(pattern: &str, ignore_case: bool, multiline: bool) -> R<Arc<Regex>> {
     static CACHE: OnceLock<Cache> = OnceLock::new();
@@ -20,9 +28,7 @@ pub fn compile(pattern: &str, ignore_case: bool, multiline: bool) -> R<Arc<Regex
     if let Some(regex) = cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return Ok(Arc::clone(regex));
     }
-    if let Some(words) = crate::value::pattern_error(pattern, false) {
-        return Err(Fail::said(format!("the pattern `{pattern}` is wrong: {words}"), words));
-    }
+    well_formed(pattern)?;
     let mut flags = String::new();
     if ignore_case {
         flags.push('i');

@@ -202,6 +202,8 @@ fn matches_pattern(call: &Call, value: &Val, mut args: Args, mode: Option<&str>)
     let given = if mode.is_none() { args.text(call, 3, "match_type")? } else { None };
     args.finish()?;
     let mode = mode.or(given.as_deref()).unwrap_or("search");
+    // Its own places are told, not those in what is made of it.
+    regex::well_formed(&pattern)?;
     // `re.match` must begin at the start even where an earlier alternative matches later.
     let pattern = match mode {
         "match" => format!("\\A(?:{pattern})"),
