@@ -1,18 +1,15 @@
 //! Runs one call of the module table: on a blocking thread, with its deadline, panics caught.
 
-use std::any::Any;
-use std::cell::{Cell, RefCell};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::diag::{Diagnostic, Kind};
+use crate::diag::{Diagnostic, Kind, guarded};
 use crate::modules::{Call, Cx, Failure, Link, ModuleEntry, Outcome};
 
 /// How a table is asked for a module.
@@ -142,52 +139,4 @@ fn timed_out(name: &str, seconds: u64, late: Option<Result<Outcome, Failure>>) -
 fn panicked(name: &str, text: &str) -> Diagnostic {
     Diagnostic::new("X0002", Kind::Internal, format!("module `{name}` crashed: {text}"))
         .with_hint("this is a defect of hostctl: please report it with the task that shows it")
-}
-
-thread_local! {
-    static IN_MODULE: Cell<bool> = const { Cell::new(false) };
-    static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// Runs module code; a panic becomes its text and place, and prints nothing.
-fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let previous = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if IN_MODULE.get() {
-                let place = info.location().map_or_else(String::new, |at| format!(" ({}:{})", at.file(), at.line()));
-                let text = format!("{}{place}", payload_text(info.payload()));
-                LAST_PANIC.with_borrow_mut(|last| *last = Some(text));
-            } else {
-                previous(info);
-            }
-        }));
-    });
-    IN_MODULE.set(true);
-    let result = catch_unwind(AssertUnwindSafe(work));
-    IN_MODULE.set(false);
-    result.map_err(|payload| {
-        LAST_PANIC.with_borrow_mut(Option::take).unwrap_or_else(|| payload_text(payload.as_ref()).to_owned())
-    })
-}
-
-fn payload_text(payload: &(dyn Any + Send)) -> &str {
-    payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without a text")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_panic_is_caught_with_its_place() {
-        let text = guarded(|| -> () { panic!("gone {}", 7) }).unwrap_err();
-        assert!(text.starts_with("gone 7 (src/agent/run.rs:"), "{text}");
-        assert_eq!(guarded(|| 3), Ok(3));
-    }
 }

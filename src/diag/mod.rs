@@ -6,6 +6,7 @@
 
 mod codes;
 mod diagnostic;
+mod guard;
 pub mod read;
 mod source;
 mod suggest;
@@ -13,6 +14,7 @@ mod told;
 
 pub use codes::{CODES, CodeEntry, explain};
 pub use diagnostic::{Diagnostic, DiagnosticBody, ExitCode, Kind, Label, Result, Severity, Subject};
+pub use guard::{guarded, guarded_future};
 pub use source::{FileId, LineCol, SourceFile, SourceMap, Span};
 pub use suggest::nearest;
 pub use told::{Deprecation, Link, Origin, brief};

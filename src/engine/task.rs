@@ -12,7 +12,7 @@ use super::loops::{Loop, loop_attempt};
 use super::play::PlayRun;
 use super::result::Attempt;
 use super::schedule::Round;
-use crate::diag::{Diagnostic, Result};
+use crate::diag::{Diagnostic, Result, guarded_future};
 use crate::event::{EventKind, Status};
 use crate::playbook::{ModuleUse, Task};
 use crate::value::{StrKey, Value, insert, python_str};
@@ -220,8 +220,19 @@ impl HostRun {
         }
     }
 
-    /// Runs the task's loop, or its one call.
+    /// Runs the task's loop, or its one call. A defect that ends it is the failure of this task on this host alone.
     async fn execute(&self, task: &Arc<Task>, module: &ModuleUse, scope: Scope, here: &Here) -> Ended {
+        match guarded_future(Box::pin(self.executed(task, module, scope, here))).await {
+            Ok(ended) => ended,
+            Err(panic) => {
+                let no_log = self.is_hidden(task, &self.scope(task, here));
+                let crash = Diagnostic::crash("the task", &panic, Some(task.label_span));
+                Ended { no_log, ..Ended::plain(Attempt::error(crash)) }
+            }
+        }
+    }
+
+    async fn executed(&self, task: &Arc<Task>, module: &ModuleUse, scope: Scope, here: &Here) -> Ended {
         let (looped, warnings) = hearing_now(|| self.task_loop(task, &scope));
         if !warnings.is_empty() {
             // With Ansible they are no part of a result.

@@ -88,17 +88,38 @@ fn spell_one(secret: &str, needles: &mut Needles) {
         numbers(secret, needles);
     }
     needles.add(secret.replace('\'', "''"));
-    needles.add(
-        secret
-            .replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;")
-            .replace('"', "&quot;")
-            .replace('\'', "&#39;"),
-    );
+    html(secret, needles);
     if secret.len() <= LONGEST_DERIVED {
         derived(secret, needles);
     }
+}
+
+/// HTML as its writers spell quotes.
+fn html(text: &str, needles: &mut Needles) {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    for double in ["&quot;", "&#34;"] {
+        for single in ["&#39;", "&#x27;"] {
+            needles.add(text.replace('"', double).replace('\'', single));
+        }
+    }
+}
+
+/// Adds bytes that a secret was encoded to: what of them is text, and what programs make of bytes.
+pub(super) fn spell_bytes(bytes: &[u8], needles: &mut Needles) {
+    // Needles are text, since they are sought in texts.
+    bytes.utf8_chunks().for_each(|chunk| needles.add(chunk.valid()));
+    base64(bytes, needles);
+    needles.add_encoded(hex::encode(bytes));
+    needles.add_encoded(hex::encode_upper(bytes));
+    let mut repr = String::new();
+    for byte in bytes {
+        match byte {
+            b' '..=b'~' => repr.push(char::from(*byte)),
+            _ => drop(write!(repr, "\\x{byte:02x}")),
+        }
+    }
+    needles.add(repr.replace('\\', "\\\\"));
+    needles.add(repr);
 }
 
 /// Adds what was made of a secret, as it is and as programs quote it.
@@ -183,6 +204,13 @@ fn json(secret: &str, needles: &mut Needles) {
         for slash in [false, true] {
             let once = escape(secret, ascii, slash);
             needles.add(escape(&once, ascii, false));
+            // As it may stand in HTML (`tojson`).
+            if once.contains(['<', '>', '&', '\'']) {
+                let safe = once.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+                let safe = safe.replace('\'', "\\u0027");
+                needles.add(escape(&safe, ascii, false));
+                needles.add(safe);
+            }
             needles.add(once);
         }
     }

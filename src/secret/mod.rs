@@ -20,7 +20,7 @@ use matcher::{Both, Matcher};
 pub use lines::LineRedactor;
 pub use stream::StreamRedactor;
 
-/// Texts made of secrets that are remembered.
+/// Texts made of secrets that are remembered, of each kind.
 const MOST_DERIVED: usize = 500;
 
 /// What stands in the place of a secret.
@@ -60,11 +60,38 @@ struct Known {
     needles: Needles,
     found: Option<Both>,
     /// What was made of secrets, apart: it comes one by one, and the secrets may be long.
-    derived: Needles,
-    found_derived: Option<Both>,
-    /// How many texts were made of secrets.
-    count: usize,
+    derived: Derived,
+    /// Parts of secrets, which no number of hashes may crowd out.
+    parts: Derived,
     matcher: Option<Matcher>,
+}
+
+/// What templates made of secrets, up to a number.
+#[derive(Default)]
+struct Derived {
+    needles: Needles,
+    found: Option<Both>,
+    count: usize,
+    /// There was one more.
+    full: bool,
+}
+
+impl Derived {
+    /// One more; false if there were too many.
+    fn add(&mut self, spell: impl FnOnce(&mut Needles)) -> bool {
+        if self.count >= MOST_DERIVED {
+            return false;
+        }
+        self.count += 1;
+        spell(&mut self.needles);
+        self.found = None;
+        true
+    }
+
+    fn found(&mut self) -> Option<Both> {
+        let Self { needles, found, .. } = self;
+        (!needles.is_empty()).then(|| found.get_or_insert_with(|| Both::new(needles)).clone())
+    }
 }
 
 /// Knows every secret of a run in all its encodings, and masks them.
@@ -106,17 +133,39 @@ impl Redactor {
     }
 
     /// Learns what was made of a secret. Sought in fewer spellings than a secret, and only so many of them: a loop may
-    /// make a new one in each round, and each costs time in all that is masked later.
-    pub fn derive(&self, text: &str) {
+    /// make a new one in each round, and each costs time in all that is masked later. True if this is the first that is
+    /// not learned, so that the caller warns.
+    pub fn derive(&self, text: &str) -> bool {
+        self.derive_as(text, |known| &mut known.derived, |needles| encodings::spell_derived(text, needles))
+    }
+
+    /// The same for a part of a secret, which has a number of its own.
+    pub fn derive_part(&self, text: &str) -> bool {
+        self.derive_as(text, |known| &mut known.parts, |needles| encodings::spell_derived(text, needles))
+    }
+
+    /// The same for bytes that are no text, or not the secret's: another encoding of it.
+    pub fn derive_bytes(&self, bytes: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(bytes);
+        self.derive_as(&text, |known| &mut known.derived, |needles| encodings::spell_bytes(bytes, needles))
+    }
+
+    fn derive_as(
+        &self,
+        text: &str,
+        kind: impl FnOnce(&mut Known) -> &mut Derived,
+        spell: impl FnOnce(&mut Needles),
+    ) -> bool {
         if text.trim().chars().count() < encodings::SHORTEST || masked(&self.redact(text)) {
-            return;
+            return false;
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.count < MOST_DERIVED {
-            known.count += 1;
-            encodings::spell_derived(text, &mut known.derived);
-            (known.found_derived, known.matcher) = (None, None);
+        let kind = kind(&mut known);
+        if !kind.add(spell) {
+            return !std::mem::replace(&mut kind.full, true);
         }
+        known.matcher = None;
+        false
     }
 
     /// The secrets that stand in a text.
@@ -190,11 +239,10 @@ impl Redactor {
             }
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let Known { needles, found, derived, found_derived, matcher, .. } = &mut *known;
+        let Known { needles, found, derived, parts, matcher } = &mut *known;
         let sets = || {
             let secrets = found.get_or_insert_with(|| Both::new(needles)).clone();
-            let made = (!derived.is_empty()).then(|| found_derived.get_or_insert_with(|| Both::new(derived)).clone());
-            Matcher::new(std::iter::once(secrets).chain(made))
+            Matcher::new(std::iter::once(secrets).chain(derived.found()).chain(parts.found()))
         };
         Some(matcher.get_or_insert_with(sets).clone())
     }
@@ -256,6 +304,12 @@ mod tests {
         check("one two\nthree\nxx\n", "three: one two, xx", "********: ********, xx");
         check("a-b/c+d&e", r"a\-b/c\+d\&e a\\-b/c\\+d\\&e", "******** ********");
         check("<p&ss>", "&lt;p&amp;ss&gt;", "********");
+        check("<p'&\"ss>", "&lt;p&#39;&amp;&#34;ss&gt; &lt;p&#x27;&amp;&quot;ss&gt;", "******** ********");
+        check(
+            "<p'&\"ss>",
+            r#""\u003cp\u0027\u0026\"ss\u003e" "\\u003cp\\u0027\\u0026\\\"ss\\u003e""#,
+            "\"********\" \"********\"",
+        );
     }
 
     #[test]
@@ -357,11 +411,21 @@ mod tests {
         assert_eq!(redactor.redact(&STANDARD.encode("Ter2-We")), MASK);
         assert_eq!(redactor.secrets_in("a hunTer2-Wert b"), ["hunTer2-Wert"]);
         assert!(redactor.secrets_in("nothing").is_empty());
-        for number in 0..2 * MOST_DERIVED {
-            redactor.derive(&format!("number-{number:06}"));
-        }
+        let told: Vec<usize> =
+            (0..2 * MOST_DERIVED).filter(|number| redactor.derive(&format!("number-{number:06}"))).collect();
+        // The caller warns once.
+        assert_eq!(told, [MOST_DERIVED - 1]);
         assert_eq!(redactor.redact("number-000001"), MASK);
         assert_eq!(redactor.redact("number-000999"), "number-000999");
+        // A part of the secret is learned all the same.
+        assert!(!redactor.derive_part("nTer2-W"));
+        assert_eq!(redactor.redact("x nTer2-W y"), "x ******** y");
+        let wide: Vec<u8> = "hunTer2-Wert".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let other = knows(&["hunTer2-Wert"]);
+        assert!(!other.derive_bytes(&wide));
+        assert_eq!(other.redact(&STANDARD.encode(&wide)), MASK);
+        assert_eq!(other.redact(&hex::encode(&wide)), MASK);
+        assert_eq!(other.secrets_in(&String::from_utf8_lossy(&wide)).len(), 1);
     }
 
     #[test]

@@ -123,14 +123,14 @@ impl Args {
         self.pos.iter().any(Option::is_some)
     }
 
+    /// All that was not taken.
+    pub fn values(&self) -> impl Iterator<Item = &Val> {
+        self.pos.iter().chain(self.kw.iter().map(|(_, value)| value)).flatten()
+    }
+
     /// The first undefined argument.
     pub fn undefined(&self) -> Option<Val> {
-        self.pos
-            .iter()
-            .chain(self.kw.iter().map(|(_, value)| value))
-            .flatten()
-            .find(|value| matches!(value, Val::Undef(_)))
-            .cloned()
+        self.values().find(|value| matches!(value, Val::Undef(_))).cloned()
     }
 
     /// The first argument by name that was not taken.

@@ -186,7 +186,7 @@ impl<'t> Cx<'t> {
             self.templates.deprecated_play_hosts(used, self.home.get());
         }
         let value = match entry {
-            Entry::Data(value, _) if super::engine::is_omit(value) => Val::Omit,
+            Entry::Data(value, _) if super::omit::is_omit(value) => Val::Omit,
             Entry::Data(value, _) => Val::from(value.clone()),
             Entry::Sealed(sealed, _) => Val::from(sealed.open()?),
             Entry::HostVars(hosts) => Val::hosts(Arc::clone(hosts)),

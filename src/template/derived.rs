@@ -1,11 +1,14 @@
 //! What a template makes of a secret is a secret too: a slice, a field, another encoding, a hash.
 //!
 //! Looks at the operations of an expression, before and after: the redactor learns what of the result stood in the
-//! secret, and the whole of what an encoding made. What is short, or a plain word, is not learned: it would mask half
+//! secret, and the whole of a result that shows nothing of the secret it was made of. What is short, or a plain word, is not learned: it would mask half
 //! of every output. Nor is what a loop over single characters builds.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
+use crate::diag::{Diagnostic, Kind};
+use crate::secret::Redactor;
 use crate::value::Value;
 
 use super::cx::Cx;
@@ -20,7 +23,10 @@ const LONGEST: usize = 64 << 10;
 /// What has no capitals but at its beginning, or nothing else, is a word of a language up to this length.
 const WORD: usize = 16;
 
-/// Filters whose result shares no text with what they got and yet gives it away.
+/// Least number of different characters of a text that is learned whole: a row of asterisks is no secret.
+const DIFFERENT: usize = 4;
+
+/// Filters whose result shares no text with what they got and yet gives it away, of any length.
 const ENCODINGS: [&str; 11] = [
     "b64decode",
     "b64encode",
@@ -39,66 +45,147 @@ const ENCODINGS: [&str; 11] = [
 const PLACES: [&str; 10] =
     ["basename", "dirname", "expanduser", "ipaddr", "ipv4", "ipv6", "ipwrap", "realpath", "splitext", "urlsplit"];
 
+/// Filters whose result is chosen by what they got, not made of it, or is made to be shown.
+const CHOICES: [&str; 7] = ["d", "default", "extract", "fileglob", "ternary", "type_debug", "vault"];
+
+/// Operations that lay out their arguments, those in lists and mappings too.
+const FORMATS: [&str; 3] = ["%", "format", "format_map"];
+
+/// What an operation begins with, as far as secrets are in it.
+#[derive(Default)]
+pub struct Given {
+    secrets: Vec<String>,
+    /// How many of the secrets are of what the operation works on; the rest is of its arguments.
+    own: usize,
+    /// The text that it works on, if secrets are most of it.
+    text: Option<String>,
+    /// The texts of its arguments.
+    args: Vec<String>,
+}
+
 impl Cx<'_> {
-    /// The secrets in a text that an operation begins with; mostly none.
-    pub fn secrets_in(&self, operation: &str, value: &Val) -> Vec<String> {
-        let (Val::V(value), Some(redactor)) = (value, self.templates.host().redactor()) else { return Vec::new() };
-        if redactor.is_empty() {
-            return Vec::new();
-        }
-        // What is in a list or a mapping is looked at where it does not come back as it is.
-        if !matches!(value, Value::Str(_)) && !ENCODINGS.contains(&operation) {
-            return Vec::new();
-        }
-        let (mut found, mut left) = (Vec::new(), LONGEST);
-        each_text(value, &mut |text| {
+    /// The secrets in what an operation begins with; mostly none.
+    pub fn given<'v>(&self, operation: &str, value: &Val, args: impl Iterator<Item = &'v Val>) -> Given {
+        let mut given = Given::default();
+        let Some(redactor) = self.templates.host().redactor().filter(|redactor| !redactor.is_empty()) else {
+            return given;
+        };
+        let mut left = LONGEST;
+        let mut sought = |text: &str, found: &mut Vec<String>| {
             if text.len() <= left {
                 left -= text.len();
                 found.extend(redactor.secrets_in(text));
             }
-        });
-        found
+        };
+        // What is in a list or a mapping is looked at where it does not come back as it is.
+        within(self, value, ENCODINGS.contains(&operation), &mut |text| sought(text, &mut given.secrets));
+        given.own = given.secrets.len();
+        let mut texts = Vec::new();
+        for arg in args {
+            within(self, arg, FORMATS.contains(&operation), &mut |text| texts.push(text.to_owned()));
+        }
+        texts.iter().for_each(|text| sought(text, &mut given.secrets));
+        if given.own > 0 {
+            let most = 2 * given.secrets[..given.own].iter().map(String::len).sum::<usize>();
+            within(self, value, false, &mut |text| given.text = (most >= text.len()).then(|| text.to_owned()));
+            given.args = texts;
+        }
+        given
     }
 
     /// Learns what an operation made of secrets.
-    pub fn derived(&self, operation: &str, secrets: &[String], made: &Val) {
-        if secrets.is_empty() || matches!(made, Val::Undef(_) | Val::Omit | Val::Func(_)) {
+    pub fn derived(&self, operation: &str, given: &Given, made: &Val) {
+        if given.secrets.is_empty() || matches!(made, Val::Undef(_) | Val::Omit | Val::Func(_)) {
             return;
         }
         let Some(redactor) = self.templates.host().redactor() else { return };
         let Ok(made) = made.value(self) else { return };
+        let mut full = false;
         if operation == "urlsplit" {
             // The host of a sealed URL is none that must not be named.
             each_text(&made, &mut |text| {
-                if secrets.iter().any(|secret| secret.contains(&format!(":{text}@"))) {
-                    redactor.derive(text);
+                if given.secrets.iter().any(|secret| secret.contains(&format!(":{text}@"))) {
+                    full |= redactor.derive(text);
                 }
             });
         }
         if PLACES.contains(&operation) {
-            return;
+            return self.tell_full(full);
         }
-        let encoding = ENCODINGS.contains(&operation);
-        let sought = if encoding { &[][..] } else { secrets };
+        if given.own > 0 && ENCODINGS.contains(&operation) {
+            each_text(&made, &mut |text| full |= tells(text) && redactor.derive(text));
+            return self.tell_full(full);
+        }
         let known: Vec<HashSet<&[u8]>> =
-            sought.iter().map(|secret| secret.as_bytes().windows(SHORTEST).collect()).collect();
+            given.secrets.iter().map(|secret| secret.as_bytes().windows(SHORTEST).collect()).collect();
         let mut found: Vec<String> = Vec::new();
         each_text(&made, &mut |text| {
-            if encoding && tells(text) {
-                redactor.derive(text);
-            } else if !encoding && (SHORTEST..=LONGEST).contains(&text.len()) {
+            if (SHORTEST..=LONGEST).contains(&text.len()) {
                 found.extend(known.iter().flat_map(|known| shared(known, text)).map(str::to_owned));
             }
         });
         // What shows most of a secret gives it away, words or not.
-        let most = 2 * found.iter().map(String::len).sum::<usize>() >= secrets.iter().map(String::len).sum();
-        found.iter().filter(|part| most || tells(part)).for_each(|part| redactor.derive(part));
+        let most = 2 * found.iter().map(String::len).sum::<usize>() >= given.secrets.iter().map(String::len).sum();
+        found.iter().filter(|part| most || tells(part)).for_each(|part| full |= redactor.derive_part(part));
+        if found.is_empty() && !CHOICES.contains(&operation) {
+            full |= given.learn_hidden(redactor, &made);
+        }
+        self.tell_full(full);
+    }
+
+    /// Warns that not all that is made of secrets is masked from now on.
+    fn tell_full(&self, full: bool) {
+        if full {
+            let text = "templates made too many different texts of secrets: what they make from now on is not masked";
+            let hint = "mark the tasks that make them with `no_log: true`";
+            self.templates.warn(Diagnostic::new("T0114", Kind::Template, text).with_hint(hint));
+        }
+    }
+}
+
+impl Given {
+    /// Learns a result that shows nothing of the secrets it was made of: it may spell them in another way. True if no
+    /// more of its kind is learned.
+    fn learn_hidden(&self, redactor: &Redactor, made: &Value) -> bool {
+        let Some(whole) = &self.text else { return false };
+        let text: Cow<'_, str> = match made {
+            Value::Str(text) => Cow::Borrowed(text),
+            Value::Bytes(bytes) => String::from_utf8_lossy(bytes),
+            _ => return false,
+        };
+        let trimmed = text.trim();
+        // What stood in the text beside the secret, or in an argument, is not made of the secret.
+        if whole.contains(trimmed) || self.args.iter().any(|arg| arg.contains(trimmed)) {
+            return false;
+        }
+        let different: HashSet<char> = trimmed.chars().collect();
+        if different.len() < DIFFERENT || !tells(trimmed) || !redactor.secrets_in(&text).is_empty() {
+            return false;
+        }
+        match made {
+            Value::Bytes(bytes) => redactor.derive_bytes(bytes),
+            _ => redactor.derive(&text),
+        }
+    }
+}
+
+/// The texts of a value; those in lists and mappings with `deep`. Nothing is rendered for it.
+fn within(cx: &Cx, value: &Val, deep: bool, found: &mut impl FnMut(&str)) {
+    match value {
+        Val::V(value) => each_text(value, found),
+        Val::List(_) | Val::Map(_) if deep => {
+            if let Ok(value) = value.value(cx) {
+                each_text(&value, found);
+            }
+        }
+        _ => {}
     }
 }
 
 fn each_text(value: &Value, found: &mut impl FnMut(&str)) {
     match value {
         Value::Str(text) => found(text),
+        Value::Bytes(bytes) => found(&String::from_utf8_lossy(bytes)),
         Value::Int(_) | Value::BigInt(_) => found(&crate::value::python_str(value)),
         Value::List(items) => items.iter().for_each(|item| each_text(item, found)),
         Value::Map(map) => map.values().for_each(|item| each_text(item, found)),

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::diag::{Diagnostic, Kind, Origin, Result, SourceFile, SourceMap, Span};
+use crate::diag::{Diagnostic, Kind, Origin, Result, SourceFile, SourceMap, Span, guarded};
 use crate::value::{Key, Map, Value, python_str};
 use crate::vars::Scope;
 use crate::yaml::Node;
@@ -239,19 +239,27 @@ impl Templates {
         if !node.has_template() && node.tag.is_none() && node.as_scalar().is_some() && !has_header(node) {
             return Ok(node.to_value());
         }
-        let cx = Cx::new(self);
-        let value = cx.lazy(node, &Env::new(scope)).and_then(|value| value.value(&cx));
-        value.map_err(|fail| Self::finish(&cx, fail, node.place()))
+        Self::guard(Some(node.place()), || {
+            let cx = Cx::new(self);
+            let value = cx.lazy(node, &Env::new(scope)).and_then(|value| value.value(&cx));
+            value.map_err(|fail| Self::finish(&cx, fail, node.place()))
+        })
+    }
+
+    /// Runs the engine: a panic in it is a defect, which fails what asked for this and nothing else.
+    pub(super) fn guard<T>(place: Option<Span>, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        guarded(work).unwrap_or_else(|panic| Err(Diagnostic::crash("the template", &panic, place)))
     }
 
     /// The value of a variable, rendered; `None` if it is not defined.
     pub fn variable(&self, name: &str, scope: &Scope) -> Result<Option<Value>> {
-        let cx = Cx::new(self);
-        let found = cx.variable(name, &Env::new(scope), None);
-        match found.and_then(|value| value.map(|value| value.value(&cx)).transpose()) {
-            Ok(value) => Ok(value),
-            Err(fail) => Err(cx.diagnostic(fail)),
-        }
+        let place = scope.get(name).and_then(|(entry, _)| entry.span());
+        Self::guard(place, || {
+            let cx = Cx::new(self);
+            let found = cx.variable(name, &Env::new(scope), None);
+            let value = found.and_then(|value| value.map(|value| value.value(&cx)).transpose());
+            value.map_err(|fail| cx.diagnostic(fail))
+        })
     }
 
     /// Renders all variables that render without error (for `vars`, `hostvars` dumps).
@@ -263,9 +271,8 @@ impl Templates {
             if matches!(scope.get(&name), Some((crate::vars::Entry::HostVars(_), _))) {
                 continue;
             }
-            if let Ok(Some(value)) = cx.variable(&name, &env, None)
-                && let Ok(value) = value.value(&cx)
-            {
+            let found = guarded(|| cx.variable(&name, &env, None)?.map(|value| value.value(&cx)).transpose());
+            if let Ok(Ok(Some(value))) = found {
                 out.insert(Key::Str(name), value);
             }
         }
@@ -275,6 +282,10 @@ impl Templates {
     /// A condition (`when`, `failed_when`, `until`): a bare expression, a boolean, or a list of
     /// them (all must hold). On false the text of the condition that was false.
     pub fn condition(&self, node: &Node, scope: &Scope) -> Result<std::result::Result<(), String>> {
+        Self::guard(Some(node.place()), || self.holds(node, scope))
+    }
+
+    fn holds(&self, node: &Node, scope: &Scope) -> Result<std::result::Result<(), String>> {
         let cx = Cx::new(self);
         condition::holds(&cx, node, &Env::new(scope)).map_err(|fail| {
             let undefined = matches!(fail, Fail::Undef(_));
@@ -309,28 +320,36 @@ impl Templates {
 
     /// The conditions of the list in the source that a template names, which `assert` takes for its own.
     pub fn listed_conditions(&self, node: &Node, scope: &Scope) -> Result<Option<Vec<Node>>> {
-        let cx = Cx::new(self);
-        let found = condition::listed(&cx, node, &Env::new(scope));
-        found.map(|items| items.map(|items| items.to_vec())).map_err(|fail| Self::finish(&cx, fail, node.place()))
+        Self::guard(Some(node.place()), || {
+            let cx = Cx::new(self);
+            let found = condition::listed(&cx, node, &Env::new(scope));
+            found.map(|items| items.map(|items| items.to_vec())).map_err(|fail| Self::finish(&cx, fail, node.place()))
+        })
     }
 
     /// The source behind a template that names a variable, or what stands below one, and is nothing but that: what it
     /// holds is used as if it stood in the template's place (arguments as one template).
     pub fn named_source(&self, node: &Node, scope: &Scope) -> Option<Node> {
-        condition::source_behind(&Cx::new(self), node, &Env::new(scope)).ok().flatten()
+        guarded(|| condition::source_behind(&Cx::new(self), node, &Env::new(scope)).ok().flatten()).ok().flatten()
     }
 
     /// The value of a bare expression.
     pub fn expression(&self, text: &str, span: Span, scope: &Scope) -> Result<Value> {
-        let cx = Cx::new(self);
-        let value = self
-            .compiled_expression(&Arc::from(text), &Place::Range(span))
-            .and_then(|code| exec::render(&cx, &code, Rc::new(Place::Range(span)), &Env::new(scope))?.value(&cx));
-        value.map_err(|fail| Self::finish(&cx, fail, span))
+        Self::guard(Some(span), || {
+            let cx = Cx::new(self);
+            let value = self
+                .compiled_expression(&Arc::from(text), &Place::Range(span))
+                .and_then(|code| exec::render(&cx, &code, Rc::new(Place::Range(span)), &Env::new(scope))?.value(&cx));
+            value.map_err(|fail| Self::finish(&cx, fail, span))
+        })
     }
 
     /// Renders a template file to text. Reads a `#jinja2:` first line.
     pub fn file(&self, file: &SourceFile, options: &FileOptions, scope: &Scope) -> Result<String> {
+        Self::guard(Some(Span::new(file.id, 0, 0)), || self.file_text(file, options, scope))
+    }
+
+    fn file_text(&self, file: &SourceFile, options: &FileOptions, scope: &Scope) -> Result<String> {
         let cx = Cx::new(self);
         let value = self.file_value(&cx, file, options, &Env::new(scope)).and_then(|value| match value {
             value if value.is_none() => Ok(String::new()),
@@ -350,6 +369,10 @@ impl Templates {
 
     /// Runs a lookup by name (`with_*` loops). Source terms are rendered already.
     pub fn lookup(&self, name: &str, terms: &[Value], options: &Map, span: Span, scope: &Scope) -> Result<Vec<Value>> {
+        Self::guard(Some(span), || self.looked_up(name, terms, options, span, scope))
+    }
+
+    fn looked_up(&self, name: &str, terms: &[Value], options: &Map, span: Span, scope: &Scope) -> Result<Vec<Value>> {
         let cx = Cx::new(self);
         let empty = Arc::new(Code {
             body: Vec::new(),
@@ -374,7 +397,8 @@ impl Templates {
     /// Finds broken templates in a node without rendering: syntax, unknown filters, tests and
     /// lookups. `expression` says that scalars are bare expressions (`when`).
     pub fn check(&self, node: &Node, expression: bool) -> Vec<Diagnostic> {
-        check::node(self, node, expression)
+        guarded(|| check::node(self, node, expression))
+            .unwrap_or_else(|panic| vec![Diagnostic::crash("the check of this template", &panic, Some(node.place()))])
     }
 
     /// The filters, tests and lookups that a node's templates name.
@@ -540,11 +564,6 @@ pub(super) fn syntax(error: &SyntaxError, place: &Place) -> Fail {
         "an expression is a name, a literal, a filter (`name | filter(1)`), a test (`name is defined`) or a call"
     };
     Fail::Diag(diag.with_label_opt(place.span(error.at), "here").with_hint(hint))
-}
-
-/// True if a rendered value is `omit`.
-pub fn is_omit(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text == super::OMIT)
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ impl Ev<'_> {
                 let part =
                     |part: &Option<Box<Expr>>| part.as_ref().map_or(Ok(Val::NONE), |part| self.eval(part, locals));
                 let made = ops::slice(self.cx, &base, &part(start)?, &part(stop)?, &part(step)?).map_err(here)?;
-                self.cx.derived("", &self.cx.secrets_in("", &base), &made);
+                self.cx.derived("", &self.cx.given("", &base, std::iter::empty()), &made);
                 made
             }
             Op::Call(..) => return self.call_with(expr, locals, None),
@@ -147,7 +147,13 @@ impl Ev<'_> {
             }
             Op::Bin(op, left, right) => {
                 let (left, right) = (self.eval(left, locals)?, self.eval(right, locals)?);
-                ops::binary(self.cx, *op, &left, &right).map_err(here)?
+                let given = (*op == Bin::Rem && left.as_str().is_some())
+                    .then(|| self.cx.given("%", &left, std::iter::once(&right)));
+                let made = ops::binary(self.cx, *op, &left, &right).map_err(here)?;
+                if let Some(given) = given {
+                    self.cx.derived("%", &given, &made);
+                }
+                made
             }
             Op::Compare(first, rest) => self.compared(expr, first, rest, locals)?,
             Op::If(test, then, other) => {
@@ -235,7 +241,7 @@ impl Ev<'_> {
                 }
             }
             Val::Loop(state) => {
-                if let Some(value) = methods::loop_attr(self.cx, state, name) {
+                if let Some(value) = methods::loop_attr(state, name) {
                     return Ok(value);
                 }
             }
@@ -381,11 +387,7 @@ impl Ev<'_> {
                     }
                 }
             }
-            let call = Call { ev: self, locals };
-            let secrets = self.cx.secrets_in(name, &object);
-            let made = catch(methods::call(&call, &object, name, args).map_err(here))?;
-            self.cx.derived(name, &secrets, &made);
-            return Ok(made);
+            return catch(self.call_method(&object, name, args, locals).map_err(here));
         }
         let callee_value = self.eval(callee, locals)?;
         match callee_value {
@@ -405,6 +407,13 @@ impl Ev<'_> {
         }
     }
 
+    fn call_method(&self, object: &Val, name: &str, args: Args, locals: &Rc<Locals>) -> R<Val> {
+        let given = self.cx.given(name, object, args.values());
+        let made = methods::call(&Call { ev: self, locals }, object, name, args)?;
+        self.cx.derived(name, &given, &made);
+        Ok(made)
+    }
+
     /// Calls a function.
     pub fn call_func(&self, func: &Func, args: Args, locals: &Rc<Locals>, caller: Option<Val>) -> R<Val> {
         let call = Call { ev: self, locals };
@@ -420,7 +429,7 @@ impl Ev<'_> {
         }
         match func {
             Func::Global(name) => globals::call(&call, name, args),
-            Func::Method(object, name) => methods::call(&call, object, name, args),
+            Func::Method(object, name) => self.call_method(object, name, args, locals),
             Func::Joiner(sep, used) => Ok(Val::from(if used.replace(true) { sep.to_string() } else { String::new() })),
             Func::Cycler(items, at) => {
                 let item = items.get(at.get()).cloned().unwrap_or(Val::NONE);
@@ -466,9 +475,9 @@ impl Ev<'_> {
             }
         }
         let call = Call { ev: self, locals };
-        let secrets = self.cx.secrets_in(name, &value);
+        let given = self.cx.given(name, &value, args.values());
         let found = catch(filter(&call, value, args).map_err(|fail| fail.in_plugin("filter", &full_name(name))))?;
-        self.cx.derived(name, &secrets, &found);
+        self.cx.derived(name, &given, &found);
         // A filter that looks at every item is undefined if one of them is.
         Ok(filters::looks_into(name).and_then(|depth| found.undefined_within(depth)).unwrap_or(found))
     }

@@ -11,6 +11,7 @@ use crate::value::{Key, Value};
 use super::args::{Args, Call};
 use super::eval::short;
 use super::fail::{Fail, R, Undef};
+use super::unload::Items;
 use super::val::{Func, Val};
 use super::{lookups, time};
 
@@ -34,8 +35,7 @@ pub fn call(call: &Call, name: &str, mut args: Args) -> R<Val> {
             if step == 0 {
                 return Err(Fail::said("the step of `range` can not be zero", "range() arg 3 must not be zero"));
             }
-            let length = stop.checked_sub(start).map_or(i128::MAX, |whole| whole.checked_div(step).unwrap_or(0));
-            call.cx().room_for_items(usize::try_from(length.max(0)).unwrap_or(usize::MAX))?;
+            call.cx().room_for_items(steps(start, stop, step))?;
             let mut items = Vec::new();
             let mut at = start;
             while if step > 0 { at < stop } else { at > stop } {
@@ -83,7 +83,7 @@ pub fn call(call: &Call, name: &str, mut args: Args) -> R<Val> {
             if items.is_empty() {
                 return Err(Fail::said("`cycler` needs an item", "at least one item has to be provided"));
             }
-            Val::Func(Func::Cycler(Rc::new(items), Rc::default()))
+            Val::Func(Func::Cycler(Rc::new(Items::new(items)), Rc::default()))
         }
         "joiner" => {
             let sep = args.text(call, 0, "sep")?.unwrap_or_else(|| ", ".into());
@@ -95,6 +95,14 @@ pub fn call(call: &Call, name: &str, mut args: Args) -> R<Val> {
     };
     args.finish()?;
     Ok(result)
+}
+
+/// How many steps lead from one number to another, that one not counted.
+pub(super) fn steps(start: i128, stop: i128, step: i128) -> usize {
+    if if step > 0 { stop < start } else { stop > start } {
+        return 0;
+    }
+    usize::try_from(stop.abs_diff(start).div_ceil(step.unsigned_abs().max(1))).unwrap_or(usize::MAX)
 }
 
 fn range_part(args: &mut Args, index: usize) -> R<Option<i128>> {
@@ -138,10 +146,18 @@ fn lipsum(call: &Call, args: &mut Args) -> R<Val> {
         "minim",
         "veniam",
     ];
-    let count = args.int(0, "n")?.unwrap_or(5).clamp(0, 1000);
+    let count = args.int(0, "n")?.unwrap_or(5);
     let html = args.flag(1, "html", true)?;
-    let least = args.int(2, "min")?.unwrap_or(20).clamp(1, 10_000);
-    let most = args.int(3, "max")?.unwrap_or(100).clamp(least + 1, 20_000);
+    let least = args.int(2, "min")?.unwrap_or(20);
+    let most = args.int(3, "max")?.unwrap_or(100);
+    if most <= least && count > 0 {
+        let words = format!("empty range in randrange({least}, {most})");
+        return Err(Fail::said("`max` of `lipsum` must be above `min`", words));
+    }
+    let longest = WORDS.iter().map(|word| word.len() + 2).max().unwrap_or(0);
+    let words = super::methods::size(Some(count)).saturating_mul(super::methods::size(Some(most)));
+    call.cx().room_for_product(longest, words)?;
+    call.cx().step(words as u64)?;
     let mut rng = super::random::Rng::new(call, None)?;
     let mut below = |end: i128| rng.below(u64::try_from(end).unwrap_or(1));
     let mut parts = Vec::new();

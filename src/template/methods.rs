@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::value::{Key, Value};
 
 use super::args::{Args, Call};
-use super::cx::Cx;
 use super::exec::LoopState;
 use super::fail::{Fail, R};
 use super::val::{Func, MapKind, Val};
@@ -95,8 +94,7 @@ pub fn of_dict(name: &str) -> bool {
 }
 
 /// Attributes of `loop`.
-pub fn loop_attr(cx: &Cx, state: &LoopState, name: &str) -> Option<Val> {
-    let _ = cx;
+pub fn loop_attr(state: &LoopState, name: &str) -> Option<Val> {
     let (index, len) = (state.index.get(), state.items.len());
     Some(match name {
         "index" => Val::from(index + 1),
@@ -212,7 +210,7 @@ fn maketrans(call: &Call, args: &mut Args) -> R<Val> {
             }
         }
         from => {
-            let (from, to) = (call.text(&from)?, needed(args, call, 1, "y")?);
+            let (from, to) = (call.text(&from)?, needed(args, 1, "y")?);
             if from.chars().count() != to.chars().count() {
                 let words = "the first two maketrans arguments must have equal length";
                 return Err(Fail::said("`maketrans` wants two texts of one length", words));
@@ -253,14 +251,16 @@ fn loop_method(call: &Call, state: &LoopState, name: &str, mut args: Args) -> R<
     }
 }
 
-fn needed(args: &mut Args, call: &Call, index: usize, name: &str) -> R<Arc<str>> {
+fn needed(args: &mut Args, index: usize, name: &str) -> R<Arc<str>> {
     match args.need(index, name)? {
         Val::V(Value::Str(text)) => Ok(text),
-        other => {
-            let _ = call;
-            Err(Fail::msg(format!("a string is expected, not {}", other.kind())))
-        }
+        other => Err(Fail::msg(format!("a string is expected, not {}", other.kind()))),
     }
+}
+
+/// A number of characters; below zero there are none.
+pub fn size(int: Option<i128>) -> usize {
+    usize::try_from(int.unwrap_or(0).max(0)).unwrap_or(usize::MAX)
 }
 
 /// Texts of an argument that is one text or a tuple of them.
@@ -291,14 +291,14 @@ pub fn split(text: &str, sep: Option<&str>, max: Option<usize>, from_right: bool
         Some(sep) => {
             if from_right {
                 let mut parts: Vec<&str> = match max {
-                    Some(max) => text.rsplitn(max + 1, sep).collect(),
+                    Some(max) => text.rsplitn(max.saturating_add(1), sep).collect(),
                     None => text.rsplit(sep).collect(),
                 };
                 parts.reverse();
                 out.extend(parts.into_iter().map(Val::from));
             } else {
                 match max {
-                    Some(max) => out.extend(text.splitn(max + 1, sep).map(Val::from)),
+                    Some(max) => out.extend(text.splitn(max.saturating_add(1), sep).map(Val::from)),
                     None => out.extend(text.split(sep).map(Val::from)),
                 }
             }
@@ -421,8 +421,8 @@ fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val
             Val::from(parts.join(&**text))
         }
         "replace" => {
-            let old = needed(&mut args, call, 0, "old")?;
-            let new = needed(&mut args, call, 1, "new")?;
+            let old = needed(&mut args, 0, "old")?;
+            let new = needed(&mut args, 1, "new")?;
             let count = args.int(2, "count")?.and_then(|count| usize::try_from(count).ok());
             Val::from(call.cx().replaced(text, &old, &new, count)?)
         }
@@ -436,10 +436,10 @@ fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val
             let part = window(text, &mut args, 1)?.and_then(|(start, end)| text.get(start..end));
             Val::from(part.is_some_and(|part| suffixes.iter().any(|suffix| part.ends_with(&**suffix))))
         }
-        "removeprefix" => Val::from(text.strip_prefix(&*needed(&mut args, call, 0, "prefix")?).unwrap_or(text)),
-        "removesuffix" => Val::from(text.strip_suffix(&*needed(&mut args, call, 0, "suffix")?).unwrap_or(text)),
+        "removeprefix" => Val::from(text.strip_prefix(&*needed(&mut args, 0, "prefix")?).unwrap_or(text)),
+        "removesuffix" => Val::from(text.strip_suffix(&*needed(&mut args, 0, "suffix")?).unwrap_or(text)),
         "find" | "index" | "rfind" | "rindex" => {
-            let part = needed(&mut args, call, 0, "sub")?;
+            let part = needed(&mut args, 0, "sub")?;
             let found = window(text, &mut args, 1)?.and_then(|(start, end)| {
                 let inner = text.get(start..end)?;
                 let at = if name.starts_with('r') { inner.rfind(&*part) } else { inner.find(&*part) };
@@ -452,14 +452,14 @@ fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val
             }
         }
         "count" => {
-            let part = needed(&mut args, call, 0, "sub")?;
+            let part = needed(&mut args, 0, "sub")?;
             let inner = window(text, &mut args, 1)?.and_then(|(start, end)| text.get(start..end));
             Val::from(inner.map_or(0, |inner| {
                 if part.is_empty() { inner.chars().count() + 1 } else { inner.matches(&*part).count() }
             }))
         }
         "partition" | "rpartition" => {
-            let sep = needed(&mut args, call, 0, "sep")?;
+            let sep = needed(&mut args, 0, "sep")?;
             let parts = if name == "partition" { text.split_once(&*sep) } else { text.rsplit_once(&*sep) };
             Val::tuple(match parts {
                 Some((before, after)) => vec![before.into(), Val::from(Arc::clone(&sep)), after.into()],
@@ -476,16 +476,16 @@ fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val
             other => return Err(Fail::msg(format!("a mapping is expected, not {}", other.kind()))),
         },
         "zfill" => {
-            let width = args.int(0, "width")?.unwrap_or(0);
-            let width = usize::try_from(width.clamp(0, 100_000)).unwrap_or(0);
-            let missing = width.saturating_sub(text.chars().count());
+            let missing = size(args.int(0, "width")?).saturating_sub(text.chars().count());
+            call.cx().room_for_text(text.len().saturating_add(missing))?;
             let (sign, rest) = if text.starts_with(['+', '-']) { text.split_at(1) } else { ("", &**text) };
             Val::from(format!("{sign}{}{rest}", "0".repeat(missing)))
         }
         "ljust" | "rjust" | "center" => {
-            let width = usize::try_from(args.int(0, "width")?.unwrap_or(0).clamp(0, 100_000)).unwrap_or(0);
+            let width = size(args.int(0, "width")?);
             let fill = args.text(call, 1, "fillchar")?.and_then(|text| text.chars().next()).unwrap_or(' ');
             let missing = width.saturating_sub(text.chars().count());
+            call.cx().room_for_text(text.len().saturating_add(missing.saturating_mul(fill.len_utf8())))?;
             let left = match name {
                 "ljust" => 0,
                 "rjust" => missing,
@@ -495,8 +495,8 @@ fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val
             Val::from(format!("{}{text}{}", fill(left), fill(missing - left)))
         }
         "expandtabs" => {
-            let size = usize::try_from(args.int(0, "tabsize")?.unwrap_or(8).clamp(0, 1000)).unwrap_or(8);
-            call.cx().room_for_text(text.len() + text.matches('\t').count().saturating_mul(size))?;
+            let size = size(Some(args.int(0, "tabsize")?.unwrap_or(8)));
+            call.cx().room_for_text(text.len().saturating_add(text.matches('\t').count().saturating_mul(size)))?;
             let mut out = String::new();
             let mut column = 0;
             for c in text.chars() {

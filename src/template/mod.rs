@@ -35,6 +35,7 @@ mod methods;
 mod moments;
 mod names;
 mod numbers;
+mod omit;
 mod ops;
 mod out;
 mod parts;
@@ -51,6 +52,7 @@ mod tests;
 mod text;
 mod time;
 mod type_names;
+mod unload;
 mod val;
 mod versions;
 mod walk;
@@ -60,9 +62,7 @@ mod yaml_text;
 pub use check::{PluginUse, knows as knows_plugin};
 pub use codec::encode;
 pub use condition::condition_in_braces;
-pub use engine::{FileOptions, LookupHost, Templates, is_omit};
+pub use engine::{FileOptions, LookupHost, Templates};
 pub use lookups::{Setting, SettingKind, WebLookup};
 pub use names::{PluginEnd, Resolver, play_hosts};
-
-/// How `omit` looks as plain data.
-const OMIT: &str = "__omit_place_holder__9f27c3d4b8a04e61";
+pub use omit::is_omit;

@@ -47,6 +47,9 @@ const MOMENT: &[&str] = &[
 /// Days before 1970-01-01, counted from 0001-01-01 as 1.
 const EPOCH: i64 = 719_163;
 
+/// 9999-12-31, counted the same way.
+const LAST_DAY: i64 = 3_652_059;
+
 /// True if a date or a moment has such a method.
 pub fn has(value: &Value, name: &str) -> bool {
     BOTH.contains(&name) || (matches!(value, Value::DateTime(..)) && MOMENT.contains(&name))
@@ -145,12 +148,17 @@ pub fn call(call: &Call, value: &Value, name: &str, mut args: Args) -> R<Val> {
         "isoweekday" => int(at.weekday().to_monday_one_offset().into()),
         "toordinal" => int(ordinal(at.date())),
         "fromordinal" => {
-            let days = args.int(0, "ordinal")?.and_then(|days| i64::try_from(days).ok()).unwrap_or(0);
-            let since = days.checked_sub(EPOCH).and_then(|days| days.checked_mul(24));
-            let at = since
-                .filter(|_| days >= 1)
-                .and_then(|hours| jiff::civil::date(1970, 1, 1).checked_add(SignedDuration::from_hours(hours)).ok());
-            let words = if days < 1 { "ordinal must be >= 1" } else { "year is out of range" };
+            let days = args.int(0, "ordinal")?.unwrap_or(0);
+            let at = i64::try_from(days)
+                .ok()
+                .filter(|days| (1..=LAST_DAY).contains(days))
+                .map(|days| SignedDuration::from_hours((days - EPOCH) * 24))
+                .and_then(|since| jiff::civil::date(1970, 1, 1).checked_add(since).ok());
+            let words = match i32::try_from(days) {
+                Ok(days) if days < 1 => "ordinal must be >= 1",
+                Ok(_) => "year is out of range",
+                Err(_) => "Python int too large to convert to C int",
+            };
             made(at.ok_or_else(|| wrong("there is no such day", words))?.to_datetime(Time::midnight()), None)
         }
         "fromisocalendar" => {

@@ -114,7 +114,8 @@ pub fn binary(cx: &Cx, op: Bin, left: &Val, right: &Val) -> R<Val> {
             (Val::List(list), count) | (count, Val::List(list)) => {
                 if let Some(Number::Int(count)) = number(count) {
                     let items = list.items(cx)?;
-                    let count = repeat_count(count);
+                    // Nothing stays nothing, however often.
+                    let count = if items.is_empty() { 0 } else { repeat_count(count) };
                     cx.room_for_items(items.len().saturating_mul(count))?;
                     let items: Vec<Val> = (0..count).flat_map(|_| items.iter().cloned()).collect();
                     return Ok(if list.tuple { Val::tuple(items) } else { Val::list(items) });

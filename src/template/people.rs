@@ -28,19 +28,23 @@ pub(super) struct Told<'h> {
 impl Templates {
     /// A text for people: what is undefined in it is shown in its place, with a warning for each template.
     pub fn render_for_people(&self, node: &Node, scope: &Scope) -> Result<(Value, Vec<Diagnostic>)> {
-        let cx = Cx::showing(self);
-        let value = cx.lazy(node, &Env::new(scope)).and_then(|value| value.value(&cx));
-        self.for_people(&cx, value, node.place())
+        Self::guard(Some(node.place()), || {
+            let cx = Cx::showing(self);
+            let value = cx.lazy(node, &Env::new(scope)).and_then(|value| value.value(&cx));
+            self.for_people(&cx, value, node.place())
+        })
     }
 
     /// The same of a bare expression.
     pub fn expression_for_people(&self, text: &str, span: Span, scope: &Scope) -> Result<(Value, Vec<Diagnostic>)> {
-        let cx = Cx::showing(self);
-        let place = Place::Range(span);
-        let value = self
-            .compiled_expression(&Arc::from(text), &place)
-            .and_then(|code| exec::render(&cx, &code, Rc::new(place), &Env::new(scope))?.value(&cx));
-        self.for_people(&cx, value, span)
+        Self::guard(Some(span), || {
+            let cx = Cx::showing(self);
+            let place = Place::Range(span);
+            let value = self
+                .compiled_expression(&Arc::from(text), &place)
+                .and_then(|code| exec::render(&cx, &code, Rc::new(place), &Env::new(scope))?.value(&cx));
+            self.for_people(&cx, value, span)
+        })
     }
 
     fn for_people(&self, cx: &Cx, value: R<Value>, span: Span) -> Result<(Value, Vec<Diagnostic>)> {

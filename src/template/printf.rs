@@ -6,6 +6,7 @@ use crate::value::{Value, python_float};
 
 use super::cx::Cx;
 use super::fail::{Fail, R};
+use super::limits::MAX_TEXT;
 use super::ops::{self, Number};
 use super::text::{repr_of, str_of};
 use super::val::Val;
@@ -49,6 +50,7 @@ pub fn percent(cx: &Cx, format: &str, values: &Val) -> R<String> {
     let mut out = String::new();
     let mut chars = format.chars().peekable();
     while let Some(c) = chars.next() {
+        room(cx, out.len())?;
         if c != '%' {
             out.push(c);
             continue;
@@ -82,25 +84,26 @@ pub fn percent(cx: &Cx, format: &str, values: &Val) -> R<String> {
                 _ => spec.zero = true,
             }
         }
-        let number = |chars: &mut std::iter::Peekable<std::str::Chars<'_>>, next: &mut usize| -> R<Option<usize>> {
+        let number = |chars: &mut Chars<'_>, next: &mut usize, what: &str| -> R<i64> {
+            let too_big = || Fail::said(format!("the {what} of a format is too large"), format!("{what} too big"));
             if chars.peek() == Some(&'*') {
                 chars.next();
                 return match take(next)? {
-                    Val::V(Value::Int(int)) => Ok(usize::try_from(int).ok()),
-                    _ => Err(Fail::msg("`*` in a format wants an integer")),
+                    Val::V(Value::Int(int)) => i64::try_from(int).map_err(|_| too_big()),
+                    _ => Err(Fail::said("`*` in a format wants an integer", "* wants int")),
                 };
             }
-            let mut digits = String::new();
-            while let Some(c) = chars.peek().copied().filter(char::is_ascii_digit) {
-                digits.push(c);
-                chars.next();
-            }
-            Ok(digits.parse().ok())
+            digits(chars).map_or(Ok(0), |digits| digits.parse().map_err(|_| too_big()))
         };
-        spec.width = number(&mut chars, &mut next)?.unwrap_or(0);
+        let width = number(&mut chars, &mut next, "width")?;
+        if width < 0 {
+            // Only `*` gives one: it stands left then.
+            spec.align = Some('<');
+        }
+        spec.width = usize::try_from(width.unsigned_abs()).unwrap_or(usize::MAX);
         if chars.peek() == Some(&'.') {
             chars.next();
-            spec.precision = Some(number(&mut chars, &mut next)?.unwrap_or(0));
+            spec.precision = Some(usize::try_from(number(&mut chars, &mut next, "precision")?).unwrap_or(0));
         }
         while chars.peek().is_some_and(|c| "hlL".contains(*c)) {
             chars.next();
@@ -168,8 +171,10 @@ pub fn percent(cx: &Cx, format: &str, values: &Val) -> R<String> {
                 return Err(Fail::said(format!("there is no format `%{other}`"), words));
             }
         };
+        room(cx, out.len().saturating_add(text.len()))?;
         pad(&mut out, &text, &Spec { align, ..spec })?;
     }
+    room(cx, out.len())?;
     let given = tuple.as_ref().map_or(usize::from(!matches!(values, Val::Map(_) | Val::List(_))), Vec::len);
     if !used_map && next < given {
         return Err(Fail::said(
@@ -178,6 +183,19 @@ pub fn percent(cx: &Cx, format: &str, values: &Val) -> R<String> {
         ));
     }
     Ok(out)
+}
+
+type Chars<'t> = std::iter::Peekable<std::str::Chars<'t>>;
+
+/// The digits that stand next, if there are any.
+fn digits(chars: &mut Chars<'_>) -> Option<String> {
+    let found: String = std::iter::from_fn(|| chars.next_if(char::is_ascii_digit)).collect();
+    (!found.is_empty()).then_some(found)
+}
+
+/// An error if a text that grows would be too large. What fits is charged once it is done.
+fn room(cx: &Cx, bytes: usize) -> R<()> {
+    if bytes > MAX_TEXT { cx.room_for_text(bytes) } else { Ok(()) }
 }
 
 /// `ascii(value)`: what is not ASCII as an escape.
@@ -478,9 +496,12 @@ fn format_inner(
         };
         let spec =
             if spec.contains('{') { format_inner(cx, spec, pos, named, auto, depth + 1)? } else { spec.to_owned() };
-        out.push_str(&one(cx, &value, &spec)?);
+        let text = one(cx, &value, &spec)?;
+        room(cx, out.len().saturating_add(text.len()))?;
+        out.push_str(&text);
     }
     out.push_str(rest);
+    room(cx, out.len())?;
     Ok(out)
 }
 
@@ -493,6 +514,7 @@ pub fn one(cx: &Cx, value: &Val, spec: &str) -> R<String> {
         return super::time::format_value(value, spec);
     }
     let spec = parse_spec(spec)?;
+    room(cx, spec.width)?;
     if let Some(number) = ops::number(value) {
         // A boolean is a number as soon as it is laid out.
         if spec.kind != Some('s') {
@@ -542,22 +564,23 @@ fn parse_spec(text: &str) -> R<Spec> {
         }
         at += 1;
     }
-    let number = |at: &mut usize| -> Option<usize> {
-        let mut digits = String::new();
-        while let Some(c) = chars.get(*at).filter(|c| c.is_ascii_digit()) {
-            digits.push(*c);
-            *at += 1;
+    let number = |at: &mut usize| -> R<Option<usize>> {
+        let digits: String = chars[*at..].iter().take_while(|c| c.is_ascii_digit()).collect();
+        *at += digits.len();
+        if digits.is_empty() {
+            return Ok(None);
         }
-        digits.parse().ok()
+        let too_many = "Too many decimal digits in format string";
+        digits.parse().map(Some).map_err(|_| Fail::said("a number of a format is too large", too_many))
     };
-    spec.width = number(&mut at).unwrap_or(0);
+    spec.width = number(&mut at)?.unwrap_or(0);
     if let Some(group) = chars.get(at).copied().filter(|c| ",_".contains(*c)) {
         spec.group = Some(group);
         at += 1;
     }
     if chars.get(at) == Some(&'.') {
         at += 1;
-        spec.precision = number(&mut at);
+        spec.precision = number(&mut at)?;
     }
     spec.kind = chars.get(at).copied();
     if chars.len() > at + 1 {

@@ -10,36 +10,57 @@ use super::fail::{Fail, R};
 /// Patterns kept compiled.
 const MAX_KEPT: usize = 2000;
 
-type Cache = Mutex<HashMap<(String, bool, bool), Arc<Regex>>>;
+/// Where a match has to lie.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Anchor {
+    /// Anywhere: `re.search`.
+    None,
+    /// It begins where the text begins: `re.match`.
+    Start,
+    /// It is the whole text: `re.fullmatch`.
+    Whole,
+}
+
+type Cache = Mutex<HashMap<(String, Anchor, bool, bool), Arc<Regex>>>;
 
 /// Fails as Python does for a pattern that is written wrong, at its place in the pattern.
-pub fn well_formed(pattern: &str) -> R<()> {
+fn well_formed(pattern: &str) -> R<()> {
     match crate::value::pattern_error(pattern, false) {
         Some(words) => Err(Fail::said(format!("the pattern `{pattern}` is wrong: {words}"), words)),
         None => Ok(()),
     }
 }
 
-/// A compiled pattern.
+/// A compiled pattern that matches anywhere.
 pub fn compile(pattern: &str, ignore_case: bool, multiline: bool) -> R<Arc<Regex>> {
+    anchored(pattern, Anchor::None, ignore_case, multiline)
+}
+
+/// A compiled pattern.
+pub fn anchored(pattern: &str, anchor: Anchor, ignore_case: bool, multiline: bool) -> R<Arc<Regex>> {
     static CACHE: OnceLock<Cache> = OnceLock::new();
     let cache = CACHE.get_or_init(Mutex::default);
-    let key = (pattern.to_owned(), ignore_case, multiline);
+    let key = (pattern.to_owned(), anchor, ignore_case, multiline);
     if let Some(regex) = cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return Ok(Arc::clone(regex));
     }
     well_formed(pattern)?;
-    let mut flags = String::new();
-    if ignore_case {
-        flags.push('i');
-    }
-    if multiline {
-        flags.push('m');
-    }
-    let mut text = translate(pattern, multiline);
-    if !flags.is_empty() {
-        text = format!("(?{flags}){text}");
-    }
+    let (given, body) = leading_flags(pattern);
+    let flags = Flags {
+        ignore_case: ignore_case || given.contains('i'),
+        multiline: multiline || given.contains('m'),
+        dot_all: given.contains('s'),
+        verbose: given.contains('x'),
+        ascii: given.contains('a'),
+    };
+    let body = translate(body, flags);
+    // Flags count for the whole pattern, so they stand before what is put around it. A match must begin at the start
+    // even where an earlier alternative matches later.
+    let text = match anchor {
+        Anchor::None => format!("{}{body}", flags.spelled()),
+        Anchor::Start => format!("{}\\A(?:{body})", flags.spelled()),
+        Anchor::Whole => format!("{}\\A(?:{body})\\z", flags.spelled()),
+    };
     let regex = RegexBuilder::new(&text)
         .backtrack_limit(5_000_000)
         .build()
@@ -53,22 +74,98 @@ pub fn compile(pattern: &str, ignore_case: bool, multiline: bool) -> R<Arc<Regex
     Ok(regex)
 }
 
-/// A pattern of Python's `re` in the words of fancy-regex.
-fn translate(pattern: &str, multiline: bool) -> String {
-    let multiline = multiline || pattern.starts_with("(?m") || pattern.starts_with("(?im");
+/// Flags of a whole pattern.
+#[derive(Clone, Copy)]
+struct Flags {
+    ignore_case: bool,
+    multiline: bool,
+    dot_all: bool,
+    verbose: bool,
+    ascii: bool,
+}
+
+impl Flags {
+    /// Those that fancy-regex is told; the others are dealt with in the translation.
+    fn spelled(self) -> String {
+        let flags = [(self.ignore_case, 'i'), (self.multiline, 'm'), (self.dot_all, 's')];
+        let flags: String = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| *flag).collect();
+        if flags.is_empty() { flags } else { format!("(?{flags})") }
+    }
+}
+
+/// The flags that a pattern begins with (`(?im)`, comments between them), and the rest of it.
+fn leading_flags(pattern: &str) -> (String, &str) {
+    let (mut flags, mut rest) = (String::new(), pattern);
+    while let Some((inner, after)) = rest.strip_prefix("(?").and_then(|rest| rest.split_once(')')) {
+        if !inner.starts_with('#') {
+            if inner.is_empty() || !inner.chars().all(|c| "aiLmsux".contains(c)) {
+                break;
+            }
+            flags.push_str(inner);
+        }
+        rest = after;
+    }
+    (flags, rest)
+}
+
+/// What stands for a class of characters, with `a` for ASCII only; `class`: inside of brackets.
+fn ascii_class(kind: char, class: bool) -> Option<String> {
+    const WORD: &str = "0-9A-Za-z_";
+    let inner = match kind.to_ascii_lowercase() {
+        'w' => WORD,
+        'd' => "0-9",
+        's' => r" \t\n\r\x0b\x0c",
+        'b' if !class => {
+            let (behind, ahead) = (format!("(?<=[{WORD}])"), format!("(?=[{WORD}])"));
+            let (not_behind, not_ahead) = (format!("(?<![{WORD}])"), format!("(?![{WORD}])"));
+            return Some(match kind {
+                'b' => format!("(?:{behind}{not_ahead}|{not_behind}{ahead})"),
+                _ => format!("(?:{behind}{ahead}|{not_behind}{not_ahead})"),
+            });
+        }
+        _ => return None,
+    };
+    Some(match (kind.is_ascii_uppercase(), class) {
+        (true, _) => format!("[^{inner}]"),
+        (false, true) => inner.to_owned(),
+        (false, false) => format!("[{inner}]"),
+    })
+}
+
+/// A pattern of Python's `re` in the words of fancy-regex; its flags were taken from it.
+fn translate(pattern: &str, flags: Flags) -> String {
     let chars: Vec<char> = pattern.chars().collect();
     let mut out = String::with_capacity(pattern.len() + 8);
     let mut at = 0;
     let mut class = false;
     let mut class_start = 0;
+    // Blanks were left out, which may part two digits.
+    let mut parted = false;
     while at < chars.len() {
         let c = chars[at];
+        if flags.verbose && !class && (c == '#' || matches!(c, ' ' | '\t'..='\r')) {
+            at += match c {
+                '#' => chars[at..].iter().position(|c| *c == '\n').unwrap_or(chars.len() - at),
+                _ => 1,
+            };
+            parted = true;
+            continue;
+        }
+        if std::mem::take(&mut parted) && c.is_ascii_digit() && out.ends_with(|c: char| c.is_ascii_digit()) {
+            out.push_str("(?:)");
+        }
         if c == '\\' {
             let Some(next) = chars.get(at + 1).copied() else {
                 out.push_str("\\\\");
                 break;
             };
             at += 2;
+            if flags.ascii
+                && let Some(text) = ascii_class(next, class)
+            {
+                out.push_str(&text);
+                continue;
+            }
             match next {
                 'Z' => out.push_str("\\z"),
                 'A'
@@ -132,13 +229,34 @@ fn translate(pattern: &str, multiline: bool) -> String {
                 class_start = at + 1;
                 out.push('[');
             }
-            '$' if !multiline => out.push_str("(?=\\n?\\z)"),
+            '(' if chars[at..].starts_with(&['(', '?', '#']) => {
+                // A comment.
+                parted = true;
+                at += chars[at..].iter().position(|c| *c == ')').unwrap_or(chars.len() - at - 1);
+            }
+            '(' if scoped(&chars[at..]).is_some() => {
+                // Flags of a group; those of Python alone say what is so anyway.
+                let length = scoped(&chars[at..]).unwrap_or(0);
+                let known = |c: &&char| !"aLu".contains(**c);
+                let kept: String = chars[at + 2..at + 2 + length].iter().filter(known).collect();
+                out.push_str("(?");
+                out.push_str(&kept);
+                at += 1 + length;
+            }
+            '$' if !flags.multiline => out.push_str("(?=\\n?\\z)"),
             '{' if !is_repeat(&chars[at..]) => out.push_str("\\{"),
             _ => out.push(c),
         }
         at += 1;
     }
     out
+}
+
+/// How many flags stand in `(?i-s:`, if such a group begins here.
+fn scoped(chars: &[char]) -> Option<usize> {
+    let rest = chars.strip_prefix(&['(', '?'])?;
+    let length = rest.iter().take_while(|c| "aiLmsux-".contains(**c)).count();
+    (length > 0 && rest.get(length) == Some(&':')).then_some(length)
 }
 
 fn is_repeat(chars: &[char]) -> bool {
@@ -155,21 +273,9 @@ fn wrong(error: &fancy_regex::Error) -> Fail {
     Fail::msg(format!("the pattern can not be matched: {error}"))
 }
 
-/// `re.search` (or `re.match`, `re.fullmatch`).
-pub fn search<'t>(regex: &Regex, text: &'t str, mode: &str) -> R<Option<Captures<'t, str>>> {
-    let found = regex.captures(text).map_err(|error| wrong(&error))?;
-    Ok(match (found, mode) {
-        (Some(found), "match") => {
-            let at_start = found.get(0).is_some_and(|whole| whole.start() == 0);
-            // The leftmost match starts at 0 if any does.
-            at_start.then_some(found)
-        }
-        (Some(found), "fullmatch") => {
-            let whole = found.get(0).is_some_and(|whole| whole.start() == 0 && whole.end() == text.len());
-            whole.then_some(found)
-        }
-        (found, _) => found,
-    })
+/// The leftmost match.
+pub fn search<'t>(regex: &Regex, text: &'t str) -> R<Option<Captures<'t, str>>> {
+    regex.captures(text).map_err(|error| wrong(&error))
 }
 
 /// Every match as Python finds them: an empty one may follow a longer one directly.
@@ -315,5 +421,52 @@ mod tests {
         assert_eq!(sub("b$", "c", "ab\n"), "ac\n");
         assert_eq!(sub(r"[[a&&]", "_", "[a&b"), "___b");
         assert_eq!(sub(r"{x}", "y", "{x}"), "y");
+    }
+
+    fn finds(pattern: &str, anchor: Anchor, text: &str) -> bool {
+        let regex = anchored(pattern, anchor, false, false).ok().expect("compiles");
+        search(&regex, text).ok().expect("searches").is_some()
+    }
+
+    #[test]
+    fn flags_at_the_beginning_count_for_the_whole_pattern() {
+        use Anchor::{None, Start, Whole};
+        for (pattern, anchor, text, wanted) in [
+            ("(?i)foo", Start, "Foo", true),
+            ("(?i)foo", Whole, "Foo", true),
+            ("(?i)foo", Whole, "Foo bar", false),
+            ("(?i)(?m)b$", None, "aB\nc", true),
+            ("(?#note)(?i)foo", Start, "FOO", true),
+            ("(?is)a.b", Start, "A\nB", true),
+            ("(?m)a$", Start, "a\nb", true),
+            ("(?a)\\w+", Whole, "\u{e9}t\u{e9}", false),
+            ("\\w+", Whole, "\u{e9}t\u{e9}", true),
+            ("(?a)[\\w\u{e9}]+\\b", Whole, "a\u{e9}b", true),
+            ("(?a)\\bt\\b", None, "\u{e9}t\u{e9}", true),
+            ("(?u)\\bt\\b", None, "\u{e9}t\u{e9}", false),
+            ("(?x)foo # comment", Start, "foo", true),
+            ("(?x)foo # ([ comment", Start, "foobar", true),
+            ("(?x) f o\\ o [ #] (a) \\1 0", Whole, "fo o#aa0", true),
+            ("a|ab", Start, "ab", true),
+            ("a|ab", Whole, "ab", true),
+            ("b|^a", Start, "ba", true),
+            ("x|b", Start, "ab", false),
+            ("a", Whole, "a\n", false),
+            ("(?a:a)(?i-s:B)", Whole, "ab", true),
+        ] {
+            assert_eq!(finds(pattern, anchor, text), wanted, "{pattern} {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_pattern_is_told_at_its_own_place() {
+        for (pattern, place) in [("a(?i)b", "position 1"), ("(?i)a(", "position 5"), ("[a", "position 0")] {
+            for anchor in [Anchor::None, Anchor::Start, Anchor::Whole] {
+                match anchored(pattern, anchor, false, false) {
+                    Err(Fail::Diag(error)) => assert!(error.message.contains(place), "{pattern}: {}", error.message),
+                    _ => panic!("{pattern} is wrong"),
+                }
+            }
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::args::{Args, Call};
 use super::code::Bin;
 use super::fail::{Fail, R};
 use super::ops;
+use super::regex::Anchor;
 use super::val::Val;
 use super::{filters, regex, versions};
 
@@ -205,16 +206,13 @@ fn matches_pattern(call: &Call, value: &Val, mut args: Args, mode: Option<&str>)
     let given = if mode.is_none() { args.text(call, 3, "match_type")? } else { None };
     args.finish()?;
     let mode = mode.or(given.as_deref()).unwrap_or("search");
-    // Its own places are told, not those in what is made of it.
-    regex::well_formed(&pattern)?;
-    // `re.match` must begin at the start even where an earlier alternative matches later.
-    let pattern = match mode {
-        "match" => format!("\\A(?:{pattern})"),
-        "fullmatch" => format!("\\A(?:{pattern})\\Z"),
-        _ => pattern.to_string(),
+    let anchor = match mode {
+        "match" => Anchor::Start,
+        "fullmatch" => Anchor::Whole,
+        _ => Anchor::None,
     };
-    let regex = regex::compile(&pattern, ignore, multi)?;
-    Ok(regex::search(&regex, &call.text(value)?, "search")?.is_some())
+    let regex = regex::anchored(&pattern, anchor, ignore, multi)?;
+    Ok(regex::search(&regex, &call.text(value)?)?.is_some())
 }
 
 fn result<'v>(value: &'v Val, name: &str) -> R<&'v super::val::MapCell> {
@@ -271,10 +269,9 @@ fn timedout(call: &Call, value: Val, args: Args) -> R<bool> {
     }
 }
 
-fn truthy(call: &Call, value: Val, mut args: Args) -> R<bool> {
+fn truthy(_: &Call, value: Val, mut args: Args) -> R<bool> {
     let convert = args.flag(0, "convert_bool", false)?;
     args.finish()?;
-    let _ = call;
     if convert {
         let text = match &value {
             Val::V(Value::Str(text)) => text.to_lowercase(),

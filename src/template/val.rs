@@ -19,6 +19,7 @@ use super::cx::{Cx, Env};
 use super::exec::{LoopState, Macro};
 use super::fail::{Fail, R, Undef};
 use super::keys::{find, node_key, pair_index};
+use super::unload::Items;
 
 pub(super) const BUILTIN_METHOD: &str = "builtin_function_or_method";
 
@@ -61,17 +62,17 @@ pub enum Func {
     /// `joiner(sep)`.
     Joiner(Rc<str>, Rc<std::cell::Cell<bool>>),
     /// `cycler(...)`.
-    Cycler(Rc<Vec<Val>>, Rc<std::cell::Cell<usize>>),
+    Cycler(Rc<Items>, Rc<std::cell::Cell<usize>>),
 }
 
 /// A list; a tuple differs by its name and its spelling only.
 pub struct ListCell {
     /// Spelled `(1, 2)` and named `tuple`.
     pub tuple: bool,
-    repr: RefCell<ListRepr>,
+    pub(super) repr: RefCell<ListRepr>,
 }
 
-enum ListRepr {
+pub(super) enum ListRepr {
     Own(Vec<Val>),
     Data { base: Arc<Vec<Value>>, seen: BTreeMap<usize, Val> },
     Nodes { nodes: Arc<[Node]>, env: Rc<Env>, seen: BTreeMap<usize, Val> },
@@ -81,7 +82,7 @@ enum ListRepr {
 pub struct MapCell {
     /// What it is in Python.
     pub kind: MapKind,
-    repr: RefCell<MapRepr>,
+    pub(super) repr: RefCell<MapRepr>,
 }
 
 /// What a mapping is in Python.
@@ -97,7 +98,7 @@ pub enum MapKind {
     HostVarsVars,
 }
 
-enum MapRepr {
+pub(super) enum MapRepr {
     Own(IndexMap<Key, Val>),
     Data { base: Arc<Map>, seen: BTreeMap<usize, Val> },
     Nodes { pairs: Arc<[Pair]>, env: Rc<Env>, seen: BTreeMap<usize, Val> },
@@ -259,7 +260,7 @@ impl Val {
             Self::List(list) => Value::List(list.value(cx)?),
             Self::Map(map) => Value::Map(map.value(cx)?),
             Self::Undef(undef) => cx.undefined(undef)?,
-            Self::Omit => Value::from(super::OMIT),
+            Self::Omit => super::omit::omit(),
             Self::Func(Func::Module(_, text)) => Value::from(&**text),
             Self::Func(func) => {
                 let name = match func {

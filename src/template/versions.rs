@@ -83,7 +83,7 @@ type Strict = (Vec<u64>, bool, String, u64);
 
 fn strict(text: &str) -> R<Strict> {
     let pattern = regex::compile(r"^(\d+)\.(\d+)(\.(\d+))?([ab](\d+))?$", false, false)?;
-    let found = regex::search(&pattern, text, "search")?.ok_or_else(|| wrong(text))?;
+    let found = regex::search(&pattern, text)?.ok_or_else(|| wrong(text))?;
     let number = |index| found.get(index).and_then(|m| m.as_str().parse().ok()).unwrap_or(0);
     let pre = found.get(5).map(|m| m.as_str()[..1].to_owned());
     Ok((vec![number(1), number(2), number(4)], pre.is_none(), pre.unwrap_or_default(), number(6)))
@@ -94,7 +94,7 @@ fn semantic(a: &str, b: &str) -> R<Ordering> {
     let parse = |text: &str| -> R<Parsed> {
         let pattern =
             regex::compile(r"^(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$", false, false)?;
-        let found = regex::search(&pattern, text, "search")?.ok_or_else(|| wrong(text))?;
+        let found = regex::search(&pattern, text)?.ok_or_else(|| wrong(text))?;
         let number = |index| found.get(index).and_then(|m| m.as_str().parse().ok()).unwrap_or(0);
         let pre = found.get(4).map(|m| m.as_str().split('.').map(str::to_owned).collect()).unwrap_or_default();
         Ok(([number(1), number(2), number(3)], pre))
@@ -132,7 +132,7 @@ fn pep440(text: &str) -> R<Pep> {
         true,
         false,
     )?;
-    let found = regex::search(&pattern, text, "search")?.ok_or_else(|| wrong(text))?;
+    let found = regex::search(&pattern, text)?.ok_or_else(|| wrong(text))?;
     let part = |index: usize| found.get(index).map(|m| m.as_str().to_lowercase());
     let number = |index: usize| part(index).and_then(|text| text.parse().ok()).unwrap_or(0_u64);
     let mut release: Vec<u64> =

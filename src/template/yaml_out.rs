@@ -118,10 +118,7 @@ impl Emitter {
             Value::Map(map) => {
                 let mut pairs: Vec<(Value, &Value)> = map.iter().map(|(key, value)| (key_value(key), value)).collect();
                 if self.style.sort_keys {
-                    pairs.sort_by(|a, b| match (&a.0, &b.0) {
-                        (Value::Int(a), Value::Int(b)) => a.cmp(b),
-                        (a, b) => python_str(a).cmp(&python_str(b)),
-                    });
+                    sort(&mut pairs);
                 }
                 if self.flow_level > 0
                     || self.style.canonical
@@ -554,6 +551,27 @@ impl Emitter {
             end += 1;
         }
         self.indicator("\"", false, false, false);
+    }
+}
+
+/// As PyYAML sorts: by Python's order of the keys, and not at all where two of them have none.
+fn sort(pairs: &mut [(Value, &Value)]) {
+    let int = |key: &Value| match key {
+        Value::Int(int) => Some(*int),
+        Value::Bool(flag) => Some(i128::from(*flag)),
+        _ => None,
+    };
+    #[expect(clippy::cast_precision_loss, reason = "only the order beside floats is asked for")]
+    let float = |key: &Value| match key {
+        Value::Float(float) => Some(*float),
+        key => int(key).map(|int| int as f64),
+    };
+    if pairs.iter().all(|(key, _)| matches!(key, Value::Str(_))) {
+        pairs.sort_by(|(a, _), (b, _)| a.as_str().cmp(&b.as_str()));
+    } else if pairs.iter().all(|(key, _)| int(key).is_some()) {
+        pairs.sort_by_key(|(key, _)| int(key));
+    } else if pairs.iter().all(|(key, _)| float(key).is_some()) {
+        pairs.sort_by(|(a, _), (b, _)| float(a).unwrap_or(0.0).total_cmp(&float(b).unwrap_or(0.0)));
     }
 }
 

@@ -6,7 +6,9 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "X0001",
         title: "a defect of hostctl",
-        text: "An invariant of the program did not hold. Please report it with the playbook that shows it.",
+        text: "An invariant of the program did not hold. Where that was in a template or in a task, the task fails on that host \
+               (`rescue` and `ignore_errors` take it as any other failure) and the run goes on. Please report it with the \
+               playbook that shows it.",
     },
     CodeEntry {
         code: "X0002",

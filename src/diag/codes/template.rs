@@ -89,6 +89,13 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "ansible-core 2.19 still takes it, and so does hostctl; a later version will not: a condition in `{{ }}`, the variable `play_hosts`, `bool` for what is no boolean, `from_yaml` for what is no text, `first_found` with one text for many names, `vaultid` of the filter `vault`, and with `ALLOW_BROKEN_CONDITIONALS` a condition that is no boolean. `deprecation_warnings = False` in `ansible.cfg`, or `ANSIBLE_DEPRECATION_WARNINGS=False`, turns the warning off.",
     },
     CodeEntry {
+        code: "T0114",
+        title: "not all that is made of secrets is masked",
+        text: "What a template makes of a secret (a part of it, a hash, another encoding) is masked too: up to 500 \
+               different texts in a run, and as many parts of secrets. There was one more, in a loop most likely. The \
+               secrets themselves are masked as before.",
+    },
+    CodeEntry {
         code: "T0201",
         title: "a command of a lookup failed",
         text: "The `pipe` and `lines` lookups run a command on the controller; it ended with an error.",

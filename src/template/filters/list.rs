@@ -271,11 +271,16 @@ fn batch(call: &Call, value: Val, mut args: Args) -> R<Val> {
 }
 
 fn slice(call: &Call, value: Val, mut args: Args) -> R<Val> {
-    let slices = usize::try_from(args.int(0, "slices")?.unwrap_or(1)).unwrap_or(1).clamp(1, 100_000);
+    let slices = args.int(0, "slices")?.unwrap_or(1);
+    if slices == 0 {
+        return Err(Fail::said("a list can not be cut into 0 slices", "integer division or modulo by zero"));
+    }
+    let slices = usize::try_from(slices.max(0)).unwrap_or(usize::MAX);
+    call.cx().room_for_items(slices)?;
     let fill = args.take(1, "fill_with").filter(|fill| !fill.is_none());
     args.finish()?;
     let items = call.items(&value)?;
-    let (each, extra) = (items.len() / slices, items.len() % slices);
+    let (each, extra) = (items.len() / slices.max(1), items.len() % slices.max(1));
     let mut out = Vec::new();
     let mut at = 0;
     for index in 0..slices {
@@ -323,33 +328,47 @@ fn zip_longest(call: &Call, value: Val, mut args: Args) -> R<Val> {
 }
 
 fn product(call: &Call, value: Val, mut args: Args) -> R<Val> {
-    let repeat = usize::try_from(args.take_kw("repeat").map_or(1, |value| match value {
-        Val::V(Value::Int(int)) => int,
-        _ => 1,
-    }))
-    .unwrap_or(1);
+    let repeat = args.int(usize::MAX, "repeat")?.unwrap_or(1);
+    if repeat < 0 {
+        let words = "repeat argument cannot be negative";
+        return Err(Fail::said(format!("`repeat` must not be negative, found {repeat}"), words));
+    }
+    let repeat = usize::try_from(repeat).unwrap_or(usize::MAX);
     let lists = lists(call, &value, &mut args)?;
     args.finish()?;
-    let lists: Vec<&Vec<Val>> = (0..repeat.min(64)).flat_map(|_| lists.iter()).collect();
-    let mut rows: Vec<Vec<Val>> = vec![Vec::new()];
-    for list in lists {
-        let wide = rows.first().map_or(0, Vec::len) + 1;
-        let many = rows.len().saturating_mul(list.len());
-        if many > MAX_COMBINED || many.saturating_mul(wide) > MAX_CELLS {
-            return Err(Fail::msg("the product is too long"));
-        }
-        rows = rows
-            .iter()
-            .flat_map(|row| {
-                list.iter().map(|item| {
-                    let mut row = row.clone();
-                    row.push(item.clone());
-                    row
-                })
-            })
-            .collect();
+    if repeat > 0 && lists.iter().any(Vec::is_empty) {
+        return Ok(Val::list(Vec::new()));
     }
-    Ok(Val::list(rows.into_iter().map(Val::tuple).collect()))
+    let wide = lists.len().saturating_mul(repeat);
+    // Every list of two or more at least doubles the rows, so this ends soon.
+    let mut many: usize = 1;
+    let lengths: Vec<usize> = lists.iter().map(Vec::len).filter(|length| *length > 1).collect();
+    for length in lengths.iter().cycle().take(lengths.len().saturating_mul(repeat)) {
+        many = many.saturating_mul(*length);
+        if many > MAX_COMBINED {
+            break;
+        }
+    }
+    let cells = many.saturating_mul(wide);
+    if many > MAX_COMBINED || cells > MAX_CELLS {
+        return Err(Fail::msg("the product is too long"));
+    }
+    call.cx().step(cells as u64 / 16)?;
+    // The last place changes fastest.
+    let mut places = vec![0; wide];
+    let mut rows = Vec::with_capacity(many);
+    for _ in 0..many {
+        let row = places.iter().enumerate().map(|(place, at): (usize, &usize)| lists[place % lists.len()][*at].clone());
+        rows.push(Val::tuple(row.collect()));
+        for (place, at) in places.iter_mut().enumerate().rev() {
+            *at += 1;
+            if *at < lists[place % lists.len()].len() {
+                break;
+            }
+            *at = 0;
+        }
+    }
+    Ok(Val::list(rows))
 }
 
 /// How many ways there are to pick `size` of `count` items, as far as that matters.

@@ -237,7 +237,7 @@ fn human_to_bytes(call: &Call, value: Val, mut args: Args) -> R<Val> {
     };
     let no_number = || fail("no number", format!("can't interpret following string: {text}"));
     let pattern = regex::compile(r"^([0-9]*\.?[0-9]+)(?:\s*([A-Za-z]+))?\s*$", false, false)?;
-    let found = regex::search(&pattern, &text, "search")?.ok_or_else(no_number)?;
+    let found = regex::search(&pattern, &text)?.ok_or_else(no_number)?;
     let number: f64 = found.get(1).and_then(|m| m.as_str().parse().ok()).ok_or_else(no_number)?;
     let unit = found.get(2).map(|m| m.as_str().to_owned()).or_else(|| default.map(|unit| unit.to_string()));
     let Some(unit) = unit else { return Ok(rounded(number)) };

@@ -65,7 +65,7 @@ fn regex_search(call: &Call, value: Val, mut args: Args) -> R<Val> {
         };
         groups.push(inner.to_owned());
     }
-    let Some(found) = regex::search(&regex, &subject, "search")? else { return Ok(Val::NONE) };
+    let Some(found) = regex::search(&regex, &subject)? else { return Ok(Val::NONE) };
     if groups.is_empty() {
         return Ok(group(&found, 0));
     }

@@ -11,7 +11,7 @@ use super::super::fail::{Fail, R, What};
 use super::super::people::Told;
 use super::super::val::Val;
 use super::Entry;
-use super::list::{key_of, sorted};
+use super::list::sorted;
 
 /// The table of this file.
 pub const TABLE: &[Entry] = &[
@@ -190,7 +190,6 @@ fn groupby(call: &Call, value: Val, mut args: Args) -> R<Val> {
         }
     };
     let key = |item: &Val| -> R<Val> { Ok(super::list::fold(real(item)?, case)) };
-    let _ = key_of;
     let items = sorted(call.cx(), call.items(&value)?, &key, false)?;
     let mut out: Vec<(Val, Val, Vec<Val>)> = Vec::new();
     for item in items {

@@ -167,7 +167,7 @@ fn ipsubnet(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let prefix = u8::try_from(wanted).unwrap_or(0);
     if is_host {
         let index = index.unwrap_or(0);
-        if index > width + 1 - index || index < wanted - width {
+        if index > (width + 1).saturating_sub(index) || index < wanted - width {
             return Ok(NO);
         }
         // All networks around the address, the widest first.

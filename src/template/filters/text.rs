@@ -109,7 +109,11 @@ fn indent(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let width = match args.take(0, "width") {
         None => " ".repeat(4),
         Some(Val::V(Value::Str(text))) => text.to_string(),
-        Some(Val::V(Value::Int(width))) => " ".repeat(usize::try_from(width.clamp(0, 10_000)).unwrap_or(0)),
+        Some(Val::V(Value::Int(width))) => {
+            let width = methods::size(Some(width));
+            call.cx().room_for_text(width)?;
+            " ".repeat(width)
+        }
         Some(other) => return Err(Fail::msg(format!("the width must be an integer, not {}", other.kind()))),
     };
     let first = args.flag(1, "first", false)?;
@@ -147,7 +151,7 @@ fn truncate(call: &Call, value: Val, mut args: Args) -> R<Val> {
         ));
     }
     let chars: Vec<char> = text.chars().collect();
-    if chars.len() <= length + leeway {
+    if chars.len() <= length.saturating_add(leeway) {
         return Ok(Val::from(text));
     }
     let keep: String = chars.iter().take(length.saturating_sub(end.chars().count())).collect();
@@ -168,10 +172,8 @@ fn wordwrap(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let hyphens = args.flag(3, "break_on_hyphens", true)?;
     args.finish()?;
     let text = call.text(&value)?;
-    let lines: Vec<String> = lines(&text, false)
-        .into_iter()
-        .flat_map(|paragraph| wrapped(paragraph, width, break_long, hyphens))
-        .collect();
+    let lines: Vec<String> =
+        lines(&text, false).into_iter().flat_map(|paragraph| wrapped(paragraph, width, break_long, hyphens)).collect();
     let total: usize = lines.iter().map(String::len).sum();
     call.cx().room_for_text(total.saturating_add(join.len().saturating_mul(lines.len())))?;
     Ok(Val::from(lines.join(&*join)))
@@ -360,9 +362,7 @@ fn comment(call: &Call, value: Val, mut args: Args) -> R<Val> {
     if let Some(text) = &new_end {
         end = text;
     }
-    let mut count = |name: &str| -> R<usize> {
-        Ok(usize::try_from(args.int(usize::MAX, name)?.unwrap_or(1).clamp(0, 1000)).unwrap_or(0))
-    };
+    let mut count = |name: &str| -> R<usize> { Ok(methods::size(Some(args.int(usize::MAX, name)?.unwrap_or(1)))) };
     let (prefixes, postfixes) = (count("prefix_count")?, count("postfix_count")?);
     args.finish()?;
     let mut out = String::new();
@@ -376,7 +376,8 @@ fn comment(call: &Call, value: Val, mut args: Args) -> R<Val> {
         out += &one.repeat(prefixes);
     }
     let text = call.text(&value)?;
-    call.cx().room_for_text(prefix.len().saturating_mul(prefixes) + postfix.len().saturating_mul(postfixes))?;
+    let size = |part: &str, count: usize| (part.len() + newline.len()).saturating_mul(count);
+    call.cx().room_for_text(size(&prefix, prefixes).saturating_add(size(&postfix, postfixes)))?;
     let body = call.cx().replaced(&text, &newline, &format!("{newline}{decoration}"), None)?;
     let body = format!("{decoration}{body}");
     out += &body.replace(&format!("{decoration}{newline}"), &format!("{}{newline}", decoration.trim_end()));

@@ -38,7 +38,8 @@ pub fn urlize(call: &Call, value: Val, mut args: Args) -> R<Val> {
     if let Some(target) = target.filter(|target| !target.is_empty()) {
         attributes.push_str(&format!(" target=\"{}\"", escaped(&target)));
     }
-    let (http, mail) = (regex::compile(HTTP, true, false)?, regex::compile(MAIL, false, false)?);
+    let start = regex::Anchor::Start;
+    let (http, mail) = (regex::anchored(HTTP, start, true, false)?, regex::anchored(MAIL, start, false, false)?);
     let trimmed = |url: &str| match limit {
         Some(limit) if url.chars().count() > limit => url.chars().take(limit).collect::<String>() + "...",
         _ => url.to_owned(),
@@ -54,8 +55,8 @@ pub fn urlize(call: &Call, value: Val, mut args: Args) -> R<Val> {
         rest = &rest[word.len()..];
         let (head, mut middle, mut tail) = parts(word);
         balance(&mut middle, &mut tail);
-        let is_mail = |text: &str| regex::search(&mail, text, "match").map(|found| found.is_some());
-        let link = if regex::search(&http, &middle, "match")?.is_some() {
+        let is_mail = |text: &str| regex::search(&mail, text).map(|found| found.is_some());
+        let link = if regex::search(&http, &middle)?.is_some() {
             let scheme = if middle.starts_with("https://") || middle.starts_with("http://") { "" } else { "https://" };
             format!("<a href=\"{scheme}{middle}\"{attributes}>{}</a>", trimmed(&middle))
         } else if let Some(address) = middle.strip_prefix("mailto:").filter(|address| is_mail(address).unwrap_or(false))

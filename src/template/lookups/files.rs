@@ -57,8 +57,10 @@ pub fn unvault(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
 
 /// Rendered template files.
 pub fn template(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
-    let convert = args.flag(usize::MAX, "convert_data", true)?;
-    let _ = args.take_kw("jinja2_native");
+    // Neither changes anything with ansible-core 2.19.
+    for name in ["convert_data", "jinja2_native"] {
+        args.take_kw(name);
+    }
     let mut options = FileOptions::default();
     for (name, slot) in [
         ("variable_start_string", &mut options.variable.0),
@@ -75,7 +77,6 @@ pub fn template(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
     options.trim_blocks = args.flag(usize::MAX, "trim_blocks", true)?;
     options.lstrip_blocks = args.flag(usize::MAX, "lstrip_blocks", false)?;
     let extra = args.take_kw("template_vars");
-    let _ = convert;
     let env = match extra {
         Some(Val::Map(map)) => {
             let mut values = Vec::new();

@@ -142,9 +142,9 @@ fn found(sections: &IndexMap<String, Section>, key: &str, settings: &Settings, o
         Ok(Val::from(if settings.interpolation { interpolate(text, &all, 0)? } else { text.to_owned() }))
     };
     if settings.regex {
-        let pattern = regex::compile(key, false, false)?;
+        let pattern = regex::anchored(key, regex::Anchor::Start, false, false)?;
         for (name, text) in &all {
-            if regex::search(&pattern, name, "match")?.is_some() {
+            if regex::search(&pattern, name)?.is_some() {
                 out.push(text.as_deref().map_or(Ok(Val::NONE), value)?);
             }
         }
@@ -154,10 +154,7 @@ fn found(sections: &IndexMap<String, Section>, key: &str, settings: &Settings, o
         Some(Some(text)) => out.push(value(text)?),
         Some(None) => {}
         None if settings.default.is_none() => {}
-        None => match &settings.default {
-            Val::List(_) => out.push(settings.default.clone()),
-            other => out.push(other.clone()),
-        },
+        None => out.push(settings.default.clone()),
     }
     Ok(())
 }

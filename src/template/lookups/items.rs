@@ -7,6 +7,7 @@ use crate::value::{Key, Value};
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
 use super::super::filters::list::flatten_into;
+use super::super::limits::MAX_TEXT;
 use super::super::random::Rng;
 use super::super::val::{MapCell, Val};
 
@@ -220,7 +221,7 @@ fn pick(call: &Call, element: &Val, keys: &[&str], skip: bool) -> R<Option<(Vec<
 
 /// `start=0 end=10 stride=2 format=...`, `count=5`, `1-5/2:format`.
 pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
-    let mut out = Vec::new();
+    let (mut out, mut bytes) = (Vec::new(), 0);
     let mut given: Vec<(String, String)> = Vec::new();
     for name in ["start", "end", "count", "stride", "format"] {
         if let Some(value) = args.take_kw(name) {
@@ -279,7 +280,7 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
                 .transpose()
         };
         let start = number("start")?.unwrap_or(1);
-        let mut stride = number("stride")?.unwrap_or(1);
+        let stride = number("stride")?.unwrap_or(1);
         let end = match (number("end")?, number("count")?) {
             (Some(_), Some(_)) => {
                 return Err(Fail::said(
@@ -317,8 +318,7 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
                 "to count forward don't make stride negative",
             ));
         }
-        let length = end.checked_sub(start).map_or(i128::MAX, |whole| whole.checked_div(stride).unwrap_or(0));
-        call.cx().room_for_items(usize::try_from(length.max(0)).unwrap_or(usize::MAX))?;
+        call.cx().room_for_items(super::super::globals::steps(start, end, stride))?;
         let format = text("format").unwrap_or("%d");
         if format.matches('%').count() != 1 {
             return Err(Fail::said(
@@ -328,12 +328,15 @@ pub fn sequence(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
         }
         let mut at = start;
         while if stride > 0 { at <= end } else { at >= end } {
-            out.push(Val::from(super::super::printf::percent(call.cx(), format, &Val::from(at))?));
+            let item = super::super::printf::percent(call.cx(), format, &Val::from(at))?;
+            bytes += item.len();
+            if bytes > MAX_TEXT {
+                call.cx().room_for_text(bytes)?;
+            }
+            out.push(Val::from(item));
             let Some(next) = at.checked_add(stride) else { break };
             at = next;
         }
-        stride = 0;
-        let _ = stride;
     }
     Ok(out)
 }

@@ -190,7 +190,7 @@ fn varnames(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
             other @ Fail::Undef(_) => other,
         })?;
         for name in call.ev.env.scope.names() {
-            if super::regex::search(&pattern, &name, "search")?.is_some() {
+            if super::regex::search(&pattern, &name)?.is_some() {
                 out.push(Val::V(Value::Str(name)));
             }
         }

@@ -1,9 +1,15 @@
 //! `password`: a random password that is kept in a controller file.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
@@ -11,6 +17,9 @@ use super::super::filters::{Crypt, crypt_fail, salt};
 use super::super::random::{self, Rng};
 use super::super::val::Val;
 use super::{kv, texts};
+
+/// How long another process may hold the folder of a password file.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const OPTIONS: [&str; 5] = ["length", "encrypt", "chars", "ident", "seed"];
 
@@ -151,6 +160,40 @@ fn place(call: &Call, path: &str) -> PathBuf {
     base.map_or_else(|| PathBuf::from(path), |base| base.join(path))
 }
 
+/// The turn of the threads of this process at a file.
+fn turn_of(path: &Path) -> Arc<Mutex<()>> {
+    static TURNS: OnceLock<Mutex<HashMap<PathBuf, Arc<Mutex<()>>>>> = OnceLock::new();
+    let mut turns = TURNS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(turns.entry(path.to_owned()).or_default())
+}
+
+/// The folder of a password file, made if it is not there, and held against other processes until it is closed.
+/// `None` on a file system that has no locks.
+fn locked_folder(path: &Path) -> std::io::Result<Option<fs::File>> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
+        fs::DirBuilder::new().recursive(true).create(above)?;
+    }
+    // Only the owner looks into a folder that is made for passwords.
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let Ok(held) = fs::File::open(folder) else { return Ok(None) };
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(held)),
+            Err(Errno::WOULDBLOCK) if Instant::now() < end => std::thread::sleep(Duration::from_millis(10)),
+            Err(Errno::WOULDBLOCK) => {
+                return Err(std::io::Error::other(format!(
+                    "another process held its folder for {} s",
+                    PATIENCE.as_secs()
+                )));
+            }
+            Err(Errno::INTR) => {}
+            Err(_) => return Ok(None),
+        }
+    }
+}
+
 fn one(call: &Call, wanted: &Wanted) -> R<String> {
     if wanted.path.is_empty() {
         return Err(Fail::msg("`password` needs the path of a file, or /dev/null"));
@@ -168,13 +211,21 @@ fn one(call: &Call, wanted: &Wanted) -> R<String> {
     let keep = wanted.path != "/dev/null";
     let path = place(call, &wanted.path);
     let local = |error: std::io::Error| Fail::msg(format!("the password file `{}`: {error}", path.display()));
-    let mut known = None;
-    if keep {
-        match crate::diag::read::read_source_text(&path) {
-            Ok(text) => known = Some(text.trim_end().to_owned()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(local(error)),
-        }
+    let read = || match crate::diag::read::read_source_text(&path) {
+        Ok(text) => Ok(Some(text.trim_end().to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(local(error)),
+    };
+    // One host makes the password, and the others read it.
+    let turn = turn_of(&path);
+    let _turn = keep.then(|| turn.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut known = if keep { read()? } else { None };
+    let salted = |text: &str| parse(text).1.is_some() && (kind != Some(Crypt::Bcrypt) || parse(text).2.is_some());
+    let mut _folder = None;
+    if keep && !known.as_deref().is_some_and(|text| kind.is_none() || salted(text)) {
+        // So do other processes: whoever comes later finds what was made meanwhile.
+        _folder = locked_folder(&path).map_err(local)?;
+        known = read()?;
     }
     let mut changed = known.is_none();
     let (plain, mut kept_salt, kept_ident) = match &known {
@@ -207,13 +258,6 @@ fn one(call: &Call, wanted: &Wanted) -> R<String> {
         }
     }
     if keep && changed {
-        if let Some(folder) = path.parent() {
-            if let Some(above) = folder.parent() {
-                fs::DirBuilder::new().recursive(true).create(above).map_err(local)?;
-            }
-            // Only the owner looks into a folder that is made for passwords.
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(local)?;
-        }
         let text = match (&kept_salt, &ident) {
             (Some(salt), Some(ident)) => format!("{plain} salt={salt} ident={ident}\n"),
             (Some(salt), None) => format!("{plain} salt={salt}\n"),
@@ -240,6 +284,7 @@ fn one(call: &Call, wanted: &Wanted) -> R<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::table_tests::{node, setup};
     use super::*;
 
     #[test]
@@ -248,6 +293,50 @@ mod tests {
         assert_eq!(parse("a salt=x"), ("a", Some("x"), None));
         assert_eq!(parse("a salt=b salt=x ident=2b"), ("a salt=b", Some("x"), Some("2b")));
         assert_eq!(parse("a salt="), ("a", None, None));
+    }
+
+    #[test]
+    fn hosts_that_ask_at_once_get_one_password() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("made/here/pw");
+        let (templates, scope, _) = setup("{}");
+        for encrypt in ["", " encrypt=sha512_crypt"] {
+            let text = format!("{{{{ lookup('password', '{} length=16{encrypt}') }}}}", path.display());
+            let start = std::sync::Barrier::new(16);
+            let all: std::collections::BTreeSet<String> = std::thread::scope(|threads| {
+                let ask = || {
+                    let node = node(&templates, &text);
+                    start.wait();
+                    crate::value::python_str(&templates.render(&node, &scope).unwrap())
+                };
+                let asked: Vec<_> = (0..16).map(|_| threads.spawn(ask)).collect();
+                asked.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            assert_eq!(all.len(), 1, "{all:?}");
+            let kept = fs::read_to_string(&path).unwrap();
+            assert!(!encrypt.is_empty() || all.contains(kept.trim_end()));
+            let salt = parse(kept.trim_end()).1.unwrap_or_default();
+            assert!(encrypt.is_empty() || !salt.is_empty() && all.first().unwrap().contains(salt));
+        }
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    }
+
+    #[test]
+    fn what_another_process_made_meanwhile_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pw");
+        let (templates, scope, _) = setup("{}");
+        let text = format!("{{{{ lookup('password', '{}') }}}}", path.display());
+        let held = locked_folder(&path).unwrap().unwrap();
+        let found = std::thread::scope(|threads| {
+            let asked = threads.spawn(|| templates.render(&node(&templates, &text), &scope).unwrap());
+            // Whether it has begun to wait or not: it must not make one of its own.
+            fs::write(&path, "made-elsewhere\n").unwrap();
+            drop(held);
+            asked.join().unwrap()
+        });
+        assert_eq!(found.as_str(), Some("made-elsewhere"));
     }
 
     #[test]
