@@ -168,10 +168,8 @@ fn wordwrap(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let hyphens = args.flag(3, "break_on_hyphens", true)?;
     args.finish()?;
     let text = call.text(&value)?;
-    let lines: Vec<String> = lines(&text, false)
-        .into_iter()
-        .flat_map(|paragraph| wrapped(paragraph, width, break_long, hyphens))
-        .collect();
+    let lines: Vec<String> =
+        lines(&text, false).into_iter().flat_map(|paragraph| wrapped(paragraph, width, break_long, hyphens)).collect();
     let total: usize = lines.iter().map(String::len).sum();
     call.cx().room_for_text(total.saturating_add(join.len().saturating_mul(lines.len())))?;
     Ok(Val::from(lines.join(&*join)))
