@@ -114,7 +114,10 @@ fn order(task: &Task, result: &mut Map) {
     let at = match &task.action {
         Action::Module(module) if SILENT.contains(&module.entry.meta.name) => result.len(),
         Action::Include(_) => result.len(),
-        _ => result.get_index_of(&StrKey("uid")).unwrap_or(0),
+        action => {
+            let gone = action.is_module("file").then(|| result.get_index_of(&StrKey("state"))).flatten();
+            result.get_index_of(&StrKey("uid")).or(gone).unwrap_or(0)
+        }
     };
     result.shift_insert(at, "changed".into(), changed);
 }

@@ -70,8 +70,11 @@ pub fn encode(text: &str, name: &str) -> Result<Vec<u8>> {
 /// The bytes of a text, with Python's way for what does not fit: `ignore`, `replace`, `xmlcharrefreplace`,
 /// `backslashreplace`; an error otherwise.
 pub fn encode_or(text: &str, name: &str, errors: Option<&str>) -> Result<Vec<u8>> {
+    let plain = encode(text, name);
     let way = match errors {
-        None | Some("strict" | "surrogateescape" | "surrogatepass") => return encode(text, name),
+        // The way is looked at only where a character does not fit.
+        None | Some("strict" | "surrogateescape" | "surrogatepass") => return plain,
+        _ if plain.is_ok() => return plain,
         Some(way @ ("ignore" | "replace" | "xmlcharrefreplace" | "backslashreplace")) => way,
         Some(other) => {
             return Err(Diagnostic::new("T0103", Kind::Template, format!("there is no way `{other}` to encode"))
@@ -79,9 +82,6 @@ pub fn encode_or(text: &str, name: &str, errors: Option<&str>) -> Result<Vec<u8>
                 .with_hint("it is strict, ignore, replace, xmlcharrefreplace or backslashreplace"));
         }
     };
-    if let Ok(bytes) = encode(text, name) {
-        return Ok(bytes);
-    }
     let mut fitting = String::with_capacity(text.len());
     for c in text.chars() {
         let code = u32::from(c);
@@ -160,6 +160,6 @@ mod tests {
         assert_eq!(way("xmlcharrefreplace"), "a&#233;&#8364;");
         assert_eq!(way("backslashreplace"), "a\\xe9\\u20ac");
         assert!(encode_or("\u{e9}", "ascii", Some("strict")).is_err());
-        assert!(encode_or("a", "ascii", Some("nope")).is_err());
+        assert!(encode_or("\u{e9}", "ascii", Some("nope")).is_err());
     }
 }

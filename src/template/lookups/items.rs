@@ -124,7 +124,7 @@ pub fn cartesian(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
 pub fn subelements(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
     let wrong = |ours: &str, words: &str| {
         let words = format!("subelements lookup expects a list of two or three items, {words}");
-        Fail::said(format!("`subelements` takes {ours}"), words)
+        Fail::said(format!("`subelements` takes {ours}"), words.trim_end())
     };
     let what = "a list or a mapping, then the path of a key";
     let ((2..=3), Some(list), Some(path)) = (terms.len(), terms.first(), terms.get(1)) else {
