@@ -29,6 +29,12 @@ impl Needles {
         self.exact.is_empty()
     }
 
+    /// Takes all of another set.
+    pub(super) fn append(&mut self, other: &mut Self) {
+        self.exact.append(&mut other.exact);
+        self.folded.append(&mut other.folded);
+    }
+
     pub(super) fn len(&self) -> usize {
         self.exact.len() + self.folded.len()
     }

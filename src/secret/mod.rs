@@ -23,6 +23,9 @@ pub use stream::StreamRedactor;
 /// Texts made of secrets that are remembered, of each kind.
 const MOST_DERIVED: usize = 500;
 
+/// How many of them are kept apart from the others before they join them.
+const FRESH: usize = 25;
+
 /// What stands in the place of a secret.
 pub const MASK: &str = "********";
 
@@ -71,6 +74,9 @@ struct Known {
 struct Derived {
     needles: Needles,
     found: Option<Both>,
+    /// The last few, apart: each new one costs a search machine for all in its set.
+    fresh: Needles,
+    found_fresh: Option<Both>,
     count: usize,
     /// There was one more.
     full: bool,
@@ -82,15 +88,21 @@ impl Derived {
         if self.count >= MOST_DERIVED {
             return false;
         }
+        if self.count.is_multiple_of(FRESH) && !self.fresh.is_empty() {
+            self.needles.append(&mut self.fresh);
+            self.found = None;
+        }
         self.count += 1;
-        spell(&mut self.needles);
-        self.found = None;
+        spell(&mut self.fresh);
+        self.found_fresh = None;
         true
     }
 
-    fn found(&mut self) -> Option<Both> {
-        let Self { needles, found, .. } = self;
-        (!needles.is_empty()).then(|| found.get_or_insert_with(|| Both::new(needles)).clone())
+    fn found(&mut self) -> impl Iterator<Item = Both> {
+        let both = |needles: &Needles, found: &mut Option<Both>| {
+            (!needles.is_empty()).then(|| found.get_or_insert_with(|| Both::new(needles)).clone())
+        };
+        [both(&self.needles, &mut self.found), both(&self.fresh, &mut self.found_fresh)].into_iter().flatten()
     }
 }
 

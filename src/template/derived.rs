@@ -231,6 +231,125 @@ fn shared<'t>(known: &HashSet<&[u8]>, text: &'t str) -> Vec<&'t str> {
 mod tests {
     use super::*;
 
+    use std::path::{Path, PathBuf};
+    use std::sync::{Arc, Mutex};
+
+    use super::super::table_tests::{Plain, node, setup};
+    use super::super::{LookupHost, Templates};
+    use crate::diag::{Result, SourceMap};
+    use crate::vars::Scope;
+
+    const LONG: &str = "CorrectHorse9BatteryStaple77Zebra";
+    const MARKS: &str = "Tr0ub4dor&3<horse>battery\"";
+
+    /// A controller that knows secrets.
+    struct Knowing(Redactor);
+
+    impl LookupHost for Knowing {
+        fn find(&self, folder: &str, name: &str, scope: &Scope) -> Option<PathBuf> {
+            Plain.find(folder, name, scope)
+        }
+        fn read(&self, path: &Path) -> Result<Vec<u8>> {
+            Plain.read(path)
+        }
+        fn env(&self, name: &str) -> Option<String> {
+            Plain.env(name)
+        }
+        fn pipe(&self, command: &str) -> Result<String> {
+            Plain.pipe(command)
+        }
+        fn unseal(&self, text: &str) -> Result<String> {
+            Plain.unseal(text)
+        }
+        fn redactor(&self) -> Option<&Redactor> {
+            Some(&self.0)
+        }
+    }
+
+    /// What a template gives, masked as the report masks it, and what was warned of.
+    fn shown(text: &str) -> (String, Vec<String>) {
+        let host = Arc::new(Knowing(Redactor::default()));
+        for secret in [LONG, MARKS] {
+            host.0.learn(secret);
+        }
+        let (_, scope, _) = setup("{}");
+        let templates = Templates::new(SourceMap::new(), Arc::clone(&host) as Arc<dyn LookupHost>);
+        let warned = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&warned);
+        templates.on_warning(Box::new(move |warning| told.lock().unwrap().push(warning.code.to_string())));
+        let names = [(Arc::from("pw"), Value::from(LONG)), (Arc::from("marks"), Value::from(MARKS))];
+        let scope = scope.with(crate::vars::Layer::data(crate::vars::Level::PlayVars, "vars", names));
+        let value =
+            templates.render(&node(&templates, text), &scope).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+        let json = serde_json::Value::from(crate::value::python_str(&value)).to_string();
+        (host.0.redact(&json).into_owned(), warned.lock().unwrap().clone())
+    }
+
+    #[test]
+    fn what_formats_make_of_a_secret_is_masked() {
+        for text in [
+            "{{ '%.20s' % pw }}",
+            "{{ '%.20s' % (pw,) }}",
+            "{{ '%(a).20s' % {'a': pw} }}",
+            "{{ '{:.20}'.format(pw) }}",
+            "{{ '{a:.20}'.format(a=pw) }}",
+            "{{ '{0[a]:.20}'.format({'a': pw}) }}",
+            "{{ '{a:.20}'.format_map({'a': pw}) }}",
+            "{{ '%.20s' | format(pw) }}",
+            "{% set f = '{:.20}'.format %}{{ f(pw) }}",
+        ] {
+            assert_eq!(shown(text).0, "\"********\"", "{text}");
+        }
+        assert_eq!(shown("{{ '%s and %d items' % ('Configured-42', 7) }}").0, "\"Configured-42 and 7 items\"");
+    }
+
+    #[test]
+    fn a_result_that_shows_nothing_of_its_secret_is_masked_whole() {
+        for text in [
+            "{{ pw.encode('utf-16-le') | b64encode }}",
+            "{{ pw.encode('utf-16-le').hex() }}",
+            "{{ pw.encode('utf-16') | b64encode }}",
+            "{{ pw.encode().hex() }}",
+            "{{ pw | wordwrap(5, wrapstring='-') }}",
+            "{% set f = pw.swapcase %}{{ f() }}",
+            "{{ pw[::2] }}",
+            "{{ marks | tojson }}",
+            "{{ marks | e }}",
+        ] {
+            let shown = shown(text).0;
+            let left = shown.replace("********", "").chars().filter(|c| c.is_alphanumeric()).count();
+            assert!(shown.contains("********") && left <= 4, "{text}: {shown}");
+        }
+        let made = shown("{{ pw.translate({97: 'a_'}) }}").0;
+        assert!(!made.contains("Battery") && !made.contains("CorrectHorse") && made.contains("********"), "{made}");
+    }
+
+    #[test]
+    fn what_is_chosen_by_a_secret_is_none() {
+        for text in [
+            "{{ pw | ternary('Enabled-42-x', 'b') }}",
+            "{{ {pw: 'Enabled-42-x'}[pw] }}",
+            "{{ pw | extract({pw: 'Enabled-42-x'}) }}",
+            "{{ pw | regex_replace('.+', 'Enabled-42-x') }}",
+            "{{ pw | type_debug ~ 'Enabled-42-x'[3:] }}",
+            "{{ ('version: Enabled-42-x, key: ' ~ pw) | regex_search('Enabled-42-x') }}",
+            "{{ ('Enabled-42-x, and so on: ' * 9 ~ pw) | regex_replace('Correct.*', 'gone') }}",
+            "{{ pw | regex_replace('.', '*') }}",
+        ] {
+            let shown = shown(text).0;
+            assert!(!shown.contains("********") || shown.contains("*********"), "{text}: {shown}");
+        }
+    }
+
+    #[test]
+    fn hashes_in_a_loop_crowd_out_no_part_of_a_secret_and_are_told() {
+        let hashes = "{% for i in range(520) %}{{ (pw ~ i) | sha1 }}{% endfor %}";
+        let (text, warned) = shown(&format!("{hashes}{{{{ ' ' ~ pw[2:21] }}}}"));
+        assert!(text.ends_with(" ********\""), "{}", &text[text.len() - 40..]);
+        assert_eq!(warned, ["T0114"]);
+        assert!(shown("{{ pw | sha1 }}").1.is_empty());
+    }
+
     #[test]
     fn words_are_no_secrets() {
         for word in ["PRIVATE", "production", "Bearer", "short", "db.example", "-----BEGIN RSA PRIVATE KEY-----"] {

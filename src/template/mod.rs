@@ -19,6 +19,8 @@ mod cx;
 #[cfg(test)]
 mod data_tests;
 mod derived;
+#[cfg(test)]
+mod edge_tests;
 mod engine;
 mod eval;
 mod exec;
