@@ -14,6 +14,7 @@ mod host;
 use super::attributes::{FileArgs, StateDiff, add_path_info, apply, with_file_args};
 use super::call::{Blob, Failure, Input, InputKind, TreeEntry};
 use super::cx::Cx;
+use super::folders::make_missing;
 use super::place::{Place, content_diff};
 use super::spec::{InputArg, Meta, Module};
 use super::types::{HostPath, Mode};
@@ -368,19 +369,9 @@ impl Job<'_> {
     }
 
     fn make_folders(&self, folder: &Path) -> Result<()> {
-        let missing: Vec<&Path> = folder
-            .ancestors()
-            .filter(|part| !part.as_os_str().is_empty())
-            .take_while(|part| !self.cx.probe().exists(part))
-            .collect();
         let file = FileArgs { mode: self.directory_mode.clone(), attributes: None, ..self.file.clone() };
-        for part in missing.into_iter().rev() {
-            self.cx.change(format!("create {}", shown(part)), |host| host.create_dir(part))?;
-            if !self.cx.check_mode() {
-                apply(self.cx, part, &file, &mut StateDiff::default())?;
-            }
-        }
-        Ok(())
+        let settle = |part: &Path| apply(self.cx, part, &file, &mut StateDiff::default()).map(drop);
+        make_missing(self.cx, folder, |error, _| error, settle)
     }
 
     /// Content and attributes of one path; true if the content was written.

@@ -10,6 +10,7 @@ use super::attributes::{FileArgs, StateDiff, add_path_info, apply, gid_of, uid_o
 use super::call::Failure;
 use super::cx::Cx;
 use super::file_times::{Stamp, Times};
+use super::folders::make_missing;
 use super::refusal::refused_with;
 use super::spec::{Meta, Module};
 use super::types::HostPath;
@@ -323,22 +324,12 @@ impl Work<'_> {
         let result = map! { "path" => shown(&path) };
         match state {
             FileState::Absent => {
-                let missing: Vec<&Path> = path
-                    .ancestors()
-                    .filter(|part| !part.as_os_str().is_empty())
-                    .take_while(|part| !cx.probe().exists(part))
-                    .collect();
-                for part in missing.into_iter().rev() {
-                    cx.change(format!("create {}", shown(part)), |host| host.create_dir(part)).map_err(|error| {
-                        let words = os_words(&error, &path);
-                        let words = format!("There was an issue creating {} as requested: {words}", shown(&path));
-                        self.failed(error.with_registered(words), part)
-                    })?;
-                    if cx.check_mode() {
-                        continue;
-                    }
-                    self.settle(part, &mut diff)?;
-                }
+                let refused = |error: Diagnostic, part: &Path| {
+                    let words = os_words(&error, &path);
+                    let words = format!("There was an issue creating {} as requested: {words}", shown(&path));
+                    self.failed(error.with_registered(words), part)
+                };
+                make_missing(cx, &path, refused, |part| self.settle(part, &mut diff))?;
             }
             FileState::Directory => {
                 self.settle(&path, &mut diff)?;
@@ -624,6 +615,29 @@ mod tests {
         std::fs::write(bench.path("plain"), "").expect("write");
         let failure = module("file", bench.args("plain", &[("state", "directory".into())])).fails();
         assert!(failure.diagnostic.message.ends_with("already exists as a file"));
+    }
+
+    #[test]
+    fn folders_are_made_by_the_way_that_is_written() {
+        let bench = Bench::new();
+        for (name, made) in [("a/.", "a"), ("b/../c", "c"), ("d//e", "d/e"), ("f/./g/../h/", "f/h"), ("b/.", "b")] {
+            let outcome = module("file", bench.args(name, &[("state", "directory".into())])).ok();
+            assert!(outcome.changed == (name != "b/.") && bench.path(made).is_dir(), "{name}");
+        }
+        assert!(bench.path("f/g").is_dir());
+    }
+
+    #[test]
+    fn hosts_that_make_folders_below_one_that_is_missing_do_not_hinder_each_other() {
+        let bench = Bench::new();
+        for round in 0..20 {
+            std::thread::scope(|scope| {
+                for host in 0..8 {
+                    let args = bench.args(&format!("r{round}/a/b/c/{host}"), &[("state", "directory".into())]);
+                    scope.spawn(move || assert!(module("file", args).ok().changed));
+                }
+            });
+        }
     }
 
     #[test]
