@@ -18,7 +18,7 @@ use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::accounts;
 use crate::system::fs::{FileState, shown};
-use crate::value::{Map, insert};
+use crate::value::{Map, Value, insert};
 
 with_file_args! {
     /// Folders, links and empty files, and owner, group, mode and times of what is there.
@@ -132,11 +132,11 @@ impl Module for File {
         });
         if args.recurse && state != State::Directory {
             let words = "recurse option requires state to be 'directory'";
-            return Err(refused_with("H0107", words, map! { "path" => shown(&path) }));
+            return Err(refused_with("H0107", words, with_info(cx, &path)));
         }
         if src.is_some() && !matches!(state, State::Link | State::Hard) {
             let words = "src option requires state to be 'link' or 'hard'";
-            return Err(refused_with("H0107", words, map! { "path" => shown(&path) }));
+            return Err(refused_with("H0107", words, with_info(cx, &path)));
         }
         let times = Times::parse(
             (args.modification_time.as_deref(), &args.modification_time_format),
@@ -156,6 +156,13 @@ impl Module for File {
             State::Hard => work.hard(&path, src, present),
         }
     }
+}
+
+/// The path and what is there, which Ansible's failures have too.
+fn with_info(cx: &Cx, path: &Path) -> Map {
+    let mut result = map! { "path" => shown(path) };
+    add_path_info(cx, &mut result, path);
+    result
 }
 
 /// Why a folder could not be made, as Python says it.
@@ -236,7 +243,7 @@ impl Work<'_> {
     }
 
     fn absent(&self, path: &Path, present: FileState) -> Result<Map, Failure> {
-        let result = map! { "path" => shown(path), "state" => "absent" };
+        let mut result = map! { "path" => shown(path), "state" => "absent" };
         if present == FileState::Absent {
             return Ok(result);
         }
@@ -250,6 +257,10 @@ impl Work<'_> {
             if present == FileState::Directory { host.remove_tree(path) } else { host.remove_file(path) }
         })?;
         self.cx.diff(diff.into_diff("", ""));
+        if self.cx.check_mode() {
+            // What is still there is what Ansible's result tells.
+            add_path_info(self.cx, &mut result, path);
+        }
         Ok(result)
     }
 
@@ -282,7 +293,7 @@ impl Work<'_> {
             add_path_info(self.cx, &mut result, &path);
             return Err(Failure::with_result(error, result));
         }
-        let mut diff = Self::diff_of(&path, state, state.name());
+        let mut diff = Self::diff_of(&path, state, "file");
         self.settle(&path, &mut diff)?;
         Ok(self.finish(map! { "path" => shown(&path) }, &path, diff))
     }
@@ -444,7 +455,7 @@ impl Work<'_> {
                 let result = map! { "dest" => name };
                 return Ok(self.finish(result, path, diff));
             }
-            return Err(refuse("src is required for creating new symlinks".to_owned()));
+            return Err(conflict("src is required for creating new symlinks".to_owned()).into());
         };
         let old = if present == FileState::Link { Some(probe.read_link(path)?) } else { None };
         if old.as_ref() != Some(&src) {
@@ -465,7 +476,7 @@ impl Work<'_> {
         let settled = self.followed(path)?;
         if self.follow && !probe.exists(&settled) {
             cx.warn(
-                "cannot set owner, mode or times on a link's target that does not exist; `follow: false` avoids this",
+                "Cannot set fs attributes on a non-existent symlink target. follow should be set to False to avoid this.",
             );
         } else {
             self.settle(&settled, &mut diff)?;
@@ -480,11 +491,16 @@ impl Work<'_> {
         if let Some(src) = &src {
             insert(&mut result, "src", shown(src));
         }
-        let refuse = |message: &str| Failure::with_result(conflict(message.to_owned()), result.clone());
+        let refuse = |message: &str| {
+            let mut result = result.clone();
+            add_path_info(cx, &mut result, path);
+            Failure::with_result(conflict(message.to_owned()), result)
+        };
         let Some(source) = &src else {
             if present != FileState::Hard {
-                return Err(refuse("src is required for creating new hardlinks"));
+                return Err(conflict("src is required for creating new hardlinks".to_owned()).into());
             }
+            insert(&mut result, "src", Value::Null);
             let mut diff = Self::diff_of(path, present, "hard");
             self.settle(path, &mut diff)?;
             return Ok(self.finish(result, path, diff));
@@ -561,7 +577,6 @@ mod tests {
 
     use super::super::testing::{get, module};
     use super::*;
-    use crate::value::Value;
 
     struct Bench(tempfile::TempDir);
 
