@@ -19,7 +19,9 @@ pub(super) fn origin(span: Span, sources: &SourceMap) -> Option<String> {
     };
     // An ad hoc task stands in no line.
     if file.path.is_none() {
-        return Some(format!("Origin: {name}"));
+        // Its last line says what Ansible shows of it.
+        let shown = file.text.trim_end().rsplit('\n').next().and_then(|line| line.strip_prefix("# "));
+        return Some(shown.map_or_else(|| format!("Origin: {name}"), |shown| format!("Origin: {name}\n\n{shown}")));
     }
     let mut text = format!("Origin: {name}:{}:{}", at.line, at.column);
     text.push('\n');
