@@ -40,7 +40,7 @@ pub fn hosts_of(
     let opened = open(request, playbook, sources, true)?;
     let refused = request.given.as_ref().and_then(|_| {
         let found = opened.loader.load(playbook).problems;
-        found.into_iter().find(|found| matches!(&*found.code, "P0202" | "P0213")).map(|found| found.code.into_owned())
+        found.into_iter().find(|found| matches!(&*found.code, "P0202" | "P0213")).map(|found| found.code.to_string())
     });
     let mut warnings = opened.problems.clone();
     let (hosts, found) = opened.hosts.select_with_warnings(pattern)?;

@@ -189,7 +189,8 @@ fn playbook(args: &AdhocArgs, module: &str, text: &str) -> Arc<str> {
 /// A task's mapping in Python's spelling, shortened as Python's `textwrap.shorten` does.
 fn described(args: &AdhocArgs, module: &str, text: &str) -> String {
     let mut options = Map::new();
-    match parse_kv(text, true) {
+    let raw = NEED_ARGS.contains(&module.rsplit('.').next().unwrap_or_default());
+    match parse_kv(text, raw) {
         Ok(found) if !text.trim_start().starts_with('{') => {
             for (name, value) in found.options {
                 options.insert(Key::from(name.text.as_str()), Value::from(value.text.as_str()));

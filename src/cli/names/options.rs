@@ -73,16 +73,6 @@ impl RunOptions {
     }
 }
 
-/// An option that is taken and changes nothing.
-pub(super) fn unsupported(option: &str) -> Diagnostic {
-    Diagnostic::new(
-        "C0112",
-        Kind::Usage,
-        format!("the option `{option}` is taken, but not supported: it changes nothing"),
-    )
-    .warning()
-}
-
 /// `--vault-id`, `--vault-password-file`, `-J`
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct VaultOptions {

@@ -60,8 +60,13 @@ impl Parser {
             if !about.is_empty() {
                 text.push_str(&format!("  {about}\n\n"));
             }
-            for item in items {
+            for item in items.iter().filter(|item| item.id != "rest") {
                 text.push_str(&entry(item, width));
+                for (name, help) in self.actions.iter().filter(|_| item.id == "action") {
+                    let mut lines = wrapped(help, width.saturating_sub(INDENT).max(11)).into_iter();
+                    text.push_str(&format!("    {name:<18}  {}\n", lines.next().unwrap_or_default()));
+                    lines.for_each(|line| text.push_str(&format!("{}{line}\n", " ".repeat(INDENT))));
+                }
             }
         };
         let about = wrapped(&self.about, width).join("\n");
@@ -88,7 +93,7 @@ impl Parser {
         let usage = self.usage(width).len();
         text.insert_str(usage, &format!("\n{about}\n"));
         if !self.after.is_empty() {
-            text.push_str(&format!("\n{}\n", self.after));
+            text.push_str(&format!("\n{}\n", wrapped(self.after, width).join("\n")));
         }
         text
     }

@@ -71,6 +71,8 @@ pub(super) struct Parser {
     after: &'static str,
     options: Vec<Item>,
     positionals: Vec<Item>,
+    /// What a program with actions does, each with its help.
+    actions: Vec<(String, String)>,
 }
 
 /// Options that are placed with the others of a kind in the usage: by their ids. What is not listed comes last.
@@ -85,6 +87,13 @@ const ADHOC_ORDER: &str = "help version verbose become become_method become_user
 const INVENTORY_ORDER: &str = "help version verbose inventory limit flush_cache vault_id ask_vault_password \
     vault_password_file playbook_dir extra_vars list host graph yaml toml vars export output";
 
+/// Help of options that every program has.
+const VERSION: &str = "show program's version number, config file location, configured module search path, module location, \
+    executable location and exit";
+const VERBOSE: &str = "Causes Ansible to print more debug messages. Adding multiple -v will increase the verbosity, the \
+    builtin plugins currently evaluate up to -vvvvvv. A reasonable level to start is -vvv, connection debugging might \
+    require -vvvv. This argument may be specified multiple times.";
+
 impl Parser {
     /// The command line of a clap command.
     pub(super) fn of(mut command: Command) -> Self {
@@ -93,6 +102,9 @@ impl Parser {
         let (order, after) = match program.as_str() {
             "ansible" => (ADHOC_ORDER, "Some actions do not make sense in Ad-Hoc (include, meta, etc)"),
             "ansible-inventory" => (INVENTORY_ORDER, ""),
+            "ansible-vault" => {
+                (PLAYBOOK_ORDER, "See 'ansible-vault <command> --help' for more information on a specific command.")
+            }
             _ => (PLAYBOOK_ORDER, ""),
         };
         let mut conflicts: Vec<(String, String)> = Vec::new();
@@ -108,21 +120,22 @@ impl Parser {
             items.map(|arg| item(arg, &conflicts)).partition(|item| item.names.is_empty());
         let place = |item: &Item| order.split_whitespace().position(|id| id == item.id).unwrap_or(usize::MAX);
         options.sort_by_key(place);
-        let actions = actions(&command);
+        let actions: Vec<(String, String)> = actions(&command)
+            .filter_map(|action| Some((action.get_name().to_owned(), action.get_about()?.to_string())))
+            .collect();
         if !actions.is_empty() {
-            options.retain(|option| matches!(option.id.as_str(), "help" | "version" | "verbose"));
-            for (id, short) in [("version", None), ("verbose", Some("-v"))] {
-                if !options.iter().any(|option| option.id == id) {
-                    let names = short.map(str::to_owned).into_iter().chain([format!("--{id}")]).collect();
-                    options.push(Item { names, ..Item::plain(id) });
-                }
+            options.retain(|option| option.id == "help");
+            for (id, short, help) in [("version", None, VERSION), ("verbose", Some("-v"), VERBOSE)] {
+                let names = short.map(str::to_owned).into_iter().chain([format!("--{id}")]).collect();
+                options.push(Item { names, help: help.to_owned(), ..Item::plain(id) });
             }
             options.sort_by_key(place);
-            let all = Item { value: format!("{{{}}}", actions.join(",")), required: true, ..Item::plain("action") };
+            let names: Vec<&str> = actions.iter().map(|(name, _)| &**name).collect();
+            let all = Item { value: format!("{{{}}}", names.join(",")), required: true, ..Item::plain("action") };
             positionals = vec![all, Item { value: "...".to_owned(), required: true, ..Item::plain("rest") }];
         }
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        Self { program, about, after, options, positionals }
+        Self { program, about, after, options, positionals, actions }
     }
 
     /// The words as clap is to read them, or why not.
@@ -346,7 +359,7 @@ pub(super) fn of_clap(error: &clap::Error, command: &Command) -> String {
             "the following arguments are required: action".to_owned()
         }
         ErrorKind::InvalidSubcommand => {
-            let names: Vec<String> = actions(command).iter().map(|name| quoted(name)).collect();
+            let names: Vec<String> = actions(command).map(|action| quoted(action.get_name())).collect();
             let found = quoted(&told(ContextKind::InvalidSubcommand));
             format!("argument action: invalid choice: {found} (choose from {})", names.join(", "))
         }
@@ -360,8 +373,8 @@ pub(super) fn of_clap(error: &clap::Error, command: &Command) -> String {
 }
 
 /// The actions of a program that has some.
-fn actions(command: &Command) -> Vec<String> {
-    command.get_subcommands().map(|action| action.get_name().to_owned()).filter(|name| name != "help").collect()
+fn actions(command: &Command) -> impl Iterator<Item = &Command> {
+    command.get_subcommands().filter(|action| action.get_name() != "help")
 }
 
 /// A text as Python's `repr` shows it.
@@ -385,7 +398,9 @@ fn item(arg: &Arg, conflicts: &[(String, String)]) -> Item {
         "help" => "show this help message and exit".to_owned(),
         _ => arg.get_help().map(ToString::to_string).unwrap_or_default(),
     };
-    if many && !names.is_empty() && !help.is_empty() {
+    let against: Vec<String> = conflicts.iter().filter(|(one, _)| *one == id).map(|(_, other)| other.clone()).collect();
+    // Ansible says so of options that stand in no group of their own.
+    if many && against.is_empty() && !names.is_empty() && !help.is_empty() {
         help = format!("{}. This argument may be specified multiple times.", help.trim_end_matches('.'));
     }
     Item {
@@ -396,7 +411,7 @@ fn item(arg: &Arg, conflicts: &[(String, String)]) -> Item {
         value,
         help,
         heading: arg.get_help_heading().map(str::to_owned),
-        against: conflicts.iter().filter(|(one, _)| *one == id).map(|(_, other)| other.clone()).collect(),
+        against,
         id,
         names,
         long,
