@@ -145,8 +145,9 @@ fn wrong_words(parser: &argparse::Parser, program: &str, text: &str, output: &Ou
 
 /// The answer to a number of processes that is none.
 fn no_forks<A: Parser>(program: &str, output: &Output) -> ExitCode {
-    let parser = argparse::Parser::of(A::command());
-    wrong_words(&parser, program, "The number of processes (--forks) must be >= 1", output);
+    // This one is found behind the parser, and told without the help.
+    let usage = argparse::Parser::of(A::command()).usage(argparse::width());
+    output.note(&format!("{usage}{program}: error: The number of processes (--forks) must be >= 1\n"));
     ExitCode::HostFailed
 }
 

@@ -54,3 +54,20 @@ impl Reporter for Tree {
         self.trouble.take()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_replaces_what_stands_there_and_stays_in_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Tree::new(dir.path().join("tree"), AnsibleOptions::default());
+        std::fs::create_dir(dir.path().join("tree")).unwrap();
+        std::os::unix::fs::symlink("../elsewhere", dir.path().join("tree/h")).unwrap();
+        tree.write("h", "{}").unwrap();
+        assert_eq!(std::fs::read_to_string(dir.path().join("tree/h")).unwrap(), "{}");
+        assert!(!dir.path().join("elsewhere").exists());
+        assert!(tree.write("../h", "{}").is_err());
+    }
+}
