@@ -52,6 +52,7 @@ pub struct AnsibleDefault<O: Write + Send, E: Write + Send> {
     included: Includes,
     nobody_left: bool,
     gave_up: bool,
+    playbook: String,
     pub(super) custom: Custom,
 }
 
@@ -71,6 +72,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             included: Includes::default(),
             nobody_left: false,
             gave_up: false,
+            playbook: String::new(),
             custom: Custom::new(),
         }
     }
@@ -359,6 +361,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
 
     fn run_started(&mut self, playbook: &str, check: bool, plays: usize) {
         self.check = check;
+        playbook.clone_into(&mut self.playbook);
         for line in std::mem::take(&mut self.options.preamble) {
             self.display.line(&line, Some(Tone::Verbose));
         }
@@ -476,6 +479,14 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
             }
             EventKind::Recap { stats } => {
                 self.flush();
+                match self.options.retry.as_ref().and_then(|retry| retry.write(&self.playbook, stats)) {
+                    Some((text, false)) => self.display.line(&text, None),
+                    Some((text, true)) => {
+                        let text = self.display.painted(&text, Some(Tone::Warning));
+                        self.display.write_err(&text);
+                    }
+                    None => {}
+                }
                 if !self.gave_up {
                     self.recap(stats);
                 }
