@@ -74,9 +74,10 @@ impl HostRun {
         });
         let round = match self.gate.turn(&self.host, position, id, false).await {
             Turn::Go(round) => round,
-            Turn::Fail => return self.fails(Flow::Failed),
+            Turn::Fail(_) => return self.fails(Flow::Failed),
             Turn::Stop => return Flow::Gone,
         };
+        self.begins();
         let _stay = round.stay(&self.host);
         if !self.step(&task, &round, &here).await {
             return Flow::Next;

@@ -35,10 +35,9 @@ pub(super) struct Round {
     /// In batch order.
     pub hosts: Vec<Arc<str>>,
     announced: Once,
-    done: watch::Sender<Option<bool>>,
-    /// Hosts that have not ended the task yet, and whether one of those that have failed.
-    open: Mutex<(usize, bool)>,
-    verdict: watch::Sender<Option<bool>>,
+    done: watch::Sender<bool>,
+    open: Mutex<Open>,
+    verdict: watch::Sender<Option<Verdict>>,
     /// Which hosts have had their turn at a task that goes host by host, and how many of them from the first one on.
     passed: watch::Sender<(Vec<bool>, usize)>,
     /// What the first host says of `run_once`: it counts for all.
@@ -49,6 +48,38 @@ pub(super) struct Round {
     agreed: watch::Sender<bool>,
     /// What a person said to the task (`--step`).
     pub confirmed: tokio::sync::OnceCell<bool>,
+}
+
+/// Hosts that have not ended a task yet, and what became of the others.
+struct Open {
+    hosts: usize,
+    failed: Vec<Arc<str>>,
+    unreachable: Vec<Arc<str>>,
+    /// One failure is all hosts' (`any_errors_fatal`).
+    fatal: bool,
+}
+
+/// How a host ended a task.
+pub(super) struct HostEnd<'a> {
+    pub host: &'a Arc<str>,
+    pub failed: bool,
+    pub unreachable: bool,
+    /// One failure is all hosts' (`any_errors_fatal`).
+    pub fatal: bool,
+    /// The keyword `run_once`.
+    pub once: bool,
+}
+
+/// What a task means for the hosts that did not fail in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Next,
+    /// They fail, too.
+    Fail,
+    /// They fail, and so does what would take that over.
+    FailTwice,
+    /// The batch is over.
+    Stop,
 }
 
 /// One thing that a host includes.
@@ -125,8 +156,9 @@ impl Drop for Share<'_> {
 
 impl Round {
     pub fn new(hosts: Vec<Arc<str>>) -> Arc<Self> {
-        let open = Mutex::new((hosts.len(), false));
-        let (done, verdict) = (watch::channel(None).0, watch::channel(None).0);
+        let open = Open { hosts: hosts.len(), failed: Vec::new(), unreachable: Vec::new(), fatal: false };
+        let open = Mutex::new(open);
+        let (done, verdict) = (watch::channel(false).0, watch::channel(None).0);
         let passed = watch::channel((vec![false; hosts.len()], 0)).0;
         let once = watch::channel(None).0;
         let brought = Mutex::new(hosts.iter().map(|_| None).collect());
@@ -155,21 +187,28 @@ impl Round {
         }
     }
 
-    /// This host has ended the task. The last one to do so fails those that wait at other tasks, if `failed` holds
-    /// for any host.
-    pub fn ended(&self, failed: bool, gate: &Gate) {
-        let verdict = {
-            let mut open = lock(&self.open);
-            open.0 = open.0.saturating_sub(1);
-            open.1 |= failed;
-            (open.0 == 0).then_some(open.1)
-        };
-        if let Some(verdict) = verdict {
-            if verdict {
-                gate.fail_waiting();
-            }
-            self.verdict.send_replace(Some(verdict));
+    /// This host has ended the task. The last one to do so has the play judge it, which may fail those that wait at
+    /// other tasks.
+    pub fn ended(&self, end: &HostEnd<'_>, play: &super::play::PlayRun, gate: &Gate) {
+        let mut open = lock(&self.open);
+        open.hosts = open.hosts.saturating_sub(1);
+        open.fatal |= end.fatal;
+        if end.failed {
+            open.failed.push(Arc::clone(end.host));
+        } else if end.unreachable {
+            open.unreachable.push(Arc::clone(end.host));
         }
+        if open.hosts > 0 {
+            return;
+        }
+        let verdict = play.judge_round(&open.failed, &open.unreachable, open.fatal, end.once);
+        drop(open);
+        match verdict {
+            Verdict::Next => {}
+            Verdict::Fail | Verdict::FailTwice => gate.fail_waiting(verdict == Verdict::FailTwice),
+            Verdict::Stop => gate.stop(),
+        }
+        self.verdict.send_replace(Some(verdict));
     }
 
     /// Waits until the hosts before this one have called [`Round::pass_on`].
@@ -206,10 +245,15 @@ impl Round {
         Stay { round: Arc::clone(self), host: Arc::clone(host) }
     }
 
-    /// Waits until every host has ended the task; true if one of them failed.
-    pub async fn any_failed(&self) -> bool {
+    /// Waits until every host has ended the task; tells what that means for those that did not fail.
+    pub async fn verdict(&self) -> Verdict {
         let mut verdict = self.verdict.subscribe();
-        verdict.wait_for(Option::is_some).await.is_ok_and(|value| value.unwrap_or(false))
+        verdict.wait_for(Option::is_some).await.ok().and_then(|value| *value).unwrap_or(Verdict::Next)
+    }
+
+    /// The task runs once for all.
+    pub fn is_once(&self) -> bool {
+        *self.once.borrow() == Some(true)
     }
 
     /// The first host tells that the task starts; the others wait until it is told. True for the first.
@@ -227,15 +271,14 @@ impl Round {
         self.hosts.first().is_some_and(|first| &**first == host)
     }
 
-    /// The leader has run the task; `failed` holds for all.
-    pub fn finish(&self, failed: bool) {
-        self.done.send_replace(Some(failed));
+    /// The leader has run the task for all.
+    pub fn finish(&self) {
+        self.done.send_replace(true);
     }
 
-    /// Waits for the leader; true if it failed.
-    pub async fn wait(&self) -> bool {
-        let mut done = self.done.subscribe();
-        done.wait_for(Option::is_some).await.is_ok_and(|value| value.unwrap_or(false))
+    /// Waits for the leader.
+    pub async fn wait(&self) {
+        let _ = self.done.subscribe().wait_for(|done| *done).await;
     }
 }
 
@@ -252,7 +295,7 @@ impl Drop for Stay {
         drop(self.round.share(&self.host));
         if self.round.is_leader(&self.host) {
             self.round.once.send_if_modified(settle);
-            self.round.done.send_if_modified(settle);
+            self.round.finish();
         }
     }
 }
@@ -261,8 +304,8 @@ impl Drop for Stay {
 pub(super) enum Turn {
     /// Run the task.
     Go(Arc<Round>),
-    /// Another host's failure counts for this one too (`any_errors_fatal`).
-    Fail,
+    /// Another host's failure counts for this one too (`any_errors_fatal`); with `run_once` twice.
+    Fail(bool),
     /// `max_fail_percentage` or an interrupt: run nothing more.
     Stop,
 }
@@ -389,12 +432,12 @@ impl Gate {
     }
 
     /// Fails every host that waits for its turn.
-    fn fail_waiting(&self) {
+    fn fail_waiting(&self, twice: bool) {
         for (_, seat) in &mut lock(&self.inner).seats {
             if let Seat::Waiting(..) = seat
                 && let Seat::Waiting(_, _, sender) = std::mem::replace(seat, Seat::Running)
             {
-                let _ = sender.send(Turn::Fail);
+                let _ = sender.send(Turn::Fail(twice));
             }
         }
     }

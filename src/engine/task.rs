@@ -12,6 +12,7 @@ use super::loops::{Loop, loop_attempt};
 use super::play::PlayRun;
 use super::result::Attempt;
 use super::schedule::Round;
+use super::state::lock;
 use crate::diag::{Diagnostic, Result};
 use crate::event::{EventKind, Status};
 use crate::playbook::{ModuleUse, Task};
@@ -65,8 +66,8 @@ impl HostRun {
             self.warn_free(task, shared, here);
         }
         if run_once && !round.is_leader(&self.host) {
-            let failed = round.wait().await;
-            return if self.failed_with_others(failed) == Flow::Failed { Flow::FailedTwice } else { Flow::Next };
+            round.wait().await;
+            return Flow::Next;
         }
         self.announce(task, round, here);
         self.emit(EventKind::HostStarted { task: task.id });
@@ -78,7 +79,7 @@ impl HostRun {
                 let ended = Ended::plain(Attempt::error(diagnostic));
                 let flow = self.settle(task, ended, shared, here);
                 if run_once {
-                    round.finish(flow == Flow::Failed);
+                    round.finish();
                 }
                 round.in_order(&self.host).await;
                 round.pass_on(&self.host);
@@ -115,11 +116,15 @@ impl HostRun {
         ended.attempt.seconds = started.elapsed().as_secs_f64();
         // Only the keyword shares the result with the other hosts.
         let flow = self.settle(task, ended, shared, here);
+        if lock(&self.play.broken).is_some() {
+            // The run ends here: no host begins another task meanwhile.
+            return std::future::pending().await;
+        }
         if in_order {
             round.pass_on(&self.host);
         }
         if run_once {
-            round.finish(matches!(flow, Flow::Failed | Flow::Gone));
+            round.finish();
         }
         flow
     }
@@ -301,7 +306,7 @@ impl HostRun {
                 tokio::time::sleep(Duration::from_secs_f64(looped.pause)).await;
             }
             let started = Instant::now();
-            let layer = looped.layer(index);
+            let layer = looped.layer(index).task_only();
             let info = layer.entries.get("ansible_loop").cloned();
             // What the item before came to is registered already.
             let scope = match attempts.last() {
@@ -318,7 +323,7 @@ impl HostRun {
                 base = Scope::new();
                 base.clone_from(&self.scope(task, here));
                 // What is warned of was heard before.
-                (scope, _) = hearing_now(|| self.delegated(task, base.with(looped.layer(index))));
+                (scope, _) = hearing_now(|| self.delegated(task, base.with(looped.layer(index).task_only())));
             }
             let label = if no_log {
                 "(censored due to no_log)".to_owned()

@@ -234,6 +234,7 @@ async fn play(
         tags: request.tags.clone(),
         skip_tags: request.skip_tags.clone(),
         inventory: opened.inventory.clone(),
+        ad_hoc: request.project.given.as_ref().is_some_and(|(_, name, _)| name.starts_with("<adhoc")),
         limit: request.project.limit.clone(),
         start_at_task: request.start_at_task.clone(),
         step: request.step,
