@@ -732,6 +732,40 @@ fn hosts_that_go_different_ways_do_not_wait_for_each_other() {
 }
 
 #[test]
+fn numbers_of_any_size_end_no_run() {
+    let huge = i64::MAX.to_string();
+    let playbook = format!(
+        "- hosts: all
+  gather_facts: false
+  tasks:
+  - debug: {{msg: one}}
+    throttle: {huge}
+  - debug: {{msg: two}}
+    throttle: \"{{{{ {huge} }}}}\"
+    timeout: {huge}
+    ignore_errors: true
+  - debug: {{msg: three}}
+  - command: 'true'
+    async: {huge}
+    poll: 1
+    ignore_errors: true
+  - command: 'false'
+    retries: 0
+    delay: 1.0e+300
+    until: true
+    ignore_errors: true
+"
+    );
+    let place = Place::new(&[("play.yml", &playbook)]);
+    for forks in ["1", &huge] {
+        let output =
+            place.run(&["run", "-i", "localhost,", "--connection", "local", "--forks", forks, "-vvv", "play.yml"]);
+        let told = text(&output);
+        assert!(output.status.success() && !told.contains("panicked") && told.contains("three"), "{told}");
+    }
+}
+
+#[test]
 fn what_was_taken_back_before_hides_no_handler_that_is_missing() {
     let place = Place::new(&[(
         "play.yml",

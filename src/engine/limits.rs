@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::conditions::keyword;
 use super::interp::HostRun;
 use crate::diag::{Diagnostic, Result};
@@ -12,7 +14,7 @@ use crate::yaml::Node;
 
 impl HostRun {
     /// The task's own limit of hosts at a time (`throttle`).
-    pub(super) fn throttle(&self, task: &Task, scope: &Scope) -> Result<Option<(usize, Arc<tokio::sync::Semaphore>)>> {
+    pub(super) fn throttle(&self, task: &Task, scope: &Scope) -> Result<Option<(usize, Arc<Semaphore>)>> {
         let value = self
             .telling(task, scope, || self.keyword_value(task, "throttle", scope))
             .map_err(|error| error.within("Failed to convert the throttle value to an integer: "))?;
@@ -27,8 +29,9 @@ impl HostRun {
                 .with_hint("throttle: 2")
         })?;
         let Some(limit) = usize::try_from(limit).ok().filter(|limit| *limit > 0) else { return Ok(None) };
+        let limit = limit.min(Semaphore::MAX_PERMITS);
         let mut all = super::state::lock(&self.play.throttles);
-        let few = all.entry(task.id).or_insert_with(|| Arc::new(tokio::sync::Semaphore::new(limit)));
+        let few = all.entry(task.id).or_insert_with(|| Arc::new(Semaphore::new(limit)));
         Ok(Some((limit, Arc::clone(few))))
     }
 

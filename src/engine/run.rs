@@ -225,7 +225,7 @@ impl Engine {
     /// An engine for one run.
     pub fn new(options: Options, parts: Parts) -> Arc<Self> {
         let inject_facts = options.inject_facts;
-        let forks = Arc::new(Semaphore::new(options.forks.max(1)));
+        let forks = Arc::new(Semaphore::new(options.forks.clamp(1, Semaphore::MAX_PERMITS)));
         let started = AtomicBool::new(options.start_at_task.is_none());
         let stepping = AtomicBool::new(options.step);
         let Parts { templates, hosts, targets, loader, sink, redactor, cancel, person, fact_cache } = parts;

@@ -86,7 +86,7 @@ pub async fn serve_until(
     let shared =
         Arc::new(Shared { routes, client, header, health: health(&config)?, log_requests: config.log_requests });
     let gate = Arc::new(Gate {
-        places: Arc::new(Semaphore::new(config.max_connections.max(1))),
+        places: Arc::new(Semaphore::new(config.max_connections.clamp(1, Semaphore::MAX_PERMITS))),
         allow_from: config.allow_from.clone(),
     });
     log(&format!(
