@@ -199,8 +199,21 @@ impl PlayRun {
     }
 
     /// All hosts have ended a task: what that means for those that did not fail.
-    pub(super) fn judge_round(&self, failed: &[Arc<str>], unreachable: &[Arc<str>], fatal: bool, once: bool) -> Verdict {
+    /// Also tells which hosts have nowhere left to fail: they are on their way out of a block as it is.
+    pub(super) fn judge_round(
+        &self,
+        failed: &[Arc<str>],
+        unreachable: &[Arc<str>],
+        fatal: bool,
+        once: bool,
+    ) -> (Verdict, Vec<Arc<str>>) {
         let batch = lock(&self.batch).clone();
+        let over = |host: &&Arc<str>| {
+            let state = self.engine.states.get(host);
+            let state = lock(&state);
+            state.levels.last().is_some_and(|level| level.part == Part::Over)
+        };
+        let immune = batch.iter().filter(over).cloned().collect();
         let mut times = 0;
         if once && !failed.is_empty() {
             times += 1;
@@ -244,12 +257,13 @@ impl PlayRun {
         if times > 0 {
             *lock(&self.magic_cache) = None;
         }
-        match (stop, times) {
+        let verdict = match (stop, times) {
             (true, _) => Verdict::Stop,
             (_, 0) => Verdict::Next,
             (_, 1) => Verdict::Fail,
             _ => Verdict::FailTwice,
-        }
+        };
+        (verdict, immune)
     }
 }
 

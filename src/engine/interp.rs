@@ -11,7 +11,7 @@ use super::conditions::selected_by_tags;
 use super::failures::{Level, Part};
 use super::play::PlayRun;
 use super::result::Attempt;
-use super::schedule::{Gate, HostEnd, Position, Round, Turn, Verdict};
+use super::schedule::{Gate, HostEnd, Parked, Position, Round, Turn, Verdict};
 use super::scope::{Frames, parents_of};
 use super::state::{Out, lock};
 use crate::diag::Result;
@@ -98,9 +98,12 @@ impl HostRun {
     }
 
     async fn sections(&self) -> Flow {
-        // An earlier play could not reach it, or its variable files are not right.
-        if self.out() && self.unless_pardoned(Flow::Gone).await == Flow::Gone {
-            return Flow::Gone;
+        // An earlier play could not reach it.
+        if self.out() {
+            match self.unless_pardoned(Flow::Gone).await {
+                Flow::Next => {}
+                other => return other,
+            }
         }
         let play = Arc::clone(&self.play.play);
         let here = Here::default();
@@ -387,8 +390,11 @@ impl HostRun {
             return flow;
         }
         let waits = || drop(self.parked.send(Arc::clone(&self.host)));
-        let goes_on = self.gate.park(&self.host, || !self.out(), waits).await && !self.out();
-        if goes_on { Flow::Next } else { flow }
+        match self.gate.park(&self.host, || !self.out(), waits).await {
+            Parked::GoesOn if !self.out() => Flow::Next,
+            Parked::Fails(twice) => self.failed_with_others(twice),
+            Parked::GoesOn | Parked::Stays => flow,
+        }
     }
 
     /// Notes when a failure came, for who takes it back.

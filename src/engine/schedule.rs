@@ -201,11 +201,11 @@ impl Round {
         if open.hosts > 0 {
             return;
         }
-        let verdict = play.judge_round(&open.failed, &open.unreachable, open.fatal, end.once);
+        let (verdict, immune) = play.judge_round(&open.failed, &open.unreachable, open.fatal, end.once);
         drop(open);
         match verdict {
             Verdict::Next => {}
-            Verdict::Fail | Verdict::FailTwice => gate.fail_waiting(verdict == Verdict::FailTwice),
+            Verdict::Fail | Verdict::FailTwice => gate.fail_waiting(verdict == Verdict::FailTwice, &immune),
             Verdict::Stop => gate.stop(),
         }
         self.verdict.send_replace(Some(verdict));
@@ -310,11 +310,22 @@ pub(super) enum Turn {
     Stop,
 }
 
+/// What becomes of a host that could not be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parked {
+    /// It goes on where it stands.
+    GoesOn,
+    /// Another host's failure is its own; with `run_once` twice.
+    Fails(bool),
+    /// It takes no further part.
+    Stays,
+}
+
 enum Seat {
     Running,
     Waiting(Position, TaskId, oneshot::Sender<Turn>),
     /// Out of reach; true if `meta: clear_host_errors` lets it go on.
-    Parked(oneshot::Sender<bool>, bool),
+    Parked(oneshot::Sender<Parked>, bool),
 }
 
 struct Inner {
@@ -388,25 +399,25 @@ impl Gate {
         }
     }
 
-    /// The host cannot be reached. True if it may go on where it stands: with `meta: clear_host_errors`, and once all
+    /// The host cannot be reached. It may go on where it stands with `meta: clear_host_errors`, and once all
     /// others have ended, as Ansible picks up the tasks that such a host has left. Of hosts that are not in step it
     /// goes on at once; `pardoned` tells whether that was said before it came here, and `waits` is called if it has to wait
     /// beside others that go on meanwhile.
-    pub async fn park(&self, host: &Arc<str>, pardoned: impl Fn() -> bool, waits: impl FnOnce()) -> bool {
+    pub async fn park(&self, host: &Arc<str>, pardoned: impl Fn() -> bool, waits: impl FnOnce()) -> Parked {
         if let Some(free) = &self.free {
-            return free.park(host, pardoned, waits).await;
+            return if free.park(host, pardoned, waits).await { Parked::GoesOn } else { Parked::Stays };
         }
         let receiver = {
             let mut inner = lock(&self.inner);
             if inner.stopped {
-                return false;
+                return Parked::Stays;
             }
             let (sender, receiver) = oneshot::channel();
             inner.seats.insert(Arc::clone(host), Seat::Parked(sender, false));
             release(&mut inner);
             receiver
         };
-        receiver.await.unwrap_or(false)
+        receiver.await.unwrap_or(Parked::Stays)
     }
 
     /// Those that cannot be reached may go on later.
@@ -431,13 +442,17 @@ impl Gate {
         release(&mut inner);
     }
 
-    /// Fails every host that waits for its turn.
-    fn fail_waiting(&self, twice: bool) {
-        for (_, seat) in &mut lock(&self.inner).seats {
-            if let Seat::Waiting(..) = seat
-                && let Seat::Waiting(_, _, sender) = std::mem::replace(seat, Seat::Running)
-            {
-                let _ = sender.send(Turn::Fail(twice));
+    /// Fails every host that waits for its turn, or waits to go on where it could not be reached, but for those that are
+    /// immune.
+    fn fail_waiting(&self, twice: bool, immune: &[Arc<str>]) {
+        for (host, seat) in &mut lock(&self.inner).seats {
+            if !matches!(seat, Seat::Waiting(..) | Seat::Parked(_, true)) || immune.contains(host) {
+                continue;
+            }
+            match std::mem::replace(seat, Seat::Running) {
+                Seat::Waiting(_, _, sender) => drop(sender.send(Turn::Fail(twice))),
+                Seat::Parked(sender, _) => drop(sender.send(Parked::Fails(twice))),
+                Seat::Running => {}
             }
         }
     }
@@ -469,7 +484,7 @@ fn release(inner: &mut Inner) {
         for (_, seat) in &mut inner.seats {
             match std::mem::replace(seat, Seat::Running) {
                 Seat::Waiting(_, _, sender) => drop(sender.send(Turn::Stop)),
-                Seat::Parked(sender, _) => drop(sender.send(false)),
+                Seat::Parked(sender, _) => drop(sender.send(Parked::Stays)),
                 Seat::Running => {}
             }
         }
@@ -491,7 +506,7 @@ fn release(inner: &mut Inner) {
         // Nobody is left but those that are out of reach.
         for (_, seat) in &mut inner.seats {
             if let Seat::Parked(sender, pardoned) = std::mem::replace(seat, Seat::Running) {
-                let _ = sender.send(pardoned);
+                let _ = sender.send(if pardoned { Parked::GoesOn } else { Parked::Stays });
             }
         }
         return;
@@ -564,7 +579,7 @@ mod tests {
             }
             assert!(!parked.is_finished());
             gate.leave(&b);
-            assert_eq!(parked.await.unwrap(), pardoned);
+            assert_eq!(parked.await.unwrap() == Parked::GoesOn, pardoned);
         }
     }
 

@@ -42,6 +42,15 @@ impl Ended {
     }
 }
 
+/// One call of a task's module: the task's own, or that of an item of its loop.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    task: &'a Arc<Task>,
+    module: &'a ModuleUse,
+    scope: &'a Scope,
+    no_log: bool,
+}
+
 impl HostRun {
     /// Runs a task that calls a module.
     pub(super) async fn run_module(
@@ -269,7 +278,7 @@ impl HostRun {
         let (scope, delegating) = hearing_now(|| self.delegated(task, scope));
         let work = async {
             match self.no_log(task, &scope) {
-                Ok(no_log) => (no_log, self.item(task, module, &scope, no_log, notify).await),
+                Ok(no_log) => (no_log, self.item(Call { task, module, scope: &scope, no_log }, notify).await),
                 Err(diagnostic) => {
                     let diagnostic = super::conditions::in_keyword(task, "no_log", diagnostic);
                     (true, self.unless_skipped(task, diagnostic, &scope))
@@ -441,15 +450,8 @@ impl HostRun {
     }
 
     /// One call with its conditions, retries and rewritten status.
-    async fn item(
-        &self,
-        task: &Arc<Task>,
-        module: &ModuleUse,
-        scope: &Scope,
-        no_log: bool,
-        notify: &mut Vec<String>,
-    ) -> Attempt {
-        let mut attempt = self.tried(task, module, scope, no_log, notify).await;
+    async fn item(&self, call: Call<'_>, notify: &mut Vec<String>) -> Attempt {
+        let mut attempt = self.tried(call, notify).await;
         // Failed by a condition alone; the conditions themselves do not see this.
         if attempt.status == Status::Failed {
             super::result::add_exception(&mut attempt.result);
@@ -460,14 +462,8 @@ impl HostRun {
         attempt
     }
 
-    async fn tried(
-        &self,
-        task: &Arc<Task>,
-        module: &ModuleUse,
-        scope: &Scope,
-        no_log: bool,
-        notify: &mut Vec<String>,
-    ) -> Attempt {
+    async fn tried(&self, call: Call<'_>, notify: &mut Vec<String>) -> Attempt {
+        let Call { task, module, scope, no_log } = call;
         match self.when(task, scope) {
             Ok(Ok(())) => {}
             Ok(Err(condition)) => return Attempt::skipped(condition),
