@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::heard::hearing_now;
 use super::failures::Level;
+use super::heard::hearing_now;
 use super::interp::{Flow, Here, HostRun};
 use super::play::Included;
 use super::result::Attempt;

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
 
@@ -426,8 +426,8 @@ impl HostRun {
         if self.gate.is_ended() {
             return Flow::Gone;
         }
-        let over = !here.rescuable && !here.cleans && !(self.force_handlers() && self.flushes());
-        self.play.own_failure(&self.host, here.rescuable, over);
+        let more = here.rescuable || here.cleans || self.force_handlers() && self.flushes();
+        self.play.own_failure(&self.host, here.rescuable, !more);
         flow
     }
 

@@ -294,7 +294,6 @@ impl PlayRun {
         lock(&self.broken).get_or_insert(diagnostic);
         self.broke.notify_one();
     }
-
 }
 
 /// The hosts of a play, those that failed before among them; all begin it afresh.
