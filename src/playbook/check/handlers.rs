@@ -64,7 +64,7 @@ impl Known {
                 || self.patterns.iter().any(|pattern| matches(pattern, name));
             if !found {
                 let problem =
-                    Diagnostic::local("P0303", format!("no handler is named `{name}` and none listens to it"))
+                    Diagnostic::source("P0303", format!("no handler is named `{name}` and none listens to it"))
                         .with_registered(format!(
                             "The requested handler '{name}' was not found in either the main handlers list nor in the \
                              listening handlers list"
