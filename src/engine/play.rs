@@ -106,7 +106,7 @@ impl PlayRun {
                 index,
                 of,
                 name: name.clone(),
-                hosts: shown.iter().map(ToString::to_string).collect(),
+                hosts: shown.iter().filter(|host| takes_part(engine, host)).map(ToString::to_string).collect(),
                 free: !strategy.in_step(),
                 check: match keywords.get("check_mode") {
                     Some(node) => super::conditions::truth(&engine.templates.render(node, &early)?),
@@ -315,6 +315,13 @@ fn begin(engine: &Engine, pattern: &str, node: Option<&Node>) -> Result<Vec<Arc<
         state.exported.clear();
     }
     Ok(selected)
+}
+
+/// Nothing in earlier plays keeps the host from this one.
+fn takes_part(engine: &Engine, host: &Arc<str>) -> bool {
+    let state = engine.states.get(host);
+    let state = lock(&state);
+    !state.listed && !state.unreachable
 }
 
 /// A play's keyword, rendered before any host is known.
