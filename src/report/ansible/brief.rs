@@ -44,7 +44,9 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
                 self.display.line(&text, None);
             }
         }
-        let raw = RAW.contains(&name.as_str()) && done.result.contains_key(&StrKey("stdout"));
+        // What a job of `-B` came to is shown as a result, unless it failed.
+        let job = done.status != Status::Failed && done.result.contains_key(&StrKey("ansible_job_id"));
+        let raw = RAW.contains(&name.as_str()) && done.result.contains_key(&StrKey("stdout")) && !job;
         if !self.oneline && matches!(done.status, Status::Failed | Status::Unreachable) && !done.no_log {
             let text = message::failure(done, span, &place, &name, sources);
             if self.display.first(&text) {
