@@ -101,8 +101,11 @@ pub async fn run(
         }
         let found: Vec<Diagnostic> = opened.problems.iter().cloned().chain(problems).map(for_a_run).collect();
         show(&found);
-        if found.iter().any(Diagnostic::is_error) {
-            return Ok(ExitCode::Unreachable);
+        let mut errors = found.iter().filter(|found| found.is_error()).peekable();
+        if errors.peek().is_some() {
+            // Handlers that are not there stop Ansible only where a task notifies them, with another code.
+            let handlers = errors.all(|error| error.code == "P0303");
+            return Ok(if handlers { ExitCode::Error } else { ExitCode::Unreachable });
         }
         let loaded = loaded.playbook;
         learn_secrets(&opened)?;
@@ -242,6 +245,7 @@ async fn play(
         tags: request.tags.clone(),
         skip_tags: request.skip_tags.clone(),
         inventory: opened.inventory.clone(),
+        ad_hoc: request.project.given.as_ref().is_some_and(|(_, name, _)| name.starts_with("<adhoc")),
         limit: request.project.limit.clone(),
         start_at_task: request.start_at_task.clone(),
         step: request.step,

@@ -50,7 +50,8 @@ pub struct AnsibleDefault<O: Write + Send, E: Write + Send> {
     banner: Option<TaskId>,
     turns: Turns<Piece>,
     included: Includes,
-    nobody_left: bool,
+    /// How often it is still to be told that no hosts are left.
+    nobody_left: usize,
     gave_up: bool,
     playbook: String,
     pub(super) custom: Custom,
@@ -70,7 +71,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             banner: None,
             turns: Turns::default(),
             included: Includes::default(),
-            nobody_left: false,
+            nobody_left: 0,
             gave_up: false,
             playbook: String::new(),
             custom: Custom::new(),
@@ -143,9 +144,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
     fn flush(&mut self) {
         self.make_way();
         self.show_included();
-        if std::mem::take(&mut self.nobody_left) {
-            // Ansible says it once for the limit that was crossed, and once since all hosts count as failed then.
-            self.display.banner("NO MORE HOSTS LEFT");
+        for _ in 0..std::mem::take(&mut self.nobody_left) {
             self.display.banner("NO MORE HOSTS LEFT");
         }
     }
@@ -465,7 +464,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                     self.tell_line(host, &text, Tone::Verbose, false);
                 }
             }
-            EventKind::NoHostsLeft => self.nobody_left = true,
+            EventKind::NoHostsLeft => self.nobody_left += 1,
             EventKind::Trace { text, inner } if self.options.traces(*inner) => {
                 self.tell_line(host, &format!("<{host}> {text}"), Tone::Debug, false);
             }
