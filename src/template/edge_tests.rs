@@ -68,8 +68,10 @@ fn numbers_beyond_the_machine_do_no_harm() {
     gives("{{ 'a b'.split(' ', 18446744073709551615) }}", "['a', 'b']");
     gives("{{ 'a b'.rsplit(' ', 18446744073709551615) }}", "['a', 'b']");
     gives("{{ 'x' | truncate(18446744073709551615) }}", "'x'");
-    refused("{{ now().fromordinal(10 ** 15) }}", "T0103", "Python int too large to convert to C int");
-    refused("{{ now().fromordinal(3652060) }}", "T0103", "year is out of range");
+    refused("{{ now().fromordinal(10 ** 15) }}", "T0103", "signed integer is greater than maximum");
+    refused("{{ now().fromordinal(3652060) }}", "T0103", "year 10000 is out of range");
+    refused("{{ now().fromordinal(2147483647) }}", "T0103", "year 5879611 is out of range");
+    refused("{{ now().fromordinal(10 ** 30) }}", "T0103", "Python int too large to convert to C long");
     refused("{{ now().fromordinal(0) }}", "T0103", "ordinal must be >= 1");
     gives("{{ now().fromordinal(3652059) | string }}", "'9999-12-31 00:00:00'");
     gives("{{ '192.0.2.7' | ansible.utils.ipsubnet(24, '-170141183460469231731687303715884105727') }}", "False");

@@ -151,7 +151,7 @@ fn lipsum(call: &Call, args: &mut Args) -> R<Val> {
     let least = args.int(2, "min")?.unwrap_or(20);
     let most = args.int(3, "max")?.unwrap_or(100);
     if most <= least && count > 0 {
-        let words = format!("empty range in randrange({least}, {most})");
+        let words = format!("empty range for randrange() ({least}, {most}, {})", most.saturating_sub(least));
         return Err(Fail::said("`max` of `lipsum` must be above `min`", words));
     }
     let longest = WORDS.iter().map(|word| word.len() + 2).max().unwrap_or(0);

@@ -155,9 +155,11 @@ pub fn call(call: &Call, value: &Value, name: &str, mut args: Args) -> R<Val> {
                 .map(|days| SignedDuration::from_hours((days - EPOCH) * 24))
                 .and_then(|since| jiff::civil::date(1970, 1, 1).checked_add(since).ok());
             let words = match i32::try_from(days) {
-                Ok(days) if days < 1 => "ordinal must be >= 1",
-                Ok(_) => "year is out of range",
-                Err(_) => "Python int too large to convert to C int",
+                Ok(days) if days < 1 => "ordinal must be >= 1".to_owned(),
+                Ok(days) => format!("year {} is out of range", year_of(days)),
+                Err(_) if i64::try_from(days).is_err() => "Python int too large to convert to C long".to_owned(),
+                Err(_) if days < 0 => "signed integer is less than minimum".to_owned(),
+                Err(_) => "signed integer is greater than maximum".to_owned(),
             };
             made(at.ok_or_else(|| wrong("there is no such day", words))?.to_datetime(Time::midnight()), None)
         }
@@ -241,6 +243,18 @@ fn at_stamp(stamp: Timestamp, to: Option<i16>, zone: TimeZone, made: impl Fn(Dat
         Some(offset) => made(offset.to_datetime(stamp), to),
         None => made(stamp.to_zoned(zone).datetime(), None),
     }
+}
+
+/// The year of a day that no date has: counted by Python's own cycles of 400, 100 and 4 years.
+fn year_of(ordinal: i32) -> i32 {
+    let mut days = ordinal - 1;
+    let mut whole = |length: i32| {
+        let count = days / length;
+        days %= length;
+        count
+    };
+    let [n400, n100, n4, n1] = [whole(146_097), whole(36_524), whole(1_461), whole(365)];
+    n400 * 400 + n100 * 100 + n4 * 4 + n1 + i32::from(n1 != 4 && n100 != 4)
 }
 
 fn zone_arg(args: &mut Args, index: usize) -> R<Option<i16>> {

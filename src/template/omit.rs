@@ -7,9 +7,12 @@ use std::sync::{Arc, OnceLock};
 
 use crate::value::Value;
 
+/// How it looks to a person.
+pub const SHOWN: &str = "<<Omit>>";
+
 fn token() -> &'static Arc<str> {
     static TOKEN: OnceLock<Arc<str>> = OnceLock::new();
-    TOKEN.get_or_init(|| Arc::from("<<Omit>>"))
+    TOKEN.get_or_init(|| Arc::from(SHOWN))
 }
 
 /// `omit`.

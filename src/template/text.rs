@@ -52,7 +52,7 @@ fn write(cx: &Cx, out: &mut String, val: &Val) -> R<()> {
         Val::List(list) => write_list(cx, out, list)?,
         Val::Map(map) => write_map(cx, out, map)?,
         Val::Undef(undef) => return Err(super::fail::Fail::Undef(std::rc::Rc::clone(undef))),
-        Val::Omit => out.push_str("<Omit>"),
+        Val::Omit => out.push_str(super::omit::SHOWN),
         Val::Clock(clock) => out.push_str(&clock.repr()),
         Val::Func(Func::Macro(item)) => {
             let _ = write!(out, "<Macro '{}'>", item.name());
