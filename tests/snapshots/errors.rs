@@ -37,6 +37,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("P0404", "needs 200 files, see `playbook::error_cases`"),
     ("P0411", "what the library says without a keyring, see `playbook::loader`"),
     ("T0109", "needs a signal in the middle of a template, see `template::limits`"),
+    ("T0114", "needs 500 texts made of secrets, see `template::derived`"),
     ("Y0201", "a guard that nothing known trips, see `yaml::edit`"),
 ];
 
