@@ -125,7 +125,7 @@ async fn invoke(target: &dyn Target, call: Call) -> (Result<Outcome, Failure>, V
 }
 
 /// How often children are ended after these frames, and how serving ended.
-async fn after(frames: &[protocol::ToAgent], waits: bool) -> (Vec<bool>, super::server::End) {
+async fn after(frames: &[protocol::ToAgent]) -> (Vec<bool>, super::server::End) {
     let (agent_in, mut client_out) = pipe();
     let (mut client_in, agent_out) = pipe();
     let runtime = tokio::runtime::Handle::current();
@@ -140,10 +140,12 @@ async fn after(frames: &[protocol::ToAgent], waits: bool) -> (Vec<bool>, super::
     for frame in frames {
         std::io::Write::write_all(&mut client_out, &protocol::encode(frame, &[]).unwrap()).unwrap();
         // Until the call runs.
-        while waits && matches!(frame, protocol::ToAgent::Call { .. }) {
-            let (told, _) = protocol::read_blocking::<FromAgent>(&mut client_in).unwrap().unwrap();
-            if matches!(told, FromAgent::Progress { .. }) {
-                break;
+        if matches!(frame, protocol::ToAgent::Call { .. }) {
+            loop {
+                let (told, _) = protocol::read_blocking::<FromAgent>(&mut client_in).unwrap().unwrap();
+                if matches!(told, FromAgent::Progress { .. }) {
+                    break;
+                }
             }
         }
     }
@@ -154,14 +156,14 @@ async fn after(frames: &[protocol::ToAgent], waits: bool) -> (Vec<bool>, super::
 #[tokio::test(flavor = "multi_thread")]
 async fn what_tasks_left_in_the_background_lives_on_after_an_orderly_end_alone() {
     use protocol::ToAgent;
-    let (ended, end) = after(&[ToAgent::Bye {}], false).await;
+    let (ended, end) = after(&[ToAgent::Bye {}]).await;
     assert_eq!((ended, end.clean, end.idle), (vec![], true, true));
-    let (ended, end) = after(&[], false).await;
+    let (ended, end) = after(&[]).await;
     assert_eq!((ended, end.clean), (vec![false, true], false), "a lost link");
     let mut waiting = call("waits", serde_json::json!({}));
     waiting.environment.push(("WHO".into(), "background".into()));
     let frames = [ToAgent::Call { id: 1, after: None, call: Box::new(waiting), inline: Vec::new() }, ToAgent::Bye {}];
-    let (ended, end) = after(&frames, true).await;
+    let (ended, end) = after(&frames).await;
     assert_eq!((ended, end.clean, end.idle), (vec![false, true], true, false), "an interruption");
 }
 
