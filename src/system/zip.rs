@@ -195,7 +195,7 @@ mod tests {
         out.push(system);
         out.extend([20, 0, 0, 0, 0, 0]);
         out.extend((6_u16 << 11 | 17 << 5 | 2).to_le_bytes());
-        out.extend((46_u16 << 9 | 11 << 5 | 21).to_le_bytes());
+        out.extend((46_u16 << 9 | 11 << 5 | 0b1_0101).to_le_bytes());
         out.extend(0xdead_beef_u32.to_le_bytes());
         out.extend(3_u32.to_le_bytes());
         out.extend(5_u32.to_le_bytes());
