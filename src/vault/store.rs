@@ -150,8 +150,9 @@ impl Vault {
         let sources = SourceMap::new();
         let file = sources.add("<edited values>", None, edited);
         let wanted = load(&sources, &file, &LoadOptions::strict()).one(&file).map_err(|error| {
-            // The frame would show secrets: only the place and the message leave this room.
+            // The frame, and the message too, would show secrets: only the place and the kind of error leave this room.
             let at = error.span().map(|span| file.line_col(span.start).line);
+            let error = error.without_source();
             let mut plain = Diagnostic::new("V0011", Kind::Vault, format!("the edited text cannot be read: {error}"));
             if let Some(line) = at {
                 plain = plain.with_note(format!("on line {line} of the edited text"));
