@@ -72,11 +72,13 @@ impl HostRun {
             context: Arc::clone(&play.context),
             handler: false,
         });
+        self.asks();
         let round = match self.gate.turn(&self.host, position, id, false).await {
             Turn::Go(round) => round,
-            Turn::Fail => return self.fails(Flow::Failed),
+            Turn::Fail(_) => return self.fails(Flow::Failed),
             Turn::Stop => return Flow::Gone,
         };
+        self.begins(&round);
         let _stay = round.stay(&self.host);
         if !self.step(&task, &round, &here).await {
             return Flow::Next;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::failures::Level;
 use super::heard::hearing_now;
 use super::interp::{Flow, Here, HostRun};
 use super::play::Included;
@@ -93,9 +94,8 @@ impl HostRun {
         drop(scope);
         let once = round.once(&self.host, wanted).await;
         if once && !round.is_leader(&self.host) {
-            let failed = round.wait().await;
-            let flow = if self.failed_with_others(failed) == Flow::Failed { Flow::FailedTwice } else { Flow::Next };
-            return self.share_failure(task, round, here, flow).await;
+            round.wait().await;
+            return self.share_failure(task, round, here, Flow::Next).await;
         }
         let share = if once { None } else { round.share(&self.host) };
         self.include_here(task, include, (round, share), position, here).await
@@ -267,11 +267,11 @@ impl HostRun {
             let state = self.play.engine.states.get(&self.host);
             let mut state = lock(&state);
             // A rescue goes on in this play, but the host misses those after it.
-            state.condemned = true;
+            state.listed = true;
             state.stats.ok += u32::try_from(parts.len()).unwrap_or(u32::MAX);
         }
         // With `run_once` the others go on.
-        round.finish(false);
+        round.finish();
         // In the order of those whose include is there: what failed first, then who goes through what.
         let flow = self.share_failure(task, round, here, flow).await;
         let parts = self.agree(task, parts, share).await;
@@ -320,6 +320,7 @@ impl HostRun {
         position: &Position,
         here: &Here,
     ) -> Flow {
+        let _level = self.enter(Level::new(false, false));
         for (place, (part, layer)) in parts {
             let mut inner = here.clone();
             inner.frames.enter(task, layer.clone());
@@ -331,8 +332,10 @@ impl HostRun {
                 Included::Tasks(items) => self.items(items, &position, &inner).await,
                 Included::Role(role) => self.role(role, &item_key(layer.as_ref()), &position, &inner).await,
             };
-            if flow != Flow::Next {
-                return flow;
+            match flow {
+                Flow::Next => {}
+                Flow::FailedTwice => return Flow::Failed,
+                other => return other,
             }
         }
         Flow::Next
@@ -417,7 +420,7 @@ impl HostRun {
         here: &Here,
     ) -> Flow {
         let flow = self.settle_include(task, attempt, items, here);
-        round.finish(flow == Flow::Failed);
+        round.finish();
         self.share_failure(task, round, here, flow).await
     }
 

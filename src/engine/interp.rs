@@ -2,15 +2,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
 
 use super::conditions::selected_by_tags;
+use super::failures::{Level, Part};
 use super::play::PlayRun;
 use super::result::Attempt;
-use super::schedule::{Gate, Position, Round, Turn};
+use super::schedule::{Gate, HostEnd, Parked, Position, Round, Turn, Verdict};
 use super::scope::{Frames, parents_of};
 use super::state::{Out, lock};
 use crate::diag::Result;
@@ -51,6 +52,17 @@ pub(super) struct HostRun {
     parked: mpsc::UnboundedSender<Arc<str>>,
     /// Past the task of `--start-at-task`, each host for itself.
     pub started: AtomicBool,
+    /// The blocks around, the outermost first.
+    levels: Mutex<Vec<Level>>,
+}
+
+/// A block that the host is in.
+pub(super) struct Inside<'a>(&'a Mutex<Vec<Level>>);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        lock(self.0).pop();
+    }
 }
 
 type Walk<'a> = Pin<Box<dyn Future<Output = Flow> + Send + 'a>>;
@@ -63,7 +75,7 @@ impl HostRun {
         parked: mpsc::UnboundedSender<Arc<str>>,
         started: bool,
     ) -> Self {
-        Self { play, gate, host, parked, started: AtomicBool::new(started) }
+        Self { play, gate, host, parked, started: AtomicBool::new(started), levels: Mutex::default() }
     }
 
     /// Runs the whole play for this host; tells which it was.
@@ -75,11 +87,8 @@ impl HostRun {
             // `meta: clear_host_errors` may have taken the failure back; one that was on its way out when the play was
             // ended stays.
             let failed = matches!(flow, Flow::Failed | Flow::FailedTwice) && state.clearings == state.failed_at;
-            if (failed || state.failing) && !matches!(state.out, Some(Out::Failed | Out::Unreachable)) {
-                state.out = Some(Out::Failed);
-            } else if state.condemned && state.out.is_none() {
-                state.out = Some(Out::Failed);
-                state.condemned_in = Some(self.play.engine.batches.load(Ordering::SeqCst));
+            if (failed || state.failing) && state.out.is_none() {
+                (state.out, state.failed) = (Some(Out::Failed), true);
             }
         }
         // Other hosts see the shorter list of hosts from now on.
@@ -89,8 +98,12 @@ impl HostRun {
     }
 
     async fn sections(&self) -> Flow {
+        // An earlier play could not reach it.
         if self.out() {
-            return Flow::Gone;
+            match self.unless_pardoned(Flow::Gone).await {
+                Flow::Next => {}
+                other => return other,
+            }
         }
         let play = Arc::clone(&self.play.play);
         let here = Here::default();
@@ -98,10 +111,13 @@ impl HostRun {
             Flow::Next => {}
             other => return other,
         }
+        let section = self.enter_section();
         let flow = self.items(&play.pre_tasks, &Position(vec![1]), &here).await;
         if let Some(end) = self.section_end(flow, 2).await {
             return end;
         }
+        drop(section);
+        let section = self.enter_section();
         let mut flow = Flow::Next;
         for (index, role) in play.roles.iter().enumerate() {
             flow = self.role(role, "", &Position(vec![3]).child(index), &here).await;
@@ -115,6 +131,8 @@ impl HostRun {
         if let Some(end) = self.section_end(flow, 5).await {
             return end;
         }
+        drop(section);
+        let _section = self.enter_section();
         let flow = self.items(&play.post_tasks, &Position(vec![6]), &here).await;
         if let Some(end) = self.section_end(flow, 7).await {
             return end;
@@ -145,6 +163,7 @@ impl HostRun {
                 other => Some(other),
             },
             Flow::Failed | Flow::FailedTwice if self.force_handlers() => {
+                self.move_on(Part::Always, Some(true));
                 let failed_at = self.failed_at();
                 let flushed = self.flush(&Position(vec![position]), &Here::default()).await;
                 // A handler may take the failure back.
@@ -194,32 +213,86 @@ impl HostRun {
         }
         let cleaning = Here { cleans: here.cleans || !block.always.is_empty(), ..here.clone() };
         let inner = Here { rescuable: here.rescuable || !block.rescue.is_empty(), ..cleaning.clone() };
+        let _level = self.enter(Level::new(!block.rescue.is_empty(), !block.always.is_empty()));
         let mut flow = self.items(&block.body, &position.child(0), &inner).await;
         if flow == Flow::Next && guarded {
-            flow = self.border(&position.child(0).child(usize::MAX)).await.unwrap_or(Flow::Next);
+            // Until it begins something else it stands in the body, also while others go through the rescue.
+            flow = self.border(&position.child(1).child(usize::MAX)).await.unwrap_or(Flow::Next);
         }
+        let mut cleans = !block.always.is_empty();
         if flow == Flow::FailedTwice {
+            // Of the two parts that would come next one is lost.
+            cleans &= !block.rescue.is_empty();
             flow = Flow::Failed;
         } else if flow == Flow::Failed && !block.rescue.is_empty() {
+            self.move_on(Part::Rescue, Some(true));
             flow = self.items(&block.rescue, &position.child(1), &cleaning).await;
+            if flow == Flow::FailedTwice {
+                cleans = false;
+                flow = Flow::Failed;
+            }
         }
         // `end_role` leaves out every `always` on its way, as with Ansible.
-        if block.always.is_empty() || matches!(flow, Flow::Gone | Flow::EndRole) {
+        if !cleans || matches!(flow, Flow::Gone | Flow::EndRole) {
             return flow;
         }
+        self.move_on(Part::Always, Some(flow == Flow::Failed));
         let failed_at = self.failed_at();
         match self.items(&block.always, &position.child(2), here).await {
             Flow::Next if flow == Flow::Failed && self.cleared_since(failed_at) => Flow::Next,
             Flow::Next => flow,
+            Flow::FailedTwice => Flow::Failed,
             other => other,
         }
+    }
+
+    /// The host enters a block, until what is given back is dropped.
+    pub(super) fn enter(&self, level: Level) -> Inside<'_> {
+        lock(&self.levels).push(level);
+        Inside(&self.levels)
+    }
+
+    /// With `force_handlers` a section is a block that flushes handlers in its `always`.
+    fn enter_section(&self) -> Option<Inside<'_>> {
+        self.force_handlers().then(|| self.enter(Level::new(false, true)))
+    }
+
+    /// The block around goes on to its next part.
+    fn move_on(&self, part: Part, failed: Option<bool>) {
+        if let Some(level) = lock(&self.levels).last_mut() {
+            level.part = part;
+            level.failed = failed.unwrap_or(level.failed);
+        }
+    }
+
+    /// The host asks for its turn at a task. Once that begins, a failure counts for the blocks that the host now is in.
+    pub(super) fn asks(&self) {
+        let mut levels = lock(&self.levels).clone();
+        // Tasks beside blocks stand in a block of their own.
+        if levels.len() == usize::from(self.force_handlers()) {
+            levels.push(Level::new(false, false));
+        }
+        lock(&self.play.engine.states.get(&self.host)).coming = Some(levels);
+    }
+
+    /// The hosts of a round begin their task, all at once.
+    pub(super) fn begins(&self, round: &Round) {
+        round.begin(|hosts| {
+            for host in hosts {
+                let state = self.play.engine.states.get(host);
+                let mut state = lock(&state);
+                if let Some(levels) = state.coming.take() {
+                    state.levels = levels;
+                }
+            }
+        });
     }
 
     /// Where hosts meet before they enter or leave a block: how it goes on, if not as it was.
     async fn border(&self, position: &Position) -> Option<Flow> {
         match self.gate.border(&self.host, position).await {
             Turn::Go(_) => None,
-            Turn::Fail => Some(self.failed_with_others(true)),
+            Turn::Fail(twice) => Some(self.failed_with_others(twice)),
             Turn::Stop => Some(Flow::Gone),
         }
     }
@@ -267,11 +340,13 @@ impl HostRun {
                 return Flow::Gone;
             }
             let meta = task.action.is_module("meta");
+            self.asks();
             let round = match self.gate.turn(&self.host, position, task.id, meta).await {
                 Turn::Go(round) => round,
-                Turn::Fail => return self.failed_with_others(true),
+                Turn::Fail(twice) => return self.failed_with_others(twice),
                 Turn::Stop => return Flow::Gone,
             };
+            self.begins(&round);
             let _stay = round.stay(&self.host);
             if !self.step(task, &round, here).await {
                 return Flow::Next;
@@ -329,8 +404,11 @@ impl HostRun {
             return flow;
         }
         let waits = || drop(self.parked.send(Arc::clone(&self.host)));
-        let goes_on = self.gate.park(&self.host, || !self.out(), waits).await && !self.out();
-        if goes_on { Flow::Next } else { flow }
+        match self.gate.park(&self.host, || !self.out(), waits).await {
+            Parked::GoesOn if !self.out() => Flow::Next,
+            Parked::Fails(twice) => self.failed_with_others(twice),
+            Parked::GoesOn | Parked::Stays => flow,
+        }
     }
 
     /// Notes when a failure came, for who takes it back.
@@ -356,31 +434,50 @@ impl HostRun {
         if matches!(flow, Flow::Failed | Flow::FailedTwice) {
             self.fails(flow);
         }
-        if flow != Flow::Failed || here.rescuable {
+        if flow != Flow::Failed {
             return flow;
         }
         if self.gate.is_ended() {
             return Flow::Gone;
         }
-        self.play.host_failed(&self.host, !here.cleans);
+        let more = here.rescuable || here.cleans || self.force_handlers() && self.flushes();
+        self.play.own_failure(&self.host, here.rescuable, !more);
         flow
+    }
+
+    /// A flush of handlers would do something.
+    fn flushes(&self) -> bool {
+        let state = self.play.engine.states.get(&self.host);
+        let state = lock(&state);
+        !state.pending.is_empty() || !state.notified.is_empty()
     }
 
     /// With `any_errors_fatal` all hosts fail with one, each in its own blocks.
     pub(super) async fn share_failure(&self, task: &Task, round: &Round, here: &Here, flow: Flow) -> Flow {
-        let all = self.keyword_bool(task, "any_errors_fatal", here) == Some(true);
-        round.ended(all && matches!(flow, Flow::Failed | Flow::Gone), &self.gate);
-        if all && round.any_failed().await && flow == Flow::Next { self.failed_with_others(true) } else { flow }
+        let says = |name| self.keyword_bool(task, name, here) == Some(true);
+        let once = round.is_once();
+        let end = HostEnd {
+            host: &self.host,
+            failed: flow == Flow::Failed,
+            unreachable: flow == Flow::Gone,
+            fatal: !self.play.free && (once || says("any_errors_fatal")) && !says("ignore_errors"),
+            once: once && !self.play.free && says("run_once"),
+        };
+        round.ended(&end, &self.play, &self.gate);
+        if !end.fatal && self.play.max_fail.is_none() {
+            return flow;
+        }
+        match round.verdict().await {
+            Verdict::Stop => Flow::Gone,
+            Verdict::Fail if flow == Flow::Next => self.failed_with_others(false),
+            Verdict::FailTwice if flow == Flow::Next => self.failed_with_others(true),
+            _ => flow,
+        }
     }
 
-    /// Another host's failure is this one's too, and a rescue does not take it back: the host misses later plays.
-    pub(super) fn failed_with_others(&self, failed: bool) -> Flow {
-        if failed {
-            lock(&self.play.engine.states.get(&self.host)).condemned = true;
-            self.fails(Flow::Failed)
-        } else {
-            Flow::Next
-        }
+    /// Another host's failure is this one's too, with `run_once` twice.
+    pub(super) fn failed_with_others(&self, twice: bool) -> Flow {
+        self.fails(if twice { Flow::FailedTwice } else { Flow::Failed })
     }
 
     /// False before `--start-at-task`'s task was seen.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::interp::{Flow, Here, HostRun};
 use super::result::Attempt;
 use super::schedule::{Position, Round};
-use super::state::{Out, lock};
+use super::state::lock;
 use crate::diag::{Diagnostic, Result};
 use crate::event::EventKind;
 use crate::playbook::{ModuleUse, Task};
@@ -119,16 +119,17 @@ impl HostRun {
         match action {
             "flush_handlers" => return Ok(self.flush(&position.child(0), here).await),
             "end_host" => {
-                lock(&engine.states.get(&self.host)).out = Some(Out::Ended);
+                lock(&engine.states.get(&self.host)).ends();
+                *lock(&self.play.magic_cache) = None;
                 return Ok(Flow::Gone);
             }
             "end_play" => {
                 self.play.ended.store(true, Ordering::SeqCst);
-                self.gate.end();
+                self.end_all();
                 return Ok(Flow::Gone);
             }
             "end_batch" => {
-                self.gate.end();
+                self.end_all();
                 return Ok(Flow::Gone);
             }
             "end_role" => return Ok(Flow::EndRole),
@@ -158,22 +159,26 @@ impl HostRun {
         Ok(Flow::Next)
     }
 
-    /// Takes back the failures of all hosts of the play.
+    /// Takes back the failures of all hosts of the batch.
     fn clear_errors(&self) {
-        for host in &self.play.hosts {
+        // They may go on, but stay off the lists of this play's hosts.
+        for host in lock(&self.play.batch).iter() {
+            lock(&self.play.engine.states.get(host)).clear_errors();
+        }
+        self.gate.pardon();
+    }
+
+    /// Ends the batch for all its hosts.
+    fn end_all(&self) {
+        for host in lock(&self.play.batch).iter() {
             let state = self.play.engine.states.get(host);
             let mut state = lock(&state);
-            // It may go on, but stays off the lists of this play's hosts.
-            state.dropped |= state.failing || matches!(state.out, Some(Out::Failed | Out::Unreachable));
-            if matches!(state.out, Some(Out::Failed | Out::Unreachable)) {
-                state.out = None;
+            if !state.unreachable {
+                state.ends();
             }
-            state.failing = false;
-            state.condemned = false;
-            state.clearings = state.clearings.wrapping_add(1);
         }
         *lock(&self.play.magic_cache) = None;
-        self.gate.pardon();
+        self.gate.end();
     }
 }
 

@@ -12,6 +12,7 @@ mod connect;
 mod custom_stats;
 mod debugger;
 mod facts;
+mod failures;
 mod fetch;
 mod heard;
 mod hidden;

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use indexmap::IndexMap;
 
+use super::failures::After;
 use super::interp::HostRun;
 use super::prompts::prompts;
 use super::run::Engine;
 use super::schedule::Gate;
 use super::scope::{builtin_layer, role_layers, source};
-use super::state::{HostRecord, Out, lock};
+use super::state::{HostRecord, lock};
 use crate::diag::{Diagnostic, Result};
 use crate::event::{EventKind, TaskId};
 use crate::playbook::{Block, ContextKind, Item, Play, RoleUse, Task};
@@ -62,9 +63,7 @@ pub(super) struct PlayRun {
     pub prompts: Vec<Layer>,
     /// Limits of tasks with `throttle`.
     pub throttles: Mutex<HashMap<TaskId, Arc<tokio::sync::Semaphore>>>,
-    /// Failures in the running batch, for `max_fail_percentage`.
-    pub failed: Mutex<Vec<Arc<str>>>,
-    /// The play ends after this batch (`max_fail_percentage`).
+    /// More failed in this batch than `max_fail_percentage` allows.
     pub fatal: AtomicBool,
     /// Why the run ends at once, without handlers, and the word for it.
     pub broken: Mutex<Option<Diagnostic>>,
@@ -107,7 +106,7 @@ impl PlayRun {
                 index,
                 of,
                 name: name.clone(),
-                hosts: shown.iter().map(ToString::to_string).collect(),
+                hosts: shown.iter().filter(|host| takes_part(engine, host)).map(ToString::to_string).collect(),
                 free: !strategy.in_step(),
                 check: match keywords.get("check_mode") {
                     Some(node) => super::conditions::truth(&engine.templates.render(node, &early)?),
@@ -142,7 +141,6 @@ impl PlayRun {
             included_roles: Mutex::default(),
             prompts,
             throttles: Mutex::default(),
-            failed: Mutex::default(),
             fatal: AtomicBool::new(false),
             broken: Mutex::default(),
             broke: tokio::sync::Notify::new(),
@@ -189,36 +187,28 @@ impl PlayRun {
         let mut rest: &[Arc<str>] = &self.hosts;
         let mut step = 0;
         let mut begun = 0;
+        let mut last = false;
+        let mut failures = self.engine.states.failures();
         while !rest.is_empty() && !self.engine.cancel.is_cancelled() {
             let size = sizes.get(step.min(sizes.len().saturating_sub(1))).copied().unwrap_or(rest.len());
             step += 1;
             let (batch, later) = rest.split_at(size.clamp(1, rest.len()));
             rest = later;
-            let batch = self.present(&self.alive(batch));
-            if batch.is_empty() {
-                continue;
-            }
-            self.engine.batches.fetch_add(1, Ordering::SeqCst);
             begun += 1;
             if begun > 1 {
                 let hosts = batch.iter().map(ToString::to_string).collect();
                 self.engine.sink.emit(None, EventKind::BatchStarted { index: begun, hosts });
             }
-            *lock(&self.batch) = batch.clone();
-            *lock(&self.magic_cache) = None;
-            // Hosts that an earlier batch ended are in the play again, as far as variables tell.
-            for host in &self.hosts {
-                let state = self.engine.states.get(host);
-                let mut state = lock(&state);
-                state.ended_before = state.out == Some(Out::Ended);
-                state.dropped = false;
-            }
-            lock(&self.failed).clear();
+            let whole = batch;
+            let batch = self.begin_batch(whole);
             // With `host_pinned` a host begins its play once it can go through it beside the others.
             let room = if strategy == Strategy::HostPinned { self.engine.options.forks.max(1) } else { batch.len() };
             let gate = Arc::new(if strategy.in_step() { Gate::new(&batch) } else { Gate::free(&batch, room) });
             *lock(&self.gate) = Arc::clone(&gate);
             batch.iter().for_each(|host| self.read_vars_files(host));
+            if let Some(diagnostic) = lock(&self.broken).take() {
+                return Err(diagnostic);
+            }
             let mut tasks = tokio::task::JoinSet::new();
             let mut waiting = batch.iter();
             let (parked, mut out_of_reach) = tokio::sync::mpsc::unbounded_channel();
@@ -269,21 +259,14 @@ impl PlayRun {
             if let Some(diagnostic) = lock(&self.broken).take() {
                 return Err(diagnostic);
             }
-            if self.fatal.load(Ordering::SeqCst) {
-                return Ok(false);
-            }
-            if self.ended.load(Ordering::SeqCst) {
-                return Ok(true);
-            }
-            // Ansible ends the run when every host of a batch has failed.
-            let failed = |host: &Arc<str>| {
-                matches!(lock(&self.engine.states.get(host)).out, Some(Out::Failed | Out::Unreachable))
-            };
-            if batch.iter().all(failed) {
-                return Ok(false);
+            match self.end_batch(whole, &mut failures) {
+                After::NextBatch => {}
+                After::LastPlay => last = true,
+                After::NextPlay => break,
+                After::Nothing => return Ok(false),
             }
         }
-        Ok(true)
+        Ok(!last)
     }
 
     /// Adds a role's handlers. Those of a role that comes again are defined anew, so they are the last ones.
@@ -302,48 +285,27 @@ impl PlayRun {
     /// Ends the run: something in the playbook is not written right, which showed only now.
     /// Who found it does not come back, so that no host goes on meanwhile that waits for this one.
     pub(super) async fn give_up(&self, diagnostic: Diagnostic) -> super::interp::Flow {
-        lock(&self.broken).get_or_insert(diagnostic);
-        self.broke.notify_one();
+        self.break_off(diagnostic);
         std::future::pending().await
     }
 
-    /// A host failed for good: `max_fail_percentage` may end the play.
-    pub(super) fn host_failed(&self, host: &Arc<str>, counts: bool) {
-        lock(&self.engine.states.get(host)).failing = true;
-        *lock(&self.magic_cache) = None;
-        // A host that still has handlers or an `always` to run is not counted, as with Ansible.
-        if !counts || self.force_handlers || self.free {
-            return;
-        }
-        let mut failed = lock(&self.failed);
-        failed.push(Arc::clone(host));
-        #[expect(clippy::cast_precision_loss, reason = "counts of hosts are small")]
-        let over = self
-            .max_fail
-            .is_some_and(|share| failed.len() as f64 / lock(&self.batch).len().max(1) as f64 * 100.0 > share);
-        if over {
-            if !self.fatal.swap(true, Ordering::SeqCst) {
-                self.engine.sink.emit(None, EventKind::NoHostsLeft);
-            }
-            lock(&self.gate).stop();
-        }
+    /// The same for who cannot wait: the run ends before the next task.
+    pub(super) fn break_off(&self, diagnostic: Diagnostic) {
+        lock(&self.broken).get_or_insert(diagnostic);
+        self.broke.notify_one();
     }
 }
 
-/// The hosts of a play that are still in the run; all of the pattern begin it afresh.
+/// The hosts of a play, those that failed before among them; all begin it afresh.
 fn begin(engine: &Engine, pattern: &str, node: Option<&Node>) -> Result<Vec<Arc<str>>> {
     let selected = engine.hosts.select(pattern).map_err(|diagnostic| match (diagnostic.span(), node) {
         (None, Some(node)) => diagnostic.with_label(node.place(), "this pattern"),
         _ => diagnostic,
     })?;
+    engine.states.begin_play();
     for host in &selected {
         let state = engine.states.get(host);
         let mut state = lock(&state);
-        if state.out == Some(Out::Ended) {
-            state.out = None;
-        }
-        state.failing = false;
-        state.dropped = false;
         state.notified.clear();
         state.pending.clear();
         state.flushing = false;
@@ -352,7 +314,14 @@ fn begin(engine: &Engine, pattern: &str, node: Option<&Node>) -> Result<Vec<Arc<
         state.roles_ran.clear();
         state.exported.clear();
     }
-    Ok(selected.into_iter().filter(|host| lock(&engine.states.get(host)).out.is_none()).collect())
+    Ok(selected)
+}
+
+/// Nothing in earlier plays keeps the host from this one.
+fn takes_part(engine: &Engine, host: &Arc<str>) -> bool {
+    let state = engine.states.get(host);
+    let state = lock(&state);
+    !state.listed && !state.unreachable
 }
 
 /// A play's keyword, rendered before any host is known.

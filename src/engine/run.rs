@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use indexmap::{IndexMap, IndexSet};
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::person::Person;
 use super::play::PlayRun;
-use super::state::{FactCache, HostList, Out, States, lock};
+use super::state::{FactCache, HostList, States, lock};
 use super::target::Targets;
 use crate::diag::{Diagnostic, ExitCode, Result};
 use crate::event::{EventKind, Sink, Stats};
@@ -110,6 +110,8 @@ pub struct Options {
     /// Connection settings of the command line, below variables: `connection`, `remote_user`,
     /// `private_key_file`, `become`, `become_user`, `become_method`, `timeout`, ...
     pub defaults: IndexMap<String, Value>,
+    /// The one task of `ansible`, which has no tags.
+    pub ad_hoc: bool,
     /// `hostctl_run`: id, time, environment, as templates see it.
     pub run_info: Value,
     /// Folder of the project, or of the playbook.
@@ -140,6 +142,7 @@ impl Default for Options {
             keywords: IndexMap::new(),
             layers: Vec::new(),
             defaults: IndexMap::new(),
+            ad_hoc: false,
             run_info: Value::empty_map(),
             project_dir: PathBuf::from("."),
         }
@@ -211,8 +214,8 @@ pub struct Engine {
     pub(super) warned: Mutex<IndexSet<String>>,
     pub(super) forks: Arc<Semaphore>,
     pub(super) started: AtomicBool,
-    /// Batches that have begun.
-    pub(super) batches: AtomicUsize,
+    /// What the last batch came to.
+    pub(super) exit: Mutex<ExitCode>,
     pub(super) notes: Mutex<Vec<(String, String)>>,
     /// What no message may show.
     pub(super) hidden: Mutex<super::hidden::Hidden>,
@@ -254,7 +257,7 @@ impl Engine {
             warned: Mutex::default(),
             forks,
             started,
-            batches: AtomicUsize::new(0),
+            exit: Mutex::new(ExitCode::Ok),
             notes: Mutex::default(),
             hidden: Mutex::default(),
         })
@@ -296,14 +299,9 @@ impl Engine {
             ExitCode::Interrupted
         } else if let Some(code) = fatal {
             code
-        } else if self.states.any_out(Out::Unreachable) {
-            // Ansible's order: an unreachable host outweighs a failed one. Errors that `clear_host_errors` took back
-            // do not count.
-            ExitCode::Unreachable
-        } else if self.states.any_failed(self.batches.load(Ordering::SeqCst)) {
-            ExitCode::HostFailed
         } else {
-            ExitCode::Ok
+            // What the last batch came to, as with Ansible.
+            *lock(&self.exit)
         };
         let failed_hosts = stats
             .iter()

@@ -35,10 +35,10 @@ pub(super) struct Round {
     /// In batch order.
     pub hosts: Vec<Arc<str>>,
     announced: Once,
-    done: watch::Sender<Option<bool>>,
-    /// Hosts that have not ended the task yet, and whether one of those that have failed.
-    open: Mutex<(usize, bool)>,
-    verdict: watch::Sender<Option<bool>>,
+    begun: Once,
+    done: watch::Sender<bool>,
+    open: Mutex<Open>,
+    verdict: watch::Sender<Option<Verdict>>,
     /// Which hosts have had their turn at a task that goes host by host, and how many of them from the first one on.
     passed: watch::Sender<(Vec<bool>, usize)>,
     /// What the first host says of `run_once`: it counts for all.
@@ -49,6 +49,38 @@ pub(super) struct Round {
     agreed: watch::Sender<bool>,
     /// What a person said to the task (`--step`).
     pub confirmed: tokio::sync::OnceCell<bool>,
+}
+
+/// Hosts that have not ended a task yet, and what became of the others.
+struct Open {
+    hosts: usize,
+    failed: Vec<Arc<str>>,
+    unreachable: Vec<Arc<str>>,
+    /// One failure is all hosts' (`any_errors_fatal`).
+    fatal: bool,
+}
+
+/// How a host ended a task.
+pub(super) struct HostEnd<'a> {
+    pub host: &'a Arc<str>,
+    pub failed: bool,
+    pub unreachable: bool,
+    /// One failure is all hosts' (`any_errors_fatal`).
+    pub fatal: bool,
+    /// The keyword `run_once`.
+    pub once: bool,
+}
+
+/// What a task means for the hosts that did not fail in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Next,
+    /// They fail, too.
+    Fail,
+    /// They fail, and so does what would take that over.
+    FailTwice,
+    /// The batch is over.
+    Stop,
 }
 
 /// One thing that a host includes.
@@ -125,14 +157,15 @@ impl Drop for Share<'_> {
 
 impl Round {
     pub fn new(hosts: Vec<Arc<str>>) -> Arc<Self> {
-        let open = Mutex::new((hosts.len(), false));
-        let (done, verdict) = (watch::channel(None).0, watch::channel(None).0);
+        let open = Open { hosts: hosts.len(), failed: Vec::new(), unreachable: Vec::new(), fatal: false };
+        let open = Mutex::new(open);
+        let (done, verdict) = (watch::channel(false).0, watch::channel(None).0);
         let passed = watch::channel((vec![false; hosts.len()], 0)).0;
         let once = watch::channel(None).0;
         let brought = Mutex::new(hosts.iter().map(|_| None).collect());
         let agreed = watch::channel(false).0;
-        let (announced, confirmed) = (Once::new(), tokio::sync::OnceCell::new());
-        Arc::new(Self { hosts, announced, done, open, verdict, passed, once, brought, agreed, confirmed })
+        let (announced, begun, confirmed) = (Once::new(), Once::new(), tokio::sync::OnceCell::new());
+        Arc::new(Self { hosts, announced, begun, done, open, verdict, passed, once, brought, agreed, confirmed })
     }
 
     /// This host's part in an include that all hosts of the round go through.
@@ -155,21 +188,28 @@ impl Round {
         }
     }
 
-    /// This host has ended the task. The last one to do so fails those that wait at other tasks, if `failed` holds
-    /// for any host.
-    pub fn ended(&self, failed: bool, gate: &Gate) {
-        let verdict = {
-            let mut open = lock(&self.open);
-            open.0 = open.0.saturating_sub(1);
-            open.1 |= failed;
-            (open.0 == 0).then_some(open.1)
-        };
-        if let Some(verdict) = verdict {
-            if verdict {
-                gate.fail_waiting();
-            }
-            self.verdict.send_replace(Some(verdict));
+    /// This host has ended the task. The last one to do so has the play judge it, which may fail those that wait at
+    /// other tasks.
+    pub fn ended(&self, end: &HostEnd<'_>, play: &super::play::PlayRun, gate: &Gate) {
+        let mut open = lock(&self.open);
+        open.hosts = open.hosts.saturating_sub(1);
+        open.fatal |= end.fatal;
+        if end.failed {
+            open.failed.push(Arc::clone(end.host));
+        } else if end.unreachable {
+            open.unreachable.push(Arc::clone(end.host));
         }
+        if open.hosts > 0 {
+            return;
+        }
+        let (verdict, immune) = play.judge_round(&open.failed, &open.unreachable, open.fatal, end.once);
+        drop(open);
+        match verdict {
+            Verdict::Next => {}
+            Verdict::Fail | Verdict::FailTwice => gate.fail_waiting(verdict == Verdict::FailTwice, &immune),
+            Verdict::Stop => gate.stop(),
+        }
+        self.verdict.send_replace(Some(verdict));
     }
 
     /// Waits until the hosts before this one have called [`Round::pass_on`].
@@ -206,10 +246,15 @@ impl Round {
         Stay { round: Arc::clone(self), host: Arc::clone(host) }
     }
 
-    /// Waits until every host has ended the task; true if one of them failed.
-    pub async fn any_failed(&self) -> bool {
+    /// Waits until every host has ended the task; tells what that means for those that did not fail.
+    pub async fn verdict(&self) -> Verdict {
         let mut verdict = self.verdict.subscribe();
-        verdict.wait_for(Option::is_some).await.is_ok_and(|value| value.unwrap_or(false))
+        verdict.wait_for(Option::is_some).await.ok().and_then(|value| *value).unwrap_or(Verdict::Next)
+    }
+
+    /// The task runs once for all.
+    pub fn is_once(&self) -> bool {
+        *self.once.borrow() == Some(true)
     }
 
     /// The first host tells that the task starts; the others wait until it is told. True for the first.
@@ -222,20 +267,24 @@ impl Round {
         first
     }
 
+    /// The first host to come here begins the task for all.
+    pub fn begin(&self, with: impl FnOnce(&[Arc<str>])) {
+        self.begun.call_once_force(|_| with(&self.hosts));
+    }
+
     /// The host that runs a `run_once` task for all.
     pub fn is_leader(&self, host: &str) -> bool {
         self.hosts.first().is_some_and(|first| &**first == host)
     }
 
-    /// The leader has run the task; `failed` holds for all.
-    pub fn finish(&self, failed: bool) {
-        self.done.send_replace(Some(failed));
+    /// The leader has run the task for all.
+    pub fn finish(&self) {
+        self.done.send_replace(true);
     }
 
-    /// Waits for the leader; true if it failed.
-    pub async fn wait(&self) -> bool {
-        let mut done = self.done.subscribe();
-        done.wait_for(Option::is_some).await.is_ok_and(|value| value.unwrap_or(false))
+    /// Waits for the leader.
+    pub async fn wait(&self) {
+        let _ = self.done.subscribe().wait_for(|done| *done).await;
     }
 }
 
@@ -252,7 +301,7 @@ impl Drop for Stay {
         drop(self.round.share(&self.host));
         if self.round.is_leader(&self.host) {
             self.round.once.send_if_modified(settle);
-            self.round.done.send_if_modified(settle);
+            self.round.finish();
         }
     }
 }
@@ -261,17 +310,28 @@ impl Drop for Stay {
 pub(super) enum Turn {
     /// Run the task.
     Go(Arc<Round>),
-    /// Another host's failure counts for this one too (`any_errors_fatal`).
-    Fail,
+    /// Another host's failure counts for this one too (`any_errors_fatal`); with `run_once` twice.
+    Fail(bool),
     /// `max_fail_percentage` or an interrupt: run nothing more.
     Stop,
+}
+
+/// What becomes of a host that could not be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parked {
+    /// It goes on where it stands.
+    GoesOn,
+    /// Another host's failure is its own; with `run_once` twice.
+    Fails(bool),
+    /// It takes no further part.
+    Stays,
 }
 
 enum Seat {
     Running,
     Waiting(Position, TaskId, oneshot::Sender<Turn>),
     /// Out of reach; true if `meta: clear_host_errors` lets it go on.
-    Parked(oneshot::Sender<bool>, bool),
+    Parked(oneshot::Sender<Parked>, bool),
 }
 
 struct Inner {
@@ -345,25 +405,25 @@ impl Gate {
         }
     }
 
-    /// The host cannot be reached. True if it may go on where it stands: with `meta: clear_host_errors`, and once all
+    /// The host cannot be reached. It may go on where it stands with `meta: clear_host_errors`, and once all
     /// others have ended, as Ansible picks up the tasks that such a host has left. Of hosts that are not in step it
     /// goes on at once; `pardoned` tells whether that was said before it came here, and `waits` is called if it has to wait
     /// beside others that go on meanwhile.
-    pub async fn park(&self, host: &Arc<str>, pardoned: impl Fn() -> bool, waits: impl FnOnce()) -> bool {
+    pub async fn park(&self, host: &Arc<str>, pardoned: impl Fn() -> bool, waits: impl FnOnce()) -> Parked {
         if let Some(free) = &self.free {
-            return free.park(host, pardoned, waits).await;
+            return if free.park(host, pardoned, waits).await { Parked::GoesOn } else { Parked::Stays };
         }
         let receiver = {
             let mut inner = lock(&self.inner);
             if inner.stopped {
-                return false;
+                return Parked::Stays;
             }
             let (sender, receiver) = oneshot::channel();
             inner.seats.insert(Arc::clone(host), Seat::Parked(sender, false));
             release(&mut inner);
             receiver
         };
-        receiver.await.unwrap_or(false)
+        receiver.await.unwrap_or(Parked::Stays)
     }
 
     /// Those that cannot be reached may go on later.
@@ -388,13 +448,17 @@ impl Gate {
         release(&mut inner);
     }
 
-    /// Fails every host that waits for its turn.
-    fn fail_waiting(&self) {
-        for (_, seat) in &mut lock(&self.inner).seats {
-            if let Seat::Waiting(..) = seat
-                && let Seat::Waiting(_, _, sender) = std::mem::replace(seat, Seat::Running)
-            {
-                let _ = sender.send(Turn::Fail);
+    /// Fails every host that waits for its turn, or waits to go on where it could not be reached, but for those that are
+    /// immune.
+    fn fail_waiting(&self, twice: bool, immune: &[Arc<str>]) {
+        for (host, seat) in &mut lock(&self.inner).seats {
+            if !matches!(seat, Seat::Waiting(..) | Seat::Parked(_, true)) || immune.contains(host) {
+                continue;
+            }
+            match std::mem::replace(seat, Seat::Running) {
+                Seat::Waiting(_, _, sender) => drop(sender.send(Turn::Fail(twice))),
+                Seat::Parked(sender, _) => drop(sender.send(Parked::Fails(twice))),
+                Seat::Running => {}
             }
         }
     }
@@ -426,7 +490,7 @@ fn release(inner: &mut Inner) {
         for (_, seat) in &mut inner.seats {
             match std::mem::replace(seat, Seat::Running) {
                 Seat::Waiting(_, _, sender) => drop(sender.send(Turn::Stop)),
-                Seat::Parked(sender, _) => drop(sender.send(false)),
+                Seat::Parked(sender, _) => drop(sender.send(Parked::Stays)),
                 Seat::Running => {}
             }
         }
@@ -448,7 +512,7 @@ fn release(inner: &mut Inner) {
         // Nobody is left but those that are out of reach.
         for (_, seat) in &mut inner.seats {
             if let Seat::Parked(sender, pardoned) = std::mem::replace(seat, Seat::Running) {
-                let _ = sender.send(pardoned);
+                let _ = sender.send(if pardoned { Parked::GoesOn } else { Parked::Stays });
             }
         }
         return;
@@ -521,7 +585,7 @@ mod tests {
             }
             assert!(!parked.is_finished());
             gate.leave(&b);
-            assert_eq!(parked.await.unwrap(), pardoned);
+            assert_eq!(parked.await.unwrap() == Parked::GoesOn, pardoned);
         }
     }
 

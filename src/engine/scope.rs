@@ -65,11 +65,14 @@ impl PlayRun {
         }
         layers.extend(self.engine.options.layers.iter().cloned());
         layers.push(self.magic(host, context));
+        layers.push(self.run_info());
         if let Some(task) = task {
-            let mut own =
-                Layer::data(Level::Magic, "hostctl", [("ansible_search_path".into(), self.search_path(task))]);
-            Arc::make_mut(&mut own.entries).insert("environment".into(), environment(task));
-            layers.push(own);
+            let own = [("ansible_search_path".into(), self.search_path(task))];
+            layers.push(Layer::data(Level::Magic, "hostctl", own).task_only());
+            layers.push(Layer {
+                origin: Origin { level: Level::Magic, name: "hostctl".into() },
+                entries: Arc::new(IndexMap::from([("environment".into(), environment(task))])),
+            });
         }
         Scope::from_layers(layers).merging(self.engine.options.hash_merge)
     }
@@ -88,7 +91,14 @@ impl PlayRun {
             origin: Origin { level: Level::Magic, name: "hostctl".into() },
             entries: self.magic_shared(),
         });
+        layers.push(self.run_info());
         Scope::from_layers(layers)
+    }
+
+    /// `hostctl_run`, which Ansible does not know.
+    fn run_info(&self) -> Layer {
+        let run = [("hostctl_run".into(), self.engine.options.run_info.clone())];
+        Layer::data(Level::Magic, "hostctl", run).task_only()
     }
 
     /// The folders that files of a task are searched in, before `files/`, `templates/` and the like are added.
@@ -277,7 +287,6 @@ impl PlayRun {
             Value::from(sources.map(|source| Value::from(source.as_str())).collect::<Vec<_>>()),
         );
         set("playbook_dir", Value::from(self.playbook_dir().display().to_string()));
-        set("hostctl_run", self.engine.options.run_info.clone());
         set("ansible_check_mode", Value::Bool(self.engine.options.check));
         set("ansible_diff_mode", Value::Bool(self.engine.options.diff));
         set("ansible_forks", Value::from(self.engine.options.forks));
@@ -287,8 +296,11 @@ impl PlayRun {
         set("ansible_config_file", std::env::var("ANSIBLE_CONFIG").ok().map_or(Value::Null, Value::from));
         let tags = |tags: &[String]| Value::from(tags.iter().map(|tag| Value::from(tag.as_str())).collect::<Vec<_>>());
         let run_tags = &self.engine.options.tags;
-        set("ansible_run_tags", if run_tags.is_empty() { tags(&["all".to_owned()]) } else { tags(run_tags) });
-        set("ansible_skip_tags", tags(&self.engine.options.skip_tags));
+        // Ad hoc tasks have no tags.
+        if !self.engine.options.ad_hoc {
+            set("ansible_run_tags", if run_tags.is_empty() { tags(&["all".to_owned()]) } else { tags(run_tags) });
+            set("ansible_skip_tags", tags(&self.engine.options.skip_tags));
+        }
         if let Some(limit) = &self.engine.options.limit {
             set("ansible_limit", Value::from(limit.as_str()));
         }
@@ -296,6 +308,9 @@ impl PlayRun {
             let dir = if file.is_dir() { Some(file.as_path()) } else { file.parent() };
             set("inventory_dir", dir.map(|dir| dir.display().to_string()).into());
             set("inventory_file", Value::from(file.display().to_string()));
+        } else if let Some(list) = self.engine.options.inventory.iter().find(|source| source.contains(',')) {
+            set("inventory_dir", Value::Null);
+            set("inventory_file", Value::from(list.as_str()));
         }
         entries.insert("hostvars".into(), Entry::HostVars(Arc::new(RunHostVars { play: Arc::downgrade(self) })));
         let shared = Arc::new(entries);
@@ -303,19 +318,14 @@ impl PlayRun {
         shared
     }
 
-    /// The hosts of a list that are not out, those that fail and clean up among them.
+    /// The hosts of a list that were not out of reach, those that failed among them.
     pub(super) fn present(&self, hosts: &[Arc<str>]) -> Vec<Arc<str>> {
-        hosts.iter().filter(|host| lock(&self.engine.states.get(host)).out.is_none()).cloned().collect()
+        hosts.iter().filter(|host| !lock(&self.engine.states.get(host)).unreachable).cloned().collect()
     }
 
-    /// The hosts of a list that are still in the run.
+    /// The hosts of a list that are still in the play, as its variables tell.
     pub(super) fn alive(&self, hosts: &[Arc<str>]) -> Vec<Arc<str>> {
-        let runs = |host: &&Arc<str>| {
-            let state = self.engine.states.get(host);
-            let state = lock(&state);
-            (state.out.is_none() || state.ended_before) && !state.failing && !state.dropped
-        };
-        hosts.iter().filter(runs).cloned().collect()
+        hosts.iter().filter(|host| lock(&self.engine.states.get(host)).removed == 0).cloned().collect()
     }
 
     /// Folder of the play's file.
@@ -528,7 +538,7 @@ pub(super) fn delegate_of(scope: &Scope) -> Option<Arc<str>> {
 
 /// Tasks see where their host is reached, whether or not the inventory says so.
 fn address(host: &Arc<str>) -> Layer {
-    Layer::data(Level::Builtin, "hostctl", [("ansible_host".into(), Value::Str(Arc::clone(host)))])
+    Layer::data(Level::Builtin, "hostctl", [("ansible_host".into(), Value::Str(Arc::clone(host)))]).task_only()
 }
 
 /// What a delegated task sees beside the rest.
@@ -539,7 +549,7 @@ pub(super) fn delegated(play: &Arc<PlayRun>, host: &Arc<str>, delegate: Arc<str>
         origin: Origin { level: Level::Magic, name: "hostctl".into() },
         entries: Arc::new(IndexMap::from([("ansible_delegated_vars".into(), Entry::HostVars(Arc::new(vars)))])),
     };
-    [address, vars]
+    [address, vars.task_only()]
 }
 
 /// Magic variables that belong to a play, not to a host: `hostvars` does not have them, least of all itself.
@@ -551,7 +561,6 @@ const OF_PLAYS: &[&str] = &[
     "ansible_play_name",
     "ansible_play_role_names",
     "ansible_role_names",
-    "hostctl_run",
     "hostvars",
     "play_hosts",
     "role_names",

@@ -166,7 +166,8 @@ impl HostRun {
                 Status::Unreachable => {
                     state.stats.unreachable += 1;
                     state.out = Some(Out::Unreachable);
-                    state.failing = true;
+                    state.unreachable = true;
+                    state.removed += 1;
                     (Flow::Gone, false)
                 }
                 Status::Failed if ignore_errors => {
@@ -228,17 +229,13 @@ impl HostRun {
             self.warn_all(task, attempt);
         }
         self.take_notes(&attempt.result);
-        let mut flow = flow;
         for name in ended.notify {
             if let Err(diagnostic) = self.notify(task, &name) {
                 if engine.options.missing_handlers {
                     engine.warn_once(None, diagnostic);
                     continue;
                 }
-                self.emit(EventKind::Error { diagnostic });
-                let state = engine.states.get(&self.host);
-                lock(&state).stats.failed += 1;
-                flow = Flow::Failed;
+                self.play.break_off(diagnostic);
             }
         }
         if flow == Flow::Gone {
@@ -268,7 +265,8 @@ impl HostRun {
         if ids.is_empty() {
             let known: Vec<String> = handlers.iter().map(|handler| self.handler_name(&handler.task)).collect();
             let span = task.keywords.get("notify").map_or(task.label_span, Node::place);
-            return Err(Diagnostic::source("P0151", format!("no handler is named `{name}` and none listens to it"))
+            // Ansible ends the run as for something local that is missing.
+            return Err(Diagnostic::local("P0151", format!("no handler is named `{name}` and none listens to it"))
                 .with_label(span, "notified here")
                 .with_nearest(name, known.iter().map(String::as_str))
                 .with_hint_else("`notify` takes the name of a handler, or what one has in `listen`"));

@@ -76,15 +76,21 @@ pub(super) struct HostState {
     pub clearings: u32,
     /// That count when the last failure came: one that was taken back while it is on its way out ends there.
     pub failed_at: u32,
-    /// It failed in this play, and `meta: clear_host_errors` took that back.
-    pub dropped: bool,
-    /// Failed because another host did (`any_errors_fatal`): a rescue brings it to the end of this play only.
-    pub condemned: bool,
-    /// The batch that it left for that reason alone.
-    pub condemned_in: Option<usize>,
-    /// It was ended in an earlier batch of this play.
-    pub ended_before: bool,
-    /// Out of the run: failed, unreachable or ended.
+    /// How often it was taken off the lists of this batch's hosts; a rescue puts it back once.
+    pub removed: u32,
+    /// Counts as failed: later plays go on without it.
+    pub listed: bool,
+    /// Could not be reached.
+    pub unreachable: bool,
+    /// Could not be reached in an earlier batch.
+    pub lost: bool,
+    /// Its way through the batch ended in a failure.
+    pub failed: bool,
+    /// The blocks around the task that it is about to begin.
+    pub coming: Option<Vec<super::failures::Level>>,
+    /// The blocks around the task that it last began.
+    pub levels: Vec<super::failures::Level>,
+    /// Takes no further part in the batch: failed, unreachable or ended.
     pub out: Option<Out>,
     /// Roles that have run to their end.
     pub roles_done: IndexSet<Arc<str>>,
@@ -180,18 +186,10 @@ impl States {
         }
     }
 
-    /// Whether a host has failed, other than with others in the last batch of the run: that one still ends well, as
-    /// Ansible counts.
-    pub fn any_failed(&self, batches: usize) -> bool {
-        lock(&self.hosts).values().any(|state| {
-            let state = lock(state);
-            state.out == Some(Out::Failed) && state.condemned_in != Some(batches)
-        })
-    }
-
-    /// Whether a host is out of the run for this reason.
-    pub fn any_out(&self, why: Out) -> bool {
-        lock(&self.hosts).values().any(|state| lock(state).out == Some(why))
+    /// Goes through the states of all hosts.
+    pub fn each<T>(&self, mut all: T, mut with: impl FnMut(&mut T, &mut HostState)) -> T {
+        lock(&self.hosts).values().for_each(|state| with(&mut all, &mut lock(state)));
+        all
     }
 
     /// The counts of all hosts that took part.

@@ -12,6 +12,7 @@ use super::loops::{Loop, loop_attempt};
 use super::play::PlayRun;
 use super::result::Attempt;
 use super::schedule::Round;
+use super::state::lock;
 use crate::diag::{Diagnostic, Result};
 use crate::event::{EventKind, Status};
 use crate::playbook::{ModuleUse, Task};
@@ -41,6 +42,15 @@ impl Ended {
     }
 }
 
+/// One call of a task's module: the task's own, or that of an item of its loop.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    task: &'a Arc<Task>,
+    module: &'a ModuleUse,
+    scope: &'a Scope,
+    no_log: bool,
+}
+
 impl HostRun {
     /// Runs a task that calls a module.
     pub(super) async fn run_module(
@@ -65,8 +75,8 @@ impl HostRun {
             self.warn_free(task, shared, here);
         }
         if run_once && !round.is_leader(&self.host) {
-            let failed = round.wait().await;
-            return if self.failed_with_others(failed) == Flow::Failed { Flow::FailedTwice } else { Flow::Next };
+            round.wait().await;
+            return Flow::Next;
         }
         self.announce(task, round, here);
         self.emit(EventKind::HostStarted { task: task.id });
@@ -78,7 +88,7 @@ impl HostRun {
                 let ended = Ended::plain(Attempt::error(diagnostic));
                 let flow = self.settle(task, ended, shared, here);
                 if run_once {
-                    round.finish(flow == Flow::Failed);
+                    round.finish();
                 }
                 round.in_order(&self.host).await;
                 round.pass_on(&self.host);
@@ -115,11 +125,15 @@ impl HostRun {
         ended.attempt.seconds = started.elapsed().as_secs_f64();
         // Only the keyword shares the result with the other hosts.
         let flow = self.settle(task, ended, shared, here);
+        if lock(&self.play.broken).is_some() {
+            // The run ends here: no host begins another task meanwhile.
+            return std::future::pending().await;
+        }
         if in_order {
             round.pass_on(&self.host);
         }
         if run_once {
-            round.finish(matches!(flow, Flow::Failed | Flow::Gone));
+            round.finish();
         }
         flow
     }
@@ -264,7 +278,7 @@ impl HostRun {
         let (scope, delegating) = hearing_now(|| self.delegated(task, scope));
         let work = async {
             match self.no_log(task, &scope) {
-                Ok(no_log) => (no_log, self.item(task, module, &scope, no_log, notify).await),
+                Ok(no_log) => (no_log, self.item(Call { task, module, scope: &scope, no_log }, notify).await),
                 Err(diagnostic) => {
                     let diagnostic = super::conditions::in_keyword(task, "no_log", diagnostic);
                     (true, self.unless_skipped(task, diagnostic, &scope))
@@ -301,7 +315,7 @@ impl HostRun {
                 tokio::time::sleep(Duration::from_secs_f64(looped.pause)).await;
             }
             let started = Instant::now();
-            let layer = looped.layer(index);
+            let layer = looped.layer(index).task_only();
             let info = layer.entries.get("ansible_loop").cloned();
             // What the item before came to is registered already.
             let scope = match attempts.last() {
@@ -318,7 +332,7 @@ impl HostRun {
                 base = Scope::new();
                 base.clone_from(&self.scope(task, here));
                 // What is warned of was heard before.
-                (scope, _) = hearing_now(|| self.delegated(task, base.with(looped.layer(index))));
+                (scope, _) = hearing_now(|| self.delegated(task, base.with(looped.layer(index).task_only())));
             }
             let label = if no_log {
                 "(censored due to no_log)".to_owned()
@@ -436,15 +450,8 @@ impl HostRun {
     }
 
     /// One call with its conditions, retries and rewritten status.
-    async fn item(
-        &self,
-        task: &Arc<Task>,
-        module: &ModuleUse,
-        scope: &Scope,
-        no_log: bool,
-        notify: &mut Vec<String>,
-    ) -> Attempt {
-        let mut attempt = self.tried(task, module, scope, no_log, notify).await;
+    async fn item(&self, call: Call<'_>, notify: &mut Vec<String>) -> Attempt {
+        let mut attempt = self.tried(call, notify).await;
         // Failed by a condition alone; the conditions themselves do not see this.
         if attempt.status == Status::Failed {
             super::result::add_exception(&mut attempt.result);
@@ -455,14 +462,8 @@ impl HostRun {
         attempt
     }
 
-    async fn tried(
-        &self,
-        task: &Arc<Task>,
-        module: &ModuleUse,
-        scope: &Scope,
-        no_log: bool,
-        notify: &mut Vec<String>,
-    ) -> Attempt {
+    async fn tried(&self, call: Call<'_>, notify: &mut Vec<String>) -> Attempt {
+        let Call { task, module, scope, no_log } = call;
         match self.when(task, scope) {
             Ok(Ok(())) => {}
             Ok(Err(condition)) => return Attempt::skipped(condition),

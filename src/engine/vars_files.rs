@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use super::play::PlayRun;
 use super::scope::{Frames, source};
-use super::state::{Out, lock};
-use crate::diag::{Diagnostic, Result};
-use crate::event::EventKind;
+use super::state::lock;
+use crate::diag::{Diagnostic, Kind, Result};
 use crate::value::StrKey;
 use crate::vars::{Layer, Level, Scope};
 use crate::yaml::Node;
@@ -42,12 +41,11 @@ impl PlayRun {
                         .with_hint("it is read once the host's facts are known, if it is defined then");
                     self.engine.warn_once(None, warning);
                 }
-                Err(diagnostic) => {
-                    self.engine.sink.emit(Some(host), EventKind::Error { diagnostic });
-                    let state = self.engine.states.get(host);
-                    let mut state = lock(&state);
-                    state.out = Some(Out::Failed);
-                    state.stats.failed += 1;
+                Err(mut diagnostic) => {
+                    if matches!(diagnostic.kind, Kind::Template | Kind::Task) {
+                        diagnostic.kind = Kind::Local;
+                    }
+                    self.break_off(diagnostic);
                     break;
                 }
             }

@@ -120,7 +120,7 @@ fn restore_newlines(value: Val, code: &Code) -> Val {
 fn caught(value: R<Val>) -> R<Val> {
     value.or_else(|fail| match fail {
         Fail::Undef(undef) => Ok(Val::Undef(undef)),
-        other => Err(other),
+        other @ Fail::Diag(_) => Err(other),
     })
 }
 

@@ -476,7 +476,7 @@ impl MapCell {
             MapRepr::Data { base, .. } => base.len(),
             MapRepr::Nodes { pairs, .. } => pairs.len(),
             MapRepr::Hosts(hosts) => hosts.hosts().len(),
-            MapRepr::Vars(env) => env.scope.names().len(),
+            MapRepr::Vars(env) => env.scope.listed().len(),
         }
     }
 
@@ -487,7 +487,7 @@ impl MapCell {
             MapRepr::Data { base, .. } => base.keys().cloned().collect(),
             MapRepr::Nodes { pairs, .. } => pairs.iter().map(|(key, _)| node_key(key)).collect(),
             MapRepr::Hosts(hosts) => hosts.hosts().into_iter().map(Key::Str).collect(),
-            MapRepr::Vars(env) => env.scope.names().into_iter().map(Key::Str).collect(),
+            MapRepr::Vars(env) => env.scope.listed().into_iter().map(Key::Str).collect(),
         }
     }
 
@@ -498,7 +498,7 @@ impl MapCell {
             MapRepr::Data { base, .. } => find(base, key).is_some(),
             MapRepr::Nodes { pairs, places, .. } => places.find(pairs, key).is_some(),
             MapRepr::Hosts(hosts) => key.as_str().is_some_and(|name| hosts.hosts().iter().any(|host| **host == *name)),
-            MapRepr::Vars(env) => key.as_str().is_some_and(|name| env.scope.get(name).is_some()),
+            MapRepr::Vars(env) => key.as_str().is_some_and(|name| env.scope.lists(name)),
         }
     }
 
@@ -534,6 +534,7 @@ impl MapCell {
                 },
             },
             MapRepr::Hosts(hosts) => Then::Host(Arc::clone(hosts)),
+            MapRepr::Vars(env) if key.as_str().is_some_and(|name| !env.scope.lists(name)) => return Ok(None),
             MapRepr::Vars(env) => Then::Var(Rc::clone(env)),
         };
         match then {

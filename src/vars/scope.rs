@@ -71,6 +71,9 @@ pub struct Origin {
     pub name: Arc<str>,
 }
 
+/// The name of layers that only a task sees: `vars` does not have them.
+const TASK_ONLY: &str = "this task";
+
 /// A value that is sealed until it is used (`secrets.yml`).
 pub trait Sealed: Send + Sync {
     /// Opens it; the redactor learns it on the way.
@@ -135,6 +138,17 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// The same for a task alone: it sees the names, but `vars` does not have them.
+    #[must_use]
+    pub fn task_only(mut self) -> Self {
+        self.origin.name = TASK_ONLY.into();
+        self
+    }
+
+    fn is_task_only(&self) -> bool {
+        &*self.origin.name == TASK_ONLY
+    }
+
     /// The login and become passwords that are written as they are.
     pub fn passwords(&self) -> impl Iterator<Item = String> + '_ {
         self.entries.iter().filter(|(name, _)| crate::secret::names_password(name)).filter_map(|(_, entry)| {
@@ -235,6 +249,20 @@ impl Scope {
         seen.into_iter().collect()
     }
 
+    /// The names that `vars` has, in the order of layers.
+    pub fn listed(&self) -> Vec<Arc<str>> {
+        let mut seen = indexmap::IndexSet::new();
+        for layer in self.layers.iter().filter(|layer| !layer.is_task_only()) {
+            seen.extend(layer.entries.keys().cloned());
+        }
+        seen.into_iter().collect()
+    }
+
+    /// Whether `vars` has a name.
+    pub fn lists(&self, name: &str) -> bool {
+        self.layers.iter().any(|layer| layer.entries.contains_key(name) && !layer.is_task_only())
+    }
+
     /// The layers, lowest first.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
@@ -244,6 +272,16 @@ impl Scope {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_a_task_sees_is_not_listed() {
+        let layer = |level, name: &str| Layer::data(level, "x", [(Arc::from(name), Value::from("v"))]);
+        let own = layer(Level::Magic, "item").task_only();
+        let scope = Scope::from_layers(vec![layer(Level::PlayVars, "a"), own]);
+        assert!(scope.get("item").is_some() && !scope.lists("item") && scope.lists("a"));
+        assert_eq!(scope.listed(), [Arc::from("a")]);
+        assert!(scope.with(layer(Level::PlayVars, "item")).lists("item"));
+    }
 
     #[test]
     fn the_higher_rank_wins_and_the_later_of_the_same() {

@@ -450,6 +450,10 @@ d {{ ('2020-01-01 +0000' | to_datetime('%Y-%m-%d %z')) - ('2020-01-01 +0100' | t
 {% macro m() %}{% endmacro %}{{ m() is none }}{{ m() }}|{{ m() ~ 'x' }}{% if m() %}y{% endif %}
 {% macro m() %}{{ none }}{% endmacro %}{{ m() | type_debug }}
 {% macro m() %}[{{ caller() }}]{{ caller() is none }}{% endmacro %}{% call m() %}{% endcall %}
+{{ {'script': '#!/bin/sh\nset -e\n  if true; then\n    echo one two three four five six seven eight nine ten  eleven twelve   thirteen\n  fi\n'} | to_nice_yaml }}
+{{ ['a\tb ' * 40, 'x\n ' ~ 'word ' * 40, '\u00a0 é ' * 30] | to_nice_yaml }}
+{{ {'k' * 60: 'tab\there and a very long line of text that goes on and on and on and ends'} | to_yaml }}
+{{ {'a': 'x  y\n' * 30, 'b': '\e ' * 50} | to_nice_yaml(width=40) }}
 {{ query('nested', [1, [2, 3]], ['x']) }} {{ query('nested', ['a', 'b'], [[1, [2]], [3]], ['z']) }} {{ query('nested', [[1, 2], [3]]) }}
 {{ {'keys': 1, 'items': 2, 'values': 3, 'get': 4, 'update': 5, 'copy': 6, 'pop': 7}['keys'] }}
 {% set foo = {'keys': 1, 'items': 2, 'values': 3, 'get': 4, 'update': 5, 'copy': 6, 'pop': 7, 'count': 8, 'clear': 9, 'setdefault': 10} %}{{ foo.keys is callable }} {{ foo.items is callable }} {{ foo.values is callable }} {{ foo.get is callable }} {{ foo.update is callable }} {{ foo.copy is callable }} {{ foo.pop is callable }} {{ foo.count is callable }} {{ foo.clear is callable }} {{ foo.setdefault is callable }}

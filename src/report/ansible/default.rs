@@ -50,8 +50,10 @@ pub struct AnsibleDefault<O: Write + Send, E: Write + Send> {
     banner: Option<TaskId>,
     turns: Turns<Piece>,
     included: Includes,
-    nobody_left: bool,
+    /// How often it is still to be told that no hosts are left.
+    nobody_left: usize,
     gave_up: bool,
+    playbook: String,
     pub(super) custom: Custom,
 }
 
@@ -69,8 +71,9 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             banner: None,
             turns: Turns::default(),
             included: Includes::default(),
-            nobody_left: false,
+            nobody_left: 0,
             gave_up: false,
+            playbook: String::new(),
             custom: Custom::new(),
         }
     }
@@ -141,9 +144,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
     fn flush(&mut self) {
         self.make_way();
         self.show_included();
-        if std::mem::take(&mut self.nobody_left) {
-            // Ansible says it once for the limit that was crossed, and once since all hosts count as failed then.
-            self.display.banner("NO MORE HOSTS LEFT");
+        for _ in 0..std::mem::take(&mut self.nobody_left) {
             self.display.banner("NO MORE HOSTS LEFT");
         }
     }
@@ -359,6 +360,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
 
     fn run_started(&mut self, playbook: &str, check: bool, plays: usize) {
         self.check = check;
+        playbook.clone_into(&mut self.playbook);
         for line in std::mem::take(&mut self.options.preamble) {
             self.display.line(&line, Some(Tone::Verbose));
         }
@@ -462,7 +464,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                     self.tell_line(host, &text, Tone::Verbose, false);
                 }
             }
-            EventKind::NoHostsLeft => self.nobody_left = true,
+            EventKind::NoHostsLeft => self.nobody_left += 1,
             EventKind::Trace { text, inner } if self.options.traces(*inner) => {
                 self.tell_line(host, &format!("<{host}> {text}"), Tone::Debug, false);
             }
@@ -476,6 +478,14 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
             }
             EventKind::Recap { stats } => {
                 self.flush();
+                match self.options.retry.as_ref().and_then(|retry| retry.write(&self.playbook, stats)) {
+                    Some((text, false)) => self.display.line(&text, None),
+                    Some((text, true)) => {
+                        let text = self.display.painted(&text, Some(Tone::Warning));
+                        self.display.write_err(&text);
+                    }
+                    None => {}
+                }
                 if !self.gave_up {
                     self.recap(stats);
                 }

@@ -13,7 +13,7 @@ use super::super::result::{short, task_path};
 use super::super::turn::{Includes, Turns};
 use super::data::{RunnerOptions, counts, json, sequence};
 use super::host::Missed;
-use super::text::{Captured, Text, save, split_first_line, split_half, split_last_line, unsaved, uuid};
+use super::text::{Captured, Text, save, split_first_line, split_last_line, unsaved, uuid};
 use crate::diag::SourceMap;
 use crate::event::{Event, EventKind, JobState, Reporter, TaskId, Trouble};
 use crate::map;
@@ -71,7 +71,7 @@ pub struct Runner<O: Write + Send, E: Write + Send> {
     pub(super) jobs: HashMap<String, (JobState, String, Text)>,
     /// What includes named and was not there.
     pub(super) missed: Vec<Missed>,
-    nobody_left: Option<Event>,
+    nobody_left: Vec<Event>,
     gave_up: bool,
     pub(super) custom: Custom,
 }
@@ -110,7 +110,7 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
             items: HashMap::new(),
             jobs: HashMap::new(),
             missed: Vec::new(),
-            nobody_left: None,
+            nobody_left: Vec::new(),
             gave_up: false,
             custom: Custom::new(),
         }
@@ -323,13 +323,9 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
         self.make_way(sources);
         self.show_included(like, sources);
         self.show_notified(sources);
-        if let Some(event) = self.nobody_left.take() {
-            // Ansible tells it for the limit that was crossed, and again since all hosts count as failed then.
-            let mut text = self.shown(&event, sources);
-            let second = split_half(&mut text);
-            for text in [text, second] {
-                self.emit("playbook_on_no_hosts_remaining", None, Map::new(), &text);
-            }
+        for event in std::mem::take(&mut self.nobody_left) {
+            let text = self.shown(&event, sources);
+            self.emit("playbook_on_no_hosts_remaining", None, Map::new(), &text);
         }
     }
 
@@ -416,7 +412,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for Runner<O, E> {
                 self.show_notified(sources);
                 self.meta(event, *task, skipped.is_some(), sources);
             }
-            EventKind::NoHostsLeft => self.nobody_left = Some(event.clone()),
+            EventKind::NoHostsLeft => self.nobody_left.push(event.clone()),
             EventKind::VarPrompt { name, entry } => {
                 let text = self.shown(event, sources);
                 let mut data = map! { "varname" => name.as_str() };
@@ -565,21 +561,7 @@ mod tests {
         }
 
         fn ended(&mut self, host: &str, (status, result, diffs): (Status, Map, Vec<Diff>)) {
-            let done = Done {
-                status,
-                result,
-                changes: Vec::new(),
-                reason: None,
-                diffs,
-                diagnostic: None,
-                ignored: false,
-                rescued: false,
-                verbose: false,
-                seconds: 0.0,
-                delegate: None,
-                arguments: None,
-                no_log: false,
-            };
+            let done = Done { diffs, ..super::super::testing::done(status, result) };
             self.tell(Some(host), EventKind::HostDone { task: TaskId(1), done, items: None });
         }
 

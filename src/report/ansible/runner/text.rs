@@ -71,11 +71,6 @@ pub(super) fn split_last_line(text: &mut Text) -> Text {
     })
 }
 
-/// Cuts a text that says the same twice.
-pub(super) fn split_half(text: &mut Text) -> Text {
-    split(text, |bytes| bytes.len() / 2)
-}
-
 pub(super) fn uuid() -> String {
     uuid::Uuid::new_v4().to_string()
 }
