@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use crate::value::{Value, python_float};
 
+use super::bigint::Big;
 use super::cx::Cx;
 use super::fail::{Fail, R};
-use super::bigint::Big;
 use super::ops::{self, Number};
 use super::text::{repr_of, str_of};
 use super::val::Val;
@@ -244,7 +244,10 @@ fn layout_number(number: Number<'_>, spec: &Spec) -> R<String> {
         (_, 8) => format!("{size:o}"),
         _ => format!("{size:x}"),
     };
-    if matches!(number, Number::Big(_)) && float.is_infinite() && matches!(spec.kind, Some('e' | 'E' | 'f' | 'F' | 'g' | 'G' | '%' | 'n')) {
+    if matches!(number, Number::Big(_))
+        && float.is_infinite()
+        && matches!(spec.kind, Some('e' | 'E' | 'f' | 'F' | 'g' | 'G' | '%' | 'n'))
+    {
         return Err(ops::no_float());
     }
     let is_float = matches!(number, Number::Float(_));

@@ -168,7 +168,10 @@ impl Val {
 
     /// A mapping of source, rendered on use.
     pub fn node_map(pairs: Arc<[Pair]>, env: Rc<Env>) -> Self {
-        Self::Map(MapCell::new(MapKind::Dict, MapRepr::Nodes { pairs, env, seen: BTreeMap::new(), places: Places::default() }))
+        Self::Map(MapCell::new(
+            MapKind::Dict,
+            MapRepr::Nodes { pairs, env, seen: BTreeMap::new(), places: Places::default() },
+        ))
     }
 
     /// `hostvars`.

@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn versions_are_ordered_by_their_kind() {
-        let check = |kind: &str, a: &str, b: &str, expected| assert_eq!(compare(kind, a, b).ok(), Some(expected), "{a} {b}");
+        let check =
+            |kind: &str, a: &str, b: &str, expected| assert_eq!(compare(kind, a, b).ok(), Some(expected), "{a} {b}");
         check("loose", "1.10", "1.9", Ordering::Greater);
         check("loose", "5.2", "5.2.1", Ordering::Less);
         check("semver", "1.0.0-alpha.2", "1.0.0", Ordering::Less);

@@ -286,9 +286,9 @@ impl Keyring {
     fn learn_words(&self, text: &str) {
         for line in text.lines() {
             let line = line.trim_start().trim_start_matches("- ");
-            let value = line.split_once(':').map_or(line, |(name, value)| {
-                if name.contains(char::is_whitespace) { line } else { value }
-            });
+            let value = line
+                .split_once(':')
+                .map_or(line, |(name, value)| if name.contains(char::is_whitespace) { line } else { value });
             self.redactor.learn(value.trim());
             for word in value.split_whitespace() {
                 self.redactor.learn(word);

@@ -650,6 +650,23 @@ mod tests {
     }
 
     #[test]
+    fn an_edited_text_that_is_no_yaml_is_not_told() {
+        let setup = Setup::new();
+        let mut vault = setup.vault();
+        for value in ["!Passw0rd4711", "@Passw0rd4711", "Passw0rd4711: x", "*Passw0rd4711"] {
+            let error = vault.apply(&setup.keyring, &format!("db_password: {value}\n")).unwrap_err();
+            assert_eq!(error.code, "V0011");
+            assert!(!format!("{error:?}").contains("Passw0rd"), "{error:?}");
+        }
+        // Nor is one of a file where a value stands in clear.
+        std::fs::write(setup.path(), setup.text() + "clear: @Passw0rd4711\n").unwrap();
+        let sources = SourceMap::new();
+        let error = Vault::open(&sources, &setup.path()).unwrap_err();
+        assert!(!format!("{error:?}").contains("Passw0rd"), "{error:?}");
+        assert!(!sources.file(error.span().unwrap().file).unwrap().text.contains("Passw0rd"));
+    }
+
+    #[test]
     fn short_secrets_are_warned_about() {
         let setup = Setup::new();
         let mut vault = setup.vault();

@@ -92,12 +92,7 @@ impl Masked {
     }
 
     /// Masks gaps, of which the last ends about at `behind`.
-    fn add(
-        &mut self,
-        text: &str,
-        behind: usize,
-        found: impl Iterator<Item = (usize, usize, Fill)>,
-    ) -> Option<String> {
+    fn add(&mut self, text: &str, behind: usize, found: impl Iterator<Item = (usize, usize, Fill)>) -> Option<String> {
         self.tries += 1;
         if self.tries.saturating_mul(text.len()) > BUDGET {
             return None;

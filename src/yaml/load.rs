@@ -779,12 +779,34 @@ mod tests {
         assert_eq!(node.get("c").unwrap().to_value(), Value::Int(1));
     }
 
+    #[test]
+    fn sealed_texts_stay_out_of_messages() {
+        for text in [
+            "p: @Secret4711",
+            "p: Secret: 4711",
+            "p: {{Secret4711",
+            "p: !Secret4711 x",
+            "p: *Secret4711",
+            "Secret\nb: 1",
+            "p: \"Secret\\q\"",
+        ] {
+            let sources = SourceMap::new();
+            let file = sources.add("t.yml", None, text);
+            let loaded = load(&sources, &file, &LoadOptions::default().sealed(true));
+            assert!(loaded.has_errors(), "{text}");
+            let shown = format!("{:?}", loaded.diagnostics);
+            assert!(!shown.contains("Secret") && !shown.contains("4711") && shown.contains("vault"), "{shown}");
+        }
+    }
+
     /// One place at a time, this would take hours.
     #[test]
     fn many_places_that_only_pyyaml_reads_are_read_at_once() {
         let mut text = String::new();
         for index in 0..3000 {
-            text += &format!("q{index}: \"a\nb\"\nf{index}: [\n1, 'x\ny'\n]\nt{index}:\t'2'\nb{index}: |\n  k: \"p\n  q\"\n");
+            text += &format!(
+                "q{index}: \"a\nb\"\nf{index}: [\n1, 'x\ny'\n]\nt{index}:\t'2'\nb{index}: |\n  k: \"p\n  q\"\n"
+            );
         }
         let (loaded, _) = read(&text);
         assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics.first());

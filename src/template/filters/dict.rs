@@ -281,7 +281,8 @@ fn json_query(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let json = crate::value::to_json(&call.value(&value)?);
     // Where nothing but an average could make a float, Python has none.
     let bytes = query.as_bytes();
-    let fraction = bytes.windows(3).any(|part| matches!(part, [a, b'.', b] if a.is_ascii_digit() && b.is_ascii_digit()));
+    let fraction =
+        bytes.windows(3).any(|part| matches!(part, [a, b'.', b] if a.is_ascii_digit() && b.is_ascii_digit()));
     let whole = !query.contains("avg(") && !fraction && !has_float(&json);
     let data = jmespath::Variable::try_from(json).map_err(|error| Fail::msg(error.to_string()))?;
     let found = compiled.search(data).map_err(|error| Fail::msg(format!("the query failed: {}", error.reason)))?;

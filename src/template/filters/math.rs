@@ -3,9 +3,9 @@
 use crate::value::Value;
 
 use super::super::args::{Args, Call};
+use super::super::bigint::Big;
 use super::super::clock::{Clock, operand};
 use super::super::fail::{Fail, R};
-use super::super::bigint::Big;
 use super::super::ops::{self, Number};
 use super::super::val::Val;
 use super::super::{printf, regex};
@@ -107,7 +107,8 @@ fn parse_int(text: &str, base: i128) -> Option<Val> {
         None => (false, text.strip_prefix('+').unwrap_or(&text)),
     };
     let lower = digits.to_lowercase();
-    let prefixed = |base: u32, prefix| lower.strip_prefix(prefix).map(|rest| (base, rest.strip_prefix('_').unwrap_or(rest)));
+    let prefixed =
+        |base: u32, prefix| lower.strip_prefix(prefix).map(|rest| (base, rest.strip_prefix('_').unwrap_or(rest)));
     let (base, digits) = match base {
         16 => prefixed(16, "0x").unwrap_or((16, &lower)),
         8 => prefixed(8, "0o").unwrap_or((8, &lower)),
