@@ -134,6 +134,9 @@ fn parse_int(text: &str, base: i128) -> Option<Val> {
 fn float(_: &Call, value: Val, mut args: Args) -> R<Val> {
     let default = args.take(0, "default").unwrap_or_else(|| Val::from(0.0));
     args.finish()?;
+    if matches!(&value, Val::V(Value::BigInt(_))) && float_of(&value)?.is_infinite() {
+        return Err(ops::no_float());
+    }
     Ok(float_of(&value).map_or(default, Val::from))
 }
 
