@@ -267,6 +267,21 @@ impl Diagnostic {
         self
     }
 
+    /// Only what kind of error it is and where: for a text that came out of a vault, of which neither message,
+    /// labels nor hints may show a part.
+    #[must_use]
+    pub fn without_source(mut self) -> Self {
+        self.message = super::explain(&self.code).map_or("the text can not be read", |entry| entry.title).to_owned();
+        for label in &mut self.labels {
+            label.text = "here".to_owned();
+        }
+        self.notes = vec!["the text came out of a vault: it is not shown".to_owned()];
+        self.hints = vec![format!("see `hostctl explain {}`, and edit what is sealed", self.code)];
+        self.chain.clear();
+        (self.registered, self.deprecation) = (None, None);
+        self
+    }
+
     /// What a registered result has as `msg`: Ansible's words where they are known, else ours.
     pub fn registered(&self) -> &str {
         self.registered.as_deref().unwrap_or(&self.message)

@@ -128,7 +128,8 @@ impl<'a> Reader<'a> {
             );
             return None;
         }
-        let (node, found) = load(self.sources, &text.file, &LoadOptions::default()).single(&text.file);
+        let options = LoadOptions::default().sealed(text.vaulted);
+        let (node, found) = load(self.sources, &text.file, &options).single(&text.file);
         if text.vaulted {
             // Code frames must not show what the vault keeps.
             self.sources.mask(text.file.id);

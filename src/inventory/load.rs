@@ -10,7 +10,7 @@ use super::range::expand;
 use super::script::{is_program, read_program};
 use super::yaml::YamlReader;
 use crate::diag::{Diagnostic, SourceFile};
-use crate::vault::read_text;
+use crate::vault::{Text, read_text};
 use crate::yaml::{LoadOptions, Node, load};
 
 /// One `-i`.
@@ -160,9 +160,18 @@ impl Inventory {
             }
         };
         if text.vaulted {
-            // Code frames must not show what the vault keeps; who holds the file already keeps its text.
+            // Neither code frames nor messages show what the vault keeps; who holds the file already keeps its text.
             reader.sources.mask(text.file.id);
+            let told = std::mem::take(&mut reader.diagnostics);
+            self.read_text(reader, path, &text);
+            let found = std::mem::replace(&mut reader.diagnostics, told);
+            reader.diagnostics.extend(found.into_iter().map(Diagnostic::without_source));
+        } else {
+            self.read_text(reader, path, &text);
         }
+    }
+
+    fn read_text(&mut self, reader: &mut Reader<'_>, path: &Path, text: &Text) {
         let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned()).unwrap_or_default();
         if extension == "toml" {
             self.read_toml(reader, path, &text.file);

@@ -15,7 +15,7 @@ use crate::system::facts::{DISCOVERED, READS, collect, subsets, wants_local};
 use crate::system::fs::shown;
 use crate::system::glob::matches;
 use crate::system::process::Program;
-use crate::value::{Map, Value, from_json, insert};
+use crate::value::{Map, Value, insert, parse_json};
 
 /// Collects facts of the host: system, names, addresses, processors, memory, disks and more.
 ///
@@ -158,8 +158,8 @@ fn local(cx: &Cx, folder: &Path, timeout: u64) -> Result<Map, Failure> {
                 }
             }
         };
-        let value = match serde_json::from_str(&text) {
-            Ok(json) => from_json(json),
+        let value = match parse_json(&text) {
+            Ok(value) => value,
             // Python's configparser reads `%` as the beginning of a reference.
             Err(_) if ini(&text).is_some() && bad_percent(&text).is_some() => {
                 let line = bad_percent(&text).unwrap_or_default();

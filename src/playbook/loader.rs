@@ -155,7 +155,8 @@ impl Loader {
             text
         };
         let file = self.options.sources.add(name, Some(path), text);
-        let (node, diagnostics) = yaml::load(&self.options.sources, &file, &LoadOptions::default()).single(&file);
+        let options = LoadOptions::default().sealed(sealed);
+        let (node, diagnostics) = yaml::load(&self.options.sources, &file, &options).single(&file);
         if sealed {
             // Code frames must not show what the vault keeps.
             self.options.sources.mask(file.id);

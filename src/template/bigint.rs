@@ -39,6 +39,67 @@ impl Big {
         Some(Self { negative, limbs: limbs? }.trimmed())
     }
 
+    /// From digits of any base that Python knows, without a sign.
+    pub fn of_base(digits: &str, base: u32) -> Option<Self> {
+        if digits.is_empty() || digits.len() > MAX_DIGITS {
+            return None;
+        }
+        let mut out = Self::from(0);
+        // Four digits of base 36 are less than a limb.
+        for part in digits.as_bytes().chunks(4) {
+            let part = std::str::from_utf8(part).ok()?;
+            let value = u64::from_str_radix(part, base).ok()?;
+            let factor = u64::from(base).pow(u32::try_from(part.len()).ok()?);
+            out.limbs = sum(&times(&out.limbs, factor), &[value]);
+            out = out.trimmed();
+        }
+        out.fits()
+    }
+
+    /// The digits of base 2, 8 or 16, without the sign.
+    pub fn in_base(&self, base: u32) -> String {
+        let mut out: Vec<u8> = Vec::new();
+        let mut rest = self.limbs.clone();
+        // As many digits at once as fit into 24 bits.
+        let bits = base.ilog2().max(1);
+        let each = 24 / bits;
+        while !rest.is_empty() {
+            let mut carry = 0;
+            for limb in rest.iter_mut().rev() {
+                let value = carry * BASE + *limb;
+                *limb = value >> (each * bits);
+                carry = value & ((1 << (each * bits)) - 1);
+            }
+            while rest.last() == Some(&0) {
+                rest.pop();
+            }
+            for _ in 0..each {
+                let digit = u32::try_from(carry % u64::from(base)).unwrap_or(0);
+                out.push(char::from_digit(digit, base).map_or(b'0', |digit| u8::try_from(digit).unwrap_or(b'0')));
+                carry /= u64::from(base);
+            }
+        }
+        let text: String = out.iter().rev().map(|byte| char::from(*byte)).collect();
+        let text = text.trim_start_matches('0');
+        if text.is_empty() { "0".to_owned() } else { text.to_owned() }
+    }
+
+    /// The whole part of a float, exact; `None` for what has none.
+    pub fn truncated(float: f64) -> Option<Self> {
+        if !float.is_finite() {
+            return None;
+        }
+        let bits = float.abs().to_bits();
+        let power = i32::try_from(bits >> 52).ok()? - 1075;
+        let fraction = i128::from(bits & ((1 << 52) - 1) | 1 << 52);
+        let size = if power <= 0 {
+            Self::from(fraction.checked_shr(power.unsigned_abs()).unwrap_or(0))
+        } else {
+            Self::from(fraction).mul(&Self::from(2).pow(power.unsigned_abs())?)?
+        };
+        Some(if float < 0.0 { size.negated() } else { size })
+    }
+
     fn trimmed(mut self) -> Self {
         while self.limbs.last() == Some(&0) {
             self.limbs.pop();
@@ -236,6 +297,14 @@ mod tests {
         assert_eq!(big("-0").digits(), "0");
         assert_eq!(big("170141183460469231731687303715884105727").small(), Some(i128::MAX));
         assert_eq!(big("170141183460469231731687303715884105728").small(), None);
+        let hex = "ffeeddccbbaa99887766554433221100ffeeddcc0";
+        assert_eq!(Big::of_base(hex, 16).unwrap().in_base(16), hex);
+        check(Big::of_base("zzzzzzzzzzzzzzzzzzzzzzzzzzzzz", 36), "1357602166130257152481187563160405662935023615");
+        assert_eq!((big("0").in_base(2), big("-8").in_base(8)), ("0".to_owned(), "10".to_owned()));
+        check(Big::truncated(-1e30), "-1000000000000000019884624838656");
+        check(Big::truncated(2.9), "2");
+        check(Big::truncated(-0.5), "0");
+        assert!(Big::truncated(f64::INFINITY).is_none() && Big::of_base("g", 16).is_none());
         assert!(big("10").pow(4_000_000).is_none() && Big::parse("1x").is_none() && Big::parse("").is_none());
     }
 }

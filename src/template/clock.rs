@@ -313,9 +313,11 @@ fn no_ratio(float: f64) -> Fail {
 }
 
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a number too small to be exact")]
-fn times(micros: i128, number: Number) -> R<Val> {
+fn times(micros: i128, number: Number<'_>) -> R<Val> {
     match number {
         Number::Int(count) => delta(micros.checked_mul(count)),
+        Number::Big(_) if micros == 0 => delta(Some(0)),
+        Number::Big(_) => delta(None),
         Number::Float(float) => match ratio(float) {
             Some((top, bottom)) => delta(micros.checked_mul(top).and_then(|top| rounded(top, bottom))),
             None if float.abs() < 1.0 => delta(Some((micros as f64 * float).round_ties_even() as i128)),
@@ -325,11 +327,12 @@ fn times(micros: i128, number: Number) -> R<Val> {
 }
 
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a number beyond the exact ones")]
-fn divided(micros: i128, number: Number) -> R<Val> {
+fn divided(micros: i128, number: Number<'_>) -> R<Val> {
     let zero = || Fail::said("division by zero", "division by zero");
     match number {
         Number::Int(0) => Err(Fail::said("division by zero", "integer division or modulo by zero")),
         Number::Int(count) => delta(rounded(micros, count)),
+        Number::Big(_) => delta(Some(0)),
         Number::Float(0.0) => Err(zero()),
         Number::Float(float) => {
             let exact =
@@ -390,6 +393,8 @@ pub fn binary(op: Bin, left: &Val, right: &Val) -> Option<R<Val>> {
         (Bin::FloorDiv, Val::Clock(Clock::Delta(micros)), other) => match number(other)? {
             Number::Int(0) => Err(Fail::said("division by zero", "integer division or modulo by zero")),
             Number::Int(count) => delta(Some(floored(*micros, count))),
+            // Larger than every time span.
+            Number::Big(digits) => delta(Some(-i128::from((*micros < 0) != digits.starts_with('-') && *micros != 0))),
             Number::Float(_) => return None,
         },
         _ => return None,

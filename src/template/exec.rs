@@ -14,7 +14,7 @@ use super::code::{At, Code, For, MacroDef, Stmt, Target};
 use super::cx::{Cx, Env, Place};
 use super::fail::{Fail, R, What};
 use super::out::Out;
-use super::val::{Func, Val};
+use super::val::{Func, MapKind, Val};
 
 pub use super::scopes::{Locals, LoopState};
 
@@ -512,7 +512,7 @@ impl<'c> Ev<'c> {
                 }
             }
             Target::Attr(base, name) => match self.eval(base, locals)?.defined()? {
-                Val::Map(map) => {
+                Val::Map(map) if map.kind == MapKind::Namespace => {
                     map.edit(self.cx, |entries| {
                         entries.insert(Key::Str(Arc::clone(name)), value);
                         Ok(())

@@ -336,6 +336,22 @@ mod tests {
         fails_with(&elifs, "T0100", "operators in a row");
     }
 
+    /// Sizes at which looking at all for each would take hours.
+    #[test]
+    fn many_entries_and_items_are_looked_up() {
+        let text: String = (0..150_000).map(|index| format!("k{index}: {index}\n")).collect();
+        let (templates, scope, _) = setup(&format!("d:\n  {}", text.trim_end().replace('\n', "\n  ")));
+        let expression = "{{ d.values() | list | last }} {{ d | length }} {{ d.k149999 }}";
+        let value = templates.render(&node(&templates, expression), &scope).expect("read");
+        assert_eq!(python_str(&value), "149999 150000 149999");
+        let set = "{% set l = range(150000) | map('string') | list %}";
+        renders(
+            &format!("{set}{{{{ l | difference(l[1:]) }}}}{{{{ l | intersect(l[::-1]) | length }}}}"),
+            "['0']150000",
+        );
+        renders("{{ ('a' * 1000000) | wordwrap(1) | length }}", "1999999");
+    }
+
     #[test]
     fn long_literals_and_texts_are_no_operators() {
         renders(&long("[", 1, &format!("{}0] | length", "-1, ".repeat(30_000))), "30001");

@@ -40,29 +40,32 @@ fn too_large() -> Fail {
 
 /// A number of Python's tower.
 #[derive(Clone, Copy)]
-pub enum Number {
+pub enum Number<'v> {
     /// An integer, or a boolean as one.
     Int(i128),
+    /// An integer beyond that, as its decimal digits.
+    Big(&'v str),
     /// A float.
     Float(f64),
 }
 
 /// The number of a value; booleans are numbers.
-pub fn number(val: &Val) -> Option<Number> {
+pub fn number(val: &Val) -> Option<Number<'_>> {
     match val {
         Val::V(Value::Int(int)) => Some(Number::Int(*int)),
         Val::V(Value::Bool(flag)) => Some(Number::Int(i128::from(*flag))),
         Val::V(Value::Float(float)) => Some(Number::Float(*float)),
-        Val::V(Value::BigInt(digits)) => digits.parse::<f64>().ok().map(Number::Float),
+        Val::V(Value::BigInt(digits)) => Some(Number::Big(digits)),
         _ => None,
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Python's float(int) rounds too")]
 /// The float of a number.
-pub fn float(number: Number) -> f64 {
+pub fn float(number: Number<'_>) -> f64 {
     match number {
         Number::Int(int) => int as f64,
+        Number::Big(digits) => digits.parse().unwrap_or(f64::INFINITY),
         Number::Float(float) => float,
     }
 }
@@ -146,6 +149,11 @@ pub fn binary(cx: &Cx, op: Bin, left: &Val, right: &Val) -> R<Val> {
     {
         return Ok(value);
     }
+    if [a, b].iter().any(|side| matches!(side, Number::Big(_)) && float(*side).is_infinite()) {
+        let both = !matches!(a, Number::Float(_)) && !matches!(b, Number::Float(_));
+        let words = "integer division result too large for a float";
+        return Err(if op == Bin::Div && both { Fail::said("the quotient is too large", words) } else { no_float() });
+    }
     if matches!(op, Bin::Div | Bin::FloorDiv | Bin::Rem) && float(b) == 0.0 {
         let words = match (op, a, b) {
             (Bin::FloorDiv, Number::Int(_), Number::Int(_)) => "integer division or modulo by zero",
@@ -211,10 +219,49 @@ fn big_op(op: Bin, a: &Big, b: &Big) -> R<Option<Val>> {
         _ => return Ok(None),
     };
     let found = found.ok_or_else(too_large)?;
-    Ok(Some(match found.small() {
-        Some(int) => Val::from(int),
-        None => Val::V(Value::BigInt(found.digits().into())),
-    }))
+    Ok(Some(integer(&found)))
+}
+
+/// An integer of any size as a value.
+pub fn integer(big: &Big) -> Val {
+    big.small().map_or_else(|| Val::V(Value::BigInt(big.digits().into())), Val::from)
+}
+
+/// The whole part of a float as an integer of any size.
+pub fn truncated(float: f64) -> R<Val> {
+    let what = if float.is_nan() { "float NaN" } else { "float infinity" };
+    let words = || Fail::said("this is no whole number", format!("cannot convert {what} to integer"));
+    Big::truncated(float).map(|big| integer(&big)).ok_or_else(words)
+}
+
+/// An integer beyond all floats.
+pub fn no_float() -> Fail {
+    Fail::said("the integer is too large for a float", "int too large to convert to float")
+}
+
+/// The exact order of two numbers, an integer and a float too; `None` for what is no number at all.
+fn exact(a: Number<'_>, b: Number<'_>) -> Option<Ordering> {
+    match (a, b) {
+        (Number::Int(a), Number::Int(b)) => Some(a.cmp(&b)),
+        (Number::Float(a), Number::Float(b)) => a.partial_cmp(&b),
+        (Number::Float(_), _) => exact(b, a).map(Ordering::reverse),
+        (_, Number::Float(float)) if float.is_nan() => None,
+        (_, Number::Float(float)) if float.is_infinite() => Some(0.0_f64.total_cmp(&float)),
+        (Number::Int(int), Number::Float(float)) if super::keys::whole(float.trunc()).is_some() => {
+            let whole = super::keys::whole(float.trunc())?;
+            Some(int.cmp(&whole).then_with(|| 0.0_f64.partial_cmp(&float.fract()).unwrap_or(Ordering::Equal)))
+        }
+        _ => Some(limbs(a)?.order(&limbs(b)?)),
+    }
+}
+
+/// The whole part of a number without a limit.
+fn limbs(number: Number<'_>) -> Option<Big> {
+    match number {
+        Number::Int(int) => Some(Big::from(int)),
+        Number::Big(digits) => Big::parse(digits),
+        Number::Float(float) => Big::truncated(float),
+    }
 }
 
 fn repeat_count(count: i128) -> usize {
@@ -230,7 +277,7 @@ fn floor_div(a: i128, b: i128) -> Option<(i128, i128)> {
     Some((quotient, rest))
 }
 
-fn float_op(op: Bin, a: Number, b: Number) -> f64 {
+fn float_op(op: Bin, a: Number<'_>, b: Number<'_>) -> f64 {
     let (a, b) = (float(a), float(b));
     match op {
         Bin::Add => a + b,
@@ -317,13 +364,8 @@ pub fn equal(cx: &Cx, a: &Val, b: &Val) -> R<bool> {
         {
             Ok(super::clock::equal(a, b) == Some(true))
         }
-        (Val::V(Value::BigInt(_)), Val::V(Value::Int(_) | Value::Bool(_)))
-        | (Val::V(Value::Int(_) | Value::Bool(_)), Val::V(Value::BigInt(_))) => Ok(false),
         _ => match (number(a), number(b)) {
-            (Some(Number::Int(a)), Some(Number::Int(b))) => Ok(a == b),
-            (Some(x), Some(y)) if !matches!((a, b), (Val::V(Value::BigInt(_)), Val::V(Value::BigInt(_)))) => {
-                Ok(float(x).partial_cmp(&float(y)) == Some(Ordering::Equal))
-            }
+            (Some(a), Some(b)) => Ok(exact(a, b) == Some(Ordering::Equal)),
             _ => Ok(match (a, b) {
                 (Val::V(a), Val::V(b)) => a == b,
                 _ => false,
@@ -357,14 +399,8 @@ pub fn order(cx: &Cx, a: &Val, b: &Val) -> R<Ordering> {
     if let Some(found) = super::clock::order(a, b) {
         return found;
     }
-    if let (Some(Number::Int(a)), Some(Number::Int(b))) = (number(a), number(b)) {
-        return Ok(a.cmp(&b));
-    }
-    if let (Some(a), Some(b)) = (big(a), big(b)) {
-        return Ok(a.order(&b));
-    }
     match (number(a), number(b)) {
-        (Some(a), Some(b)) => Ok(float(a).partial_cmp(&float(b)).unwrap_or(Ordering::Greater)),
+        (Some(a), Some(b)) => Ok(exact(a, b).unwrap_or(Ordering::Greater)),
         _ => Err(Fail::said(
             format!("{} and {} can not be compared by order", a.kind(), b.kind()),
             format!(

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::value::{Value, python_float};
 
+use super::bigint::Big;
 use super::cx::Cx;
 use super::fail::{Fail, R};
 use super::limits::MAX_TEXT;
@@ -140,7 +141,8 @@ pub fn percent(cx: &Cx, format: &str, values: &Val) -> R<String> {
                     .and_then(char::from_u32)
                     .map(String::from)
                     .ok_or_else(|| Fail::msg("`%c` wants a character's number"))?,
-                _ => str_of(cx, &value)?,
+                Val::V(Value::Str(text)) if text.chars().count() == 1 => text.to_string(),
+                _ => return Err(Fail::said("`%c` wants one character or its number", "%c requires int or char")),
             },
             'd' | 'i' | 'u' | 'x' | 'X' | 'o' | 'e' | 'E' | 'f' | 'F' | 'g' | 'G' => {
                 let Some(number) = ops::number(&value) else {
@@ -155,11 +157,12 @@ pub fn percent(cx: &Cx, format: &str, values: &Val) -> R<String> {
                         .with_hint("convert it first, for example with `| int`"));
                 };
                 let kind = if matches!(kind, 'i' | 'u') { 'd' } else { kind };
-                let number = match (kind, number) {
-                    #[expect(clippy::cast_possible_truncation, reason = "Python truncates for %d too")]
-                    ('d', Number::Float(float)) => Number::Int(float as i128),
-                    (_, number) => number,
+                // Python truncates for `%d`.
+                let whole = match (kind, number) {
+                    ('d', Number::Float(float)) => Some(ops::truncated(float)?),
+                    _ => None,
                 };
+                let number = whole.as_ref().and_then(ops::number).unwrap_or(number);
                 let zero = spec.zero && spec.align.is_none();
                 let inner = Spec { kind: Some(kind), zero, align: if zero { None } else { align }, ..spec.clone() };
                 out.push_str(&layout_number(number, &inner)?);
@@ -237,42 +240,59 @@ fn pad(out: &mut String, text: &str, spec: &Spec) -> R<()> {
     Ok(())
 }
 
-fn layout_number(number: Number, spec: &Spec) -> R<String> {
+fn layout_number(number: Number<'_>, spec: &Spec) -> R<String> {
     let precision = spec.precision.unwrap_or(6);
     if precision > 1000 || spec.width > MAX_WIDTH {
         return Err(Fail::msg("the precision or width of a format is too large"));
     }
     let negative = match number {
         Number::Int(int) => int < 0,
+        Number::Big(digits) => digits.starts_with('-'),
         Number::Float(float) => float.is_sign_negative() && !float.is_nan(),
     };
     let float = ops::float(number).abs();
     let size = match number {
         Number::Int(int) => int.unsigned_abs(),
+        Number::Big(_) => u128::MAX,
         Number::Float(_) => 0,
     };
+    let in_base = |base: u32| match (number, base) {
+        (Number::Big(digits), _) => Big::parse(digits).map_or_else(String::new, |big| big.in_base(base)),
+        (_, 2) => format!("{size:b}"),
+        (_, 8) => format!("{size:o}"),
+        _ => format!("{size:x}"),
+    };
+    if matches!(number, Number::Big(_))
+        && float.is_infinite()
+        && matches!(spec.kind, Some('e' | 'E' | 'f' | 'F' | 'g' | 'G' | '%' | 'n'))
+    {
+        return Err(ops::no_float());
+    }
     let is_float = matches!(number, Number::Float(_));
     let mut prefix = "";
     let digits = match spec.kind {
-        Some('d') | None if !is_float => size.to_string(),
+        Some('d') | None if !is_float => match number {
+            Number::Big(digits) => digits.trim_start_matches('-').to_owned(),
+            _ => size.to_string(),
+        },
         Some('x' | 'X' | 'o' | 'b' | 'd') if is_float => {
             return Err(Fail::msg("this format wants an integer, not a float"));
         }
         Some('x') => {
             prefix = "0x";
-            format!("{size:x}")
+            in_base(16)
         }
         Some('X') => {
             prefix = "0X";
-            format!("{size:X}")
+            in_base(16).to_uppercase()
         }
         Some('o') => {
             prefix = "0o";
-            format!("{size:o}")
+            in_base(8)
         }
         Some('b') => {
             prefix = "0b";
-            format!("{size:b}")
+            in_base(2)
         }
         Some('e') => exponent(float, precision),
         Some('E') => exponent(float, precision).to_uppercase(),

@@ -4,7 +4,7 @@
 //! Containers of data and of source are wrapped, not copied; an item is converted when it is used.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::clock::Clock;
 use super::cx::{Cx, Env};
 use super::exec::{LoopState, Macro};
 use super::fail::{Fail, R, Undef};
-use super::keys::{find, node_key, pair_index};
+use super::keys::{Places, find, node_key};
 use super::unload::Items;
 
 pub(super) const BUILTIN_METHOD: &str = "builtin_function_or_method";
@@ -101,7 +101,7 @@ pub enum MapKind {
 pub(super) enum MapRepr {
     Own(IndexMap<Key, Val>),
     Data { base: Arc<Map>, seen: BTreeMap<usize, Val> },
-    Nodes { pairs: Arc<[Pair]>, env: Rc<Env>, seen: BTreeMap<usize, Val> },
+    Nodes { pairs: Arc<[Pair]>, env: Rc<Env>, seen: BTreeMap<usize, Val>, places: Places },
     Hosts(Arc<dyn HostVars>),
     Vars(Rc<Env>),
 }
@@ -169,7 +169,10 @@ impl Val {
 
     /// A mapping of source, rendered on use.
     pub fn node_map(pairs: Arc<[Pair]>, env: Rc<Env>) -> Self {
-        Self::Map(MapCell::new(MapKind::Dict, MapRepr::Nodes { pairs, env, seen: BTreeMap::new() }))
+        Self::Map(MapCell::new(
+            MapKind::Dict,
+            MapRepr::Nodes { pairs, env, seen: BTreeMap::new(), places: Places::default() },
+        ))
     }
 
     /// `hostvars`.
@@ -250,6 +253,24 @@ impl Val {
                 MapRepr::Data { .. } | MapRepr::Hosts(_) | MapRepr::Vars(_) => None,
             },
             _ => None,
+        }
+    }
+
+    /// True for `omit`, and for what holds it, as far as it was looked at. What was `seen` is not looked at again.
+    pub fn omits(&self, seen: &mut HashSet<usize>) -> bool {
+        match self {
+            Self::Omit => true,
+            Self::List(list) if seen.insert(Rc::as_ptr(list) as usize) => match &*list.repr.borrow() {
+                ListRepr::Own(items) => items.iter().any(|item| item.omits(seen)),
+                ListRepr::Nodes { seen: items, .. } => items.values().any(|item| item.omits(seen)),
+                ListRepr::Data { .. } => false,
+            },
+            Self::Map(map) if seen.insert(Rc::as_ptr(map) as usize) => match &*map.repr.borrow() {
+                MapRepr::Own(entries) => entries.values().any(|item| item.omits(seen)),
+                MapRepr::Nodes { seen: items, .. } => items.values().any(|item| item.omits(seen)),
+                MapRepr::Data { .. } | MapRepr::Hosts(_) | MapRepr::Vars(_) => false,
+            },
+            _ => false,
         }
     }
 
@@ -479,7 +500,7 @@ impl MapCell {
         match &*self.repr.borrow() {
             MapRepr::Own(entries) => find(entries, key).is_some(),
             MapRepr::Data { base, .. } => find(base, key).is_some(),
-            MapRepr::Nodes { pairs, .. } => pair_index(pairs, key).is_some(),
+            MapRepr::Nodes { pairs, places, .. } => places.find(pairs, key).is_some(),
             MapRepr::Hosts(hosts) => key.as_str().is_some_and(|name| hosts.hosts().iter().any(|host| **host == *name)),
             MapRepr::Vars(env) => key.as_str().is_some_and(|name| env.scope.lists(name)),
         }
@@ -509,7 +530,7 @@ impl MapCell {
             MapRepr::Data { base, seen } => {
                 return Ok(find(base, key).map(|index| shared(seen, index, &base[index])));
             }
-            MapRepr::Nodes { pairs, env, seen } => match pair_index(pairs, key) {
+            MapRepr::Nodes { pairs, env, seen, places } => match places.find(pairs, key) {
                 None => return Ok(None),
                 Some(index) => match seen.get(&index) {
                     Some(value) => return Ok(Some(value.clone())),
@@ -521,13 +542,7 @@ impl MapCell {
             MapRepr::Vars(env) => Then::Var(Rc::clone(env)),
         };
         match then {
-            Then::Node(index, node, env) => {
-                let value = cx.lazy(&node, &env)?;
-                if let MapRepr::Nodes { seen, .. } = &mut *self.repr.borrow_mut() {
-                    seen.insert(index, value.clone());
-                }
-                Ok(Some(value))
-            }
+            Then::Node(index, node, env) => self.read(cx, index, &node, &env).map(Some),
             Then::Var(env) => match key.as_str() {
                 Some(name) => cx.variable(name, &env, None),
                 None => Ok(None),
@@ -536,8 +551,41 @@ impl MapCell {
         }
     }
 
+    /// Reads what was not looked at yet.
+    fn read(&self, cx: &Cx, index: usize, node: &Node, env: &Rc<Env>) -> R<Val> {
+        let value = cx.lazy(node, env)?;
+        if let MapRepr::Nodes { seen, .. } = &mut *self.repr.borrow_mut() {
+            seen.insert(index, value.clone());
+        }
+        Ok(value)
+    }
+
+    /// The entry at a place; only of mappings that have places.
+    fn at(&self, cx: &Cx, index: usize) -> R<Option<(Key, Val)>> {
+        let (key, node, env) = match &mut *self.repr.borrow_mut() {
+            MapRepr::Own(entries) => {
+                return Ok(entries.get_index(index).map(|(key, value)| (key.clone(), value.clone())));
+            }
+            MapRepr::Data { base, seen } => {
+                return Ok(base.get_index(index).map(|(key, value)| (key.clone(), shared(seen, index, value))));
+            }
+            MapRepr::Nodes { pairs, env, seen, .. } => match pairs.get(index) {
+                None => return Ok(None),
+                Some((key, node)) => match seen.get(&index) {
+                    Some(value) => return Ok(Some((node_key(key), value.clone()))),
+                    None => (node_key(key), node.clone(), Rc::clone(env)),
+                },
+            },
+            MapRepr::Hosts(_) | MapRepr::Vars(_) => return Ok(None),
+        };
+        Ok(Some((key, self.read(cx, index, &node, &env)?)))
+    }
+
     /// All entries.
     pub fn items(&self, cx: &Cx) -> R<Vec<(Key, Val)>> {
+        if !matches!(&*self.repr.borrow(), MapRepr::Hosts(_) | MapRepr::Vars(_)) {
+            return (0..self.len()).filter_map(|index| self.at(cx, index).transpose()).collect();
+        }
         let mut out = Vec::with_capacity(self.len());
         for key in self.keys() {
             if let Some(value) = self.get(cx, &key)? {

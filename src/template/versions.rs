@@ -5,9 +5,32 @@ use std::cmp::Ordering;
 use super::fail::{Fail, R};
 use super::regex;
 
+/// A number of any size, as its digits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Digits(String);
+
+impl Digits {
+    /// From a text of digits; from an empty one it is 0.
+    fn read(text: &str) -> Option<Self> {
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| Self(text.trim_start_matches('0').to_owned()))
+    }
+}
+
+impl Ord for Digits {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for Digits {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
-    Number(u128),
+    Number(Digits),
     Text(String),
 }
 
@@ -52,7 +75,7 @@ fn parts(text: &str) -> Vec<Part> {
         }
         let end = rest.find(|c: char| class(c) != class(first) || c == '.').unwrap_or(rest.len());
         let piece = &rest[..end];
-        out.push(piece.parse().map_or_else(|_| Part::Text(piece.to_owned()), Part::Number));
+        out.push(Digits::read(piece).map_or_else(|| Part::Text(piece.to_owned()), Part::Number));
         rest = &rest[end..];
     }
     out
@@ -79,23 +102,23 @@ fn loose(a: &str, b: &str) -> R<Ordering> {
     Ok(left.len().cmp(&right.len()))
 }
 
-type Strict = (Vec<u64>, bool, String, u64);
+type Strict = (Vec<Digits>, bool, String, Digits);
 
 fn strict(text: &str) -> R<Strict> {
     let pattern = regex::compile(r"^(\d+)\.(\d+)(\.(\d+))?([ab](\d+))?$", false, false)?;
     let found = regex::search(&pattern, text)?.ok_or_else(|| wrong(text))?;
-    let number = |index| found.get(index).and_then(|m| m.as_str().parse().ok()).unwrap_or(0);
+    let number = |index| found.get(index).and_then(|m| Digits::read(m.as_str())).unwrap_or_default();
     let pre = found.get(5).map(|m| m.as_str()[..1].to_owned());
     Ok((vec![number(1), number(2), number(4)], pre.is_none(), pre.unwrap_or_default(), number(6)))
 }
 
 fn semantic(a: &str, b: &str) -> R<Ordering> {
-    type Parsed = ([u64; 3], Vec<String>);
+    type Parsed = ([Digits; 3], Vec<String>);
     let parse = |text: &str| -> R<Parsed> {
         let pattern =
             regex::compile(r"^(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?$", false, false)?;
         let found = regex::search(&pattern, text)?.ok_or_else(|| wrong(text))?;
-        let number = |index| found.get(index).and_then(|m| m.as_str().parse().ok()).unwrap_or(0);
+        let number = |index| found.get(index).and_then(|m| Digits::read(m.as_str())).unwrap_or_default();
         let pre = found.get(4).map(|m| m.as_str().split('.').map(str::to_owned).collect()).unwrap_or_default();
         Ok(([number(1), number(2), number(3)], pre))
     };
@@ -111,11 +134,11 @@ fn semantic(a: &str, b: &str) -> R<Ordering> {
         (false, false) => {}
     }
     for (x, y) in pre_a.iter().zip(&pre_b) {
-        let order = match (x.parse::<u64>(), y.parse::<u64>()) {
-            (Ok(x), Ok(y)) => x.cmp(&y),
-            (Ok(_), Err(_)) => Ordering::Less,
-            (Err(_), Ok(_)) => Ordering::Greater,
-            (Err(_), Err(_)) => x.cmp(y),
+        let order = match (piece(x), piece(y)) {
+            (Some(x), Some(y)) => x.cmp(&y),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => x.cmp(y),
         };
         if order != Ordering::Equal {
             return Ok(order);
@@ -124,7 +147,12 @@ fn semantic(a: &str, b: &str) -> R<Ordering> {
     Ok(pre_a.len().cmp(&pre_b.len()))
 }
 
-type Pep = (u64, Vec<u64>, (i8, u64), (i8, u64), (i8, u64), (bool, Vec<(bool, u64, String)>));
+/// The number that a part is; an empty part is none.
+fn piece(text: &str) -> Option<Digits> {
+    Digits::read(text).filter(|_| !text.is_empty())
+}
+
+type Pep = (Digits, Vec<Digits>, (i8, Digits), (i8, Digits), (i8, Digits), (bool, Vec<(bool, Digits, String)>));
 
 fn pep440(text: &str) -> R<Pep> {
     let pattern = regex::compile(
@@ -134,10 +162,9 @@ fn pep440(text: &str) -> R<Pep> {
     )?;
     let found = regex::search(&pattern, text)?.ok_or_else(|| wrong(text))?;
     let part = |index: usize| found.get(index).map(|m| m.as_str().to_lowercase());
-    let number = |index: usize| part(index).and_then(|text| text.parse().ok()).unwrap_or(0_u64);
-    let mut release: Vec<u64> =
-        part(2).unwrap_or_default().split('.').filter_map(|number| number.parse().ok()).collect();
-    while release.len() > 1 && release.last() == Some(&0) {
+    let number = |index: usize| part(index).and_then(|text| Digits::read(&text)).unwrap_or_default();
+    let mut release: Vec<Digits> = part(2).unwrap_or_default().split('.').filter_map(Digits::read).collect();
+    while release.len() > 1 && release.last() == Some(&Digits::default()) {
         release.pop();
     }
     let is_dev = part(8).is_some();
@@ -146,22 +173,22 @@ fn pep440(text: &str) -> R<Pep> {
         Some("a" | "alpha") => (0, number(4)),
         Some("b" | "beta") => (1, number(4)),
         Some(_) => (2, number(4)),
-        None if is_dev && !is_post => (-1, 0),
-        None => (3, 0),
+        None if is_dev && !is_post => (-1, Digits::default()),
+        None => (3, Digits::default()),
     };
     let post = if part(5).is_some() {
         (1, number(5))
     } else if is_post {
         (1, number(7))
     } else {
-        (0, 0)
+        (0, Digits::default())
     };
-    let dev = if is_dev { (0, number(9)) } else { (1, 0) };
+    let dev = if is_dev { (0, number(9)) } else { (1, Digits::default()) };
     let local = part(10).map(|text| {
         text.split(['-', '_', '.'])
-            .map(|piece| match piece.parse::<u64>() {
-                Ok(number) => (true, number, String::new()),
-                Err(_) => (false, 0, piece.to_owned()),
+            .map(|part| match piece(part) {
+                Some(number) => (true, number, String::new()),
+                None => (false, Digits::default(), part.to_owned()),
             })
             .collect()
     });
@@ -174,13 +201,23 @@ mod tests {
 
     #[test]
     fn versions_are_ordered_by_their_kind() {
-        let check = |kind, a, b, expected| assert_eq!(compare(kind, a, b).ok(), Some(expected), "{a} {b}");
+        let check =
+            |kind: &str, a: &str, b: &str, expected| assert_eq!(compare(kind, a, b).ok(), Some(expected), "{a} {b}");
         check("loose", "1.10", "1.9", Ordering::Greater);
         check("loose", "5.2", "5.2.1", Ordering::Less);
         check("semver", "1.0.0-alpha.2", "1.0.0", Ordering::Less);
         check("pep440", "1.0.dev1", "1.0a1", Ordering::Less);
         check("pep440", "1.0", "1.0.0", Ordering::Equal);
         check("pep440", "1.0.post1", "1.0", Ordering::Greater);
+        let long = |end: &str| format!("1.20261122063249123456789012345678901234567{end}");
+        for kind in ["loose", "pep440"] {
+            check(kind, &long("8"), &long("9"), Ordering::Less);
+            check(kind, &long("8"), "1.7", Ordering::Greater);
+            check(kind, "1.0007", "1.7", Ordering::Equal);
+        }
+        check("strict", &long("8"), &long("9"), Ordering::Less);
+        check("semver", "1.0.20261122063249123456", "1.0.1", Ordering::Greater);
+        check("semver", "1.0.0-20261122063249123456", "1.0.0-3", Ordering::Greater);
         assert!(compare("loose", "1.a", "1.2").is_err());
     }
 }

@@ -120,7 +120,7 @@ fn write_json(out: &mut String, value: &Value, style: JsonStyle, level: usize) {
 }
 
 /// Python's `json.dumps` spells keys as JSON values: `true`, `null`, `1.5`.
-fn json_key(key: &Key) -> Arc<str> {
+pub fn json_key(key: &Key) -> Arc<str> {
     match key {
         Key::Bool(true) => "true".into(),
         Key::Bool(false) => "false".into(),

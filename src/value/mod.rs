@@ -5,6 +5,7 @@
 
 mod codec;
 mod json;
+mod json_read;
 mod python;
 mod re_syntax;
 mod regex;
@@ -16,7 +17,8 @@ use indexmap::{Equivalent, IndexMap};
 pub use jiff::civil::{Date, DateTime};
 
 pub use codec::{Codec, Stray, kept_bytes, kept_shown, kept_text};
-pub use json::{JsonStyle, from_json, to_json, to_json_text};
+pub use json::{JsonStyle, from_json, json_key, to_json, to_json_text};
+pub use json_read::{JsonError, parse_json};
 pub use python::{pretty, python_float, python_repr, python_str};
 pub use re_syntax::pattern_error;
 pub use regex::{Match, PythonRegex};

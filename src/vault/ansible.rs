@@ -110,7 +110,7 @@ pub fn encrypt(plain: &[u8], password: &Secret, label: Option<&str>) -> Result<S
 
 /// [`encrypt`] with a salt of the caller's: the same text each time.
 pub fn encrypt_with_salt(plain: &[u8], password: &Secret, label: Option<&str>, salt: &[u8]) -> String {
-    let keys = derive(password.expose().trim_end(), salt);
+    let keys = derive(password.expose(), salt);
     let padding = BLOCK - plain.len() % BLOCK;
     let mut cipher = plain.to_vec();
     cipher.extend(std::iter::repeat_n(u8::try_from(padding).unwrap_or(16), padding));

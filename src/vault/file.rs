@@ -57,8 +57,10 @@ pub fn is_vault_file(text: &str) -> bool {
 impl VaultFile {
     /// Reads a vault without opening it. All errors are returned together.
     pub fn parse(sources: &SourceMap, file: &SourceFile) -> Result<Self, Vec<Diagnostic>> {
-        let (node, mut diagnostics) = load(sources, file, &LoadOptions::strict()).single(file);
+        let (node, mut diagnostics) = load(sources, file, &LoadOptions::strict().sealed(true)).single(file);
         if diagnostics.iter().any(Diagnostic::is_error) {
+            // A value may stand there in clear.
+            sources.mask(file.id);
             return Err(diagnostics);
         }
         let Some(header) = node.get(HEADER) else {

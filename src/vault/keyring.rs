@@ -268,11 +268,31 @@ impl Keyring {
         }
         let sources = SourceMap::new();
         let file = sources.add("<vault>", None, text);
-        for document in load(&sources, &file, &LoadOptions::default()).documents {
+        let loaded = load(&sources, &file, &LoadOptions::default());
+        if loaded.has_errors() {
+            // Errors about it may quote any word of it.
+            self.learn_words(text);
+        }
+        for document in loaded.documents {
             match &document.data {
                 NodeData::Scalar(_) => {}
                 NodeData::Map(_) => self.learn_values(&document, false),
                 NodeData::List(_) => self.learn_values(&document, true),
+            }
+        }
+    }
+
+    /// Every word of a text that is no YAML, but the names at the starts of lines.
+    fn learn_words(&self, text: &str) {
+        for line in text.lines() {
+            let line = line.trim_start().trim_start_matches("- ");
+            let value = line
+                .split_once(':')
+                .map_or(line, |(name, value)| if name.contains(char::is_whitespace) { line } else { value });
+            self.redactor.learn(value.trim());
+            for word in value.split_whitespace() {
+                self.redactor.learn(word);
+                self.redactor.learn(word.trim_matches(|c: char| c.is_ascii_punctuation()));
             }
         }
     }

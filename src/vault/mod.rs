@@ -20,3 +20,4 @@ pub use keyring::{Ask, Keyring, generate_identity};
 pub use name::{join_name, split_name};
 pub use source::{Text, read_text};
 pub use store::Vault;
+pub use write::keep_owner;

@@ -65,7 +65,7 @@ pub(super) fn open(key: &FileKey, name: &str, sealed: &str, span: Span) -> Resul
             let sources = SourceMap::new();
             let file = sources.add("<sealed>", None, text);
             // Its text must not reach a message, so the reader's error is dropped.
-            load(&sources, &file, &LoadOptions::default())
+            load(&sources, &file, &LoadOptions::default().sealed(true))
                 .one(&file)
                 .map(|node| node.to_value())
                 .map_err(|_| newer(name))

@@ -150,8 +150,9 @@ impl Vault {
         let sources = SourceMap::new();
         let file = sources.add("<edited values>", None, edited);
         let wanted = load(&sources, &file, &LoadOptions::strict()).one(&file).map_err(|error| {
-            // The frame would show secrets: only the place and the message leave this room.
+            // The frame, and the message too, would show secrets: only the place and the kind of error leave this room.
             let at = error.span().map(|span| file.line_col(span.start).line);
+            let error = error.without_source();
             let mut plain = Diagnostic::new("V0011", Kind::Vault, format!("the edited text cannot be read: {error}"));
             if let Some(line) = at {
                 plain = plain.with_note(format!("on line {line} of the edited text"));
@@ -646,6 +647,23 @@ mod tests {
                 assert!(vault.get(&ring(&identity), "a").is_err());
             }
         }
+    }
+
+    #[test]
+    fn an_edited_text_that_is_no_yaml_is_not_told() {
+        let setup = Setup::new();
+        let mut vault = setup.vault();
+        for value in ["!Passw0rd4711", "@Passw0rd4711", "Passw0rd4711: x", "*Passw0rd4711"] {
+            let error = vault.apply(&setup.keyring, &format!("db_password: {value}\n")).unwrap_err();
+            assert_eq!(error.code, "V0011");
+            assert!(!format!("{error:?}").contains("Passw0rd"), "{error:?}");
+        }
+        // Nor is one of a file where a value stands in clear.
+        std::fs::write(setup.path(), setup.text() + "clear: @Passw0rd4711\n").unwrap();
+        let sources = SourceMap::new();
+        let error = Vault::open(&sources, &setup.path()).unwrap_err();
+        assert!(!format!("{error:?}").contains("Passw0rd"), "{error:?}");
+        assert!(!sources.file(error.span().unwrap().file).unwrap().text.contains("Passw0rd"));
     }
 
     #[test]

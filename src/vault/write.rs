@@ -79,6 +79,16 @@ impl Lock {
     }
 }
 
+/// Gives a new file to the owner and the group of the one whose place it takes: who runs as root would take it away.
+pub fn keep_owner(new: &File, old: &std::fs::Metadata) -> std::io::Result<()> {
+    let now = new.metadata()?;
+    if (now.uid(), now.gid()) == (old.uid(), old.gid()) {
+        return Ok(());
+    }
+    let (uid, gid) = (rustix::fs::Uid::from_raw(old.uid()), rustix::fs::Gid::from_raw(old.gid()));
+    Ok(rustix::fs::fchown(new, Some(uid), Some(gid))?)
+}
+
 /// Writes beside the file, reads back, checks, and renames. `before` is what the file must still hold.
 pub(super) fn write(
     lock: &Lock,
@@ -106,6 +116,7 @@ pub(super) fn write(
         .and_then(|()| temporary.as_file().sync_all())
         .map_err(|error| failed("written", &error))?;
     if let Ok(metadata) = std::fs::metadata(&real) {
+        keep_owner(temporary.as_file(), &metadata).map_err(|error| failed("given to its owner", &error))?;
         temporary.as_file().set_permissions(metadata.permissions()).map_err(|error| failed("written", &error))?;
     }
     let written = std::fs::read_to_string(temporary.path()).map_err(|error| failed("read back", &error))?;
@@ -131,6 +142,24 @@ pub(super) fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_file_stays_its_owners() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secrets.yml");
+        std::fs::write(&path, "old").unwrap();
+        // Only root may give files away; others see that nothing changes.
+        let root = rustix::process::geteuid().is_root();
+        if root {
+            std::os::unix::fs::chown(&path, Some(1234), Some(2345)).unwrap();
+        }
+        let before = std::fs::metadata(&path).unwrap();
+        write(&Lock::take(&path).unwrap(), &path, Some("old"), "new", &|_| Ok(())).unwrap();
+        let after = std::fs::metadata(&path).unwrap();
+        assert_eq!((after.uid(), after.gid(), after.mode()), (before.uid(), before.gid(), before.mode()));
+        assert_ne!(after.ino(), before.ino());
+        assert!(!root || after.uid() == 1234);
+    }
 
     #[test]
     fn what_a_killed_writer_left_is_removed() {

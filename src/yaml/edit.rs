@@ -129,7 +129,7 @@ fn assign(mapping: &Mapping, key: &str, value: &Value, block: bool) -> bool {
 fn read(text: &str) -> Result<Value> {
     let sources = SourceMap::new();
     let file = sources.add("<edited>", None, text);
-    load(&sources, &file, &LoadOptions::default()).one(&file).map(|node| node.to_value())
+    load(&sources, &file, &LoadOptions::default().sealed(true)).one(&file).map(|node| node.to_value())
 }
 
 fn verified(edited: String, wanted: &Value) -> Result<String> {

@@ -3,11 +3,17 @@
 //! The line breaks before such lines are masked by spaces in the text that is parsed: the number
 //! of characters stays, so places stay true. Values are not looked at.
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::guess;
 use super::lenient::{self, Fill};
 use super::position::line_start;
 
 /// Bytes that may be parsed again in all for one file.
-const BUDGET: usize = 256 * 1024 * 1024;
+const BUDGET: usize = 32 * 1024 * 1024;
+
+/// How often one place is mended at a time before the rest of the text is looked through.
+const ONE_BY_ONE: usize = 2;
 
 /// True if a complaint of the parser is about a line that starts too far left in a flow collection.
 pub(super) fn is_indentation(info: &str) -> bool {
@@ -15,20 +21,41 @@ pub(super) fn is_indentation(info: &str) -> bool {
 }
 
 /// Gaps that were masked, as byte ranges.
+///
+/// The parser complains about one place at a time. Where it does so again and again, those behind it are guessed:
+/// all are right if a node begins at each, else nothing is guessed any more.
 #[derive(Default)]
 pub(super) struct Masked {
-    gaps: Vec<(usize, usize, Fill)>,
+    gaps: BTreeSet<(usize, usize, Fill)>,
     tries: usize,
     /// The quoted scalar that was folded last.
     quoted: Option<(usize, usize)>,
+    /// Gaps by the byte where a node must begin.
+    guessed: BTreeMap<usize, Vec<(usize, usize, Fill)>>,
+    never_guess: bool,
 }
 
 impl Masked {
+    /// True if it has to be known where nodes begin.
+    pub(super) fn guesses(&self) -> bool {
+        !self.guessed.is_empty()
+    }
+
+    /// True if a node begins at each place that was guessed.
+    pub(super) fn guessed_right(&self, nodes: &HashSet<u32>) -> bool {
+        self.guessed.keys().all(|at| u32::try_from(*at).is_ok_and(|at| nodes.contains(&at)))
+    }
+
+    /// As at the beginning, but without guesses.
+    pub(super) fn start_over(&mut self) {
+        *self = Self { tries: self.tries, never_guess: true, ..Self::default() };
+    }
+
     /// The text again, where the lines of the collection that opens at `open` may start at the
     /// column of `at`. None if there is nothing (more) to mask. As many characters as before.
     pub(super) fn again(&mut self, text: &str, open: usize, at: usize) -> Option<String> {
-        let found = gaps(text, open, at - line_start(text, at));
-        self.add(text, found.into_iter().map(|(start, end)| (start, end, Fill::Blank)))
+        let (found, _) = gaps(text, open, at - line_start(text, at));
+        self.add(text, at, found.into_iter().map(|(start, end)| (start, end, Fill::Blank)))
     }
 
     /// The text again, where the scalar whose quote opens at `open` may start its lines anywhere.
@@ -38,7 +65,7 @@ impl Masked {
         }
         let (found, end) = lenient::folds(text, open)?;
         self.quoted = Some((open, end));
-        self.add(text, found.into_iter())
+        self.add(text, end, found.into_iter())
     }
 
     /// The text again with blanks for the tabs before `at`, or for the comment that starts there.
@@ -50,7 +77,7 @@ impl Masked {
             let before = bytes[..at].iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
             (at - before, at)
         };
-        self.add(text, std::iter::once((start, end, Fill::Blank)).filter(|_| start < end))
+        self.add(text, end, std::iter::once((start, end, Fill::Blank)).filter(|_| start < end))
     }
 
     /// True if scalars may hold the marks of `lenient`.
@@ -64,35 +91,43 @@ impl Masked {
         text.get(end..at).is_some_and(|between| !between.contains('\n')).then_some(open)
     }
 
-    fn add(&mut self, text: &str, found: impl Iterator<Item = (usize, usize, Fill)>) -> Option<String> {
+    /// Masks gaps, of which the last ends about at `behind`.
+    fn add(&mut self, text: &str, behind: usize, found: impl Iterator<Item = (usize, usize, Fill)>) -> Option<String> {
         self.tries += 1;
         if self.tries.saturating_mul(text.len()) > BUDGET {
             return None;
         }
         let known = self.gaps.len();
-        for gap in found {
-            if !self.gaps.contains(&gap) {
-                self.gaps.push(gap);
-            }
-        }
+        self.gaps.extend(found);
         if self.gaps.len() == known {
             return None;
         }
-        self.gaps.sort_unstable();
+        if self.tries > ONE_BY_ONE && !self.never_guess {
+            self.guessed.extend(guess::places(text, behind));
+            if !self.folded() && self.guessed.values().flatten().any(|(_, _, fill)| *fill != Fill::Blank) {
+                // Marks would be read in scalars.
+                self.guessed.retain(|_, gaps| gaps.iter().all(|(_, _, fill)| *fill == Fill::Blank));
+            }
+        }
+        let mut all: Vec<_> = self.gaps.iter().chain(self.guessed.values().flatten()).copied().collect();
+        all.sort_unstable();
         let mut out = String::with_capacity(text.len());
         let mut done = 0;
-        for (start, end, fill) in &self.gaps {
-            out.push_str(text.get(done..*start)?);
-            fill.write(text.get(*start..*end)?.chars().count(), &mut out);
-            done = *end;
+        for (start, end, fill) in all {
+            if start < done {
+                continue;
+            }
+            out.push_str(text.get(done..start)?);
+            fill.write(text.get(start..end)?.chars().count(), &mut out);
+            done = end;
         }
         out.push_str(text.get(done..)?);
         Some(out)
     }
 }
 
-/// Blanks, comments and line breaks before the lines that start at `limit` or before it.
-fn gaps(text: &str, open: usize, limit: usize) -> Vec<(usize, usize)> {
+/// Blanks, comments and line breaks before the lines that start at `limit` or before it, and the end of the collection.
+pub(super) fn gaps(text: &str, open: usize, limit: usize) -> (Vec<(usize, usize)>, usize) {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     let (mut index, mut depth, mut quote) = (open, 0_usize, None);
@@ -135,7 +170,7 @@ fn gaps(text: &str, open: usize, limit: usize) -> Vec<(usize, usize)> {
         }
         index += 1;
     }
-    found
+    (found, index)
 }
 
 #[cfg(test)]
@@ -150,5 +185,18 @@ mod tests {
         assert_eq!(masked.again(text, 3, at).unwrap(), "a: {\n  b: 1,      }\nc: 2\n");
         assert!(masked.again(text, 3, at).is_none());
         assert!(Masked::default().again("a: [\"\n\"]", 3, 6).is_none());
+    }
+
+    /// Reading the text again for each place would take hours: a few times are enough.
+    #[test]
+    fn many_places_are_masked_at_once() {
+        let text = "q: \"a\nb\"\nf: [\n1\n]\nt:\t2\n".repeat(2000);
+        let mut masked = Masked::default();
+        for place in ["\"a", "\"a", "\"a"] {
+            let open = masked.quoted.map_or(0, |(_, end)| end);
+            let open = open + text[open..].find(place).unwrap();
+            assert!(masked.quoted(&text, open).is_some());
+        }
+        assert_eq!((masked.tries, masked.guessed.len()), (3, 3 * 2000 - 3 - 2 - 2));
     }
 }

@@ -3,7 +3,7 @@
 //! Never fails as a whole: what was read is returned beside the diagnostics. Knows nothing of
 //! plays or variables.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag as RawTag};
@@ -26,11 +26,13 @@ pub struct LoadOptions {
     pub max_depth: usize,
     /// Most nodes that aliases and merge keys may stand for.
     pub max_expansion: usize,
+    /// The text came out of a vault: no diagnostic shows a part of it.
+    pub sealed: bool,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { strict_keys: false, max_depth: 100, max_expansion: 1_000_000 }
+        Self { strict_keys: false, max_depth: 100, max_expansion: 1_000_000, sealed: false }
     }
 }
 
@@ -38,6 +40,12 @@ impl LoadOptions {
     /// For hostctl's own files: duplicate keys are errors.
     pub fn strict() -> Self {
         Self { strict_keys: true, ..Self::default() }
+    }
+
+    /// The same for a text that came out of a vault, if it did.
+    #[must_use]
+    pub fn sealed(self, sealed: bool) -> Self {
+        Self { sealed, ..self }
     }
 }
 
@@ -81,6 +89,14 @@ impl Loaded {
 
 /// Reads a text as YAML 1.1.
 pub fn load(_sources: &SourceMap, file: &SourceFile, options: &LoadOptions) -> Loaded {
+    let mut loaded = read(file, options);
+    if options.sealed {
+        loaded.diagnostics = loaded.diagnostics.into_iter().map(Diagnostic::without_source).collect();
+    }
+    loaded
+}
+
+fn read(file: &SourceFile, options: &LoadOptions) -> Loaded {
     if file.text.len() >= u32::MAX as usize {
         let error = Diagnostic::source("Y0015", "the file is too large to be YAML");
         return Loaded { diagnostics: vec![error], ..Loaded::default() };
@@ -99,10 +115,19 @@ pub fn load(_sources: &SourceMap, file: &SourceFile, options: &LoadOptions) -> L
             open: Vec::new(),
             expanded: 0,
             folded: masked.folded(),
+            nodes: masked.guesses().then(HashSet::new),
             out: Loaded::default(),
         };
         let stop = loader.run(&parsed);
-        let Err(stop) = stop else { return loader.out };
+        let nodes = loader.nodes.take();
+        let Err(stop) = stop else {
+            if nodes.is_none_or(|nodes| masked.guessed_right(&nodes)) {
+                return loader.out;
+            }
+            masked.start_over();
+            parsed = std::borrow::Cow::Borrowed(&*file.text);
+            continue;
+        };
         let error = match stop {
             Stop::Told(error) => error,
             Stop::Parser(at, info) => {
@@ -126,6 +151,12 @@ pub fn load(_sources: &SourceMap, file: &SourceFile, options: &LoadOptions) -> L
                 }
             }
         };
+        if masked.guesses() {
+            // It may be about what was guessed.
+            masked.start_over();
+            parsed = std::borrow::Cow::Borrowed(&*file.text);
+            continue;
+        }
         loader.out.diagnostics.push(error);
         return loader.out;
     }
@@ -194,6 +225,8 @@ struct Loader<'a> {
     expanded: usize,
     /// Scalars hold the marks of `lenient`.
     folded: bool,
+    /// Where nodes begin, if that is asked for.
+    nodes: Option<HashSet<u32>>,
     out: Loaded,
 }
 
@@ -291,6 +324,9 @@ impl Loader<'_> {
             }
             let place = position::locate(self.text, begin, end as usize, text, style, props);
             let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+            if let Some(nodes) = &mut self.nodes {
+                nodes.insert(offset(place.start));
+            }
             let span = self.span(offset(place.start), offset(place.end));
             let text: Arc<str> = text.into();
             let value = match style {
@@ -346,6 +382,9 @@ impl Loader<'_> {
         let mut at = start as usize;
         if anchor > 0 || tag.is_some() {
             at = position::skip_properties(self.text, at);
+        }
+        if let Some(nodes) = &mut self.nodes {
+            nodes.insert(u32::try_from(at).unwrap_or(u32::MAX));
         }
         let bytes = self.text.as_bytes();
         // saphyr does not say whether brackets are there, but its event ends behind them.
@@ -738,6 +777,46 @@ mod tests {
         let (node, _) = loaded.single(&file);
         assert_eq!(node.get("a").unwrap().as_str(), Some("{{ x }}"));
         assert_eq!(node.get("c").unwrap().to_value(), Value::Int(1));
+    }
+
+    #[test]
+    fn sealed_texts_stay_out_of_messages() {
+        for text in [
+            "p: @Secret4711",
+            "p: Secret: 4711",
+            "p: {{Secret4711",
+            "p: !Secret4711 x",
+            "p: *Secret4711",
+            "Secret\nb: 1",
+            "p: \"Secret\\q\"",
+        ] {
+            let sources = SourceMap::new();
+            let file = sources.add("t.yml", None, text);
+            let loaded = load(&sources, &file, &LoadOptions::default().sealed(true));
+            assert!(loaded.has_errors(), "{text}");
+            let shown = format!("{:?}", loaded.diagnostics);
+            assert!(!shown.contains("Secret") && !shown.contains("4711") && shown.contains("vault"), "{shown}");
+        }
+    }
+
+    /// One place at a time, this would take hours.
+    #[test]
+    fn many_places_that_only_pyyaml_reads_are_read_at_once() {
+        let mut text = String::new();
+        for index in 0..3000 {
+            text += &format!(
+                "q{index}: \"a\nb\"\nf{index}: [\n1, 'x\ny'\n]\nt{index}:\t'2'\nb{index}: |\n  k: \"p\n  q\"\n"
+            );
+        }
+        let (loaded, _) = read(&text);
+        assert!(!loaded.has_errors(), "{:?}", loaded.diagnostics.first());
+        let value = loaded.documents[0].to_value();
+        let found = |name: &str| python_repr(value.get(&format!("{name}2999")).unwrap());
+        assert_eq!(["q", "f", "t", "b"].map(found), ["'a b'", "[1, 'x y']", "'2'", "'k: \"p\\nq\"\\n'"]);
+        // A guess that is wrong: a line of a plain scalar.
+        let wrong = "a: \"x\ny\"\n".repeat(4).replace("a:", "- a:") + "- p: q\n    - \"r\n\n    s\"\n";
+        let (loaded, _) = read(&wrong);
+        assert!(python_repr(&loaded.documents[0].to_value()).ends_with("{'p': 'q - \"r\\ns\"'}]"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod edit;
 mod emit;
 mod fields;
 mod flow;
+mod guess;
 mod json;
 mod lenient;
 mod load;

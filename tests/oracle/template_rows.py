@@ -441,6 +441,61 @@ d {{ ('2020-01-01 +0000' | to_datetime('%Y-%m-%d %z')) - ('2020-01-01 +0100' | t
 {{ 'x' is regex('a**') }}
 {{ 'x' is regex('a\\') }}
 {{ 'x' is regex('ab(?P<n') }}
+{{ [none, omit, 1]|to_json }}
+{{ {'a': omit}|to_json }}
+{{ [none, omit, 1]|to_yaml }}
+{{ [omit, 1] }}
+{{ 1|log(1) }}
+{{ 2|log(0) }}
+{{ 2|log(-1) }}
+{{ 2|root(0) }}
+{{ 10|pow(400) }}
+{{ 0|pow(-1) }}
+{{ (-8)|pow(0.5) }}
+{{ '%c' % 'ab' }}
+{{ '%c' % '' }}
+{{ '_12'|int }} {{ '1__2'|int }} {{ '12_'|int }} {{ '0x_1f'|int(base=16) }} {{ '-_1'|int }} {{ '1_0'|int }}
+{{ 1e300|int }}
+{{ 'ffffffffffffffffffffffffffffffffffffffff'|int(base=16) }}
+{{ '%d' % (10**40) }} {{ '%x' % (10**40) }} {{ '{:,}'.format(10**40) }} {{ '{:x}'.format(10**40) }} {{ '{:.3e}'.format(10**40) }} {{ '%.2f' % (10**40) }} {{ '%d' % 1e30 }}
+{{ (10**40) is even }} {{ (10**40) is odd }} {{ (10**40) is divisibleby 10 }} {{ 10**40 | abs }} {{ (-10**40)|abs }} {{ (10**40)|round }}
+{{ '{"n": 123456789012345678901234567890, "m": -5, "f": 1.0, "e": 1e3, "x": NaN, "y": -Infinity}' | from_json }}
+{{ '{"n": [1,}' | from_json }}
+{{ '{n: 1}' | from_json }}
+{{ '{"n" 1}' | from_json }}
+{{ '{"n": 1 "m": 2}' | from_json }}
+{{ '[1 2]' | from_json }}
+{{ '[1] x' | from_json }}
+{{ '"abc' | from_json }}
+{{ '"a\nb"' | from_json }}
+{{ '"a\\qb"' | from_json }}
+{{ '' | from_json }}
+{{ '[1,]' | from_json }}
+{{ '{"a":1,}' | from_json }}
+{{ '01' | from_json }}
+{{ '-' | from_json }}
+{{ '1.' | from_json }}
+{{ '"\\u12"' | from_json }}
+{{ '"\\ud83d\\ude00"' | from_json }}
+{{ '1.0.20261122063249123456' is version('1.0.1','>',version_type='semver') }} {{ '1.20261122063249123456' is version('1.20261122063249123457', '<', version_type='pep440') }} {{ '1.0a20261122063249123456' is version('1.0a1','>',version_type='strict') }}
+{{ (2**53+1) == (2**53)|float }} {{ 10**40 == 10**40+0.0 }} {{ (2**53+1) > (2**53)|float }} {{ 10**40 < 1e41 }} {{ 10**40 > 1e41 }} {{ 2**130 == (2**130)|float }} {{ [2**53+1] | difference([(2**53)|float]) }}
+{{ {true:1,none:2, 1.5: 3}|to_json(separators=(',',':')) }}
+{% set d={'a':1} %}{% set d.b=2 %}{{ d }}
+{{ 10**400 * 1.5 }}
+{{ 10**400 / 2 }}
+{{ (10**400)|float }}
+{{ ('1' * 5000)|int }}
+{{ [1, 1.0, true, '1', 2**53, 2**53+1, (2**53)|float] | unique }} {{ [1, 2, [3], {'a': 1}] | difference([1.0, [3.0]]) }} {{ [{'a': 1}, 2, none] | intersect([none, {'a': true}]) }}
+{{ 'x' | vault('pw ') | unvault('pw ') }}
+{{ '~root/x' | expanduser }} {{ '~nosuch/x' | expanduser }}
+{{ '%e %g' % (10**40, 10**40) }} {{ '{:b} {:#o} {:X}'.format(2**130, 2**130, -(2**130)) }} {{ '{:>50,}|{:<50}|{:050d}'.format(10**40, 10**40, -(10**40)) }}
+{{ '%f' % (10**400) }}
+{{ '%d' % ('inf' | float) }}
+{{ '%d' % ('nan' | float) }}
+{{ (10**40) | float }} {{ (10**40) * 1.5 }} {{ (10**40) / 4 }} {{ 2**130 // 1.0 }} {{ 10**40 > 'inf' | float }} {{ -(10**40) < 0.5 }} {{ 10**40 in [1e40] }} {{ 10**22 == 1e22 }} {{ 10**23 == 1e23 }}
+{{ [2**53 + 1, (2**53) | float, 2**53] | sort }} {{ [10**40, 1e39, 1e41] | max }} {{ {2**53: 'a'}[(2**53) | float] }} {{ {2**53: 'a'}[2**53 + 1] | default('none') }}
+{{ [1, true, 1.0, '1', none, [1], {'a': 1}] | difference([1]) }} {{ [3, [1], 'a', none] | intersect(['a', [true], 3.0]) }} {{ [1, [2]] | symmetric_difference([[2], 3]) }}
+{{ 1e22 | int }} {{ '1e22' | int }} {{ (0 - 1e30) | int }} {{ ('9' * 4300) | int | string | length }}
 """.strip("\n").split("\n") + r"""
 {{ {'b': 1, 'a': [1, {'x': none}]} | to_json }} {{ {'b': 1, 'a': 2} | to_json(sort_keys=true) }} {{ [1, 2] | to_json(indent=2) }} {{ {'a': 'é'} | to_json }} {{ {'a': 'é'} | to_json(ensure_ascii=false) }} {{ {'a': 1} | to_json(separators=(',', ':')) }} {{ {1: 2, none: 3, true: 4, 1.5: 5} | to_json }}
 {{ (1, 2) | to_json }} {{ [1.0, 1e20, 1e-7, 0.1] | to_json }} {{ big | to_json }} {{ 'a"\\\n\t/\x01\x7f\u2028' | to_json }} {{ '😀' | to_json }} {{ true | to_json }} {{ 'nan' | float | to_json }} {{ 'inf' | float | to_json }} {{ text.encode() | to_json }}

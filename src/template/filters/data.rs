@@ -1,7 +1,9 @@
 //! JSON and YAML, both ways.
 
+use std::collections::HashSet;
+
 use crate::diag::{Deprecation, SourceMap};
-use crate::value::{JsonStyle, Value, to_json_text};
+use crate::value::{JsonStyle, Value, json_key, parse_json, to_json_text};
 use crate::yaml::{LoadOptions, load};
 
 use super::super::args::{Args, Call};
@@ -56,6 +58,7 @@ fn to_json(call: &Call, value: Val, mut args: Args, indent: Option<i128>, sort: 
     args.finish()?;
     let indent = indent.and_then(|indent| usize::try_from(indent).ok());
     let data = call.value(&value)?;
+    no_omit(&value, "Object of type '_OmitType' is not JSON serializable by the 'tagless' profile.")?;
     if matches!(data, Value::Bytes(_)) {
         return Err(Fail::said(
             "bytes have no form in JSON: decode them first",
@@ -77,6 +80,15 @@ fn to_json(call: &Call, value: Val, mut args: Args, indent: Option<i128>, sort: 
         call.cx().room_for_text(spread(&data, 1, indent, 0))?;
     }
     Ok(Val::from(to_json_text(&data, JsonStyle { indent, sort_keys, ascii })))
+}
+
+/// `omit` leaves something out where a task takes a value, but is nothing that a text has.
+fn no_omit(value: &Val, words: &str) -> R<()> {
+    if value.omits(&mut HashSet::new()) {
+        return Err(Fail::said("`omit` has no form in text", words)
+            .with_hint("leave the entry out: `select`, `reject` and `combine` do"));
+    }
+    Ok(())
 }
 
 /// True if a number has no form in JSON.
@@ -112,7 +124,7 @@ fn compact(value: &Value, sort_keys: bool, ascii: bool, item: &str, key: &str) -
             let mut pairs: Vec<(String, String)> = map
                 .iter()
                 .map(|(name, value)| {
-                    let name = to_json_text(&Value::Str(name.text()), JsonStyle { ascii, ..JsonStyle::default() });
+                    let name = to_json_text(&Value::Str(json_key(name)), JsonStyle { ascii, ..JsonStyle::default() });
                     (name, compact(value, sort_keys, ascii, item, key))
                 })
                 .collect();
@@ -136,15 +148,11 @@ fn from_json(call: &Call, value: Val, mut args: Args) -> R<Val> {
             format!("the JSON object must be str, bytes or bytearray, not {}", value.type_name()),
         ));
     };
-    let json: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
-        let before = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
-        let (line, column) = (error.line(), error.column());
-        let column = column.max(1);
-        let words =
-            format!("Expecting value: line {line} column {column} (char {})", before + column.saturating_sub(1));
-        Fail::said(format!("this is not JSON: {error}"), words)
+    let value = parse_json(&text).map_err(|error| {
+        let words = error.words(&text);
+        Fail::said(format!("this is not JSON: {words}"), words)
     })?;
-    Ok(Val::from(crate::value::from_json(json)))
+    Ok(Val::from(value))
 }
 
 fn documents(text: &str) -> R<Vec<Value>> {
@@ -211,5 +219,7 @@ fn to_yaml(call: &Call, value: Val, mut args: Args, indent: usize, flow: Option<
     }
     let _ = args.rest();
     args.finish()?;
-    Ok(Val::from(yaml_out::dump(&call.value(&value)?, style)))
+    let data = call.value(&value)?;
+    no_omit(&value, "('cannot represent an object', <<Omit>>)")?;
+    Ok(Val::from(yaml_out::dump(&data, style)))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::value::{Key, Value};
+use crate::value::{Key, Map, Value};
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
@@ -279,18 +279,34 @@ fn json_query(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let compiled = jmespath::compile(&query)
         .map_err(|error| Fail::msg(format!("the query `{query}` is wrong: {}", error.reason)))?;
     let json = crate::value::to_json(&call.value(&value)?);
+    // Where nothing but an average could make a float, Python has none.
+    let bytes = query.as_bytes();
+    let fraction =
+        bytes.windows(3).any(|part| matches!(part, [a, b'.', b] if a.is_ascii_digit() && b.is_ascii_digit()));
+    let whole = !query.contains("avg(") && !fraction && !has_float(&json);
     let data = jmespath::Variable::try_from(json).map_err(|error| Fail::msg(error.to_string()))?;
     let found = compiled.search(data).map_err(|error| Fail::msg(format!("the query failed: {}", error.reason)))?;
     let json = serde_json::to_value(&*found).map_err(|error| Fail::msg(error.to_string()))?;
-    Ok(Val::from(crate::value::from_json(whole_numbers(json))))
+    let found = crate::value::from_json(json);
+    Ok(Val::from(if whole { whole_numbers(found) } else { found }))
 }
 
-/// jmespath makes floats of all numbers that it computes; whole ones are integers here.
-fn whole_numbers(json: serde_json::Value) -> serde_json::Value {
+fn has_float(json: &serde_json::Value) -> bool {
     match json {
-        serde_json::Value::Array(list) => list.into_iter().map(whole_numbers).collect(),
-        serde_json::Value::Object(map) => {
-            serde_json::Value::Object(map.into_iter().map(|(key, value)| (key, whole_numbers(value))).collect())
+        serde_json::Value::Number(number) => number.is_f64(),
+        serde_json::Value::Array(list) => list.iter().any(has_float),
+        serde_json::Value::Object(map) => map.values().any(has_float),
+        _ => false,
+    }
+}
+
+/// jmespath makes floats of all numbers that it computes: those that are integers as integers.
+fn whole_numbers(value: Value) -> Value {
+    match value {
+        Value::Float(float) => super::super::keys::whole(float).map_or(Value::Float(float), Value::Int),
+        Value::List(list) => Value::from(list.iter().cloned().map(whole_numbers).collect::<Vec<_>>()),
+        Value::Map(map) => {
+            map.iter().map(|(key, value)| (key.clone(), whole_numbers(value.clone()))).collect::<Map>().into()
         }
         other => other,
     }

@@ -7,6 +7,7 @@ use crate::value::Value;
 use super::super::args::{Args, Call};
 use super::super::cx::Cx;
 use super::super::fail::{Fail, R, Undef};
+use super::super::keys::hashed;
 use super::super::ops;
 use super::super::val::Val;
 use super::Entry;
@@ -179,8 +180,8 @@ pub fn distinct(call: &Call, items: Vec<Val>, attribute: Option<&Val>, case: boo
     let mut out = Vec::new();
     for item in items {
         let key = key_of(call, &item, attribute, case)?;
-        if let Some(text) = key.as_text() {
-            if texts.insert(text) {
+        if let Some(key) = hashed(&key) {
+            if texts.insert(key) {
                 out.push(item);
             }
             continue;

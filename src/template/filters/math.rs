@@ -3,6 +3,7 @@
 use crate::value::Value;
 
 use super::super::args::{Args, Call};
+use super::super::bigint::Big;
 use super::super::clock::{Clock, operand};
 use super::super::fail::{Fail, R};
 use super::super::ops::{self, Number};
@@ -60,7 +61,8 @@ fn abs(_: &Call, value: Val, args: Args) -> R<Val> {
     match ops::number(&value) {
         Some(Number::Int(int)) if int < 0 => ops::negative(&value),
         Some(Number::Float(float)) => Ok(Val::from(float.abs())),
-        Some(Number::Int(_)) => Ok(value),
+        Some(Number::Big(digits)) if digits.starts_with('-') => ops::negative(&value),
+        Some(Number::Int(_) | Number::Big(_)) => Ok(value),
         None if matches!(value, Val::Clock(Clock::Delta(micros)) if micros < 0) => ops::negative(&value),
         None if matches!(value, Val::Clock(Clock::Delta(_))) => Ok(value),
         None => Err(Fail::said(
@@ -75,8 +77,7 @@ fn int(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let base = args.int(1, "base")?.unwrap_or(10);
     args.finish()?;
     let _ = call;
-    #[expect(clippy::cast_possible_truncation, reason = "int(float) truncates")]
-    let from_float = |float: f64| float.is_finite().then(|| Val::from(float.trunc() as i128));
+    let from_float = |float: f64| ops::truncated(float).ok();
     let found = match &value {
         Val::V(Value::Int(_) | Value::BigInt(_)) => return Ok(value),
         Val::V(Value::Bool(flag)) => Some(Val::from(i128::from(*flag))),
@@ -89,11 +90,13 @@ fn int(call: &Call, value: Val, mut args: Args) -> R<Val> {
     Ok(found.unwrap_or(default))
 }
 
+/// Digits of the longest integer that Python reads; those of bases 2, 4, 8, 16 and 32 it reads all.
+const MAX_DIGITS: usize = 4300;
+
 fn parse_int(text: &str, base: i128) -> Option<Val> {
     let text: String = text
         .trim()
         .chars()
-        .filter(|c| *c != '_')
         .map(|c| match super::super::codec::decimal(c) {
             Some(digit) if !c.is_ascii() => char::from_digit(digit, 10).unwrap_or(c),
             _ => c,
@@ -104,34 +107,36 @@ fn parse_int(text: &str, base: i128) -> Option<Val> {
         None => (false, text.strip_prefix('+').unwrap_or(&text)),
     };
     let lower = digits.to_lowercase();
+    let prefixed =
+        |base: u32, prefix| lower.strip_prefix(prefix).map(|rest| (base, rest.strip_prefix('_').unwrap_or(rest)));
     let (base, digits) = match base {
-        16 => (16, lower.strip_prefix("0x").unwrap_or(&lower)),
-        8 => (8, lower.strip_prefix("0o").unwrap_or(&lower)),
-        2 => (2, lower.strip_prefix("0b").unwrap_or(&lower)),
-        0 => match lower.get(..2) {
-            Some("0x") => (16, &lower[2..]),
-            Some("0o") => (8, &lower[2..]),
-            Some("0b") => (2, &lower[2..]),
-            _ => (10, lower.as_str()),
-        },
+        16 => prefixed(16, "0x").unwrap_or((16, &lower)),
+        8 => prefixed(8, "0o").unwrap_or((8, &lower)),
+        2 => prefixed(2, "0b").unwrap_or((2, &lower)),
+        0 => prefixed(16, "0x").or(prefixed(8, "0o")).or(prefixed(2, "0b")).unwrap_or((10, &lower)),
         base => (u32::try_from(base).ok().filter(|base| (2..=36).contains(base))?, lower.as_str()),
     };
+    // Python allows `_` between digits.
+    if digits.starts_with('_') || digits.ends_with('_') || digits.contains("__") {
+        return None;
+    }
+    let digits = digits.replace('_', "");
     if digits.is_empty() || !digits.chars().all(|c| c.is_digit(base)) {
         return None;
     }
-    match i128::from_str_radix(digits, base) {
-        Ok(int) => Some(Val::from(if negative { -int } else { int })),
-        Err(_) if base == 10 => {
-            let digits = digits.trim_start_matches('0');
-            Some(Val::V(Value::BigInt(if negative { format!("-{digits}").into() } else { digits.into() })))
-        }
-        Err(_) => None,
+    if digits.len() > MAX_DIGITS && !base.is_power_of_two() {
+        return None;
     }
+    let size = Big::of_base(&digits, base)?;
+    Some(ops::integer(&if negative { size.negated() } else { size }))
 }
 
 fn float(_: &Call, value: Val, mut args: Args) -> R<Val> {
     let default = args.take(0, "default").unwrap_or_else(|| Val::from(0.0));
     args.finish()?;
+    if matches!(&value, Val::V(Value::BigInt(_))) && float_of(&value)?.is_infinite() {
+        return Err(ops::no_float());
+    }
     Ok(float_of(&value).map_or(default, Val::from))
 }
 
@@ -158,8 +163,8 @@ fn round(_: &Call, value: Val, mut args: Args) -> R<Val> {
     };
     match (&*method, &value) {
         ("common", Val::V(Value::Bool(flag))) if precision >= 0 => Ok(Val::from(i128::from(*flag))),
-        #[expect(clippy::cast_possible_truncation, reason = "rounding an integer gives one")]
-        ("common", Val::V(Value::Int(int))) => Ok(Val::from(if precision >= 0 { *int } else { rounded as i128 })),
+        ("common", Val::V(Value::Int(_) | Value::BigInt(_))) if precision >= 0 => Ok(value),
+        ("common", Val::V(Value::Int(_) | Value::BigInt(_))) => ops::truncated(rounded),
         _ => Ok(Val::from(rounded)),
     }
 }
@@ -171,6 +176,11 @@ fn log(_: &Call, value: Val, mut args: Args) -> R<Val> {
     if number <= 0.0 {
         return Err(Fail::said("the logarithm needs a number above 0", "math domain error"));
     }
+    match base {
+        Some(base) if base <= 0.0 => return Err(Fail::said("the base must be above 0", "math domain error")),
+        Some(1.0) => return Err(Fail::said("1 is the base of no logarithm", "float division by zero")),
+        _ => {}
+    }
     Ok(Val::from(match base {
         None => number.ln() / 1.0,
         Some(10.0) => number.log10(),
@@ -181,13 +191,30 @@ fn log(_: &Call, value: Val, mut args: Args) -> R<Val> {
 fn pow(_: &Call, value: Val, mut args: Args) -> R<Val> {
     let power = only_number(&args.need(0, "y")?, "pow")?;
     args.finish()?;
-    Ok(Val::from(only_number(&value, "pow")?.powf(power)))
+    power_of(only_number(&value, "pow")?, power).map(Val::from)
+}
+
+/// `math.pow`.
+fn power_of(number: f64, power: f64) -> R<f64> {
+    let found = number.powf(power);
+    if number.is_finite() && power.is_finite() {
+        if found.is_nan() || (number == 0.0 && power < 0.0) {
+            return Err(Fail::said("the number has no such power", "math domain error"));
+        }
+        if found.is_infinite() {
+            return Err(Fail::said("the power is too large", "math range error"));
+        }
+    }
+    Ok(found)
 }
 
 fn root(_: &Call, value: Val, mut args: Args) -> R<Val> {
     let base = args.take(0, "base").map_or(Ok(2.0), |base| only_number(&base, "root"))?;
     args.finish()?;
     let number = only_number(&value, "root")?;
+    if base == 0.0 {
+        return Err(Fail::said("there is no root of the base 0", "float division by zero"));
+    }
     if number < 0.0 {
         return Err(Fail::said(
             "the root needs a number from 0 up",
@@ -195,7 +222,7 @@ fn root(_: &Call, value: Val, mut args: Args) -> R<Val> {
         ));
     }
     #[expect(clippy::float_cmp, reason = "the square root is exact")]
-    Ok(Val::from(if base == 2.0 { number.sqrt() } else { number.powf(1.0 / base) }))
+    Ok(Val::from(if base == 2.0 { number.sqrt() } else { power_of(number, 1.0 / base)? }))
 }
 
 const UNITS: [(char, f64); 9] = [
@@ -270,7 +297,7 @@ fn human_to_bytes(call: &Call, value: Val, mut args: Args) -> R<Val> {
     Ok(rounded(number * limit))
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "int(round(..))")]
+/// `int(round(number))`; what is no number at all has come to nothing before.
 fn rounded(number: f64) -> Val {
-    Val::from(number.round_ties_even() as i128)
+    ops::truncated(number.round_ties_even()).unwrap_or_else(|_| Val::from(0_i64))
 }

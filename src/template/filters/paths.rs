@@ -142,9 +142,21 @@ fn commonpath(call: &Call, value: Val, args: Args) -> R<Val> {
 fn expanduser(call: &Call, value: Val, args: Args) -> R<Val> {
     let home = call.cx().templates.host().env("HOME").unwrap_or_else(|| "/root".to_owned());
     plain(call, value, &args, |path| match path.strip_prefix('~') {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{}{rest}", home.trim_end_matches('/')),
-        _ => path.to_owned(),
+        None => path.to_owned(),
+        Some(rest) => {
+            let (user, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let home = if user.is_empty() { Some(home) } else { home_of(user) };
+            home.map_or_else(|| path.to_owned(), |home| format!("{}{rest}", home.trim_end_matches('/')))
+        }
     })
+}
+
+/// The home of a user of this machine.
+fn home_of(user: &str) -> Option<String> {
+    let passwd = crate::diag::read::read_source("/etc/passwd".as_ref()).ok()?;
+    let passwd = String::from_utf8_lossy(&passwd);
+    let mut lines = passwd.lines().map(|line| line.split(':'));
+    lines.find_map(|mut fields| (fields.next() == Some(user)).then(|| fields.nth(4).map(str::to_owned))?)
 }
 
 fn expandvars(call: &Call, value: Val, args: Args) -> R<Val> {

@@ -2,8 +2,13 @@
 //!
 //! Python's own order of a set is arbitrary; ours is the order of the first list, then the second.
 
+use std::collections::HashSet;
+
+use crate::value::Key;
+
 use super::super::args::{Args, Call};
 use super::super::fail::R;
+use super::super::keys::hashed;
 use super::super::ops;
 use super::super::val::Val;
 use super::Entry;
@@ -23,19 +28,44 @@ fn two(call: &Call, value: &Val, mut args: Args) -> R<(Vec<Val>, Vec<Val>)> {
     Ok((call.items(value)?, call.items(&other)?))
 }
 
-fn has(call: &Call, list: &[Val], item: &Val) -> R<bool> {
-    for other in list {
-        if ops::equal(call.cx(), other, item)? {
-            return Ok(true);
+/// The items of a list, to be looked up.
+struct Known {
+    texts: HashSet<Key>,
+    others: Vec<Val>,
+}
+
+impl Known {
+    fn new(items: &[Val]) -> R<Self> {
+        let mut known = Self { texts: HashSet::with_capacity(items.len()), others: Vec::new() };
+        for item in items {
+            match hashed(item) {
+                Some(key) => drop(known.texts.insert(key)),
+                None => known.others.push(item.clone().defined()?),
+            }
         }
+        Ok(known)
     }
-    Ok(false)
+
+    fn has(&self, call: &Call, item: &Val) -> R<bool> {
+        if let Some(key) = hashed(item) {
+            return Ok(self.texts.contains(&key));
+        }
+        call.cx().step(self.others.len() as u64)?;
+        for other in &self.others {
+            if ops::equal(call.cx(), other, item)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 fn only(call: &Call, items: Vec<Val>, other: &[Val], wanted: bool) -> R<Vec<Val>> {
+    let known = Known::new(other)?;
     let mut out = Vec::new();
     for item in items {
-        if has(call, other, &item)? == wanted {
+        let item = item.defined()?;
+        if known.has(call, &item)? == wanted {
             out.push(item);
         }
     }

@@ -183,7 +183,6 @@ fn wordwrap(call: &Call, value: Val, mut args: Args) -> R<Val> {
 fn wrapped(paragraph: &str, width: usize, break_long: bool, hyphens: bool) -> Vec<String> {
     let blank = |c: char| matches!(c, ' ' | '\t' | '\n'..='\r');
     let length = |text: &str| text.chars().count();
-    // The last chunk is the next one.
     let mut chunks: Vec<&str> = Vec::new();
     let mut rest = paragraph;
     while let Some(first) = rest.chars().next() {
@@ -196,20 +195,21 @@ fn wrapped(paragraph: &str, width: usize, break_long: bool, hyphens: bool) -> Ve
         }
         rest = after;
     }
-    chunks.reverse();
+    // The last chunk is the next one; each with its number of characters, so that a long one is counted once.
+    let mut chunks: Vec<(&str, usize)> = chunks.into_iter().rev().map(|chunk| (chunk, length(chunk))).collect();
     let is_blank = |chunk: &str| chunk.trim().is_empty();
     let mut lines: Vec<String> = Vec::new();
     while !chunks.is_empty() {
         let mut line: Vec<&str> = Vec::new();
         let mut filled = 0;
-        if !lines.is_empty() && chunks.last().is_some_and(|chunk| is_blank(chunk)) {
+        if !lines.is_empty() && chunks.last().is_some_and(|(chunk, _)| is_blank(chunk)) {
             chunks.pop();
         }
-        while let Some(chunk) = chunks.pop_if(|chunk| filled + length(chunk) <= width) {
-            filled += length(chunk);
+        while let Some((chunk, count)) = chunks.pop_if(|(_, count)| filled + *count <= width) {
+            filled += count;
             line.push(chunk);
         }
-        if let Some(chunk) = chunks.pop_if(|chunk| length(chunk) > width) {
+        if let Some((chunk, count)) = chunks.pop_if(|(_, count)| *count > width) {
             if break_long {
                 let room = width - filled;
                 let byte = |at: usize| chunk.char_indices().nth(at).map_or(chunk.len(), |(byte, _)| byte);
@@ -221,11 +221,11 @@ fn wrapped(paragraph: &str, width: usize, break_long: bool, hyphens: bool) -> Ve
                 };
                 let (head, tail) = chunk.split_at(byte(end));
                 line.push(head);
-                chunks.push(tail);
+                chunks.push((tail, count - end));
             } else if line.is_empty() {
                 line.push(chunk);
             } else {
-                chunks.push(chunk);
+                chunks.push((chunk, count));
             }
         }
         line.pop_if(|chunk| is_blank(chunk));

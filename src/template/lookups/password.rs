@@ -272,6 +272,9 @@ fn one(call: &Call, wanted: &Wanted) -> R<String> {
             .tempfile_in(folder)
             .map_err(local)?;
         file.write_all(text.as_bytes()).map_err(local)?;
+        if let Ok(old) = fs::metadata(&target) {
+            crate::vault::keep_owner(file.as_file(), &old).map_err(local)?;
+        }
         file.persist(&target).map_err(|error| local(error.error))?;
     }
     match (kind, kept_salt) {
