@@ -11,7 +11,7 @@ use crate::yaml::Node;
 /// Longest text of a result that is sought elsewhere, in bytes; messages show less of a value.
 const LONGEST: usize = 4096;
 
-/// Results that are remembered until somebody asks.
+/// Results that wait to be learned; mostly nobody asks.
 const MOST_RESULTS: usize = 1000;
 
 /// Values of a result that say nothing.
@@ -34,8 +34,18 @@ impl Hidden {
         if let Some(Value::Map(facts)) = result.get(&StrKey("ansible_facts")) {
             self.names.extend(facts.keys().map(|key| key.text().to_string()));
         }
-        if self.pending.len() < MOST_RESULTS {
-            self.pending.push(result.clone());
+        self.pending.push(result.clone());
+        if self.pending.len() >= MOST_RESULTS {
+            self.learn_pending();
+        }
+    }
+
+    fn learn_pending(&mut self) {
+        for result in std::mem::take(&mut self.pending) {
+            result
+                .iter()
+                .filter(|(key, _)| !key.as_str().is_some_and(|key| PLAIN.contains(&key)))
+                .for_each(|(_, value)| learn(&self.values, value));
         }
     }
 
@@ -44,12 +54,7 @@ impl Hidden {
         if self.names.contains(name) {
             return None;
         }
-        for result in std::mem::take(&mut self.pending) {
-            result
-                .iter()
-                .filter(|(key, _)| !key.as_str().is_some_and(|key| PLAIN.contains(&key)))
-                .for_each(|(_, value)| learn(&self.values, value));
-        }
+        self.learn_pending();
         Some(self.values.redact(text).into_owned())
     }
 }

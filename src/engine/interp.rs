@@ -14,7 +14,7 @@ use super::result::Attempt;
 use super::schedule::{Gate, HostEnd, Parked, Position, Round, Turn, Verdict};
 use super::scope::{Frames, parents_of};
 use super::state::{Out, lock};
-use crate::diag::Result;
+use crate::diag::{Diagnostic, Result};
 use crate::playbook::{Action, Block, Context, ContextKind, DynamicUse, Item, RoleUse, Task};
 
 /// How a list of tasks ended on this host.
@@ -316,8 +316,10 @@ impl HostRun {
     fn task<'a>(&'a self, task: &'a Arc<Task>, position: &'a Position, here: &'a Here) -> Walk<'a> {
         Box::pin(async move {
             let begun = self.started.load(Ordering::SeqCst);
-            if !selected_by_tags(self, task, here) || !self.started(task, here) {
-                return Flow::Next;
+            match selected_by_tags(self, task, here) {
+                Ok(true) if self.started(task, here) => {}
+                Ok(_) => return Flow::Next,
+                Err(diagnostic) => return self.play.give_up(diagnostic).await,
             }
             // The play that begins in its middle has facts all the same. No rescue takes what fails there.
             if !begun && self.gather(&Position(vec![0])).await != Flow::Next {
@@ -333,7 +335,7 @@ impl HostRun {
                 Turn::Stop => return Flow::Gone,
             };
             self.begins();
-            let _stay = round.stay(&self.host);
+            let _stay = round.stay(self, !meta);
             if !self.step(task, &round, here).await {
                 return Flow::Next;
             }
@@ -372,6 +374,14 @@ impl HostRun {
         let engine = &self.play.engine;
         let text = crate::value::python_str(&engine.templates.render(&module.text, &scope)?);
         let action = engine.loader.resolve(module, &text, &task.context, &task.file)?;
+        if action.is_module("meta") {
+            // What changes the way through the play must be known before it begins.
+            let what = format!("`{}` cannot come out of a template", action.name());
+            return Err(Diagnostic::task("P0158", what)
+                .with_registered(format!("Task failed: Cannot resolve '{text}' to an action or module."))
+                .with_label(module.text.place(), "this template")
+                .with_hint("write `meta: ...`, with a condition"));
+        }
         Ok(Arc::new(Task {
             id: task.id,
             span: task.span,
@@ -447,7 +457,7 @@ impl HostRun {
             failed: flow == Flow::Failed,
             unreachable: flow == Flow::Gone,
             fatal: !self.play.free && (once || says("any_errors_fatal")) && !says("ignore_errors"),
-            once: once && !self.play.free && says("run_once"),
+            once: once && !self.play.free && self.says_once(task, &self.scope(task, here)).unwrap_or(false),
         };
         round.ended(&end, &self.play, &self.gate);
         if !end.fatal && self.play.max_fail.is_none() {

@@ -126,6 +126,17 @@ impl Redactor {
         found.into_iter().filter_map(|range| text.get(range)).map(str::to_owned).collect()
     }
 
+    /// The place nearest before `at` that no secret runs over; behind the secret if the text begins with it.
+    pub fn outside(&self, text: &str, at: usize) -> usize {
+        let Some(matcher) = self.matcher() else { return at };
+        let over = matcher.ranges(text.as_bytes(), false).into_iter().find(|range| range.start < at && range.end > at);
+        match over {
+            Some(range) if range.start == 0 => range.end,
+            Some(range) => range.start,
+            None => at,
+        }
+    }
+
     /// True if nothing was learned.
     pub fn is_empty(&self) -> bool {
         self.known.read().unwrap_or_else(PoisonError::into_inner).needles.is_empty()
