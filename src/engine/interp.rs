@@ -344,6 +344,8 @@ impl HostRun {
                     Ok(task) => Some(task),
                     Err(diagnostic) => {
                         self.announce(task, &round, here);
+                        // The others may have got a module, and wait for this host in it.
+                        round.release(&self.host);
                         return self.settle_shared(task, Attempt::error(diagnostic), None, &round, here).await;
                     }
                 },

@@ -246,6 +246,17 @@ impl Round {
         said.wait_for(Option::is_some).await.is_ok_and(|said| *said == Some(true))
     }
 
+    /// Nobody waits any more for what this host says or does at the task; only how it ends it counts still.
+    pub fn release(&self, host: &str) {
+        let settle = |said: &mut Option<bool>| said.is_none() && said.replace(false).is_none();
+        self.pass_on(host);
+        drop(self.share(host));
+        if self.is_leader(host) {
+            self.once.send_if_modified(settle);
+            self.finish();
+        }
+    }
+
     /// A host's time at the task. When it is over, nobody waits for the host any more, whichever way it went.
     /// `judged`: the round is judged in the end; that of a `meta` is not.
     pub fn stay(self: &Arc<Self>, run: &super::interp::HostRun, judged: bool) -> Stay {
@@ -301,13 +312,7 @@ pub(super) struct Stay {
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        let settle = |said: &mut Option<bool>| said.is_none() && said.replace(false).is_none();
-        self.round.pass_on(&self.host);
-        drop(self.round.share(&self.host));
-        if self.round.is_leader(&self.host) {
-            self.round.once.send_if_modified(settle);
-            self.round.finish();
-        }
+        self.round.release(&self.host);
         // Where the whole run ends, there is nothing to judge.
         if self.judged && !self.play.engine.cancel.is_cancelled() && lock(&self.play.broken).is_none() {
             let end = HostEnd { host: &self.host, failed: false, unreachable: false, fatal: false, once: false };
