@@ -239,12 +239,16 @@ pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
         verbosity: args.verbose,
         diff: request.diff,
     };
-    let shown = || -> Box<dyn Reporter> {
-        match output.form {
-            OutputForm::Human => Box::new(Human::new(std::io::stdout(), human)),
-            OutputForm::Jsonl => Box::new(JsonLines::new(std::io::stdout())),
-            OutputForm::Ansible => super::names::reporter(&config, (args.verbose, human.diff), output, None),
-        }
+    let shown = || -> Vec<Box<dyn Reporter>> {
+        let mut all: Vec<Box<dyn Reporter>> = match output.form {
+            OutputForm::Human => vec![Box::new(Human::new(std::io::stdout(), human))],
+            OutputForm::Jsonl => vec![Box::new(JsonLines::new(std::io::stdout()))],
+            OutputForm::Ansible => {
+                return super::names::reporters(&config, (args.verbose, human.diff), output, None);
+            }
+        };
+        all.extend(super::names::beside(&config, args.verbose, output));
+        all
     };
     start(request, output, &shown, &|found| output.show(found))
 }
@@ -254,18 +258,19 @@ pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
 pub(super) fn start(
     request: ops::RunRequest,
     output: &Output,
-    shown: &dyn Fn() -> Box<dyn Reporter>,
+    shown: &dyn Fn() -> Vec<Box<dyn Reporter>>,
     problems: &dyn Fn(&[Diagnostic]),
 ) -> Result<ExitCode> {
     let reporters = |dir: &RunDir| -> Result<Vec<Box<dyn Reporter>>> {
         let plain = HumanOptions { color: false, live: false, width: 160, verbosity: 0, diff: true };
         let named = |name: &str| dir.path().join(name).display().to_string();
         let events = std::io::BufWriter::new(dir.file("events.jsonl")?);
-        Ok(vec![
+        let mut all: Vec<Box<dyn Reporter>> = vec![
             Box::new(JsonLines::record(events, named("events.jsonl"))),
             Box::new(Human::record(dir.file("journal")?, named("journal"), plain)),
-            shown(),
-        ])
+        ];
+        all.extend(shown());
+        Ok(all)
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

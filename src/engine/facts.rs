@@ -78,12 +78,13 @@ impl HostRun {
             context: Arc::clone(&play.context),
             handler: false,
         });
+        self.asks();
         let round = match self.gate.turn(&self.host, position, id, false).await {
             Turn::Go(round) => round,
             Turn::Fail(_) => return self.fails(Flow::Failed),
             Turn::Stop => return Flow::Gone,
         };
-        self.begins();
+        self.begins(&round);
         let _stay = round.stay(self, true);
         if !self.step(&task, &round, &here).await {
             return Flow::Next;

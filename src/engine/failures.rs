@@ -135,6 +135,7 @@ impl States {
             };
             state.failing = false;
             state.levels.clear();
+            state.coming = None;
         });
     }
 

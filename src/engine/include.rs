@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use indexmap::IndexSet;
 
-use super::heard::hearing_now;
 use super::failures::Level;
+use super::heard::hearing_now;
 use super::interp::{Flow, Here, HostRun};
 use super::play::Included;
 use super::result::Attempt;

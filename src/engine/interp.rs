@@ -2,8 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
 
@@ -265,14 +265,27 @@ impl HostRun {
         }
     }
 
-    /// The host begins a task: a failure counts for the blocks that it now is in.
-    pub(super) fn begins(&self) {
+    /// The host asks for its turn at a task. Once that begins, a failure counts for the blocks that the host now is in.
+    pub(super) fn asks(&self) {
         let mut levels = lock(&self.levels).clone();
         // Tasks beside blocks stand in a block of their own.
         if levels.len() == usize::from(self.force_handlers()) {
             levels.push(Level::new(false, false));
         }
-        lock(&self.play.engine.states.get(&self.host)).levels = levels;
+        lock(&self.play.engine.states.get(&self.host)).coming = Some(levels);
+    }
+
+    /// The hosts of a round begin their task, all at once.
+    pub(super) fn begins(&self, round: &Round) {
+        round.begin(|hosts| {
+            for host in hosts {
+                let state = self.play.engine.states.get(host);
+                let mut state = lock(&state);
+                if let Some(levels) = state.coming.take() {
+                    state.levels = levels;
+                }
+            }
+        });
     }
 
     /// Where hosts meet before they enter or leave a block: how it goes on, if not as it was.
@@ -329,12 +342,13 @@ impl HostRun {
                 return Flow::Gone;
             }
             let meta = task.action.is_module("meta");
+            self.asks();
             let round = match self.gate.turn(&self.host, position, task.id, meta).await {
                 Turn::Go(round) => round,
                 Turn::Fail(twice) => return self.failed_with_others(twice),
                 Turn::Stop => return Flow::Gone,
             };
-            self.begins();
+            self.begins(&round);
             let _stay = round.stay(self, !meta);
             if !self.step(task, &round, here).await {
                 return Flow::Next;
@@ -438,8 +452,8 @@ impl HostRun {
         if self.gate.is_ended() {
             return Flow::Gone;
         }
-        let over = !here.rescuable && !here.cleans && !(self.force_handlers() && self.flushes());
-        self.play.own_failure(&self.host, here.rescuable, over);
+        let more = here.rescuable || here.cleans || self.force_handlers() && self.flushes();
+        self.play.own_failure(&self.host, here.rescuable, !more);
         flow
     }
 

@@ -368,11 +368,14 @@ impl Named {
     }
 }
 
+/// What ansible-core registers where it shows no traceback.
+const NO_FRAME: &str = "Configure `DISPLAY_TRACEBACK` to see a traceback on timeout errors.";
+
 /// What a task that took longer than its `timeout` ends with.
 fn timed_out(seconds: u64) -> Failure {
     let result = crate::map! {
         "msg" => format!("Task failed: Timed out after {seconds} second(s)."),
-        "timedout" => crate::map! { "frame" => "", "period" => seconds },
+        "timedout" => crate::map! { "frame" => NO_FRAME, "period" => seconds },
     };
     let diagnostic = Diagnostic::task("H0012", format!("the task did not end within {seconds} seconds"))
         .with_hint("raise the task's `timeout`");

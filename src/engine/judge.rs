@@ -4,7 +4,7 @@ use super::interp::HostRun;
 use super::result::{Attempt, add_exception};
 use crate::diag::{Diagnostic, Result};
 use crate::event::Status;
-use crate::playbook::Task;
+use crate::playbook::{Action, Task};
 use crate::value::{Map, StrKey, Value, insert};
 use crate::vars::{Layer, Level, Scope};
 use crate::yaml::Node;
@@ -96,6 +96,7 @@ impl HostRun {
         }
         if !attempt.result.contains_key(&StrKey("failed")) {
             insert(&mut attempt.result, "failed", false);
+            order(task, &mut attempt.result);
         }
     }
 
@@ -103,6 +104,22 @@ impl HostRun {
     fn verdict(&self, node: &Node, scope: &Scope) -> Result<bool> {
         Ok(self.play.engine.templates.condition(node, scope)?.is_ok())
     }
+}
+
+/// Puts `changed` where Ansible has it, which shows where a whole result is written: modules tell it first, or before
+/// what they tell of a file; it is added at the end for those that do not tell it.
+fn order(task: &Task, result: &mut Map) {
+    const SILENT: [&str; 7] = ["debug", "getent", "include_vars", "ping", "set_fact", "slurp", "wait_for"];
+    let Some(changed) = result.shift_remove(&StrKey("changed")) else { return };
+    let at = match &task.action {
+        Action::Module(module) if SILENT.contains(&module.entry.meta.name) => result.len(),
+        Action::Include(_) => result.len(),
+        action => {
+            let gone = action.is_module("file").then(|| result.get_index_of(&StrKey("state"))).flatten();
+            result.get_index_of(&StrKey("uid")).or(gone).unwrap_or(0)
+        }
+    };
+    result.shift_insert(at, "changed".into(), changed);
 }
 
 /// A value's text as far as a message shows it.

@@ -110,7 +110,7 @@ impl PlayRun {
                 index,
                 of,
                 name: name.clone(),
-                hosts: shown.iter().map(ToString::to_string).collect(),
+                hosts: shown.iter().filter(|host| takes_part(engine, host)).map(ToString::to_string).collect(),
                 free: !strategy.in_step(),
                 check: match keywords.get("check_mode") {
                     Some(node) => super::conditions::truth(&engine.templates.render(node, &early)?),
@@ -298,7 +298,6 @@ impl PlayRun {
         lock(&self.broken).get_or_insert(diagnostic);
         self.broke.notify_one();
     }
-
 }
 
 /// The hosts of a play, those that failed before among them; all begin it afresh.
@@ -320,6 +319,13 @@ fn begin(engine: &Engine, pattern: &str, node: Option<&Node>) -> Result<Vec<Arc<
         state.exported.clear();
     }
     Ok(selected)
+}
+
+/// Nothing in earlier plays keeps the host from this one.
+fn takes_part(engine: &Engine, host: &Arc<str>) -> bool {
+    let state = engine.states.get(host);
+    let state = lock(&state);
+    !state.listed && !state.unreachable
 }
 
 /// A play's keyword, rendered before any host is known.

@@ -35,6 +35,7 @@ pub(super) struct Round {
     /// In batch order.
     pub hosts: Vec<Arc<str>>,
     announced: Once,
+    begun: Once,
     done: watch::Sender<bool>,
     open: Mutex<Open>,
     verdict: watch::Sender<Option<Verdict>>,
@@ -166,8 +167,8 @@ impl Round {
         let once = watch::channel(None).0;
         let brought = Mutex::new(hosts.iter().map(|_| None).collect());
         let agreed = watch::channel(false).0;
-        let (announced, confirmed) = (Once::new(), tokio::sync::OnceCell::new());
-        Arc::new(Self { hosts, announced, done, open, verdict, passed, once, brought, agreed, confirmed })
+        let (announced, begun, confirmed) = (Once::new(), Once::new(), tokio::sync::OnceCell::new());
+        Arc::new(Self { hosts, announced, begun, done, open, verdict, passed, once, brought, agreed, confirmed })
     }
 
     /// This host's part in an include that all hosts of the round go through.
@@ -283,6 +284,11 @@ impl Round {
             tell();
         });
         first
+    }
+
+    /// The first host to come here begins the task for all.
+    pub fn begin(&self, with: impl FnOnce(&[Arc<str>])) {
+        self.begun.call_once_force(|_| with(&self.hosts));
     }
 
     /// The host that runs a `run_once` task for all.

@@ -409,7 +409,8 @@ pub(super) fn parents_of(context: &Arc<Context>) -> impl Iterator<Item = &Arc<Ro
 fn context_layers(context: &Arc<Context>, layers: &mut Vec<Layer>) {
     let chain: Vec<&Context> = context.chain().collect();
     let (mut in_play, mut imported) = (false, Vec::new());
-    for context in chain.into_iter().rev() {
+    let own = chain.iter().position(|context| matches!(context.kind, ContextKind::Role(_)));
+    for (place, context) in chain.into_iter().enumerate().rev() {
         let vars = context.keywords.get("vars");
         match &context.kind {
             ContextKind::Play => {
@@ -419,8 +420,15 @@ fn context_layers(context: &Arc<Context>, layers: &mut Vec<Layer>) {
                 in_play = true;
             }
             ContextKind::Role(role) => {
-                role_layers(role, layers);
-                layers.extend(vars.map(|node| source(Level::RoleVars, "role entry", node)));
+                let entry = vars.map(|node| source(Level::RoleVars, "role entry", node));
+                // The entry's variables outrank the role's own in its tasks, but not in those of roles that it brings in.
+                if own == Some(place) {
+                    role_layers(role, layers);
+                    layers.extend(entry);
+                } else {
+                    layers.extend(entry);
+                    role_layers(role, layers);
+                }
                 if !role.params.is_empty() {
                     layers.push(Layer {
                         origin: Origin {

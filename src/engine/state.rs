@@ -86,6 +86,8 @@ pub(super) struct HostState {
     pub lost: bool,
     /// Its way through the batch ended in a failure.
     pub failed: bool,
+    /// The blocks around the task that it is about to begin.
+    pub coming: Option<Vec<super::failures::Level>>,
     /// The blocks around the task that it last began.
     pub levels: Vec<super::failures::Level>,
     /// Takes no further part in the batch: failed, unreachable or ended.

@@ -197,7 +197,10 @@ impl Inventory {
             let names: Vec<&str> =
                 self.hosts().map(|host| &*host.name).chain(self.groups().map(|group| &*group.name)).collect();
             let mut diagnostic =
-                Diagnostic::new("I0013", Kind::Usage, format!("the limit `{limit}` matches no host of the inventory"));
+                Diagnostic::new("I0013", Kind::Usage, format!("the limit `{limit}` matches no host of the inventory"))
+                    .with_registered(
+                        "Specified inventory, host pattern and/or --limit leaves us with no hosts to target.",
+                    );
             if !names.is_empty() && names.len() <= 20 {
                 diagnostic = diagnostic.with_note(format!("hosts and groups: {}", names.join(", ")));
             }

@@ -34,6 +34,16 @@ pub fn ansible_message(entry: &ModuleEntry, called: &str, errors: &[ArgError]) -
             return Some("dest is required".to_owned());
         }
     }
+    if entry.meta.name == "lineinfile"
+        && missing.is_empty()
+        && has("M0006").is_none()
+        && errors.iter().any(|error| error.ansible.starts_with("state is present but"))
+    {
+        return Some("line is required with state=present".to_owned());
+    }
+    if entry.meta.name == "wait_for" && has("M0006").is_some() {
+        return Some("port and path parameter can not both be passed to wait_for".to_owned());
+    }
     if let (Some(words), true) = (entry.meta.missing, !missing.is_empty() || has("M0007").is_some()) {
         return Some(words.to_owned());
     }
@@ -192,6 +202,9 @@ mod tests {
             map! { "path" => "/x", "insertafter" => "a", "insertbefore" => "b" },
             "parameters are mutually exclusive: insertbefore|insertafter",
         );
+        check("lineinfile", map! { "path" => "/x", "regexp" => "a" }, "line is required with state=present");
+        let words = "port and path parameter can not both be passed to wait_for";
+        check("wait_for", map! { "path" => "/x", "port" => 1 }, words);
         check(
             "blockinfile",
             map! { "path" => "/x", "state" => "gone" },

@@ -5,7 +5,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::attributes::{StateDiff, add_path_info, apply, with_file_args};
+use super::attributes::{StateDiff, add_path_info, settle, with_file_args};
 use super::call::{Blob, Failure, InputKind};
 use super::cx::Cx;
 use super::place::{Place, content_diff};
@@ -115,7 +115,7 @@ impl Module for Assemble {
         let file = args.file_args();
         let present = cx.probe().stat(&dest)?;
         if present.as_ref().is_some_and(std::fs::Metadata::is_dir) {
-            return Err(refused("H0107", format!("Destination {} is a directory", shown(&dest))));
+            return Err(refused("H0107", format!("attempted to take checksum of directory: {}", shown(&dest))));
         }
         let before = if present.is_some() { Some(cx.probe().read(&dest)?) } else { None };
         if before.as_deref() != Some(&*content) {
@@ -139,7 +139,7 @@ impl Module for Assemble {
             }
         }
         let mut diff = StateDiff::default();
-        apply(cx, &dest, &file, &mut diff)?;
+        settle(cx, &dest, &file, &mut diff)?;
         if !diff.is_empty() {
             cx.diff(diff.into_diff(&shown(&dest), &shown(&dest)));
         }

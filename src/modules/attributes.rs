@@ -5,14 +5,16 @@ use std::path::Path;
 
 use serde_json::{Map as Json, Value};
 
+use super::call::Failure;
 use super::cx::Cx;
 use super::types::Mode;
 use crate::diag::{Diagnostic, Result};
 use crate::event::Diff;
+use crate::map;
 use crate::system::accounts;
 use crate::system::fs::{shown, umask};
 use crate::system::process::Program;
-use crate::value::{Map, insert};
+use crate::value::{Map, Value as Data, from_json, insert};
 
 /// Why SELinux arguments are refused.
 pub(super) const SELINUX: &str = "hostctl keeps a file's SELinux label and does not set one";
@@ -92,6 +94,14 @@ impl StateDiff {
     /// Nothing differs.
     pub fn is_empty(&self) -> bool {
         self.before == self.after
+    }
+
+    /// `before` and `after` as a registered result has them; nothing where nothing was noted.
+    pub fn insert_into(&self, result: &mut Map) {
+        if !self.before.is_empty() || !self.after.is_empty() {
+            insert(result, "before", from_json(self.before.clone().into()));
+            insert(result, "after", from_json(self.after.clone().into()));
+        }
     }
 
     /// The diff for the user.
@@ -188,6 +198,32 @@ pub fn apply(cx: &Cx, path: &Path, args: &FileArgs, diff: &mut StateDiff) -> Res
         changed |= apply_attributes(cx, path, wanted, diff)?;
     }
     Ok(changed)
+}
+
+/// [`apply`]; a failure has what is at the path by now, as Ansible's has it.
+pub fn settle(cx: &Cx, path: &Path, args: &FileArgs, diff: &mut StateDiff) -> Result<bool, Failure> {
+    apply(cx, path, args, diff).map_err(|error| {
+        let mut result = map! { "path" => shown(path) };
+        add_path_info(cx, &mut result, path);
+        Failure::with_result(error, result)
+    })
+}
+
+/// `diff` of the content alone as Ansible's editors of text register it: with texts only where differences are wanted.
+pub fn text_diff(cx: &Cx, name: &str, before: &[u8], after: &[u8]) -> Data {
+    let text = |bytes: &[u8]| if cx.diff_mode() { String::from_utf8_lossy(bytes).into_owned() } else { String::new() };
+    let header = format!("{name} (content)");
+    Data::from(map! {
+        "before" => text(before), "after" => text(after), "before_header" => header.clone(), "after_header" => header,
+    })
+}
+
+/// `diff` of content and attributes: a list of both, also where one of them is the same.
+pub fn text_diffs(cx: &Cx, name: &str, before: &[u8], after: &[u8], attributes: &StateDiff) -> Data {
+    let header = format!("{name} (file attributes)");
+    let mut second = map! { "before_header" => header.clone(), "after_header" => header };
+    attributes.insert_into(&mut second);
+    Data::from(vec![text_diff(cx, name, before, after), Data::from(second)])
 }
 
 /// `lsattr`'s flags of a path, and its version; `None` where the file system has none.

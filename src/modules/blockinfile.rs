@@ -5,7 +5,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::attributes::{StateDiff, apply, with_file_args};
+use super::attributes::{StateDiff, mode_text, settle, text_diff, text_diffs, with_file_args};
 use super::call::Failure;
 use super::cx::Cx;
 use super::place::{Place, content_diff};
@@ -97,7 +97,6 @@ impl Module for BlockInFile {
         exclusive: &[&["insertbefore", "insertafter"]],
         refused: super::attributes::NO_SELINUX,
         reads: &["lsattr"],
-        diff_list: true,
         ..Meta::NONE
     };
 
@@ -132,7 +131,7 @@ impl Module for BlockInFile {
         let file = args.file_args();
         let mut result = Map::new();
         // Written with its mode at once, where Ansible writes the file first and reports the mode as a change of its own.
-        let mut made_with_mode = false;
+        let mut made_with_mode = None;
         if changed {
             cx.diff(content_diff(&header, &header, original.as_deref(), &after));
             let target = cx.probe().real(&path);
@@ -148,22 +147,27 @@ impl Module for BlockInFile {
                 },
                 keep_present: true,
             };
-            made_with_mode = place.mode.is_some_and(|mode| mode != 0o666 & !umask());
+            made_with_mode = place.mode.filter(|mode| *mode != 0o666 & !umask());
             if let Some(copy) = place.write(cx)? {
                 insert(&mut result, "backup_file", shown(&copy));
             }
         }
+        let before = original.as_deref().unwrap_or_default();
         if cx.check_mode() && !exists {
-            insert(&mut result, "msg", message);
+            result.extend(map! { "msg" => message, "diff" => text_diff(cx, &name, before, &after) });
             return Ok(result);
         }
         let mut diff = StateDiff::default();
-        if apply(cx, &path, &file, &mut diff)? || made_with_mode {
+        if let Some(mode) = made_with_mode {
+            diff.set("mode", mode_text(0o666 & !umask()), mode_text(mode));
+        }
+        if settle(cx, &path, &file, &mut diff)? || made_with_mode.is_some() {
             if !message.is_empty() {
                 message.push_str(" and ");
             }
             message.push_str("ownership, perms or SE linux context changed");
         }
+        insert(&mut result, "diff", text_diffs(cx, &name, before, &after, &diff));
         if !diff.is_empty() {
             let header = format!("{name} (file attributes)");
             cx.diff(diff.into_diff(&header, &header));
@@ -209,6 +213,7 @@ fn lines(content: &[u8]) -> Vec<Vec<u8>> {
 /// The new lines, and whether the block is among them.
 fn edit(args: &Args, original: &[u8]) -> Result<(Vec<Vec<u8>>, bool)> {
     let mut all = lines(original);
+    let insert_pattern = insert_pattern(args)?;
     let present = args.state == Presence::Present;
     let mark = |word: &str| (args.marker.replace("{mark}", word) + "\n").into_bytes();
     let (first, last) = (mark(&args.marker_begin), mark(&args.marker_end));
@@ -232,7 +237,7 @@ fn edit(args: &Args, original: &[u8]) -> Result<(Vec<Vec<u8>>, bool)> {
             all.drain(low..=high);
             low
         }
-        _ => new_place(&all, original, before, after)?,
+        _ => new_place(&all, original, before, after, insert_pattern.as_ref())?,
     };
     if at > 0
         && let Some(line) = all.get_mut(at - 1)
@@ -253,15 +258,26 @@ fn edit(args: &Args, original: &[u8]) -> Result<(Vec<Vec<u8>>, bool)> {
     Ok((all, with_block))
 }
 
-/// Where a block goes that is not there yet.
-fn new_place(all: &[Vec<u8>], original: &[u8], before: Option<&str>, after: Option<&str>) -> Result<usize> {
-    let (name, pattern) = match (after, before) {
+/// The pattern of `insertafter` or `insertbefore`, and its text: a wrong one is told also where the block is there.
+fn insert_pattern(args: &Args) -> Result<Option<(PythonRegex, &str)>> {
+    let (name, pattern) = match (args.insertafter.as_deref(), args.insertbefore.as_deref()) {
         (Some(pattern), _) if pattern != "EOF" => ("insertafter", pattern),
         (None, Some(pattern)) if pattern != "BOF" => ("insertbefore", pattern),
-        (_, Some(_)) => return Ok(0),
-        _ => return Ok(all.len()),
+        _ => return Ok(None),
     };
     let regex = PythonRegex::bytes(pattern).map_err(|reason| wrong_pattern(name, &reason))?;
+    Ok(Some((regex, pattern)))
+}
+
+/// Where a block goes that is not there yet.
+fn new_place(
+    all: &[Vec<u8>],
+    original: &[u8],
+    before: Option<&str>,
+    after: Option<&str>,
+    insert_pattern: Option<&(PythonRegex, &str)>,
+) -> Result<usize> {
+    let Some((regex, pattern)) = insert_pattern else { return Ok(if before.is_some() { 0 } else { all.len() }) };
     let limit = |reason: String| Diagnostic::task("H0110", format!("the pattern took too long: {reason}"));
     // A pattern that begins with `(?m)` is looked for in the whole text.
     let flags: String =

@@ -121,12 +121,21 @@ impl Module for Command {
         let words = match (&args.cmd, args.argv) {
             (Some(line), _) => shlex::split(line).map_err(|reason| {
                 Diagnostic::task("H0106", format!("cannot split the command into words: {reason}"))
+                    .with_registered(format!(
+                        "Task failed: Module failed: {}",
+                        if reason.contains("backslash") { "No escaped character" } else { "No closing quotation" }
+                    ))
                     .with_hint("close the quotes, or give the words as a list in `argv`")
             })?,
             (None, argv) => argv.unwrap_or_default(),
         };
         if words.is_empty() {
-            return Err(Diagnostic::task("H0106", "there is no command to run").into());
+            let (cmd, words) = match args.cmd {
+                Some(_) => (Value::Null, "Argument 'args' to run_command must be list or string"),
+                None => (Value::from(""), "Error executing command."),
+            };
+            let error = Diagnostic::task("H0106", "there is no command to run").with_registered(words);
+            return Err(Failure::with_result(error, map! { "cmd" => cmd, "rc" => 257 }));
         }
         let environment = cx.environment().to_vec();
         let expanded: Vec<_> = if args.expand_argument_vars {

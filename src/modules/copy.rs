@@ -11,10 +11,12 @@ use serde_json::Value as Json;
 
 mod host;
 
-use super::attributes::{FileArgs, StateDiff, add_path_info, apply, with_file_args};
+use super::attributes::{FileArgs, StateDiff, add_path_info, apply, settle, with_file_args};
 use super::call::{Blob, Failure, Input, InputKind, TreeEntry};
 use super::cx::Cx;
+use super::folders::make_missing;
 use super::place::{Place, content_diff};
+use super::refusal::refused_with;
 use super::spec::{InputArg, Meta, Module};
 use super::types::{HostPath, Mode};
 use crate::diag::{Diagnostic, Result};
@@ -273,6 +275,11 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// It comes from the controller.
+    fn is_sent(&self) -> bool {
+        !matches!(self.body, Body::HostFile(_))
+    }
+
     fn fetch(&self, cx: &Cx) -> Result<Fetched<'_>> {
         Ok(match &self.body {
             Body::Bytes(bytes) => Fetched::Bytes(Cow::Borrowed(bytes)),
@@ -339,15 +346,7 @@ impl Job<'_> {
 
     /// One file to `self.dest`, the folders above it made if `dest` ended with a slash.
     fn one(self, source: Source<'_>) -> Result<Map, Failure> {
-        if let Some(expected) = &self.checksum
-            && !expected.eq_ignore_ascii_case(&source.sha1)
-        {
-            let error = Diagnostic::task("H0109", "the source does not have the expected checksum");
-            return Err(Failure::with_result(
-                error,
-                map! { "checksum" => source.sha1, "expected_checksum" => expected.clone() },
-            ));
-        }
+        self.has_checksum(Some(&source.sha1))?;
         if self.dest_is_folder
             && let Some(parent) = self.dest.parent()
             && !self.cx.probe().exists(parent)
@@ -359,6 +358,7 @@ impl Job<'_> {
         let written = self.put(&dest, &source, &mut result)?;
         // Where the content stays, Ansible answers as `file` does.
         if !written
+            && source.is_sent()
             && !result.contains_key(&StrKey("msg"))
             && let Some(dest) = result.get(&StrKey("dest")).cloned()
         {
@@ -367,20 +367,22 @@ impl Job<'_> {
         Ok(result)
     }
 
-    fn make_folders(&self, folder: &Path) -> Result<()> {
-        let missing: Vec<&Path> = folder
-            .ancestors()
-            .filter(|part| !part.as_os_str().is_empty())
-            .take_while(|part| !self.cx.probe().exists(part))
-            .collect();
-        let file = FileArgs { mode: self.directory_mode.clone(), attributes: None, ..self.file.clone() };
-        for part in missing.into_iter().rev() {
-            self.cx.change(format!("create {}", shown(part)), |host| host.create_dir(part))?;
-            if !self.cx.check_mode() {
-                apply(self.cx, part, &file, &mut StateDiff::default())?;
-            }
+    /// The argument `checksum` is that of the content; a folder has none.
+    fn has_checksum(&self, sha1: Option<&str>) -> Result<(), Failure> {
+        match &self.checksum {
+            Some(expected) if !sha1.is_some_and(|sha1| expected.eq_ignore_ascii_case(sha1)) => Err(refused_with(
+                "H0109",
+                "Copied file does not match the expected checksum. Transfer failed.",
+                map! { "checksum" => sha1, "expected_checksum" => expected.clone() },
+            )),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    fn make_folders(&self, folder: &Path) -> Result<()> {
+        let file = FileArgs { mode: self.directory_mode.clone(), attributes: None, ..self.file.clone() };
+        let settle = |part: &Path| apply(self.cx, part, &file, &mut StateDiff::default()).map(drop);
+        make_missing(self.cx, folder, |error, _| error, settle)
     }
 
     /// Content and attributes of one path; true if the content was written.
@@ -394,7 +396,7 @@ impl Job<'_> {
         insert(result, "dest", shown(&path));
         let exists = probe.exists(&path);
         // What a task before would have made is not there in check mode.
-        let sent = !matches!(source.body, Body::HostFile(_));
+        let sent = source.is_sent();
         if exists && !self.force {
             if !sent {
                 insert(result, "msg", "file already exists");
@@ -407,10 +409,12 @@ impl Job<'_> {
             && !probe.exists(parent)
             && !(cx.check_mode() && (cx.changed() || sent))
         {
-            let error = Diagnostic::task("H0107", format!("destination directory {} does not exist", shown(parent)))
-                .with_registered(format!("Destination directory {} does not exist", shown(parent)))
-                .with_hint("create it before with `file: state=directory`, or end `dest` with a slash");
-            return Err(Failure::with_result(error, map! { "checksum" => source.sha1.clone() }));
+            let result = if sent {
+                map! { "checksum" => source.sha1.clone() }
+            } else {
+                Map::new()
+            };
+            return Err(no_parent(parent, result));
         }
         if probe.is_dir(&path) {
             let error = Diagnostic::task("H0107", format!("`{}` is a folder, not a file", shown(&path)));
@@ -423,11 +427,7 @@ impl Job<'_> {
         };
         let replaces_link = is_link && !self.follow;
         let differs = present.as_deref() != Some(&*source.sha1) || replaces_link;
-        let mode = match &self.file.mode {
-            Some(Mode::Preserve) => source.mode,
-            Some(mode) if present.is_none() => mode.resolve(0o666 & !umask(), false, umask()),
-            _ => None,
-        };
+        let mode = self.mode_for(source, present.is_none(), differs && (exists || is_link));
         insert(result, "checksum", source.sha1.clone());
         if (differs || !sent) && self.bare && path.is_relative() {
             // As Ansible's module, which is asked only where something is to be done.
@@ -449,7 +449,7 @@ impl Job<'_> {
                 validate: self.validate.as_deref(),
                 file: self.file,
                 mode,
-                keep_present: !replaces_link,
+                keep_present: !replaces_link && sent,
             };
             let refused = |output: &crate::system::process::Output| {
                 let mut result = map! {
@@ -465,14 +465,23 @@ impl Job<'_> {
                 insert(result, "backup_file", shown(&copy));
             }
             insert(result, "md5sum", Hasher::of(Digest::Md5, &content.bytes(cx)?));
+            if let Body::HostFile(from) = &source.body
+                && !cx.check_mode()
+            {
+                host::keep_times(cx, from, &path)?;
+            }
+        } else if let Body::HostFile(from) = &source.body {
+            insert(result, "md5sum", probe.digest(from, Digest::Md5)?);
         }
         let file = match mode {
+            // What stays as it is in check mode has its own mode still.
+            Some(_) if !sent && cx.check_mode() && self.file.mode.is_none() => self.file.clone(),
             Some(bits) => FileArgs { mode: Some(Mode::Bits(bits)), ..self.file.clone() },
             None => self.file.clone(),
         };
         let mut diff = StateDiff::default();
         if probe.exists(&path) {
-            apply(cx, &path, &file, &mut diff)?;
+            settle(cx, &path, &file, &mut diff)?;
         }
         // As with Ansible: attributes are a difference of their own only where the content stays.
         if !differs && !diff.is_empty() {
@@ -485,6 +494,20 @@ impl Job<'_> {
             result.clear();
         }
         Ok(differs)
+    }
+
+    /// The mode that a file gets with its content; `replaces`: other content than what is there.
+    fn mode_for(&self, source: &Source<'_>, new: bool, replaces: bool) -> Option<u32> {
+        match &self.file.mode {
+            Some(Mode::Preserve) => source.mode,
+            // A file that was on the host before replaces another one with its mode; Ansible's module moves a copy of it.
+            mode if replaces && !source.is_sent() => {
+                let bits = source.mode.unwrap_or_default();
+                mode.as_ref().map_or(Some(bits), |mode| mode.resolve(bits, false, umask()))
+            }
+            Some(mode) if new => mode.resolve(0o666 & !umask(), false, umask()),
+            _ => None,
+        }
     }
 
     fn folder(&self, path: &Path) -> Result<(), Failure> {
@@ -545,6 +568,13 @@ impl Job<'_> {
         // Ansible tells nothing else of a folder that came from the controller.
         Ok(map! { "dest" => format!("{}/", shown(&self.dest).trim_end_matches('/')) })
     }
+}
+
+fn no_parent(parent: &Path, mut result: Map) -> Failure {
+    let error = Diagnostic::task("H0107", format!("destination directory {} does not exist", shown(parent)))
+        .with_hint("create it before with `file: state=directory`, or end `dest` with a slash");
+    insert(&mut result, "msg", format!("Destination directory {} does not exist", shown(parent)));
+    Failure::with_result(error, result)
 }
 
 /// A relative path of a source below the destination; `None` if it would leave it.

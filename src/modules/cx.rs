@@ -189,6 +189,11 @@ impl Cx {
         }
     }
 
+    /// `copy` of what is on the host already, which Ansible's controller has no part in.
+    pub(super) fn on_host_alone(&self) -> bool {
+        self.call.module == "copy" && self.call.inputs.is_empty() && self.call.args.get("content").is_none()
+    }
+
     /// Warns the user.
     pub fn warn(&self, text: impl Into<String>) {
         self.warnings.borrow_mut().push(text.into());

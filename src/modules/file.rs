@@ -10,6 +10,7 @@ use super::attributes::{FileArgs, StateDiff, add_path_info, apply, gid_of, uid_o
 use super::call::Failure;
 use super::cx::Cx;
 use super::file_times::{Stamp, Times};
+use super::folders::make_missing;
 use super::refusal::refused_with;
 use super::spec::{Meta, Module};
 use super::types::HostPath;
@@ -17,7 +18,7 @@ use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::accounts;
 use crate::system::fs::{FileState, shown};
-use crate::value::{Map, insert};
+use crate::value::{Map, Value, insert};
 
 with_file_args! {
     /// Folders, links and empty files, and owner, group, mode and times of what is there.
@@ -131,11 +132,11 @@ impl Module for File {
         });
         if args.recurse && state != State::Directory {
             let words = "recurse option requires state to be 'directory'";
-            return Err(refused_with("H0107", words, map! { "path" => shown(&path) }));
+            return Err(refused_with("H0107", words, with_info(cx, &path)));
         }
         if src.is_some() && !matches!(state, State::Link | State::Hard) {
             let words = "src option requires state to be 'link' or 'hard'";
-            return Err(refused_with("H0107", words, map! { "path" => shown(&path) }));
+            return Err(refused_with("H0107", words, with_info(cx, &path)));
         }
         let times = Times::parse(
             (args.modification_time.as_deref(), &args.modification_time_format),
@@ -155,6 +156,13 @@ impl Module for File {
             State::Hard => work.hard(&path, src, present),
         }
     }
+}
+
+/// The path and what is there, which Ansible's failures have too.
+fn with_info(cx: &Cx, path: &Path) -> Map {
+    let mut result = map! { "path" => shown(path) };
+    add_path_info(cx, &mut result, path);
+    result
 }
 
 /// Why a folder could not be made, as Python says it.
@@ -235,7 +243,7 @@ impl Work<'_> {
     }
 
     fn absent(&self, path: &Path, present: FileState) -> Result<Map, Failure> {
-        let result = map! { "path" => shown(path), "state" => "absent" };
+        let mut result = map! { "path" => shown(path), "state" => "absent" };
         if present == FileState::Absent {
             return Ok(result);
         }
@@ -249,6 +257,10 @@ impl Work<'_> {
             if present == FileState::Directory { host.remove_tree(path) } else { host.remove_file(path) }
         })?;
         self.cx.diff(diff.into_diff("", ""));
+        if self.cx.check_mode() {
+            // What is still there is what Ansible's result tells.
+            add_path_info(self.cx, &mut result, path);
+        }
         Ok(result)
     }
 
@@ -281,7 +293,7 @@ impl Work<'_> {
             add_path_info(self.cx, &mut result, &path);
             return Err(Failure::with_result(error, result));
         }
-        let mut diff = Self::diff_of(&path, state, state.name());
+        let mut diff = Self::diff_of(&path, state, "file");
         self.settle(&path, &mut diff)?;
         Ok(self.finish(map! { "path" => shown(&path) }, &path, diff))
     }
@@ -323,22 +335,12 @@ impl Work<'_> {
         let result = map! { "path" => shown(&path) };
         match state {
             FileState::Absent => {
-                let missing: Vec<&Path> = path
-                    .ancestors()
-                    .filter(|part| !part.as_os_str().is_empty())
-                    .take_while(|part| !cx.probe().exists(part))
-                    .collect();
-                for part in missing.into_iter().rev() {
-                    cx.change(format!("create {}", shown(part)), |host| host.create_dir(part)).map_err(|error| {
-                        let words = os_words(&error, &path);
-                        let words = format!("There was an issue creating {} as requested: {words}", shown(&path));
-                        self.failed(error.with_registered(words), part)
-                    })?;
-                    if cx.check_mode() {
-                        continue;
-                    }
-                    self.settle(part, &mut diff)?;
-                }
+                let refused = |error: Diagnostic, part: &Path| {
+                    let words = os_words(&error, &path);
+                    let words = format!("There was an issue creating {} as requested: {words}", shown(&path));
+                    self.failed(error.with_registered(words), part)
+                };
+                make_missing(cx, &path, refused, |part| self.settle(part, &mut diff))?;
             }
             FileState::Directory => {
                 self.settle(&path, &mut diff)?;
@@ -453,7 +455,7 @@ impl Work<'_> {
                 let result = map! { "dest" => name };
                 return Ok(self.finish(result, path, diff));
             }
-            return Err(refuse("src is required for creating new symlinks".to_owned()));
+            return Err(conflict("src is required for creating new symlinks".to_owned()).into());
         };
         let old = if present == FileState::Link { Some(probe.read_link(path)?) } else { None };
         if old.as_ref() != Some(&src) {
@@ -474,7 +476,7 @@ impl Work<'_> {
         let settled = self.followed(path)?;
         if self.follow && !probe.exists(&settled) {
             cx.warn(
-                "cannot set owner, mode or times on a link's target that does not exist; `follow: false` avoids this",
+                "Cannot set fs attributes on a non-existent symlink target. follow should be set to False to avoid this.",
             );
         } else {
             self.settle(&settled, &mut diff)?;
@@ -489,11 +491,16 @@ impl Work<'_> {
         if let Some(src) = &src {
             insert(&mut result, "src", shown(src));
         }
-        let refuse = |message: &str| Failure::with_result(conflict(message.to_owned()), result.clone());
+        let refuse = |message: &str| {
+            let mut result = result.clone();
+            add_path_info(cx, &mut result, path);
+            Failure::with_result(conflict(message.to_owned()), result)
+        };
         let Some(source) = &src else {
             if present != FileState::Hard {
-                return Err(refuse("src is required for creating new hardlinks"));
+                return Err(conflict("src is required for creating new hardlinks".to_owned()).into());
             }
+            insert(&mut result, "src", Value::Null);
             let mut diff = Self::diff_of(path, present, "hard");
             self.settle(path, &mut diff)?;
             return Ok(self.finish(result, path, diff));
@@ -570,7 +577,6 @@ mod tests {
 
     use super::super::testing::{get, module};
     use super::*;
-    use crate::value::Value;
 
     struct Bench(tempfile::TempDir);
 
@@ -624,6 +630,29 @@ mod tests {
         std::fs::write(bench.path("plain"), "").expect("write");
         let failure = module("file", bench.args("plain", &[("state", "directory".into())])).fails();
         assert!(failure.diagnostic.message.ends_with("already exists as a file"));
+    }
+
+    #[test]
+    fn folders_are_made_by_the_way_that_is_written() {
+        let bench = Bench::new();
+        for (name, made) in [("a/.", "a"), ("b/../c", "c"), ("d//e", "d/e"), ("f/./g/../h/", "f/h"), ("b/.", "b")] {
+            let outcome = module("file", bench.args(name, &[("state", "directory".into())])).ok();
+            assert!(outcome.changed == (name != "b/.") && bench.path(made).is_dir(), "{name}");
+        }
+        assert!(bench.path("f/g").is_dir());
+    }
+
+    #[test]
+    fn hosts_that_make_folders_below_one_that_is_missing_do_not_hinder_each_other() {
+        let bench = Bench::new();
+        for round in 0..20 {
+            std::thread::scope(|scope| {
+                for host in 0..8 {
+                    let args = bench.args(&format!("r{round}/a/b/c/{host}"), &[("state", "directory".into())]);
+                    scope.spawn(move || assert!(module("file", args).ok().changed));
+                }
+            });
+        }
     }
 
     #[test]

@@ -44,7 +44,10 @@ fn stamp((text, format): (Option<&str>, &str), touch: bool) -> Result<Stamp> {
             .and_then(|at| at.to_zoned(jiff::tz::TimeZone::system()))
             .map(|at| Stamp::At(at.timestamp().as_nanosecond()))
             .map_err(|error| {
+                let said = "Error while obtaining timestamp for time";
+                let why = format!("time data '{text}' does not match format '{format}'");
                 Diagnostic::task("H0110", format!("the time `{text}` does not fit the format `{format}`: {error}"))
+                    .with_registered(format!("{said} {text} using format {format}: {why}"))
                     .with_hint("202611210617.04")
             }),
     }

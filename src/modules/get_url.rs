@@ -253,6 +253,7 @@ impl Job<'_> {
                 cx.change(format!("download {}", shown(&dest)), |_| Ok(()))?;
             }
             insert(&mut self.result, "msg", words);
+            add_path_info(cx, &mut self.result, &dest);
             return Ok(self.result);
         }
         if let Some((digest, wanted)) = &checksum {

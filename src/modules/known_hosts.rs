@@ -18,7 +18,7 @@ use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::fs::{Content, WriteOptions, shown};
 use crate::system::process::Program;
-use crate::value::{Map, insert};
+use crate::value::{Map, StrKey, insert};
 
 /// Keeps the key of a host in a file of known hosts.
 ///
@@ -93,8 +93,6 @@ impl Module for KnownHosts {
             "name" => args.name.as_str(), "key" => args.key.clone(), "path" => shown(&path),
             "hash_host" => args.hash_host, "state" => if present { "present" } else { "absent" },
         };
-        super::attributes::add_path_info(cx, &mut result, &path);
-        result.extend(map! { "state" => if present { "present" } else { "absent" } });
         let before = cx.probe().text(&path).unwrap_or_default();
         let found = search(cx, &host, key.as_deref(), &path)?;
         let lines: Vec<&str> = before.split_inclusive('\n').collect();
@@ -111,17 +109,30 @@ impl Module for KnownHosts {
             (_, Some(key), true) => with_end(&before) + key,
             (_, None, _) => before.clone(),
         };
+        // A name is taken out by `ssh-keygen`, which Ansible's difference does not know of.
+        let told = if matches!((&found, &key, present), (Found::Name(_), None, false)) { &before } else { &after };
+        // Where no such key is there to be removed, Ansible ends before it asks for check mode.
+        let early = !present && key.is_some() && !matches!(found, Found::Same(_) | Found::Other(Some(_)));
+        if cx.check_mode() && !early {
+            result.clear();
+        }
         let name = shown(&path);
         let header = if cx.probe().exists(&path) { name.as_str() } else { "/dev/null" };
         // Ansible's result has it in every mode.
         let diff = map! {
             "before_header" => header, "after_header" => name.as_str(),
-            "before" => before.as_str(), "after" => after.as_str(),
+            "before" => before.as_str(), "after" => told.as_str(),
         };
         insert(&mut result, "diff", diff);
         cx.diff(content_diff(header, &name, Some(before.as_bytes()), after.as_bytes()));
+        let info = |mut result: Map| {
+            if result.contains_key(&StrKey("path")) {
+                super::attributes::add_path_info(cx, &mut result, &path);
+            }
+            Ok(result)
+        };
         if after == before {
-            return Ok(result);
+            return info(result);
         }
         let what = format!("key of {host} in {name}");
         cx.change(what, |hand| {
@@ -134,7 +145,7 @@ impl Module for KnownHosts {
             let target = hand.probe().real(&path);
             hand.write(&target, Content::Bytes(after.as_bytes()), WriteOptions::default())
         })?;
-        Ok(result)
+        info(result)
     }
 }
 

@@ -5,11 +5,11 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::attributes::{StateDiff, apply, with_file_args};
+use super::attributes::{StateDiff, mode_text, settle, text_diff, text_diffs, with_file_args};
 use super::call::Failure;
 use super::cx::Cx;
 use super::place::{Place, content_diff};
-use super::refusal::{refused_with, wrong_pattern};
+use super::refusal::{refused, refused_with, wrong_pattern};
 use super::spec::{Meta, Module};
 use super::types::HostPath;
 use super::types::Presence;
@@ -91,7 +91,6 @@ impl Module for LineInFile {
             ("seuser", super::attributes::SELINUX),
         ],
         reads: &["lsattr"],
-        diff_list: true,
         ..Meta::NONE
     };
 
@@ -262,12 +261,11 @@ impl Wanted<'_> {
 }
 
 fn present(cx: &Cx, args: &Args, path: &Path) -> Result<Map, Failure> {
-    let need = |message: &str| Failure::from(Diagnostic::task("M0003", message.to_owned()));
     if args.backrefs && args.regexp.is_none() {
-        return Err(need("`regexp` is required with `backrefs: true`"));
+        return Err(refused("M0003", "regexp is required with backrefs=true"));
     }
     let Some(line) = &args.line else {
-        return Err(need("`line` is required with `state: present`"));
+        return Err(refused("M0003", "line is required with state=present"));
     };
     let probe = cx.probe();
     let exists = probe.exists(path);
@@ -314,8 +312,8 @@ fn create_parent(cx: &Cx, path: &Path) -> Result<()> {
 
 fn absent(cx: &Cx, args: &Args, path: &Path) -> Result<Map, Failure> {
     if args.regexp.is_none() && args.search_string.is_none() && args.line.is_none() {
-        let message = "one of `line`, `search_string` and `regexp` is required with `state: absent`";
-        return Err(Diagnostic::task("M0007", message).into());
+        let message = "one of line, search_string, or regexp is required with state=absent";
+        return Err(refused("M0007", message));
     }
     if !cx.probe().exists(path) {
         return Ok(map! { "msg" => "file not present" });
@@ -356,7 +354,7 @@ fn finish(
     let mut backup = None;
     let mut text = msg.clone().unwrap_or_default();
     // Written with its mode at once, where Ansible writes the file first and reports the mode as a change of its own.
-    let mut made_with_mode = false;
+    let mut made_with_mode = None;
     if msg.is_some() {
         cx.diff(content_diff(&header, &header, Some(before), after));
         let target = cx.probe().real(path);
@@ -373,23 +371,30 @@ fn finish(
             },
             keep_present: true,
         };
-        made_with_mode = place.mode.is_some_and(|mode| mode != 0o666 & !umask());
+        made_with_mode = place.mode.filter(|mode| *mode != 0o666 & !umask());
         backup = place.write(cx)?;
     }
+    let backup = backup.map(|copy| shown(&copy)).unwrap_or_default();
+    if cx.check_mode() && !cx.probe().exists(path) {
+        let diff = text_diff(cx, &shown(path), before, after);
+        return Ok((map! { "msg" => text, "backup" => backup, "diff" => diff }, msg.is_some()));
+    }
     let mut diff = StateDiff::default();
-    let present = cx.probe().exists(path);
-    let attributes = present && apply(cx, path, &file, &mut diff)?;
-    if attributes || made_with_mode {
+    if let Some(mode) = made_with_mode {
+        diff.set("mode", mode_text(0o666 & !umask()), mode_text(mode));
+    }
+    if settle(cx, path, &file, &mut diff)? || made_with_mode.is_some() {
         if !text.is_empty() {
             text.push_str(" and ");
         }
         text.push_str("ownership, perms or SE linux context changed");
     }
+    let shown_diff = text_diffs(cx, &shown(path), before, after, &diff);
     if !diff.is_empty() {
         let header = format!("{} (file attributes)", shown(path));
         cx.diff(diff.into_diff(&header, &header));
     }
-    let result = map! { "msg" => text, "backup" => backup.map(|copy| shown(&copy)).unwrap_or_default() };
+    let result = map! { "msg" => text, "backup" => backup, "diff" => shown_diff };
     Ok((result, msg.is_some()))
 }
 

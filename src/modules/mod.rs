@@ -35,6 +35,7 @@ mod expect;
 mod file;
 mod file_times;
 mod find;
+mod folders;
 mod get_url;
 mod getent;
 mod git;

@@ -67,6 +67,9 @@ impl Place<'_> {
 /// Runs the `validate` command on the new content. Not in check mode.
 fn validate(cx: &Cx, command: &str, content: Content<'_>, refused: impl FnOnce(&Output) -> Map) -> Result<(), Failure> {
     let bad = |reason: String| Diagnostic::task("H0109", reason);
+    if cx.check_mode() {
+        return Ok(());
+    }
     if !command.contains("%s") {
         // Ansible's words.
         return Err(bad(format!("validate must contain %s: {command}")).into());
@@ -77,8 +80,19 @@ fn validate(cx: &Cx, command: &str, content: Content<'_>, refused: impl FnOnce(&
         let words =
             shlex::split(command).map_err(|reason| bad(format!("cannot split `validate` into words: {reason}")))?;
         let words: Vec<String> = words.into_iter().map(|word| word.replace("%s", &path).replace("%%", "%")).collect();
-        Ok((host.run(Program::new(words))?, path))
+        let line = words.join(" ");
+        Ok((host.run(Program::new(words)), path, line))
     })?;
+    let ended = match ended {
+        Some((Err(error), _, line)) if error.code == "H0103" => {
+            let result = map! {
+                "msg" => "Error executing command.", "cmd" => line, "rc" => 2, "stdout" => "", "stderr" => "",
+            };
+            return Err(Failure::with_result(error, result));
+        }
+        Some((output, path, _)) => Some((output?, path)),
+        None => None,
+    };
     let Some((output, path)) = ended.filter(|(output, _)| !output.success()) else { return Ok(()) };
     let mut error = bad(format!("failed to validate: the new content was refused (exit {})", output.rc))
         .with_note(format!("ran: {}", command.replace("%s", &path)));

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::attributes::{StateDiff, apply, with_file_args};
+use super::attributes::{StateDiff, settle, with_file_args};
 use super::call::Failure;
 use super::cx::Cx;
 use super::place::{Place, content_diff};
@@ -137,7 +137,7 @@ impl Module for Replace {
             }
         }
         let mut diff = StateDiff::default();
-        if apply(cx, &path, &file, &mut diff)? {
+        if settle(cx, &path, &file, &mut diff)? {
             if changed {
                 message.push_str(" and ");
             }

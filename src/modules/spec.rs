@@ -296,7 +296,10 @@ fn run<M: Module>(mut cx: Cx, args: serde_json::Value) -> Result<Outcome, Failur
         }
         Err(mut failure) => {
             add_lines(&mut failure.result);
-            cx.add_diff(&mut failure.result, M::META.diff_list);
+            // Modules fail without their differences; those that Ansible's controller works for keep the list of them.
+            if M::META.diff_list && !cx.on_host_alone() {
+                cx.add_diff(&mut failure.result, true);
+            }
             Err(cx.fail(failure))
         }
     }

@@ -6,9 +6,10 @@ use rustix::fs::Access;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::attributes::{attribute_flags, mode_text};
+use super::attributes::attribute_flags;
 use super::call::Failure;
 use super::cx::Cx;
+use super::refusal::refused;
 use super::spec::{Meta, Module};
 use super::types::HostPath;
 use crate::map;
@@ -130,6 +131,10 @@ impl Module for Stat {
         let probe = cx.probe();
         let found = if args.follow { probe.stat(&path)? } else { probe.lstat(&path)? };
         let Some(found) = found else {
+            // Below what is no folder nothing can be: Ansible's module fails there.
+            if path.ancestors().skip(1).find(|above| probe.exists(above)).is_some_and(|above| !probe.is_dir(above)) {
+                return Err(refused("H0107", "Not a directory"));
+            }
             return Ok(map! { "stat" => map! { "exists" => false } });
         };
         let (kind, mode) = (found.file_type(), found.mode());
@@ -140,7 +145,7 @@ impl Module for Stat {
         };
         let bit = |bit: u32| mode & bit != 0;
         let mut stat = map! {
-            "exists" => true, "path" => shown(&path), "mode" => mode_text(mode),
+            "exists" => true, "path" => shown(&path), "mode" => format!("{:04o}", mode & 0o7777),
             "isdir" => kind.is_dir(), "ischr" => kind.is_char_device(), "isblk" => kind.is_block_device(),
             "isreg" => kind.is_file(), "isfifo" => kind.is_fifo(), "islnk" => kind.is_symlink(),
             "issock" => kind.is_socket(), "uid" => found.uid(), "gid" => found.gid(), "size" => found.size(),

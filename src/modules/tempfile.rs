@@ -45,9 +45,9 @@ fn prefix() -> String {
 #[derive(Deserialize, Serialize, JsonSchema, Default, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
 enum State {
-    Directory,
     #[default]
     File,
+    Directory,
 }
 
 /// The module.

@@ -177,6 +177,10 @@ impl Mode {
         if text == "preserve" {
             return Ok(Self::Preserve);
         }
+        if text.is_empty() {
+            // What a template left empty asks for nothing, as with Ansible.
+            return Ok(Self::Symbolic(Vec::new()));
+        }
         let digits = text.strip_prefix("0o").unwrap_or(text);
         if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return u32::from_str_radix(digits, 8)
@@ -307,7 +311,7 @@ mod tests {
         assert!(Mode::parse("rw-r--r--").is_err());
         assert!(Mode::parse("u=rw;g=r").is_err());
         assert!(Mode::parse("ao=r").is_err() && Mode::parse("ua+x").is_err());
-        assert!(Mode::parse("").is_err());
+        assert_eq!(Mode::parse("").map(|mode| mode.resolve(0o640, false, 0o022)), Ok(Some(0o640)));
     }
 
     #[test]

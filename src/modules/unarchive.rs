@@ -131,12 +131,13 @@ impl Module for Unarchive {
             let ended =
                 cx.change(format!("lay out {} in {}", job.title(), shown(&dest)), |host| host.run(job.extract()))?;
             if let Some(output) = ended {
-                let line = job.extract().shown();
-                let mut words = line.split(' ');
-                let first = words
-                    .next()
-                    .map(|name| cx.probe().which(name).map_or_else(|| name.into(), |path| path.display().to_string()));
-                let cmd: Vec<Value> = first.map(Value::from).into_iter().chain(words.map(Value::from)).collect();
+                let mut words = job.extract().words();
+                if let Some(first) = words.first_mut()
+                    && let Some(path) = cx.probe().which(first)
+                {
+                    *first = path.display().to_string();
+                }
+                let cmd: Vec<Value> = words.into_iter().map(Value::from).collect();
                 insert(
                     &mut result,
                     "extract_results",
@@ -251,20 +252,15 @@ impl Kind {
         match self {
             Self::Zip => "ZipArchive",
             Self::Gzip => "TgzArchive",
-            Self::Bzip2 => "TarBzipArchive",
-            Self::Xz => "TarXzArchive",
-            Self::Zstd => "TarZstdArchive",
-            Self::Plain => "TarArchive",
+            // GNU tar finds out by itself how these are compressed, so Ansible comes to its plain handler first.
+            Self::Bzip2 | Self::Xz | Self::Zstd | Self::Plain => "TarArchive",
         }
     }
 
     fn flag(self) -> Option<&'static str> {
         match self {
             Self::Gzip => Some("-z"),
-            Self::Bzip2 => Some("-j"),
-            Self::Xz => Some("-J"),
-            Self::Zstd => Some("--use-compress-program=zstd"),
-            Self::Zip | Self::Plain => None,
+            Self::Zip | Self::Bzip2 | Self::Xz | Self::Zstd | Self::Plain => None,
         }
     }
 }

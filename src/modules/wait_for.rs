@@ -124,10 +124,12 @@ impl Module for WaitFor {
             Failure::with_result(Diagnostic::task("M0006", message.to_owned()), map! { "elapsed" => 0 })
         };
         if path.is_some() && matches!(args.state, State::Stopped | State::Drained) {
-            return Err(refuse("`state: stopped` and `state: drained` are for ports, not for files"));
+            let state = if args.state == State::Stopped { "stopped" } else { "drained" };
+            let words = format!("state={state} should only be used for checking a port in the wait_for module");
+            return Err(refuse(&words));
         }
         if args.exclude_hosts.is_some() && args.state != State::Drained {
-            return Err(refuse("`exclude_hosts` is for `state: drained`"));
+            return Err(refuse("exclude_hosts should only be with state=drained"));
         }
         if let Some(unknown) =
             args.active_connection_states.iter().find(|name| !TCP_STATES.iter().any(|(state, _)| state == name))
@@ -408,7 +410,7 @@ mod tests {
         let failure = module("wait_for", map! { "path" => "/no/such", "timeout" => 0, "msg" => "too slow" }).fails();
         assert_eq!((failure.diagnostic.code.as_ref(), failure.diagnostic.message.as_str()), ("H0111", "too slow"));
         let failure = module("wait_for", map! { "path" => "/x", "state" => "drained" }).fails();
-        assert!(failure.diagnostic.message.contains("for ports"));
+        assert!(failure.diagnostic.message.contains("should only be used for checking a port"));
     }
 
     #[test]

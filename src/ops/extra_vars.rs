@@ -42,13 +42,9 @@ pub(super) fn layer(
 }
 
 fn parse(option: &str, form: ExtraVars, sources: &SourceMap, loader: &Loader) -> Result<Vec<(Arc<str>, Node)>> {
+    let ansible = form == ExtraVars::AsAnsible;
     if let Some(path) = option.strip_prefix('@') {
-        let read = loader.vars_file(Path::new(path)).map_err(|error| match (form, &*error.code) {
-            (ExtraVars::AsAnsible, "P0401") => of_kind(error, Kind::Local),
-            (ExtraVars::AsAnsible, "P0407") => of_kind(error, Kind::Usage),
-            _ => error,
-        });
-        return Ok(named(&read?));
+        return file(Path::new(path), ansible, loader);
     }
     let file = sources.add("<-e>", None, option);
     let wrong = |message: &str, span: Span| {
@@ -60,18 +56,20 @@ fn parse(option: &str, form: ExtraVars, sources: &SourceMap, loader: &Loader) ->
     if option.starts_with(['{', '[']) {
         let node = load(sources, &file, &LoadOptions::default()).one(&file)?;
         if node.as_map().is_none() {
-            return Err(wrong("variables must be a mapping", whole));
+            return Err(wrong("variables must be a mapping", whole).with_registered(no_mapping(option)));
         }
         return Ok(named(&node));
     }
-    if form == ExtraVars::AsAnsible && option.starts_with(['/', '.']) {
-        return Err(wrong(&format!("`{option}` is the name of a file"), whole).with_hint(format!("-e @{option}")));
+    if ansible && option.starts_with(['/', '.']) {
+        return Err(wrong(&format!("`{option}` is the name of a file"), whole)
+            .with_registered(format!("Please prepend extra_vars filename '{option}' with '@'"))
+            .with_hint(format!("-e @{option}")));
     }
     let arguments = parse_kv(option, false).map_err(|_| {
-        let error = wrong("a quote or bracket is not closed", whole);
-        if form == ExtraVars::AsAnsible { of_kind(error, Kind::Source) } else { error }
+        let error = wrong("a quote or bracket is not closed", whole).with_registered(unbalanced(option));
+        if ansible { of_kind(error, Kind::Source) } else { error }
     })?;
-    if let Some(raw) = arguments.raw.filter(|_| form == ExtraVars::Strict) {
+    if let Some(raw) = arguments.raw.filter(|_| !ansible) {
         return Err(wrong(&format!("`{}` is not of the form name=value", raw.text), whole));
     }
     let root = Node::text(option, whole);
@@ -80,6 +78,44 @@ fn parse(option: &str, form: ExtraVars, sources: &SourceMap, loader: &Loader) ->
         .into_iter()
         .map(|(name, value)| (Arc::from(name.text.as_str()), value.to_node(&root)))
         .collect())
+}
+
+/// The variables of `@FILE`; what is wrong is told in Ansible's words, too.
+fn file(path: &Path, ansible: bool, loader: &Loader) -> Result<Vec<(Arc<str>, Node)>> {
+    let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // `-e @` names the working folder.
+    let shown = if path.as_os_str().is_empty() { std::env::current_dir().unwrap_or(shown) } else { shown };
+    let folder = shown.is_dir();
+    let shown = shown.display().to_string();
+    let read = loader.vars_file(path).map_err(|error| match &*error.code {
+        "P0401" if ansible && folder => of_kind(error, Kind::Source).with_registered(format!(
+            "An error occurred while trying to read the file '{shown}': [Errno 21] Is a directory: '{shown}'"
+        )),
+        "P0401" if ansible => of_kind(error, Kind::Local).with_registered(format!(
+            "Unable to retrieve file contents.\nCould not find or access '{shown}' on the Ansible Controller.\nIf you are \
+             using a module and expect the file to exist on the remote, see the remote_src option: [Errno 2] No such file \
+             or directory: '{shown}'"
+        )),
+        "P0407" if ansible => of_kind(error, Kind::Usage).with_registered(no_mapping(&format!("@{shown}"))),
+        _ => error,
+    })?;
+    // A file without any value is no mapping for Ansible.
+    let written = || std::fs::read_to_string(path).is_ok_and(|text| !text.contains(['{', '$']));
+    if ansible && read.as_map().is_none_or(<[_]>::is_empty) && written() {
+        return Err(Diagnostic::new("C0105", Kind::Usage, format!("`{}` holds no variables", path.display()))
+            .with_registered(no_mapping(&format!("@{shown}")))
+            .with_hint("write `name: value` lines, or `{}`"));
+    }
+    Ok(named(&read))
+}
+
+fn no_mapping(option: &str) -> String {
+    format!("Invalid extra vars data supplied. '{option}' could not be made into a dictionary")
+}
+
+/// What ansible-core says of `k=v` text with a quote that is open at its end.
+fn unbalanced(text: &str) -> String {
+    format!("failed at splitting arguments, either an unbalanced jinja2 block or quotes: {text}")
 }
 
 fn of_kind(mut error: Diagnostic, kind: Kind) -> Diagnostic {

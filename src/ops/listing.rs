@@ -29,18 +29,23 @@ pub struct Listing {
     pub skip_tags: Vec<String>,
 }
 
-/// The hosts that a pattern names in the inventory of a request, with warnings; none at all if nothing matches.
+/// The hosts that a pattern names in the inventory of a request, with warnings; none at all if nothing matches. Of a
+/// playbook that stands in no file also the code of what makes its task none.
 pub fn hosts_of(
     request: &ProjectRequest,
     playbook: &Path,
     pattern: &str,
     sources: &Arc<SourceMap>,
-) -> Result<(Vec<Arc<str>>, Vec<Diagnostic>)> {
+) -> Result<(Vec<Arc<str>>, Vec<Diagnostic>, Option<String>)> {
     let opened = open(request, playbook, sources, true)?;
+    let refused = request.given.as_ref().and_then(|_| {
+        let found = opened.loader.load(playbook).problems;
+        found.into_iter().find(|found| matches!(&*found.code, "P0202" | "P0213")).map(|found| found.code.to_string())
+    });
     let mut warnings = opened.problems.clone();
     let (hosts, found) = opened.hosts.select_with_warnings(pattern)?;
     warnings.extend(request.settled(found));
-    Ok((hosts, warnings))
+    Ok((hosts, warnings, refused))
 }
 
 /// The listing of a playbook with warnings; without text if there are errors.

@@ -13,8 +13,8 @@ mod screen;
 mod written;
 
 pub use ansible::{
-    AnsibleDefault, AnsibleOptions, Brief, Captured, JsonStats, ResultFormat, Runner, RunnerOptions, ansible_warning,
-    yaml_text,
+    AnsibleDefault, AnsibleOptions, Brief, Captured, HOW_TO_HIDE, JsonStats, LogLines, ResultFormat, RetryFiles,
+    Runner, RunnerOptions, SlowestFirst, Timed, Timing, TimingOptions, Tree, ansible_warning, yaml_text,
 };
 pub use frame::{frame, frames};
 pub use human::{Human, HumanOptions};

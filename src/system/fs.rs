@@ -321,6 +321,14 @@ impl Mutate {
         std::fs::create_dir(path).map_err(|error| file_error("create", path, &error))
     }
 
+    /// The same; fine if somebody else has made it by now.
+    pub fn create_dir_or_find(&self, path: &Path) -> Result<()> {
+        match std::fs::create_dir(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            made => made.map_err(|error| file_error("create", path, &error)),
+        }
+    }
+
     /// A new folder with this mode from its first moment on.
     pub fn create_dir_with(&self, path: &Path, mode: u32) -> Result<()> {
         std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), mode)

@@ -5,6 +5,7 @@
 //! both handles from their `Cx` alone, so check mode holds by construction.
 
 pub mod accounts;
+pub mod append;
 pub mod apt;
 mod arriving;
 pub mod block;

@@ -169,6 +169,11 @@ impl Program<'_> {
         }
     }
 
+    /// The argument vector, as texts.
+    pub fn words(&self) -> Vec<String> {
+        self.argv.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+
     /// The argument vector as text, for messages.
     pub fn shown(&self) -> String {
         self.argv.iter().map(|word| quote(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")

@@ -67,6 +67,41 @@ pub fn encode(text: &str, name: &str) -> Result<Vec<u8>> {
     }
 }
 
+/// The bytes of a text, with Python's way for what does not fit: `ignore`, `replace`, `xmlcharrefreplace`,
+/// `backslashreplace`; an error otherwise.
+pub fn encode_or(text: &str, name: &str, errors: Option<&str>) -> Result<Vec<u8>> {
+    let plain = encode(text, name);
+    let way = match errors {
+        // The way is looked at only where a character does not fit.
+        None | Some("strict" | "surrogateescape" | "surrogatepass") => return plain,
+        _ if plain.is_ok() => return plain,
+        Some(way @ ("ignore" | "replace" | "xmlcharrefreplace" | "backslashreplace")) => way,
+        Some(other) => {
+            return Err(Diagnostic::new("T0103", Kind::Template, format!("there is no way `{other}` to encode"))
+                .with_registered(format!("unknown error handler name '{other}'"))
+                .with_hint("it is strict, ignore, replace, xmlcharrefreplace or backslashreplace"));
+        }
+    };
+    let mut fitting = String::with_capacity(text.len());
+    for c in text.chars() {
+        let code = u32::from(c);
+        let one = c.encode_utf8(&mut [0; 4]).to_owned();
+        if encode(&one, name).is_ok() {
+            fitting.push(c);
+            continue;
+        }
+        match (way, code) {
+            ("ignore", _) => {}
+            ("replace", _) => fitting.push('?'),
+            ("xmlcharrefreplace", _) => fitting.push_str(&format!("&#{code};")),
+            (_, 0..=0xff) => fitting.push_str(&format!("\\x{code:02x}")),
+            (_, 0x100..=0xffff) => fitting.push_str(&format!("\\u{code:04x}")),
+            _ => fitting.push_str(&format!("\\U{code:08x}")),
+        }
+    }
+    encode(&fitting, name)
+}
+
 /// The text of bytes; what is no text in UTF-8 is marked.
 pub fn decode(bytes: &[u8], name: &str) -> Result<String> {
     let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
@@ -119,5 +154,12 @@ mod tests {
         assert!(encode("\u{20ac}", "latin-1").is_err());
         assert!(encode("\u{e9}", "ascii").is_err());
         assert!(encode("a", "klingon").is_err());
+        let way = |way| String::from_utf8(encode_or("a\u{e9}\u{20ac}", "ascii", Some(way)).unwrap()).unwrap();
+        assert_eq!(way("ignore"), "a");
+        assert_eq!(way("replace"), "a??");
+        assert_eq!(way("xmlcharrefreplace"), "a&#233;&#8364;");
+        assert_eq!(way("backslashreplace"), "a\\xe9\\u20ac");
+        assert!(encode_or("\u{e9}", "ascii", Some("strict")).is_err());
+        assert!(encode_or("\u{e9}", "ascii", Some("nope")).is_err());
     }
 }

@@ -10,9 +10,9 @@ use super::val::{ListCell, MapCell, Val};
 /// A method of a list.
 pub fn list_method(call: &Call, list: &ListCell, name: &str, mut args: Args) -> R<Val> {
     let cx = call.cx();
-    let index_of = |item: &Val| -> R<Option<usize>> {
+    let index_of = |item: &Val, within: std::ops::Range<usize>| -> R<Option<usize>> {
         for (index, other) in list.items(cx)?.iter().enumerate() {
-            if ops::equal(cx, other, item)? {
+            if within.contains(&index) && ops::equal(cx, other, item)? {
                 return Ok(Some(index));
             }
         }
@@ -57,7 +57,7 @@ pub fn list_method(call: &Call, list: &ListCell, name: &str, mut args: Args) -> 
         }
         "remove" => {
             let item = args.need(0, "value")?;
-            let at = index_of(&item)?
+            let at = index_of(&item, 0..usize::MAX)?
                 .ok_or_else(|| Fail::said("the item to remove is not in the list", "list.remove(x): x not in list"))?;
             list.edit(cx, |items| {
                 items.remove(at);
@@ -74,6 +74,12 @@ pub fn list_method(call: &Call, list: &ListCell, name: &str, mut args: Args) -> 
         })?,
         "sort" => {
             let reverse = args.flag(usize::MAX, "reverse", false)?;
+            if let Some(key) = args.take_kw("key").filter(|key| !key.is_none()) {
+                return Err(Fail::said(
+                    format!("`sort` takes no function here, found {}", key.kind()),
+                    format!("'{}' object is not callable", key.type_name()),
+                ));
+            }
             let sorted = super::filters::list::sorted(cx, list.items(cx)?, &|item| Ok(item.clone()), reverse)?;
             list.edit(cx, |items| {
                 *items = sorted;
@@ -91,8 +97,16 @@ pub fn list_method(call: &Call, list: &ListCell, name: &str, mut args: Args) -> 
         }
         "index" => {
             let item = args.need(0, "value")?;
+            let length = i128::try_from(list.len()).unwrap_or(i128::MAX);
+            let mut bound = |at, name, default| -> R<usize> {
+                let bound = args.int(at, name)?.unwrap_or(default);
+                let bound = if bound < 0 { bound.saturating_add(length) } else { bound };
+                Ok(usize::try_from(bound.clamp(0, length)).unwrap_or(0))
+            };
+            let (start, stop) = (bound(1, "start", 0)?, bound(2, "stop", length)?);
             let words = format!("{} is not in list", super::text::repr_of(cx, &item)?);
-            Val::from(index_of(&item)?.ok_or_else(|| Fail::said("the item is not in the list", words))?)
+            let found = index_of(&item, start..stop)?;
+            Val::from(found.ok_or_else(|| Fail::said("the item is not in the list", words))?)
         }
         _ => {
             return Err(Fail::msg(format!("a list has no method `{name}`")));

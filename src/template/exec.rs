@@ -116,6 +116,14 @@ fn restore_newlines(value: Val, code: &Code) -> Val {
     }
 }
 
+/// What is undefined as a value.
+fn caught(value: R<Val>) -> R<Val> {
+    value.or_else(|fail| match fail {
+        Fail::Undef(undef) => Ok(Val::Undef(undef)),
+        other @ Fail::Diag(_) => Err(other),
+    })
+}
+
 impl<'c> Ev<'c> {
     /// Prepares a run.
     pub fn new(cx: &'c Cx<'_>, code: &Arc<Code>, place: Rc<Place>, env: &Rc<Env>) -> Self {
@@ -202,8 +210,7 @@ impl<'c> Ev<'c> {
     fn capture(&self, body: &[Stmt], locals: &Rc<Locals>) -> R<Val> {
         let mut out = Out::default();
         self.body(body, locals, &mut out)?;
-        let value = out.finish(self.cx)?;
-        Ok(if value.is_none() { Val::from("") } else { value })
+        out.finish(self.cx)
     }
 
     fn stmt(&self, stmt: &Stmt, locals: &Rc<Locals>, out: &mut Out) -> R<Flow> {
@@ -242,14 +249,15 @@ impl<'c> Ev<'c> {
                 self.assign(target, value, locals)?;
             }
             Stmt::SetBlock(target, filter, body) => {
-                let mut value = self.capture(body, &Locals::inside(locals))?;
+                // What is not defined in the block matters where the name is used.
+                let mut value = caught(self.capture(body, &Locals::inside(locals)))?;
                 if let Some(filter) = filter {
-                    value = self.filter_chain(filter, value, locals)?;
+                    value = caught(self.filter_chain(filter, value, locals))?;
                 }
                 self.assign(target, value, locals)?;
             }
             Stmt::FilterBlock(filter, body) => {
-                let value = self.capture(body, &Locals::inside(locals))?;
+                let value = caught(self.capture(body, &Locals::inside(locals)))?;
                 let value = self.filter_chain(filter, value, locals)?;
                 out.push(self.cx, value.defined()?)?;
             }
@@ -275,7 +283,8 @@ impl<'c> Ev<'c> {
                 let value = self
                     .block(name, 0, scoped.then_some(locals))
                     .map_err(|fail| fail.at(self.span(*at), "in this block"))?;
-                if *required && value.as_str().is_some_and(|text| text.trim().is_empty()) {
+                let empty = value.is_none() || value.as_str().is_some_and(|text| text.trim().is_empty());
+                if *required && empty {
                     let chain = self.blocks.borrow().get(name).map_or(0, Vec::len);
                     if chain <= 1 {
                         let words = format!("Required block '{name}' not found");

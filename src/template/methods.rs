@@ -405,11 +405,7 @@ fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val
         }
         "splitlines" => {
             let keep = args.flag(0, "keepends", false)?;
-            Val::list(
-                text.split_inclusive('\n')
-                    .map(|line| Val::from(if keep { line } else { line.trim_end_matches(['\n', '\r']) }))
-                    .collect(),
-            )
+            Val::list(super::text::lines(text, keep).into_iter().map(Val::from).collect())
         }
         "join" => {
             let mut parts: Vec<Arc<str>> = Vec::new();
@@ -521,8 +517,8 @@ fn str_method(call: &Call, text: &Arc<str>, name: &str, mut args: Args) -> R<Val
         }
         "encode" => {
             let encoding = args.text(call, 0, "encoding")?.unwrap_or_else(|| "utf-8".into());
-            let _ = args.take(1, "errors");
-            Val::V(Value::Bytes(super::codec::encode(text, &encoding)?.into()))
+            let errors = args.text(call, 1, "errors")?;
+            Val::V(Value::Bytes(super::codec::encode_or(text, &encoding, errors.as_deref())?.into()))
         }
         "isalnum" => all(char::is_alphanumeric),
         "isalpha" => all(char::is_alphabetic),

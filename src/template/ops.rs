@@ -160,6 +160,9 @@ pub fn binary(cx: &Cx, op: Bin, left: &Val, right: &Val) -> R<Val> {
     if zero_power {
         return Err(Fail::said("zero has no negative power", "0.0 cannot be raised to a negative power"));
     }
+    if op == Bin::Pow && float(a) < 0.0 && float(a).is_finite() && float(b).is_finite() && float(b).fract() != 0.0 {
+        return Err(Fail::said("a negative number has no root", "Type 'complex' is unsupported for variable storage."));
+    }
     if let (Number::Int(a), Number::Int(b)) = (a, b) {
         let int = match op {
             Bin::Add => a.checked_add(b),
@@ -233,10 +236,21 @@ fn float_op(op: Bin, a: Number, b: Number) -> f64 {
         Bin::Sub => a - b,
         Bin::Mul => a * b,
         Bin::Div => a / b,
-        Bin::FloorDiv => (a / b).floor(),
-        Bin::Rem => {
+        // As Python's `divmod`: the quotient fits the rest, and a rest of zero has the sign of the divisor.
+        Bin::FloorDiv | Bin::Rem => {
             let rest = a % b;
-            if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }
+            let wraps = rest != 0.0 && (rest < 0.0) != (b < 0.0);
+            if op == Bin::FloorDiv {
+                let quotient = ((a - rest) / b - f64::from(u8::from(wraps))).round();
+                return if quotient == 0.0 { 0.0_f64.copysign(a / b) } else { quotient };
+            }
+            if wraps {
+                rest + b
+            } else if rest == 0.0 {
+                rest.copysign(b)
+            } else {
+                rest
+            }
         }
         _ => a.powf(b),
     }
@@ -362,11 +376,18 @@ pub fn order(cx: &Cx, a: &Val, b: &Val) -> R<Ordering> {
     }
 }
 
+/// True for two numbers of which one is no number at all: no comparison of them holds.
+pub fn unordered(a: &Val, b: &Val) -> bool {
+    let nan = |val| matches!(val, &Val::V(Value::Float(float)) if float.is_nan());
+    (nan(a) || nan(b)) && number(a).is_some() && number(b).is_some()
+}
+
 /// One comparison.
 pub fn compare(cx: &Cx, op: Cmp, a: &Val, b: &Val) -> R<bool> {
     Ok(match op {
         Cmp::Eq => equal(cx, a, b)?,
         Cmp::Ne => !equal(cx, a, b)?,
+        Cmp::Lt | Cmp::Le | Cmp::Gt | Cmp::Ge if unordered(a, b) => false,
         Cmp::Lt => order(cx, a, b)? == Ordering::Less,
         Cmp::Le => order(cx, a, b)? != Ordering::Greater,
         Cmp::Gt => order(cx, a, b)? == Ordering::Greater,

@@ -262,7 +262,7 @@ fn layout_number(number: Number, spec: &Spec) -> R<String> {
         Some('%') => fixed(float * 100.0, precision) + "%",
         Some('g' | 'G' | 'n') => general(float, precision.max(1), spec.alternate),
         None => match spec.precision {
-            Some(precision) => general(float, precision.max(1), false),
+            Some(precision) => short(float, precision.max(1)),
             None => python_float(float),
         },
         Some('c') => match u32::try_from(size).ok().and_then(char::from_u32) {
@@ -323,6 +323,22 @@ fn exponent(float: f64, precision: usize) -> String {
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
     format!("{digits}e{sign}{exponent:0>2}")
+}
+
+/// A float with a precision and no letter: as `g`, but it stays a float to the eye.
+fn short(float: f64, precision: usize) -> String {
+    let digits = general(float, precision, false);
+    if !float.is_finite() || digits.contains('e') {
+        return digits;
+    }
+    let whole = digits.split('.').next().map_or(0, str::len);
+    if float >= 1.0 && whole >= precision {
+        let scientific = exponent(float, precision - 1);
+        let (digits, power) = scientific.split_once('e').unwrap_or((&scientific, "+00"));
+        let digits = if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
+        return format!("{digits}e{power}");
+    }
+    if digits.contains('.') { digits } else { digits + ".0" }
 }
 
 fn general(float: f64, precision: usize, keep: bool) -> String {
@@ -478,8 +494,8 @@ pub fn one(cx: &Cx, value: &Val, spec: &str) -> R<String> {
     }
     let spec = parse_spec(spec)?;
     if let Some(number) = ops::number(value) {
-        let is_bool = matches!(value, Val::V(Value::Bool(_)));
-        if spec.kind != Some('s') && !(is_bool && spec.kind.is_none()) {
+        // A boolean is a number as soon as it is laid out.
+        if spec.kind != Some('s') {
             return layout_number(number, &spec);
         }
     }
@@ -487,7 +503,8 @@ pub fn one(cx: &Cx, value: &Val, spec: &str) -> R<String> {
     match spec.kind {
         None | Some('s') => {
             let text = cut(str_of(cx, value)?, spec.precision);
-            pad(&mut out, &text, &spec)?;
+            let fill = if spec.zero { spec.fill.or(Some('0')) } else { spec.fill };
+            pad(&mut out, &text, &Spec { fill, ..spec })?;
             Ok(out)
         }
         Some(kind) => Err(Fail::said(

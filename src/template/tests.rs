@@ -9,8 +9,9 @@ use std::sync::OnceLock;
 use crate::value::Value;
 
 use super::args::{Args, Call};
+use super::code::Bin;
 use super::fail::{Fail, R};
-use super::ops::{self, Number};
+use super::ops;
 use super::val::Val;
 use super::{filters, regex, versions};
 
@@ -33,7 +34,7 @@ const TABLE: &[(&str, Test)] = &[
     ("equalto", |call, value, args| compare(call, value, args, |order| order == Ordering::Equal)),
     ("==", |call, value, args| compare(call, value, args, |order| order == Ordering::Equal)),
     ("escaped", |_, _, _| Ok(false)),
-    ("even", |_, value, _| Ok(integer(&value)? % 2 == 0)),
+    ("even", |call, value, _| leaves(call, &value, &Val::from(2_i64), 0)),
     ("exists", |call, value, _| path(call, &value, Path::exists)),
     ("failed", |call, value, args| flag(call, &value, &args, "failed")),
     ("failure", |call, value, args| flag(call, &value, &args, "failed")),
@@ -76,7 +77,8 @@ const TABLE: &[(&str, Test)] = &[
     ("ne", |call, value, args| compare(call, value, args, |order| order != Ordering::Equal)),
     ("none", |_, value, _| Ok(value.is_none())),
     ("number", |_, value, _| Ok(ops::number(&value).is_some())),
-    ("odd", |_, value, _| Ok(integer(&value)? % 2 != 0)),
+    // As Jinja asks: a half is neither.
+    ("odd", |call, value, _| leaves(call, &value, &Val::from(2_i64), 1)),
     ("reachable", |call, value, args| flag(call, &value, &args, "unreachable").map(|holds| !holds)),
     ("regex", |call, value, args| matches_pattern(call, &value, args, None)),
     ("same_file", same_file),
@@ -143,19 +145,20 @@ fn every(call: &Call, value: &Val, wanted: bool) -> R<bool> {
     Ok(wanted)
 }
 
-fn integer(value: &Val) -> R<i128> {
-    match ops::number(value) {
-        Some(Number::Int(int)) => Ok(int),
-        _ => Err(Fail::msg(format!("an integer is expected, not {}", value.kind()))),
-    }
+fn divisible(call: &Call, value: Val, mut args: Args) -> R<bool> {
+    let by = args.need(0, "num")?;
+    leaves(call, &value, &by, 0)
 }
 
-fn divisible(_: &Call, value: Val, mut args: Args) -> R<bool> {
-    let by = integer(&args.need(0, "num")?)?;
-    if by == 0 {
-        return Err(Fail::msg("division by zero"));
+/// True if a division of numbers leaves such a rest.
+fn leaves(call: &Call, value: &Val, by: &Val, rest: i64) -> R<bool> {
+    for side in [value, by] {
+        if ops::number(side).is_none() {
+            return Err(Fail::msg(format!("a number is expected, not {}", side.kind())));
+        }
     }
-    Ok(integer(&value)? % by == 0)
+    let found = ops::binary(call.cx(), Bin::Rem, value, by)?;
+    ops::equal(call.cx(), &found, &Val::from(rest))
 }
 
 fn compare(call: &Call, value: Val, mut args: Args, holds: fn(Ordering) -> bool) -> R<bool> {
@@ -166,7 +169,7 @@ fn compare(call: &Call, value: Val, mut args: Args, holds: fn(Ordering) -> bool)
 
 fn ordered(call: &Call, value: Val, mut args: Args, holds: fn(Ordering) -> bool) -> R<bool> {
     let other = args.need(0, "other")?;
-    Ok(holds(ops::order(call.cx(), &value, &other)?))
+    Ok(!ops::unordered(&value, &other) && holds(ops::order(call.cx(), &value, &other)?))
 }
 
 fn sameas(call: &Call, value: Val, mut args: Args) -> R<bool> {

@@ -18,6 +18,22 @@ pub fn str_of(cx: &Cx, val: &Val) -> R<String> {
     })
 }
 
+/// `text.splitlines(keep)`: Python ends lines at more than `\n`.
+pub fn lines(text: &str, keep: bool) -> Vec<&str> {
+    let ends = |c: char| matches!(c, '\n'..='\r' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let mut out = Vec::new();
+    let mut rest = text;
+    while let Some((at, c)) = rest.char_indices().find(|(_, c)| ends(*c)) {
+        let after = if rest[at..].starts_with("\r\n") { at + 2 } else { at + c.len_utf8() };
+        out.push(&rest[..if keep { after } else { at }]);
+        rest = &rest[after..];
+    }
+    if !rest.is_empty() {
+        out.push(rest);
+    }
+    out
+}
+
 /// `repr(value)`.
 pub fn repr_of(cx: &Cx, val: &Val) -> R<String> {
     let mut out = String::new();

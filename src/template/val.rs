@@ -516,6 +516,7 @@ impl MapCell {
                 },
             },
             MapRepr::Hosts(hosts) => Then::Host(Arc::clone(hosts)),
+            MapRepr::Vars(env) if key.as_str().is_some_and(|name| !env.scope.lists(name)) => return Ok(None),
             MapRepr::Vars(env) => Then::Var(Rc::clone(env)),
         };
         match then {

@@ -486,72 +486,56 @@ impl Emitter {
         }
     }
 
+    /// As libyaml writes it: a line ends at a space, which the break stands for.
     fn double(&mut self, text: &str, split: bool) {
         self.indicator("\"", true, false, false);
         let chars: Vec<char> = text.chars().collect();
-        let (mut start, mut end) = (0, 0);
-        while end <= chars.len() {
-            let c = chars.get(end).copied();
-            let plain = c.is_some_and(|c| {
-                !matches!(c, '"' | '\\' | '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}')
-                    && ((' '..='~').contains(&c) || (self.style.unicode && ('\u{a0}'..='\u{fffd}').contains(&c)))
-            });
-            if !plain {
-                if start < end {
-                    let piece: String = chars[start..end].iter().collect();
-                    self.put(&piece);
-                    start = end;
-                }
-                if let Some(c) = c {
-                    let mut piece = String::from("\\");
-                    match c {
-                        '\0' => piece.push('0'),
-                        '\u{7}' => piece.push('a'),
-                        '\u{8}' => piece.push('b'),
-                        '\t' => piece.push('t'),
-                        '\n' => piece.push('n'),
-                        '\u{b}' => piece.push('v'),
-                        '\u{c}' => piece.push('f'),
-                        '\r' => piece.push('r'),
-                        '\u{1b}' => piece.push('e'),
-                        '"' | '\\' => piece.push(c),
-                        '\u{85}' => piece.push('N'),
-                        '\u{a0}' => piece.push('_'),
-                        '\u{2028}' => piece.push('L'),
-                        '\u{2029}' => piece.push('P'),
-                        c => {
-                            let code = u32::from(c);
-                            let _ = match code {
-                                0..=0xff => write!(piece, "x{code:02X}"),
-                                0x100..=0xffff => write!(piece, "u{code:04X}"),
-                                _ => write!(piece, "U{code:08X}"),
-                            };
-                        }
-                    }
-                    self.put(&piece);
-                    start = end + 1;
-                }
-            }
-            if 0 < end
-                && end + 1 < chars.len()
-                && (c == Some(' ') || start >= end)
-                && self.column + end.saturating_sub(start) > self.style.width
-                && split
-            {
-                let mut piece: String = if start < end { chars[start..end].iter().collect() } else { String::new() };
-                piece.push('\\');
-                if start < end {
-                    start = end;
-                }
-                self.put(&piece);
+        let mut after_space = false;
+        for (at, c) in chars.iter().copied().enumerate() {
+            let inside = 0 < at && at + 1 < chars.len();
+            if c == ' ' && split && inside && !after_space && self.column > self.style.width {
                 self.write_indent();
                 self.whitespace = false;
                 self.indention = false;
-                if chars.get(start) == Some(&' ') {
+                if chars.get(at + 1) == Some(&' ') {
                     self.put("\\");
                 }
+                after_space = true;
+                continue;
             }
-            end += 1;
+            after_space = c == ' ';
+            let plain = !matches!(c, '"' | '\\' | '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}')
+                && ((' '..='~').contains(&c) || (self.style.unicode && ('\u{a0}'..='\u{fffd}').contains(&c)));
+            if plain {
+                self.put(c.encode_utf8(&mut [0; 4]));
+                continue;
+            }
+            let mut piece = String::from("\\");
+            match c {
+                '\0' => piece.push('0'),
+                '\u{7}' => piece.push('a'),
+                '\u{8}' => piece.push('b'),
+                '\t' => piece.push('t'),
+                '\n' => piece.push('n'),
+                '\u{b}' => piece.push('v'),
+                '\u{c}' => piece.push('f'),
+                '\r' => piece.push('r'),
+                '\u{1b}' => piece.push('e'),
+                '"' | '\\' => piece.push(c),
+                '\u{85}' => piece.push('N'),
+                '\u{a0}' => piece.push('_'),
+                '\u{2028}' => piece.push('L'),
+                '\u{2029}' => piece.push('P'),
+                c => {
+                    let code = u32::from(c);
+                    let _ = match code {
+                        0..=0xff => write!(piece, "x{code:02X}"),
+                        0x100..=0xffff => write!(piece, "u{code:04X}"),
+                        _ => write!(piece, "U{code:08X}"),
+                    };
+                }
+            }
+            self.put(&piece);
         }
         self.indicator("\"", false, false, false);
     }

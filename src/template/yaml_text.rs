@@ -66,7 +66,8 @@ pub fn analyze(text: &str, unicode: bool) -> Analysis {
         }
         breaks |= is_break(c);
         if !(c == '\n' || (' '..='~').contains(&c)) {
-            let printable = c == '\u{85}' || ('\u{a0}'..='\u{fffd}').contains(&c) || c >= '\u{10000}';
+            // libyaml, which Ansible writes with, takes no character of four bytes for a printable one.
+            let printable = c == '\u{85}' || ('\u{a0}'..='\u{fffd}').contains(&c);
             special |= !(printable && c != '\u{feff}' && unicode);
         }
         if c == ' ' {

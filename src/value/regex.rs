@@ -156,12 +156,15 @@ impl Match {
     /// `match.expand(template)`: `\1`, `\g<1>`, `\g<name>`, `\n` and the like.
     pub fn expand(&self, template: &str) -> Result<String, String> {
         let mut out = String::new();
+        let total = template.chars().count();
         let mut chars = template.chars().peekable();
         while let Some(c) = chars.next() {
             if c != '\\' {
                 out.push(c);
                 continue;
             }
+            // Where the part behind the backslash begins; errors are worded as Python words them.
+            let place = total - chars.clone().count();
             match chars.next() {
                 Some('g') => {
                     if chars.next() != Some('<') {
@@ -176,11 +179,13 @@ impl Match {
                         }
                     }
                     let at = match name.parse::<usize>() {
-                        Ok(at) => Some(at),
-                        Err(_) => self.names.iter().position(|known| known.as_deref() == Some(&name)),
+                        Ok(at) if at < self.groups.len() => at,
+                        Ok(at) => return Err(format!("invalid group reference {at} at position {}", place + 2)),
+                        Err(_) => {
+                            let found = self.names.iter().position(|known| known.as_deref() == Some(&name));
+                            found.ok_or_else(|| format!("unknown group name '{name}'"))?
+                        }
                     };
-                    let at = at.filter(|at| *at < self.groups.len());
-                    let at = at.ok_or_else(|| format!("the pattern has no group `{name}`"))?;
                     out.push_str(self.group(at).unwrap_or_default());
                 }
                 Some('0') => {
@@ -201,7 +206,7 @@ impl Match {
                     }
                     let at = number as usize;
                     if at >= self.groups.len() {
-                        return Err(format!("the pattern has no group {number}"));
+                        return Err(format!("invalid group reference {number} at position {place}"));
                     }
                     out.push_str(self.group(at).unwrap_or_default());
                 }
@@ -214,7 +219,7 @@ impl Match {
                 Some('v') => out.push('\u{b}'),
                 Some('\\') => out.push('\\'),
                 Some(other) if other.is_ascii_alphabetic() => {
-                    return Err(format!("bad escape `\\{other}` in the replacement"));
+                    return Err(format!("bad escape \\{other} at position {}", place - 1));
                 }
                 Some(other) => {
                     out.push('\\');

@@ -84,9 +84,9 @@ def tree(out):
     return found
 
 
-def link():
-    """hostctl under the name of ansible-playbook."""
-    path = WORK / "links" / "ansible-playbook"
+def link(name):
+    """hostctl under a name of Ansible's."""
+    path = WORK / "links" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.is_symlink() or os.readlink(path) != HOSTCTL:
         path.unlink(missing_ok=True)
@@ -178,7 +178,7 @@ def engine(case, which):
         start.mkdir(parents=True, exist_ok=True)
     env = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "HOSTCTL"))}
     env |= {"LC_ALL": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "PAGER": "cat",
-            "ANSIBLE_DEPRECATION_WARNINGS": "0", "ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_RETRY_FILES_ENABLED": "0",
+            "ANSIBLE_DEPRECATION_WARNINGS": "0", "ANSIBLE_LOCALHOST_WARNING": "0",
             "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3", "PATH": f"{VENV}/bin:" + os.environ["PATH"],
             "ORACLE_ENV": "from the environment"}
     if cleanup.exists():
@@ -193,8 +193,11 @@ def engine(case, which):
         playbook = [] if any(arg.endswith(".yml") and not arg.startswith("@") for arg in args) else [os.path.relpath(project / "site.yml", start)]
         # A case of output runs hostctl under Ansible's name and compares what is printed, too.
         output = (case / "output").exists()
+        name = (case / "program").read_text().strip() if (case / "program").exists() else "ansible-playbook"
+        if name != "ansible-playbook":
+            playbook = []
         if which == "ansible" or output:
-            program = ["ansible-playbook"] if which == "ansible" else [str(link())]
+            program = [name] if which == "ansible" else [str(link(name))]
         else:
             program = [HOSTCTL, "run"]
         command = program + common + playbook

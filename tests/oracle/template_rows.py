@@ -362,6 +362,43 @@ d {{ ('2020-01-01 +0000' | to_datetime('%Y-%m-%d %z')) - ('2020-01-01 +0100' | t
 {{ moment.nope() }}
 {{ moment | type_debug }} {{ day | type_debug }} {{ moment is string }} {{ moment.date() == day }} {{ moment.timestamp() | int }}
 {{ (now() - now()).days }} {{ now().year > 2000 }} {{ now().today().year > 2000 }} {{ now(utc=true).tzinfo is none }} {{ now().utcnow().year > 2000 }} {{ now().now().year > 2000 }}
+{{ 5.0 is odd }} {{ 4.0 is even }} {{ 2.5 is even }} {{ 2.5 is odd }} {{ 7.5 is divisibleby(2.5) }} {{ 6 is divisibleby(1.5) }} {{ -3 is odd }} {{ true is odd }}
+{{ 'a' is even }}
+{{ 5 is divisibleby(0.0) }}
+{{ ('nan' | float) < 1 }} {{ ('nan' | float) >= 1 }} {{ 1 <= ('nan' | float) }} {{ ('nan' | float) is gt(2) }} {{ ('nan' | float) is le(2) }}
+{{ -3 // ('inf' | float) }} {{ ('inf' | float) // 5 }} {{ -0.0 % 5 }} {{ -0.0 % -5 }} {{ 7.5 // 2 }} {{ -7.5 // 2 }} {{ 1e300 // 7 }} {{ 5.0 // 0.1 }} {{ -1 // 1e300 }} {{ 1e-300 % -2 }}
+{{ (-8) ** 0.5 }}
+{{ '%s' | format(5) | safe }} {{ 5 | safe }} {{ none | safe }} {{ [1, 'a'] | safe }} {{ {'a': 1} | safe }} {{ true | safe }}
+{{ '42' | int(7, 2) }} {{ '3.14' | int(base=16) }} {{ 'zz' | int(5, 16) }} {{ '1e2' | int(base=8) }}
+{{ 'a😀' | to_yaml }} {{ {'k': 'é漢'} | to_yaml }} {{ ['😀'] | to_nice_yaml }} {{ {'😀': 1} | to_nice_yaml }}
+{{ '{:05}|{:05}|{:>05}|{:x<05}'.format('42', 'abcdefg', 'a', 'b') }} {{ '{:.3}|{:.3}|{:.3}|{:.3}|{:.1}|{:.5}|{:8.3}|{:.2}'.format(3.0, 123.0, 1234.5, 0.001, 9.9, 100.0, 2.5, 99.5) }}
+{{ '{:>8}|{:05}|{:^7}|{:+}|{:,}'.format(true, true, false, true, false) }}
+{{ 'Grüße€😀'.encode('ascii', 'ignore').decode() }} {{ 'Grüße€😀'.encode('latin-1', 'replace').decode('latin-1') }} {{ 'ü€'.encode('ascii', errors='xmlcharrefreplace').decode() }} {{ 'ü€😀'.encode('ascii', 'backslashreplace').decode() }}
+{{ 'a'.encode('ascii', 'nope').decode() }} {{ 'ü'.encode('ascii', 'strict') | default('bad') }}
+{{ [3, 1, 2, 1].index(1, 2) }} {{ [3, 1, 2, 1].index(1, -1) }} {{ ('a', 'b').index('b', 0, 2) }}
+{{ [1, 2].index(1, 1) }}
+{% set l = ['b', 'A'] %}{{ l.sort(key=none) }}{{ l }}
+{{ "a\rb\r\nc\x0bd\x85e\u2028f\n".splitlines() }} {{ "a\r\n\nb".splitlines(true) }} {{ "a\n\r".splitlines() }}
+{{ 'a   b  c' | wordwrap(20) }} {{ '  lead in' | wordwrap(6) }} {{ 'one  two   three' | wordwrap(8) }} {{ "a\n  b c d e\n\n f" | wordwrap(4) }} {{ '2024-02-29 13:14:15' | wordwrap(6) }} {{ '   ' | wordwrap(5) }} {{ 'abcdefghij k' | wordwrap(4, false) }}
+{% set x %}{{ not_there }}{% endset %}ok
+{% set x %}a{{ not_there }}{% endset %}{{ x | default('d') }}
+{% set x %}{{ not_there }}{% endset %}{{ x is defined }}
+{% set x | upper %}{{ not_there }}{% endset %}ok
+{% set x %}{% for q in nums %}{{ not_there }}{% endfor %}{% endset %}{{ x | default('d') }}
+{% set x %}{{ not_there }}{% endset %}{{ x }}
+{% filter default('d') %}{{ not_there }}{% endfilter %}
+{% filter upper %}{{ not_there }}{% endfilter %}
+{% filter string %}{{ none }}{% endfilter %}x
+{% set x %}{% endset %}{{ x }}|{{ x is none }}{{ x == '' }}
+{% set x %}{% if not_there is defined %}a{% endif %}{% endset %}{{ x | type_debug }}
+{% macro m() %}{% endmacro %}{{ m() is none }}{{ m() }}|{{ m() ~ 'x' }}{% if m() %}y{% endif %}
+{% macro m() %}{{ none }}{% endmacro %}{{ m() | type_debug }}
+{% macro m() %}[{{ caller() }}]{{ caller() is none }}{% endmacro %}{% call m() %}{% endcall %}
+{{ {'script': '#!/bin/sh\nset -e\n  if true; then\n    echo one two three four five six seven eight nine ten  eleven twelve   thirteen\n  fi\n'} | to_nice_yaml }}
+{{ ['a\tb ' * 40, 'x\n ' ~ 'word ' * 40, '\u00a0 é ' * 30] | to_nice_yaml }}
+{{ {'k' * 60: 'tab\there and a very long line of text that goes on and on and on and ends'} | to_yaml }}
+{{ {'a': 'x  y\n' * 30, 'b': '\e ' * 50} | to_nice_yaml(width=40) }}
+{{ query('nested', [1, [2, 3]], ['x']) }} {{ query('nested', ['a', 'b'], [[1, [2]], [3]], ['z']) }} {{ query('nested', [[1, 2], [3]]) }}
 {{ {'keys': 1, 'items': 2, 'values': 3, 'get': 4, 'update': 5, 'copy': 6, 'pop': 7}['keys'] }}
 {% set foo = {'keys': 1, 'items': 2, 'values': 3, 'get': 4, 'update': 5, 'copy': 6, 'pop': 7, 'count': 8, 'clear': 9, 'setdefault': 10} %}{{ foo.keys is callable }} {{ foo.items is callable }} {{ foo.values is callable }} {{ foo.get is callable }} {{ foo.update is callable }} {{ foo.copy is callable }} {{ foo.pop is callable }} {{ foo.count is callable }} {{ foo.clear is callable }} {{ foo.setdefault is callable }}
 {% set foo = {'keys': 1, 'items': 2, 'values': 3, 'get': 4, 'update': 5, 'copy': 6, 'pop': 7, 'count': 8} %}{{ foo['keys'] }} {{ foo['items'] }} {{ foo['values'] }} {{ foo['get'] }} {{ foo['update'] }} {{ foo['copy'] }} {{ foo['pop'] }} {{ foo.count }} {{ foo.keys() | list | length }} {{ foo | attr('keys') is callable }} {{ [foo] | map(attribute='keys') | first }} {{ foo.keys == 1 }} {{ foo.keys is defined }} {{ foo.get('keys') }}

@@ -8,9 +8,10 @@ use crate::diag::{Diagnostic, SourceMap};
 use crate::event::Reporter;
 use crate::ops::Config;
 use crate::report::{
-    AnsibleDefault, AnsibleOptions, Brief, Captured, JsonLines, JsonStats, Paint, ResultFormat, Runner, RunnerOptions,
-    ansible_warning,
+    AnsibleDefault, AnsibleOptions, Brief, Captured, JsonLines, JsonStats, LogLines, Paint, ResultFormat, RetryFiles,
+    Runner, RunnerOptions, SlowestFirst, Timed, Timing, TimingOptions, ansible_warning,
 };
+use crate::system::{accounts, append};
 
 /// The callback of ansible-runner.
 const RUNNER: &str = "awx_display";
@@ -59,24 +60,52 @@ pub(super) fn tell(output: &Output, diagnostics: &[Diagnostic]) {
     }
 }
 
-/// The stdout callback that the settings name.
-pub(in crate::cli) fn reporter(
+/// The stdout callback that the settings name, with those beside it.
+pub(in crate::cli) fn reporters(
     config: &Config,
-    (verbosity, diff): (u8, bool),
+    levels: (u8, bool),
     output: &Output,
     program: Option<Program>,
-) -> Box<dyn Reporter> {
-    callback(config, (verbosity, diff), output, program, &config.text("DEFAULT_STDOUT_CALLBACK"))
+) -> Vec<Box<dyn Reporter>> {
+    callbacks(config, levels, output, program, &config.text("DEFAULT_STDOUT_CALLBACK"))
 }
 
-/// The stdout callback of a name.
-pub(super) fn callback(
+/// The stdout callback of a name, those that tell times, and the log file.
+pub(super) fn callbacks(
     config: &Config,
     (verbosity, diff): (u8, bool),
     output: &Output,
     program: Option<Program>,
     name: &str,
-) -> Box<dyn Reporter> {
+) -> Vec<Box<dyn Reporter>> {
+    let mut options = options(config, verbosity, output, program);
+    let mut all = vec![stdout_callback(options.clone(), diff, output, name)];
+    all.extend(timing(config, &options, std::io::stdout));
+    if let Some(log) = log_file(config, output) {
+        options.color = false;
+        options.retry = None;
+        all.push(named(name, options.clone(), log.clone(), log.clone()));
+        all.extend(timing(config, &options, || log.clone()));
+    }
+    all
+}
+
+/// What the settings ask for beside output in a form of our own: the log file, retry files.
+pub(in crate::cli) fn beside(config: &Config, verbosity: u8, output: &Output) -> Vec<Box<dyn Reporter>> {
+    let options = AnsibleOptions { color: false, ..options(config, verbosity, output, None) };
+    match log_file(config, output) {
+        Some(log) => {
+            let mut all = vec![named("default", options.clone(), log.clone(), log.clone())];
+            all.extend(timing(config, &options, || log.clone()));
+            all
+        }
+        None if options.retry.is_some() => vec![named("default", options, std::io::sink(), std::io::sink())],
+        None => Vec::new(),
+    }
+}
+
+/// How results are shown, as the settings say.
+pub(super) fn options(config: &Config, verbosity: u8, output: &Output, program: Option<Program>) -> AnsibleOptions {
     let mut preamble = Vec::new();
     if let Some(program) = program {
         if verbosity >= 2 {
@@ -89,7 +118,8 @@ pub(super) fn callback(
             });
         }
     }
-    let options = AnsibleOptions {
+    let retries = config.flag("RETRY_FILES_ENABLED") && program != Some(Program::Adhoc);
+    AnsibleOptions {
         color: output.paint.color,
         width: if output.form == OutputForm::Ansible { output.width } else { output.width.max(79) },
         verbosity,
@@ -107,7 +137,78 @@ pub(super) fn callback(
         debug: config.flag("DEFAULT_DEBUG"),
         preamble,
         at_once: false,
+        retry: retries.then(|| RetryFiles {
+            dir: config.given("RETRY_FILES_SAVE_PATH").filter(|path| !path.is_empty()).map(Into::into),
+        }),
+    }
+}
+
+/// The callbacks that tell times, of those that are enabled.
+fn timing<O: Write + Send + 'static>(
+    config: &Config,
+    shown: &AnsibleOptions,
+    out: impl Fn() -> O,
+) -> Vec<Box<dyn Reporter>> {
+    let enabled = config.list("CALLBACKS_ENABLED");
+    let mut all: Vec<Box<dyn Reporter>> = Vec::new();
+    for name in enabled {
+        let (what, options) = match name.rsplit('.').next() {
+            Some("timer") => (Timed::Run, TimingOptions::default()),
+            Some("profile_roles") => {
+                let summary_only = config.flag("PROFILE_ROLES_SUMMARY_ONLY");
+                (Timed::Roles, TimingOptions { summary_only, ..TimingOptions::default() })
+            }
+            Some("profile_tasks") => {
+                let order = match config.text("PROFILE_TASKS_SORT_ORDER").as_str() {
+                    "ascending" => SlowestFirst::No,
+                    "none" => SlowestFirst::AsRun,
+                    _ => SlowestFirst::Yes,
+                };
+                let limit = match config.text("PROFILE_TASKS_TASK_OUTPUT_LIMIT").as_str() {
+                    "all" => None,
+                    text => Some(text.parse().unwrap_or(20)),
+                };
+                let summary_only = config.flag("PROFILE_TASKS_SUMMARY_ONLY");
+                (Timed::Tasks, TimingOptions { summary_only, limit, order })
+            }
+            _ => continue,
+        };
+        all.push(Box::new(Timing::new(out(), what, options, shown)));
+    }
+    all
+}
+
+/// The log file that the settings name.
+fn log_file(config: &Config, output: &Output) -> Option<LogLines<std::fs::File>> {
+    let path = config.given("DEFAULT_LOG_PATH").filter(|path| !path.is_empty())?;
+    if config.list("DEFAULT_LOG_FILTER").iter().any(|name| name == "ansible") {
+        return None;
+    }
+    let path = std::path::Path::new(path);
+    if path.is_dir() {
+        let path = path.display();
+        output.note(&format!("[WARNING]: DEFAULT_LOG_PATH can not be a directory '{path}', aborting\n"));
+        return None;
+    }
+    let file = append::open(path);
+    if let Err(error) = &file {
+        let path = path.display();
+        output.note(&format!(
+            "[WARNING]: log file at '{path}' is not writeable and we cannot create it, aborting ({error})\n\n"
+        ));
+    }
+    let env = ["LOGNAME", "USER", "LNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let own = || {
+        use std::os::unix::fs::MetadataExt as _;
+        let uid = std::fs::metadata("/proc/self").map_or(0, |meta| meta.uid());
+        accounts::account_of_uid(uid).map_or_else(|| format!("uid={uid}"), |account| account.name)
     };
+    let user = env.filter(|name| !name.is_empty()).unwrap_or_else(own);
+    file.ok().map(|file| LogLines::new(file, &user))
+}
+
+/// The stdout callback of a name.
+fn stdout_callback(options: AnsibleOptions, diff: bool, output: &Output, name: &str) -> Box<dyn Reporter> {
     let (out, err) = (std::io::BufWriter::with_capacity(1 << 16, std::io::stdout()), std::io::stderr());
     if name != RUNNER {
         return named(name, options, out, err);
@@ -122,7 +223,7 @@ pub(super) fn callback(
     };
     let Some(dir) = env("AWX_ISOLATED_DATA_DIR") else { return named(inner, options, out, err) };
     let settings = RunnerOptions {
-        verbosity,
+        verbosity: options.verbosity,
         color: options.color,
         diff_context: options.diff_context,
         diff,

@@ -21,13 +21,13 @@ pub(super) struct InventoryArgs {
     #[arg(value_name = "group")]
     group: Option<String>,
     /// Output all hosts info, works as inventory script
-    #[arg(long)]
+    #[arg(long, help_heading = "Actions")]
     list: bool,
     /// Output specific host info, works as inventory script. It will ignore limit
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", help_heading = "Actions")]
     host: Option<String>,
     /// create inventory graph, if supplying pattern it must be a valid group name. It will ignore limit
-    #[arg(long)]
+    #[arg(long, help_heading = "Actions")]
     graph: bool,
     /// Use YAML format instead of default JSON, ignored for --graph
     #[arg(short, long)]
@@ -38,19 +38,22 @@ pub(super) struct InventoryArgs {
     /// Add vars to graph display, ignored unless used with --graph
     #[arg(long)]
     vars: bool,
-    /// When doing --list, represent in a way that is optimized for export
+    /// When doing --list, represent in a way that is optimized for export,not as an accurate
+    /// representation of how Ansible has processed it
     #[arg(long)]
     export: bool,
     /// When doing --list, send the inventory to a file instead of to the screen
     #[arg(long, value_name = "OUTPUT_FILE")]
     output: Option<PathBuf>,
-    /// Use this as a substitute playbook directory
-    #[arg(long, value_name = "BASEDIR")]
+    /// a substitute playbook directory
+    #[arg(long, value_name = "BASEDIR", help = options::BASEDIR)]
     playbook_dir: Option<PathBuf>,
-    /// show program's version number, config file location and exit
+    /// show program's version number, config file location, configured module search path, module location, executable
+    /// location and exit
     #[arg(long)]
     version: bool,
-    /// Causes Ansible to print more debug messages.
+    /// Causes Ansible to print more debug messages. Adding multiple -v will increase the verbosity, the builtin plugins
+    /// currently evaluate up to -vvvvvv. A reasonable level to start is -vvv, connection debugging might require -vvvv.
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
     /// set additional variables as key=value or YAML/JSON, if filename prepend with @

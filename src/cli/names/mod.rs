@@ -4,6 +4,7 @@
 //! wrong before a run is told with hostctl's own frames also here.
 
 mod adhoc;
+mod argparse;
 mod config;
 mod display;
 mod inventory;
@@ -16,11 +17,12 @@ use std::ffi::OsString;
 
 use clap::Parser;
 
+use self::argparse::Stop;
 use super::output::Output;
 use crate::diag::{ExitCode, Result};
 
 pub(super) use config::{ConfigArgs, dump};
-pub(super) use display::reporter;
+pub(super) use display::{beside, reporters};
 pub(super) use links::{InstallLinksArgs, install};
 
 /// The version of ansible-core whose behaviour this is.
@@ -66,41 +68,38 @@ impl Program {
 /// Runs the program that this process was called as.
 pub(super) fn main(program: Program) -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    if words.iter().skip(1).any(|word| word == "--version") {
-        let output = display::plain_output();
-        output.data(&version(program));
-        return output.end(ExitCode::Ok);
-    }
     match program {
-        Program::Playbook => run::<playbook::PlaybookArgs>(program, &words, playbook::main),
-        Program::Adhoc => run::<adhoc::AdhocArgs>(program, &words, adhoc::main),
-        Program::Inventory => run::<inventory::InventoryArgs>(program, &words, inventory::main),
-        Program::Vault => run::<vault::VaultProgramArgs>(program, &words, vault::main),
-        Program::Config => run::<config::ConfigProgramArgs>(program, &words, config::main),
+        Program::Playbook => run::<playbook::PlaybookArgs>(program, words, playbook::main),
+        Program::Adhoc => run::<adhoc::AdhocArgs>(program, words, adhoc::main),
+        Program::Inventory => run::<inventory::InventoryArgs>(program, words, inventory::main),
+        Program::Vault => run::<vault::VaultProgramArgs>(program, words, vault::main),
+        Program::Config => run::<config::ConfigProgramArgs>(program, words, config::main),
     }
 }
 
 /// Reads the command line and runs; wrong arguments end with 2, as argparse does.
 fn run<A: Parser>(
     program: Program,
-    words: &[OsString],
+    words: Vec<OsString>,
     main: impl FnOnce(A, &mut Output) -> Result<ExitCode>,
 ) -> ExitCode {
+    let read = match program {
+        Program::Playbook | Program::Adhoc | Program::Inventory => in_order(&A::command(), words),
+        Program::Vault | Program::Config if words.iter().skip(1).any(|word| word == "--version") => Err(Stop::Version),
+        Program::Vault | Program::Config => Ok(words),
+    };
+    let words = match read {
+        Ok(words) => words,
+        Err(stop) => return stopped(program, &A::command(), &stop),
+    };
     let args = match A::try_parse_from(words) {
         Ok(args) => args,
-        Err(error) => {
-            if !error.use_stderr() {
-                // Help; a closed pipe is no concern.
-                let _ = error.print();
-                return ExitCode::Ok;
-            }
-            let text = error.render().to_string();
-            let text = text.strip_prefix("error: ").unwrap_or(&text);
-            let text = text.split("\n\nFor more information").next().unwrap_or(text);
-            let usage = format!("usage: {} [-h] [--version] ...\n", program.name());
-            display::plain_output().note(&format!("{usage}{}: error: {}\n", program.name(), text.trim_end()));
-            return ExitCode::HostFailed;
+        Err(error) if !error.use_stderr() => {
+            // Help; a closed pipe is no concern.
+            let _ = error.print();
+            return ExitCode::Ok;
         }
+        Err(error) => return stopped(program, &A::command(), &Stop::Wrong(argparse::of_clap(&error, &A::command()))),
     };
     let mut output = display::plain_output();
     let ended = main(args, &mut output).unwrap_or_else(|error| {
@@ -115,6 +114,41 @@ fn run<A: Parser>(
         }
     });
     output.end(ended)
+}
+
+/// The words as clap is to read them; those that are no text are left to it.
+fn in_order(command: &clap::Command, words: Vec<OsString>) -> std::result::Result<Vec<OsString>, Stop> {
+    let text: Option<Vec<String>> = words.iter().skip(1).map(|word| word.to_str().map(str::to_owned)).collect();
+    text.map_or(Ok(words), |text| argparse::Parser::of(command.clone()).read(&text))
+}
+
+/// Help, version, or what is wrong with the command line; the exit code.
+fn stopped(program: Program, command: &clap::Command, stop: &Stop) -> ExitCode {
+    let output = display::plain_output();
+    let parser = argparse::Parser::of(command.clone());
+    match stop {
+        Stop::Version => output.data(&version(program)),
+        Stop::Help => output.data(&parser.help(argparse::width())),
+        Stop::Wrong(text) => {
+            wrong_words(&parser, program.name(), text, &output);
+            return ExitCode::HostFailed;
+        }
+    }
+    output.end(ExitCode::Ok)
+}
+
+/// Usage, what is wrong, and the help, as Ansible's programs end on wrong arguments.
+fn wrong_words(parser: &argparse::Parser, program: &str, text: &str, output: &Output) {
+    let width = argparse::width();
+    output.note(&format!("{}{program}: error: {text}\n \n{}", parser.usage(width), parser.help(width)));
+}
+
+/// The answer to a number of processes that is none.
+fn no_forks<A: Parser>(program: &str, output: &Output) -> ExitCode {
+    // This one is found behind the parser, and told without the help.
+    let usage = argparse::Parser::of(A::command()).usage(argparse::width());
+    output.note(&format!("{usage}{program}: error: The number of processes (--forks) must be >= 1\n"));
+    ExitCode::HostFailed
 }
 
 /// What `--version` prints: the first line is what scripts look for.

@@ -6,17 +6,20 @@ use clap::Args;
 use indexmap::IndexMap;
 
 use super::super::arguments::{VaultKeys, configured_inventory, connection_defaults, project_defaults};
-use super::super::output::Output;
 use super::super::run::{ask, configured_forks, split};
-use crate::diag::{Diagnostic, ExitCode, Kind, Result};
+use crate::diag::{Diagnostic, Kind, Result};
 use crate::ops::{Config, Policy, ProjectRequest};
 use crate::secret::Secret;
 use crate::value::Value;
 
+/// Help of `--playbook-dir`.
+pub(super) const BASEDIR: &str = "Since this tool does not use playbooks, use this as a substitute playbook directory. \
+    This sets the relative path for many features including roles/ group_vars/ etc.";
+
 /// `-i`, `-l`, `--list-hosts`, `--flush-cache`
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct InventoryOptions {
-    /// specify inventory host path or comma separated host list. This argument may be specified multiple times.
+    /// specify inventory host path or comma separated host list
     #[arg(short, long, value_name = "INVENTORY", alias = "inventory-file", allow_hyphen_values = true)]
     pub inventory: Vec<String>,
     /// further limit selected hosts to an additional pattern
@@ -39,14 +42,14 @@ pub(super) struct RunOptions {
     /// when changing (small) files and templates, show the differences in those files; works great with --check
     #[arg(short = 'D', long)]
     diff: bool,
-    /// set additional variables as key=value or YAML/JSON, if filename prepend with @. This argument may be specified
-    /// multiple times.
+    /// set additional variables as key=value or YAML/JSON, if filename prepend with @
     #[arg(short, long, value_name = "EXTRA_VARS", allow_hyphen_values = true)]
     pub extra_vars: Vec<String>,
     /// specify number of parallel processes to use (default=5)
     #[arg(short, long, value_name = "FORKS")]
-    forks: Option<usize>,
-    /// prepend colon-separated path(s) to module library
+    forks: Option<i64>,
+    /// prepend colon-separated path(s) to module library (default={{ ANSIBLE_HOME ~
+    /// "/plugins/modules:/usr/share/ansible/plugins/modules" }})
     #[arg(short = 'M', long, value_name = "MODULE_PATH")]
     module_path: Vec<String>,
 }
@@ -59,7 +62,8 @@ impl RunOptions {
 
     /// How many hosts work at a time; `None` for a number that is none.
     pub fn forks(&self, config: &Config) -> Option<usize> {
-        self.forks.map_or_else(|| Some(configured_forks(config)), |forks| (forks > 0).then_some(forks))
+        let given = self.forks.map(|forks| usize::try_from(forks).ok().filter(|forks| *forks > 0));
+        given.unwrap_or_else(|| Some(configured_forks(config)))
     }
 
     /// The folders of `--module-path`.
@@ -69,28 +73,10 @@ impl RunOptions {
     }
 }
 
-/// The answer to a number of processes that is none.
-pub(super) fn no_forks(program: &str, output: &mut Output) -> ExitCode {
-    output.note(&format!(
-        "usage: {program} [-h] [--version] ...\n{program}: error: The number of processes (--forks) must be >= 1\n"
-    ));
-    ExitCode::HostFailed
-}
-
-/// An option that is taken and changes nothing.
-pub(super) fn unsupported(option: &str) -> Diagnostic {
-    Diagnostic::new(
-        "C0112",
-        Kind::Usage,
-        format!("the option `{option}` is taken, but not supported: it changes nothing"),
-    )
-    .warning()
-}
-
 /// `--vault-id`, `--vault-password-file`, `-J`
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct VaultOptions {
-    /// the vault identity to use. This argument may be specified multiple times.
+    /// the vault identity to use
     #[arg(long, value_name = "VAULT_IDS")]
     pub vault_id: Vec<String>,
     /// vault password file
@@ -134,7 +120,7 @@ pub(super) struct ConnectionOptions {
     ssh_extra_args: Option<String>,
     /// override the connection timeout in seconds (default depends on connection)
     #[arg(short = 'T', long, value_name = "TIMEOUT")]
-    timeout: Option<u64>,
+    timeout: Option<i64>,
     /// connection type to use (default=ssh)
     #[arg(short, long, value_name = "CONNECTION")]
     connection: Option<String>,
@@ -156,8 +142,12 @@ pub(super) struct BecomeOptions {
     /// run operations with become (does not imply password prompting)
     #[arg(short, long)]
     r#become: bool,
-    /// privilege escalation method to use (default=sudo)
-    #[arg(long, value_name = "BECOME_METHOD")]
+    /// privilege escalation method to use
+    #[arg(
+        long,
+        value_name = "BECOME_METHOD",
+        help = "privilege escalation method to use (default=sudo), use `ansible-doc -t become -l` to list valid choices."
+    )]
     become_method: Option<String>,
     /// run operations as this user (default=root)
     #[arg(long, value_name = "BECOME_USER")]
@@ -194,7 +184,7 @@ pub(super) fn connecting(
     set("remote_user", text(&connection.user));
     set("private_key_file", connection.private_key.as_ref().map(|path| path.display().to_string().into()));
     set("connection", text(&connection.connection));
-    set("timeout", connection.timeout.map(Into::into));
+    set("timeout", connection.timeout.map(Value::from));
     set("ssh_common_args", text(&connection.ssh_common_args));
     set("ssh_extra_args", text(&connection.ssh_extra_args));
     set("become", r#become.r#become.then_some(Value::Bool(true)));

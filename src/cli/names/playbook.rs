@@ -14,22 +14,29 @@ use crate::ops::{self, Config};
 
 /// Runs Ansible playbooks, executing the defined tasks on the targeted hosts.
 #[derive(Debug, Parser)]
-#[command(name = "ansible-playbook", infer_long_args = true, disable_version_flag = true, max_term_width = 80)]
+#[command(
+    name = "ansible-playbook",
+    about = "Runs Ansible playbooks, executing the defined tasks on the targeted hosts.",
+    infer_long_args = true,
+    disable_version_flag = true
+)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of ansible-playbook")]
 pub(super) struct PlaybookArgs {
     /// Playbook(s)
     #[arg(required = true, value_name = "playbook", value_hint = clap::ValueHint::FilePath)]
     playbooks: Vec<PathBuf>,
-    /// show program's version number, config file location and exit
+    /// show program's version number, config file location, configured module search path, module location, executable
+    /// location and exit
     #[arg(long)]
     version: bool,
-    /// Causes Ansible to print more debug messages. Adding multiple -v will increase the verbosity.
+    /// Causes Ansible to print more debug messages. Adding multiple -v will increase the verbosity, the builtin plugins
+    /// currently evaluate up to -vvvvvv. A reasonable level to start is -vvv, connection debugging might require -vvvv.
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// only run plays and tasks tagged with these values. This argument may be specified multiple times.
+    /// only run plays and tasks tagged with these values
     #[arg(short, long, value_name = "TAGS", allow_hyphen_values = true)]
     tags: Vec<String>,
-    /// only run plays and tasks whose tags do not match these values. This argument may be specified multiple times.
+    /// only run plays and tasks whose tags do not match these values
     #[arg(long, value_name = "SKIP_TAGS", allow_hyphen_values = true)]
     skip_tags: Vec<String>,
     /// run handlers even if a task fails
@@ -65,7 +72,9 @@ pub(super) struct PlaybookArgs {
 pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> {
     let config = Config::load()?;
     display::configure(output, &config);
-    let Some(forks) = args.run.forks(&config) else { return Ok(options::no_forks("ansible-playbook", output)) };
+    let Some(forks) = args.run.forks(&config) else {
+        return Ok(super::no_forks::<PlaybookArgs>("ansible-playbook", output));
+    };
     let collections = config.paths("COLLECTIONS_PATHS");
     for path in &args.playbooks {
         exists(&ops::playbook_file(&collections, path))?;
@@ -135,7 +144,7 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
         command: String::new(),
     };
     let output = &*output;
-    let shown = || display::reporter(&config, (verbosity, diff), output, Some(Program::Playbook));
+    let shown = || display::reporters(&config, (verbosity, diff), output, Some(Program::Playbook));
     start(request, output, &shown, &|found| display::tell(output, found))
 }
 

@@ -43,6 +43,9 @@ enum Here {
     Unsupported,
 }
 
+/// Callbacks that are here.
+const CALLBACKS: &[&str] = &["default", "minimal", "oneline", "profile_roles", "profile_tasks", "timer"];
+
 /// One setting of Ansible.
 struct Setting {
     name: &'static str,
@@ -174,10 +177,17 @@ impl Config {
             || setting.kind == Kind::Bool && truth(value) == truth(setting.default)
             || setting.kind == Kind::List && list(value) == list(setting.default);
         // The callbacks that are here can be named without loss.
-        let known = setting.name == "CALLBACKS_ENABLED"
-            && list(value)
-                .iter()
-                .all(|name| matches!(name.rsplit('.').next(), Some("default" | "minimal" | "oneline")));
+        let known = match setting.name {
+            "CALLBACKS_ENABLED" => {
+                let mut names = list(value).into_iter();
+                names.all(|name| name.rsplit('.').next().is_some_and(|name| CALLBACKS.contains(&name)))
+            }
+            // What `smart` comes to on every host that is no network device.
+            "FACTS_MODULES" => list(value).iter().all(|name| {
+                matches!(name.as_str(), "smart" | "setup" | "ansible.builtin.setup" | "ansible.legacy.setup")
+            }),
+            _ => false,
+        };
         let other_cache =
             setting.name == "CACHE_PLUGIN" && !matches!(value.rsplit('.').next(), Some("memory" | "jsonfile"));
         if other_cache && !same {

@@ -165,6 +165,9 @@ impl Parser<'_> {
             Err(Unbalanced { opener, at }) => {
                 self.problem(
                     Diagnostic::source("P0212", format!("`{opener}` is never closed in the arguments of `{module}`"))
+                        .with_registered(format!(
+                            "failed at splitting arguments, either an unbalanced jinja2 block or quotes: {text}"
+                        ))
                         .with_label(value.text_span(at, at + opener.len()), "opened here")
                         .with_hint("close it, or write the arguments as a mapping; `\\'` or `\\\"` is a plain quote"),
                 );

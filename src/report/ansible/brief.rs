@@ -13,6 +13,20 @@ use crate::value::StrKey;
 /// Modules whose output is shown as it is.
 const RAW: [&str; 5] = ["command", "shell", "raw", "script", "win_shell"];
 
+/// Stands before a failure of `oneline`.
+const NO_TRACEBACK: &str = "An exception occurred during task execution. To see the full traceback, use -vvv. The error \
+    was: (traceback unavailable)";
+
+/// What a command printed, in one line.
+fn line(host: &str, word: &str, rc: &str, result: &crate::value::Map) -> String {
+    let shown = |key| result_text(result, key).replace('\n', "\\n").replace('\r', "\\r");
+    let text = format!("{host} | {word} | rc={rc} | (stdout) {}", shown("stdout"));
+    match shown("stderr") {
+        err if err.is_empty() => text,
+        err => format!("{text} (stderr) {err}"),
+    }
+}
+
 /// `minimal`, or `oneline`.
 pub struct Brief<O: Write + Send, E: Write + Send> {
     display: Display<O, E>,
@@ -44,7 +58,9 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
                 self.display.line(&text, None);
             }
         }
-        let raw = RAW.contains(&name.as_str()) && done.result.contains_key(&StrKey("stdout"));
+        let json = if done.status == Status::Failed { "module_stderr" } else { "ansible_job_id" };
+        let raw = RAW.contains(&name.as_str()) && !done.result.contains_key(&StrKey(json));
+        let rc = done.result.get(&StrKey("rc")).map_or_else(|| "-1".to_owned(), crate::value::python_str);
         if !self.oneline && matches!(done.status, Status::Failed | Status::Unreachable) && !done.no_log {
             let text = message::failure(done, span, &place, &name, sources);
             if self.display.first(&text) {
@@ -52,29 +68,24 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
             }
         }
         let mut result = dump::visible(&done.result, &self.options);
-        if name == "debug" {
+        if name == "debug" && !self.oneline {
             dump::clean_debug(&mut result);
         }
         let text = match (self.oneline, raw, done.status) {
             (_, _, Status::Skipped) => format!("{host} | SKIPPED"),
-            (true, true, Status::Ok | Status::Changed | Status::Failed) => {
-                let rc = result_text(&done.result, "rc");
-                let out = result_text(&done.result, "stdout").replace('\n', "\\n").replace('\r', "\\r");
-                let err = result_text(&done.result, "stderr").replace('\n', "\\n").replace('\r', "\\r");
-                if err.is_empty() {
-                    format!("{host} | {word} | rc={rc} | (stdout) {out}")
-                } else {
-                    format!("{host} | {word} | rc={rc} | (stdout) {out} (stderr) {err}")
-                }
-            }
+            (true, true, Status::Ok | Status::Changed) => self::line(host, word, &rc, &done.result),
             (true, _, Status::Unreachable) => format!("{host} | UNREACHABLE!: {}", result_text(&done.result, "msg")),
             (true, ..) => {
                 let indent = if done.verbose { None } else { Some(0) };
                 let text = dump::dump_indented(&result, done.verbose, indent, &self.options);
-                format!("{host} | {word} => {}", text.replace('\n', ""))
+                let text = format!("{host} | {word} => {}", text.replace('\n', ""));
+                match (done.status, raw) {
+                    (Status::Failed, true) => format!("{}\n{text}", self::line(host, "FAILED", &rc, &done.result)),
+                    (Status::Failed, false) => format!("{NO_TRACEBACK}\n{text}"),
+                    _ => text,
+                }
             }
             (false, true, Status::Ok | Status::Changed | Status::Failed) => {
-                let rc = result_text(&done.result, "rc");
                 let word = if done.status == Status::Failed { "FAILED" } else { word };
                 // Ansible puts the three one behind the other.
                 let body: String =

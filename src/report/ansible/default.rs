@@ -55,6 +55,7 @@ pub struct AnsibleDefault<O: Write + Send, E: Write + Send> {
     /// How often it is still to be told that no hosts are left.
     nobody_left: usize,
     gave_up: bool,
+    playbook: String,
     pub(super) custom: Custom,
 }
 
@@ -74,6 +75,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
             included: Includes::default(),
             nobody_left: 0,
             gave_up: false,
+            playbook: String::new(),
             custom: Custom::new(),
         }
     }
@@ -360,6 +362,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
 
     fn run_started(&mut self, playbook: &str, check: bool, plays: usize) {
         self.check = check;
+        playbook.clone_into(&mut self.playbook);
         for line in std::mem::take(&mut self.options.preamble) {
             self.display.line(&line, Some(Tone::Verbose));
         }
@@ -479,6 +482,14 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
             }
             EventKind::Recap { stats } => {
                 self.flush();
+                match self.options.retry.as_ref().and_then(|retry| retry.write(&self.playbook, stats)) {
+                    Some((text, false)) => self.display.line(&text, None),
+                    Some((text, true)) => {
+                        let text = self.display.painted(&text, Some(Tone::Warning));
+                        self.display.write_err(&text);
+                    }
+                    None => {}
+                }
                 if !self.gave_up {
                     self.recap(stats);
                 }

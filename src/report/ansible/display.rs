@@ -56,6 +56,8 @@ pub struct AnsibleOptions {
     pub preamble: Vec<String>,
     /// Somebody else puts events in order: nothing waits longer than to the next tick.
     pub at_once: bool,
+    /// Hosts that fail are kept in a file (`retry_files_enabled`).
+    pub retry: Option<super::RetryFiles>,
 }
 
 impl AnsibleOptions {
@@ -85,6 +87,7 @@ impl Default for AnsibleOptions {
             debug: false,
             preamble: Vec::new(),
             at_once: false,
+            retry: None,
         }
     }
 }
@@ -137,7 +140,7 @@ impl Tone {
 }
 
 /// Stands before the first deprecation warning.
-pub(super) const HOW_TO_HIDE: &str =
+pub const HOW_TO_HIDE: &str =
     "[WARNING]: Deprecation warnings can be disabled by setting `deprecation_warnings=False` in ansible.cfg.\n";
 
 /// Writes to stdout and stderr as Ansible does.

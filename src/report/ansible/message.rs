@@ -19,7 +19,9 @@ pub(super) fn origin(span: Span, sources: &SourceMap) -> Option<String> {
     };
     // An ad hoc task stands in no line.
     if file.path.is_none() {
-        return Some(format!("Origin: {name}"));
+        // Its last line says what Ansible shows of it.
+        let shown = file.text.trim_end().rsplit('\n').next().and_then(|line| line.strip_prefix("# "));
+        return Some(shown.map_or_else(|| format!("Origin: {name}"), |shown| format!("Origin: {name}\n\n{shown}")));
     }
     let mut text = format!("Origin: {name}:{}:{}", at.line, at.column);
     text.push('\n');
@@ -222,6 +224,20 @@ fn with_cause(message: String, result: &Map) -> String {
     format!("Error executing command: {why}: b'{program}'")
 }
 
+/// What stands for an ad hoc task that is none: `fail` tells what is wrong with the option that names its module.
+fn refused_adhoc(message: &str, task: Option<Span>, module: &str, sources: &SourceMap) -> Option<String> {
+    let inner = message.strip_prefix("Task failed: ").filter(|_| module == "fail")?;
+    let file = sources.file(task?.file).filter(|file| file.path.is_none())?;
+    let named = file.name.strip_prefix("<adhoc '")?.strip_suffix("' task>")?;
+    if named.rsplit('.').next() == Some("fail") {
+        return None;
+    }
+    let place = origin(task?, sources)?;
+    Some(spaced(&format!(
+        "[ERROR]: {message}\n\nTask failed.\n{place}\n\n<<< caused by >>>\n\n{inner}\nOrigin: <CLI option '-m'>\n\n{named}"
+    )))
+}
+
 /// `[ERROR]: Task failed: ...` of a failed result; `task` and `label` are the places of the task and of its name.
 pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, module: &str, sources: &SourceMap) -> String {
     // Ansible tells the message also of a task with `no_log`; here it stays hidden.
@@ -265,6 +281,9 @@ pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, module: &str
             let links: Vec<Link> = std::iter::once(outer).chain(own.chain.iter().cloned()).collect();
             return spaced(&format!("[ERROR]: {}", chain(&links, sources)));
         }
+    }
+    if let Some(text) = refused_adhoc(&message, task, module, sources) {
+        return text;
     }
     let absent = own.is_some_and(|own| own.code == "H0020");
     let plain = done.no_log || absent && message.starts_with("Task failed");

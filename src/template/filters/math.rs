@@ -81,8 +81,9 @@ fn int(call: &Call, value: Val, mut args: Args) -> R<Val> {
         Val::V(Value::Int(_) | Value::BigInt(_)) => return Ok(value),
         Val::V(Value::Bool(flag)) => Some(Val::from(i128::from(*flag))),
         Val::V(Value::Float(float)) => from_float(*float),
-        Val::V(Value::Str(text)) => parse_int(text, base)
-            .or_else(|| (base == 10).then(|| text.trim().parse::<f64>().ok().and_then(from_float)).flatten()),
+        Val::V(Value::Str(text)) => {
+            parse_int(text, base).or_else(|| text.trim().parse::<f64>().ok().and_then(from_float))
+        }
         _ => None,
     };
     Ok(found.unwrap_or(default))

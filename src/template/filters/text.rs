@@ -6,6 +6,7 @@ use crate::value::Value;
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
+use super::super::text::lines;
 use super::super::val::Val;
 use super::super::{methods, printf, regex};
 use super::Entry;
@@ -24,7 +25,7 @@ pub const TABLE: &[Entry] = &[
     ("lower", |call, value, args| plain(call, value, &args, str::to_lowercase)),
     ("quote", quote),
     ("replace", replace),
-    ("safe", |_, value, _| Ok(value)),
+    ("safe", |call, value, args| plain(call, value, &args, str::to_owned)),
     ("split", split),
     ("string", |call, value, args| plain(call, value, &args, str::to_owned)),
     ("striptags", striptags),
@@ -166,54 +167,72 @@ fn wordwrap(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let join = args.text(call, 2, "wrapstring")?.unwrap_or_else(|| "\n".into());
     let hyphens = args.flag(3, "break_on_hyphens", true)?;
     args.finish()?;
-    let mut lines: Vec<String> = Vec::new();
-    for paragraph in call.text(&value)?.lines() {
-        let mut line = String::new();
-        let mut any = false;
-        let words = paragraph.split_whitespace().flat_map(|word| {
-            let chunks = if hyphens { at_hyphens(word) } else { vec![word] };
-            chunks.into_iter().enumerate().map(|(index, chunk)| (index == 0, chunk))
-        });
-        for (begins, word) in words {
-            let mut word: String = word.to_owned();
-            loop {
-                let gap = usize::from(begins && !line.is_empty());
-                if line.chars().count() + gap + word.chars().count() <= width {
-                    if gap == 1 {
-                        line.push(' ');
-                    }
-                    line.push_str(&word);
-                    break;
-                }
-                if !line.is_empty() {
-                    lines.push(std::mem::take(&mut line));
-                    any = true;
-                    continue;
-                }
-                if !break_long {
-                    line = word;
-                    break;
-                }
-                // A long word is broken behind its last hyphen that fits, else where the line ends.
-                let head: Vec<char> = word.chars().take(width).collect();
-                let cut =
-                    head.iter().rposition(|c| *c == '-').filter(|at| hyphens && *at > 0).map_or(width, |at| at + 1);
-                let rest: String = word.chars().skip(cut).collect();
-                lines.push(word.chars().take(cut).collect());
-                any = true;
-                word = rest;
-                if word.is_empty() {
-                    break;
-                }
-            }
-        }
-        if !line.is_empty() || !any {
-            lines.push(line);
-        }
-    }
+    let text = call.text(&value)?;
+    let lines: Vec<String> =
+        lines(&text, false).into_iter().flat_map(|paragraph| wrapped(paragraph, width, break_long, hyphens)).collect();
     let total: usize = lines.iter().map(String::len).sum();
     call.cx().room_for_text(total.saturating_add(join.len().saturating_mul(lines.len())))?;
     Ok(Val::from(lines.join(&*join)))
+}
+
+/// `textwrap.wrap`: white space inside a line stays, and goes where a line ends; one empty line at least.
+fn wrapped(paragraph: &str, width: usize, break_long: bool, hyphens: bool) -> Vec<String> {
+    let blank = |c: char| matches!(c, ' ' | '\t' | '\n'..='\r');
+    let length = |text: &str| text.chars().count();
+    // The last chunk is the next one.
+    let mut chunks: Vec<&str> = Vec::new();
+    let mut rest = paragraph;
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|c| blank(c) != blank(first)).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(end);
+        if hyphens && !blank(first) {
+            chunks.extend(at_hyphens(run));
+        } else {
+            chunks.push(run);
+        }
+        rest = after;
+    }
+    chunks.reverse();
+    let is_blank = |chunk: &str| chunk.trim().is_empty();
+    let mut lines: Vec<String> = Vec::new();
+    while !chunks.is_empty() {
+        let mut line: Vec<&str> = Vec::new();
+        let mut filled = 0;
+        if !lines.is_empty() && chunks.last().is_some_and(|chunk| is_blank(chunk)) {
+            chunks.pop();
+        }
+        while let Some(chunk) = chunks.pop_if(|chunk| filled + length(chunk) <= width) {
+            filled += length(chunk);
+            line.push(chunk);
+        }
+        if let Some(chunk) = chunks.pop_if(|chunk| length(chunk) > width) {
+            if break_long {
+                let room = width - filled;
+                let byte = |at: usize| chunk.char_indices().nth(at).map_or(chunk.len(), |(byte, _)| byte);
+                // Behind its last hyphen that fits, else where the line ends.
+                let hyphen = chunk.chars().take(room).enumerate().filter(|(_, c)| *c == '-').last();
+                let end = match hyphen {
+                    Some((at, _)) if hyphens && chunk.chars().take(at).any(|c| c != '-') => at + 1,
+                    _ => room,
+                };
+                let (head, tail) = chunk.split_at(byte(end));
+                line.push(head);
+                chunks.push(tail);
+            } else if line.is_empty() {
+                line.push(chunk);
+            } else {
+                chunks.push(chunk);
+            }
+        }
+        line.pop_if(|chunk| is_blank(chunk));
+        if !line.is_empty() {
+            lines.push(line.concat());
+        }
+    }
+    if lines.is_empty() {
+        lines.push(String::new());
+    }
+    lines
 }
 
 /// The parts of a word that a line may end between: behind hyphens with letters on both sides.

@@ -73,34 +73,45 @@ pub fn together(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
 
 /// Every combination, the first list outermost.
 pub fn nested(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
-    let mut rows: Vec<Vec<Val>> = vec![Vec::new()];
-    if terms.is_empty() {
+    let Some((first, others)) = terms.split_first() else {
         return Err(Fail::said(
             "`nested` needs at least one list",
             "with_nested requires at least one element in the nested list",
         ));
-    }
-    for term in terms {
-        let list = match term {
-            Val::List(_) => call.items(term)?,
-            other => vec![other.clone()],
-        };
-        if rows.len().saturating_mul(list.len()) > 1_000_000 {
+    };
+    let list = |term: &Val| match term {
+        Val::List(_) => call.items(term),
+        other => Ok(vec![other.clone()]),
+    };
+    let mut rows: Vec<Val> = list(first)?;
+    for term in others {
+        let items = list(term)?;
+        if rows.len().saturating_mul(items.len()) > 1_000_000 {
             return Err(Fail::msg("there are too many combinations"));
         }
-        rows = rows
-            .iter()
-            .flat_map(|row| {
-                list.iter().map(|item| {
-                    let mut row = row.clone();
-                    // Lists inside are flattened one level, as Ansible does.
-                    row.push(item.clone());
-                    row
-                })
-            })
-            .collect();
+        let mut next = Vec::with_capacity(rows.len() * items.len());
+        for row in &rows {
+            for item in &items {
+                next.push(Val::list(one_level(call, &[row.clone(), item.clone()])?));
+            }
+        }
+        rows = next;
     }
-    Ok(rows.into_iter().map(Val::list).collect())
+    // Ansible flattens with each list, and once more: lists among the items lose up to as many levels.
+    rows.into_iter().map(|row| one_level(call, &list(&row)?).map(Val::list)).collect()
+}
+
+/// The items, with those of lists among them in their place.
+fn one_level(call: &Call, items: &[Val]) -> R<Vec<Val>> {
+    let mut out = Vec::with_capacity(items.len());
+    for item in items {
+        match item {
+            Val::List(_) => out.extend(call.items(item)?),
+            other => out.push(other.clone()),
+        }
+        call.cx().room_for_items(out.len())?;
+    }
+    Ok(out)
 }
 
 /// Every combination of the items of some lists, flat (of community.general).
@@ -112,7 +123,7 @@ pub fn cartesian(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
 pub fn subelements(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
     let wrong = |ours: &str, words: &str| {
         let words = format!("subelements lookup expects a list of two or three items, {words}");
-        Fail::said(format!("`subelements` takes {ours}"), words)
+        Fail::said(format!("`subelements` takes {ours}"), words.trim_end())
     };
     let what = "a list or a mapping, then the path of a key";
     let ((2..=3), Some(list), Some(path)) = (terms.len(), terms.first(), terms.get(1)) else {

@@ -257,6 +257,7 @@ pub(super) fn counts(stats: &BTreeMap<String, Stats>) -> Map {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing;
     use super::*;
 
     fn options(set: &[(&str, &str)]) -> RunnerOptions {
@@ -265,21 +266,7 @@ mod tests {
     }
 
     fn done(result: Map) -> Done {
-        Done {
-            status: Status::Ok,
-            result,
-            changes: Vec::new(),
-            reason: None,
-            diffs: Vec::new(),
-            diagnostic: None,
-            ignored: false,
-            rescued: false,
-            verbose: false,
-            seconds: 0.0,
-            delegate: None,
-            arguments: Some(map! { "path" => "/x" }),
-            no_log: false,
-        }
+        Done { arguments: Some(map! { "path" => "/x" }), ..testing::done(Status::Ok, result) }
     }
 
     #[test]

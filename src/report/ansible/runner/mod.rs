@@ -11,3 +11,28 @@ mod text;
 pub use data::RunnerOptions;
 pub use reporter::Runner;
 pub use text::Captured;
+
+#[cfg(test)]
+mod testing {
+    use crate::event::{Done, Status};
+    use crate::value::Map;
+
+    /// The end of a task, with nothing but this.
+    pub(super) fn done(status: Status, result: Map) -> Done {
+        Done {
+            status,
+            result,
+            changes: Vec::new(),
+            reason: None,
+            diffs: Vec::new(),
+            diagnostic: None,
+            ignored: false,
+            rescued: false,
+            verbose: false,
+            seconds: 0.0,
+            delegate: None,
+            arguments: None,
+            no_log: false,
+        }
+    }
+}

@@ -561,21 +561,7 @@ mod tests {
         }
 
         fn ended(&mut self, host: &str, (status, result, diffs): (Status, Map, Vec<Diff>)) {
-            let done = Done {
-                status,
-                result,
-                changes: Vec::new(),
-                reason: None,
-                diffs,
-                diagnostic: None,
-                ignored: false,
-                rescued: false,
-                verbose: false,
-                seconds: 0.0,
-                delegate: None,
-                arguments: None,
-                no_log: false,
-            };
+            let done = Done { diffs, ..super::super::testing::done(status, result) };
             self.tell(Some(host), EventKind::HostDone { task: TaskId(1), done, items: None });
         }
 
