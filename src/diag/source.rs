@@ -182,6 +182,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_that_is_read_again_is_kept_once_while_it_is_the_same() {
+        let map = SourceMap::new();
+        let path = Path::new("/x/t.j2");
+        let first = map.add_again("t.j2", path, "a".to_owned()).id;
+        map.mask(first);
+        assert_eq!(map.add_again("t.j2", path, "a".to_owned()).id, first);
+        assert_ne!(map.add_again("t.j2", path, "b".to_owned()).id, first);
+    }
+
+    #[test]
     fn lines_and_columns_count_from_one_and_in_characters() {
         let map = SourceMap::new();
         let file = map.add("a.yml", None, "ä: 1\nb: 2\n");

@@ -31,6 +31,10 @@ impl Hidden {
     pub fn keep(&mut self, task: &Task, result: &Map) {
         let registered = task.keywords.get("register").and_then(Node::as_str);
         self.names.extend(registered.map(str::to_owned));
+        self.keep_result(result);
+    }
+
+    fn keep_result(&mut self, result: &Map) {
         if let Some(Value::Map(facts)) = result.get(&StrKey("ansible_facts")) {
             self.names.extend(facts.keys().map(|key| key.text().to_string()));
         }
@@ -71,6 +75,24 @@ fn learn(values: &Redactor, value: &Value) {
                 end -= 1;
             }
             values.learn(&text[..end]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_known_however_many_results_were_kept() {
+        let mut hidden = Hidden::default();
+        for number in 0..MOST_RESULTS + 10 {
+            hidden.keep_result(&crate::map! { "stdout" => format!("kept-{number:05}-hidden") });
+        }
+        assert!(hidden.pending.len() < MOST_RESULTS);
+        let last = format!("kept-{:05}-hidden", MOST_RESULTS + 9);
+        for text in ["kept-00000-hidden", last.as_str()] {
+            assert_eq!(hidden.shown("copy", text).unwrap(), "********", "{text}");
         }
     }
 }

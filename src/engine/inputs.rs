@@ -354,7 +354,5 @@ pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
 pub(super) fn is_sealed(path: &Path) -> bool {
     use std::io::Read as _;
     let mut head = [0; 14];
-    read::open_plain(path)
-        .and_then(|mut file| file.read_exact(&mut head))
-        .is_ok_and(|()| &head == b"$ANSIBLE_VAULT")
+    read::open_plain(path).and_then(|mut file| file.read_exact(&mut head)).is_ok_and(|()| &head == b"$ANSIBLE_VAULT")
 }

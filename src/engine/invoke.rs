@@ -546,3 +546,23 @@ pub(super) fn flag(args: &serde_json::Value, name: &str) -> bool {
         _ => false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endless_line_is_never_cut_in_a_secret() {
+        let redactor = Redactor::default();
+        redactor.learn("hunter2secret");
+        assert_eq!(cut("a\nb", &redactor), Some(2));
+        assert_eq!(cut("no end", &redactor), None);
+        // The place where it would be cut stands in the secret.
+        let before = "x".repeat(LINE_LIMIT - KEPT);
+        let open = format!("{before}hunter2secret{}", "y".repeat(KEPT - 6));
+        assert_eq!(cut(&open, &redactor), Some(before.len()));
+        // A secret that has only begun at the end is kept whole.
+        let open = format!("{}hunter2", "x".repeat(LINE_LIMIT));
+        assert!(cut(&open, &redactor).unwrap() + KEPT <= open.len());
+    }
+}

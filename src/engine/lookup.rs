@@ -192,7 +192,8 @@ impl LookupHost for ControllerFiles {
             .current_dir(&self.base)
             .stdin(std::process::Stdio::null())
             .stderr(std::process::Stdio::piped());
-        let output = waiting(|| printed(&mut shell, MAX_OUTPUT)).map_err(|error| Diagnostic::local("T0201", format!("cannot run `{command}`: {error}")))?;
+        let output = waiting(|| printed(&mut shell, MAX_OUTPUT))
+            .map_err(|error| Diagnostic::local("T0201", format!("cannot run `{command}`: {error}")))?;
         if !output.status.success() {
             let code = output.status.code().unwrap_or(-1);
             return Err(Diagnostic::local("T0201", format!("`{command}` failed: {}", output.status))

@@ -124,7 +124,8 @@ impl PlayRun {
             engine.sink.emit(None, EventKind::NoHosts { pattern });
             return Ok(true);
         }
-        let order = early_value(engine, "order", keywords.get("order"), &early)?.map(|value| crate::value::python_str(&value));
+        let order =
+            early_value(engine, "order", keywords.get("order"), &early)?.map(|value| crate::value::python_str(&value));
         let mut handlers = Vec::new();
         flatten_handlers(&play.handlers, &mut handlers);
         let run = Arc::new(Self {
@@ -505,7 +506,9 @@ fn serial_sizes(value: &Value, hosts: usize, node: &Node) -> Result<Vec<usize>> 
             let text = crate::value::python_str(item);
             let text = text.trim();
             let size = match text.strip_suffix('%') {
-                Some(share) => share.trim().parse::<usize>().ok().map(|share| (hosts.saturating_mul(share) / 100).max(1)),
+                Some(share) => {
+                    share.trim().parse::<usize>().ok().map(|share| (hosts.saturating_mul(share) / 100).max(1))
+                }
                 None => text.parse::<i64>().ok().map(|size| usize::try_from(size).unwrap_or(0)),
             };
             // 0 and less mean all hosts at once.
@@ -516,4 +519,19 @@ fn serial_sizes(value: &Value, hosts: usize, node: &Node) -> Result<Vec<usize>> 
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_hosts_beyond_what_can_be_counted_is_all_of_them() {
+        let file = crate::diag::SourceMap::new().add("play.yml", None, "x");
+        let node = Node::text("x", crate::diag::Span::new(file.id, 0, 1));
+        let sizes = |text: &str| serial_sizes(&Value::from(text), 3, &node).unwrap();
+        assert_eq!(sizes("34%"), [1]);
+        assert!(sizes(&format!("{}%", u64::MAX))[0] > 3);
+        assert!(serial_sizes(&Value::from("x%"), 3, &node).is_err());
+    }
 }

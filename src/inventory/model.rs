@@ -336,7 +336,8 @@ impl Inventory {
         while let Some(last) = open.pop() {
             if &*last == to {
                 let mut way = vec![last];
-                while let Some(before) = way.last().filter(|name| &***name != from).and_then(|name| found_by.get(name)) {
+                while let Some(before) = way.last().filter(|name| &***name != from).and_then(|name| found_by.get(name))
+                {
                     way.push(Arc::clone(before));
                 }
                 way.reverse();

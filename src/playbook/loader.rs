@@ -397,3 +397,38 @@ pub fn expand_home(name: &str) -> PathBuf {
         _ => PathBuf::from(name),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_changed_is_read_again_and_one_that_did_not_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("v.yml");
+        let loader = Loader::new(LoaderOptions::new(SourceMap::new()));
+        let x = |node: Node| node.get("x").and_then(Node::as_str).map(str::to_owned).unwrap();
+        std::fs::write(&path, "x: one").unwrap();
+        assert_eq!(x(loader.load_vars_file(&path).unwrap()), "one");
+        let first = loader.read(&path).unwrap();
+        assert!(Arc::ptr_eq(&first, &loader.read(&path).unwrap()));
+        // The same size, and maybe within one tick of the clock.
+        std::fs::write(&path, "x: two").unwrap();
+        assert_eq!(x(loader.vars_file(&path).unwrap()), "two");
+        // Another file in its place.
+        std::fs::write(dir.path().join("new"), "x: three").unwrap();
+        std::fs::rename(dir.path().join("new"), &path).unwrap();
+        assert_eq!(x(loader.load_vars_file(&path).unwrap()), "three");
+        std::fs::remove_file(&path).unwrap();
+        assert!(loader.vars_file(&path).is_err());
+    }
+
+    #[test]
+    fn a_home_may_stand_alone() {
+        let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+        if !home.as_os_str().is_empty() {
+            assert_eq!((expand_home("~"), expand_home("~/x")), (home.join(""), home.join("x")));
+        }
+        assert_eq!(expand_home("~other/x"), PathBuf::from("~other/x"));
+    }
+}

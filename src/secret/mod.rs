@@ -332,6 +332,17 @@ mod tests {
     }
 
     #[test]
+    fn a_text_is_cut_beside_a_secret() {
+        let redactor = knows(&["hunter2secret"]);
+        let text = "some hunter2secret more";
+        assert_eq!(redactor.outside(text, 10), 5);
+        assert_eq!(redactor.outside(text, 3), 3);
+        assert_eq!(redactor.outside(text, 20), 20);
+        assert_eq!(redactor.outside("hunter2secret more", 4), 13);
+        assert_eq!(Redactor::default().outside(text, 10), 10);
+    }
+
+    #[test]
     fn lines_of_a_list_are_masked_together() {
         let redactor = knows(&["correct horse battery staple"]);
         let lines = redactor.redact_lines(&["it is correct", "  horse battery", "staple.", "end"]).unwrap();
