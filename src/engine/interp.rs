@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::conditions::selected_by_tags;
 use super::failures::{Level, Part};
+use super::heard::hearing_now;
 use super::play::PlayRun;
 use super::result::Attempt;
 use super::schedule::{Gate, HostEnd, Parked, Position, Round, Turn, Verdict};
@@ -466,14 +467,16 @@ impl HostRun {
 
     /// With `any_errors_fatal` all hosts fail with one, each in its own blocks.
     pub(super) async fn share_failure(&self, task: &Task, round: &Round, here: &Here, flow: Flow) -> Flow {
-        let says = |name| self.keyword_bool(task, name, here) == Some(true);
+        // What is warned of is told where the task begins.
+        let says = |name| hearing_now(|| self.keyword_bool(task, name, here)).0 == Some(true);
+        let says_once = || hearing_now(|| self.says_once(task, &self.scope(task, here))).0.unwrap_or(false);
         let once = round.is_once();
         let end = HostEnd {
             host: &self.host,
             failed: flow == Flow::Failed,
             unreachable: flow == Flow::Gone,
             fatal: !self.play.free && (once || says("any_errors_fatal")) && !says("ignore_errors"),
-            once: once && !self.play.free && self.says_once(task, &self.scope(task, here)).unwrap_or(false),
+            once: once && !self.play.free && says_once(),
         };
         round.ended(&end, &self.play, &self.gate);
         if !end.fatal && self.play.max_fail.is_none() {
