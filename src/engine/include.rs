@@ -511,12 +511,12 @@ impl HostRun {
                 lock(&self.play.included).entry(key).or_insert(included).clone()
             }
         };
-        if let Included::Role(role) = &included {
-            if public {
-                let mut layers = Vec::new();
-                role_layers(&role.role, &mut layers);
-                lock(&self.play.engine.states.get(&self.host)).exported.extend(layers);
-            }
+        if let Included::Role(role) = &included
+            && public
+        {
+            let mut layers = Vec::new();
+            role_layers(&role.role, &mut layers);
+            lock(&self.play.engine.states.get(&self.host)).exported.extend(layers);
         }
         Ok((name, included))
     }

@@ -119,12 +119,12 @@ impl HostRun {
         let engine = &self.play.engine;
         let scope = self.scope(task, here);
         // Its items have said what is to be hidden; there is no item here.
-        let by_items = ended.items.is_some_and(|items| items > 0);
-        let no_log = ended.no_log
-            || match by_items {
-                true => matches!(self.keyword_flag(task, "no_log", &scope), Ok(Some(true))),
-                false => self.is_hidden(task, &scope),
-            };
+        let hides = if ended.items.is_some_and(|items| items > 0) {
+            matches!(self.keyword_flag(task, "no_log", &scope), Ok(Some(true)))
+        } else {
+            self.is_hidden(task, &scope)
+        };
+        let no_log = ended.no_log || hides;
         let flag = |name| match (ended.ignored, name) {
             (Some((errors, _)), "ignore_errors") => errors,
             (Some((_, unreachable)), "ignore_unreachable") => unreachable,
