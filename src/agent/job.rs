@@ -174,7 +174,10 @@ pub(super) fn main(find: Find, folder: &Path) -> ExitCode {
     let mut result = to_json(&Value::from(result));
     result["ansible_job_id"] = job.into();
     let ended = write(&file, &result);
-    lifetime::end_children(true);
+    // What the job started in the background lives on, unless its time was up.
+    if result.get("child_pid").is_some() {
+        lifetime::end_children(true);
+    }
     if ended.is_ok() { ExitCode::Ok } else { ExitCode::Error }
 }
 

@@ -51,13 +51,22 @@ pub fn main(nonce: &str) -> ExitCode {
             hasher.send(&FromAgent::Verified { sha256: payload });
         }
     });
-    let clean = server.serve(std::io::BufReader::new(stdio.input));
-    lifetime::end_children(false);
-    server.wait_for_calls(GRACE);
-    lifetime::end_children(true);
-    server.finish(clean);
+    let end = server.serve(std::io::BufReader::new(stdio.input));
+    server.settle(end, GRACE, |hard| {
+        lifetime::end_children(hard);
+    });
+    server.finish(end.clean);
     runtime.shutdown_background();
     ExitCode::Ok
+}
+
+/// How serving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    /// The client said that it is the end.
+    pub(super) clean: bool,
+    /// No call ran any more.
+    pub(super) idle: bool,
 }
 
 /// A call that runs.
@@ -147,8 +156,8 @@ impl Server {
         }
     }
 
-    /// Serves until the input ends; true if the client said that it is the end.
-    pub(super) fn serve(self: &Arc<Self>, mut input: impl Read) -> bool {
+    /// Serves until the input ends.
+    pub(super) fn serve(self: &Arc<Self>, mut input: impl Read) -> End {
         let clean = loop {
             match protocol::read_blocking::<ToAgent>(&mut input) {
                 Ok(Some((ToAgent::Bye {}, _))) => break true,
@@ -158,8 +167,22 @@ impl Server {
             }
         };
         self.blobs.end();
-        lock(&self.calls).values().for_each(|call| call.cancel.set());
-        clean
+        let calls = lock(&self.calls);
+        calls.values().for_each(|call| call.cancel.set());
+        End { clean, idle: calls.is_empty() }
+    }
+
+    /// Ends what a lost link or an interruption leaves behind. After an orderly end nothing is: what tasks started in
+    /// the background (`nohup ... &`) lives on, as it does after Ansible's modules.
+    pub(super) fn settle(&self, end: End, at_most: Duration, end_children: impl Fn(bool)) {
+        let orderly = end.clean && end.idle;
+        if !orderly {
+            end_children(false);
+        }
+        self.wait_for_calls(at_most);
+        if !orderly {
+            end_children(true);
+        }
     }
 
     fn handle(self: &Arc<Self>, frame: ToAgent, body: &[u8]) {
@@ -217,7 +240,7 @@ impl Server {
     }
 
     /// Waits until no call runs, at most so long.
-    pub(super) fn wait_for_calls(&self, at_most: Duration) {
+    fn wait_for_calls(&self, at_most: Duration) {
         let calls = lock(&self.calls);
         // Whether the time was up does not matter: what still runs is ended next.
         drop(self.idle.wait_timeout_while(calls, at_most, |calls| !calls.is_empty()));

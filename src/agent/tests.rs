@@ -96,10 +96,10 @@ async fn agent() -> (Arc<Agent>, std::thread::JoinHandle<bool>) {
     let runtime = tokio::runtime::Handle::current();
     let thread = std::thread::spawn(move || {
         let server = Server::start(find, agent_out, runtime);
-        let clean = server.serve(agent_in);
-        server.wait_for_calls(std::time::Duration::from_secs(10));
-        server.finish(clean);
-        clean
+        let end = server.serve(agent_in);
+        server.settle(end, std::time::Duration::from_secs(10), |_| {});
+        server.finish(end.clean);
+        end.clean
     });
     let mut output = pipe::Receiver::from_owned_fd(OwnedFd::from(client_in)).unwrap();
     let Some((FromAgent::Hello(hello), _)) = protocol::read(&mut output).await.unwrap() else { panic!("no hello") };
@@ -122,6 +122,49 @@ async fn invoke(target: &dyn Target, call: Call) -> (Result<Outcome, Failure>, V
         told.push(one);
     }
     (result, told)
+}
+
+/// How often children are ended after these frames, and how serving ended.
+async fn after(frames: &[protocol::ToAgent]) -> (Vec<bool>, super::server::End) {
+    let (agent_in, mut client_out) = pipe();
+    let (mut client_in, agent_out) = pipe();
+    let runtime = tokio::runtime::Handle::current();
+    let thread = std::thread::spawn(move || {
+        let server = Server::start(find, agent_out, runtime);
+        let end = server.serve(agent_in);
+        let ended = Mutex::new(Vec::new());
+        server.settle(end, std::time::Duration::from_secs(10), |hard| ended.lock().unwrap().push(hard));
+        server.finish(end.clean);
+        (ended.into_inner().unwrap(), end)
+    });
+    for frame in frames {
+        std::io::Write::write_all(&mut client_out, &protocol::encode(frame, &[]).unwrap()).unwrap();
+        // Until the call runs.
+        if matches!(frame, protocol::ToAgent::Call { .. }) {
+            loop {
+                let (told, _) = protocol::read_blocking::<FromAgent>(&mut client_in).unwrap().unwrap();
+                if matches!(told, FromAgent::Progress { .. }) {
+                    break;
+                }
+            }
+        }
+    }
+    drop(client_out);
+    tokio::task::spawn_blocking(move || thread.join().unwrap()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_tasks_left_in_the_background_lives_on_after_an_orderly_end_alone() {
+    use protocol::ToAgent;
+    let (ended, end) = after(&[ToAgent::Bye {}]).await;
+    assert_eq!((ended, end.clean, end.idle), (vec![], true, true));
+    let (ended, end) = after(&[]).await;
+    assert_eq!((ended, end.clean), (vec![false, true], false), "a lost link");
+    let mut waiting = call("waits", serde_json::json!({}));
+    waiting.environment.push(("WHO".into(), "background".into()));
+    let frames = [ToAgent::Call { id: 1, after: None, call: Box::new(waiting), inline: Vec::new() }, ToAgent::Bye {}];
+    let (ended, end) = after(&frames).await;
+    assert_eq!((ended, end.clean, end.idle), (vec![false, true], true, false), "an interruption");
 }
 
 #[tokio::test(flavor = "multi_thread")]

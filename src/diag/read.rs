@@ -24,6 +24,15 @@ pub fn open_plain(path: &Path) -> Result<File> {
             Some(code) if code == rustix::io::Errno::NXIO.raw_os_error() => refused("a socket or a device"),
             _ => error,
         })?;
+    check_plain(&file, path)?;
+    // Only the opening had to be without waiting.
+    let now = rustix::fs::fcntl_getfl(&file)?;
+    rustix::fs::fcntl_setfl(&file, now - OFlags::NONBLOCK)?;
+    Ok(file)
+}
+
+/// An error if an opened file is none that [`open_plain`] opens.
+pub fn check_plain(file: &File, path: &Path) -> Result<()> {
     let metadata = file.metadata()?;
     let kind = metadata.file_type();
     // `/dev/null` reads as an empty file.
@@ -35,10 +44,7 @@ pub fn open_plain(path: &Path) -> Result<File> {
     if !plain && !given {
         return Err(refused(if kind.is_fifo() { "a FIFO" } else { "a device" }));
     }
-    // Only the opening had to be without waiting.
-    let now = rustix::fs::fcntl_getfl(&file)?;
-    rustix::fs::fcntl_setfl(&file, now - OFlags::NONBLOCK)?;
-    Ok(file)
+    Ok(())
 }
 
 /// A descriptor that the process was given.

@@ -75,12 +75,8 @@ impl HostRun {
         };
         let place = self.fetched_place(source, text(&first, "source"), dest, flag(json, "flat"))?;
         let remote = text(&first, "sha1").to_owned();
-        let digests = |path: &Path| -> Option<(String, String)> {
-            let bytes = crate::diag::read::read_capped(path, 1 << 30).ok()?;
-            Some((hex::encode(sha1::Sha1::digest(&bytes)), hex::encode(md5::Md5::digest(&bytes))))
-        };
         let shown = place.display().to_string();
-        if let Some((sha1, md5)) = digests(&place).filter(|(sha1, _)| *sha1 == remote) {
+        if let Some((sha1, md5)) = digests(&place).ok().filter(|(sha1, _)| *sha1 == remote) {
             let result = map! { "md5sum" => md5, "file" => source, "dest" => shown, "checksum" => sha1 };
             return Ok(Attempt::from_outcome(Outcome { result, ..Outcome::default() }));
         }
@@ -210,4 +206,38 @@ fn keep(file: tempfile::NamedTempFile, place: &Path) -> std::io::Result<()> {
     };
     file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
     file.persist(&place).map(drop).map_err(|error| error.error)
+}
+/// SHA-1 and MD5 of a file of any size.
+fn digests(path: &Path) -> std::io::Result<(String, String)> {
+    use std::io::Read as _;
+    let mut file = crate::diag::read::open_plain(path)?;
+    let (mut sha1, mut md5) = (sha1::Sha1::new(), md5::Md5::new());
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok((hex::encode(sha1.finalize()), hex::encode(md5.finalize()))),
+            Ok(count) => {
+                sha1.update(&buffer[..count]);
+                md5.update(&buffer[..count]);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fetched_file_of_any_size_is_known_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        std::fs::write(&path, "abc").unwrap();
+        let (sha1, md5) = digests(&path).unwrap();
+        assert_eq!(sha1, "a9993e364706816aba3e25717850c26c9cd0d89d");
+        assert_eq!(md5, "900150983cd24fb0d6963f7d28e17f72");
+        assert!(digests(&folder.path().join("none")).is_err());
+    }
 }

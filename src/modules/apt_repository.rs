@@ -19,7 +19,7 @@ use crate::map;
 use crate::system::apt::apt;
 use crate::system::fs::{Content, WriteOptions, shown, umask};
 use crate::system::web::mask_url;
-use crate::value::{Map, Value};
+use crate::value::{Map, Value, kept_bytes, kept_shown, kept_text};
 
 /// Adds and removes apt's package sources, one line each. `deb822_repository` writes the newer form.
 ///
@@ -145,7 +145,9 @@ impl Module for AptRepository {
         let (added, removed) = (names(&after, &before), names(&before, &after));
         for path in added.iter().chain(&removed).filter_map(Value::as_str).map(PathBuf::from) {
             let header = |there: bool| if there { shown(&path) } else { "/dev/null".to_owned() };
-            let text = |of: &IndexMap<PathBuf, String>| of.get(&path).map(|text| mask_line(text)).unwrap_or_default();
+            let text = |of: &IndexMap<PathBuf, String>| {
+                of.get(&path).map(|text| mask_line(&kept_shown(text))).unwrap_or_default()
+            };
             cx.diff(Diff {
                 before_header: header(before.contains_key(&path)),
                 after_header: header(after.contains_key(&path)),
@@ -274,7 +276,7 @@ impl Sources {
             paths.extend(list.into_iter().filter(|path| path.extension().is_some_and(|end| end == "list")));
         }
         for path in paths {
-            let text = String::from_utf8_lossy(&cx.probe().read(&path)?).into_owned();
+            let text = kept_text(&cx.probe().read(&path)?);
             files.insert(path, text.lines().map(Line::of).collect());
         }
         Ok(Self { files, folder })
@@ -330,7 +332,7 @@ impl Sources {
                 // Through a link, as a file of its own would hide the other.
                 let target = host.probe().real(path);
                 let options = WriteOptions { mode: bits, ..WriteOptions::default() };
-                host.write(&target, Content::Bytes(text.as_bytes()), options)?;
+                host.write(&target, Content::Bytes(&kept_bytes(text)), options)?;
             }
             for path in before.keys().filter(|path| !after.contains_key(*path) && path.exists()) {
                 host.remove_file(path)?;

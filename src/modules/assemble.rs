@@ -8,14 +8,14 @@ use serde::Deserialize;
 use super::attributes::{StateDiff, add_path_info, settle, with_file_args};
 use super::call::{Blob, Failure, InputKind};
 use super::cx::Cx;
-use super::place::{Place, content_diff};
+use super::place::{Place, content_diff, first_mode};
 use super::refusal::refused;
 use super::spec::{InputArg, Meta, Module};
 use super::types::HostPath;
 use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::digest::{Digest, Hasher};
-use crate::system::fs::{Content, shown, umask};
+use crate::system::fs::{Content, shown};
 use crate::value::{Map, PythonRegex, insert};
 
 with_file_args! {
@@ -124,14 +124,12 @@ impl Module for Assemble {
             cx.diff(content_diff(old, &name, before.as_deref(), &content));
             let place = Place {
                 path: &dest,
+                spot: None,
                 content: Content::Bytes(&content),
                 backup: args.backup,
                 validate: args.validate.as_deref(),
                 file: &file,
-                mode: match (&file.mode, &present) {
-                    (Some(mode), None) => mode.resolve(0o666 & !umask(), false, umask()),
-                    _ => None,
-                },
+                mode: first_mode(cx, &dest, file.mode.as_ref())?,
                 keep_present: true,
             };
             if let Some(copy) = place.write(cx)? {

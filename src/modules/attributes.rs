@@ -14,6 +14,7 @@ use crate::map;
 use crate::system::accounts;
 use crate::system::fs::{shown, umask};
 use crate::system::process::Program;
+use crate::system::{Held, Spot};
 use crate::value::{Map, Value as Data, from_json, insert};
 
 /// Why SELinux arguments are refused.
@@ -153,9 +154,15 @@ pub fn mode_text(mode: u32) -> String {
 /// Brings owner, group, mode and attributes of the path itself to what is asked for; true if
 /// something differed. In check mode a path that is not there counts as different.
 pub fn apply(cx: &Cx, path: &Path, args: &FileArgs, diff: &mut StateDiff) -> Result<bool> {
-    let Some(found) = cx.probe().lstat(path)? else {
-        return Ok(cx.check_mode());
-    };
+    match cx.probe().hold(path)? {
+        Some(held) => apply_held(cx, &held, path, args, diff),
+        None => Ok(cx.check_mode()),
+    }
+}
+
+/// [`apply`] to what is held, whatever its name leads to by then; `path` is for messages.
+pub fn apply_held(cx: &Cx, held: &Held, path: &Path, args: &FileArgs, diff: &mut StateDiff) -> Result<bool> {
+    let found = held.metadata()?;
     let name = shown(path);
     let mut changed = false;
     let uid = args.owner.as_deref().map(uid_of).transpose()?.filter(|uid| *uid != found.uid());
@@ -173,7 +180,7 @@ pub fn apply(cx: &Cx, path: &Path, args: &FileArgs, diff: &mut StateDiff) -> Res
             (None, _) => format!("group of {name} to {}", word(&args.group)),
             _ => format!("owner of {name} to {}:{}", word(&args.owner), word(&args.group)),
         };
-        cx.change(what, |host| host.chown(path, uid, gid))?;
+        cx.change(what, |host| host.chown_held(held, uid, gid))?;
         changed = true;
     }
     if let Some(mode) = &args.mode
@@ -181,16 +188,12 @@ pub fn apply(cx: &Cx, path: &Path, args: &FileArgs, diff: &mut StateDiff) -> Res
     {
         let present = found.mode() & 0o7777;
         // A change of owner clears the set-id bits, so the mode is set again after it.
-        let now = if changed && !cx.check_mode() {
-            cx.probe().lstat(path)?.map_or(present, |found| found.mode() & 0o7777)
-        } else {
-            present
-        };
+        let now = if changed && !cx.check_mode() { held.metadata()?.mode() & 0o7777 } else { present };
         if let Some(wanted) = mode.resolve(present, found.is_dir(), umask())
             && wanted != now
         {
             diff.set("mode", mode_text(present), mode_text(wanted));
-            cx.change(format!("mode of {name} to {}", mode_text(wanted)), |host| host.chmod(path, wanted))?;
+            cx.change(format!("mode of {name} to {}", mode_text(wanted)), |host| host.chmod_held(held, wanted))?;
             changed = true;
         }
     }
@@ -202,11 +205,31 @@ pub fn apply(cx: &Cx, path: &Path, args: &FileArgs, diff: &mut StateDiff) -> Res
 
 /// [`apply`]; a failure has what is at the path by now, as Ansible's has it.
 pub fn settle(cx: &Cx, path: &Path, args: &FileArgs, diff: &mut StateDiff) -> Result<bool, Failure> {
-    apply(cx, path, args, diff).map_err(|error| {
-        let mut result = map! { "path" => shown(path) };
-        add_path_info(cx, &mut result, path);
-        Failure::with_result(error, result)
-    })
+    apply(cx, path, args, diff).map_err(|error| with_path_info(cx, error, path))
+}
+
+/// [`settle`] for a file that was edited: one that is no link, in the folder where it was edited.
+pub fn settle_edited(
+    cx: &Cx,
+    spot: Option<&Spot>,
+    path: &Path,
+    args: &FileArgs,
+    diff: &mut StateDiff,
+) -> Result<bool, Failure> {
+    match spot {
+        Some(spot) if !spot.linked() => match spot.again().map_err(|error| with_path_info(cx, error, path))? {
+            Some(held) => apply_held(cx, &held, path, args, diff).map_err(|error| with_path_info(cx, error, path)),
+            None => Ok(cx.check_mode()),
+        },
+        _ => settle(cx, path, args, diff),
+    }
+}
+
+/// A failure with what is at the path by now, as Ansible's has it.
+pub fn with_path_info(cx: &Cx, error: Diagnostic, path: &Path) -> Failure {
+    let mut result = map! { "path" => shown(path) };
+    add_path_info(cx, &mut result, path);
+    Failure::with_result(error, result)
 }
 
 /// `diff` of the content alone as Ansible's editors of text register it: with texts only where differences are wanted.

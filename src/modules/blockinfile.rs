@@ -5,7 +5,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::attributes::{StateDiff, mode_text, settle, text_diff, text_diffs, with_file_args};
+use super::attributes::{StateDiff, mode_text, settle_edited, text_diff, text_diffs, with_file_args};
 use super::call::Failure;
 use super::cx::Cx;
 use super::place::{Place, content_diff};
@@ -15,6 +15,7 @@ use super::types::HostPath;
 use super::types::Presence;
 use crate::diag::{Diagnostic, Result};
 use crate::map;
+use crate::system::Spot;
 use crate::system::fs::{Content, shown, umask};
 use crate::value::{Map, PythonRegex, insert};
 
@@ -107,17 +108,22 @@ impl Module for BlockInFile {
         if cx.probe().is_dir(&path) {
             return Err(refused_with("H0107", format!("Path {name} is a directory !"), map! { "rc" => 256 }));
         }
-        let exists = cx.probe().exists(&path);
+        let mut spot = cx.probe().spot(&path)?;
+        let exists = spot.as_ref().is_some_and(|spot| spot.present().is_some());
         if !exists && !args.create {
             return Err(refused_with("H0107", format!("Path {name} does not exist !"), map! { "rc" => 257 }));
-        }
-        if !exists && let Some(parent) = path.parent() {
-            make_parent(cx, parent)?;
         }
         if !exists && args.state == Presence::Absent {
             return Ok(map! { "msg" => format!("File {name} not present") });
         }
-        let original = if exists { Some(cx.probe().read(&path)?) } else { None };
+        if !exists && let Some(parent) = path.parent() {
+            make_parent(cx, parent)?;
+        }
+        if spot.is_none() {
+            spot = cx.probe().spot(&path)?;
+        }
+        let spot = spot.as_ref();
+        let original = spot.filter(|_| exists).map(Spot::read).transpose()?;
         let (lines, with_block) = edit(&args, original.as_deref().unwrap_or_default())?;
         let after = lines.concat();
         let mut message = match &original {
@@ -134,9 +140,9 @@ impl Module for BlockInFile {
         let mut made_with_mode = None;
         if changed {
             cx.diff(content_diff(&header, &header, original.as_deref(), &after));
-            let target = cx.probe().real(&path);
             let place = Place {
-                path: &target,
+                path: spot.map_or(&*path, Spot::path),
+                spot,
                 content: Content::Bytes(&after),
                 backup: args.backup,
                 validate: args.validate.as_deref(),
@@ -161,7 +167,7 @@ impl Module for BlockInFile {
         if let Some(mode) = made_with_mode {
             diff.set("mode", mode_text(0o666 & !umask()), mode_text(mode));
         }
-        if settle(cx, &path, &file, &mut diff)? || made_with_mode.is_some() {
+        if settle_edited(cx, spot, &path, &file, &mut diff)? || made_with_mode.is_some() {
             if !message.is_empty() {
                 message.push_str(" and ");
             }
@@ -373,5 +379,14 @@ mod tests {
         assert_eq!(get(&outcome, "msg"), json!("Block removed"));
         assert!(get(&outcome, "backup_file").is_string());
         assert_eq!(std::fs::read(path).expect("read"), b"");
+    }
+
+    #[test]
+    fn nothing_is_made_for_a_block_that_shall_not_be() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("none/f");
+        let args = map! { "path" => path.to_string_lossy().into_owned(), "state" => "absent", "create" => true };
+        let outcome = module("blockinfile", args).ok();
+        assert!(!outcome.changed && !folder.path().join("none").exists());
     }
 }

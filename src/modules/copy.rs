@@ -10,17 +10,19 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 mod host;
+mod tree;
 
-use super::attributes::{FileArgs, StateDiff, add_path_info, apply, settle, with_file_args};
+use super::attributes::{FileArgs, StateDiff, add_path_info, with_file_args, with_path_info};
 use super::call::{Blob, Failure, Input, InputKind, TreeEntry};
 use super::cx::Cx;
 use super::folders::make_missing;
-use super::place::{Place, content_diff};
+use super::place::{Place, content_diff, diff_part, first_mode};
 use super::refusal::refused_with;
 use super::spec::{InputArg, Meta, Module};
 use super::types::{HostPath, Mode};
 use crate::diag::{Diagnostic, Result};
 use crate::map;
+use crate::system::Held;
 use crate::system::digest::{Digest, Hasher};
 use crate::system::fs::{Content, FileState, shown, umask};
 use crate::value::{Map, StrKey, insert};
@@ -185,6 +187,7 @@ impl Module for Copy {
             checksum: args.checksum,
             validate: args.validate,
             links_as_files: args.local_follow.unwrap_or(!args.remote_src),
+            top: None,
         };
         if let Some(content) = &args.content {
             let text = match content {
@@ -242,6 +245,7 @@ impl Module for Template {
             checksum: None,
             validate: args.validate,
             links_as_files: true,
+            top: None,
         };
         let input = cx.input("src").ok_or_else(|| Diagnostic::internal("`template` was called without its text"))?;
         job.single_input(input)
@@ -305,10 +309,18 @@ impl Fetched<'_> {
         }
     }
 
-    fn bytes(&self, cx: &Cx) -> Result<Cow<'_, [u8]>> {
+    /// For a diff; a large file is not read whole.
+    fn diff_part(&self, cx: &Cx) -> Result<Cow<'_, [u8]>> {
         match self {
             Self::Bytes(bytes) => Ok(Cow::Borrowed(bytes)),
-            Self::File(path) => cx.probe().read(path).map(Cow::Owned),
+            Self::File(path) => diff_part(cx, path).map(Cow::Owned),
+        }
+    }
+
+    fn md5(&self, cx: &Cx) -> Result<String> {
+        match self {
+            Self::Bytes(bytes) => Ok(Hasher::of(Digest::Md5, bytes)),
+            Self::File(path) => cx.probe().digest(path, Digest::Md5),
         }
     }
 }
@@ -327,6 +339,8 @@ struct Job<'a> {
     checksum: Option<String>,
     validate: Option<String>,
     links_as_files: bool,
+    /// The top of a tree, held open: what is below gets its attributes through it.
+    top: Option<(PathBuf, Held)>,
 }
 
 impl Job<'_> {
@@ -381,7 +395,7 @@ impl Job<'_> {
 
     fn make_folders(&self, folder: &Path) -> Result<()> {
         let file = FileArgs { mode: self.directory_mode.clone(), attributes: None, ..self.file.clone() };
-        let settle = |part: &Path| apply(self.cx, part, &file, &mut StateDiff::default()).map(drop);
+        let settle = |part: &Path| self.apply(part, &file, &mut StateDiff::default()).map(drop);
         make_missing(self.cx, folder, |error, _| error, settle)
     }
 
@@ -427,7 +441,7 @@ impl Job<'_> {
         };
         let replaces_link = is_link && !self.follow;
         let differs = present.as_deref() != Some(&*source.sha1) || replaces_link;
-        let mode = self.mode_for(source, present.is_none(), differs && (exists || is_link));
+        let mode = self.mode_for(&path, source, present.is_none(), differs && (exists || is_link))?;
         insert(result, "checksum", source.sha1.clone());
         if (differs || !sent) && self.bare && path.is_relative() {
             // As Ansible's module, which is asked only where something is to be done.
@@ -437,13 +451,14 @@ impl Job<'_> {
         if differs {
             let content = source.fetch(cx)?;
             if cx.diff_mode() {
-                let before = if present.is_some() { Some(probe.read(&path)?) } else { None };
+                let before = if present.is_some() { Some(diff_part(cx, &path)?) } else { None };
                 let header = shown(&path);
                 let name = if present.is_some() { &*header } else { "" };
-                cx.diff(content_diff(name, &header, before.as_deref(), &content.bytes(cx)?));
+                cx.diff(content_diff(name, &header, before.as_deref(), &content.diff_part(cx)?));
             }
             let place = Place {
                 path: &path,
+                spot: None,
                 content: content.content(),
                 backup: self.backup,
                 validate: self.validate.as_deref(),
@@ -464,7 +479,7 @@ impl Job<'_> {
             if let Some(copy) = place.write_or(cx, refused)? {
                 insert(result, "backup_file", shown(&copy));
             }
-            insert(result, "md5sum", Hasher::of(Digest::Md5, &content.bytes(cx)?));
+            insert(result, "md5sum", content.md5(cx)?);
             if let Body::HostFile(from) = &source.body
                 && !cx.check_mode()
             {
@@ -481,7 +496,7 @@ impl Job<'_> {
         };
         let mut diff = StateDiff::default();
         if probe.exists(&path) {
-            settle(cx, &path, &file, &mut diff)?;
+            self.apply(&path, &file, &mut diff).map_err(|error| with_path_info(cx, error, &path))?;
         }
         // As with Ansible: attributes are a difference of their own only where the content stays.
         if !differs && !diff.is_empty() {
@@ -497,76 +512,17 @@ impl Job<'_> {
     }
 
     /// The mode that a file gets with its content; `replaces`: other content than what is there.
-    fn mode_for(&self, source: &Source<'_>, new: bool, replaces: bool) -> Option<u32> {
-        match &self.file.mode {
+    fn mode_for(&self, path: &Path, source: &Source<'_>, new: bool, replaces: bool) -> Result<Option<u32>> {
+        Ok(match &self.file.mode {
             Some(Mode::Preserve) => source.mode,
             // A file that was on the host before replaces another one with its mode; Ansible's module moves a copy of it.
             mode if replaces && !source.is_sent() => {
                 let bits = source.mode.unwrap_or_default();
                 mode.as_ref().map_or(Some(bits), |mode| mode.resolve(bits, false, umask()))
             }
-            Some(mode) if new => mode.resolve(0o666 & !umask(), false, umask()),
+            Some(mode) if new || replaces => first_mode(self.cx, path, Some(mode))?,
             _ => None,
-        }
-    }
-
-    fn folder(&self, path: &Path) -> Result<(), Failure> {
-        match self.cx.probe().stat(path)? {
-            None => self.make_folders(path)?,
-            Some(found) if found.is_dir() => {
-                let file = FileArgs { mode: self.directory_mode.clone(), attributes: None, ..self.file.clone() };
-                apply(self.cx, path, &file, &mut StateDiff::default())?;
-            }
-            Some(_) => {
-                let message = format!("`{}` is there and is no folder", shown(path));
-                return Err(Diagnostic::task("H0107", message).into());
-            }
-        }
-        Ok(())
-    }
-
-    fn link(&self, path: &Path, target: &str) -> Result<(), Failure> {
-        let probe = self.cx.probe();
-        let settled = probe.state(path)? == FileState::Link && probe.read_link(path)? == Path::new(target);
-        if !settled {
-            let what = format!("link {} -> {target}", shown(path));
-            self.cx.change(what, |host| host.symlink(Path::new(target), path))?;
-        }
-        let file = FileArgs { mode: None, attributes: None, ..self.file.clone() };
-        if probe.lstat(path)?.is_some() {
-            apply(self.cx, path, &file, &mut StateDiff::default())?;
-        }
-        Ok(())
-    }
-
-    fn tree(self, input: &Input) -> Result<Map, Failure> {
-        let mut base = self.dest.clone();
-        if !input.contents_only {
-            base.push(&input.basename);
-        }
-        // The top folder is only made: one that is there keeps its attributes, as with Ansible.
-        if !self.cx.probe().is_dir(&base) {
-            self.folder(&base)?;
-        }
-        for entry in &input.entries {
-            let Some(path) = inside(&base, &entry.path) else {
-                return Err(Diagnostic::internal("a path of the source leads out of it").into());
-            };
-            match &entry.kind {
-                InputKind::Dir => self.folder(&path)?,
-                InputKind::Link { target } => self.link(&path, target)?,
-                InputKind::File { .. } => {
-                    if let Some(parent) = path.parent()
-                        && !self.cx.probe().exists(parent)
-                    {
-                        self.make_folders(parent)?;
-                    }
-                    self.put(&path, &Source::of_entry(entry)?, &mut Map::new())?;
-                }
-            }
-        }
-        // Ansible tells nothing else of a folder that came from the controller.
-        Ok(map! { "dest" => format!("{}/", shown(&self.dest).trim_end_matches('/')) })
+        })
     }
 }
 
@@ -575,13 +531,6 @@ fn no_parent(parent: &Path, mut result: Map) -> Failure {
         .with_hint("create it before with `file: state=directory`, or end `dest` with a slash");
     insert(&mut result, "msg", format!("Destination directory {} does not exist", shown(parent)));
     Failure::with_result(error, result)
-}
-
-/// A relative path of a source below the destination; `None` if it would leave it.
-fn inside(base: &Path, relative: &str) -> Option<PathBuf> {
-    let relative = Path::new(relative);
-    let safe = relative.components().all(|part| matches!(part, std::path::Component::Normal(_)));
-    safe.then(|| base.join(relative))
 }
 
 #[cfg(test)]
@@ -742,5 +691,23 @@ mod tests {
         assert!(outcome.changed);
         assert_eq!((std::fs::read_to_string(&path).expect("read").as_str(), mode(&path)), ("rendered\n", 0o640));
         assert!(!module("template", args).src("x.j2", 0o644, b"rendered\n").ok().changed);
+    }
+
+    #[test]
+    fn differences_of_large_files_are_not_read_whole() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("large");
+        std::fs::File::create(&path).and_then(|file| file.set_len(3 << 30)).expect("sparse");
+        let cx = super::super::testing::handle("copy");
+        let fetched = Fetched::File(path.clone());
+        assert!(fetched.diff_part(&cx).expect("a part").len() < 1 << 20);
+        std::fs::write(&path, "abc").expect("write");
+        assert_eq!(fetched.md5(&cx).expect("digest"), "900150983cd24fb0d6963f7d28e17f72");
+        // One that is there and large is replaced, and the difference says so.
+        std::fs::File::create(&path).and_then(|file| file.set_len(1100 << 20)).expect("sparse");
+        let cx = super::super::testing::handle("copy");
+        let part = diff_part(&cx, &path).expect("a part");
+        let diff = content_diff("a", "b", Some(&part), b"small");
+        assert!(diff.prepared.is_some_and(|text| text.contains("diff skipped")));
     }
 }

@@ -1,5 +1,7 @@
 //! `file`: folders, links, empty files, and the attributes of what is there.
 
+mod recurse;
+
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::attributes::{FileArgs, StateDiff, add_path_info, apply, gid_of, uid_of, with_file_args};
 use super::call::Failure;
 use super::cx::Cx;
-use super::file_times::{Stamp, Times};
+use super::file_times::Times;
 use super::folders::make_missing;
 use super::refusal::refused_with;
 use super::spec::{Meta, Module};
@@ -345,9 +347,7 @@ impl Work<'_> {
             FileState::Directory => {
                 self.settle(&path, &mut diff)?;
                 if recurse {
-                    let root = cx.probe().real(&path);
-                    // The difference that is shown is the folder's own.
-                    self.recurse(&root, &path, &mut StateDiff::default(), 0)?;
+                    self.recurse(&path)?;
                 }
             }
             other => {
@@ -358,57 +358,6 @@ impl Work<'_> {
             }
         }
         Ok(self.finish(result, &path, diff))
-    }
-
-    /// True if a link may be followed out of the tree `root`. Root's own links and those of the account that
-    /// runs this are; another user's only to what that user owns already. The kernel's `protected_symlinks`
-    /// has the same aim for sticky folders: with a link alone nobody shall be given what is not theirs.
-    fn honest(&self, link: &Path, root: &Path) -> Result<bool> {
-        let probe = self.cx.probe();
-        let Some(found) = probe.lstat(link)? else { return Ok(true) };
-        if found.uid() == 0 || found.uid() == rustix::process::geteuid().as_raw() || probe.real(link).starts_with(root)
-        {
-            return Ok(true);
-        }
-        Ok(probe.stat(link)?.is_none_or(|target| target.uid() == found.uid()))
-    }
-
-    fn recurse(&self, root: &Path, folder: &Path, diff: &mut StateDiff, depth: usize) -> Result<(), Failure> {
-        if depth > 200 {
-            let message = format!("`{}` is nested too deep, or its links form a ring", shown(folder));
-            return Err(conflict(message).into());
-        }
-        let probe = self.cx.probe();
-        for entry in probe.list(folder)? {
-            match probe.state(&entry)? {
-                FileState::Link => {
-                    let honest = self.honest(&entry, root)?;
-                    apply(self.cx, &entry, &FileArgs { mode: None, ..self.file.clone() }, diff)?;
-                    if self.follow && probe.exists(&entry) {
-                        if !honest {
-                            self.cx.warn(format!(
-                                "the link {} is not followed: it leads out of {}, and its owner does not own what it leads to",
-                                shown(&entry),
-                                shown(root)
-                            ));
-                            continue;
-                        }
-                        let target = probe.real(&entry);
-                        if probe.is_dir(&target) && !folder.starts_with(&target) {
-                            self.recurse(root, &target, diff, depth + 1)?;
-                        }
-                        self.settle(&target, diff)?;
-                    }
-                }
-                FileState::Directory => {
-                    self.settle(&entry, diff)?;
-                    self.recurse(root, &entry, diff, depth + 1)?;
-                }
-                FileState::Absent => {}
-                FileState::Hard | FileState::File => self.settle(&entry, diff)?,
-            }
-        }
-        Ok(())
     }
 
     fn link(&self, path: &Path, src: Option<PathBuf>, present: FileState) -> Result<Map, Failure> {
@@ -534,38 +483,6 @@ impl Work<'_> {
             self.settle(path, &mut diff)?;
         }
         Ok(self.finish(result, path, diff))
-    }
-}
-
-impl Times {
-    /// Brings the times of a path (links followed) to what is asked for.
-    fn apply(&self, cx: &Cx, path: &Path, diff: &mut StateDiff) -> Result<()> {
-        if self.keep() {
-            return Ok(());
-        }
-        let Some(found) = cx.probe().stat(path)? else { return Ok(()) };
-        let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-        let present = (nanos(found.atime(), found.atime_nsec()), nanos(found.mtime(), found.mtime_nsec()));
-        let settled = |stamp: Stamp, present: i128| match stamp {
-            Stamp::Preserve => true,
-            Stamp::Now => false,
-            Stamp::At(wanted) => wanted == present,
-        };
-        if settled(self.access, present.0) && settled(self.modification, present.1) {
-            return Ok(());
-        }
-        let now = jiff::Timestamp::now().as_nanosecond();
-        let value = |stamp: Stamp, present: i128| match stamp {
-            Stamp::Preserve => Some(present),
-            Stamp::Now => None,
-            Stamp::At(wanted) => Some(wanted),
-        };
-        let (access, modification) = (value(self.access, present.0), value(self.modification, present.1));
-        #[expect(clippy::cast_precision_loss, reason = "times are shown as floats, as Ansible does")]
-        let seconds = |nanos: i128| nanos as f64 / 1e9;
-        diff.set("atime", seconds(present.0), seconds(access.unwrap_or(now)));
-        diff.set("mtime", seconds(present.1), seconds(modification.unwrap_or(now)));
-        cx.change(format!("times of {}", shown(path)), |host| host.set_times(path, access, modification)).map(drop)
     }
 }
 

@@ -1,6 +1,14 @@
 //! The times that `file` can set: `preserve`, `now`, or a point in local time.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use super::attributes::StateDiff;
+use super::cx::Cx;
 use crate::diag::{Diagnostic, Result};
+use crate::system::fs::shown;
+use crate::system::{Held, Mutate};
 
 /// One wanted time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +37,58 @@ impl Times {
     }
 
     /// Nothing to set.
-    pub(super) fn keep(&self) -> bool {
+    fn keep(&self) -> bool {
         self.modification == Stamp::Preserve && self.access == Stamp::Preserve
+    }
+
+    /// Brings the times of a path (links followed) to what is asked for.
+    pub(super) fn apply(&self, cx: &Cx, path: &Path, diff: &mut StateDiff) -> Result<()> {
+        if self.keep() {
+            return Ok(());
+        }
+        let Some(found) = cx.probe().stat(path)? else { return Ok(()) };
+        self.set(cx, &found, path, diff, |host, access, modification| host.set_times(path, access, modification))
+    }
+
+    /// [`Times::apply`] to what is held; `path` is for messages.
+    pub(super) fn apply_held(&self, cx: &Cx, held: &Held, path: &Path, diff: &mut StateDiff) -> Result<()> {
+        if self.keep() {
+            return Ok(());
+        }
+        let found = held.metadata()?;
+        self.set(cx, &found, path, diff, |host, access, modification| host.set_times_held(held, access, modification))
+    }
+
+    fn set(
+        &self,
+        cx: &Cx,
+        found: &Metadata,
+        path: &Path,
+        diff: &mut StateDiff,
+        set: impl FnOnce(&Mutate, Option<i128>, Option<i128>) -> Result<()>,
+    ) -> Result<()> {
+        let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+        let present = (nanos(found.atime(), found.atime_nsec()), nanos(found.mtime(), found.mtime_nsec()));
+        let settled = |stamp: Stamp, present: i128| match stamp {
+            Stamp::Preserve => true,
+            Stamp::Now => false,
+            Stamp::At(wanted) => wanted == present,
+        };
+        if settled(self.access, present.0) && settled(self.modification, present.1) {
+            return Ok(());
+        }
+        let now = jiff::Timestamp::now().as_nanosecond();
+        let value = |stamp: Stamp, present: i128| match stamp {
+            Stamp::Preserve => Some(present),
+            Stamp::Now => None,
+            Stamp::At(wanted) => Some(wanted),
+        };
+        let (access, modification) = (value(self.access, present.0), value(self.modification, present.1));
+        #[expect(clippy::cast_precision_loss, reason = "times are shown as floats, as Ansible does")]
+        let seconds = |nanos: i128| nanos as f64 / 1e9;
+        diff.set("atime", seconds(present.0), seconds(access.unwrap_or(now)));
+        diff.set("mtime", seconds(present.1), seconds(modification.unwrap_or(now)));
+        cx.change(format!("times of {}", shown(path)), |host| set(host, access, modification)).map(drop)
     }
 }
 

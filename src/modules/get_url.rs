@@ -10,7 +10,7 @@ use serde_json::{Map as Json, Value as JsonValue};
 use super::attributes::{StateDiff, add_path_info, apply, with_file_args};
 use super::call::Failure;
 use super::cx::Cx;
-use super::place::Place;
+use super::place::{Place, first_mode};
 use super::refusal::refused_with;
 use super::spec::{Meta, Module};
 use super::types::HostPath;
@@ -18,7 +18,7 @@ use super::uri::file_name;
 use super::web::{Common, into_memory};
 use crate::map;
 use crate::system::digest::Digest;
-use crate::system::fs::{Content, shown, umask};
+use crate::system::fs::{Content, shown};
 use crate::system::web::{Follow, NoAnswer, WebAnswer, WebRequest, fetch, mask_url};
 use crate::value::{Map, Value, insert};
 
@@ -266,14 +266,12 @@ impl Job<'_> {
         if !same {
             let place = Place {
                 path: &dest,
+                spot: None,
                 content: Content::File(&temporary),
                 backup: args.backup,
                 validate: None,
                 file: &file,
-                mode: match (&file.mode, exists) {
-                    (Some(mode), false) => mode.resolve(0o666 & !umask(), false, umask()),
-                    _ => None,
-                },
+                mode: first_mode(cx, &dest, file.mode.as_ref())?,
                 keep_present: true,
             };
             if let Some(copy) = place.write(cx)? {
@@ -293,7 +291,7 @@ impl Job<'_> {
     /// A file for what comes, removed in the end.
     fn scratch(&self) -> Result<tempfile::NamedTempFile, Failure> {
         let folder = match &self.args.tmp_dest {
-            None => std::env::temp_dir(),
+            None => self.cx.probe().temp_dir(),
             Some(path) => {
                 let path = path.expand(self.cx.environment());
                 if !self.cx.probe().exists(&path) {

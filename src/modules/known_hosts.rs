@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::call::Failure;
 use super::cx::Cx;
-use super::place::content_diff;
+use super::place::{content_diff, text_to_edit};
 use super::refusal::refused;
 use super::spec::{Meta, Module};
 use super::types::HostPath;
@@ -18,7 +18,7 @@ use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::fs::{Content, WriteOptions, shown};
 use crate::system::process::Program;
-use crate::value::{Map, StrKey, insert};
+use crate::value::{Map, StrKey, insert, kept_bytes, kept_shown};
 
 /// Keeps the key of a host in a file of known hosts.
 ///
@@ -93,7 +93,7 @@ impl Module for KnownHosts {
             "name" => args.name.as_str(), "key" => args.key.clone(), "path" => shown(&path),
             "hash_host" => args.hash_host, "state" => if present { "present" } else { "absent" },
         };
-        let before = cx.probe().text(&path).unwrap_or_default();
+        let before = text_to_edit(cx, &path)?;
         let found = search(cx, &host, key.as_deref(), &path)?;
         let lines: Vec<&str> = before.split_inclusive('\n').collect();
         let after: String = match (&found, &key, present) {
@@ -121,10 +121,10 @@ impl Module for KnownHosts {
         // Ansible's result has it in every mode.
         let diff = map! {
             "before_header" => header, "after_header" => name.as_str(),
-            "before" => before.as_str(), "after" => told.as_str(),
+            "before" => kept_shown(&before), "after" => kept_shown(told),
         };
         insert(&mut result, "diff", diff);
-        cx.diff(content_diff(header, &name, Some(before.as_bytes()), after.as_bytes()));
+        cx.diff(content_diff(header, &name, Some(&kept_bytes(&before)), &kept_bytes(&after)));
         let info = |mut result: Map| {
             if result.contains_key(&StrKey("path")) {
                 super::attributes::add_path_info(cx, &mut result, &path);
@@ -143,7 +143,7 @@ impl Module for KnownHosts {
                 hand.chmod(folder, 0o700)?;
             }
             let target = hand.probe().real(&path);
-            hand.write(&target, Content::Bytes(after.as_bytes()), WriteOptions::default())
+            hand.write(&target, Content::Bytes(&kept_bytes(&after)), WriteOptions::default())
         })?;
         info(result)
     }
@@ -313,5 +313,23 @@ mod tests {
         assert!(!with(hash).ok().changed);
         assert!(with(map! { "key" => format!("other ssh-ed25519 {KEY}") }).run().is_err());
         assert_eq!(with(Map::new()).fails().diagnostic.message, "no key specified when adding a host");
+    }
+
+    #[test]
+    fn foreign_bytes_stay_and_what_cannot_be_read_is_no_empty_file() {
+        if crate::system::process::which("ssh-keygen", None).is_none() {
+            println!("skipped: there is no ssh-keygen");
+            return;
+        }
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("known");
+        let line = format!("h.example ssh-ed25519 {KEY}");
+        std::fs::write(&path, b"# caf\xe9\n").expect("write");
+        let with = |path: &Path| {
+            module("known_hosts", map! { "name" => "h.example", "path" => shown(path), "key" => line.clone() })
+        };
+        assert!(with(&path).ok().changed);
+        assert_eq!(std::fs::read(&path).expect("read"), [b"# caf\xe9\n".as_slice(), line.as_bytes(), b"\n"].concat());
+        assert_eq!(with(folder.path()).fails().diagnostic.code, "H0101");
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::attributes::{StateDiff, mode_text, settle, text_diff, text_diffs, with_file_args};
+use super::attributes::{StateDiff, mode_text, settle_edited, text_diff, text_diffs, with_file_args};
 use super::call::Failure;
 use super::cx::Cx;
 use super::place::{Place, content_diff};
@@ -15,6 +15,7 @@ use super::types::HostPath;
 use super::types::Presence;
 use crate::diag::{Diagnostic, Result};
 use crate::map;
+use crate::system::Spot;
 use crate::system::fs::{Content, shown, umask};
 use crate::value::{Map, Match, PythonRegex, insert};
 
@@ -267,15 +268,18 @@ fn present(cx: &Cx, args: &Args, path: &Path) -> Result<Map, Failure> {
     let Some(line) = &args.line else {
         return Err(refused("M0003", "line is required with state=present"));
     };
-    let probe = cx.probe();
-    let exists = probe.exists(path);
+    let mut spot = cx.probe().spot(path)?;
+    let exists = spot.as_ref().is_some_and(|spot| spot.present().is_some());
     if !exists && !args.create {
         let text = format!("Destination {} does not exist !", shown(path));
         let mut failure = refused_with("H0107", text, map! { "rc" => 257 });
         failure.diagnostic.hints.push("`create: true` creates it".to_owned());
         return Err(failure);
     }
-    let before = if exists { probe.read(path)? } else { Vec::new() };
+    let before = match &spot {
+        Some(spot) if exists => spot.read()?,
+        _ => Vec::new(),
+    };
     let after = args.insertafter.as_deref().or(if args.insertbefore.is_none() { Some("EOF") } else { None });
     let insert_pattern = match (after, args.insertbefore.as_deref()) {
         (Some(pattern), _) if !matches!(pattern, "BOF" | "EOF") => Some(compile("insertafter", pattern)?),
@@ -296,8 +300,11 @@ fn present(cx: &Cx, args: &Args, path: &Path) -> Result<Map, Failure> {
     let msg = wanted.edit(&mut content)?;
     if !exists && msg.is_some() {
         create_parent(cx, path)?;
+        if spot.is_none() {
+            spot = cx.probe().spot(path)?;
+        }
     }
-    let (result, _) = finish(cx, args, path, &before, &content.concat(), msg.map(str::to_owned))?;
+    let (result, _) = finish(cx, args, (path, spot.as_ref()), &before, &content.concat(), msg.map(str::to_owned))?;
     Ok(result)
 }
 
@@ -315,10 +322,10 @@ fn absent(cx: &Cx, args: &Args, path: &Path) -> Result<Map, Failure> {
         let message = "one of line, search_string, or regexp is required with state=absent";
         return Err(refused("M0007", message));
     }
-    if !cx.probe().exists(path) {
+    let Some(spot) = cx.probe().spot(path)?.filter(|spot| spot.present().is_some()) else {
         return Ok(map! { "msg" => "file not present" });
-    }
-    let before = cx.probe().read(path)?;
+    };
+    let before = spot.read()?;
     let regexp = args.regexp.as_deref().map(|pattern| compile("regexp", pattern)).transpose()?;
     let line = args.line.as_deref().unwrap_or_default().as_bytes();
     let mut kept = Vec::new();
@@ -336,7 +343,7 @@ fn absent(cx: &Cx, args: &Args, path: &Path) -> Result<Map, Failure> {
         }
     }
     let msg = (removed > 0).then(|| format!("{removed} line(s) removed"));
-    let (mut result, _) = finish(cx, args, path, &before, &kept.concat(), msg)?;
+    let (mut result, _) = finish(cx, args, (path, Some(&spot)), &before, &kept.concat(), msg)?;
     insert(&mut result, "found", removed);
     Ok(result)
 }
@@ -344,7 +351,7 @@ fn absent(cx: &Cx, args: &Args, path: &Path) -> Result<Map, Failure> {
 fn finish(
     cx: &Cx,
     args: &Args,
-    path: &Path,
+    (path, spot): (&Path, Option<&Spot>),
     before: &[u8],
     after: &[u8],
     msg: Option<String>,
@@ -357,14 +364,15 @@ fn finish(
     let mut made_with_mode = None;
     if msg.is_some() {
         cx.diff(content_diff(&header, &header, Some(before), after));
-        let target = cx.probe().real(path);
+        let target = spot.map_or(path, Spot::path);
         let place = Place {
-            path: &target,
+            path: target,
+            spot,
             content: Content::Bytes(after),
             backup: args.backup,
             validate: args.validate.as_deref(),
             file: &file,
-            mode: if cx.probe().exists(&target) {
+            mode: if spot.is_some_and(|spot| spot.present().is_some()) {
                 None
             } else {
                 file.mode.as_ref().and_then(|mode| mode.resolve(0o666 & !umask(), false, umask()))
@@ -383,7 +391,7 @@ fn finish(
     if let Some(mode) = made_with_mode {
         diff.set("mode", mode_text(0o666 & !umask()), mode_text(mode));
     }
-    if settle(cx, path, &file, &mut diff)? || made_with_mode.is_some() {
+    if settle_edited(cx, spot, path, &file, &mut diff)? || made_with_mode.is_some() {
         if !text.is_empty() {
             text.push_str(" and ");
         }
@@ -491,5 +499,47 @@ mod tests {
             get(&module("lineinfile", map! { "path" => "/no", "state" => "absent", "line" => "x" }).ok(), "msg"),
             json!("file not present")
         );
+    }
+
+    #[test]
+    fn copies_of_one_second_all_stay_and_bear_the_name_that_was_asked_for() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        std::fs::write(&target, "ORIG\n").expect("write");
+        std::os::unix::fs::symlink("target", &link).expect("link");
+        let mut copies = Vec::new();
+        for line in ["a", "b", "c"] {
+            let args = map! { "path" => link.to_string_lossy().into_owned(), "line" => line, "backup" => true };
+            copies.push(get(&module("lineinfile", args).ok(), "backup").as_str().map(str::to_owned).expect("a copy"));
+        }
+        let read = |path: &str| std::fs::read_to_string(path).expect("read");
+        assert_eq!(copies.iter().map(|copy| read(copy)).collect::<Vec<_>>(), ["ORIG\n", "ORIG\na\n", "ORIG\na\nb\n"]);
+        let lead = link.to_string_lossy().into_owned() + ".";
+        assert!(copies.iter().all(|copy| copy.starts_with(&lead)), "{copies:?}");
+        assert!(link.is_symlink() && std::fs::read_to_string(&target).expect("read") == "ORIG\na\nb\nc\n");
+    }
+
+    #[test]
+    fn a_planted_link_is_refused() {
+        if !rustix::process::geteuid().is_root() {
+            println!("skipped: links of another user need root");
+            return;
+        }
+        let folder = tempfile::tempdir().expect("folder");
+        let (secret, link) = (folder.path().join("secret"), folder.path().join("rc"));
+        std::fs::write(&secret, "s\n").expect("write");
+        std::os::unix::fs::symlink(&secret, &link).expect("link");
+        std::os::unix::fs::lchown(&link, Some(12345), None).expect("owner");
+        let path = || link.to_string_lossy().into_owned();
+        let failures = [
+            module("lineinfile", map! { "path" => path(), "line" => "x" }).fails(),
+            module("lineinfile", map! { "path" => path(), "state" => "absent", "line" => "s" }).fails(),
+            module("blockinfile", map! { "path" => path(), "block" => "x" }).fails(),
+            module("replace", map! { "path" => path(), "regexp" => "s", "replace" => "x" }).fails(),
+        ];
+        for failure in failures {
+            assert!(failure.diagnostic.message.contains("is not followed"), "{}", failure.diagnostic.message);
+        }
+        assert_eq!(std::fs::read_to_string(&secret).expect("read"), "s\n");
     }
 }

@@ -132,7 +132,7 @@ impl Module for Pip {
             let env = env.expand(cx.environment());
             chdir.as_ref().map_or_else(|| env.clone(), |folder| folder.join(&env))
         });
-        let folder = chdir.unwrap_or_else(std::env::temp_dir);
+        let folder = chdir.unwrap_or_else(|| cx.probe().temp_dir());
         Work { cx, args: &args, umask, env, folder }.run()
     }
 }

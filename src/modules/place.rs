@@ -1,26 +1,52 @@
 //! Putting content at a path: what `copy`, `template` and `lineinfile` share. Backup, validation,
 //! atomic replacement, the diff of the content.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::attributes::FileArgs;
 use super::call::Failure;
 use super::cx::Cx;
 use super::shlex;
+use super::types::Mode;
 use crate::diag::{Diagnostic, Result};
 use crate::event::Diff;
 use crate::map;
-use crate::system::fs::{Content, WriteOptions, shown};
+use crate::system::Spot;
+use crate::system::fs::{Content, WriteOptions, shown, umask};
 use crate::system::process::{Output, Program};
-use crate::value::Map;
+use crate::value::{Map, kept_text};
 
 /// Content above this is not put into diffs (Ansible's own limit).
 const DIFF_LIMIT: usize = 104_448;
+
+/// What [`content_diff`] needs of a file: of a large one only so much that it is seen to be large.
+pub fn diff_part(cx: &Cx, path: &Path) -> Result<Vec<u8>> {
+    cx.probe().read_part(path, 0, DIFF_LIMIT as u64 + 1)
+}
+
+/// The text of a file that is edited by lines, empty if it is not there; [`crate::value::kept_bytes`] gives its bytes
+/// again, whatever they are.
+pub fn text_to_edit(cx: &Cx, path: &Path) -> Result<String> {
+    match cx.probe().stat(path)? {
+        None => Ok(String::new()),
+        Some(_) => Ok(kept_text(&cx.probe().read(path)?)),
+    }
+}
+
+/// The mode that new content shall have from its first moment on, where one is asked for.
+pub fn first_mode(cx: &Cx, path: &Path, mode: Option<&Mode>) -> Result<Option<u32>> {
+    let Some(mode) = mode else { return Ok(None) };
+    let present = cx.probe().stat(path)?.map(|found| found.mode() & 0o7777);
+    Ok(mode.resolve(present.unwrap_or(0o666 & !umask()), false, umask()))
+}
 
 /// What is written where.
 pub struct Place<'a> {
     /// The path, links resolved as the module wants it.
     pub path: &'a Path,
+    /// The place as it was found when the old content was read, where one text is made of another.
+    pub spot: Option<&'a Spot>,
     /// The new content.
     pub content: Content<'a>,
     /// Keep a copy of what was there.
@@ -48,16 +74,30 @@ impl Place<'_> {
         if let Some(command) = self.validate {
             validate(cx, command, self.content, refused)?;
         }
-        let what = format!("{} {}", if cx.probe().exists(self.path) { "update" } else { "create" }, shown(self.path));
-        let options = WriteOptions {
+        let present = self.spot.map_or_else(|| cx.probe().exists(self.path), |spot| spot.present().is_some());
+        let what = format!("{} {}", if present { "update" } else { "create" }, shown(self.path));
+        let mut options = WriteOptions {
             unsafe_writes: self.file.unsafe_writes,
             mode: self.mode,
-            owner: (None, None),
             ignore_present: !self.keep_present,
+            ..WriteOptions::default()
         };
+        if let Some(found) = self.spot.and_then(Spot::present).filter(|_| self.keep_present) {
+            // Of the file that was read: its text shall not come into one that more users may read.
+            let found = found.metadata()?;
+            options.mode = options.mode.or(Some(found.mode() & 0o7777));
+            if rustix::process::geteuid().is_root() {
+                options.owner = (Some(found.uid()), Some(found.gid()));
+            }
+        }
         let backup = cx.change(what, |host| {
-            let copy = if self.backup && cx.probe().exists(self.path) { Some(host.backup(self.path)?) } else { None };
-            host.write(self.path, self.content, options)?;
+            let Some(spot) = self.spot else {
+                let copy = if self.backup && present { Some(host.backup(self.path)?) } else { None };
+                host.write(self.path, self.content, options)?;
+                return Ok(copy);
+            };
+            let copy = if self.backup && present { Some(host.backup_of(&spot.open()?, spot.asked())?) } else { None };
+            host.write(&spot.way(), self.content, options).map_err(|error| spot.named(error))?;
             Ok(copy)
         })?;
         Ok(backup.flatten())
@@ -118,4 +158,51 @@ pub fn content_diff(before_header: &str, after_header: &str, before: Option<&[u8
         diff.after = String::from_utf8_lossy(after).into_owned();
     }
     diff
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_first_mode_is_the_one_that_is_asked_for() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("f");
+        let cx = super::super::testing::handle("copy");
+        let mode = |text: &str| first_mode(&cx, &path, Some(&Mode::parse(text).expect("mode"))).expect("a mode");
+        assert_eq!((mode("0600"), mode("u=rw,g=,o=")), (Some(0o600), Some(0o600)));
+        std::fs::write(&path, "").expect("write");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("mode");
+        assert_eq!((mode("0600"), mode("o-rx")), (Some(0o600), Some(0o750)));
+        assert_eq!(first_mode(&cx, &path, None).expect("none"), None);
+    }
+
+    #[test]
+    fn text_of_a_file_that_was_read_does_not_come_into_one_that_more_may_read() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("f");
+        std::fs::write(&path, "secret").expect("write");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("mode");
+        let cx = super::super::testing::handle("lineinfile");
+        let spot = cx.probe().spot(&path).expect("look").expect("a folder");
+        let text = spot.read().expect("read");
+        // Somebody puts a file that all may read in its place.
+        std::fs::rename(&path, folder.path().join("old")).expect("rename");
+        std::fs::write(&path, "").expect("write");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).expect("mode");
+        let place = Place {
+            path: spot.path(),
+            spot: Some(&spot),
+            content: Content::Bytes(&text),
+            backup: false,
+            validate: None,
+            file: &FileArgs::default(),
+            mode: None,
+            keep_present: true,
+        };
+        place.write(&cx).expect("write");
+        assert_eq!(std::fs::metadata(&path).expect("stat").mode() & 0o7777, 0o600);
+    }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::attributes::{StateDiff, settle, with_file_args};
+use super::attributes::{StateDiff, settle_edited, with_file_args};
 use super::call::Failure;
 use super::cx::Cx;
 use super::place::{Place, content_diff};
@@ -78,12 +78,12 @@ impl Module for Replace {
         if cx.probe().is_dir(&path) {
             return Err(refused_with("H0107", format!("Path {name} is a directory !"), map! { "rc" => 256 }));
         }
-        if !cx.probe().exists(&path) {
+        let Some(spot) = cx.probe().spot(&path)?.filter(|spot| spot.present().is_some()) else {
             return Err(refused_with("H0107", format!("Path {name} does not exist !"), map! { "rc" => 257 }));
-        }
+        };
         let codec = Codec::of(&args.encoding)
             .ok_or_else(|| refused("H0107", format!("unknown encoding: {}", args.encoding)))?;
-        let bytes = cx.probe().read(&path)?;
+        let bytes = spot.read()?;
         let contents = codec
             .decode(&bytes, Stray::Keep)
             .ok_or_else(|| refused("H0107", format!("{name} is no text in the encoding {}", args.encoding)))?;
@@ -124,7 +124,8 @@ impl Module for Replace {
             message = format!("{count} replacements made");
             cx.diff(content_diff(&name, &name, Some(&bytes), &after));
             let place = Place {
-                path: &cx.probe().real(&path),
+                path: spot.path(),
+                spot: Some(&spot),
                 content: Content::Bytes(&after),
                 backup: args.backup,
                 validate: args.validate.as_deref(),
@@ -137,7 +138,7 @@ impl Module for Replace {
             }
         }
         let mut diff = StateDiff::default();
-        if settle(cx, &path, &file, &mut diff)? {
+        if settle_edited(cx, Some(&spot), &path, &file, &mut diff)? {
             if changed {
                 message.push_str(" and ");
             }

@@ -148,7 +148,15 @@ fn local(cx: &Cx, folder: &Path, timeout: u64) -> Result<Map, Failure> {
                 }
             }
         } else {
-            String::from_utf8_lossy(&cx.probe().read(&path)?).into_owned()
+            match cx.probe().read(&path) {
+                Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+                // An empty fact, as with Ansible, which says nothing.
+                Err(error) => {
+                    cx.warn(format!("the fact `{name}` is empty: {}", error.message));
+                    insert(&mut facts, name, Map::new());
+                    continue;
+                }
+            }
         };
         let value = match serde_json::from_str(&text) {
             Ok(json) => from_json(json),
@@ -282,5 +290,17 @@ mod tests {
         );
         assert!(local["d"].as_str().is_some_and(|text| text.contains("rc: 3")) && local["e"].is_null());
         assert_eq!(outcome.warnings.len(), 1);
+    }
+
+    #[test]
+    fn a_fact_that_cannot_be_read_is_empty() {
+        let folder = tempfile::tempdir().expect("folder");
+        let fifo = folder.path().join("x.fact");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("fifo");
+        std::fs::write(folder.path().join("y.fact"), "{\"k\": 1}").expect("write");
+        let path = folder.path().to_string_lossy().into_owned();
+        let outcome = module("setup", map! { "fact_path" => path, "gather_subset" => "!all,!min,local" }).ok();
+        assert_eq!(get(&outcome, "ansible_facts")["ansible_local"], json!({"x": {}, "y": {"k": 1}}));
+        assert!(outcome.warnings.iter().any(|warning| warning.contains("`x` is empty")), "{:?}", outcome.warnings);
     }
 }

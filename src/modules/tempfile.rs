@@ -73,7 +73,7 @@ impl Module for TempFile {
             cx.skip();
             return Ok(map! { "msg" => "remote module (tempfile) does not support check mode" });
         }
-        let folder = args.path.map_or_else(std::env::temp_dir, |path| path.expand(cx.environment()));
+        let folder = args.path.map_or_else(|| cx.probe().temp_dir(), |path| path.expand(cx.environment()));
         let word = if matches!(args.state, State::Directory) { "folder" } else { "file" };
         let made = cx.change(format!("create a temporary {word}"), |host| {
             host.new_temporary(&folder, &args.prefix, &args.suffix, matches!(args.state, State::Directory))
@@ -102,5 +102,16 @@ mod tests {
         let name = made.file_name().expect("name").to_string_lossy().into_owned();
         assert!(made.is_dir() && name.starts_with('p') && name.ends_with("-s"), "{name}");
         assert_eq!(get(&outcome, "mode"), serde_json::json!("0700"));
+    }
+
+    #[test]
+    fn the_tasks_own_folder_is_used() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().to_string_lossy().into_owned();
+        let outcome = module("tempfile", Map::new()).env("TMPDIR", &path).ok();
+        assert!(get(&outcome, "path").as_str().is_some_and(|made| made.starts_with(&path)));
+        let outcome = module("tempfile", Map::new()).env("TMPDIR", "/no/such").ok();
+        let made = get(&outcome, "path").as_str().map(std::path::PathBuf::from).expect("path");
+        std::fs::remove_file(made).expect("remove");
     }
 }

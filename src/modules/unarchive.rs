@@ -1,11 +1,14 @@
 //! `unarchive`: an archive laid out in a folder, by the host's own `tar` and `unzip`, as Ansible does.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Component, Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::attributes::{StateDiff, add_path_info, apply, with_file_args};
+use super::attributes::{FileArgs, StateDiff, add_path_info, apply_held, gid_of, uid_of, with_file_args};
 use super::call::{Blob, Failure};
 use super::cx::Cx;
 use super::refusal::{refused, refused_with};
@@ -13,10 +16,10 @@ use super::spec::{InputArg, Meta, Module};
 use super::types::HostPath;
 use crate::diag::{Diagnostic, Result};
 use crate::map;
-use crate::system::digest::Digest;
-use crate::system::fs::shown;
+use crate::system::fs::{shown, umask};
 use crate::system::process::{Output, Program};
 use crate::system::web::mask_url;
+use crate::system::zip::{ZipEntry, ZipKind};
 use crate::value::{Map, Value, insert};
 
 with_file_args! {
@@ -127,7 +130,7 @@ impl Module for Unarchive {
             return Ok(map! { "msg" => "remote module (unarchive) does not support check mode when using gtar" });
         }
         let names = job.names()?;
-        if !job.unpacked(&names)? {
+        if !job.unpacked()? {
             let ended =
                 cx.change(format!("lay out {} in {}", job.title(), shown(&dest)), |host| host.run(job.extract()))?;
             if let Some(output) = ended {
@@ -156,16 +159,69 @@ impl Module for Unarchive {
         }
         let file = args.file_args();
         if !cx.check_mode() {
-            for name in &names {
-                apply(cx, &dest.join(name.trim_end_matches('/')), &file, &mut StateDiff::default())?;
-            }
+            settle_all(cx, &dest, &names, &file)?;
         }
         if args.list_files {
-            insert(&mut result, "files", names.into_iter().map(Value::from).collect::<Vec<_>>());
+            insert(&mut result, "files", names.iter().map(|name| Value::from(shown(name))).collect::<Vec<_>>());
         }
         add_path_info(cx, &mut result, &dest);
         Ok(result)
     }
+}
+
+/// Owner, mode and attributes of all that was laid out. A link on the way is followed only if it is root's, ours, or
+/// of whoever owns what it leads to.
+fn settle_all(cx: &Cx, dest: &Path, names: &[PathBuf], file: &FileArgs) -> Result<(), Failure> {
+    if file.mode.is_none() && file.owner.is_none() && file.group.is_none() && file.attributes.is_none() {
+        return Ok(());
+    }
+    let gone = |path: &Path| {
+        let words = format!("[Errno 2] No such file or directory: b'{}'", shown(path));
+        refused("H0125", format!("Unexpected error when accessing exploded file: {words}"))
+    };
+    let Some(folder) = cx.probe().hold_plain(&cx.probe().real(dest))? else { return Err(gone(dest)) };
+    for name in names {
+        let path = dest.join(name);
+        let held = cx.probe().hold_below(&folder, name)?.ok_or_else(|| gone(&path))?;
+        apply_held(cx, &held, &path, file, &mut StateDiff::default())?;
+    }
+    Ok(())
+}
+
+/// A name as `tar --quoting-style=escape` writes it.
+fn unescaped(line: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(line.len());
+    let mut rest = line;
+    while let [first, more @ ..] = rest {
+        rest = more;
+        if *first != b'\\' {
+            out.push(*first);
+            continue;
+        }
+        let octal = rest.iter().take(3).take_while(|byte| matches!(byte, b'0'..=b'7')).count();
+        if octal == 3 {
+            let number = rest[..3].iter().fold(0_u32, |number, digit| number * 8 + u32::from(digit - b'0'));
+            out.push((number & 0xff) as u8);
+            rest = &rest[3..];
+            continue;
+        }
+        let Some((letter, more)) = rest.split_first() else {
+            out.push(b'\\');
+            break;
+        };
+        rest = more;
+        out.push(match letter {
+            b'a' => 7,
+            b'b' => 8,
+            b'f' => 12,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'v' => 11,
+            other => *other,
+        });
+    }
+    out
 }
 
 /// The archive on the host, removed in the end if it was only brought for this.
@@ -186,7 +242,7 @@ impl Scratch {
         let temporary = || {
             tempfile::Builder::new()
                 .prefix(&crate::system::leftovers::prefix())
-                .tempfile()
+                .tempfile_in(cx.probe().temp_dir())
                 .map_err(|error| Diagnostic::task("H0101", format!("no room for the archive: {error}")))
         };
         let text = args.src.as_str();
@@ -291,7 +347,9 @@ impl Job<'_> {
         if !args.extra_opts.is_empty() {
             program = args.extra_opts.iter().fold(program.arg("--show-transformed-names"), Program::arg);
         }
-        if way != "--list" {
+        if way == "--list" {
+            program = program.arg("--quoting-style=escape");
+        } else {
             if let Some(owner) = &args.owner {
                 program = program.arg(format!("--owner={owner}"));
             }
@@ -339,7 +397,7 @@ impl Job<'_> {
     }
 
     /// The names in the archive.
-    fn names(&self) -> Result<Vec<String>, Failure> {
+    fn names(&self) -> Result<Vec<PathBuf>, Failure> {
         let probe = self.cx.probe();
         let (program, output): (_, Output) = if self.kind == Kind::Zip {
             self.needs("unzip")?;
@@ -348,16 +406,16 @@ impl Job<'_> {
             self.needs("tar")?;
             ("tar", probe.run(self.tar("--list"))?)
         };
-        let names: Vec<String> = output
-            .out()
-            .lines()
-            .map(|line| line.trim_start_matches('/').to_owned())
-            .filter(|name| !name.is_empty() && !name.split('/').any(|part| part == ".."))
-            .filter(|name| {
-                !self.args.exclude.iter().any(|out| crate::system::glob::matches(out.trim_end_matches('/'), name))
-            })
-            .filter(|name| self.kind != Kind::Zip || self.wanted(name))
-            .collect();
+        let lines = output.stdout.split(|byte| *byte == b'\n');
+        let listed: Vec<Vec<u8>> = if self.kind == Kind::Zip {
+            match probe.zip_entries(self.src) {
+                Ok(entries) => entries.into_iter().map(|entry| entry.name).collect(),
+                Err(_) => lines.map(<[u8]>::to_vec).collect(),
+            }
+        } else {
+            lines.map(unescaped).collect()
+        };
+        let names: Vec<PathBuf> = listed.iter().filter_map(|name| self.place_of(name)).collect();
         if !output.success() || names.is_empty() {
             let reason = if output.success() {
                 format!("Command \"{program}\" found no files in archive. Empty archive files are not supported.")
@@ -373,14 +431,22 @@ impl Job<'_> {
         Ok(names)
     }
 
-    fn wanted(&self, name: &str) -> bool {
+    /// The path below the folder of a name in the archive, if it is laid out.
+    fn place_of(&self, name: &[u8]) -> Option<PathBuf> {
+        let start = name.iter().position(|byte| *byte != b'/')?;
+        let path = PathBuf::from(OsString::from_vec(name[start..].to_vec()));
+        let text = String::from_utf8_lossy(&name[start..]);
+        let matches = |pattern: &String| crate::system::glob::matches(pattern, &text);
+        let out = |pattern: &String| crate::system::glob::matches(pattern.trim_end_matches('/'), &text);
         let include = &self.args.include;
-        include.is_empty() || include.iter().any(|pattern| crate::system::glob::matches(pattern, name))
+        let leaves = path.components().any(|part| part == Component::ParentDir);
+        let wanted = self.kind != Kind::Zip || include.is_empty() || include.iter().any(matches);
+        (!leaves && wanted && !self.args.exclude.iter().any(out)).then_some(path)
     }
 
     /// Nothing of the archive is missing or differs.
-    fn unpacked(&self, names: &[String]) -> Result<bool, Failure> {
-        if self.kind == Kind::Zip { self.same_as_zip(names) } else { self.same_as_tar() }
+    fn unpacked(&self) -> Result<bool, Failure> {
+        if self.kind == Kind::Zip { self.same_as_zip() } else { self.same_as_tar() }
     }
 
     fn same_as_tar(&self) -> Result<bool, Failure> {
@@ -404,27 +470,52 @@ impl Job<'_> {
         ))
     }
 
-    /// A zip archive is unpacked beside, and compared.
-    fn same_as_zip(&self, names: &[String]) -> Result<bool, Failure> {
-        let probe = self.cx.probe();
-        let missing = names.iter().any(|name| probe.lstat(&self.dest.join(name)).ok().flatten().is_none());
-        if missing || self.args.keep_newer {
-            return Ok(!missing && self.args.keep_newer);
-        }
-        let compared = self.cx.scratch(|host| {
-            let folder = host.scratch_tree(&[]).map_err(|error| Diagnostic::task("H0101", error.to_string()))?;
-            host.run(self.unzip(folder.path()))?;
-            for name in names {
-                let (new, old) = (folder.path().join(name), self.dest.join(name));
-                let regular = probe.lstat(&new)?.is_some_and(|found| found.is_file());
-                if regular && probe.digest(&new, Digest::Sha1)? != probe.digest(&old, Digest::Sha1)? {
-                    return Ok(false);
-                }
+    /// The archive's directory tells all that there is to compare; nothing is laid out for it.
+    fn same_as_zip(&self) -> Result<bool, Failure> {
+        // What cannot be read here is left to `unzip`.
+        let Ok(entries) = self.cx.probe().zip_entries(self.src) else { return Ok(false) };
+        let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let uid = self.args.owner.as_deref().map(uid_of).transpose()?.unwrap_or(own.0);
+        let gid = self.args.group.as_deref().map(gid_of).transpose()?.unwrap_or(own.1);
+        for entry in entries {
+            let Some(name) = self.place_of(&entry.name) else { continue };
+            if self.differs(&entry, &self.dest.join(name), (uid, gid))? {
+                return Ok(false);
             }
-            Ok(true)
-        })?;
-        // In check mode nothing is laid out: what is there counts as it is.
-        Ok(compared.unwrap_or(true))
+        }
+        Ok(true)
+    }
+
+    fn differs(&self, entry: &ZipEntry, path: &Path, owner: (u32, u32)) -> Result<bool> {
+        let probe = self.cx.probe();
+        // Without a slash at its end, which would lead through a link.
+        let path = &*path.components().collect::<PathBuf>();
+        let Some(found) = probe.lstat(path)? else { return Ok(true) };
+        let kind = match found.file_type() {
+            kind if kind.is_dir() => ZipKind::Folder,
+            kind if kind.is_symlink() => ZipKind::Link,
+            kind if kind.is_file() => ZipKind::File,
+            _ => return Ok(true),
+        };
+        if kind != entry.kind {
+            return Ok(true);
+        }
+        if kind == ZipKind::File {
+            match entry.modified {
+                Some(time) if self.args.keep_newer && time < found.mtime() => return Ok(false),
+                Some(time) if time != found.mtime() => return Ok(true),
+                _ => {}
+            }
+            if entry.size != found.len() || entry.crc != probe.crc32(path)? {
+                return Ok(true);
+            }
+        }
+        let present = found.mode() & 0o7777;
+        let wanted = match &self.args.mode {
+            Some(mode) => mode.resolve(present, found.is_dir(), umask()).unwrap_or(present),
+            None => entry.mode,
+        };
+        Ok((kind != ZipKind::Link && wanted != present) || (found.uid(), found.gid()) != owner)
     }
 }
 
@@ -491,5 +582,78 @@ mod tests {
         std::fs::write(&src, "no archive").expect("write");
         assert!(msg(args(folder.path())).starts_with("Failed to find handler for"));
         assert_eq!(msg(args(Path::new("/no/such"))), "dest '/no/such' must be an existing dir");
+    }
+
+    #[test]
+    fn attributes_reach_names_that_tar_quotes() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (src, dest) = (folder.path().join("x.tar"), folder.path().join("out"));
+        std::fs::create_dir(&dest).expect("folder");
+        let names: [&[u8]; 5] = [b"caf\xe9", b"back\\slash", b"tab\there", b"line\nfeed", b"plain"];
+        let mut builder = tar::Builder::new(std::fs::File::create(&src).expect("file"));
+        for name in names {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(1);
+            header.set_mode(0o644);
+            builder.append_data(&mut header, OsString::from_vec(name.to_vec()), b"x".as_slice()).expect("tar");
+        }
+        builder.into_inner().expect("tar");
+        let args = map! {
+            "src" => shown(&src), "dest" => shown(&dest), "remote_src" => true, "mode" => "0600", "list_files" => true,
+        };
+        let outcome = module("unarchive", args).ok();
+        for name in names {
+            let path = dest.join(OsString::from_vec(name.to_vec()));
+            assert_eq!(std::fs::metadata(&path).expect("stat").mode() & 0o7777, 0o600, "{}", path.display());
+        }
+        assert_eq!(get(&outcome, "files")[3], json!("line\nfeed"));
+        assert_eq!(unescaped(b"a\\303\\251\\q\\"), b"a\xc3\xa9q\\");
+    }
+
+    #[test]
+    fn a_name_that_was_not_laid_out_is_told() {
+        let folder = tempfile::tempdir().expect("folder");
+        let cx = super::super::testing::handle("unarchive");
+        let file = FileArgs { owner: Some("0".to_owned()), ..FileArgs::default() };
+        let failure = settle_all(&cx, folder.path(), &["gone".into()], &file).expect_err("missing");
+        assert!(failure.diagnostic.registered().contains("No such file or directory"), "{failure:?}");
+    }
+
+    #[test]
+    fn zip_archives_are_compared_by_their_directory() {
+        if ["zip", "unzip"].iter().any(|name| crate::system::process::which(name, None).is_none()) {
+            println!("skipped: there is no zip or no unzip");
+            return;
+        }
+        let folder = tempfile::tempdir().expect("folder");
+        let (inside, dest) = (folder.path().join("in"), folder.path().join("out"));
+        std::fs::create_dir(&inside).expect("folder");
+        std::fs::create_dir(&dest).expect("folder");
+        let pack = |name: &str, text: &str, mode: u32| {
+            use std::os::unix::fs::PermissionsExt as _;
+            let file = inside.join("f");
+            std::fs::write(&file, text).expect("write");
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).expect("mode");
+            let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+            std::fs::File::options().write(true).open(&file).and_then(|file| file.set_modified(at)).expect("time");
+            let src = folder.path().join(name);
+            let made = std::process::Command::new("zip").arg("-q").arg(&src).arg("f").current_dir(&inside).status();
+            assert!(made.expect("zip").success());
+            map! { "src" => shown(&src), "dest" => shown(&dest), "remote_src" => true }
+        };
+        let run = |args: &Map, check: bool| module("unarchive", args.clone()).check(check).ok().changed;
+        let a = pack("a.zip", "one", 0o644);
+        assert!(run(&a, true) && run(&a, false));
+        assert!(!run(&a, true) && !run(&a, false));
+        let same_but_mode = pack("b.zip", "one", 0o755);
+        assert!(run(&same_but_mode, true) && run(&same_but_mode, false));
+        assert_eq!(std::fs::metadata(dest.join("f")).expect("stat").mode() & 0o7777, 0o755);
+        let same_but_content = pack("c.zip", "two", 0o755);
+        assert!(run(&same_but_content, true), "check mode sees other content of the same size and time");
+        assert!(run(&same_but_content, false) && !run(&same_but_content, false));
+        assert_eq!(std::fs::read_to_string(dest.join("f")).expect("read"), "two");
+        let mut moded = same_but_content;
+        moded.extend(map! { "mode" => "0600" });
+        assert!(run(&moded, true) && run(&moded, false) && !run(&moded, false));
     }
 }

@@ -8,7 +8,7 @@ use super::attributes::{StateDiff, apply, with_file_args};
 use super::call::{Blob, Failure};
 use super::cx::Cx;
 use super::multipart;
-use super::place::Place;
+use super::place::{Place, first_mode};
 use super::refusal::{refused, refused_with};
 use super::spec::{InputArg, Meta, Module};
 use super::types::HostPath;
@@ -444,11 +444,12 @@ fn write(
     } else {
         let place = Place {
             path: &path,
+            spot: None,
             content: Content::Bytes(bytes),
             backup: false,
             validate: None,
             file: &file,
-            mode: None,
+            mode: first_mode(cx, &path, file.mode.as_ref())?,
             keep_present: true,
         };
         place.write(cx)?;
@@ -482,6 +483,9 @@ mod tests {
                 "{\"k\": [1]}",
             ),
             "/move" => answer("302 Found", "Location: /json\r\n", ""),
+            "/login" => answer("302 Found", "Location: /in\r\nSet-Cookie: sid=42\r\n", ""),
+            "/in" if headers.contains("cookie: sid=42") => answer("200 OK", "", "in"),
+            "/in" => answer("403 Forbidden", "", "no"),
             "/auth" if headers.contains("authorization: basic dtpw") => answer("200 OK", "", "in"),
             "/auth" => answer("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", "no"),
             "/made" => answer("201 Created", "", "made"),
@@ -498,6 +502,8 @@ mod tests {
         assert_eq!((get(&outcome, "json"), get(&outcome, "x_some_thing")), (json!({"k": [1]}), json!("1")));
         assert_eq!((get(&outcome, "cookies"), get(&outcome, "cookies_string")), (json!({"a": "b"}), json!("a=b")));
         assert_eq!((get(&outcome, "msg"), outcome.changed), (json!("OK (10 bytes)"), false));
+        let outcome = module("uri", map! { "url" => at("/login") }).ok();
+        assert_eq!((get(&outcome, "cookies"), get(&outcome, "status")), (json!({"sid": "42"}), json!(200)));
         let outcome =
             module("uri", map! { "url" => at("/move"), "follow_redirects" => "none", "status_code" => 302 }).ok();
         assert_eq!(get(&outcome, "location"), json!(at("/json")));

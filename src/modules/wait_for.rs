@@ -1,7 +1,7 @@
 //! `wait_for`: a port, a file, a text in either, or the end of connections.
 
 use std::io::Read as _;
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -149,6 +149,12 @@ impl Module for WaitFor {
     }
 }
 
+/// Addresses of connections: on this host, and at the other end those that do not count.
+struct Ends {
+    here: Vec<IpAddr>,
+    excluded: Vec<IpAddr>,
+}
+
 struct Wait<'a> {
     cx: &'a Cx,
     args: &'a Args,
@@ -161,6 +167,7 @@ impl Wait<'_> {
     fn run(&self) -> Result<Map, Failure> {
         let args = self.args;
         self.sleep(Duration::from_secs(args.delay))?;
+        let ends = if args.state == State::Drained { Some(self.ends()?) } else { None };
         let end = self.began.checked_add(Duration::from_secs(args.timeout)).unwrap_or(self.began);
         let mut found = None;
         if args.port.is_none() && self.path.is_none() && args.state != State::Drained {
@@ -173,7 +180,10 @@ impl Wait<'_> {
                 let (done, groups) = match args.state {
                     State::Absent | State::Stopped => (self.is_gone(), None),
                     State::Started | State::Present => self.is_there(end)?,
-                    State::Drained => (self.connections()? == 0, None),
+                    State::Drained => match &ends {
+                        Some(ends) => (self.connections(ends)? == 0, None),
+                        None => (true, None),
+                    },
                 };
                 if done {
                     found = groups;
@@ -288,8 +298,22 @@ impl Wait<'_> {
         Ok((found.is_some(), found))
     }
 
+    /// The ends of the connections that are counted; names are looked up once.
+    fn ends(&self) -> Result<Ends> {
+        let addresses = |host: &String| {
+            self.cx.probe().addresses(host).ok_or_else(|| {
+                Diagnostic::task("S0501", format!("the name `{host}` could not be resolved"))
+                    .with_registered(format!("failed to resolve the name {host}"))
+                    .with_hint(format!("try on that host: getent ahosts '{host}'"))
+            })
+        };
+        let here = addresses(&self.args.host)?;
+        let excluded = self.args.exclude_hosts.iter().flatten().map(addresses).collect::<Result<Vec<_>>>()?;
+        Ok(Ends { here, excluded: excluded.concat() })
+    }
+
     /// Connections of the port in one of the active states.
-    fn connections(&self) -> Result<usize> {
+    fn connections(&self, ends: &Ends) -> Result<usize> {
         let Some(port) = self.args.port else {
             return Err(Diagnostic::task("M0009", "`state: drained` needs `port`"));
         };
@@ -298,10 +322,7 @@ impl Wait<'_> {
             .filter(|(name, _)| self.args.active_connection_states.iter().any(|wanted| wanted == name))
             .map(|(_, hex)| *hex)
             .collect();
-        let wanted: Option<std::net::IpAddr> =
-            self.args.host.parse().ok().filter(|ip: &std::net::IpAddr| !ip.is_unspecified());
-        let excluded: Vec<std::net::IpAddr> =
-            self.args.exclude_hosts.iter().flatten().filter_map(|host| host.parse().ok()).collect();
+        let all = ends.here.iter().any(IpAddr::is_unspecified);
         let mut count = 0;
         for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
             let text = self.cx.probe().text(table).unwrap_or_default();
@@ -311,8 +332,8 @@ impl Wait<'_> {
                     continue;
                 };
                 let (Some(local), Some(remote)) = (endpoint(local), endpoint(remote)) else { continue };
-                let here = local.1 == port && wanted.is_none_or(|wanted| wanted == local.0);
-                if states.contains(state) && here && !excluded.contains(&remote.0) {
+                let here = local.1 == port && (all || ends.here.contains(&local.0));
+                if states.contains(state) && here && !ends.excluded.contains(&remote.0) {
                     count += 1;
                 }
             }
@@ -423,6 +444,13 @@ mod tests {
         assert!(module("wait_for", args).fails().diagnostic.message.contains("to drain"));
         let args = map! { "port" => port, "state" => "drained", "timeout" => 5, "exclude_hosts" => "127.0.0.1" };
         module("wait_for", args).ok();
+        // Names are meant as what they lead to.
+        let args = map! { "port" => port, "state" => "drained", "timeout" => 5, "exclude_hosts" => "localhost" };
+        module("wait_for", args).ok();
+        let args = map! { "port" => port, "state" => "drained", "timeout" => 1, "sleep" => 0, "host" => "localhost" };
+        assert!(module("wait_for", args).fails().diagnostic.message.contains("to drain"));
+        let args = map! { "port" => port, "state" => "drained", "timeout" => 5, "exclude_hosts" => "no name" };
+        assert_eq!(module("wait_for", args).fails().diagnostic.code, "S0501");
         drop(client);
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::attributes::{NO_SELINUX, StateDiff, apply, with_file_args};
 use super::call::Failure;
 use super::cx::Cx;
+use super::place::{first_mode, text_to_edit};
 use super::refusal::refused;
 use super::spec::{Meta, Module};
 use super::types::HostPath;
@@ -17,7 +18,7 @@ use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::system::fs::{Content, WriteOptions, shown};
 use crate::system::web::mask_url;
-use crate::value::{Map, insert};
+use crate::value::{Map, insert, kept_bytes, kept_shown};
 
 with_file_args! {
     /// Adds and removes a package source of dnf and yum: one section of a file in `/etc/yum.repos.d`.
@@ -204,8 +205,7 @@ impl Module for YumRepository {
         let name = args.file.as_deref().unwrap_or(&args.name);
         let path: PathBuf = folder.join(format!("{name}.repo"));
         let _turn = cx.probe().turn(&path)?;
-        let text = if path.is_file() { cx.probe().read(&path)? } else { Vec::new() };
-        let mut file = Sections::parse(&String::from_utf8_lossy(&text), &path)?;
+        let mut file = Sections::parse(&text_to_edit(cx, &path)?, &path)?;
         let before = file.dump();
         file.0.shift_remove(&args.name);
         if present {
@@ -215,19 +215,22 @@ impl Module for YumRepository {
         let after = file.dump();
         let place = shown(&path);
         if before != after {
+            let mode = first_mode(cx, &path, args.mode.as_ref())?;
             cx.change(format!("{} in {place}", if present { "source" } else { "no source" }), |host| {
                 if file.0.is_empty() {
                     return if path.exists() { host.remove_file(&path) } else { Ok(()) };
                 }
-                // What is there keeps its mode and owner, as where Python writes into it.
-                host.write(&path, Content::Bytes(file.text().as_bytes()), WriteOptions::default())
+                // What is there keeps its owner, and a link to it stays, as where Python writes into it. Passwords are
+                // never in a file of another mode than the one that is asked for.
+                let options = WriteOptions { mode, ..WriteOptions::default() };
+                host.write(&host.probe().real(&path), Content::Bytes(&kept_bytes(&file.text())), options)
             })?;
         }
         if path.is_file() {
             apply(cx, &path, &args.file_args(), &mut StateDiff::default())?;
         }
         let mut result = map! { "repo" => args.name.as_str(), "state" => if present { "present" } else { "absent" } };
-        let masked = |text: &str| masked(text, &args);
+        let masked = |text: &str| masked(&kept_shown(text), &args);
         let diff = map! {
             "before_header" => place.as_str(), "before" => masked(&before),
             "after_header" => place.as_str(), "after" => masked(&after),
@@ -465,5 +468,23 @@ mod tests {
         assert_eq!(parsed.text(), "[one]\nname = A\nbaseurl = http://a\n\t\n\thttp://b\nenabled = 1\n\n");
         let check = |text: &str| assert!(Sections::parse(text, Path::new("x")).is_err(), "{text}");
         ["x = 1\n", "[a]\nnothing\n", "[a]\n[a]\n", "[a]\nx=1\nX=2\n"].into_iter().for_each(check);
+    }
+
+    #[test]
+    fn links_and_foreign_bytes_stay_and_the_mode_is_there_at_once() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (target, link) = (folder.path().join("target"), folder.path().join("r.repo"));
+        std::fs::write(&target, b"[old]\nname = caf\xe9\n\n").expect("write");
+        std::os::unix::fs::symlink("target", &link).expect("link");
+        let args = map! {
+            "name" => "r", "description" => "R", "baseurl" => "http://h", "password" => "s", "mode" => "0600",
+            "reposdir" => folder.path().to_string_lossy().into_owned(),
+        };
+        module("yum_repository", args).ok();
+        assert!(link.is_symlink());
+        let text = std::fs::read(&target).expect("read");
+        assert!(text.starts_with(b"[old]\nname = caf\xe9\n"), "{}", String::from_utf8_lossy(&text));
+        let mode = |path: &Path| std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(path).expect("stat")) & 0o7777;
+        assert_eq!(mode(&target), 0o600);
     }
 }

@@ -357,6 +357,7 @@ async fn watch_signals(cancel: &CancellationToken, sink: &Sink, templates: &Temp
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).ok();
     let mut hangup = signal(SignalKind::hangup()).ok();
+    let mut quit = signal(SignalKind::quit()).ok();
     let mut deadline = None;
     let mut count = 0;
     loop {
@@ -370,6 +371,7 @@ async fn watch_signals(cancel: &CancellationToken, sink: &Sink, templates: &Temp
             _ = tokio::signal::ctrl_c() => false,
             Some(()) = async { terminate.as_mut()?.recv().await } => true,
             Some(()) = async { hangup.as_mut()?.recv().await } => true,
+            Some(()) = async { quit.as_mut()?.recv().await } => false,
             () = patience => false,
         };
         count += 1;

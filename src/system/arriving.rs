@@ -47,14 +47,28 @@ impl Arriving {
     }
 }
 
+impl Arriving {
+    /// Puts it in its place, where nothing may be.
+    pub(super) fn put_new(self, path: &Path) -> Result<()> {
+        match self.named {
+            None => link(&self.file, path),
+            Some(named) => named.persist_noclobber(path).map_err(|error| error.error),
+        }
+    }
+}
+
+/// Gives a file without a name one that is free.
+fn link(file: &File, to: &Path) -> Result<()> {
+    Ok(rustix::fs::linkat(CWD, handle(file), CWD, to, AtFlags::SYMLINK_FOLLOW)?)
+}
+
 /// What stands for an open file that has no name.
 fn handle(file: &File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 fn put_unnamed(file: &File, folder: &Path, path: &Path) -> Result<()> {
-    let link = |to: &Path| rustix::fs::linkat(CWD, handle(file), CWD, to, AtFlags::SYMLINK_FOLLOW).map_err(Error::from);
-    match link(path) {
+    match link(file, path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         other => return other,
     }
@@ -62,7 +76,7 @@ fn put_unnamed(file: &File, folder: &Path, path: &Path) -> Result<()> {
     let mut last = Error::from(ErrorKind::AlreadyExists);
     for _ in 0..TRIES {
         let temporary = tempfile::TempPath::try_from_path(std::path::absolute(folder.join(name()?))?)?;
-        match link(&temporary) {
+        match link(file, &temporary) {
             Ok(()) => return temporary.persist(path).map_err(|error| error.error),
             Err(error) => {
                 // It belongs to somebody else.

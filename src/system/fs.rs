@@ -53,6 +53,8 @@ pub enum Content<'a> {
     Bytes(&'a [u8]),
     /// From another file of this host.
     File(&'a Path),
+    /// From a file that is open.
+    Opened(&'a File),
 }
 
 /// How a file is written.
@@ -66,6 +68,8 @@ pub struct WriteOptions {
     pub owner: (Option<u32>, Option<u32>),
     /// Do not take over mode and owner of the present file.
     pub ignore_present: bool,
+    /// Nothing may be there; what is there stays.
+    pub new: bool,
 }
 
 /// The error of a file operation: what, where, why, and what usually mends it.
@@ -269,6 +273,18 @@ impl Probe {
     }
 }
 
+/// Access and modification time for the kernel, from nanoseconds since 1970; `None` means now.
+pub(super) fn stamps(accessed: Option<i128>, modified: Option<i128>) -> rustix::fs::Timestamps {
+    let spec = |time: Option<i128>| match time {
+        None => rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW },
+        Some(nanos) => rustix::fs::Timespec {
+            tv_sec: i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(i64::MAX),
+            tv_nsec: i64::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or(0),
+        },
+    };
+    rustix::fs::Timestamps { last_access: spec(accessed), last_modification: spec(modified) }
+}
+
 /// Device and inode: the same for two paths of one file.
 pub fn identity(meta: &std::fs::Metadata) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt as _;
@@ -423,15 +439,7 @@ impl Mutate {
 
     /// Sets access and modification time, in nanoseconds since 1970; `None` means now. Follows links.
     pub fn set_times(&self, path: &Path, accessed: Option<i128>, modified: Option<i128>) -> Result<()> {
-        let spec = |time: Option<i128>| match time {
-            None => rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW },
-            Some(nanos) => rustix::fs::Timespec {
-                tv_sec: i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(i64::MAX),
-                tv_nsec: i64::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or(0),
-            },
-        };
-        let times = rustix::fs::Timestamps { last_access: spec(accessed), last_modification: spec(modified) };
-        rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::empty())
+        rustix::fs::utimensat(rustix::fs::CWD, path, &stamps(accessed, modified), rustix::fs::AtFlags::empty())
             .map_err(|error| file_error("set the times of", path, &error.into()))
     }
 
@@ -450,64 +458,6 @@ impl Mutate {
             .open(path)
             .map(drop)
             .map_err(|error| file_error("create", path, &error))
-    }
-
-    /// A copy beside a file, named as Ansible names it (`NAME.PID.2026-11-21@06:17:04~`).
-    pub fn backup(&self, path: &Path) -> Result<PathBuf> {
-        let now = jiff::Zoned::now().strftime("%Y-%m-%d@%H:%M:%S").to_string();
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{}.{now}~", std::process::id()));
-        let copy = PathBuf::from(name);
-        let metadata = std::fs::metadata(path).map_err(|error| file_error("look at", path, &error))?;
-        let options = WriteOptions {
-            mode: Some(metadata.mode() & 0o7777),
-            owner: (Some(metadata.uid()), Some(metadata.gid())),
-            ignore_present: true,
-            ..WriteOptions::default()
-        };
-        self.write(&copy, Content::File(path), options)?;
-        let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-        self.set_times(
-            &copy,
-            Some(nanos(metadata.atime(), metadata.atime_nsec())),
-            Some(nanos(metadata.mtime(), metadata.mtime_nsec())),
-        )?;
-        Ok(copy)
-    }
-
-    /// A private temporary folder; removed when dropped.
-    pub fn scratch_dir(&self) -> Result<tempfile::TempDir> {
-        let folder = std::env::temp_dir();
-        super::leftovers::sweep();
-        tempfile::Builder::new()
-            .prefix(&super::leftovers::prefix())
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(&folder)
-            .map_err(|error| file_error("create a temporary folder in", &folder, &error))
-    }
-
-    /// A private temporary file with this content; removed when dropped.
-    pub fn scratch_file(&self, content: Content<'_>) -> Result<tempfile::TempPath> {
-        let folder = std::env::temp_dir();
-        super::leftovers::sweep();
-        let mut file = tempfile::Builder::new()
-            .prefix(&super::leftovers::prefix())
-            .tempfile_in(&folder)
-            .map_err(|error| file_error("create a temporary file in", &folder, &error))?;
-        fill(file.as_file_mut(), content)?;
-        Ok(file.into_temp_path())
-    }
-
-    /// A new private file or folder with a name of its own.
-    pub fn new_temporary(&self, folder: &Path, prefix: &str, suffix: &str, directory: bool) -> Result<PathBuf> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(prefix).suffix(suffix).rand_bytes(8);
-        let made = if directory {
-            builder.permissions(Permissions::from_mode(0o700)).tempdir_in(folder).map(tempfile::TempDir::keep)
-        } else {
-            builder.tempfile_in(folder).and_then(|file| file.keep().map(|(_, path)| path).map_err(|error| error.error))
-        };
-        made.map_err(|error| file_error("create a temporary file in", folder, &error))
     }
 
     /// Puts new content at a path: a temporary file beside it, synced, with owner, mode and extended
@@ -544,12 +494,12 @@ impl Mutate {
         file.set_permissions(Permissions::from_mode(mode.unwrap_or(0o666 & !umask())))
             .and_then(|()| file.sync_all())
             .map_err(|error| file_error("write", path, &error))?;
-        match temporary.put(path) {
+        match if options.new { temporary.put_new(path) } else { temporary.put(path) } {
             Ok(()) => {
                 sync_folder(folder);
                 Ok(())
             }
-            Err(_) if options.unsafe_writes => in_place(path, content),
+            Err(_) if options.unsafe_writes && !options.new => in_place(path, content),
             Err(refused) => Err(file_error("replace", path, &refused)),
         }
     }
@@ -562,20 +512,28 @@ fn sync_folder(folder: &Path) {
     }
 }
 
-fn fill(file: &mut File, content: Content<'_>) -> Result<()> {
+pub(super) fn fill(file: &mut File, content: Content<'_>) -> Result<()> {
     let written = match content {
         Content::Bytes(bytes) => file.write_all(bytes),
         Content::File(source) => {
             let mut source_file = open_plain(source).map_err(|error| file_error("read", source, &error))?;
             std::io::copy(&mut source_file, file).map(|_| ())
         }
+        Content::Opened(mut source) => {
+            use std::io::Seek as _;
+            source.rewind().and_then(|()| std::io::copy(&mut source, file)).map(|_| ())
+        }
     };
     written.and_then(|()| file.flush()).map_err(|error| file_error("write", Path::new("a temporary file"), &error))
 }
 
 fn in_place(path: &Path, content: Content<'_>) -> Result<()> {
-    let mut file =
-        OpenOptions::new().write(true).truncate(true).open(path).map_err(|error| file_error("write", path, &error))?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)
+        .map_err(|error| file_error("write", path, &error))?;
     fill(&mut file, content)?;
     file.sync_all().map_err(|error| file_error("write", path, &error))
 }

@@ -1,7 +1,7 @@
 //! What the agent does to its own process: standard streams, session, the end of its children.
 //!
-//! A child that must outlive the link starts a session of its own (`setsid`, a systemd
-//! scope); everything else of this session ends with the agent.
+//! A child that must outlive a lost link starts a session of its own (`setsid`, a systemd scope); everything else of
+//! this session ends with the agent then. After an orderly end what tasks left in the background lives on.
 
 use std::fs::File;
 use std::io;

@@ -9,14 +9,17 @@ impl Probe {
     /// A connection to a port of a host by address or name; `None` if nothing answers in time.
     pub fn connect(&self, host: &str, port: u16, limit: Duration) -> Option<TcpStream> {
         let limit = limit.max(Duration::from_millis(10));
-        let addresses: Vec<SocketAddr> = match host.parse::<std::net::IpAddr>() {
-            Ok(address) => vec![(address, port).into()],
-            Err(_) if host == "localhost" => {
-                vec![(Ipv6Addr::LOCALHOST, port).into(), (Ipv4Addr::LOCALHOST, port).into()]
-            }
-            Err(_) => resolve(host)?.into_iter().map(|address| (address, port).into()).collect(),
-        };
-        addresses.iter().find_map(|address| TcpStream::connect_timeout(address, limit).ok())
+        let addresses = self.addresses(host)?.into_iter().map(|address| SocketAddr::from((address, port)));
+        addresses.into_iter().find_map(|address| TcpStream::connect_timeout(&address, limit).ok())
+    }
+
+    /// The addresses of a host by address or name; `None` if the name has none.
+    pub fn addresses(&self, host: &str) -> Option<Vec<IpAddr>> {
+        match host.parse() {
+            Ok(address) => Some(vec![address]),
+            Err(_) if host == "localhost" => Some(vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]),
+            Err(_) => resolve(host).filter(|found| !found.is_empty()),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt as _, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use super::fs::{Content, WriteOptions, file_error};
@@ -109,7 +109,7 @@ impl Mutate {
     pub fn scratch_tree(&self, items: &[ScratchItem]) -> io::Result<tempfile::TempDir> {
         let base = if Path::new("/var/tmp").is_dir() { PathBuf::from("/var/tmp") } else { std::env::temp_dir() };
         let folder = tempfile::Builder::new()
-            .prefix("hostctl-")
+            .prefix(&super::leftovers::prefix())
             .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(base)?;
         for item in items {
@@ -161,7 +161,7 @@ impl Mutate {
                 continue;
             }
             let folder = tempfile::Builder::new()
-                .prefix("hostctl-")
+                .prefix(&super::leftovers::prefix())
                 .permissions(fs::Permissions::from_mode(0o700))
                 .tempdir_in(&place);
             match folder {
@@ -193,10 +193,16 @@ impl Mutate {
         let file = OpenOptions::new()
             .write(true)
             .create(true)
-            .truncate(true)
+            .truncate(false)
             .mode(0o600)
             .custom_flags(no_follow())
             .open(path)?;
+        // In a folder that others may write to, one could lie there that is theirs, or another name of a file of ours.
+        let found = file.metadata()?;
+        if !found.is_file() || found.uid() != rustix::process::geteuid().as_raw() || found.nlink() != 1 {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "somebody else's file is there"));
+        }
+        file.set_len(0)?;
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
         Ok(file)
     }
@@ -335,5 +341,23 @@ mod tests {
         assert_eq!(fs::metadata(folder.path().join("a/b")).unwrap().permissions().mode() & 0o777, 0o640);
         assert!(mutate.scratch_tree(&[item("../x")]).is_err());
         assert!(mutate.scratch_tree(&[item("/x")]).is_err());
+    }
+
+    #[test]
+    fn a_log_empties_no_file_of_somebody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Mutate::with_probe(Probe::new(Vec::new()));
+        let path = folder.path().join("log");
+        host.private_log(&path).unwrap();
+        fs::write(&path, "old").unwrap();
+        host.private_log(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+        fs::write(&path, "old").unwrap();
+        fs::hard_link(&path, folder.path().join("other")).unwrap();
+        assert!(host.private_log(&path).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        let tree = host.scratch_tree(&[]).unwrap();
+        let name = tree.path().file_name().unwrap().to_string_lossy().into_owned();
+        assert!(name.starts_with(&super::super::leftovers::prefix()), "a later process knows whose it is");
     }
 }

@@ -21,6 +21,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{CipherSuite, ClientConfig, RootCertStore};
 
 use super::connect::Way;
+use super::cookies::Jar;
 use super::http::Names;
 
 /// Redirects that are followed at most, as urllib has it.
@@ -179,8 +180,10 @@ pub async fn fetch(request: &WebRequest, out: &mut (dyn Write + Send)) -> Result
         first: true,
     };
     let mut redirects = 0;
+    let mut jar = Jar::default();
     loop {
-        let response = hop.send(request, user.as_ref(), tls.clone()).await?;
+        let response = hop.send(request, user.as_ref(), tls.clone(), jar.header(&hop.url)).await?;
+        jar.fill(&hop.url, response.headers());
         let status = response.status().as_u16();
         let location = response.headers().get("location").and_then(|value| value.to_str().ok()).map(str::to_owned);
         if status == 401 && hop.first && !hop.authorize && user.is_some() && wants_basic(&response) {
@@ -199,7 +202,9 @@ pub async fn fetch(request: &WebRequest, out: &mut (dyn Write + Send)) -> Result
             hop = next;
             continue;
         }
-        return take(request, &hop.url, response, out).await;
+        let mut answer = take(request, &hop.url, response, out).await?;
+        answer.cookies = jar.all();
+        return Ok(answer);
     }
 }
 
@@ -220,7 +225,7 @@ struct Hop {
 }
 
 /// Scheme, host and port.
-fn origin(url: &str) -> &str {
+pub(super) fn origin(url: &str) -> &str {
     let start = url.find("://").map_or(0, |at| at + 3);
     let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |at| start + at);
     &url[..end]
@@ -232,6 +237,7 @@ impl Hop {
         request: &WebRequest,
         user: Option<&(String, String)>,
         tls: ClientConfig,
+        cookies: Option<String>,
     ) -> Result<Response<Incoming>, NoAnswer> {
         let uri: Uri = self.url.parse().map_err(|error| NoAnswer(format!("Request failed: {error}")))?;
         match uri.scheme_str() {
@@ -249,6 +255,9 @@ impl Hop {
             let token = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
             given.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
             given.push(("Authorization".to_owned(), format!("Basic {token}")));
+        }
+        if let Some(cookies) = cookies.filter(|_| !has(&given, "cookie")) {
+            given.push(("Cookie".to_owned(), cookies));
         }
         if request.force {
             given.push(("Cache-Control".to_owned(), "no-cache".to_owned()));
@@ -384,11 +393,6 @@ async fn take(
     };
     for (name, value) in response.headers() {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        if name == "set-cookie"
-            && let Some((key, text)) = value.split(';').next().and_then(|pair| pair.split_once('='))
-        {
-            answer.cookies.insert(0, (key.trim().to_owned(), text.trim().trim_matches('"').to_owned()));
-        }
         match answer.headers.iter_mut().find(|(known, _)| known == name.as_str()) {
             Some((_, present)) => {
                 present.push_str(", ");

@@ -22,6 +22,21 @@ enum Kind {
     Other(&'static encoding_rs::Encoding),
 }
 
+/// UTF-8 text of any bytes; [`kept_bytes`] gives the same bytes again.
+pub fn kept_text(bytes: &[u8]) -> String {
+    utf8(bytes, true).unwrap_or_default()
+}
+
+/// The bytes of a [`kept_text`].
+pub fn kept_bytes(text: &str) -> Vec<u8> {
+    utf8_bytes(text)
+}
+
+/// A [`kept_text`] for people.
+pub fn kept_shown(text: &str) -> String {
+    String::from_utf8_lossy(&utf8_bytes(text)).into_owned()
+}
+
 /// What to do with bytes that are no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stray {

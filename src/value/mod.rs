@@ -15,7 +15,7 @@ use std::sync::Arc;
 use indexmap::{Equivalent, IndexMap};
 pub use jiff::civil::{Date, DateTime};
 
-pub use codec::{Codec, Stray};
+pub use codec::{Codec, Stray, kept_bytes, kept_shown, kept_text};
 pub use json::{JsonStyle, from_json, to_json, to_json_text};
 pub use python::{pretty, python_float, python_repr, python_str};
 pub use re_syntax::pattern_error;

@@ -15,10 +15,14 @@ pub(super) struct Logs {
 
 /// Lines that people are meant to read.
 pub(super) fn plain_lines(log: &str) -> impl DoubleEndedIterator<Item = &str> {
-    log.lines().map(|line| line.trim_end_matches('\r').trim()).filter(|line| {
-        !line.is_empty() && !["debug1:", "debug2:", "debug3:", "OpenSSH_"].iter().any(|noise| line.starts_with(noise))
-    })
+    log.lines()
+        .map(|line| line.trim_end_matches('\r').trim())
+        .filter(|line| !line.is_empty() && !NOISE.iter().any(|noise| line.starts_with(noise)))
 }
+
+/// What `ssh -v` says besides messages: its steps, and the statistics of a connection that ended.
+const NOISE: &[&str] =
+    &["debug1:", "debug2:", "debug3:", "OpenSSH_", "Authenticated to ", "Transferred: ", "Bytes per second: "];
 
 /// The text after a mark, up to the end of its line.
 fn after<'a>(log: &'a str, mark: &str) -> Option<&'a str> {
@@ -272,5 +276,13 @@ mod tests {
         assert_eq!(error.code, "S0102");
         assert!(error.message.contains("`bastion`"), "{error:?}");
         assert!(error.hints[0].ends_with("ssh -o StrictHostKeyChecking=ask -- bastion true"), "{error:?}");
+    }
+
+    #[test]
+    fn statistics_of_a_connection_are_no_reason() {
+        let log = "Authenticated to h ([::1]:22) using \"publickey\".\r\nTimeout, server h not responding.\r\n\
+                   Transferred: sent 3220, received 2868 bytes, in 0.6 seconds\r\n\
+                   Bytes per second: sent 5412.2, received 4820.5\r\n";
+        assert_eq!(plain_lines(log).next_back(), Some("Timeout, server h not responding."));
     }
 }

@@ -6,7 +6,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::super::attributes::{FileArgs, StateDiff, add_path_info, apply, settle};
+use super::super::attributes::{FileArgs, StateDiff, add_path_info, apply, apply_held, settle};
 use super::super::call::Failure;
 use super::super::cx::Cx;
 use super::super::refusal::refused;
@@ -14,6 +14,7 @@ use super::super::types::Mode;
 use super::{Body, Job, Source, no_parent};
 use crate::diag::{Diagnostic, Result};
 use crate::map;
+use crate::system::Held;
 use crate::system::digest::Digest;
 use crate::system::fs::{Content, FileState, WriteOptions, identity, shown};
 use crate::value::{Map, Value, insert};
@@ -100,7 +101,9 @@ impl Job<'_> {
         tree.merge(src, &into)?;
         if self.file.owner.is_some() || self.file.group.is_some() {
             let file = FileArgs { mode: None, attributes: None, ..self.file.clone() };
-            own(cx, &into, &file)?;
+            if let Some(held) = probe.hold(&into)? {
+                own(cx, &held, &file)?;
+            }
         }
         let mode = match &self.file.mode {
             Some(Mode::Preserve) => probe.stat(src)?.map(|found| Mode::Bits(found.mode() & 0o7777)),
@@ -124,17 +127,15 @@ pub(super) fn keep_times(cx: &Cx, from: &Path, to: &Path) -> Result<()> {
     cx.scratch(|host| host.set_times(to, Some(accessed), Some(modified))).map(drop)
 }
 
-/// Owner and group of a folder and all that is in it; links are not followed.
-fn own(cx: &Cx, path: &Path, file: &FileArgs) -> Result<()> {
-    let probe = cx.probe();
-    let state = probe.state(path)?;
-    if state == FileState::Absent {
-        return Ok(());
-    }
-    apply(cx, path, file, &mut StateDiff::default())?;
-    if state == FileState::Directory {
-        for entry in probe.list(path)? {
-            own(cx, &entry, file)?;
+/// Owner and group of a folder and all that is in it; links are not followed. Each folder is held open meanwhile: its
+/// new owner cannot lead this elsewhere.
+fn own(cx: &Cx, held: &Held, file: &FileArgs) -> Result<()> {
+    apply_held(cx, held, held.path(), file, &mut StateDiff::default())?;
+    if held.metadata()?.is_dir() {
+        for name in held.names()? {
+            if let Some(entry) = held.entry(&name)? {
+                own(cx, &entry, file)?;
+            }
         }
     }
     Ok(())
@@ -154,7 +155,8 @@ impl Tree<'_> {
         let Some(found) = probe.stat(from)? else { return Ok(()) };
         let new = match probe.stat(to)? {
             None => {
-                cx.change(format!("create {}", shown(to)), |host| host.create_dir(to))?;
+                // Its mode comes last, and may be one that keeps others out.
+                cx.change(format!("create {}", shown(to)), |host| host.create_dir_with(to, 0o700))?;
                 true
             }
             Some(present) if present.is_dir() => false,
