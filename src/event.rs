@@ -59,6 +59,24 @@ pub struct Stats {
     pub ignored: u32,
 }
 
+impl Stats {
+    /// Counts on.
+    pub fn add(&mut self, more: &Self) {
+        let Self { ok, changed, unreachable, failed, skipped, rescued, ignored } = self;
+        for (count, more) in [
+            (ok, more.ok),
+            (changed, more.changed),
+            (unreachable, more.unreachable),
+            (failed, more.failed),
+            (skipped, more.skipped),
+            (rescued, more.rescued),
+            (ignored, more.ignored),
+        ] {
+            *count = count.saturating_add(more);
+        }
+    }
+}
+
 /// One before/after pair that a task reports.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Diff {

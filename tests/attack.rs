@@ -777,3 +777,80 @@ fn what_was_taken_back_before_hides_no_handler_that_is_missing() {
     let said = place.play(&[]);
     assert!(place.at("rescued").exists() && !place.at("swallowed").exists(), "{said}");
 }
+
+#[test]
+fn nothing_of_a_no_log_result_is_told_beside_it() {
+    let noter = "#!/bin/sh\necho '{\"changed\": false, \"hostctl_notes\": {\"tag\": \"Kanarie-note-1\"}}'\n";
+    let place = Place::new(&[
+        ("library/noter", noter),
+        ("library/open", "#!/bin/sh\necho '{\"changed\": false, \"hostctl_notes\": {\"tag\": \"open-note\"}}'\n"),
+        (
+            "play.yml",
+            r#"- hosts: all
+  gather_facts: false
+  vars: {given: "{{ 'Kanarie' ~ '-pause-2' }}"}
+  tasks:
+    - noter:
+      no_log: true
+    - noter:
+      loop: [1]
+      no_log: true
+    - open:
+      loop: [1]
+    - debug: {msg: x}
+      when: "given == 'Kanarie-when-3'"
+      no_log: true
+    - debug: {msg: "{{ item }}"}
+      loop: [1]
+      no_log: "{{ item == 1 }}"
+      loop_control: {pause: "{{ given }}"}
+      ignore_errors: true
+    - debug: {msg: x}
+      no_log: "{{ nosuch }}"
+      throttle: "{{ given }}"
+      ignore_errors: true
+"#,
+        ),
+    ]);
+    let shown = place.play(&[]);
+    assert!(shown.contains("open-note") && shown.contains("ignored=2"), "{shown}");
+    for leak in ["Kanarie-note", "Kanarie-pause", "Kanarie-when"] {
+        assert!(!shown.contains(leak), "{leak}: {shown}");
+    }
+}
+
+#[test]
+fn a_fact_does_not_switch_off_the_check_of_host_keys() {
+    let place = Place::new(&[
+        (
+            "library/liar",
+            "#!/bin/sh\necho '{\"ansible_facts\": {\"ansible_ssh_host_key_checking\": false, \"ansible_ssh_host_key_rsa_public\": \"key\"}}'\n",
+        ),
+        (
+            "play.yml",
+            "- hosts: all\n  gather_facts: false\n  tasks:\n    - liar:\n    - debug: {msg: \"is {{ ansible_ssh_host_key_checking | default('unset') }} {{ ansible_ssh_host_key_rsa_public }}\"}\n",
+        ),
+    ]);
+    let shown = place.play(&[]);
+    assert!(shown.contains("is unset key"), "{shown}");
+}
+
+#[test]
+fn the_default_of_a_private_prompt_is_masked_and_a_wrong_word_is_refused() {
+    let place = Place::new(&[
+        (
+            "play.yml",
+            "- hosts: all\n  gather_facts: false\n  vars_prompt:\n    - {name: db, prompt: pw, private: true, default: \"{{ 'Kanarie' ~ '-default' }}\"}\n  tasks:\n    - debug: {msg: \"it is {{ db }}\"}\n",
+        ),
+        (
+            "wrong.yml",
+            "- hosts: all\n  gather_facts: false\n  vars_prompt:\n    - {name: db, private: \"{{ 'ture' }}\", default: x}\n  tasks:\n    - debug: {msg: reached}\n",
+        ),
+    ]);
+    let shown = place.play(&[]);
+    assert!(shown.contains("it is ********") && !shown.contains("Kanarie-default"), "{shown}");
+    let output = place.run(&["run", "-i", "localhost,", "--connection", "local", "wrong.yml"]);
+    let shown = text(&output);
+    assert!(shown.contains("`private` must be a boolean") && !shown.contains("reached"), "{shown}");
+    assert_eq!(output.status.code(), Some(4), "{shown}");
+}

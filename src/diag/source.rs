@@ -1,7 +1,8 @@
 //! Source files and byte ranges inside them.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +93,8 @@ impl SourceFile {
 #[derive(Debug, Default)]
 pub struct SourceMap {
     files: RwLock<Vec<Arc<SourceFile>>>,
+    /// The last text of each path that comes again and again.
+    again: Mutex<HashMap<PathBuf, Arc<SourceFile>>>,
 }
 
 impl SourceMap {
@@ -113,6 +116,17 @@ impl SourceMap {
         let id = FileId(u32::try_from(files.len()).unwrap_or(u32::MAX));
         let file = Arc::new(SourceFile { id, name: name.into(), path: path.map(Path::to_path_buf), text, line_starts });
         files.push(Arc::clone(&file));
+        file
+    }
+
+    /// The same for a file that is read again and again: as long as its text is the same, it is added once.
+    pub fn add_again(&self, name: impl Into<String>, path: &Path, text: String) -> Arc<SourceFile> {
+        let mut again = self.again.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(known) = again.get(path).filter(|known| *known.text == *text) {
+            return Arc::clone(known);
+        }
+        let file = self.add(name, Some(path), text);
+        again.insert(path.to_path_buf(), Arc::clone(&file));
         file
     }
 
@@ -166,6 +180,16 @@ impl SourceMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_read_again_is_kept_once_while_it_is_the_same() {
+        let map = SourceMap::new();
+        let path = Path::new("/x/t.j2");
+        let first = map.add_again("t.j2", path, "a".to_owned()).id;
+        map.mask(first);
+        assert_eq!(map.add_again("t.j2", path, "a".to_owned()).id, first);
+        assert_ne!(map.add_again("t.j2", path, "b".to_owned()).id, first);
+    }
 
     #[test]
     fn lines_and_columns_count_from_one_and_in_characters() {

@@ -7,7 +7,7 @@ use super::interp::HostRun;
 use super::invoke::flag;
 use super::result::Attempt;
 use super::state::lock;
-use crate::diag::{Diagnostic, Origin, Result};
+use crate::diag::{Diagnostic, Origin, Result, Span};
 use crate::map;
 use crate::modules::{Failure, Outcome};
 use crate::playbook::{ModuleUse, Task, is_variable_name};
@@ -58,8 +58,8 @@ impl HostRun {
     }
 
     fn debug(&self, module: &ModuleUse, args: &Map, places: &Places, scope: &Scope) -> Result<Attempt> {
-        let wanted = args.get(&StrKey("verbosity")).map(python_str).and_then(|text| text.parse::<u8>().ok());
-        if wanted.unwrap_or(0) > self.play.engine.options.verbosity {
+        let wanted = args.get(&StrKey("verbosity")).map(python_str);
+        if wanted.is_some_and(|text| louder(&text, self.play.engine.options.verbosity)) {
             let mut attempt = Attempt::skipped(Value::from(""));
             attempt.result = map! {
                 "changed" => false, "skipped" => true, "skipped_reason" => "Verbosity threshold not met.",
@@ -327,10 +327,35 @@ fn assert_messages(json: &Json, places: &Places) -> Result<()> {
     Ok(())
 }
 
+/// Whether what is wanted of the verbosity is more than there is.
+fn louder(wanted: &str, verbosity: u8) -> bool {
+    wanted.trim().parse::<f64>().is_ok_and(|wanted| wanted > f64::from(verbosity))
+}
+
+/// An argument of a module of the engine that takes words of its own.
+fn no_boolean(name: &str, value: &Value, place: Option<Span>) -> Diagnostic {
+    let text = python_str(value);
+    Diagnostic::task("P0110", format!("`{name}` must be a boolean, found `{text}`"))
+        .with_registered(format!(
+            "Task failed: The value '{text}' is not a valid boolean. Valid booleans include: 0, 1, '0', '1', 'f', \
+             'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'"
+        ))
+        .with_label_opt(place, "not a boolean")
+        .with_hint("`true` or `false`")
+}
+
 fn set_fact(args: &Map, places: &Places) -> Attempt {
     let mut facts = args.clone();
-    let cacheable =
-        facts.shift_remove(&StrKey("cacheable")).is_some_and(|value| super::conditions::truth(&value).unwrap_or(false));
+    let cacheable = match facts.shift_remove(&StrKey("cacheable")).filter(|value| *value != Value::Null) {
+        Some(value) => match super::conditions::truth(&value) {
+            Some(flag) => flag,
+            None => {
+                let place = places.get("cacheable").map(|(place, _)| *place);
+                return Attempt::error(no_boolean("cacheable", &value, place));
+            }
+        },
+        None => false,
+    };
     if let Some(key) = facts.keys().find(|key| !is_variable_name(&key.text())) {
         let help = "Variable names must be strings starting with a letter or underscore character, and contain only \
                     letters, numbers and underscores.";

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::interp::{Here, HostRun};
-use crate::diag::{Diagnostic, Result};
+use super::schedule::Round;
+use crate::diag::{Diagnostic, Kind, Result, Span};
 use crate::playbook::{Context, Inherit, Keyword, KeywordType, Task};
 use crate::value::{Value, python_str};
 use crate::vars::Scope;
@@ -31,7 +32,7 @@ pub(super) fn stacked<'a>(task: &'a Task, name: &str) -> Vec<&'a Node> {
 fn keyword_node<'a>(task: &'a Task, keyword: &Keyword) -> Option<&'a Node> {
     let kinds = [KeywordType::Bool, KeywordType::Int, KeywordType::Float];
     // Those are looked at where they are used, with words of their own.
-    let own = matches!(keyword.name, "throttle" | "timeout" | "run_once" | "gather_facts" | "force_handlers");
+    let own = matches!(keyword.name, "throttle" | "timeout" | "gather_facts" | "force_handlers");
     let inherited = keyword.inherit != Inherit::No;
     match keyword.name {
         _ if own => None,
@@ -83,19 +84,37 @@ pub(super) fn truth(value: &Value) -> Option<bool> {
     }
 }
 
-/// Shell-style match: `*`, `?`, `[abc]`.
-pub(super) fn wildcard(pattern: &str, text: &str) -> bool {
-    let mut regex = String::from("(?s)^");
-    for c in pattern.chars() {
-        match c {
-            '*' => regex.push_str(".*"),
-            '?' => regex.push('.'),
-            '[' | ']' => regex.push(c),
-            c => regex.push_str(&regex::escape(&c.to_string())),
-        }
+/// A rendered value that must be a boolean. A word that is none is an error, never a silent no.
+pub(super) fn flag_of(name: &str, value: &Value, place: Option<Span>) -> Result<bool> {
+    truth(value).ok_or_else(|| {
+        let said = format!("The value {} could not be converted to 'bool'.", crate::value::python_repr(value));
+        Diagnostic::source("P0110", format!("`{name}` must be a boolean, found `{}`", python_str(value)))
+            .with_registered(said)
+            .with_label_opt(place, "not a boolean")
+            .with_hint("`true` or `false`")
+    })
+}
+
+/// A wrong value of a keyword, or of a variable in its place, as results of tasks tell it.
+pub(super) fn of_keyword(name: &str, mut error: Diagnostic) -> Diagnostic {
+    error.registered = Some(format!("Task failed: Error processing keyword '{name}': {}", error.registered()));
+    error
+}
+
+/// A play's keyword that cannot be told ends the run, as with Ansible: before its tasks, whoever has failed by then.
+pub(super) fn of_play(name: &str, node: &Node, error: Diagnostic) -> Diagnostic {
+    let words = format!("Error processing keyword '{name}': ");
+    let mut error = error.within_at(&words, crate::diag::Origin::At(node.place()));
+    error.kind = Kind::Source;
+    match error.span() {
+        Some(_) => error,
+        None => error.with_label(node.place(), "this keyword"),
     }
-    regex.push('$');
-    regex::Regex::new(&regex).map_or(pattern == text, |regex| regex.is_match(text))
+}
+
+/// Shell-style match of a whole text, as Python's `fnmatch`.
+pub(super) fn wildcard(pattern: &str, text: &str) -> bool {
+    crate::inventory::fnmatch(pattern, text).unwrap_or(pattern == text)
 }
 
 impl HostRun {
@@ -115,18 +134,45 @@ impl HostRun {
     /// An inherited boolean keyword, rendered with a scope.
     pub(super) fn keyword_flag(&self, task: &Task, name: &str, scope: &Scope) -> Result<Option<bool>> {
         let Some(value) = self.keyword_value(task, name, scope)? else { return Ok(None) };
-        match truth(&value) {
-            Some(flag) => Ok(Some(flag)),
-            None => {
-                let found = format!("`{name}` must be a boolean, found `{}`", python_str(&value));
-                let span = keyword(task, name).map(Node::place);
-                let said = format!("The value {} could not be converted to 'bool'.", crate::value::python_repr(&value));
-                Err(Diagnostic::source("P0110", found)
-                    .with_registered(said)
-                    .with_label_opt(span, "not a boolean")
-                    .with_hint("`true` or `false`"))
+        flag_of(name, &value, keyword(task, name).map(Node::place)).map(Some)
+    }
+
+    /// What a task says of `run_once` before it begins: a template that cannot be rendered ends the run, as with
+    /// Ansible; a word that is no boolean counts as a yes until the host that leads finds it wrong.
+    pub(super) fn says_once(&self, task: &Task, scope: &Scope) -> Result<bool> {
+        match self.keyword_value(task, "run_once", scope) {
+            Ok(value) => Ok(value.is_some_and(|value| truth(&value).unwrap_or_else(|| value.truthy()))),
+            Err(mut error) => {
+                error.kind = Kind::Local;
+                Err(error)
             }
         }
+    }
+
+    /// Whether a task runs once for all hosts of its round, and whether its keyword says so: the word of the host that
+    /// leads counts for all. `for_all`: the task works for all hosts anyway.
+    pub(super) async fn once(&self, task: &Task, scope: &Scope, round: &Round, for_all: bool) -> Result<(bool, bool)> {
+        let says = self.telling(task, scope, || self.says_once(task, scope));
+        if says.is_err() && round.is_leader(&self.host) {
+            return says.map(|_| (false, false));
+        }
+        let once = round.once(&self.host, for_all || matches!(says, Ok(true))).await;
+        match says {
+            // What this host says does not matter.
+            _ if once && !round.is_leader(&self.host) => Ok((true, matches!(says, Ok(true)))),
+            Ok(says) => Ok((once, says && once)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The handlers that a task notifies if it changes something: rendered before it does.
+    pub(super) fn to_notify(&self, task: &Task, scope: &Scope) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        if let Some(node) = keyword(task, "notify") {
+            let value = self.play.engine.templates.render(node, scope);
+            names_in(&value.map_err(|error| in_keyword(task, "notify", error))?, &mut names);
+        }
+        Ok(names)
     }
 
     /// What keywords say in templates must be of their kinds, also where this task does not ask for them.
@@ -205,20 +251,43 @@ pub(super) fn false_condition(node: &Node, text: &str) -> Value {
 }
 
 /// Whether `--tags` and `--skip-tags` let a task run. Handlers run whatever the tags are.
-pub(super) fn selected_by_tags(run: &HostRun, task: &Task, here: &Here) -> bool {
+pub(super) fn selected_by_tags(run: &HostRun, task: &Task, here: &Here) -> Result<bool> {
     if task.handler {
-        return true;
+        return Ok(true);
     }
     let options = &run.play.engine.options;
-    let mut tags = Vec::new();
-    for node in stacked(task, "tags") {
+    let tags = run.tags(&stacked(task, "tags"), &task.context, here)?;
+    Ok(crate::playbook::selected(&tags, &options.tags, &options.skip_tags))
+}
+
+impl HostRun {
+    /// Tags, rendered. Some that cannot be told end the run: nobody knows whether the task is to run.
+    pub(super) fn tags(&self, nodes: &[&Node], context: &Arc<Context>, here: &Here) -> Result<Vec<String>> {
+        let wrong = std::cell::RefCell::new(None);
         let render = |node: &Node| {
-            let scope = run.play.scope(&run.host, Some(&task.context), None, &here.frames);
-            run.play.engine.templates.render(node, &scope).unwrap_or_else(|_| node.to_value())
+            let scope = self.play.scope(&self.host, Some(context), None, &here.frames);
+            self.play.engine.templates.render(node, &scope).unwrap_or_else(|mut error| {
+                error.kind = Kind::Local;
+                wrong.borrow_mut().get_or_insert(error);
+                Value::Null
+            })
         };
-        tags.extend(crate::playbook::rendered_tags(node, &render));
+        let tags = nodes.iter().flat_map(|node| crate::playbook::rendered_tags(node, &render)).collect();
+        match wrong.into_inner() {
+            Some(error) => Err(error),
+            None => Ok(tags),
+        }
     }
-    crate::playbook::selected(&tags, &options.tags, &options.skip_tags)
+}
+
+/// The names in a list, in lists in it too.
+fn names_in(value: &Value, names: &mut Vec<String>) {
+    match value {
+        Value::List(items) => items.iter().for_each(|item| names_in(item, names)),
+        Value::Null => {}
+        value if crate::template::is_omit(value) => {}
+        value => names.push(python_str(value)),
+    }
 }
 
 #[cfg(test)]
@@ -239,5 +308,25 @@ mod tests {
         assert!(wildcard("install *", "install engine"));
         assert!(!wildcard("install", "install engine"));
         assert!(wildcard("a?c", "abc"));
+        assert!(wildcard("[a-c]eta", "beta") && !wildcard("[a-c]eta", "zeta"));
+        assert!(wildcard("[!a]eta", "beta") && !wildcard("[!a]eta", "aeta"));
+        assert!(wildcard("a [b", "a [b"));
+    }
+
+    #[test]
+    fn a_word_that_is_no_boolean_is_an_error_in_ansibles_words() {
+        assert!(flag_of("become", &Value::from("yes"), None).unwrap());
+        let error = flag_of("become", &Value::from("ture"), None).unwrap_err();
+        assert_eq!(error.registered(), "The value 'ture' could not be converted to 'bool'.");
+        let told = of_keyword("become", error);
+        let said = "Task failed: Error processing keyword 'become': The value 'ture' could not be converted to 'bool'.";
+        assert_eq!(told.registered(), said);
+    }
+
+    #[test]
+    fn names_to_notify_are_taken_out_of_lists() {
+        let mut names = Vec::new();
+        names_in(&Value::from(vec![Value::from("a"), Value::from(vec![Value::from("b")]), Value::Null]), &mut names);
+        assert_eq!(names, ["a", "b"]);
     }
 }

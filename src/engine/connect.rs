@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::conditions::truth;
+use super::conditions::{flag_of, of_keyword, truth, whole};
 use super::interp::HostRun;
 use super::play::PlayRun;
 use super::target::{Become, TargetSpec};
-use crate::diag::{Diagnostic, Result};
+use crate::diag::{Diagnostic, Kind, Result, Span};
 use crate::modules::RunsOn;
 use crate::playbook::Task;
-use crate::value::{Value, python_str};
+use crate::value::{Value, python_repr, python_str};
 use crate::vars::Scope;
 
 impl HostRun {
@@ -63,22 +63,30 @@ impl HostRun {
             }
             Ok(None)
         };
+        let place = |names: &[&str]| {
+            let entry = names.iter().find_map(|name| vars.get(name));
+            entry.and_then(|(entry, _)| entry.span())
+        };
         let known = self.play.record(&delegate).is_some();
         let implicit_local = !known && matches!(&*delegate, "localhost" | "127.0.0.1" | "::1");
         let setting = |names: &[&str], keyword: &str, option: &str| -> Result<Option<String>> {
             if let Some(value) = get(names)? {
                 return Ok(Some(value));
             }
-            if (!delegated || keyword.starts_with("become") || keyword == "remote_user")
-                && let Some(value) = self.keyword_value(task, keyword, scope)?
-            {
+            if let Some(value) = self.keyword_value(task, keyword, scope)? {
                 return Ok(Some(python_str(&value)));
             }
             Ok(self.play.engine.options.defaults.get(option).map(python_str))
         };
         // What a keyword says must hold before anything is reached, also where a variable outranks it.
         self.keyword_value(task, "remote_user", scope)?;
-        let connection = match setting(&["ansible_connection"], "connection", "connection")? {
+        let given = match get(&["ansible_connection"])? {
+            // That it is this machine is a variable of the implicit host with Ansible: it outranks the keyword.
+            None if implicit_local && delegated => Some("local".to_owned()),
+            None => setting(&[], "connection", "connection")?,
+            given => given,
+        };
+        let connection = match given {
             Some(name) if name == "smart" => "ssh".to_owned(),
             Some(name) => name.rsplit('.').next().unwrap_or_default().to_owned(),
             None if implicit_local => "local".to_owned(),
@@ -91,6 +99,17 @@ impl HostRun {
                 format!("there is no connection `{connection}`"),
             )
             .with_hint("`ssh` or `local`"));
+        }
+        if connection == "ssh"
+            && let Some(program) = get(&["ansible_ssh_executable"])?
+            && !matches!(&*program, "ssh" | "/usr/bin/ssh" | "/bin/ssh")
+        {
+            self.play.engine.warn_once(
+                None,
+                Diagnostic::source("C0112", "`ansible_ssh_executable` is read, but not supported: it changes nothing")
+                    .with_label_opt(place(&["ansible_ssh_executable"]), "another program")
+                    .with_hint("hostctl runs the `ssh` that it finds in PATH"),
+            );
         }
         let connection = if connection.starts_with("paramiko") {
             self.play.engine.warn_once(
@@ -109,6 +128,10 @@ impl HostRun {
             .map(|text| {
                 text.trim().parse::<u16>().map_err(|_| {
                     Diagnostic::new("S0117", crate::diag::Kind::Task, format!("`{text}` is no port number"))
+                        .with_registered(format!(
+                            "Task failed: Error processing keyword 'port': The value {} could not be converted to 'int'.",
+                            python_repr(&Value::from(text.as_str()))
+                        ))
                         .with_hint("ansible_port: 22")
                 })
             })
@@ -130,8 +153,12 @@ impl HostRun {
             self.play.engine.redactor.learn(password);
         }
         let checking = get(&["ansible_ssh_host_key_checking", "ansible_host_key_checking"])?;
-        let become_on = match get(&["ansible_become"])? {
-            Some(text) => truth(&Value::from(text)),
+        let written = get(&["ansible_become"]).map_err(|error| error.within("Error processing keyword 'become': "))?;
+        let become_on = match written {
+            Some(text) => Some(
+                flag_of("ansible_become", &Value::from(text), place(&["ansible_become"]))
+                    .map_err(|error| as_task(of_keyword("become", error)))?,
+            ),
             None => match self.keyword_flag(task, "become", scope)? {
                 Some(flag) => Some(flag),
                 None => self.play.engine.options.defaults.get("become").and_then(truth),
@@ -206,12 +233,35 @@ impl HostRun {
                 .and_then(|text| truth(&Value::from(text)))
                 .or_else(|| self.play.engine.options.defaults.get("host_key_checking").and_then(truth)),
             password,
-            timeout: get(&["ansible_timeout", "ansible_ssh_timeout"])?
-                .or_else(|| self.play.engine.options.defaults.get("timeout").map(python_str))
-                .and_then(|text| text.parse().ok()),
+            timeout: match get(&TIMEOUTS)? {
+                Some(text) => Some(seconds(&text, place(&TIMEOUTS))?),
+                None => self.play.engine.options.defaults.get("timeout").and_then(|text| python_str(text).parse().ok()),
+            },
             r#become,
         })
     }
+}
+
+/// The variables that say how long a connection may take to come about, by rank.
+const TIMEOUTS: [&str; 2] = ["ansible_timeout", "ansible_ssh_timeout"];
+
+/// A mistake in a variable of the connection fails the task.
+fn as_task(mut error: Diagnostic) -> Diagnostic {
+    error.kind = Kind::Task;
+    error
+}
+
+/// How long a connection may take to come about.
+fn seconds(text: &str, place: Option<Span>) -> Result<u64> {
+    let value = Value::from(text);
+    whole(&value).and_then(|seconds| u64::try_from(seconds).ok()).ok_or_else(|| {
+        let said = format!("The value {} could not be converted to 'int'.", python_repr(&value));
+        let wrong = Diagnostic::new("P0111", Kind::Task, format!("`ansible_timeout` must be a number, found `{text}`"))
+            .with_registered(said)
+            .with_label_opt(place, "not a number")
+            .with_hint("ansible_timeout: 30");
+        of_keyword("timeout", wrong)
+    })
 }
 
 /// The host that a task is delegated to.
@@ -288,5 +338,14 @@ mod tests {
             ["-o", "A=b", "-F", "/tmp/a b", "x\"y", "c d"]
         );
         assert!(split_shell("  ").is_empty());
+    }
+
+    #[test]
+    fn a_time_that_is_no_number_is_an_error_in_ansibles_words() {
+        assert_eq!(seconds("30", None).unwrap(), 30);
+        let said = "Task failed: Error processing keyword 'timeout': The value 'abc' could not be converted to 'int'.";
+        let error = seconds("abc", None).unwrap_err();
+        assert_eq!((error.registered(), error.kind), (said, Kind::Task));
+        assert!(seconds("-1", None).is_err());
     }
 }

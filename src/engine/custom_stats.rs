@@ -59,20 +59,23 @@ impl HostRun {
 /// `+` of two values of one type, mappings merged; values of two types leave the first.
 fn add(present: &mut Value, value: &Value) {
     let sum = match (&*present, value) {
-        (Value::Int(a), Value::Int(b)) => a.checked_add(*b).map(Value::Int),
+        (Value::Int(a), Value::Int(b)) => Some(sum(*a, *b)),
+        (Value::Bool(a), Value::Bool(b)) => Some(sum(i128::from(*a), i128::from(*b))),
         (Value::Float(a), Value::Float(b)) => Some(Value::Float(a + b)),
         (Value::Str(a), Value::Str(b)) => Some(Value::from(format!("{a}{b}"))),
         (Value::List(a), Value::List(b)) => Some(Value::from([&a[..], &b[..]].concat())),
-        (Value::Map(a), Value::Map(b)) => {
-            let mut merged = (**a).clone();
-            merged.extend(b.iter().map(|(key, value)| (key.clone(), value.clone())));
-            Some(Value::from(merged))
-        }
+        (Value::Map(_), Value::Map(_)) => Some(crate::vars::merge_values(present, value)),
         _ => None,
     };
     if let Some(sum) = sum {
         *present = sum;
     }
+}
+
+/// A number too great for one of ours is told with fewer digits.
+fn sum(a: i128, b: i128) -> Value {
+    #[expect(clippy::cast_precision_loss, reason = "it has no exact place")]
+    a.checked_add(b).map_or_else(|| Value::Float(a as f64 + b as f64), Value::Int)
 }
 
 #[cfg(test)]
@@ -94,6 +97,10 @@ mod tests {
             Value::from(vec![Value::Int(1), Value::Int(2)]),
         );
         check(map! { "a" => 1 }.into(), map! { "b" => 2 }.into(), map! { "a" => 1, "b" => 2 }.into());
+        let deep = |inner: Map| Value::from(map! { "a" => inner });
+        check(deep(map! { "x" => 1 }), deep(map! { "y" => 2 }), deep(map! { "x" => 1, "y" => 2 }));
+        check(true.into(), true.into(), 2.into());
+        check(Value::Int(i128::MAX), 1.into(), Value::Float(1.701_411_834_604_692_3e38));
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::conditions::truth;
 use super::interp::{Flow, Here, HostRun};
 use super::schedule::{Position, Turn};
 use super::state::lock;
+use crate::diag::Result;
 use crate::event::TaskId;
 use crate::playbook::{Action, Keywords, ModuleUse, Task};
 use crate::value::Value;
@@ -22,7 +22,10 @@ impl HostRun {
         let wanted = match keywords.get("gather_facts") {
             Some(node) => {
                 let scope = self.play.scope(&self.host, None, None, &here.frames);
-                engine.templates.render(node, &scope).ok().as_ref().and_then(truth)
+                match super::play::play_flag(engine, "gather_facts", Some(node), &scope) {
+                    Ok(wanted) => wanted,
+                    Err(diagnostic) => return self.play.give_up(diagnostic).await,
+                }
             }
             None => None,
         };
@@ -34,10 +37,13 @@ impl HostRun {
             (None, "explicit") => false,
             (None, _) => true,
         };
-        let options = &engine.options;
-        let by_tags = crate::playbook::selected(&["always"], &options.tags, &options.skip_tags);
-        if !run || !by_tags || !self.started.load(std::sync::atomic::Ordering::SeqCst) {
+        if !run || !self.started.load(std::sync::atomic::Ordering::SeqCst) {
             return Flow::Next;
+        }
+        match self.gathers_by_tags(&here) {
+            Ok(true) => {}
+            Ok(false) => return Flow::Next,
+            Err(diagnostic) => return self.play.give_up(diagnostic).await,
         }
         let Some(entry) = crate::modules::find("setup") else { return Flow::Next };
         let play = &self.play.play;
@@ -79,7 +85,7 @@ impl HostRun {
             Turn::Stop => return Flow::Gone,
         };
         self.begins(&round);
-        let _stay = round.stay(&self.host);
+        let _stay = round.stay(self, true);
         if !self.step(&task, &round, &here).await {
             return Flow::Next;
         }
@@ -95,5 +101,17 @@ impl HostRun {
         let flow = self.count_failure(flow, &here);
         let flow = self.share_failure(&task, &round, &here, flow).await;
         self.unless_pardoned(flow).await
+    }
+
+    /// Whether `--tags` and `--skip-tags` let the play gather facts: it has the play's tags, `always` without any.
+    fn gathers_by_tags(&self, here: &Here) -> Result<bool> {
+        let context = &self.play.play.context;
+        let nodes: Vec<&Node> = context.chain().filter_map(|around| around.keywords.get("tags")).collect();
+        let mut tags = self.tags(&nodes, context, here)?;
+        if tags.is_empty() {
+            tags.push("always".to_owned());
+        }
+        let options = &self.play.engine.options;
+        Ok(crate::playbook::selected(&tags, &options.tags, &options.skip_tags))
     }
 }

@@ -8,14 +8,13 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use sha1::Digest as _;
 
-use super::inputs::expand_home;
 use super::interp::HostRun;
 use super::invoke::flag;
 use super::result::Attempt;
 use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::modules::{Call, Failure, Outcome, RunsOn};
-use crate::playbook::Task;
+use crate::playbook::{Task, expand_home};
 use crate::value::{Map, StrKey, Value, insert};
 use crate::vars::Scope;
 

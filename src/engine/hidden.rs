@@ -11,7 +11,7 @@ use crate::yaml::Node;
 /// Longest text of a result that is sought elsewhere, in bytes; messages show less of a value.
 const LONGEST: usize = 4096;
 
-/// Results that are remembered until somebody asks.
+/// Results that wait to be learned; mostly nobody asks.
 const MOST_RESULTS: usize = 1000;
 
 /// Values of a result that say nothing.
@@ -31,11 +31,25 @@ impl Hidden {
     pub fn keep(&mut self, task: &Task, result: &Map) {
         let registered = task.keywords.get("register").and_then(Node::as_str);
         self.names.extend(registered.map(str::to_owned));
+        self.keep_result(result);
+    }
+
+    fn keep_result(&mut self, result: &Map) {
         if let Some(Value::Map(facts)) = result.get(&StrKey("ansible_facts")) {
             self.names.extend(facts.keys().map(|key| key.text().to_string()));
         }
-        if self.pending.len() < MOST_RESULTS {
-            self.pending.push(result.clone());
+        self.pending.push(result.clone());
+        if self.pending.len() >= MOST_RESULTS {
+            self.learn_pending();
+        }
+    }
+
+    fn learn_pending(&mut self) {
+        for result in std::mem::take(&mut self.pending) {
+            result
+                .iter()
+                .filter(|(key, _)| !key.as_str().is_some_and(|key| PLAIN.contains(&key)))
+                .for_each(|(_, value)| learn(&self.values, value));
         }
     }
 
@@ -44,12 +58,7 @@ impl Hidden {
         if self.names.contains(name) {
             return None;
         }
-        for result in std::mem::take(&mut self.pending) {
-            result
-                .iter()
-                .filter(|(key, _)| !key.as_str().is_some_and(|key| PLAIN.contains(&key)))
-                .for_each(|(_, value)| learn(&self.values, value));
-        }
+        self.learn_pending();
         Some(self.values.redact(text).into_owned())
     }
 }
@@ -66,6 +75,24 @@ fn learn(values: &Redactor, value: &Value) {
                 end -= 1;
             }
             values.learn(&text[..end]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_known_however_many_results_were_kept() {
+        let mut hidden = Hidden::default();
+        for number in 0..MOST_RESULTS + 10 {
+            hidden.keep_result(&crate::map! { "stdout" => format!("kept-{number:05}-hidden") });
+        }
+        assert!(hidden.pending.len() < MOST_RESULTS);
+        let last = format!("kept-{:05}-hidden", MOST_RESULTS + 9);
+        for text in ["kept-00000-hidden", last.as_str()] {
+            assert_eq!(hidden.shown("copy", text).unwrap(), "********", "{text}");
         }
     }
 }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use indexmap::IndexSet;
+
 use super::failures::Level;
 use super::heard::hearing_now;
 use super::interp::{Flow, Here, HostRun};
@@ -13,10 +15,10 @@ use super::schedule::{Agreed, Brought, Position, Round, Share};
 use super::scope::{Frames, role_layers};
 use super::state::lock;
 use super::task::Ended;
-use crate::diag::{Diagnostic, Kind, Result, SourceMap};
+use crate::diag::{Diagnostic, Kind, Result, SourceMap, Span};
 use crate::event::EventKind;
 use crate::map;
-use crate::playbook::{Include, IncludeKind, Item, Keywords, NO_TASK_LIST, RoleFrom, Task};
+use crate::playbook::{Include, IncludeKind, Item, Keywords, NO_TASK_LIST, Role, RoleFrom, Task};
 use crate::value::{Key, Map, Value, python_repr, python_str};
 use crate::vars::{Entry, Layer, Scope};
 
@@ -90,9 +92,11 @@ impl HostRun {
         here: &Here,
     ) -> Flow {
         let scope = self.scope(task, here);
-        let wanted = self.telling(task, &scope, || self.keyword_bool(task, "run_once", here)).unwrap_or(false);
+        let (once, _) = match self.once(task, &scope, round, false).await {
+            Ok(once) => once,
+            Err(diagnostic) => return self.play.give_up(diagnostic).await,
+        };
         drop(scope);
-        let once = round.once(&self.host, wanted).await;
         if once && !round.is_leader(&self.host) {
             round.wait().await;
             return self.share_failure(task, round, here, Flow::Next).await;
@@ -205,6 +209,11 @@ impl HostRun {
                 }
                 Err(diagnostic) => return Err((diagnostic.into(), heard, hidden)),
             }
+            let checked = || self.check_keywords(task, &scope).and_then(|()| self.to_notify(task, &scope));
+            if let (Err(diagnostic), more) = hearing_now(checked) {
+                heard.extend(more);
+                return Err((diagnostic.into(), heard, hidden));
+            }
             let (loaded, more) = hearing_now(|| self.load(task, include, &scope));
             heard.extend(more);
             let (name, included) = match loaded {
@@ -300,6 +309,7 @@ impl HostRun {
             if let Included::Role(role) = &part.included {
                 self.play.add_handlers(&role.handlers);
                 lock(&self.play.included_roles).push(Arc::clone(&role.role.name));
+                dependencies(&role.role, &mut lock(&self.play.included_dependencies));
                 *lock(&self.play.magic_cache) = None;
             }
             for host in hosts {
@@ -436,21 +446,18 @@ impl HostRun {
         scope: &Scope,
     ) -> std::result::Result<(String, Included), Unloaded> {
         let templates = &self.play.engine.templates;
-        let text = |name: &str| -> Result<Option<String>> {
-            match include.args.get(name) {
-                Some((_, node)) => {
-                    let value = templates.render(node, scope).map_err(|error| {
-                        let (full, shown) = match include.kind {
-                            IncludeKind::Tasks => ("ansible.builtin.include_tasks", "_raw_params"),
-                            IncludeKind::Role => ("ansible.builtin.include_role", name),
-                        };
-                        super::arguments::finalizing(full, shown, node, error)
-                    })?;
-                    Ok((!crate::template::is_omit(&value) && value != Value::Null).then(|| python_str(&value)))
-                }
-                None => Ok(None),
-            }
+        let given = |name: &str| -> Result<Option<(Value, Span)>> {
+            let Some((_, node)) = include.args.get(name) else { return Ok(None) };
+            let value = templates.render(node, scope).map_err(|error| {
+                let (full, shown) = match include.kind {
+                    IncludeKind::Tasks => ("ansible.builtin.include_tasks", "_raw_params"),
+                    IncludeKind::Role => ("ansible.builtin.include_role", name),
+                };
+                super::arguments::finalizing(full, shown, node, error)
+            })?;
+            Ok((!crate::template::is_omit(&value) && value != Value::Null).then(|| (value, node.place())))
         };
+        let text = |name: &str| -> Result<Option<String>> { Ok(given(name)?.map(|(value, _)| python_str(&value))) };
         let wanted = match include.kind {
             IncludeKind::Tasks => text("file")?.or(text("_raw_params")?),
             IncludeKind::Role => text("name")?.or(text("role")?),
@@ -463,8 +470,9 @@ impl HostRun {
                 .into());
         };
         let flag = |name: &str| -> Result<Option<bool>> {
-            let Some((_, node)) = include.args.get(name) else { return Ok(None) };
-            Ok(super::conditions::truth(&templates.render(node, scope)?))
+            let Some((value, place)) = given(name)? else { return Ok(None) };
+            let flag = super::conditions::flag_of(name, &value, Some(place));
+            flag.map(Some).map_err(|error| super::conditions::of_keyword(name, error))
         };
         let from = RoleFrom {
             tasks: text("tasks_from")?,
@@ -474,6 +482,7 @@ impl HostRun {
             validate: flag("rolespec_validate")?.unwrap_or(true),
             duplicates: flag("allow_duplicates")?.unwrap_or(true),
         };
+        let public = flag("public")?.or(self.play.engine.loader.public_roles()).unwrap_or(false);
         let key = (task.id, format!("{name}\n{from:?}"));
         let known = lock(&self.play.included).get(&key).cloned();
         let included = match known {
@@ -502,15 +511,22 @@ impl HostRun {
                 lock(&self.play.included).entry(key).or_insert(included).clone()
             }
         };
-        if let Included::Role(role) = &included {
-            let public = flag("public")?.or(self.play.engine.loader.public_roles()).unwrap_or(false);
-            if public {
-                let mut layers = Vec::new();
-                role_layers(&role.role, &mut layers);
-                lock(&self.play.engine.states.get(&self.host)).exported.extend(layers);
-            }
+        if let Included::Role(role) = &included
+            && public
+        {
+            let mut layers = Vec::new();
+            role_layers(&role.role, &mut layers);
+            lock(&self.play.engine.states.get(&self.host)).exported.extend(layers);
         }
         Ok((name, included))
+    }
+}
+
+/// The names of the roles that a role depends on, those that they depend on first.
+fn dependencies(role: &Role, names: &mut IndexSet<Arc<str>>) {
+    for dependency in &role.dependencies {
+        dependencies(dependency, names);
+        names.insert(Arc::clone(&dependency.name));
     }
 }
 

@@ -156,7 +156,7 @@ impl HostRun {
         })?;
         loaded.pairs.extend(node.as_map().unwrap_or_default().iter().cloned());
         loaded.files.push(path.to_path_buf());
-        loaded.sealed |= is_sealed(path);
+        loaded.sealed |= super::inputs::is_sealed(path);
         Ok(())
     }
 
@@ -278,15 +278,6 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut files: Vec<PathBuf> = entries.into_iter().filter(|path| !path.is_dir()).collect();
     files.sort();
     Ok(files)
-}
-
-/// Whether ansible-vault sealed a file as a whole.
-fn is_sealed(path: &Path) -> bool {
-    use std::io::Read as _;
-    let mut head = [0; 14];
-    crate::diag::read::open_plain(path)
-        .and_then(|mut file| file.read_exact(&mut head))
-        .is_ok_and(|()| &head == b"$ANSIBLE_VAULT")
 }
 
 #[cfg(test)]

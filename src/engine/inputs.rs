@@ -11,7 +11,7 @@ use super::invoke::flag;
 use super::source_tree;
 use crate::diag::{Diagnostic, Result, read};
 use crate::modules::{BlobSource, Input, InputArg, InputKind, ModuleEntry, TreeEntry};
-use crate::playbook::{Task, clean_path};
+use crate::playbook::{Task, clean_path, expand_home};
 use crate::template::FileOptions;
 use crate::value::Value;
 use crate::vars::{Layer, Level, Scope};
@@ -173,12 +173,7 @@ impl HostRun {
 
     /// The clear text of a file that ansible-vault encrypted.
     fn opened(&self, path: &Path) -> Result<Option<String>> {
-        use std::io::Read as _;
-        let mut head = [0; 14];
-        let sealed = read::open_plain(path)
-            .and_then(|mut file| file.read_exact(&mut head))
-            .is_ok_and(|()| &head == b"$ANSIBLE_VAULT");
-        if !sealed {
+        if !is_sealed(path) {
             return Ok(None);
         }
         let text = read::read_source_text(path).map_err(|error| unreadable(path, &error))?;
@@ -194,12 +189,19 @@ impl HostRun {
 
     fn template_input(&self, arg: &str, path: &Path, args: &serde_json::Value, scope: &Scope) -> Result<Input> {
         let meta = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
-        let text = match self.opened(path)? {
+        let opened = self.opened(path)?;
+        let sealed = opened.is_some();
+        let text = match opened {
             Some(text) => text,
             None => read::read_source_text(path).map_err(|error| unreadable(path, &error))?,
         };
         let shown = shown_path(path);
-        let source = self.play.engine.templates.sources().add(shown.clone(), Some(path), text);
+        let sources = self.play.engine.templates.sources();
+        let source = sources.add_again(shown.clone(), path, text);
+        if sealed {
+            // Code frames must not show what the vault keeps.
+            sources.mask(source.id);
+        }
         let dest = args.get("dest").and_then(serde_json::Value::as_str);
         let scope =
             scope.with(Layer::data(Level::Magic, "template", template_values(path, &shown, dest, &meta, scope)));
@@ -348,12 +350,9 @@ pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
         .with_hint("check that the file exists and that you may read it")
 }
 
-/// `~` at the start is the user's home on the controller.
-pub(super) fn expand_home(name: &str) -> PathBuf {
-    match name.strip_prefix("~/") {
-        Some(rest) => {
-            std::env::var_os("HOME").map_or_else(|| PathBuf::from(name), |home| PathBuf::from(home).join(rest))
-        }
-        None => PathBuf::from(name),
-    }
+/// Whether ansible-vault sealed a file as a whole.
+pub(super) fn is_sealed(path: &Path) -> bool {
+    use std::io::Read as _;
+    let mut head = [0; 14];
+    read::open_plain(path).and_then(|mut file| file.read_exact(&mut head)).is_ok_and(|()| &head == b"$ANSIBLE_VAULT")
 }

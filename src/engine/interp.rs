@@ -9,12 +9,13 @@ use tokio::sync::mpsc;
 
 use super::conditions::selected_by_tags;
 use super::failures::{Level, Part};
+use super::heard::hearing_now;
 use super::play::PlayRun;
 use super::result::Attempt;
 use super::schedule::{Gate, HostEnd, Parked, Position, Round, Turn, Verdict};
 use super::scope::{Frames, parents_of};
 use super::state::{Out, lock};
-use crate::diag::Result;
+use crate::diag::{Diagnostic, Result};
 use crate::playbook::{Action, Block, Context, ContextKind, DynamicUse, Item, RoleUse, Task};
 
 /// How a list of tasks ended on this host.
@@ -329,8 +330,10 @@ impl HostRun {
     fn task<'a>(&'a self, task: &'a Arc<Task>, position: &'a Position, here: &'a Here) -> Walk<'a> {
         Box::pin(async move {
             let begun = self.started.load(Ordering::SeqCst);
-            if !selected_by_tags(self, task, here) || !self.started(task, here) {
-                return Flow::Next;
+            match selected_by_tags(self, task, here) {
+                Ok(true) if self.started(task, here) => {}
+                Ok(_) => return Flow::Next,
+                Err(diagnostic) => return self.play.give_up(diagnostic).await,
             }
             // The play that begins in its middle has facts all the same. No rescue takes what fails there.
             if !begun && self.gather(&Position(vec![0])).await != Flow::Next {
@@ -347,7 +350,7 @@ impl HostRun {
                 Turn::Stop => return Flow::Gone,
             };
             self.begins(&round);
-            let _stay = round.stay(&self.host);
+            let _stay = round.stay(self, !meta);
             if !self.step(task, &round, here).await {
                 return Flow::Next;
             }
@@ -356,6 +359,8 @@ impl HostRun {
                     Ok(task) => Some(task),
                     Err(diagnostic) => {
                         self.announce(task, &round, here);
+                        // The others may have got a module, and wait for this host in it.
+                        round.release(&self.host);
                         return self.settle_shared(task, Attempt::error(diagnostic), None, &round, here).await;
                     }
                 },
@@ -386,6 +391,14 @@ impl HostRun {
         let engine = &self.play.engine;
         let text = crate::value::python_str(&engine.templates.render(&module.text, &scope)?);
         let action = engine.loader.resolve(module, &text, &task.context, &task.file)?;
+        if action.is_module("meta") {
+            // What changes the way through the play must be known before it begins.
+            let what = format!("`{}` cannot come out of a template", action.name());
+            return Err(Diagnostic::task("P0158", what)
+                .with_registered(format!("Task failed: Cannot resolve '{text}' to an action or module."))
+                .with_label(module.text.place(), "this template")
+                .with_hint("write `meta: ...`, with a condition"));
+        }
         Ok(Arc::new(Task {
             id: task.id,
             span: task.span,
@@ -454,14 +467,16 @@ impl HostRun {
 
     /// With `any_errors_fatal` all hosts fail with one, each in its own blocks.
     pub(super) async fn share_failure(&self, task: &Task, round: &Round, here: &Here, flow: Flow) -> Flow {
-        let says = |name| self.keyword_bool(task, name, here) == Some(true);
+        // What is warned of is told where the task begins.
+        let says = |name| hearing_now(|| self.keyword_bool(task, name, here)).0 == Some(true);
+        let says_once = || hearing_now(|| self.says_once(task, &self.scope(task, here))).0.unwrap_or(false);
         let once = round.is_once();
         let end = HostEnd {
             host: &self.host,
             failed: flow == Flow::Failed,
             unreachable: flow == Flow::Gone,
             fatal: !self.play.free && (once || says("any_errors_fatal")) && !says("ignore_errors"),
-            once: once && !self.play.free && says("run_once"),
+            once: once && !self.play.free && says_once(),
         };
         round.ended(&end, &self.play, &self.gate);
         if !end.fatal && self.play.max_fail.is_none() {

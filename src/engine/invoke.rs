@@ -15,7 +15,7 @@ use crate::diag::{Diagnostic, Kind, Result};
 use crate::event::{EventKind, Progress, Status, Stream, TaskId};
 use crate::modules::{Call, Failure, InputKind, ModuleEntry, Outcome, RunsOn};
 use crate::playbook::{ModuleUse, Task};
-use crate::secret::Secret;
+use crate::secret::{Redactor, Secret};
 use crate::template::is_omit;
 use crate::value::{Key, Map, StrKey, Value, insert, python_str};
 use crate::vars::Scope;
@@ -478,8 +478,28 @@ struct Lines<'a> {
 /// Messages of a call that may wait to be shown.
 const QUEUED: usize = 64;
 
-/// An endless line is passed on in parts of this size.
+/// An endless line is passed on in parts of about this size.
 const LINE_LIMIT: usize = 64 * 1024;
+
+/// What is kept of such a line: a secret may have begun there.
+const KEPT: usize = 32 * 1024;
+
+/// How much of the output so far may be passed on: whole lines, or of an endless one a part that ends in no secret.
+fn cut(open: &str, redactor: &Redactor) -> Option<usize> {
+    if let Some(at) = open.rfind('\n') {
+        return Some(at + 1);
+    }
+    if open.len() <= LINE_LIMIT {
+        return None;
+    }
+    let mut at = open.len() - KEPT;
+    while !open.is_char_boundary(at) {
+        at -= 1;
+    }
+    let at = redactor.outside(open, at);
+    // Nothing else can be done about a secret of that size.
+    if at == 0 && open.len() > LINE_LIMIT * 16 { Some(open.len()) } else { (at > 0).then_some(at) }
+}
 
 impl<'a> Lines<'a> {
     fn new(run: &'a HostRun, task: TaskId, no_log: bool) -> Self {
@@ -491,9 +511,7 @@ impl<'a> Lines<'a> {
             Progress::Output { stream, text } => {
                 let index = usize::from(stream == Stream::Stderr);
                 self.open[index].push_str(&text);
-                let cut = self.open[index].rfind('\n').map(|at| at + 1);
-                let cut = cut.or_else(|| (self.open[index].len() > LINE_LIMIT).then(|| self.open[index].len()));
-                if let Some(cut) = cut {
+                if let Some(cut) = cut(&self.open[index], &self.run.play.engine.redactor) {
                     let rest = self.open[index].split_off(cut);
                     let whole = std::mem::replace(&mut self.open[index], rest);
                     self.emit(Progress::Output { stream, text: whole });
@@ -527,4 +545,24 @@ pub(super) fn flag(args: &serde_json::Value, name: &str) -> bool {
         serde_json::Value::String(text) => truth(&Value::from(text.as_str())).unwrap_or(false),
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endless_line_is_never_cut_in_a_secret() {
+        let redactor = Redactor::default();
+        redactor.learn("hunter2secret");
+        assert_eq!(cut("a\nb", &redactor), Some(2));
+        assert_eq!(cut("no end", &redactor), None);
+        // The place where it would be cut stands in the secret.
+        let before = "x".repeat(LINE_LIMIT - KEPT);
+        let open = format!("{before}hunter2secret{}", "y".repeat(KEPT - 6));
+        assert_eq!(cut(&open, &redactor), Some(before.len()));
+        // A secret that has only begun at the end is kept whole.
+        let open = format!("{}hunter2", "x".repeat(LINE_LIMIT));
+        assert!(cut(&open, &redactor).unwrap() + KEPT <= open.len());
+    }
 }

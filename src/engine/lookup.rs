@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::diag::{Diagnostic, Result};
 use crate::inventory::Inventory;
+use crate::playbook::expand_home;
 use crate::secret::Redactor;
 use crate::system::printed::printed;
 use crate::system::web::{self, Follow, NoAnswer, WebRequest};
@@ -47,6 +48,16 @@ impl std::io::Write for Capped {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+/// Work that waits for something outside. Templates are rendered on threads of the runtime: the other tasks of this
+/// one, and what looks for an interrupt, go on elsewhere meanwhile.
+fn waiting<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current() {
+        Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 
@@ -94,16 +105,18 @@ impl ControllerFiles {
         };
         let failed = |words: String| (format!("Failed lookup url for {shown}"), words);
         // Templates are rendered on threads of the runtime, which may not wait for it.
-        let answer = std::thread::scope(|scope| {
-            let work = scope.spawn(|| {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                let mut body = Capped(Vec::new());
-                match runtime {
-                    Ok(runtime) => runtime.block_on(web::fetch(&request, &mut body)).map(|answer| (answer, body.0)),
-                    Err(error) => Err(NoAnswer(error.to_string())),
-                }
-            });
-            work.join().unwrap_or_else(|_| Err(NoAnswer("the request broke off".to_owned())))
+        let answer = waiting(|| {
+            std::thread::scope(|scope| {
+                let work = scope.spawn(|| {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                    let mut body = Capped(Vec::new());
+                    match runtime {
+                        Ok(runtime) => runtime.block_on(web::fetch(&request, &mut body)).map(|answer| (answer, body.0)),
+                        Err(error) => Err(NoAnswer(error.to_string())),
+                    }
+                });
+                work.join().unwrap_or_else(|_| Err(NoAnswer("the request broke off".to_owned())))
+            })
         });
         match answer {
             Ok((answer, body)) if (200..300).contains(&answer.status) => Ok(body),
@@ -125,7 +138,7 @@ impl ControllerFiles {
 
 impl LookupHost for ControllerFiles {
     fn find(&self, subfolder: &str, name: &str, scope: &Scope) -> Option<PathBuf> {
-        let path = super::inputs::expand_home(name);
+        let path = expand_home(name);
         if path.is_absolute() {
             return path.exists().then_some(path);
         }
@@ -179,7 +192,7 @@ impl LookupHost for ControllerFiles {
             .current_dir(&self.base)
             .stdin(std::process::Stdio::null())
             .stderr(std::process::Stdio::piped());
-        let output = printed(&mut shell, MAX_OUTPUT)
+        let output = waiting(|| printed(&mut shell, MAX_OUTPUT))
             .map_err(|error| Diagnostic::local("T0201", format!("cannot run `{command}`: {error}")))?;
         if !output.status.success() {
             let code = output.status.code().unwrap_or(-1);
@@ -308,6 +321,22 @@ mod tests {
 
         let error = files.fetch(&lookup("http://127.0.0.1:1/".to_owned())).unwrap_err();
         assert!(error.registered().starts_with("Failed lookup url for http://127.0.0.1:1/: "), "{error:?}");
+    }
+
+    #[test]
+    fn while_a_lookup_waits_the_other_tasks_of_the_runtime_go_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("go");
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let text = runtime.block_on(async {
+            let command = format!("while ! test -e {}; do sleep 0.01; done; echo went", file.display());
+            let waits = tokio::spawn(async move { files().pipe(&command).unwrap() });
+            // The only thread of the runtime is in the lookup by the time this is its turn.
+            let goes = tokio::spawn(async move { std::fs::write(file, "").unwrap() });
+            goes.await.unwrap();
+            waits.await.unwrap()
+        });
+        assert_eq!(text, "went\n");
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
+use super::conditions::{flag_of, of_play};
 use super::failures::After;
 use super::interp::HostRun;
 use super::prompts::prompts;
@@ -59,6 +60,8 @@ pub(super) struct PlayRun {
     pub included: Mutex<HashMap<(TaskId, String), Included>>,
     /// Names of the roles that tasks included, each time.
     pub included_roles: Mutex<Vec<Arc<str>>>,
+    /// Names of the roles that those depend on.
+    pub included_dependencies: Mutex<IndexSet<Arc<str>>>,
     /// Variables of `vars_prompt`.
     pub prompts: Vec<Layer>,
     /// Limits of tasks with `throttle`.
@@ -76,6 +79,8 @@ pub(super) struct PlayRun {
     pub free: bool,
     /// `force_handlers`.
     pub force_handlers: bool,
+    /// What handlers whose names are templates are called, until more handlers come.
+    pub handler_names: Mutex<HashMap<TaskId, Arc<str>>>,
     /// `max_fail_percentage`
     pub max_fail: Option<f64>,
 }
@@ -90,16 +95,15 @@ impl PlayRun {
         let early = Scope::from_layers(layers).merging(engine.options.hash_merge);
         let Some(prompts) = prompts(engine, keywords.get("vars_prompt"), &early).await? else { return Ok(false) };
         let early = prompts.iter().fold(early, |early, layer| early.with(layer.clone()));
-        let pattern = match keywords.get("hosts") {
-            Some(node) => pattern_text(&engine.templates.render(node, &early)?),
-            None => String::new(),
+        let rendered = |name: &str| -> Result<Option<Value>> {
+            let Some(node) = keywords.get(name) else { return Ok(None) };
+            engine.templates.render(node, &early).map(Some).map_err(|error| of_play(name, node, error))
         };
-        let name = match keywords.get("name") {
-            Some(node) => crate::value::python_str(&engine.templates.render(node, &early)?),
-            None => pattern.clone(),
-        };
+        let pattern = rendered("hosts")?.as_ref().map_or_else(String::new, pattern_text);
+        let name = rendered("name")?.as_ref().map_or_else(|| pattern.clone(), crate::value::python_str);
         let shown = begin(engine, &pattern, keywords.get("hosts"))?;
         let strategy = strategy(engine, keywords.get("strategy"), &early)?;
+        let force_handlers = play_flag(engine, "force_handlers", keywords.get("force_handlers"), &early)?;
         engine.sink.emit(
             None,
             EventKind::PlayStarted {
@@ -120,7 +124,8 @@ impl PlayRun {
             engine.sink.emit(None, EventKind::NoHosts { pattern });
             return Ok(true);
         }
-        let order = early_value(engine, keywords.get("order"), &early)?.map(|value| crate::value::python_str(&value));
+        let order =
+            early_value(engine, "order", keywords.get("order"), &early)?.map(|value| crate::value::python_str(&value));
         let mut handlers = Vec::new();
         flatten_handlers(&play.handlers, &mut handlers);
         let run = Arc::new(Self {
@@ -139,6 +144,7 @@ impl PlayRun {
             handlers: Mutex::new(handlers),
             included: Mutex::default(),
             included_roles: Mutex::default(),
+            included_dependencies: Mutex::default(),
             prompts,
             throttles: Mutex::default(),
             fatal: AtomicBool::new(false),
@@ -147,11 +153,9 @@ impl PlayRun {
             ended: AtomicBool::new(false),
             debug: strategy == Strategy::Debug || engine.options.debugger,
             free: !strategy.in_step(),
-            force_handlers: match early_value(engine, keywords.get("force_handlers"), &early)? {
-                Some(value) => super::conditions::truth(&value).unwrap_or(false),
-                None => engine.options.force_handlers,
-            },
-            max_fail: match early_value(engine, keywords.get("max_fail_percentage"), &early)? {
+            force_handlers: force_handlers.unwrap_or(engine.options.force_handlers),
+            handler_names: Mutex::default(),
+            max_fail: match early_value(engine, "max_fail_percentage", keywords.get("max_fail_percentage"), &early)? {
                 Some(value) => Some(percentage(&value, keywords.get("max_fail_percentage"))?),
                 None => None,
             },
@@ -178,7 +182,7 @@ impl PlayRun {
     async fn batches(self: &Arc<Self>, early: &Scope, strategy: Strategy) -> Result<bool> {
         let keywords = &self.play.context.keywords;
         let sizes = match keywords.get("serial") {
-            Some(node) => match early_value(&self.engine, Some(node), early)? {
+            Some(node) => match early_value(&self.engine, "serial", Some(node), early)? {
                 Some(value) => serial_sizes(&value, self.hosts.len(), node)?,
                 None => Vec::new(),
             },
@@ -273,6 +277,7 @@ impl PlayRun {
     pub(super) fn add_handlers(&self, items: &[Item]) {
         let mut found = Vec::new();
         flatten_handlers(items, &mut found);
+        lock(&self.handler_names).clear();
         let mut handlers = lock(&self.handlers);
         let first = handlers.iter().map(|handler| handler.group + 1).max().unwrap_or(0);
         handlers.retain(|known| !found.iter().any(|handler| handler.task.id == known.task.id));
@@ -325,10 +330,16 @@ fn takes_part(engine: &Engine, host: &Arc<str>) -> bool {
 }
 
 /// A play's keyword, rendered before any host is known.
-fn early_value(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Option<Value>> {
+fn early_value(engine: &Engine, name: &str, node: Option<&Node>, early: &Scope) -> Result<Option<Value>> {
     let Some(node) = node else { return Ok(None) };
-    let value = engine.templates.render(node, early)?;
+    let value = engine.templates.render(node, early).map_err(|error| of_play(name, node, error))?;
     Ok((!crate::template::is_omit(&value) && value != Value::Null).then_some(value))
+}
+
+/// A boolean of a play, rendered; one that cannot be told ends the run.
+pub(super) fn play_flag(engine: &Engine, name: &str, node: Option<&Node>, scope: &Scope) -> Result<Option<bool>> {
+    let (Some(value), Some(node)) = (early_value(engine, name, node, scope)?, node) else { return Ok(None) };
+    flag_of(name, &value, Some(node.place())).map(Some).map_err(|error| of_play(name, node, error))
 }
 
 /// A number that `%` may follow.
@@ -360,7 +371,7 @@ impl Strategy {
 
 /// The play's `strategy`, else the run's.
 fn strategy(engine: &Engine, node: Option<&Node>, early: &Scope) -> Result<Strategy> {
-    let given = early_value(engine, node, early)?.map(|value| crate::value::python_str(&value));
+    let given = early_value(engine, "strategy", node, early)?.map(|value| crate::value::python_str(&value));
     let name = given.unwrap_or_else(|| engine.options.strategy.clone());
     match name.rsplit('.').next().unwrap_or_default() {
         "linear" => Ok(Strategy::Linear),
@@ -495,7 +506,9 @@ fn serial_sizes(value: &Value, hosts: usize, node: &Node) -> Result<Vec<usize>> 
             let text = crate::value::python_str(item);
             let text = text.trim();
             let size = match text.strip_suffix('%') {
-                Some(share) => share.trim().parse::<usize>().ok().map(|share| (hosts * share / 100).max(1)),
+                Some(share) => {
+                    share.trim().parse::<usize>().ok().map(|share| (hosts.saturating_mul(share) / 100).max(1))
+                }
                 None => text.parse::<i64>().ok().map(|size| usize::try_from(size).unwrap_or(0)),
             };
             // 0 and less mean all hosts at once.
@@ -506,4 +519,19 @@ fn serial_sizes(value: &Value, hosts: usize, node: &Node) -> Result<Vec<usize>> 
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_hosts_beyond_what_can_be_counted_is_all_of_them() {
+        let file = crate::diag::SourceMap::new().add("play.yml", None, "x");
+        let node = Node::text("x", crate::diag::Span::new(file.id, 0, 1));
+        let sizes = |text: &str| serial_sizes(&Value::from(text), 3, &node).unwrap();
+        assert_eq!(sizes("34%"), [1]);
+        assert!(sizes(&format!("{}%", u64::MAX))[0] > 3);
+        assert!(serial_sizes(&Value::from("x%"), 3, &node).is_err());
+    }
 }

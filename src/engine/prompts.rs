@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use tokio_util::sync::CancellationToken;
 
-use super::conditions::truth;
+use super::conditions::flag_of;
 use super::person::{Answer, Person, Question, Until, waiting};
 use super::run::Engine;
 use crate::diag::{Diagnostic, Result};
@@ -18,7 +18,7 @@ use crate::yaml::Node;
 /// How often answers may differ from their confirmation.
 const TRIES: usize = 50;
 
-/// The names whose answers are kept out of all output, whether or not the playbook calls them private.
+/// Names whose values are kept out of all output, also where the playbook leaves `private` out.
 fn sounds_secret(name: &str) -> bool {
     let name = name.to_lowercase();
     ["pass", "pwd", "secret", "token", "credential", "_key", "apikey"].iter().any(|part| name.contains(part))
@@ -51,7 +51,8 @@ impl Prompt {
             Ok(value.filter(|value| *value != Value::Null && !crate::template::is_omit(value)))
         };
         let flag = |key: &str, default: bool| -> Result<bool> {
-            Ok(field(key)?.as_ref().map_or(default, |value| truth(value).unwrap_or(false)))
+            let Some(value) = field(key)? else { return Ok(default) };
+            flag_of(key, &value, item.get(key).map(Node::place))
         };
         let default = field("default")?;
         let question = match (field("prompt")?.map(|prompt| python_str(&prompt)), &default) {
@@ -132,9 +133,6 @@ impl Prompt {
     /// The variable: the answer, or the default if it is empty.
     fn value(&self, engine: &Engine, answer: Option<&Secret>) -> Result<Value> {
         let typed = answer.map(Secret::expose).filter(|text| !text.is_empty());
-        if let (true, Some(text)) = (self.secret, typed) {
-            engine.redactor.learn(text);
-        }
         let value = match (typed, &self.default, answer) {
             (Some(text), ..) => Value::from(text),
             (None, Some(default), _) => Value::from(python_str(default)),
@@ -142,6 +140,10 @@ impl Prompt {
             // Python's word for nothing, as text.
             (None, None, None) => Value::from("None"),
         };
+        // The default, too.
+        if self.secret && (typed.is_some() || self.default.is_some()) {
+            engine.redactor.learn(&python_str(&value));
+        }
         let Some(crypt) = &self.crypt else { return Ok(value) };
         let names = [("value", value), ("kind", crypt.kind.clone()), ("salt", crypt.salt.clone())];
         let layer = Layer::data(Level::Magic, "vars_prompt", names.map(|(name, value)| (Arc::from(name), value)));

@@ -156,7 +156,7 @@ impl Attempt {
             status: self.status,
             result,
             changes: if no_log { Vec::new() } else { self.changes.clone() },
-            reason: self.reason.clone(),
+            reason: if no_log { None } else { self.reason.clone() },
             diffs: if no_log { Vec::new() } else { self.diffs.clone() },
             diagnostic: self
                 .diagnostic

@@ -263,6 +263,11 @@ impl Engine {
         })
     }
 
+    /// What playbooks before this one came to, on the same command line: the recap adds it up.
+    pub fn count_from(&self, counts: BTreeMap<String, Stats>) {
+        *lock(&self.states.earlier) = counts;
+    }
+
     /// Runs all plays. Emits everything between `RunStarted` and the recap.
     pub async fn run(self: &Arc<Self>, playbook: &Playbook) -> Summary {
         let mut fatal = None;

@@ -4,7 +4,7 @@
 //! waits until every host of the batch has asked or has ended, then lets those with the
 //! lowest position go. All that go together share a [`Round`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once};
 
@@ -54,6 +54,8 @@ pub(super) struct Round {
 /// Hosts that have not ended a task yet, and what became of the others.
 struct Open {
     hosts: usize,
+    /// Those that have.
+    over: HashSet<Arc<str>>,
     failed: Vec<Arc<str>>,
     unreachable: Vec<Arc<str>>,
     /// One failure is all hosts' (`any_errors_fatal`).
@@ -157,7 +159,8 @@ impl Drop for Share<'_> {
 
 impl Round {
     pub fn new(hosts: Vec<Arc<str>>) -> Arc<Self> {
-        let open = Open { hosts: hosts.len(), failed: Vec::new(), unreachable: Vec::new(), fatal: false };
+        let (failed, unreachable) = (Vec::new(), Vec::new());
+        let open = Open { hosts: hosts.len(), over: HashSet::new(), failed, unreachable, fatal: false };
         let open = Mutex::new(open);
         let (done, verdict) = (watch::channel(false).0, watch::channel(None).0);
         let passed = watch::channel((vec![false; hosts.len()], 0)).0;
@@ -192,6 +195,9 @@ impl Round {
     /// other tasks.
     pub fn ended(&self, end: &HostEnd<'_>, play: &super::play::PlayRun, gate: &Gate) {
         let mut open = lock(&self.open);
+        if !open.over.insert(Arc::clone(end.host)) {
+            return;
+        }
         open.hosts = open.hosts.saturating_sub(1);
         open.fatal |= end.fatal;
         if end.failed {
@@ -241,9 +247,22 @@ impl Round {
         said.wait_for(Option::is_some).await.is_ok_and(|said| *said == Some(true))
     }
 
+    /// Nobody waits any more for what this host says or does at the task; only how it ends it counts still.
+    pub fn release(&self, host: &str) {
+        let settle = |said: &mut Option<bool>| said.is_none() && said.replace(false).is_none();
+        self.pass_on(host);
+        drop(self.share(host));
+        if self.is_leader(host) {
+            self.once.send_if_modified(settle);
+            self.finish();
+        }
+    }
+
     /// A host's time at the task. When it is over, nobody waits for the host any more, whichever way it went.
-    pub fn stay(self: &Arc<Self>, host: &Arc<str>) -> Stay {
-        Stay { round: Arc::clone(self), host: Arc::clone(host) }
+    /// `judged`: the round is judged in the end; that of a `meta` is not.
+    pub fn stay(self: &Arc<Self>, run: &super::interp::HostRun, judged: bool) -> Stay {
+        let (play, gate) = (Arc::clone(&run.play), Arc::clone(&run.gate));
+        Stay { round: Arc::clone(self), host: Arc::clone(&run.host), play, gate, judged }
     }
 
     /// Waits until every host has ended the task; tells what that means for those that did not fail.
@@ -292,16 +311,18 @@ impl Round {
 pub(super) struct Stay {
     round: Arc<Round>,
     host: Arc<str>,
+    play: Arc<super::play::PlayRun>,
+    gate: Arc<Gate>,
+    judged: bool,
 }
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        let settle = |said: &mut Option<bool>| said.is_none() && said.replace(false).is_none();
-        self.round.pass_on(&self.host);
-        drop(self.round.share(&self.host));
-        if self.round.is_leader(&self.host) {
-            self.round.once.send_if_modified(settle);
-            self.round.finish();
+        self.round.release(&self.host);
+        // Where the whole run ends, there is nothing to judge.
+        if self.judged && !self.play.engine.cancel.is_cancelled() && lock(&self.play.broken).is_none() {
+            let end = HostEnd { host: &self.host, failed: false, unreachable: false, fatal: false, once: false };
+            self.round.ended(&end, &self.play, &self.gate);
         }
     }
 }

@@ -267,13 +267,9 @@ impl PlayRun {
             imported_names(items, &mut direct);
         }
         direct.extend(lock(&self.included_roles).iter().cloned());
-        let dependent: IndexSet<Arc<str>> = self
-            .play
-            .roles
-            .iter()
-            .filter(|role| parents_of(&role.context).next().is_some())
-            .map(|role| Arc::clone(&role.role.name))
-            .collect();
+        let dependent = self.play.roles.iter().filter(|role| parents_of(&role.context).next().is_some());
+        let mut dependent: IndexSet<Arc<str>> = dependent.map(|role| Arc::clone(&role.role.name)).collect();
+        dependent.extend(lock(&self.included_dependencies).iter().cloned());
         let every: IndexSet<Arc<str>> = direct.iter().chain(&dependent).cloned().collect();
         let every: Vec<Arc<str>> = every.into_iter().collect();
         let dependent: Vec<Arc<str>> = dependent.into_iter().collect();

@@ -118,7 +118,13 @@ impl HostRun {
     pub(super) fn settle(&self, task: &Arc<Task>, mut ended: Ended, run_once: bool, here: &Here) -> Flow {
         let engine = &self.play.engine;
         let scope = self.scope(task, here);
-        let no_log = ended.no_log || self.keyword_flag(task, "no_log", &scope).ok().flatten().unwrap_or(false);
+        // Its items have said what is to be hidden; there is no item here.
+        let hides = if ended.items.is_some_and(|items| items > 0) {
+            matches!(self.keyword_flag(task, "no_log", &scope), Ok(Some(true)))
+        } else {
+            self.is_hidden(task, &scope)
+        };
+        let no_log = ended.no_log || hides;
         let flag = |name| match (ended.ignored, name) {
             (Some((errors, _)), "ignore_errors") => errors,
             (Some((_, unreachable)), "ignore_unreachable") => unreachable,
@@ -215,6 +221,10 @@ impl HostRun {
         let mut done = attempt.done(task, ignored, no_log);
         done.rescued = ignored && flow == Flow::Failed;
         done.delegate = self.delegate_label(task, &scope);
+        // What a loop's items changed does not matter where it failed as a whole.
+        if matches!(attempt.status, Status::Failed | Status::Unreachable) {
+            ended.notify.clear();
+        }
         let mut told = indexmap::IndexSet::new();
         for name in ended.notify.iter().filter(|name| told.insert(name.as_str())) {
             self.emit(EventKind::Notified { handler: name.clone(), runs: false });
@@ -227,8 +237,8 @@ impl HostRun {
         }
         if ended.items.is_none() && !no_log {
             self.warn_all(task, attempt);
+            self.take_notes(attempt);
         }
-        self.take_notes(&attempt.result);
         for name in ended.notify {
             if let Err(diagnostic) = self.notify(task, &name) {
                 if engine.options.missing_handlers {
@@ -244,9 +254,9 @@ impl HostRun {
         flow
     }
 
-    /// Lines for the end of the run: results may carry `hostctl_notes: {tag: ...}`.
-    fn take_notes(&self, result: &Map) {
-        if let Some(Value::Map(notes)) = result.get(&StrKey("hostctl_notes")) {
+    /// Lines for the end of the run: results that may be shown may carry `hostctl_notes: {tag: ...}`.
+    pub(super) fn take_notes(&self, attempt: &Attempt) {
+        if let (false, Some(Value::Map(notes))) = (attempt.hidden, attempt.result.get(&StrKey("hostctl_notes"))) {
             let mut all = lock(&self.play.engine.notes);
             for (key, value) in notes.iter() {
                 let note = (key.text().to_string(), python_str(value));
@@ -334,6 +344,15 @@ impl HostRun {
         if !node.has_template() {
             return python_str(&node.to_value());
         }
+        if let Some(known) = lock(&self.play.handler_names).get(&handler.id) {
+            return known.to_string();
+        }
+        let name = self.render_handler_name(handler, node);
+        lock(&self.play.handler_names).insert(handler.id, name.as_str().into());
+        name
+    }
+
+    fn render_handler_name(&self, handler: &Task, node: &Node) -> String {
         let engine = &self.play.engine;
         match engine.templates.render(node, &self.play.hostless_scope(handler)) {
             Ok(value) => python_str(&value),

@@ -131,6 +131,8 @@ pub(super) struct States {
     cache: Option<Arc<dyn FactCache>>,
     inject_facts: bool,
     hosts: Mutex<BTreeMap<Arc<str>, Arc<Mutex<HostState>>>>,
+    /// Counts of the playbooks before this one.
+    pub earlier: Mutex<BTreeMap<String, Stats>>,
     /// Values of `set_stats`, by host; `_run` for the run as a whole.
     pub custom: Mutex<BTreeMap<String, Map>>,
 }
@@ -138,7 +140,7 @@ pub(super) struct States {
 impl States {
     /// No host yet; `cache` keeps facts between runs.
     pub fn new(cache: Option<Arc<dyn FactCache>>, inject_facts: bool) -> Self {
-        Self { cache, inject_facts, hosts: Mutex::default(), custom: Mutex::default() }
+        Self { cache, inject_facts, hosts: Mutex::default(), earlier: Mutex::default(), custom: Mutex::default() }
     }
 
     /// The state of a host, made when first asked for, with the facts that are kept of it.
@@ -194,11 +196,14 @@ impl States {
 
     /// The counts of all hosts that took part.
     pub fn stats(&self) -> BTreeMap<String, Stats> {
-        lock(&self.hosts)
-            .iter()
-            .map(|(name, state)| (name.to_string(), lock(state).stats))
-            .filter(|(_, stats)| *stats != Stats::default())
-            .collect()
+        let mut all = lock(&self.earlier).clone();
+        for (name, state) in lock(&self.hosts).iter() {
+            let stats = lock(state).stats;
+            if stats != Stats::default() {
+                all.entry(name.to_string()).or_default().add(&stats);
+            }
+        }
+        all
     }
 }
 
@@ -272,6 +277,8 @@ pub(super) fn is_connection_setting(name: &str) -> bool {
         "ansible_shell_type",
         "ansible_shell_executable",
         "ansible_host_key_checking",
+        // A setting, and no key of the host's as other names that begin like this.
+        "ansible_ssh_host_key_checking",
         "ansible_timeout",
         "hostctl_host_key",
     ];

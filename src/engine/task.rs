@@ -66,11 +66,10 @@ impl HostRun {
         if for_all && self.play.free {
             return self.play.give_up(not_free(module.entry.meta.name, task)).await;
         }
-        let shared = self.telling(task, &scope, || self.keyword_flag(task, "run_once", &scope));
-        let shared = shared.ok().flatten().unwrap_or(false);
-        let run_once = round.once(&self.host, for_all || shared).await;
-        // The word of the host that leads counts for all.
-        let shared = shared && run_once;
+        let (run_once, shared) = match self.once(task, &scope, round, for_all).await {
+            Ok(once) => once,
+            Err(diagnostic) => return self.play.give_up(diagnostic).await,
+        };
         if self.play.free {
             self.warn_free(task, shared, here);
         }
@@ -422,6 +421,7 @@ impl HostRun {
         self.emit(EventKind::ItemDone { task: task.id, label, done });
         if !no_log {
             self.warn_all(task, attempt);
+            self.take_notes(attempt);
         }
         ignored
     }
@@ -486,6 +486,10 @@ impl HostRun {
         if let Err(diagnostic) = super::connect::checked_delegate(self, task, scope) {
             return Attempt::error(diagnostic);
         }
+        let names = match self.to_notify(task, scope) {
+            Ok(names) => names,
+            Err(diagnostic) => return Attempt::error(diagnostic),
+        };
         let until = task.keywords.get("until");
         let tries = match self.tries(task, until.is_some(), scope) {
             Ok(tries) => tries,
@@ -503,7 +507,7 @@ impl HostRun {
             let scope_now = with_register(task, &attempt.result, scope);
             self.judge(task, &mut attempt, &scope_now);
             if tries.0 <= 1 {
-                self.collect_notify(task, &attempt, &scope_now, notify);
+                collect_notify(&attempt, names, notify);
                 return attempt;
             }
             let scope_now = with_register(task, &attempt.result, scope);
@@ -515,7 +519,7 @@ impl HostRun {
                 None => !attempt.failed(),
             };
             if done {
-                self.collect_notify(task, &attempt, &scope_now, notify);
+                collect_notify(&attempt, names, notify);
                 return attempt;
             }
             if attempt_number >= tries.0 {
@@ -546,16 +550,12 @@ impl HostRun {
             tokio::time::sleep(Duration::from_secs_f64(tries.1)).await;
         }
     }
+}
 
-    fn collect_notify(&self, task: &Task, attempt: &Attempt, scope: &Scope, notify: &mut Vec<String>) {
-        if attempt.status != Status::Changed {
-            return;
-        }
-        let Some(node) = keyword(task, "notify") else { return };
-        match self.play.engine.templates.render(node, scope) {
-            Ok(value) => names_in(&value, notify),
-            Err(diagnostic) => self.play.engine.warn_once(Some(&self.host), diagnostic),
-        }
+/// What a call that changed something notifies.
+fn collect_notify(attempt: &Attempt, names: Vec<String>, notify: &mut Vec<String>) {
+    if attempt.status == Status::Changed {
+        notify.extend(names);
     }
 }
 
@@ -569,16 +569,6 @@ fn label_error(mut error: Diagnostic) -> Diagnostic {
     let words = error.registered().to_owned();
     error.message = format!("the label cannot be rendered: {}", error.message);
     error.with_registered(format!("Failed to template loop_control.label: {words}"))
-}
-
-/// The names in a list, in lists in it too.
-fn names_in(value: &Value, names: &mut Vec<String>) {
-    match value {
-        Value::List(items) => items.iter().for_each(|item| names_in(item, names)),
-        Value::Null => {}
-        value if crate::template::is_omit(value) => {}
-        value => names.push(python_str(value)),
-    }
 }
 
 impl PlayRun {

@@ -22,4 +22,4 @@ mod tests;
 pub use files::{Beside, OddGroups, Reader};
 pub use load::InventorySource;
 pub use model::{Group, Host, Inventory, controller_python};
-pub use pattern::{Selected, read_limit};
+pub use pattern::{Selected, fnmatch, read_limit};

@@ -1,5 +1,6 @@
 //! Hosts and groups, their relations, and the layers of variables of a host.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -150,19 +151,32 @@ impl Inventory {
         }
         found.insert(Arc::from("all"));
         let mut sorted: Vec<Arc<str>> = found.into_iter().collect();
+        let depths = self.depths(&sorted);
         sorted.sort_by_cached_key(|name| {
             let priority = self.groups.get(name).map_or(1, |group| group.priority);
-            (&**name != "all", self.depth(name), priority, Arc::clone(name))
+            (&**name != "all", depths.get(name).copied().unwrap_or(0), priority, Arc::clone(name))
         });
         sorted
     }
 
-    /// The longest way down from `all`.
-    fn depth(&self, name: &str) -> usize {
+    /// The longest way from `all` down to each of these groups, each way gone once.
+    fn depths(&self, names: &[Arc<str>]) -> HashMap<Arc<str>, usize> {
+        let mut depths: HashMap<Arc<str>, usize> = HashMap::new();
         // Loops are refused when groups are linked, so this ends.
-        self.groups
-            .get(name)
-            .map_or(0, |group| group.parents.iter().map(|parent| self.depth(parent) + 1).max().unwrap_or(0))
+        let mut open: Vec<Arc<str>> = names.to_vec();
+        while let Some(name) = open.last().cloned() {
+            let parents = self.groups.get(&name).map(|group| &group.parents);
+            let missing: Vec<Arc<str>> =
+                parents.into_iter().flatten().filter(|parent| !depths.contains_key(*parent)).cloned().collect();
+            if missing.is_empty() {
+                let above = parents.into_iter().flatten().filter_map(|parent| depths.get(parent)).max();
+                depths.insert(name, above.map_or(0, |above| above + 1));
+                open.pop();
+            } else {
+                open.extend(missing);
+            }
+        }
+        depths
     }
 
     /// The variables of a host from this inventory, lowest rank first.
@@ -316,16 +330,23 @@ impl Inventory {
 
     /// The way down from a group to another, both included.
     fn chain(&self, from: &str, to: &str) -> Option<Vec<Arc<str>>> {
-        let mut ways: Vec<Vec<Arc<str>>> = vec![vec![Arc::from(from)]];
-        let mut seen: IndexSet<Arc<str>> = IndexSet::new();
-        while let Some(way) = ways.pop() {
-            let last = Arc::clone(way.last()?);
+        // Each group with the one that it was found by, the last found first.
+        let mut found_by: HashMap<Arc<str>, Arc<str>> = HashMap::new();
+        let mut open: Vec<Arc<str>> = vec![Arc::from(from)];
+        while let Some(last) = open.pop() {
             if &*last == to {
+                let mut way = vec![last];
+                while let Some(before) = way.last().filter(|name| &***name != from).and_then(|name| found_by.get(name))
+                {
+                    way.push(Arc::clone(before));
+                }
+                way.reverse();
                 return Some(way);
             }
-            if seen.insert(Arc::clone(&last)) {
-                for child in self.groups.get(&last).into_iter().flat_map(|group| &group.children) {
-                    ways.push(way.iter().chain([child]).cloned().collect());
+            for child in self.groups.get(&last).into_iter().flat_map(|group| &group.children) {
+                if !found_by.contains_key(child) {
+                    found_by.insert(Arc::clone(child), Arc::clone(&last));
+                    open.push(Arc::clone(child));
                 }
             }
         }

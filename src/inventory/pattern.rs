@@ -126,6 +126,12 @@ impl Matcher {
     }
 }
 
+/// Python's `fnmatch`: whether a whole text is matched by a shell-style pattern; `None` if the pattern cannot be read.
+pub fn fnmatch(pattern: &str, text: &str) -> Option<bool> {
+    let regex = PythonRegex::text(&format!("\\A(?s:{})\\Z", glob(pattern))).ok()?;
+    regex.search(text).ok().map(|found| found.is_some())
+}
+
 /// Python's `fnmatch.translate`.
 fn glob(pattern: &str) -> String {
     let mut out = String::new();

@@ -12,6 +12,9 @@ const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 /// More hosts than this in one entry is a slip of the keyboard.
 const MOST: usize = 100_000;
 
+/// Digits of the longest number of a range.
+const WIDEST: usize = 20;
+
 /// Expands a host entry; an error is a message.
 pub(super) fn expand(entry: &str) -> Result<Expanded, String> {
     let (name, port) = split_port(entry);
@@ -105,6 +108,9 @@ fn expand_into(name: &str, out: &mut Vec<String>, depth: usize) -> Result<(), St
         return Err("a range needs an end: `[begin:end]`".to_owned());
     }
     let width = if begin.len() > 1 && begin.starts_with('0') { begin.len() } else { 0 };
+    if width > WIDEST {
+        return Err(format!("a number of a range has at most {WIDEST} digits"));
+    }
     if width > 0 && width != end.len() {
         return Err("begin and end of a range with leading zeros have the same length".to_owned());
     }
@@ -155,6 +161,7 @@ mod tests {
         check("fe80::1:2", &["fe80::1:2"], None);
         check("10.0.0.1:8022", &["10.0.0.1"], Some(8022));
         check("user@host:22", &["user@host:22"], None);
+        assert!(expand(&format!("x[{0}0:{0}1]", "0".repeat(70_000))).is_err());
         for bad in ["h[1]", "h[3:1]", "h[01:3]", "h[1:]", "h[a:2]", "h[1:2:0]", "h[1:9999999]", "h:", "h[1:2", "---"] {
             assert!(expand(bad).is_err(), "{bad}");
         }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use indexmap::IndexSet;
+
 use super::model::Inventory;
 use super::yaml::text_of;
 use crate::diag::{Diagnostic, Result, SourceMap, Span};
@@ -88,7 +90,7 @@ pub(super) fn read_program(
         return Err(wrong(list.place(), format!("expected a mapping, found {}", list.type_name())));
     };
     let source = path.to_path_buf();
-    let mut hosts: Vec<String> = Vec::new();
+    let mut hosts: IndexSet<String> = IndexSet::new();
     let mut children: Vec<(String, Node)> = Vec::new();
     let mut meta = None;
     for (key, value) in groups {
@@ -102,7 +104,7 @@ pub(super) fn read_program(
         for host in as_list.or_else(|| value.get("hosts")?.as_list()).unwrap_or_default() {
             let host = text_of(host);
             add(inventory, &host, &group, &source);
-            hosts.push(host);
+            hosts.insert(host);
         }
         if as_list.is_some() {
             continue;
@@ -117,7 +119,7 @@ pub(super) fn read_program(
         if !parts.is_empty() && ["hosts", "vars", "children"].iter().all(|part| value.get(part).is_none()) {
             // The old form: a host of the group's own name with these variables.
             add(inventory, &group, &group, &source);
-            hosts.push(group.clone());
+            hosts.insert(group.clone());
             set_vars(inventory, &group, value);
             continue;
         }
@@ -135,7 +137,6 @@ pub(super) fn read_program(
             diagnostics.push(error);
         }
     }
-    hosts.dedup();
     for host in hosts {
         match meta {
             Some(meta) => {

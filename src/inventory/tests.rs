@@ -130,7 +130,7 @@ fn errors_point_at_the_word() {
 
 #[test]
 fn toml_has_the_groups_of_yaml_and_its_own_types() {
-    let text = "[web.hosts]\nw1 = {}\n'w[2:3]:2222' = { n = 0x10, f = 4.5, day = 2020-01-02, list = [1, 'a'] }\n\n\
+    let text = "[web.hosts]\nw1 = {}\n'w[2:3]:2222' = { n = 0x10, f = 4.5, day = 2020-01-02, list = [1, 'a'], big = 340282366920938463463374607431768211456 }\n\n\
                 [web.vars]\nt = \"x {{ y }}\"\nat = 2020-01-01T12:42:42-07:00\n[all]\nchildren = ['web', 'db']\n";
     let (mut inventory, diagnostics) = load("h.toml", text);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
@@ -144,6 +144,7 @@ fn toml_has_the_groups_of_yaml_and_its_own_types() {
     assert_eq!(value("ansible_port"), Value::from(2222));
     assert_eq!(value("n"), Value::from(16));
     assert_eq!(value("f"), Value::from(4.5));
+    assert_eq!(python_str(&value("big")), "340282366920938463463374607431768211456");
     assert_eq!(python_str(&value("day")), "2020-01-02");
     assert_eq!(python_str(&value("at")), "2020-01-01 12:42:42-07:00");
     assert_eq!(value("list"), Value::from(vec![Value::from(1), Value::from("a")]));
@@ -282,4 +283,40 @@ fn a_missing_inventory_is_named() {
     let mut reader = Reader::new(&sources, None);
     Inventory::load(&mut reader, &[InventorySource::parse("/no/such/inventory")]);
     assert_eq!(reader.diagnostics[0].code, "I0009");
+}
+
+#[test]
+fn groups_with_several_parents_and_long_chains_have_their_depths_at_once() {
+    // 2^40 ways lead from the last group up.
+    let mut text = String::from("[l0a]\nh v=host\n");
+    for level in 1..40 {
+        let below = level - 1;
+        text += &format!("[l{level}a:children]\nl{below}a\nl{below}b\n[l{level}b:children]\nl{below}a\nl{below}b\n");
+    }
+    text += "[l0b]\n[l0a:vars]\nw=low\n[l39b:vars]\nw=high\n";
+    for link in 0..5000 {
+        text += &format!("[c{link}:children]\nc{}\n", link + 1);
+    }
+    text += "[c5000]\nh\n";
+    let (inventory, diagnostics) = load("deep.ini", &text);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    assert_eq!(hostvars(&inventory, "h"), serde_json::json!({ "v": "host", "w": "low" }));
+    assert_eq!(inventory.group_names("h").len(), 39 * 2 + 1 + 5001);
+}
+
+#[test]
+fn a_program_without_meta_is_asked_once_a_host() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("list");
+    let text = "#!/bin/sh\ncd \"$(dirname \"$0\")\"\necho \"$*\" >> asked\ncase $1 in\n\
+                --host) echo '{\"n\": 1}';;\n*) echo '{\"a\": [\"h1\", \"h2\"], \"b\": [\"h2\", \"h1\"]}';;\nesac\n";
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let sources = SourceMap::new();
+    let mut reader = Reader::new(&sources, None);
+    let inventory = Inventory::load(&mut reader, &[InventorySource::Path(path)]);
+    assert_eq!(hostvars(&inventory, "h1"), serde_json::json!({ "n": 1 }));
+    let asked = std::fs::read_to_string(dir.path().join("asked")).unwrap();
+    assert_eq!(asked.lines().collect::<Vec<_>>(), ["--list", "--host h1", "--host h2"]);
 }

@@ -82,10 +82,12 @@ impl Reader {
                 let inside = Span::new(self.file, span.start.saturating_add(1).min(span.end), span.end);
                 Node::text(&**text, inside)
             }
-            DeValue::Integer(number) => Node::scalar(
-                i128::from_str_radix(number.as_str(), number.radix()).map_or(Value::Null, Value::Int),
-                span,
-            ),
+            DeValue::Integer(number) => {
+                let (text, radix) = (number.as_str(), number.radix());
+                // One that is too great is told by its digits, as in YAML.
+                let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+                Node::scalar(crate::yaml::whole_number(negative, digits.trim_start_matches('+'), radix), span)
+            }
             DeValue::Float(number) => Node::scalar(Value::Float(number.as_str().parse().unwrap_or(f64::NAN)), span),
             DeValue::Boolean(flag) => Node::scalar(Value::Bool(*flag), span),
             DeValue::Datetime(moment) => Node::scalar(date(moment), span),

@@ -1,5 +1,6 @@
 //! `hostctl run`: everything opened, checked, then run; events go to the journal and the reporters.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use super::project::{Opened, ProjectRequest, open, playbook_file};
 use crate::agent;
 use crate::diag::{Diagnostic, ExitCode, Result, SourceMap};
 use crate::engine::{Engine, FactCache, HostList as _, Loads, Options, Parts, Person, Targets};
-use crate::event::{EventKind, Reporter, Sink};
+use crate::event::{EventKind, Reporter, Sink, Stats};
 use crate::journal::{Journal, RunDir, new_run_id};
 use crate::map;
 use crate::playbook::{Play, SettingUse};
@@ -88,6 +89,8 @@ pub async fn run(
     let time = now.strftime("%Y%m%dT%H%M%S").to_string();
     let run_id = new_run_id(&time);
     let mut exit = ExitCode::Ok;
+    // The recap of a playbook counts what those before it did, too.
+    let mut counts = BTreeMap::new();
     for playbook in &request.playbooks {
         let playbook = &playbook_file(&request.project.collections_path, playbook);
         let mut opened = open(&request.project, playbook, sources, true)?;
@@ -128,7 +131,7 @@ pub async fn run(
         );
         let cancel = CancellationToken::new();
         let watch = Watch::start(&cancel, &sink, &opened.templates);
-        let ended = play(&request, &opened, &sink, &cancel, &loaded, &time, &id).await;
+        let ended = play(&request, &opened, &sink, &cancel, &loaded, (&time, &id), &mut counts).await;
         drop(watch);
         let (code, mut notes) = ended;
         // A record that is not whole must not pass for a success.
@@ -210,8 +213,8 @@ async fn play(
     sink: &Sink,
     cancel: &CancellationToken,
     playbook: &crate::playbook::Playbook,
-    time: &str,
-    id: &str,
+    (time, id): (&str, &str),
+    counts: &mut BTreeMap<String, Stats>,
 ) -> (ExitCode, Vec<(String, String)>) {
     let warn_sink = sink.clone();
     let options = agent::Options::new(Arc::new(move |diagnostic| {
@@ -303,7 +306,9 @@ async fn play(
             }
         })
     };
+    engine.count_from(std::mem::take(counts));
     let summary = engine.run(playbook).await;
+    counts.clone_from(&summary.stats);
     ticker.abort();
     for diagnostic in opened.keyring.take_warnings() {
         sink.emit(None, EventKind::Warning { diagnostic });

@@ -249,7 +249,10 @@ fn ansible_words(code: &str, name: &str, tried: &[PathBuf]) -> Option<String> {
             ))
         }
         "P0501" => {
-            let dirs = tried.iter().map(|path| whole(path.parent().unwrap_or(Path::new(""))).display().to_string());
+            let dirs = tried.iter().map(|path| {
+                let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+                whole(dir.unwrap_or(Path::new("."))).display().to_string()
+            });
             Some(format!("the role '{name}' was not found in {}", dirs.collect::<Vec<_>>().join(":")))
         }
         _ => None,

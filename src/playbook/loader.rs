@@ -83,11 +83,42 @@ pub(super) struct SourceNode {
     pub(super) warnings: Vec<Diagnostic>,
 }
 
+/// A file that was read.
+#[derive(Clone)]
+struct Known {
+    stamp: Option<Stamp>,
+    /// As it stands in the file.
+    raw: Arc<str>,
+    source: Arc<SourceNode>,
+}
+
+/// What changes when a file does: a run may write what it reads afterwards.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    file: (u64, u64),
+    size: u64,
+    written: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt as _;
+        let meta = std::fs::metadata(path).ok()?;
+        Some(Self {
+            file: (meta.dev(), meta.ino()),
+            size: meta.size(),
+            written: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        })
+    }
+}
+
 /// Reads playbooks, roles, task and variable files.
 pub struct Loader {
     pub(super) options: LoaderOptions,
     next_task: AtomicU64,
-    files: Mutex<HashMap<PathBuf, Arc<SourceNode>>>,
+    files: Mutex<HashMap<PathBuf, Known>>,
     pub(super) collections: Mutex<super::collections::Cache>,
     pub(super) groups: Mutex<super::collections::Groups>,
     pub(super) playbook_dirs: Mutex<Vec<PathBuf>>,
@@ -132,8 +163,19 @@ impl Loader {
 
     /// Reads a YAML or JSON file of one document; all that is wrong with it on failure.
     pub(super) fn read(&self, path: &Path) -> Result<Arc<SourceNode>, Vec<Diagnostic>> {
-        if let Some(known) = self.files.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
-            return Ok(Arc::clone(known));
+        self.read_file(path, false)
+    }
+
+    /// `fresh`: the text is compared, too. Files may be written faster than their times tell.
+    fn read_file(&self, path: &Path, fresh: bool) -> Result<Arc<SourceNode>, Vec<Diagnostic>> {
+        let stamp = Stamp::of(path);
+        let known = self.files.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
+        if let Some(known) = &known
+            && !fresh
+            && stamp.is_some()
+            && known.stamp == stamp
+        {
+            return Ok(Arc::clone(&known.source));
         }
         if let Some((_, name, text)) = self.options.given.as_ref().filter(|(known, ..)| known == path) {
             let file = self.options.sources.add(name, None, Arc::clone(text));
@@ -143,16 +185,25 @@ impl Loader {
             }
             return Ok(Arc::new(SourceNode { node, warnings: diagnostics }));
         }
-        let text = read_text(path).map_err(|error| vec![error])?;
+        let raw: Arc<str> = read_text(path).map_err(|error| vec![error])?.into();
+        let keep = |source: &Arc<SourceNode>| {
+            let known = Known { stamp, raw: Arc::clone(&raw), source: Arc::clone(source) };
+            self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_path_buf(), known);
+        };
+        if let Some(known) = known.filter(|known| known.raw == raw) {
+            keep(&known.source);
+            return Ok(known.source);
+        }
         let here = std::env::current_dir().unwrap_or_default();
         let shown = clean(path);
         let name = shown.strip_prefix(&here).unwrap_or(&shown).display().to_string();
-        let sealed = text.starts_with("$ANSIBLE_VAULT;");
-        let text = if sealed {
-            (self.options.unseal)(&text)
+        let sealed = raw.starts_with("$ANSIBLE_VAULT;");
+        let text: Arc<str> = if sealed {
+            (self.options.unseal)(&raw)
                 .map_err(|error| vec![error.with_note(format!("`{name}` is a vaulted file"))])?
+                .into()
         } else {
-            text
+            Arc::clone(&raw)
         };
         let file = self.options.sources.add(name, Some(path), text);
         let options = LoadOptions::default().sealed(sealed);
@@ -165,7 +216,7 @@ impl Loader {
             return Err(diagnostics);
         }
         let source = Arc::new(SourceNode { node, warnings: diagnostics });
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_path_buf(), Arc::clone(&source));
+        keep(&source);
         Ok(source)
     }
 
@@ -175,9 +226,10 @@ impl Loader {
         vars_mapping(&source.node, path)
     }
 
-    /// The same, under the name that the engine uses.
+    /// The same as it stands there now, for tasks that read what others may have written.
     pub fn vars_file(&self, path: &Path) -> Result<Node> {
-        self.load_vars_file(path)
+        let source = self.read_file(path, true).map_err(first_error)?;
+        vars_mapping(&source.node, path)
     }
 
     /// Text of a static name (`import_tasks: "{{ distro }}.yml"`), rendered with what is known
@@ -335,8 +387,8 @@ pub fn clean(path: &Path) -> PathBuf {
     if out.as_os_str().is_empty() { PathBuf::from(".") } else { out }
 }
 
-/// A path that `~` may start.
-pub(super) fn expand_home(name: &str) -> PathBuf {
+/// A path that `~` may start: the user's home on this machine.
+pub fn expand_home(name: &str) -> PathBuf {
     let home = || std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     match name.strip_prefix('~') {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => match home() {
@@ -344,5 +396,40 @@ pub(super) fn expand_home(name: &str) -> PathBuf {
             None => PathBuf::from(name),
         },
         _ => PathBuf::from(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_changed_is_read_again_and_one_that_did_not_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("v.yml");
+        let loader = Loader::new(LoaderOptions::new(SourceMap::new()));
+        let x = |node: Node| node.get("x").and_then(Node::as_str).map(str::to_owned).unwrap();
+        std::fs::write(&path, "x: one").unwrap();
+        assert_eq!(x(loader.load_vars_file(&path).unwrap()), "one");
+        let first = loader.read(&path).unwrap();
+        assert!(Arc::ptr_eq(&first, &loader.read(&path).unwrap()));
+        // The same size, and maybe within one tick of the clock.
+        std::fs::write(&path, "x: two").unwrap();
+        assert_eq!(x(loader.vars_file(&path).unwrap()), "two");
+        // Another file in its place.
+        std::fs::write(dir.path().join("new"), "x: three").unwrap();
+        std::fs::rename(dir.path().join("new"), &path).unwrap();
+        assert_eq!(x(loader.load_vars_file(&path).unwrap()), "three");
+        std::fs::remove_file(&path).unwrap();
+        assert!(loader.vars_file(&path).is_err());
+    }
+
+    #[test]
+    fn a_home_may_stand_alone() {
+        let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+        if !home.as_os_str().is_empty() {
+            assert_eq!((expand_home("~"), expand_home("~/x")), (home.join(""), home.join("x")));
+        }
+        assert_eq!(expand_home("~other/x"), PathBuf::from("~other/x"));
     }
 }

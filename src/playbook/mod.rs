@@ -28,7 +28,7 @@ pub use check::{CheckInput, InventoryVariable, SettingUse, TemplateCheck, check}
 pub use include::Loaded;
 pub use keywords::{Inherit, KEYWORDS, Keyword, KeywordType, LOOPS, ORDERS, Places, is_variable_name};
 pub use kv::parse_kv;
-pub use loader::{Loader, LoaderOptions, Unseal, clean as clean_path};
+pub use loader::{Loader, LoaderOptions, Unseal, clean as clean_path, expand_home};
 pub use model::{
     Action, Block, Context, ContextKind, DynamicUse, Include, IncludeKind, Item, Keywords, ModuleUse, Play, Playbook,
     Role, RoleUse, Task,

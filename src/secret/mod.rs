@@ -187,6 +187,17 @@ impl Redactor {
         found.into_iter().filter_map(|range| text.get(range)).map(str::to_owned).collect()
     }
 
+    /// The place nearest before `at` that no secret runs over; behind the secret if the text begins with it.
+    pub fn outside(&self, text: &str, at: usize) -> usize {
+        let Some(matcher) = self.matcher() else { return at };
+        let over = matcher.ranges(text.as_bytes(), false).into_iter().find(|range| range.start < at && range.end > at);
+        match over {
+            Some(range) if range.start == 0 => range.end,
+            Some(range) => range.start,
+            None => at,
+        }
+    }
+
     /// True if nothing was learned.
     pub fn is_empty(&self) -> bool {
         self.known.read().unwrap_or_else(PoisonError::into_inner).needles.is_empty()
@@ -384,6 +395,17 @@ mod tests {
         }
         // Words side by side are no secret.
         assert_eq!(knows(&["buildhost"]).redact("prepare the build host"), "prepare the build host");
+    }
+
+    #[test]
+    fn a_text_is_cut_beside_a_secret() {
+        let redactor = knows(&["hunter2secret"]);
+        let text = "some hunter2secret more";
+        assert_eq!(redactor.outside(text, 10), 5);
+        assert_eq!(redactor.outside(text, 3), 3);
+        assert_eq!(redactor.outside(text, 20), 20);
+        assert_eq!(redactor.outside("hunter2secret more", 4), 13);
+        assert_eq!(Redactor::default().outside(text, 10), 10);
     }
 
     #[test]

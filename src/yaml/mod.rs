@@ -24,5 +24,5 @@ pub use emit::{emit, emit_scalar};
 pub use fields::{Fields, wrong_type};
 pub use load::{LoadOptions, Loaded, load};
 pub use node::{Node, NodeData, Pair, Scalar, Style, Tag};
-pub use resolve::{reads_as_text, resolve};
+pub use resolve::{number as whole_number, reads_as_text, resolve};
 pub use tags::mark_unsafe;

@@ -125,7 +125,7 @@ pub(super) fn integer(text: &str) -> Option<Value> {
 }
 
 /// An integer of any size from clean digits.
-fn number(negative: bool, digits: &str, radix: u32) -> Value {
+pub fn number(negative: bool, digits: &str, radix: u32) -> Value {
     if let Ok(int) = i128::from_str_radix(digits, radix) {
         return Value::Int(if negative { -int } else { int });
     }

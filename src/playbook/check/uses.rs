@@ -400,10 +400,10 @@ fn is_guarded(after: &str) -> bool {
                 rest = &filter[end..];
                 continue;
             }
-            let mut words = trimmed.split_whitespace();
-            if words.next() != Some("is") {
+            let Some(after) = trimmed.strip_prefix("is").filter(|after| after.starts_with(char::is_whitespace)) else {
                 return false;
-            }
+            };
+            let mut words = after.split_whitespace();
             let next = match words.next() {
                 Some("not") => words.next(),
                 next => next,
@@ -415,11 +415,14 @@ fn is_guarded(after: &str) -> bool {
     }
 }
 
+/// Bytes of the longest bracketed part that is looked over: each name begins a look of its own.
+const LONGEST_PART: usize = 1024;
+
 /// The length of a bracketed part.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
     let mut quote = None;
-    for (at, c) in text.char_indices() {
+    for (at, c) in text.char_indices().take_while(|(at, _)| *at < LONGEST_PART) {
         match (quote, c) {
             (Some(open), c) if open == c => quote = None,
             (Some(_), _) => {}
@@ -452,5 +455,7 @@ mod tests {
         check("a == 'b' and c is string", &[]);
         check("a.default", &[]);
         check("{{ a[", &[]);
+        // Looked over to the end from each of its names, this would keep the test for a while.
+        check(&"f(".repeat(20_000), &[]);
     }
 }

@@ -5,7 +5,7 @@ use crate::diag::{Diagnostic, Span};
 use crate::playbook::keywords::{self, KeywordType, LOOP_CONTROL, VARS_PROMPT};
 use crate::playbook::model::Keywords;
 use crate::playbook::roles::boolean;
-use crate::value::Value;
+use crate::value::{Value, python_str};
 use crate::yaml::{Node, NodeData};
 
 /// In a run, wrong keywords of a task whose failure is taken are warnings: that may be what it is for.
@@ -258,6 +258,17 @@ fn hosts(node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
                 .with_label(node.place(), "no host pattern")
                 .with_label(key, "")
                 .with_hint("write `hosts: all`, or a host or group"),
+        );
+        return;
+    }
+    let text = |node: &Node| node.as_scalar().is_none_or(|scalar| matches!(scalar.value, Value::Str(_)));
+    if let Some(item) = items.iter().find(|item| !text(item)) {
+        let said = match node.as_list() {
+            Some(_) => format!("Hosts list contains an invalid host value: '{}'", python_str(&item.to_value())),
+            None => "Hosts list must be a sequence or string. Please check your playbook.".to_owned(),
+        };
+        problems.push(
+            wrong("hosts", "a list of names", item, key).with_registered(said).with_hint("put the name into quotes"),
         );
         return;
     }

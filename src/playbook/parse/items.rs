@@ -98,6 +98,22 @@ impl Parser<'_> {
         let context = Arc::new(Context { kind: ContextKind::Block, keywords, parent: Some(Arc::clone(&here.context)) });
         let inner = here.inside(Arc::clone(&context));
         let mut list = |node: Option<Node>, what: &str| match node {
+            Some(node) if node.is_null() => {
+                let loaded = match what {
+                    "`block`" => "a block",
+                    what => what.trim_matches('`'),
+                };
+                self.problem(
+                    Diagnostic::source("P0201", format!("{what} is empty"))
+                        .with_registered(format!(
+                            "A malformed block was encountered while loading {loaded}: \
+                             The ds (None) should be a list but was a <class 'NoneType'>"
+                        ))
+                        .with_label(node.place(), "no tasks")
+                        .with_hint(format!("list tasks below it, or write `{}: []`", what.trim_matches('`'))),
+                );
+                Vec::new()
+            }
             Some(node) => self.items(&node, what, &inner, false),
             None => Vec::new(),
         };

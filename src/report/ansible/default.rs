@@ -18,6 +18,8 @@ use crate::value::{Map, StrKey};
 /// What is known of a task.
 struct View {
     name: String,
+    /// The same without the role, where the task was given a name.
+    own: String,
     module: String,
     place: String,
     span: Option<Span>,
@@ -408,8 +410,10 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                     self.turns.begin(hosts);
                     self.banner = None;
                 }
+                let given = name;
                 let name = role.as_ref().map_or_else(|| name.clone(), |role| format!("{role} : {name}"));
                 let view = View {
+                    own: if given == module { name.clone() } else { given.clone() },
                     name,
                     module: module.clone(),
                     place: place.clone(),
@@ -434,7 +438,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
             }
             EventKind::ItemDone { task, label, done } => self.item(host, *task, label, done, sources),
             EventKind::Retry { task, attempt, of, done } => {
-                let name = self.tasks.get(task).map_or_else(String::new, |view| view.name.clone());
+                let name = self.tasks.get(task).map_or_else(String::new, |view| view.own.clone());
                 let left = (of + 1).saturating_sub(*attempt);
                 let mut text = format!("FAILED - RETRYING: [{host}]: {name} ({left} retries left).");
                 if let Some(done) = done.as_ref().filter(|done| done.verbose || self.options.verbosity > 2) {
