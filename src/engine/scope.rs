@@ -41,7 +41,7 @@ impl PlayRun {
     ) -> Scope {
         let mut layers: Vec<Layer> = Vec::with_capacity(24);
         layers.push(self.builtin.clone());
-        layers.push(address(host));
+        layers.push(address(host).task_only());
         // Static roles of the play export their defaults and variables to the whole play.
         layers.extend(self.role_exports.iter().cloned());
         if let Some(record) = self.record(host) {
@@ -534,12 +534,12 @@ pub(super) fn delegate_of(scope: &Scope) -> Option<Arc<str>> {
 
 /// Tasks see where their host is reached, whether or not the inventory says so.
 fn address(host: &Arc<str>) -> Layer {
-    Layer::data(Level::Builtin, "hostctl", [("ansible_host".into(), Value::Str(Arc::clone(host)))]).task_only()
+    Layer::data(Level::Builtin, "hostctl", [("ansible_host".into(), Value::Str(Arc::clone(host)))])
 }
 
 /// What a delegated task sees beside the rest.
 pub(super) fn delegated(play: &Arc<PlayRun>, host: &Arc<str>, delegate: Arc<str>) -> [Layer; 2] {
-    let address = address(&delegate);
+    let address = address(&delegate).task_only();
     let vars = DelegatedVars { play: Arc::downgrade(play), delegate, host: Arc::clone(host) };
     let vars = Layer {
         origin: Origin { level: Level::Magic, name: "hostctl".into() },

@@ -21,6 +21,9 @@ use super::val::Val;
 const NO_PASSWORD: &str = "V0103";
 const WRONG_PASSWORD: &str = "V0102";
 
+/// The variables of hosts that were asked for, by who knows them: `hostvars` and `ansible_delegated_vars` differ.
+type KnownHosts = (Arc<dyn HostVars>, HashMap<Arc<str>, Rc<Env>>);
+
 /// Variables nested deeper than this are refused.
 const MAX_DEPTH: usize = 200;
 
@@ -93,7 +96,7 @@ pub struct Cx<'t> {
     pub condition: Cell<Option<Span>>,
     depth: Cell<usize>,
     ring: RefCell<Vec<Ring>>,
-    hosts: RefCell<HashMap<Arc<str>, Rc<Env>>>,
+    hosts: RefCell<Vec<KnownHosts>>,
     /// What of the limits is used up.
     pub used: super::limits::Used,
     /// Scopes that hold macros refer to themselves; they are emptied at the end.
@@ -168,11 +171,19 @@ impl<'t> Cx<'t> {
 
     /// The variables of another host.
     pub fn host_env(&self, hosts: &Arc<dyn HostVars>, name: &str) -> Option<Rc<Env>> {
-        if let Some(env) = self.hosts.borrow().get(name) {
+        let mut known = self.hosts.borrow_mut();
+        let known = match known.iter().position(|(from, _)| Arc::ptr_eq(from, hosts)) {
+            Some(at) => &mut known[at].1,
+            None => {
+                known.push((Arc::clone(hosts), HashMap::new()));
+                &mut known.last_mut()?.1
+            }
+        };
+        if let Some(env) = known.get(name) {
             return Some(Rc::clone(env));
         }
         let env = Env::new(&hosts.scope(name)?);
-        self.hosts.borrow_mut().insert(name.into(), Rc::clone(&env));
+        known.insert(name.into(), Rc::clone(&env));
         Some(env)
     }
 
