@@ -207,6 +207,7 @@ fn keep(file: tempfile::NamedTempFile, place: &Path) -> std::io::Result<()> {
     file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
     file.persist(&place).map(drop).map_err(|error| error.error)
 }
+
 /// SHA-1 and MD5 of a file of any size.
 fn digests(path: &Path) -> std::io::Result<(String, String)> {
     use std::io::Read as _;
