@@ -429,7 +429,7 @@ pub struct Done {
     pub result: Map,
     /// What was changed, in a few words each, from the module's change guards.
     pub changes: Vec<String>,
-    /// Why it was skipped: the condition's text.
+    /// Why it was skipped: the condition's text, or what the module says.
     pub reason: Option<String>,
     /// Before and after.
     pub diffs: Vec<Diff>,

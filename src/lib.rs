@@ -5,6 +5,7 @@
 pub mod agent; // the engine's arm on a host
 pub mod cli;
 pub mod connection; // moves bytes to a host
+pub mod deps; // roles and collections of requirements files
 pub mod diag; // spans, source map, the one error type, exit codes
 pub mod engine; // runs plays on targets
 pub mod environment; // environments/NAME

@@ -20,6 +20,7 @@ const ORDER: &[&str] = &[
     "playbook",
     "inventory",
     "environment",
+    "deps",
     "journal",
     "engine",
     "connection",
@@ -45,6 +46,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("bollard_buildkit_proto", &["system"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("console", &["report", "cli"]),
     ("hyper", &["system", "mirror"]),
     ("indicatif", &["report"]),
@@ -55,6 +57,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("saphyr_parser", &["yaml"]),
     ("serde_yaml", &["yaml"]),
     ("tonic", &["system"]),
+    ("x509_cert", &["system"]),
     ("yaml_edit", &["yaml"]),
 ];
 

@@ -69,6 +69,7 @@ fn error_pages() {
         let about = match letter {
             'B' => "images, registries, tags",
             'C' => "the command line",
+            'D' => "roles and collections of requirements files",
             'E' => "environments",
             'H' => "work on a host",
             'I' => "inventories",
@@ -93,6 +94,30 @@ fn error_pages() {
     }
     files.insert("README.md".to_owned(), index);
     check("errors", &files);
+}
+
+#[test]
+fn settings_page() {
+    let mut text = String::from(
+        "# Settings\n\nMade from the code by `tests/docs.rs`. Every setting of ansible-core 2.19 (`ansible-config list`), with \
+         options of its plugins that have names of their own: *followed*, of *no effect here*, or *warned* of once when it is \
+         set to something else than its default. A value that a setting cannot have is an error (C0117). `hostctl config dump` shows \
+         each with its origin.\n\n| setting | `ansible.cfg` | environment | here | why |\n|---|---|---|---|---|\n",
+    );
+    for row in hostctl::ops::setting_rows() {
+        let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{text}`") };
+        let each = |text: &str| text.split(", ").map(code).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} | {} | {} |",
+            row.name,
+            each(&row.keys),
+            each(&row.variables),
+            row.here,
+            row.note
+        );
+    }
+    check("settings", &BTreeMap::from([("README.md".to_owned(), text)]));
 }
 
 /// The JSON schema of an argument's values. Templates are text, so text is always allowed.

@@ -307,3 +307,276 @@ fn an_error_of_a_vault_points_into_the_vault() {
         place.bad(arguments, "", &["V0007", "secrets.yml:"]);
     }
 }
+
+/// `ansible-vault`, which is the same program.
+fn links(place: &Place) -> String {
+    place.good(&["install-links", "links"], "");
+    place.at("links/ansible-vault").display().to_string()
+}
+
+fn ansible_vault(place: &Place, arguments: &[&str], input: &str) -> Output {
+    let program = place.at("links/ansible-vault");
+    if !program.exists() {
+        links(place);
+    }
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(place.folder.path()).env_clear();
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", place.folder.path());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// A `!vault` value for a YAML file.
+fn value(place: &Place, name: &str, text: &str) -> String {
+    let output = ansible_vault(place, &["encrypt_string", "--vault-password-file", "pw", "--stdin-name", name], text);
+    assert_eq!(output.status.code(), Some(0));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// No file below a folder, and none in memory that is ours, holds this text.
+fn nowhere(folder: &Path, canary: &str) {
+    let output = Command::new("grep").args(["-rl", canary]).arg(folder).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+}
+
+#[test]
+fn ansible_vaults_values_are_taken_over_whole() {
+    let place = Place::with_vault();
+    std::fs::write(place.at("pw"), "word\n").unwrap();
+    std::fs::create_dir(place.at("group_vars")).unwrap();
+    let token = value(&place, "token", "canary-token");
+    let clear = format!("# what we need\nport: 80\n{token}# the mode\nmode: '0644'\n");
+    std::fs::write(place.at("group_vars/all.yml"), &clear).unwrap();
+    let whole = ansible_vault(
+        &place,
+        &["encrypt", "--vault-password-file", "pw", "--output", "group_vars/web.yml"],
+        "db: {user: root, password: canary-db}\ntoken: canary-token\n",
+    );
+    assert_eq!(whole.status.code(), Some(0));
+    let import = ["vault", "import", "--env", "e", "group_vars/all.yml", "group_vars/web.yml"];
+    let with = |more: &[&'static str]| {
+        import.into_iter().chain(["--vault-password-file", "pw"]).chain(more.iter().copied()).collect::<Vec<_>>()
+    };
+    let before = place.secrets();
+    place.bad(&import, "", &["V0103"]);
+    place.good(&with(&["--check"]), "");
+    assert_eq!(place.secrets(), before);
+    let output = place.good(&with(&[]), "");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "token\ndb\n");
+    assert_eq!(std::fs::read_to_string(place.at("group_vars/all.yml")).unwrap(), clear);
+    assert_eq!(text(&place.good(&["vault", "get", "--env", "e", "db.password"], "")), "canary-db\n");
+    // Again, and now out of the files.
+    let output = place.good(&with(&["--move"]), "");
+    assert!(text(&output).contains("has `token` already"), "{}", text(&output));
+    let left = std::fs::read_to_string(place.at("group_vars/all.yml")).unwrap();
+    assert_eq!(left, "# what we need\nport: 80\n# the mode\nmode: '0644'\n");
+    assert!(!place.at("group_vars/web.yml").exists());
+    nowhere(place.folder.path(), "canary-");
+
+    // Another value of the same name: nothing at all happens.
+    let before = place.secrets();
+    let other = format!("{}{}", value(&place, "fresh", "canary-fresh"), value(&place, "token", "canary-other"));
+    std::fs::write(place.at("group_vars/all.yml"), &other).unwrap();
+    let one = ["vault", "import", "--env", "e", "--vault-password-file", "pw", "--move", "group_vars/all.yml"];
+    place.bad(&one, "", &["V0017", "`token`"]);
+    assert_eq!((place.secrets(), std::fs::read_to_string(place.at("group_vars/all.yml")).unwrap()), (before, other));
+}
+
+#[test]
+fn an_import_keeps_what_it_cannot_take_over() {
+    let place = Place::with_vault();
+    std::fs::write(place.at("pw"), "word\n").unwrap();
+    let seal = |name: &str, content: &str| {
+        let output = ansible_vault(&place, &["encrypt", "--vault-password-file", "pw", "--output", name], content);
+        assert_eq!(output.status.code(), Some(0));
+    };
+    seal("commented.yml", "one: canary-1 # was canary-0\n");
+    seal("templated.yml", "two: canary-2\nthree: '{{ two }}'\n");
+    seal("server.key", "-----BEGIN KEY-----\ncanary-3\n");
+    let import = |more: &[&str]| {
+        let fixed = ["vault", "import", "--env", "e", "--vault-password-file", "pw", "--move"];
+        place.run(&fixed.into_iter().chain(more.iter().copied()).collect::<Vec<_>>(), "")
+    };
+    let output = import(&["commented.yml", "templated.yml"]);
+    let shown = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    assert!(shown.matches("V0018").count() == 3 && shown.contains("comments"), "{shown}");
+    assert!(place.at("commented.yml").exists() && place.at("templated.yml").exists());
+    place.bad(&["vault", "get", "--env", "e", "three"], "", &["V0009"]);
+    let output = import(&["server.key"]);
+    assert!(text(&output).contains("V0017") && text(&output).contains("--name NAME"), "{}", text(&output));
+    assert_eq!(import(&["--name", "tls_key", "server.key"]).status.code(), Some(0));
+    assert!(!place.at("server.key").exists());
+    let key = text(&place.good(&["vault", "get", "--env", "e", "tls_key"], ""));
+    assert_eq!(key, "-----BEGIN KEY-----\ncanary-3\n\n");
+    nowhere(place.folder.path(), "canary-");
+}
+
+#[test]
+fn a_full_disk_loses_nothing() {
+    let place = Place::with_vault();
+    place.good(&["vault", "set", "--env", "e", "one"], "first");
+    let before = place.secrets();
+    // A limit on the size of files stands for a disk without room.
+    for arguments in [
+        "vault rekey --env e",
+        "vault set --env e two",
+        "vault recipients --env e --add age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+    ] {
+        let script =
+            format!("trap '' XFSZ; ulimit -f 0; echo value | exec {} {arguments}", env!("CARGO_BIN_EXE_hostctl"));
+        let output = Command::new("sh")
+            .arg("-c")
+            .arg(script)
+            .current_dir(place.folder.path())
+            .env("HOME", place.folder.path())
+            .output()
+            .unwrap();
+        assert_ne!(output.status.code(), Some(0), "{arguments}");
+        assert!(text(&output).contains("V0012"), "{}", text(&output));
+        assert_eq!(place.secrets(), before);
+    }
+    std::fs::write(place.at("pw"), "word\n").unwrap();
+    std::fs::write(place.at("clear"), "canary-clear\n").unwrap();
+    let program = links(&place);
+    let script = format!("trap '' XFSZ; ulimit -f 0; exec {program} encrypt --vault-password-file pw clear");
+    let output = Command::new("sh").arg("-c").arg(script).current_dir(place.folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert_eq!(std::fs::read_to_string(place.at("clear")).unwrap(), "canary-clear\n");
+    let left: Vec<_> =
+        std::fs::read_dir(place.folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".vault-")), "{left:?}");
+}
+
+#[test]
+fn ssh_keys_open_vaults_and_ask() {
+    let place = Place::new();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/vault/ssh");
+    std::fs::create_dir(place.at(".ssh")).unwrap();
+    for name in ["ed25519", "ed25519_locked", "ecdsa"] {
+        std::fs::copy(data.join(name), place.at(name)).unwrap();
+    }
+    let keys = data.join("ed25519_locked.pub").display().to_string();
+    let public = std::fs::read_to_string(data.join("ed25519.pub")).unwrap();
+    place.good(&["vault", "init", "--env", "e", "--recipients-file", &keys, "--recipient", public.trim()], "");
+    let get = ["vault", "get", "--env", "e", "one"];
+    let by = |identity: &'static str| get.into_iter().chain(["--identity", identity]).collect::<Vec<_>>();
+    place.good(&["vault", "set", "--env", "e", "one", "--identity", "ed25519"], "canary");
+    assert_eq!(text(&place.good(&by("ed25519"), "")), "canary\n");
+    place.bad(&by("ed25519_locked"), "", &["V0003", "the ssh key `ed25519_locked`", "--passphrase-file"]);
+    for (word, code) in [("correct horse\n", Some(0)), ("wrong\n", Some(1))] {
+        std::fs::write(place.at("pass"), word).unwrap();
+        std::fs::set_permissions(place.at("pass"), std::fs::Permissions::from_mode(0o600)).unwrap();
+        let mut arguments = by("ed25519_locked");
+        arguments.extend(["--passphrase-file", "pass"]);
+        let output = place.run(&arguments, "");
+        assert_eq!(output.status.code(), code, "{}", text(&output));
+        assert!(code == Some(0) || text(&output).contains("V0006"));
+    }
+    place.bad(&by("ecdsa"), "", &["V0005", "ecdsa-sha2-nistp256"]);
+    std::fs::copy(data.join("ed25519.pub"), place.at("key.pub")).unwrap();
+    place.bad(&by("key.pub"), "", &["V0005", "agent"]);
+    // The user's own key is found where ssh keeps it.
+    place.bad(&get, "", &["V0003"]);
+    std::fs::copy(data.join("ed25519"), place.at(".ssh/id_ed25519")).unwrap();
+    assert_eq!(text(&place.good(&get, "")), "canary\n");
+    let play = "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - debug:\n        msg: it is {{ one }}\n";
+    std::fs::write(place.at("play.yml"), play).unwrap();
+    let output = place.good(&["run", "play.yml", "--env", "e"], "");
+    assert!(text(&output).contains("it is ********"), "{}", text(&output));
+    // Without it the vault is as closed as before, and the file key is another one.
+    let before = place.secrets();
+    let output = place.good(&["vault", "recipients", "--env", "e", "--remove", public.trim()], "");
+    assert!(text(&output).contains("V0016"), "{}", text(&output));
+    assert_ne!(place.secrets().lines().last(), before.lines().last());
+    place.bad(&get, "", &["V000"]);
+}
+
+#[test]
+fn a_vault_is_sealed_anew_for_others() {
+    let place = Place::with_vault();
+    place.good(&["vault", "set", "--env", "e", "one"], "first");
+    let before = place.secrets();
+    place.good(&["vault", "rekey", "--env", "e"], "");
+    let after = place.secrets();
+    let sealed = |text: &str| text.lines().find(|line| line.starts_with("one:")).unwrap().to_owned();
+    assert_ne!(sealed(&before), sealed(&after));
+    assert_eq!(text(&place.good(&["vault", "get", "--env", "e", "one"], "")), "first\n");
+    std::fs::write(place.at("pass"), "correct horse\n").unwrap();
+    std::fs::set_permissions(place.at("pass"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    place.bad(&["vault", "rekey", "--env", "e", "--passphrase"], "", &["C0103", "--new-passphrase-file"]);
+    place.bad(&["vault", "rekey", "--env", "e", "--recipient", "age1none"], "", &["V0010"]);
+    assert_eq!(place.secrets(), after);
+    place.good(&["vault", "rekey", "--env", "e", "--passphrase", "--new-passphrase-file", "pass"], "");
+    place.bad(&["vault", "get", "--env", "e", "one"], "", &["V0003"]);
+    let get = ["vault", "get", "--env", "e", "one", "--passphrase-file", "pass"];
+    assert_eq!(text(&place.good(&get, "")), "first\n");
+}
+
+#[test]
+fn ansible_vaults_edit_loses_nothing() {
+    let place = Place::new();
+    std::fs::write(place.at("pw"), "word\n").unwrap();
+    let program = links(&place);
+    let edit = |script: &str, file: &str| {
+        let editor = place.script("editor", script);
+        let mut command = Command::new(&program);
+        command.args(["edit", "--vault-password-file", "pw", file]).current_dir(place.folder.path());
+        command.env("HOME", place.folder.path()).env("EDITOR", editor).output().unwrap()
+    };
+    let seal = ["encrypt", "--vault-id", "x@pw", "--output", "f.yml"];
+    assert_eq!(ansible_vault(&place, &seal, "canary: 1\n").status.code(), Some(0));
+    std::fs::set_permissions(place.at("f.yml"), std::fs::Permissions::from_mode(0o640)).unwrap();
+    let read = || std::fs::read_to_string(place.at("f.yml")).unwrap();
+    let before = read();
+    // Nothing typed, an editor that fails before it does anything, one that is not there.
+    for (script, code) in [("#!/bin/sh\n", 0), ("#!/bin/sh\nexit 1\n", 0), ("#!/nonesuch\n", 1)] {
+        let output = edit(script, "f.yml");
+        assert_eq!((output.status.code(), read()), (Some(code), before.clone()), "{}", text(&output));
+    }
+    // Ansible keeps what an editor wrote before it failed; the file's name ends as the sealed one's.
+    let output = edit("#!/bin/sh\ncase $1 in *.yml) echo 'canary: 2' > \"$1\";; esac\nexit 1\n", "f.yml");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("ended with"), "{}", text(&output));
+    assert!(read().starts_with("$ANSIBLE_VAULT;1.2;AES256;x\n"));
+    assert_eq!(std::fs::metadata(place.at("f.yml")).unwrap().permissions().mode() & 0o777, 0o640);
+    let view = ansible_vault(&place, &["view", "--vault-password-file", "pw", "f.yml"], "");
+    assert_eq!(text(&view), "canary: 2\n");
+    // Someone else changed the file meanwhile: theirs stays, and what was typed is kept.
+    let script = format!("#!/bin/sh\necho 'canary: 3' > \"$1\"\necho other > {}\n", place.at("f.yml").display());
+    let output = edit(&script, "f.yml");
+    let shown = text(&output);
+    assert_eq!((output.status.code(), read().as_str()), (Some(1), "other\n"), "{shown}");
+    let kept = shown.lines().find(|line| line.contains("is kept")).unwrap().rsplit(' ').next().unwrap();
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), "canary: 3\n");
+    std::fs::remove_dir_all(Path::new(kept).parent().unwrap()).unwrap();
+    nowhere(place.folder.path(), "canary: [12]$");
+}
+
+#[test]
+fn ansible_vault_writes_only_what_it_means() {
+    let place = Place::new();
+    std::fs::write(place.at("pw"), "word\n").unwrap();
+    let seal = |more: &[&str]| {
+        let fixed = ["encrypt", "--vault-password-file", "pw"];
+        ansible_vault(&place, &fixed.into_iter().chain(more.iter().copied()).collect::<Vec<_>>(), "canary\n")
+    };
+    assert_eq!(seal(&["--output", "f"]).status.code(), Some(0));
+    std::fs::set_permissions(place.at("f"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::os::unix::fs::symlink("f", place.at("link")).unwrap();
+    // Decrypted through a link: the link stays, the clear text is its owner's alone.
+    let output = ansible_vault(&place, &["decrypt", "--vault-password-file", "pw", "link"], "");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(std::fs::symlink_metadata(place.at("link")).unwrap().is_symlink());
+    assert_eq!(std::fs::read_to_string(place.at("f")).unwrap(), "canary\n");
+    assert_eq!(std::fs::metadata(place.at("f")).unwrap().permissions().mode() & 0o777, 0o600);
+    let output = seal(&["--output", "/dev/null"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(!std::fs::metadata("/dev/null").unwrap().is_file());
+    let output = seal(&["--output", "/dev/stdout"]);
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("$ANSIBLE_VAULT;1.1;AES256\n"), "{}", text(&output));
+    // What is asked for without a terminal is read from standard input.
+    let output = ansible_vault(&place, &["view", "-J", "f"], "");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+}

@@ -121,7 +121,18 @@ impl Pool {
         let connection: Arc<dyn Connection> = match spec.connection.as_str() {
             "local" => Arc::new(Local { folder: spec.folder.clone() }),
             "ssh" | "smart" | "paramiko" | "ansible.builtin.ssh" | "ansible.builtin.paramiko_ssh" => {
-                Arc::new(Ssh::connect(spec, &self.ssh_options()).await?)
+                let options = self.ssh_options();
+                let mut tries = 0;
+                loop {
+                    match Ssh::connect(spec, &options).await {
+                        Ok(connection) => break Arc::new(connection),
+                        Err(error) => {
+                            let pause = pause(spec, &error, tries).ok_or(error)?;
+                            tries += 1;
+                            tokio::time::sleep(pause).await;
+                        }
+                    }
+                }
             }
             other => {
                 let message = format!("`{}` has the connection `{other}`, which is not supported", spec.host);
@@ -133,6 +144,14 @@ impl Pool {
         *place = Some(Arc::clone(&connection));
         Ok(connection)
     }
+}
+
+/// How long to wait before connecting is tried once more, as Ansible does; `None` if it is not.
+fn pause(spec: &TargetSpec, error: &Diagnostic, tries: u32) -> Option<std::time::Duration> {
+    // Another try with a wrong password may lock the account.
+    let locks = error.code == "S0104" && spec.password.is_some();
+    let again = tries < spec.retries && error.kind == Kind::Unreachable && !locks;
+    again.then(|| std::time::Duration::from_secs(2_u64.saturating_pow(tries).saturating_sub(1).min(30)))
 }
 
 fn is_local(spec: &TargetSpec) -> bool {
@@ -269,6 +288,22 @@ mod tests {
         assert!(effective(&spec("ssh", Some("deploy"), "deploy")).is_none());
         assert!(effective(&spec("ssh", None, "root")).is_some(), "ssh's configuration may name any user");
         assert!(effective(&spec("ssh", Some("deploy"), "root")).is_some());
+    }
+
+    #[test]
+    fn connecting_is_tried_as_often_as_wanted_and_no_longer_than_it_helps() {
+        let spec = |password: bool| TargetSpec {
+            retries: 7,
+            password: password.then(|| "x".to_owned()),
+            ..TargetSpec::default()
+        };
+        let away = Diagnostic::new("S0106", Kind::Unreachable, "refused");
+        let pauses: Vec<_> =
+            (0..9).map(|tries| pause(&spec(true), &away, tries).map(|pause| pause.as_secs())).collect();
+        assert_eq!(pauses, [Some(0), Some(1), Some(3), Some(7), Some(15), Some(30), Some(30), None, None]);
+        let refused = Diagnostic::new("S0104", Kind::Unreachable, "wrong password");
+        assert!(pause(&spec(true), &refused, 0).is_none() && pause(&spec(false), &refused, 0).is_some());
+        assert!(pause(&spec(false), &Diagnostic::local("S0101", "no ssh"), 0).is_none());
     }
 
     #[test]

@@ -7,9 +7,10 @@ use clap::Args;
 use indexmap::IndexMap;
 
 use super::output::Output;
-use crate::diag::Result;
-use crate::inventory::OddGroups;
+use crate::diag::{Diagnostic, Result};
+use crate::inventory::{OddGroups, ReadOptions};
 use crate::ops::{Config, PasswordSource, Policy, ProjectRequest};
+use crate::secret::Secret;
 use crate::value::Value;
 
 /// Values of keywords that nothing in the playbook sets.
@@ -41,7 +42,7 @@ pub struct ProjectArgs {
     #[arg(short, long, value_name = "INVENTORY", visible_alias = "inventory-file")]
     pub inventory: Vec<String>,
     /// Further limit to these hosts.
-    #[arg(short, long, value_name = "PATTERN")]
+    #[arg(short, long, value_name = "PATTERN", add = super::completion::hosts())]
     pub limit: Option<String>,
     /// Variables as key=value, YAML or JSON, or @FILE; they outrank everything else.
     #[arg(short, long, value_name = "VARS")]
@@ -60,13 +61,13 @@ pub struct VaultKeys {
     #[arg(long, global = true, value_name = "FILE", env = "HOSTCTL_VAULT_PASSPHRASE_FILE")]
     pub passphrase_file: Option<PathBuf>,
     /// ansible-vault: a password file or script, as `[LABEL@]FILE`; `prompt` asks.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, global = true, value_name = "ID")]
     pub vault_id: Vec<String>,
     /// ansible-vault: a file with the password, or a program that prints it.
-    #[arg(long, value_name = "FILE", visible_alias = "vault-pass-file")]
+    #[arg(long, global = true, value_name = "FILE", visible_alias = "vault-pass-file")]
     pub vault_password_file: Vec<PathBuf>,
     /// ansible-vault: ask for the password.
-    #[arg(short = 'J', long, visible_alias = "ask-vault-pass")]
+    #[arg(short = 'J', long, global = true, visible_alias = "ask-vault-pass")]
     pub ask_vault_password: bool,
 }
 
@@ -84,7 +85,7 @@ impl ProjectArgs {
             passwords: self.vault.passwords(config)?,
             identity: self.vault.identity.clone(),
             passphrase_file: self.vault.passphrase_file.clone(),
-            ..project_defaults(config)
+            ..project_defaults(config)?
         })
     }
 }
@@ -92,36 +93,87 @@ impl ProjectArgs {
 impl VaultKeys {
     /// The passwords of Ansible's vault by id: those of the configuration, then those of the command line.
     pub(super) fn passwords(&self, config: &Config) -> Result<Vec<(String, PasswordSource)>> {
-        let mut passwords = Vec::new();
-        let default = config.text("DEFAULT_VAULT_IDENTITY");
-        let configured = config.list("DEFAULT_VAULT_IDENTITY_LIST");
-        let ids = configured.iter().chain(&self.vault_id).map(|id| match id.split_once('@') {
-            Some((label, source)) => (label.to_owned(), source.to_owned()),
-            None => (default.clone(), id.clone()),
-        });
-        for (label, source) in ids {
-            let source = if matches!(source.as_str(), "prompt" | "prompt_ask_vault_pass") {
-                PasswordSource::Given(super::run::ask(&format!("Vault password ({label}): "))?)
-            } else {
-                PasswordSource::File(PathBuf::from(source))
-            };
-            passwords.push((label, source));
-        }
-        let files = self.vault_password_file.iter().cloned();
-        let by_config = config.given("DEFAULT_VAULT_PASSWORD_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
-        for path in files.chain(by_config) {
-            passwords.push((default.clone(), PasswordSource::File(path)));
-        }
-        if self.ask_vault_password || config.flag("DEFAULT_ASK_VAULT_PASS") {
-            let password = super::run::ask("Vault password: ")?;
-            passwords.push((default, PasswordSource::Given(password)));
-        }
-        Ok(passwords)
+        let mut ids = config.list("DEFAULT_VAULT_IDENTITY_LIST");
+        ids.extend(self.vault_id.iter().cloned());
+        let ask = self.ask_vault_password || config.flag("DEFAULT_ASK_VAULT_PASS");
+        password_sources(config, &ids, &self.vault_password_file, ask, Prompts::Known)
     }
 }
 
+/// What a password that is asked for is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prompts {
+    /// To open what is sealed with it.
+    Known,
+    /// To seal: typed twice.
+    New,
+}
+
+/// Where passwords come from, in Ansible's order: ids, then files, then what is asked for.
+pub(super) fn password_sources(
+    config: &Config,
+    ids: &[String],
+    files: &[PathBuf],
+    ask: bool,
+    prompts: Prompts,
+) -> Result<Vec<(String, PasswordSource)>> {
+    let default = config.text("DEFAULT_VAULT_IDENTITY");
+    let mut sources = Vec::new();
+    for id in ids {
+        let (label, source) = match id.split_once('@') {
+            Some((label, source)) => (Some(label), source),
+            None => (None, id.as_str()),
+        };
+        let name = label.unwrap_or(&default).to_owned();
+        let source = match source {
+            "prompt" => typed(Some(&name), prompts)?,
+            "prompt_ask_vault_pass" => typed(None, prompts)?,
+            path => PasswordSource::File { path: PathBuf::from(path), named: label.is_some() },
+        };
+        sources.push((name, source));
+    }
+    let configured = config.given("DEFAULT_VAULT_PASSWORD_FILE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    for path in files.iter().cloned().chain(configured) {
+        sources.push((default.clone(), PasswordSource::File { path, named: true }));
+    }
+    if ask {
+        sources.push((default, typed(None, prompts)?));
+    }
+    Ok(sources)
+}
+
+/// A password from the terminal, with the prompts that programs wait for: those of an id name it.
+fn typed(id: Option<&str>, prompts: Prompts) -> Result<PasswordSource> {
+    let ask = |start: &str| {
+        let prompt = match id {
+            Some(id) => format!("{start} ({id}): "),
+            None => format!("{}: ", start.replace("vault", "Vault").replace("Confirm new", "Confirm New")),
+        };
+        let typed = super::run::ask(&prompt)?;
+        let password = Secret::new(typed.expose().trim());
+        if password.expose().is_empty() {
+            return Err(Diagnostic::local("C0107", "the vault password is empty")
+                .with_registered("Invalid vault password was provided"));
+        }
+        Ok(password)
+    };
+    if prompts == Prompts::Known {
+        return ask("Vault password").map(PasswordSource::Given);
+    }
+    let (first, second) = (ask("New vault password")?, ask("Confirm new vault password")?);
+    if first == second {
+        return Ok(PasswordSource::Given(first));
+    }
+    Err(Diagnostic::local("C0107", "the vault passwords differ").with_registered("Passwords do not match"))
+}
+
+/// The id of a vault text without one, if only a password with the id of a text may open it.
+pub(super) fn matched_ids(config: &Config) -> Option<String> {
+    config.flag("DEFAULT_VAULT_ID_MATCH").then(|| config.text("DEFAULT_VAULT_IDENTITY"))
+}
+
 /// What a request has apart from its options: the user's own folders and the configured search paths.
-pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
+pub(super) fn project_defaults(config: &Config) -> Result<ProjectRequest> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let config_dir = std::env::var_os("XDG_CONFIG_HOME")
         .map(PathBuf::from)
@@ -134,8 +186,23 @@ pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
         let config = config.clone();
         std::sync::Arc::new(move |plugin: Option<(&str, &str)>, name: &str| config.setting(plugin, name))
     };
-    ProjectRequest {
+    let mut read = ReadOptions::default();
+    let ends = config.given("INVENTORY_IGNORE_EXTS").map(|_| config.list("INVENTORY_IGNORE_EXTS"));
+    read.ignore(ends, &config.list("INVENTORY_IGNORE_PATTERNS"))?;
+    if config.given("INVENTORY_ENABLED").is_some() {
+        // Those that are not here were told with the settings.
+        read.enable(&config.list("INVENTORY_ENABLED"));
+    }
+    read.no_variable_files =
+        !config.list("VARIABLE_PLUGINS_ENABLED").iter().any(|name| name.ends_with("host_group_vars"));
+    Ok(ProjectRequest {
         config_dir,
+        read,
+        ssh_keys: home
+            .iter()
+            .flat_map(|home| ["id_ed25519", "id_rsa"].map(|name| home.join(".ssh").join(name)))
+            .collect(),
+        match_ids: matched_ids(config),
         settings: Some(settings),
         ask,
         roles_path: config.paths("DEFAULT_ROLES_PATH"),
@@ -145,9 +212,10 @@ pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
         odd_groups: OddGroups::parse(config.given("TRANSFORM_INVALID_GROUP_CHARS")),
         unparsed_is_failed: config.flag("INVENTORY_UNPARSED_IS_FAILED"),
         library: config.paths("DEFAULT_MODULE_PATH"),
+        odd_keywords: !config.flag("INVALID_TASK_ATTRIBUTE_FAILED"),
         hide_deprecations: !config.flag("DEPRECATION_WARNINGS"),
         plugin_path: config.plugin_path(),
-        plugin_names: config.plugin_names(),
+        plugin_names: config.plugin_names(false),
         public_roles: config
             .given("DEFAULT_PRIVATE_ROLE_VARS")
             .is_some()
@@ -156,7 +224,7 @@ pub(super) fn project_defaults(config: &Config) -> ProjectRequest {
         unparsed_inventory: Policy::Error,
         unmatched_pattern: Policy::parse(&config.text("HOST_PATTERN_MISMATCH")),
         ..ProjectRequest::default()
-    }
+    })
 }
 
 /// The inventories of the configuration; `/etc/ansible/hosts` only if it is there.
@@ -183,6 +251,7 @@ pub(super) fn connection_defaults(config: &Config, defaults: &mut IndexMap<Strin
         ("become_method", "DEFAULT_BECOME_METHOD"),
         ("become_exe", "DEFAULT_BECOME_EXE"),
         ("become_flags", "DEFAULT_BECOME_FLAGS"),
+        ("ssh_retries", "SSH_RETRIES"),
         ("ssh_common_args", "SSH_COMMON_ARGS"),
         ("ssh_extra_args", "SSH_EXTRA_ARGS"),
     ] {

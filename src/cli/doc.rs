@@ -10,7 +10,7 @@ use crate::modules::MODULES;
 #[derive(Debug, Args)]
 pub struct DocArgs {
     /// The module, by short or full name.
-    #[arg(add = clap_complete::ArgValueCompleter::new(complete))]
+    #[arg(add = super::completion::modules())]
     module: Option<String>,
 }
 
@@ -18,16 +18,8 @@ pub struct DocArgs {
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// The code, such as P0203.
+    #[arg(add = super::completion::codes())]
     code: String,
-}
-
-fn complete(current: &std::ffi::OsStr) -> Vec<clap_complete::CompletionCandidate> {
-    let current = current.to_string_lossy();
-    MODULES
-        .iter()
-        .filter(|entry| entry.meta.name.starts_with(&*current))
-        .map(|entry| clap_complete::CompletionCandidate::new(entry.meta.name).help(Some(entry.meta.summary.into())))
-        .collect()
 }
 
 pub(super) fn main(args: &DocArgs, output: &Output) -> Result<ExitCode> {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -43,11 +44,11 @@ pub(super) fn session(vault: &mut Vault, keyring: &Keyring, output: &Output) -> 
             (Err(error), None) => return Err(error),
         };
         if again || error.code == "C0109" {
-            return Err(keep(&base, error, &text));
+            return Err(keep(&base, error, text.as_bytes()));
         }
         output.fail(&error);
         if !ask_again(output) {
-            return Err(keep(&base, error, &text));
+            return Err(keep(&base, error, text.as_bytes()));
         }
         from = Some(text);
     }
@@ -78,25 +79,25 @@ fn private(base: &Path, prefix: &str) -> Result<TempDir> {
         .map_err(|error| wrong("cannot make a private folder", &error))
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
+fn write(path: &Path, text: &[u8]) -> Result<()> {
     std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|mut file| file.write_all(text))
         .map_err(|error| wrong("cannot write the clear text", &error))
 }
 
 /// Puts a refused edit where the user finds it.
-fn keep(base: &Path, error: Diagnostic, text: &str) -> Diagnostic {
+fn keep(base: &Path, error: Diagnostic, text: &[u8]) -> Diagnostic {
     let kept = private(base, KEPT).and_then(|dir| write(&dir.path().join("secrets.yml"), text).map(|()| dir));
     match kept {
         Ok(dir) => {
             let path = dir.keep().join("secrets.yml");
             error
                 .with_note(format!("your edit is kept, in clear, in {}", path.display()))
-                .with_hint("mend it there and paste it into `hostctl vault edit`; then remove the file")
+                .with_hint("mend it there and paste it in when you edit again; then remove the file")
         }
         Err(lost) => error.with_note(format!("your edit could not be kept: {}", lost.message)),
     }
@@ -126,41 +127,64 @@ fn sweep(base: &Path) {
     }
 }
 
-/// Lets the user edit a text once.
-pub(super) fn once(clear: &str) -> Result<String> {
-    edit(&base(), clear)
+/// Lets the user edit bytes once with this editor; what it left, and how it ended. The file has this extension.
+pub(super) fn once(editor: &str, clear: &[u8], extension: Option<&str>) -> Result<(Vec<u8>, ExitStatus)> {
+    let name = extension.map_or_else(|| "secrets".to_owned(), |end| format!("secrets.{end}"));
+    let (bytes, status) = open(&base(), editor, &name, clear)?;
+    if matches!(status.code(), Some(126 | 127)) {
+        let told = format!("Unable to execute the command \"{editor} {name}\": it ended with {status}");
+        return Err(Diagnostic::local("C0108", format!("the editor `{editor}` cannot be started"))
+            .with_hint("nothing was changed; name another: `EDITOR=vi`")
+            .with_registered(told));
+    }
+    Ok((bytes, status))
 }
 
-/// Opens a private file in the user's editor and reads it back.
+/// Keeps a text that could not be written; the error says where.
+pub(super) fn keep_aside(error: Diagnostic, text: &[u8]) -> Diagnostic {
+    keep(&base(), error, text)
+}
+
+/// Lets the user of a vault edit its text.
 fn edit(base: &Path, clear: &str) -> Result<String> {
-    let dir = private(base, PREFIX)?;
-    let lock = File::open(dir.path()).map_err(|error| wrong("cannot make a private folder", &error))?;
-    // Where locks are unknown nothing is swept either.
-    let _ = lock.try_lock();
-    let path = dir.path().join("secrets.yml");
-    write(&path, clear)?;
     let editor = ["VISUAL", "EDITOR"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|editor| !editor.trim().is_empty()))
         .unwrap_or_else(|| "vi".to_owned());
+    let (bytes, status) = open(base, &editor, "secrets.yml", clear.as_bytes())?;
+    if !status.success() {
+        return Err(Diagnostic::local("C0108", format!("the editor `{editor}` ended with {status}"))
+            .with_hint("nothing was changed"));
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Diagnostic::local("C0108", "the edited text is not UTF-8").with_hint("nothing was changed"))
+}
+
+/// Opens a private file in an editor and reads it back.
+fn open(base: &Path, editor: &str, name: &str, clear: &[u8]) -> Result<(Vec<u8>, ExitStatus)> {
+    let dir = private(base, PREFIX)?;
+    let lock = File::open(dir.path()).map_err(|error| wrong("cannot make a private folder", &error))?;
+    // Where locks are unknown nothing is swept either.
+    let _ = lock.try_lock();
+    let path = dir.path().join(name);
+    write(&path, clear)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| wrong("cannot start the runtime", &error))?;
-    let ended = runtime.block_on(run(&editor, &path));
+    let ended = runtime.block_on(run(editor, &path));
     match ended.map_err(|error| wrong(&format!("cannot start the editor `{editor}`"), &error))? {
-        Ended::Done(status) if status.success() => {
-            std::fs::read_to_string(&path).map_err(|error| wrong("cannot read the edited text", &error))
+        Ended::Done(status) => {
+            let bytes = std::fs::read(&path).map_err(|error| wrong("cannot read the edited text", &error))?;
+            Ok((bytes, status))
         }
-        Ended::Done(status) => Err(Diagnostic::local("C0108", format!("the editor `{editor}` ended with {status}"))
-            .with_hint("nothing was changed")),
         Ended::Stopped => Err(Diagnostic::new("C0109", Kind::Interrupted, "the edit was ended from outside")
             .with_note("the text in clear was removed; nothing was changed")),
     }
 }
 
 enum Ended {
-    Done(std::process::ExitStatus),
+    Done(ExitStatus),
     /// hostctl was told to end.
     Stopped,
 }
@@ -248,10 +272,10 @@ mod tests {
     fn the_clear_text_is_private() {
         let base = tempfile::tempdir().unwrap();
         let dir = private(base.path(), PREFIX).unwrap();
-        write(&dir.path().join("secrets.yml"), "a: b\n").unwrap();
+        write(&dir.path().join("secrets.yml"), b"a: b\n").unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(dir.path()), mode(&dir.path().join("secrets.yml"))), (0o700, 0o600));
-        let error = keep(base.path(), Diagnostic::local("V0011", "refused"), "a: 'b\n");
+        let error = keep(base.path(), Diagnostic::local("V0011", "refused"), b"a: 'b\n");
         let note = error.notes.iter().find(|note| note.contains("is kept")).unwrap();
         let path = Path::new(note.rsplit(' ').next().unwrap());
         assert_eq!(std::fs::read_to_string(path).unwrap(), "a: 'b\n");

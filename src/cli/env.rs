@@ -28,7 +28,7 @@ enum EnvCommand {
         #[arg(add = clap_complete::ArgValueCompleter::new(complete))]
         name: String,
         /// As this host sees it, with its groups' variables.
-        #[arg(long, value_name = "HOST")]
+        #[arg(long, value_name = "HOST", add = super::completion::host_names())]
         host: Option<String>,
         /// Only this variable.
         #[arg(long, value_name = "NAME")]
@@ -56,7 +56,7 @@ pub(super) fn main(args: &EnvArgs, output: &Output) -> Result<ExitCode> {
     match &args.command {
         EnvCommand::List { project } => list(project.as_deref(), output),
         EnvCommand::Show { name, host, var, project } => {
-            let mut request = project.request(output, &crate::ops::Config::load()?)?;
+            let mut request = project.request(output, &crate::ops::Config::load(&output.sources)?)?;
             request.env = Some(name.clone());
             let (shown, problems) = ops::environment_show(&request, host.as_deref(), var.as_deref(), &output.sources)?;
             output.show(&problems);

@@ -20,7 +20,7 @@ enum InventoryCommand {
     /// The hosts that a pattern means, each with its address and groups
     List {
         /// Hosts and groups, as `hosts:` of a play names them.
-        #[arg(default_value = "all")]
+        #[arg(default_value = "all", add = super::completion::hosts())]
         pattern: String,
         /// Write the whole inventory as YAML instead, with every host's variables.
         #[arg(long, conflicts_with = "pattern")]
@@ -31,7 +31,7 @@ enum InventoryCommand {
     /// The tree of groups and hosts
     Graph {
         /// The group at the top.
-        #[arg(default_value = "all")]
+        #[arg(default_value = "all", add = super::completion::groups())]
         group: String,
         /// The variables of groups and hosts too.
         #[arg(long)]
@@ -42,6 +42,7 @@ enum InventoryCommand {
     /// The variables of a host, with the place of each and of the values that it hides
     Host {
         /// The host.
+        #[arg(add = super::completion::host_names())]
         name: String,
         /// Only this variable.
         #[arg(long, value_name = "NAME")]
@@ -52,7 +53,7 @@ enum InventoryCommand {
 }
 
 pub(super) fn main(args: &InventoryArgs, output: &Output) -> Result<ExitCode> {
-    let config = Config::load()?;
+    let config = Config::load(&output.sources)?;
     match &args.command {
         InventoryCommand::List { pattern, yaml, project } => {
             let view = opened(project, &config, output)?;

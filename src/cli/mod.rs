@@ -2,6 +2,8 @@
 
 mod arguments;
 mod check;
+mod completion;
+mod deps;
 mod doc;
 mod editor;
 mod env;
@@ -36,6 +38,7 @@ struct Cli {
 enum Command {
     Run(Box<run::RunArgs>),
     Check(Box<check::CheckArgs>),
+    Deps(deps::DepsArgs),
     Env(env::EnvArgs),
     Inventory(inventory::InventoryArgs),
     Vault(Box<vault::VaultArgs>),
@@ -44,6 +47,8 @@ enum Command {
     Explain(doc::ExplainArgs),
     Config(names::ConfigArgs),
     InstallLinks(names::InstallLinksArgs),
+    Completion(completion::CompletionArgs),
+    Man(completion::ManArgs),
 }
 
 /// Runs the program with this process's arguments.
@@ -54,6 +59,7 @@ pub fn main() -> ExitCode {
         return connection::askpass(Path::new(&socket), arguments.first().map_or("", String::as_str));
     }
     if let Some(program) = std::env::args_os().next().as_ref().and_then(names::Program::of) {
+        completion::answer(|| names::command(program));
         return names::main(program);
     }
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -61,7 +67,7 @@ pub fn main() -> ExitCode {
         ["mirror-proxy", ..] => return mirror::main(std::env::args_os().skip(2)),
         _ => {}
     }
-    clap_complete::CompleteEnv::with_factory(Cli::command).complete();
+    completion::answer(Cli::command);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -79,6 +85,7 @@ pub fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Run(args) => run::main(*args, &output),
         Command::Check(args) => check::main(&args, &output),
+        Command::Deps(args) => deps::main(&args, &output),
         Command::Env(args) => env::main(&args, &output),
         Command::Inventory(args) => inventory::main(&args, &output),
         Command::Vault(args) => vault::main(&args, &output),
@@ -87,6 +94,8 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => doc::explain(&args, &output),
         Command::Config(args) => names::dump(&args, &output),
         Command::InstallLinks(args) => names::install(&args, &output),
+        Command::Completion(args) => completion::main(&args, &output),
+        Command::Man(args) => completion::man(&args, &output),
     };
     output.end(ended.unwrap_or_else(|error| output.fail(&error)))
 }

@@ -133,8 +133,7 @@ impl Output {
     /// Data that may be no text.
     pub fn data_bytes(&self, data: &[u8]) {
         let mut out = std::io::stdout().lock();
-        let _ = out.write_all(data);
-        let _ = out.flush();
+        self.wrote(out.write_all(data).and_then(|()| out.flush()));
     }
 
     /// Everything else to stderr.

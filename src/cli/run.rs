@@ -23,7 +23,7 @@ use crate::secret::Secret;
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The playbooks, run one after another.
-    #[arg(required = true, value_name = "PLAYBOOK", value_hint = clap::ValueHint::FilePath)]
+    #[arg(required = true, value_name = "PLAYBOOK", add = super::completion::playbooks())]
     playbooks: Vec<PathBuf>,
     #[command(flatten)]
     project: ProjectArgs,
@@ -34,13 +34,13 @@ pub struct RunArgs {
     #[arg(short = 'D', long)]
     diff: bool,
     /// Only tasks with these tags.
-    #[arg(short, long, value_name = "TAGS")]
+    #[arg(short, long, value_name = "TAGS", add = super::completion::tags())]
     tags: Vec<String>,
     /// No tasks with these tags.
-    #[arg(long, value_name = "TAGS")]
+    #[arg(long, value_name = "TAGS", add = super::completion::tags())]
     skip_tags: Vec<String>,
     /// Begin at the task of this name.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = super::completion::tasks())]
     start_at_task: Option<String>,
     /// Confirm each task before it runs.
     #[arg(long)]
@@ -127,8 +127,10 @@ impl RunArgs {
             None
         };
         let (configured_tags, configured_skips) = (config.list("TAGS_RUN"), config.list("TAGS_SKIP"));
+        let mut project = self.project.request(output, config)?;
+        project.plugin_names = config.plugin_names(output.form == OutputForm::Ansible);
         Ok(ops::RunRequest {
-            project: self.project.request(output, config)?,
+            project,
             playbooks: self.playbooks.clone(),
             check: self.check,
             diff: self.diff || config.flag("DIFF_ALWAYS"),
@@ -137,7 +139,7 @@ impl RunArgs {
             start_at_task: self.start_at_task.clone(),
             step: self.step,
             force_handlers: self.force_handlers || config.flag("DEFAULT_FORCE_HANDLERS"),
-            forks: self.forks.unwrap_or_else(|| configured_forks(config)),
+            forks: forks(self.forks, config)?,
             verbosity: self.verbose,
             gathering: config.text("DEFAULT_GATHERING"),
             inject_facts: config.flag("INJECT_FACTS_AS_VARS"),
@@ -152,6 +154,7 @@ impl RunArgs {
             login_password: login,
             become_password: r#become,
             command: typed(std::env::args_os().skip(1)),
+            ansible_codes: false,
         })
     }
 }
@@ -220,13 +223,22 @@ pub(super) fn ask(prompt: &str) -> Result<Secret> {
         .map_err(|error| Diagnostic::new("C0103", Kind::Usage, format!("cannot read the password: {error}")))
 }
 
-/// `forks` of the configuration.
-pub(super) fn configured_forks(config: &ops::Config) -> usize {
-    config.number("DEFAULT_FORKS").and_then(|forks| usize::try_from(forks).ok()).filter(|forks| *forks > 0).unwrap_or(5)
+/// `forks` of the configuration; `None` if it is no number of hosts.
+pub(super) fn configured_forks(config: &ops::Config) -> Option<usize> {
+    config.number("DEFAULT_FORKS").and_then(|forks| usize::try_from(forks).ok()).filter(|forks| *forks > 0)
+}
+
+/// The forks of a run.
+fn forks(given: Option<usize>, config: &ops::Config) -> Result<usize> {
+    given.or_else(|| configured_forks(config)).filter(|forks| *forks > 0).ok_or_else(|| {
+        Diagnostic::new("C0117", Kind::Usage, "`forks` must be at least 1: so many hosts are worked on at a time")
+            .with_registered("The number of processes (--forks) must be >= 1")
+            .with_hint("hostctl run --forks 5")
+    })
 }
 
 pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
-    let config = ops::Config::load()?;
+    let config = ops::Config::load(&output.sources)?;
     output.show(&config.warnings);
     let request = args.request(output, &config)?;
     if args.syntax_check {
@@ -250,7 +262,9 @@ pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
         all.extend(super::names::beside(&config, args.verbose, output));
         all
     };
-    start(request, output, &shown, &|found| output.show(found))
+    // What could not be checked is for `check` to tell, and for who asks.
+    let asked = |problem: &&Diagnostic| args.verbose > 0 || problem.code != "P0305";
+    start(request, output, &shown, &|found| output.show(&found.iter().filter(asked).cloned().collect::<Vec<_>>()))
 }
 
 /// Runs a request; what `shown` makes tells the user, beside the run's own record;

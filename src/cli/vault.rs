@@ -1,7 +1,7 @@
 //! `hostctl vault`: secrets of an environment, sealed value by value.
 
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
@@ -10,7 +10,9 @@ use super::editor;
 use super::output::Output;
 use crate::diag::{Diagnostic, ExitCode, Kind, Result};
 use crate::ops;
+use crate::secret::Secret;
 use crate::value::{Value, python_str};
+use crate::vault::{SealFor, recipients_file};
 
 /// Make, read and change an environment's secrets
 #[derive(Debug, Args)]
@@ -28,9 +30,12 @@ pub struct VaultArgs {
 enum VaultCommand {
     /// Make an empty vault, and an identity for you if you have none
     Init {
-        /// Who can open it: an age public key. Default: those of `environment.yml`, else you.
+        /// Who can open it: an age or ssh public key. Default: those of `environment.yml`, else you.
         #[arg(long, value_name = "KEY")]
         recipient: Vec<String>,
+        /// A file with public keys, one a line: recipients of age, `.pub` files of ssh.
+        #[arg(long, value_name = "FILE")]
+        recipients_file: Vec<PathBuf>,
         /// Seal it with a passphrase instead: that of `--passphrase-file`, else it is asked for.
         #[arg(long)]
         passphrase: bool,
@@ -60,24 +65,62 @@ enum VaultCommand {
         /// Add this public key.
         #[arg(long, value_name = "KEY")]
         add: Vec<String>,
+        /// Add the public keys of this file, one a line.
+        #[arg(long, value_name = "FILE")]
+        add_file: Vec<PathBuf>,
         /// Remove this public key.
         #[arg(long, value_name = "KEY")]
         remove: Vec<String>,
+    },
+    /// Take over what ansible-vault sealed: files sealed whole, and `!vault` values of YAML files
+    ///
+    /// Everything is opened with ansible-vault's passwords and sealed in this vault under its top-level name, in one
+    /// step or not at all. A name that the vault has with another value is refused. The files stay as they are
+    /// unless `--move` is given. Variables that hold templates stay where they are: a sealed value is not rendered.
+    Import {
+        /// Files of variables (those of group_vars, host_vars, vars), or with `--name` one sealed file.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Take the whole content of one sealed file (a key, a certificate) as one text of this name.
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// Take the values out of their files once the vault has them; comments and other variables stay. A file
+        /// that was sealed whole is removed.
+        #[arg(long = "move")]
+        take: bool,
+        /// Only say what would be taken over.
+        #[arg(short = 'C', long)]
+        check: bool,
+    },
+    /// Make a new file key and seal every value anew, for the same recipients or for others
+    ///
+    /// With `--recipient`, `--recipients-file` or `--passphrase` only those can open the vault afterwards. Who could
+    /// open it before may have kept its values: change those that matter.
+    Rekey {
+        /// Who can open it from now on: an age or ssh public key.
+        #[arg(long, value_name = "KEY")]
+        recipient: Vec<String>,
+        /// A file with public keys, one a line.
+        #[arg(long, value_name = "FILE")]
+        recipients_file: Vec<PathBuf>,
+        /// With a new passphrase: that of `--new-passphrase-file`, else it is asked for.
+        #[arg(long)]
+        passphrase: bool,
+        /// A file with the new passphrase; only you may read it.
+        #[arg(long, value_name = "FILE", requires = "passphrase")]
+        new_passphrase_file: Option<PathBuf>,
     },
 }
 
 pub(super) fn main(args: &VaultArgs, output: &Output) -> Result<ExitCode> {
     editor::sweep_left();
-    let request = args.project.request(output, &ops::Config::load()?)?;
+    let request = args.project.request(output, &ops::Config::load(&output.sources)?)?;
     let place = ops::VaultPlace::find(&request, args.file.as_deref(), &output.sources)?;
     match &args.command {
-        VaultCommand::Init { recipient, passphrase } => {
-            let passphrase = match (*passphrase, &request.passphrase_file) {
-                (false, _) => None,
-                (true, Some(path)) => Some(ops::passphrase_file(path)?),
-                (true, None) => Some(new_passphrase()?),
-            };
-            let made = ops::init(&request, &place, recipient, passphrase.as_ref())?;
+        VaultCommand::Init { recipient, recipients_file, passphrase } => {
+            let passphrase = new_passphrase(*passphrase, request.passphrase_file.as_deref(), "--passphrase-file")?;
+            let recipients = with_files(recipient, recipients_file)?;
+            let made = ops::init(&request, &place, &recipients, passphrase.as_ref())?;
             if let Some((path, public)) = made.identity {
                 output
                     .note(&format!("made your identity {} (public key {public}); keep a copy of it\n", path.display()));
@@ -121,10 +164,31 @@ pub(super) fn main(args: &VaultArgs, output: &Output) -> Result<ExitCode> {
             };
             output.data(&text);
         }
-        VaultCommand::Recipients { add, remove } => {
+        VaultCommand::Recipients { add, add_file, remove } => {
             let (mut vault, keyring) = ops::open_vault(&request, &place)?;
-            let all = ops::recipients(&mut vault, &keyring, add, remove)?;
+            let add = with_files(add, add_file)?;
+            let (all, warnings) = ops::recipients(&place, &mut vault, &keyring, &add, remove)?;
             output.data(&all.iter().map(|key| format!("{key}\n")).collect::<String>());
+            output.show(&warnings);
+        }
+        VaultCommand::Import { files, name, take, check } => {
+            if name.is_some() && files.len() > 1 {
+                return Err(Diagnostic::new("C0107", Kind::Usage, "`--name` makes one value of one file")
+                    .with_hint("import the files one by one"));
+            }
+            let (mut vault, keyring) = ops::open_vault(&request, &place)?;
+            let imported = ops::import(&mut vault, &keyring, files, name.as_deref(), (*take, !*check))?;
+            output.show(&keyring.take_warnings());
+            tell_imported(&imported, *check, output);
+        }
+        VaultCommand::Rekey { recipient, recipients_file, passphrase, new_passphrase_file } => {
+            let (mut vault, keyring) = ops::open_vault(&request, &place)?;
+            let recipients = with_files(recipient, recipients_file)?;
+            let passphrase = new_passphrase(*passphrase, new_passphrase_file.as_deref(), "--new-passphrase-file")?;
+            let to = (!recipients.is_empty() || passphrase.is_some()).then_some(SealFor { recipients, passphrase });
+            let warnings = ops::rekey(&place, &mut vault, &keyring, to.as_ref())?;
+            output.note(&format!("{} has a new file key, and every value is sealed anew\n", place.path.display()));
+            output.show(&warnings);
         }
     }
     Ok(ExitCode::Ok)
@@ -148,10 +212,55 @@ fn read_value(name: &str, empty: bool) -> Result<Value> {
     Ok(Value::from(text))
 }
 
-fn new_passphrase() -> Result<crate::secret::Secret> {
+/// The recipients that are named, with those of files.
+fn with_files(named: &[String], files: &[PathBuf]) -> Result<Vec<String>> {
+    let mut all = named.to_vec();
+    for path in files {
+        all.extend(recipients_file(path)?);
+    }
+    Ok(all)
+}
+
+/// What an import did, a line a file; the new names on standard output.
+fn tell_imported(imported: &ops::Imported, check: bool, output: &Output) {
+    let names = |names: &[String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    for file in &imported.files {
+        let path = file.path.display();
+        let mut parts = Vec::new();
+        if !file.new.is_empty() {
+            parts.push(format!("{} {}", if check { "would import" } else { "imported" }, names(&file.new)));
+        }
+        if !file.known.is_empty() {
+            parts.push(format!("the vault has {} already", names(&file.known)));
+        }
+        if parts.is_empty() {
+            parts.push("nothing to import".to_owned());
+        }
+        if file.taken_out {
+            parts.push("taken out of the file".to_owned());
+        }
+        if file.removed {
+            parts.push("the file is removed".to_owned());
+        }
+        output.note(&format!("{path}: {}\n", parts.join("; ")));
+        output.data(&file.new.iter().map(|name| format!("{name}\n")).collect::<String>());
+    }
+    output.show(&imported.warnings);
+}
+
+/// A new passphrase from a file or typed twice, if one is wanted.
+fn new_passphrase(wanted: bool, file: Option<&Path>, option: &str) -> Result<Option<Secret>> {
+    match file {
+        _ if !wanted => Ok(None),
+        Some(path) => ops::passphrase_file(path).map(Some),
+        None => typed_passphrase(option).map(Some),
+    }
+}
+
+fn typed_passphrase(option: &str) -> Result<Secret> {
     if !console::Term::stderr().is_term() {
         return Err(Diagnostic::new("C0103", Kind::Usage, "a passphrase is asked for, but there is no terminal")
-            .with_hint("name a file that holds it with `--passphrase-file FILE` or HOSTCTL_VAULT_PASSPHRASE_FILE"));
+            .with_hint(format!("name a file that holds it with `{option} FILE`")));
     }
     let first = super::run::ask("New passphrase: ")?;
     let second = super::run::ask("Again: ")?;

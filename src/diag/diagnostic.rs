@@ -94,6 +94,10 @@ pub enum Subject {
     Plugin(std::path::PathBuf),
     /// Among others something that acts by being there: no place asks for it.
     Unasked,
+    /// A file of variables that no password opens: the hosts of this group need it.
+    SealedForGroup(String),
+    /// The same: this host needs it.
+    SealedForHost(String),
 }
 
 /// The parts of a [`Diagnostic`].

@@ -130,6 +130,11 @@ impl SourceMap {
         file
     }
 
+    /// All texts so far, in the order of their numbers.
+    pub fn files(&self) -> Vec<Arc<SourceFile>> {
+        self.files.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
     /// How many files were loaded from disk, each counted once.
     pub fn len(&self) -> usize {
         let files = self.files.read().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -91,7 +91,8 @@ impl HostRun {
                 };
                 let shown = templates.expression_for_people(text, source.place(), scope);
                 let (value, told) = shown.map_err(|mut diagnostic| {
-                    if !diagnostic.registered().contains("undecryptable variable") {
+                    let said = diagnostic.registered();
+                    if !said.contains("undecryptable variable") && !said.contains("unsupported for variable storage") {
                         return diagnostic;
                     }
                     let words = diagnostic.registered().replacen("rendering template", "rendering expression", 1);
@@ -347,7 +348,7 @@ fn no_boolean(name: &str, value: &Value, place: Option<Span>) -> Diagnostic {
 fn set_fact(args: &Map, places: &Places) -> Attempt {
     let mut facts = args.clone();
     let cacheable = match facts.shift_remove(&StrKey("cacheable")).filter(|value| *value != Value::Null) {
-        Some(value) => match super::conditions::truth(&value) {
+        Some(value) => match crate::value::boolean(&value) {
             Some(flag) => flag,
             None => {
                 let place = places.get("cacheable").map(|(place, _)| *place);

@@ -6,7 +6,7 @@ use super::interp::{Here, HostRun};
 use super::schedule::Round;
 use crate::diag::{Diagnostic, Kind, Result, Span};
 use crate::playbook::{Context, Inherit, Keyword, KeywordType, Task};
-use crate::value::{Value, python_str};
+use crate::value::{Value, boolean, boolean_word, python_str};
 use crate::vars::Scope;
 use crate::yaml::Node;
 
@@ -67,26 +67,9 @@ pub(super) fn whole(value: &Value) -> Option<i64> {
     })
 }
 
-/// A boolean as Ansible spells it; `None` for anything else.
-pub(super) fn truth(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(flag) => Some(*flag),
-        Value::Int(1) => Some(true),
-        Value::Int(0) => Some(false),
-        Value::Float(float) if float.to_bits() == 1.0_f64.to_bits() => Some(true),
-        Value::Float(float) if float.to_bits() == 0.0_f64.to_bits() => Some(false),
-        Value::Str(text) => match text.trim().to_lowercase().as_str() {
-            "y" | "yes" | "on" | "1" | "true" | "t" | "1.0" => Some(true),
-            "n" | "no" | "off" | "0" | "false" | "f" | "0.0" => Some(false),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 /// A rendered value that must be a boolean. A word that is none is an error, never a silent no.
 pub(super) fn flag_of(name: &str, value: &Value, place: Option<Span>) -> Result<bool> {
-    truth(value).ok_or_else(|| {
+    boolean(value).ok_or_else(|| {
         let said = format!("The value {} could not be converted to 'bool'.", crate::value::python_repr(value));
         Diagnostic::source("P0110", format!("`{name}` must be a boolean, found `{}`", python_str(value)))
             .with_registered(said)
@@ -141,7 +124,7 @@ impl HostRun {
     /// Ansible; a word that is no boolean counts as a yes until the host that leads finds it wrong.
     pub(super) fn says_once(&self, task: &Task, scope: &Scope) -> Result<bool> {
         match self.keyword_value(task, "run_once", scope) {
-            Ok(value) => Ok(value.is_some_and(|value| truth(&value).unwrap_or_else(|| value.truthy()))),
+            Ok(value) => Ok(value.is_some_and(|value| boolean(&value).unwrap_or_else(|| value.truthy()))),
             Err(mut error) => {
                 error.kind = Kind::Local;
                 Err(error)
@@ -182,7 +165,7 @@ impl HostRun {
             let value = self.keyword_value(task, keyword.name, scope);
             let Some(value) = value.map_err(|error| in_keyword(task, keyword.name, error))? else { continue };
             let (good, kind) = match keyword.kind {
-                KeywordType::Bool => (truth(&value).is_some(), "bool"),
+                KeywordType::Bool => (boolean(&value).is_some(), "bool"),
                 KeywordType::Int => (whole(&value).is_some(), "int"),
                 KeywordType::Float => (python_str(&value).trim().parse::<f64>().is_ok(), "float"),
                 _ if keyword.name == "debugger" => {
@@ -213,10 +196,10 @@ impl HostRun {
     /// Like [`HostRun::keyword_flag`], for the engine's own decisions: errors count as unset.
     pub(super) fn keyword_bool(&self, task: &Task, name: &str, here: &Here) -> Option<bool> {
         let Some(node) = keyword(task, name) else {
-            return self.play.engine.options.keywords.get(name).and_then(truth);
+            return self.play.engine.options.keywords.get(name).and_then(boolean);
         };
         if !node.has_template() {
-            return truth(&node.to_value());
+            return boolean(&node.to_value());
         }
         let scope = self.play.scope(&self.host, Some(&task.context), Some(task), &here.frames);
         self.keyword_flag(task, name, &scope).ok().flatten()
@@ -242,9 +225,9 @@ pub(super) fn false_condition(node: &Node, text: &str) -> Value {
     let written = node.as_list().map_or_else(
         || literal(node),
         |items| {
-            items.iter().any(|item| {
-                literal(item) && item.as_str().is_none() && matches!(truth(&Value::from(text)), Some(false))
-            })
+            items
+                .iter()
+                .any(|item| literal(item) && item.as_str().is_none() && matches!(boolean_word(text), Some(false)))
         },
     );
     if written { Value::Bool(false) } else { Value::from(text) }

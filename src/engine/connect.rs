@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::conditions::{flag_of, of_keyword, truth, whole};
+use super::conditions::{flag_of, of_keyword, whole};
 use super::interp::HostRun;
 use super::play::PlayRun;
 use super::target::{Become, TargetSpec};
 use crate::diag::{Diagnostic, Kind, Result, Span};
 use crate::modules::RunsOn;
 use crate::playbook::Task;
-use crate::value::{Value, python_repr, python_str};
+use crate::value::{Value, boolean, boolean_word, python_repr, python_str};
 use crate::vars::Scope;
 
 impl HostRun {
@@ -43,47 +43,119 @@ impl HostRun {
             Some(host) => host,
             None => Arc::clone(&self.host),
         };
-        let delegated = delegate != self.host;
         // A delegated task connects with the variables of the host it goes to.
         let own;
-        let vars = if delegated {
+        let vars = if delegate == self.host {
+            scope
+        } else {
             own = self.play.host_scope(&delegate);
             &own
-        } else {
-            scope
         };
-        let get = |names: &[&str]| -> Result<Option<String>> {
-            for name in names {
-                if vars.get(name).is_some()
-                    && let Some(value) = self.play.engine.templates.variable(name, vars)?
-                    && value != Value::Null
-                {
-                    return Ok(Some(python_str(&value)));
-                }
+        let settings = Settings { run: self, task, scope, vars };
+        let connection = settings.connection(&delegate)?;
+        // Of the general name and ssh's own the latter counts, as in Ansible.
+        let address = settings.get(&["ansible_ssh_host", "ansible_host"])?.unwrap_or_else(|| delegate.to_string());
+        let port = settings.port()?;
+        let ssh_args = settings.ssh_args()?;
+        let password =
+            settings.password(&["ansible_ssh_password", "ansible_ssh_pass", "ansible_password"], "password")?;
+        let checking = settings.get(&["ansible_ssh_host_key_checking", "ansible_host_key_checking"])?;
+        let r#become = if settings.becomes()? { Some(settings.r#become()?) } else { None };
+        Ok(TargetSpec {
+            host: delegate,
+            folder: (connection == "local").then(|| self.play.playbook_dir()),
+            connection,
+            address,
+            port,
+            user: settings.setting(&["ansible_ssh_user", "ansible_user"], "remote_user")?,
+            key_file: settings
+                .get(&["ansible_ssh_private_key_file", "ansible_private_key_file"])?
+                .or_else(|| settings.option("private_key_file").map(python_str)),
+            ssh_args,
+            host_key: settings.get(&["hostctl_host_key"])?,
+            host_key_checking: checking
+                .and_then(|text| boolean_word(&text))
+                .or_else(|| settings.option("host_key_checking").and_then(boolean)),
+            password,
+            timeout: match settings.get(&TIMEOUTS)? {
+                Some(text) => Some(seconds(&text, settings.place(&TIMEOUTS))?),
+                None => settings.option("timeout").and_then(|text| python_str(text).parse().ok()),
+            },
+            retries: match settings.get(&["ansible_ssh_retries"])? {
+                Some(text) => text.trim().parse().ok(),
+                None => settings.option("ssh_retries").and_then(|text| python_str(text).parse().ok()),
             }
-            Ok(None)
-        };
-        let place = |names: &[&str]| {
-            let entry = names.iter().find_map(|name| vars.get(name));
-            entry.and_then(|(entry, _)| entry.span())
-        };
-        let known = self.play.record(&delegate).is_some();
-        let implicit_local = !known && matches!(&*delegate, "localhost" | "127.0.0.1" | "::1");
-        let setting = |names: &[&str], keyword: &str, option: &str| -> Result<Option<String>> {
-            if let Some(value) = get(names)? {
-                return Ok(Some(value));
-            }
-            if let Some(value) = self.keyword_value(task, keyword, scope)? {
+            .unwrap_or(0),
+            r#become,
+        })
+    }
+}
+
+/// Where the settings of a task's connection come from.
+struct Settings<'a> {
+    run: &'a HostRun,
+    task: &'a Task,
+    /// What keywords are rendered with.
+    scope: &'a Scope,
+    /// The variables of the host that is connected to.
+    vars: &'a Scope,
+}
+
+impl Settings<'_> {
+    /// The first of some variables that is set.
+    fn get(&self, names: &[&str]) -> Result<Option<String>> {
+        for name in names {
+            if self.vars.get(name).is_some()
+                && let Some(value) = self.run.play.engine.templates.variable(name, self.vars)?
+                && value != Value::Null
+            {
                 return Ok(Some(python_str(&value)));
             }
-            Ok(self.play.engine.options.defaults.get(option).map(python_str))
-        };
+        }
+        Ok(None)
+    }
+
+    /// Where the first of them that there is was written.
+    fn place(&self, names: &[&str]) -> Option<Span> {
+        let entry = names.iter().find_map(|name| self.vars.get(name));
+        entry.and_then(|(entry, _)| entry.span())
+    }
+
+    /// What the command line or a setting says.
+    fn option(&self, name: &str) -> Option<&Value> {
+        self.run.play.engine.options.defaults.get(name)
+    }
+
+    /// A variable before the keyword before the option of the same name.
+    fn setting(&self, names: &[&str], keyword: &str) -> Result<Option<String>> {
+        if let Some(value) = self.get(names)? {
+            return Ok(Some(value));
+        }
+        if let Some(value) = self.run.keyword_value(self.task, keyword, self.scope)? {
+            return Ok(Some(python_str(&value)));
+        }
+        Ok(self.option(keyword).map(python_str))
+    }
+
+    /// A password, which the redactor learns.
+    fn password(&self, names: &[&str], option: &str) -> Result<Option<String>> {
+        let password = self.get(names)?.or_else(|| self.option(option).map(python_str));
+        if let Some(password) = &password {
+            self.run.play.engine.redactor.learn(password);
+        }
+        Ok(password)
+    }
+
+    /// `ssh` or `local`.
+    fn connection(&self, host: &Arc<str>) -> Result<String> {
+        let implicit_local =
+            self.run.play.record(host).is_none() && matches!(&**host, "localhost" | "127.0.0.1" | "::1");
         // What a keyword says must hold before anything is reached, also where a variable outranks it.
-        self.keyword_value(task, "remote_user", scope)?;
-        let given = match get(&["ansible_connection"])? {
+        self.run.keyword_value(self.task, "remote_user", self.scope)?;
+        let given = match self.get(&["ansible_connection"])? {
             // That it is this machine is a variable of the implicit host with Ansible: it outranks the keyword.
-            None if implicit_local && delegated => Some("local".to_owned()),
-            None => setting(&[], "connection", "connection")?,
+            None if implicit_local && *host != self.run.host => Some("local".to_owned()),
+            None => self.setting(&[], "connection")?,
             given => given,
         };
         let connection = match given {
@@ -92,152 +164,134 @@ impl HostRun {
             None if implicit_local => "local".to_owned(),
             None => "ssh".to_owned(),
         };
-        if !matches!(connection.as_str(), "ssh" | "local" | "paramiko" | "paramiko_ssh") {
-            return Err(Diagnostic::new(
-                "S0115",
-                crate::diag::Kind::Unreachable,
-                format!("there is no connection `{connection}`"),
-            )
-            .with_hint("`ssh` or `local`"));
+        match connection.as_str() {
+            "local" => {}
+            "ssh" => self.warn_of_program()?,
+            "paramiko" | "paramiko_ssh" => {
+                let warning =
+                    Diagnostic::local("S0118", "`paramiko` is Python's ssh: the ssh program is used in its place")
+                        .with_hint("ansible_connection: ssh");
+                self.run.play.engine.warn_once(None, warning);
+                return Ok("ssh".to_owned());
+            }
+            _ => {
+                let what = format!("there is no connection `{connection}`");
+                return Err(Diagnostic::new("S0115", Kind::Unreachable, what).with_hint("`ssh` or `local`"));
+            }
         }
-        if connection == "ssh"
-            && let Some(program) = get(&["ansible_ssh_executable"])?
-            && !matches!(&*program, "ssh" | "/usr/bin/ssh" | "/bin/ssh")
-        {
-            self.play.engine.warn_once(
-                None,
-                Diagnostic::source("C0112", "`ansible_ssh_executable` is read, but not supported: it changes nothing")
-                    .with_label_opt(place(&["ansible_ssh_executable"]), "another program")
-                    .with_hint("hostctl runs the `ssh` that it finds in PATH"),
-            );
+        Ok(connection)
+    }
+
+    /// Tells that another ssh program is not run.
+    fn warn_of_program(&self) -> Result<()> {
+        const NAME: &str = "ansible_ssh_executable";
+        if self.get(&[NAME])?.is_some_and(|program| !matches!(&*program, "ssh" | "/usr/bin/ssh" | "/bin/ssh")) {
+            let text = format!("`{NAME}` is read, but not supported: it changes nothing");
+            let warning = Diagnostic::source("C0112", text)
+                .with_label_opt(self.place(&[NAME]), "another program")
+                .with_hint("hostctl runs the `ssh` that it finds in PATH");
+            self.run.play.engine.warn_once(None, warning);
         }
-        let connection = if connection.starts_with("paramiko") {
-            self.play.engine.warn_once(
-                None,
-                Diagnostic::local("S0118", "`paramiko` is Python's ssh: the ssh program is used in its place")
-                    .with_hint("ansible_connection: ssh"),
-            );
-            "ssh".to_owned()
-        } else {
-            connection
-        };
-        // Of the general name and ssh's own the latter counts, as in Ansible.
-        let address = get(&["ansible_ssh_host", "ansible_host"])?.unwrap_or_else(|| delegate.to_string());
-        let port = setting(&["ansible_ssh_port", "ansible_port"], "port", "port")?;
-        let port = port
-            .map(|text| {
-                text.trim().parse::<u16>().map_err(|_| {
-                    Diagnostic::new("S0117", crate::diag::Kind::Task, format!("`{text}` is no port number"))
-                        .with_registered(format!(
-                            "Task failed: Error processing keyword 'port': The value {} could not be converted to 'int'.",
-                            python_repr(&Value::from(text.as_str()))
-                        ))
-                        .with_hint("ansible_port: 22")
-                })
-            })
-            .transpose()?;
-        let mut ssh_args = Vec::new();
+        Ok(())
+    }
+
+    fn port(&self) -> Result<Option<u16>> {
+        let Some(text) = self.setting(&["ansible_ssh_port", "ansible_port"], "port")? else { return Ok(None) };
+        text.trim().parse().map(Some).map_err(|_| {
+            let said = python_repr(&Value::from(text.as_str()));
+            Diagnostic::new("S0117", Kind::Task, format!("`{text}` is no port number"))
+                .with_registered(format!(
+                    "Task failed: Error processing keyword 'port': The value {said} could not be converted to 'int'."
+                ))
+                .with_hint("ansible_port: 22")
+        })
+    }
+
+    /// Words for the ssh program, those of variables first.
+    fn ssh_args(&self) -> Result<Vec<String>> {
+        let mut words = Vec::new();
         for name in ["ansible_ssh_common_args", "ansible_ssh_extra_args"] {
-            if let Some(text) = get(&[name])? {
-                ssh_args.extend(split_shell(&text));
+            if let Some(text) = self.get(&[name])? {
+                words.extend(split_shell(&text));
             }
         }
         for option in ["ssh_common_args", "ssh_extra_args"] {
-            if let Some(text) = self.play.engine.options.defaults.get(option) {
-                ssh_args.extend(split_shell(&python_str(text)));
-            }
+            words.extend(self.option(option).map(|text| split_shell(&python_str(text))).unwrap_or_default());
         }
-        let password = get(&["ansible_ssh_password", "ansible_ssh_pass", "ansible_password"])?
-            .or_else(|| self.play.engine.options.defaults.get("password").map(python_str));
-        if let Some(password) = &password {
-            self.play.engine.redactor.learn(password);
+        Ok(words)
+    }
+
+    /// Whether another user does the work.
+    fn becomes(&self) -> Result<bool> {
+        const NAME: &str = "ansible_become";
+        let written = self.get(&[NAME]).map_err(|error| error.within("Error processing keyword 'become': "))?;
+        if let Some(text) = written {
+            return flag_of(NAME, &Value::from(text), self.place(&[NAME]))
+                .map_err(|error| as_task(of_keyword("become", error)));
         }
-        let checking = get(&["ansible_ssh_host_key_checking", "ansible_host_key_checking"])?;
-        let written = get(&["ansible_become"]).map_err(|error| error.within("Error processing keyword 'become': "))?;
-        let become_on = match written {
-            Some(text) => Some(
-                flag_of("ansible_become", &Value::from(text), place(&["ansible_become"]))
-                    .map_err(|error| as_task(of_keyword("become", error)))?,
-            ),
-            None => match self.keyword_flag(task, "become", scope)? {
-                Some(flag) => Some(flag),
-                None => self.play.engine.options.defaults.get("become").and_then(truth),
-            },
-        };
-        let r#become = if become_on == Some(true) {
-            let method = setting(&["ansible_become_method"], "become_method", "become_method")?;
-            let method =
-                method.map_or_else(|| "sudo".to_owned(), |name| name.rsplit('.').next().unwrap_or_default().to_owned());
-            // The method's own names go before the general ones.
-            let own = |what: &str| format!("ansible_{method}_{what}");
-            let (own_pass, own_user, own_flags, own_exe) = (own("pass"), own("user"), own("flags"), own("exe"));
-            let password = get(&[&own_pass, "ansible_become_pass", "ansible_become_password"])?
-                .or_else(|| self.play.engine.options.defaults.get("become_password").map(python_str));
-            if let Some(password) = &password {
-                self.play.engine.redactor.learn(password);
-            }
-            if !matches!(method.as_str(), "sudo" | "su") {
-                return Err(Diagnostic::new(
-                    "S0307",
-                    crate::diag::Kind::Task,
-                    format!("there is no become method `{method}`"),
-                )
-                .with_hint("`sudo` or `su`"));
-            }
-            Some(Become {
-                user: setting(&[&own_user, "ansible_become_user"], "become_user", "become_user")?
-                    .filter(|user| !user.is_empty())
-                    .unwrap_or_else(|| "root".to_owned()),
-                password,
-                flags: setting(&[&own_flags, "ansible_become_flags"], "become_flags", "become_flags")?
-                    .map(|text| split_shell(&text))
-                    .unwrap_or_default(),
-                exe: setting(&[&own_exe, "ansible_become_exe"], "become_exe", "become_exe")?
-                    .filter(|exe| !exe.is_empty()),
-                same_user: self.play.engine.options.defaults.get("become_allow_same_user").is_some_and(Value::truthy),
-                chdir: match get(&["ansible_sudo_chdir"])? {
-                    Some(folder) => Some(folder),
-                    None => {
-                        let set = self.play.engine.templates.host().setting(Some(("become", "sudo")), "sudo_chdir")?;
-                        set.filter(|set| set.value != Value::Null).map(|set| python_str(&set.value))
-                    }
-                }
-                .filter(|folder| method == "sudo" && !folder.is_empty()),
-                prompts: match vars.get("ansible_su_prompt_l10n") {
-                    Some(_) => match self.play.engine.templates.variable("ansible_su_prompt_l10n", vars)? {
-                        Some(Value::List(words)) => words.iter().map(python_str).collect(),
-                        Some(word) if word != Value::Null => {
-                            python_str(&word).split(',').map(|word| word.trim().to_owned()).collect()
-                        }
-                        _ => Vec::new(),
-                    },
-                    None => Vec::new(),
-                },
-                method,
-            })
-        } else {
-            None
-        };
-        Ok(TargetSpec {
-            host: delegate,
-            folder: (connection == "local").then(|| self.play.playbook_dir()),
-            connection,
-            address,
-            port,
-            user: setting(&["ansible_ssh_user", "ansible_user"], "remote_user", "remote_user")?,
-            key_file: get(&["ansible_ssh_private_key_file", "ansible_private_key_file"])?
-                .or_else(|| self.play.engine.options.defaults.get("private_key_file").map(python_str)),
-            ssh_args,
-            host_key: get(&["hostctl_host_key"])?,
-            host_key_checking: checking
-                .and_then(|text| truth(&Value::from(text)))
-                .or_else(|| self.play.engine.options.defaults.get("host_key_checking").and_then(truth)),
+        let keyword = self.run.keyword_flag(self.task, "become", self.scope)?;
+        Ok(keyword.or_else(|| self.option("become").and_then(boolean)) == Some(true))
+    }
+
+    /// Which user, and how.
+    fn r#become(&self) -> Result<Become> {
+        let method = self.setting(&["ansible_become_method"], "become_method")?;
+        let named = method.unwrap_or_else(|| "sudo".to_owned());
+        let method = named.rsplit('.').next().unwrap_or_default().to_owned();
+        // The method's own names go before the general ones.
+        let own = |what: &str| format!("ansible_{method}_{what}");
+        let (own_pass, own_user, own_flags, own_exe) = (own("pass"), own("user"), own("flags"), own("exe"));
+        let password =
+            self.password(&[&own_pass, "ansible_become_pass", "ansible_become_password"], "become_password")?;
+        if !matches!(method.as_str(), "sudo" | "su") {
+            let what = format!("there is no become method `{method}`");
+            let words = format!(
+                "Task failed: Invalid become method specified, could not find matching plugin: '{named}'. Use `ansible-doc -t become -l` to list available plugins."
+            );
+            return Err(Diagnostic::new("S0307", Kind::Task, what).with_registered(words).with_hint("`sudo` or `su`"));
+        }
+        Ok(Become {
+            user: self
+                .setting(&[&own_user, "ansible_become_user"], "become_user")?
+                .filter(|user| !user.is_empty())
+                .unwrap_or_else(|| "root".to_owned()),
             password,
-            timeout: match get(&TIMEOUTS)? {
-                Some(text) => Some(seconds(&text, place(&TIMEOUTS))?),
-                None => self.play.engine.options.defaults.get("timeout").and_then(|text| python_str(text).parse().ok()),
-            },
-            r#become,
+            flags: self
+                .setting(&[&own_flags, "ansible_become_flags"], "become_flags")?
+                .map(|text| split_shell(&text))
+                .unwrap_or_default(),
+            exe: self.setting(&[&own_exe, "ansible_become_exe"], "become_exe")?.filter(|exe| !exe.is_empty()),
+            same_user: self.option("become_allow_same_user").is_some_and(Value::truthy),
+            chdir: if method == "sudo" { self.sudo_chdir()? } else { None },
+            prompts: self.su_prompts()?,
+            method,
+        })
+    }
+
+    /// The folder that sudo goes to.
+    fn sudo_chdir(&self) -> Result<Option<String>> {
+        let folder = match self.get(&["ansible_sudo_chdir"])? {
+            Some(folder) => Some(folder),
+            None => {
+                let set = self.run.play.engine.templates.host().setting(Some(("become", "sudo")), "sudo_chdir")?;
+                set.filter(|set| set.value != Value::Null).map(|set| python_str(&set.value))
+            }
+        };
+        Ok(folder.filter(|folder| !folder.is_empty()))
+    }
+
+    /// What su may ask for a password with, in other languages.
+    fn su_prompts(&self) -> Result<Vec<String>> {
+        const NAME: &str = "ansible_su_prompt_l10n";
+        if self.vars.get(NAME).is_none() {
+            return Ok(Vec::new());
+        }
+        Ok(match self.run.play.engine.templates.variable(NAME, self.vars)? {
+            Some(Value::List(words)) => words.iter().map(python_str).collect(),
+            Some(word) if word != Value::Null => {
+                python_str(&word).split(',').map(|word| word.trim().to_owned()).collect()
+            }
+            _ => Vec::new(),
         })
     }
 }
@@ -277,7 +331,7 @@ pub(super) fn checked_delegate(run: &HostRun, task: &Task, scope: &Scope) -> Res
     let Some(node) = super::conditions::keyword(task, "delegate_to") else { return Ok(()) };
     if task_delegate(run, task, scope)?.is_some_and(|host| host.is_empty()) {
         let text = python_str(&node.to_value());
-        return Err(Diagnostic::new("P0160", crate::diag::Kind::Template, "`delegate_to` names no host: it is empty")
+        return Err(Diagnostic::new("P0160", Kind::Template, "`delegate_to` names no host: it is empty")
             .with_registered(format!("Empty hostname produced from delegate_to: \"{text}\""))
             .with_label(node.place(), "empty")
             .with_hint("name a host, or guard the task with `when`"));

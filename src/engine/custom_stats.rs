@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use super::conditions::truth;
 use super::interp::HostRun;
 use super::result::Attempt;
 use super::state::lock;
 use crate::diag::Diagnostic;
 use crate::map;
 use crate::modules::{Failure, Outcome};
-use crate::value::{Map, StrKey, Value};
+use crate::value::{Map, StrKey, Value, boolean};
 
 /// The result of a `set_stats` task; what it notes is taken from there.
 pub(super) fn set_stats(args: &Map) -> Result<Attempt, Failure> {
@@ -25,7 +24,7 @@ pub(super) fn set_stats(args: &Map) -> Result<Attempt, Failure> {
     }
     let flag = |name: &str, default: bool| match args.get(&StrKey(name)) {
         None | Some(Value::Null) => default,
-        Some(value) => truth(value).unwrap_or(false),
+        Some(value) => boolean(value).unwrap_or(false),
     };
     let stats = map! {
         "data" => Value::Map(Arc::clone(data)),

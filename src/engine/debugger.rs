@@ -276,17 +276,7 @@ impl Changes {
                 None => drop(module.args.shift_remove(name)),
             }
         }
-        let changed = Task {
-            id: task.id,
-            span: task.span,
-            label_span: task.label_span,
-            file: task.file.clone(),
-            keywords: task.keywords.clone(),
-            action: Action::Module(module),
-            context: Arc::clone(&task.context),
-            handler: task.handler,
-        };
-        (Arc::new(changed), here)
+        (Arc::new(task.with_action(Action::Module(module))), here)
     }
 }
 

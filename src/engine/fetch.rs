@@ -6,7 +6,6 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
-use sha1::Digest as _;
 
 use super::interp::HostRun;
 use super::invoke::flag;
@@ -15,6 +14,7 @@ use crate::diag::{Diagnostic, Result};
 use crate::map;
 use crate::modules::{Call, Failure, Outcome, RunsOn};
 use crate::playbook::{Task, expand_home};
+use crate::system::digest::{Digest, Hasher};
 use crate::value::{Map, StrKey, Value, insert};
 use crate::vars::Scope;
 
@@ -88,7 +88,7 @@ impl HostRun {
         let folder = place.parent().unwrap_or(Path::new("/")).to_path_buf();
         std::fs::create_dir_all(&folder).map_err(unwritable)?;
         let mut file = tempfile::Builder::new().prefix(".hostctl-").tempfile_in(&folder).map_err(unwritable)?;
-        let (mut sha1, mut md5) = (sha1::Sha1::new(), md5::Md5::new());
+        let (mut sha1, mut md5) = (Hasher::new(Digest::Sha1), Hasher::new(Digest::Md5));
         let mut answer = first;
         let mut offset = 0;
         loop {
@@ -104,7 +104,7 @@ impl HostRun {
             }
             answer = part(offset).await?.result;
         }
-        let (sha1, md5) = (hex::encode(sha1.finalize()), hex::encode(md5.finalize()));
+        let (sha1, md5) = (sha1.finish(), md5.finish());
         if validate && sha1 != remote {
             let result = map! {
                 "md5sum" => md5, "file" => source, "dest" => shown.as_str(), "remote_md5sum" => Value::Null,
@@ -210,21 +210,8 @@ fn keep(file: tempfile::NamedTempFile, place: &Path) -> std::io::Result<()> {
 
 /// SHA-1 and MD5 of a file of any size.
 fn digests(path: &Path) -> std::io::Result<(String, String)> {
-    use std::io::Read as _;
-    let mut file = crate::diag::read::open_plain(path)?;
-    let (mut sha1, mut md5) = (sha1::Sha1::new(), md5::Md5::new());
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok((hex::encode(sha1.finalize()), hex::encode(md5.finalize()))),
-            Ok(count) => {
-                sha1.update(&buffer[..count]);
-                md5.update(&buffer[..count]);
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let ([sha1, md5], _) = Hasher::of_all([Digest::Sha1, Digest::Md5], crate::diag::read::open_plain(path)?)?;
+    Ok((sha1, md5))
 }
 
 #[cfg(test)]

@@ -2,18 +2,16 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use sha1::Digest as _;
 
 use super::interp::HostRun;
 use super::invoke::flag;
+use super::managed;
 use super::source_tree;
 use crate::diag::{Diagnostic, Result, read};
 use crate::modules::{BlobSource, Input, InputArg, InputKind, ModuleEntry, TreeEntry};
 use crate::playbook::{Task, clean_path, expand_home};
+use crate::system::digest::{Digest, Hasher};
 use crate::template::FileOptions;
-use crate::value::Value;
 use crate::vars::{Layer, Level, Scope};
 
 /// How a file or folder of the controller is read.
@@ -203,9 +201,14 @@ impl HostRun {
             sources.mask(source.id);
         }
         let dest = args.get("dest").and_then(serde_json::Value::as_str);
-        let scope =
-            scope.with(Layer::data(Level::Magic, "template", template_values(path, &shown, dest, &meta, scope)));
-        let text = self.play.engine.templates.file(&source, &file_options(args)?, &scope)?;
+        let templates = &self.play.engine.templates;
+        let managed = managed::configured(templates.host().setting(None, "DEFAULT_MANAGED_STR"))?;
+        // It is called as the task calls it.
+        let name = args.get("src").and_then(serde_json::Value::as_str).unwrap_or(&shown);
+        let values = managed::template_values(path, name, dest, &managed, scope)?;
+        let values = templates.with_managed(values, scope)?;
+        let scope = scope.with(Layer::data(Level::Magic, "template", values));
+        let text = templates.file(&source, &file_options(args)?, &scope)?;
         let encoding = args.get("output_encoding").and_then(serde_json::Value::as_str).filter(|name| !name.is_empty());
         let bytes = match encoding {
             Some(name) => crate::template::encode(&text, name)?,
@@ -234,49 +237,6 @@ pub(super) fn shown_path(path: &Path) -> String {
         .unwrap_or_else(|| path.to_path_buf())
         .display()
         .to_string()
-}
-
-/// What a template file knows of itself. `dest`: where it goes, if it is known.
-pub(super) fn template_values(
-    path: &Path,
-    shown: &str,
-    dest: Option<&str>,
-    meta: &std::fs::Metadata,
-    scope: &Scope,
-) -> Vec<(Arc<str>, Value)> {
-    use std::os::unix::fs::MetadataExt as _;
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let uid = meta.uid();
-    let owner = std::fs::read_to_string("/etc/passwd")
-        .ok()
-        .and_then(|text| {
-            text.lines().find_map(|line| {
-                let mut fields = line.split(':');
-                let name = fields.next()?;
-                (fields.nth(1)? == uid.to_string()).then(|| name.to_owned())
-            })
-        })
-        .unwrap_or_else(|| uid.to_string());
-    let time = |seconds: i64| {
-        jiff::Timestamp::from_second(seconds)
-            .ok()
-            .map(|at| at.to_zoned(jiff::tz::TimeZone::system()).datetime())
-            .map_or(Value::Null, |at| Value::DateTime(at, None))
-    };
-    let now = jiff::Timestamp::now().as_second();
-    let mut values: Vec<(Arc<str>, Value)> = vec![
-        ("template_host".into(), Value::from(host.trim())),
-        ("template_path".into(), Value::from(shown)),
-        ("template_fullpath".into(), Value::from(path.display().to_string())),
-        ("template_uid".into(), Value::from(owner)),
-        ("template_mtime".into(), time(meta.mtime())),
-        ("template_run_date".into(), time(now)),
-    ];
-    if scope.get("ansible_managed").is_none() {
-        values.push(("ansible_managed".into(), Value::from("Ansible managed")));
-    }
-    values.extend(dest.map(|dest| (Arc::from("template_destpath"), Value::from(dest))));
-    values
 }
 
 /// The `template` module's options.
@@ -312,34 +272,17 @@ fn file_options(args: &serde_json::Value) -> Result<FileOptions> {
 
 /// A file's hashes, read once in parts.
 fn file(path: &Path) -> Result<InputKind> {
-    use std::io::Read as _;
-    let mut reader = read::open_plain(path).map_err(|error| unreadable(path, &error))?;
-    let mut sha1 = sha1::Sha1::new();
-    let mut sha256 = sha2::Sha256::new();
-    let mut size = 0;
-    let mut buffer = vec![0; 128 * 1024];
-    loop {
-        let count = reader.read(&mut buffer).map_err(|error| unreadable(path, &error))?;
-        if count == 0 {
-            break;
-        }
-        sha1.update(&buffer[..count]);
-        sha256.update(&buffer[..count]);
-        size += count as u64;
-    }
-    Ok(InputKind::File {
-        sha1: hex::encode(sha1.finalize()),
-        sha256: hex::encode(sha256.finalize()),
-        size,
-        // Programs of the module may run in another folder.
-        source: Some(BlobSource::File(std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()))),
-    })
+    let hashed = read::open_plain(path).and_then(|file| Hasher::of_all([Digest::Sha1, Digest::Sha256], file));
+    let ([sha1, sha256], size) = hashed.map_err(|error| unreadable(path, &error))?;
+    // Programs of the module may run in another folder.
+    let source = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    Ok(InputKind::File { sha1, sha256, size, source: Some(BlobSource::File(source)) })
 }
 
 fn memory(bytes: Vec<u8>) -> InputKind {
     InputKind::File {
-        sha1: hex::encode(sha1::Sha1::digest(&bytes)),
-        sha256: hex::encode(sha2::Sha256::digest(&bytes)),
+        sha1: Hasher::of(Digest::Sha1, &bytes),
+        sha256: Hasher::of(Digest::Sha256, &bytes),
         size: bytes.len() as u64,
         source: Some(BlobSource::Memory(bytes.into())),
     }

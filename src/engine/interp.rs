@@ -399,16 +399,7 @@ impl HostRun {
                 .with_label(module.text.place(), "this template")
                 .with_hint("write `meta: ...`, with a condition"));
         }
-        Ok(Arc::new(Task {
-            id: task.id,
-            span: task.span,
-            label_span: task.label_span,
-            file: task.file.clone(),
-            keywords: task.keywords.clone(),
-            action,
-            context: Arc::clone(&task.context),
-            handler: task.handler,
-        }))
+        Ok(Arc::new(task.with_action(action)))
     }
 
     /// A host that cannot be reached may be let go on.

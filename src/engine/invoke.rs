@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use tokio::sync::mpsc;
 
 use super::arguments::argument_error;
-use super::conditions::{stacked, truth};
+use super::conditions::stacked;
 use super::inputs::Take;
 use super::interp::HostRun;
 use super::result::Attempt;
@@ -15,9 +15,9 @@ use crate::diag::{Diagnostic, Kind, Result};
 use crate::event::{EventKind, Progress, Status, Stream, TaskId};
 use crate::modules::{Call, Failure, InputKind, ModuleEntry, Outcome, RunsOn};
 use crate::playbook::{ModuleUse, Task};
-use crate::secret::{Redactor, Secret};
+use crate::secret::Redactor;
 use crate::template::is_omit;
-use crate::value::{Key, Map, StrKey, Value, insert, python_str};
+use crate::value::{Key, Map, StrKey, Value, boolean_word, insert, python_str};
 use crate::vars::Scope;
 use crate::yaml::Node;
 
@@ -59,14 +59,8 @@ impl HostRun {
         if job.is_some() && !super::jobs::possible(module.entry) {
             return super::jobs::refused(&module.name);
         }
-        let limit = match self.keyword_value(task, "timeout", scope) {
-            Ok(value) => match value.as_ref().map(time_limit).transpose() {
-                Ok(limit) => limit.filter(|limit| *limit > 0),
-                Err(diagnostic) => {
-                    let place = super::conditions::keyword(task, "timeout").map(Node::place);
-                    return Attempt::error(diagnostic.with_label_opt(place, "no time limit"));
-                }
-            },
+        let limit = match self.limit(task, scope) {
+            Ok(limit) => limit,
             Err(diagnostic) => return Attempt::error(diagnostic),
         };
         if module.entry.meta.runs_on == RunsOn::Engine {
@@ -78,24 +72,11 @@ impl HostRun {
                 None => work.await,
             };
         }
-        let secrets = secret_arguments(module.entry, &json);
+        let secrets = super::shown::secret_arguments(module.entry, &json);
         // The results of a loop's items have them too.
         let wanted = self.shows_arguments() || super::loops::is_looped(task);
-        let arguments = wanted.then(|| shown_arguments(module.entry, &json));
-        let call = self.call(task, module.entry, json, scope, no_log).and_then(|mut call| {
-            if let Some(program) = &module.program {
-                call.inputs.push(self.file_input("module", program, Take::default())?);
-                let interpreter = self.interpreter(program, scope)?;
-                call.args = serde_json::json!({ "name": &*module.name, "args": call.args, "interpreter": interpreter });
-            }
-            call.detach = job.map(|job| job.limit);
-            if job.is_some() || call.module == "async_status" {
-                // Of several the last counts; the keyword `environment` has no say in it.
-                call.environment.push(("ANSIBLE_ASYNC_DIR".to_owned(), self.jobs_folder(scope)?));
-            }
-            Ok(call)
-        });
-        let call = match call {
+        let arguments = wanted.then(|| super::shown::shown_arguments(module.entry, &json));
+        let call = match self.whole_call(task, module, json, scope, no_log, job) {
             Ok(call) => call,
             Err(diagnostic) => return Attempt::error(diagnostic),
         };
@@ -111,10 +92,89 @@ impl HostRun {
             self.play.engine.targets.dismiss(&spec, user).await;
         }
         let folder = self.copied_folder(task, &call);
+        let unsent = self.unforced_file(task, &call);
         let named = self.named(task, &call, folder.as_deref());
-        let (sender, mut receiver) = mpsc::channel(QUEUED);
-        let mut lines = Lines::new(self, task.id, no_log);
         let job = job.map(|job| (job, call.clone()));
+        let ended = self.carry_out(target.as_ref(), call, task.id, limit).await;
+        let mut attempt = match ended {
+            Ok(mut outcome) => {
+                named.apply(&mut outcome);
+                if let Some(folder) = folder {
+                    insert(&mut outcome.result, "src", folder);
+                } else if let Some(file) = unsent
+                    && !outcome.changed
+                    && !outcome.result.contains_key(&StrKey("checksum"))
+                {
+                    insert(&mut outcome.result, "src", file);
+                    outcome.result.shift_remove(&StrKey("diff"));
+                }
+                Attempt::from_outcome(outcome)
+            }
+            Err(failure) => {
+                if failure.diagnostic.kind == Kind::Unreachable {
+                    self.play.engine.targets.reset(&spec.host).await;
+                }
+                Attempt::from_failure(failure)
+            }
+        };
+        if attempt.status != Status::Unreachable {
+            for (name, warning) in crate::modules::deprecated_arguments(module.entry, &args) {
+                let place = places.get(&*name).map(|(place, _)| *place);
+                super::heard::hear(warning.with_label_opt(place, "deprecated"));
+            }
+        }
+        if let Some((job, call)) = job.filter(|(job, _)| job.poll > 0.0 && !attempt.failed()) {
+            attempt = self.wait_for_job(task.id, job, attempt, &call, &spec).await;
+        }
+        attempt.arguments = arguments;
+        attempt.secrets = secrets;
+        attempt
+    }
+
+    /// The task's time limit in seconds.
+    fn limit(&self, task: &Task, scope: &Scope) -> Result<Option<u64>> {
+        let limit = self.keyword_value(task, "timeout", scope)?.as_ref().map(time_limit).transpose();
+        let limit = limit.map_err(|diagnostic| {
+            let place = super::conditions::keyword(task, "timeout").map(Node::place);
+            diagnostic.with_label_opt(place, "no time limit")
+        })?;
+        Ok(limit.filter(|limit| *limit > 0))
+    }
+
+    /// The call of a task: a program of the playbook's own goes with it, and what a job in the background needs.
+    fn whole_call(
+        &self,
+        task: &Task,
+        module: &ModuleUse,
+        json: serde_json::Value,
+        scope: &Scope,
+        no_log: bool,
+        job: Option<super::jobs::Job>,
+    ) -> Result<Call> {
+        let mut call = self.call(task, module.entry, json, scope, no_log)?;
+        if let Some(program) = &module.program {
+            call.inputs.push(self.file_input("module", program, Take::default())?);
+            let interpreter = self.interpreter(program, scope)?;
+            call.args = serde_json::json!({ "name": &*module.name, "args": call.args, "interpreter": interpreter });
+        }
+        call.detach = job.map(|job| job.limit);
+        if job.is_some() || call.module == "async_status" {
+            // Of several the last counts; the keyword `environment` has no say in it.
+            call.environment.push(("ANSIBLE_ASYNC_DIR".to_owned(), self.jobs_folder(scope)?));
+        }
+        Ok(call)
+    }
+
+    /// Calls the module and tells its output on the way; ends with the time limit.
+    async fn carry_out(
+        &self,
+        target: &dyn super::target::Target,
+        call: Call,
+        task: TaskId,
+        limit: Option<u64>,
+    ) -> std::result::Result<Outcome, Failure> {
+        let (sender, mut receiver) = mpsc::channel(QUEUED);
+        let mut lines = Lines::new(self, task, call.no_log);
         let work = target.invoke(call, sender);
         tokio::pin!(work);
         let deadline = async {
@@ -140,33 +200,7 @@ impl HostRun {
             lines.take(progress);
         }
         lines.flush();
-        let mut attempt = match ended {
-            Ok(mut outcome) => {
-                named.apply(&mut outcome);
-                if let Some(folder) = folder {
-                    insert(&mut outcome.result, "src", folder);
-                }
-                Attempt::from_outcome(outcome)
-            }
-            Err(failure) => {
-                if failure.diagnostic.kind == Kind::Unreachable {
-                    self.play.engine.targets.reset(&spec.host).await;
-                }
-                Attempt::from_failure(failure)
-            }
-        };
-        if attempt.status != Status::Unreachable {
-            for (name, warning) in crate::modules::deprecated_arguments(module.entry, &args) {
-                let place = places.get(&*name).map(|(place, _)| *place);
-                super::heard::hear(warning.with_label_opt(place, "deprecated"));
-            }
-        }
-        if let Some((job, call)) = job.filter(|(job, _)| job.poll > 0.0 && !attempt.failed()) {
-            attempt = self.wait_for_job(task.id, job, attempt, &call, &spec).await;
-        }
-        attempt.arguments = arguments;
-        attempt.secrets = secrets;
-        attempt
+        ended
     }
 
     /// What a script's first line is replaced by: `ansible_perl_interpreter` and the like.
@@ -196,6 +230,15 @@ impl HostRun {
         let path = self.search(task, "files", name).and_then(|path| std::path::absolute(path).ok())?;
         let path = path.display().to_string();
         Some(if name.ends_with('/') && !path.ends_with('/') { path + "/" } else { path })
+    }
+
+    /// The file of a `copy` that does not replace what is there: its name is all that Ansible's result has then.
+    fn unforced_file(&self, task: &Task, call: &Call) -> Option<String> {
+        let file = call.module == "copy" && call.inputs.first().is_some_and(|input| !input.is_tree);
+        let name = call.args.get("src").and_then(serde_json::Value::as_str).filter(|_| file)?;
+        let kept = call.args.get("force").and_then(serde_json::Value::as_bool) == Some(false);
+        let path = self.search(task, "files", name).filter(|_| kept).and_then(|path| std::path::absolute(path).ok())?;
+        Some(path.display().to_string())
     }
 
     /// What Ansible makes of a call's differences; `folder` is what `copy` brings.
@@ -410,63 +453,6 @@ fn time_limit(value: &Value) -> Result<u64> {
         .ok_or_else(|| wrong(format!("Timeout {seconds} is invalid, {range}")))
 }
 
-/// A call's arguments as Ansible shows them: those that were not given with their defaults, secret ones by Ansible's
-/// word for them.
-fn shown_arguments(entry: &ModuleEntry, json: &serde_json::Value) -> Map {
-    let given = |name: &str| json.get(name).filter(|value| !value.is_null());
-    let mut shown: Map = entry
-        .spec()
-        .args
-        .values()
-        .map(|arg| {
-            let value = match given(&arg.name) {
-                Some(_) if arg.secret => Value::from("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"),
-                Some(value) => crate::value::from_json(value.clone()),
-                None => arg.default.clone().map_or(Value::Null, crate::value::from_json),
-            };
-            (Key::from(arg.name.clone()), value)
-        })
-        .collect();
-    if let "command" | "shell" = entry.meta.name {
-        // Ansible gives the line that stands behind the module's name another name.
-        let line = shown.insert(Key::from("cmd"), Value::Null).unwrap_or(Value::Null);
-        insert(&mut shown, "_raw_params", line);
-        insert(&mut shown, "_uses_shell", entry.meta.name == "shell");
-        for (name, value) in
-            [("argv", Value::Null), ("expand_argument_vars", true.into()), ("strip_empty_ends", true.into())]
-        {
-            if !shown.contains_key(&crate::value::StrKey(name)) {
-                insert(&mut shown, name, value);
-            }
-        }
-    }
-    shown
-}
-
-/// The texts of secret arguments, which the module's result may repeat. `content` of `copy` is hidden for its size.
-fn secret_arguments(entry: &ModuleEntry, json: &serde_json::Value) -> Vec<Secret> {
-    fn texts(value: &serde_json::Value, found: &mut Vec<Secret>) {
-        match value {
-            serde_json::Value::String(text) => found.push(Secret::new(text.as_str())),
-            serde_json::Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
-            serde_json::Value::Object(map) => map.values().for_each(|item| texts(item, found)),
-            serde_json::Value::Number(number) => found.push(Secret::new(number.to_string())),
-            serde_json::Value::Null | serde_json::Value::Bool(_) => {}
-        }
-    }
-    let serde_json::Value::Object(args) = json else { return Vec::new() };
-    let asks_password = entry.meta.name == "debconf" && args.get("vtype").is_some_and(|vtype| vtype == "password");
-    let mut found = Vec::new();
-    for (name, value) in args {
-        let secret =
-            entry.spec().arg(name).is_some_and(|arg| arg.secret) && (entry.meta.name, &**name) != ("copy", "content");
-        if secret || asks_password && name == "value" {
-            texts(value, &mut found);
-        }
-    }
-    found
-}
-
 /// Gathers output into whole lines, so that a secret is never cut in two.
 struct Lines<'a> {
     run: &'a HostRun,
@@ -542,7 +528,7 @@ impl<'a> Lines<'a> {
 pub(super) fn flag(args: &serde_json::Value, name: &str) -> bool {
     args.get(name).is_some_and(|value| match value {
         serde_json::Value::Bool(flag) => *flag,
-        serde_json::Value::String(text) => truth(&Value::from(text.as_str())).unwrap_or(false),
+        serde_json::Value::String(text) => boolean_word(text).unwrap_or(false),
         _ => false,
     })
 }

@@ -4,6 +4,7 @@ use super::interp::HostRun;
 use super::result::{Attempt, add_exception};
 use crate::diag::{Diagnostic, Result};
 use crate::event::Status;
+use crate::modules::ChangedAt;
 use crate::playbook::{Action, Task};
 use crate::value::{Map, StrKey, Value, insert};
 use crate::vars::{Layer, Level, Scope};
@@ -106,18 +107,19 @@ impl HostRun {
     }
 }
 
-/// Puts `changed` where Ansible has it, which shows where a whole result is written: modules tell it first, or before
-/// what they tell of a file; it is added at the end for those that do not tell it.
+/// Puts `changed` where Ansible has it, which shows where a whole result is written.
 fn order(task: &Task, result: &mut Map) {
-    const SILENT: [&str; 7] = ["debug", "getent", "include_vars", "ping", "set_fact", "slurp", "wait_for"];
     let Some(changed) = result.shift_remove(&StrKey("changed")) else { return };
-    let at = match &task.action {
-        Action::Module(module) if SILENT.contains(&module.entry.meta.name) => result.len(),
-        Action::Include(_) => result.len(),
-        action => {
-            let gone = action.is_module("file").then(|| result.get_index_of(&StrKey("state"))).flatten();
-            result.get_index_of(&StrKey("uid")).or(gone).unwrap_or(0)
-        }
+    let place = match &task.action {
+        Action::Module(module) => module.entry.meta.changed_at,
+        Action::Include(_) => ChangedAt::Last,
+        Action::Dynamic(_) => ChangedAt::First,
+    };
+    let before = |key: &str| result.get_index_of(&StrKey(key));
+    let at = match place {
+        ChangedAt::Last => result.len(),
+        ChangedAt::First => before("uid").unwrap_or(0),
+        ChangedAt::Before(key) => before("uid").or_else(|| before(key)).unwrap_or(0),
     };
     result.shift_insert(at, "changed".into(), changed);
 }

@@ -8,6 +8,7 @@ use crate::inventory::Inventory;
 use crate::playbook::expand_home;
 use crate::secret::Redactor;
 use crate::system::printed::printed;
+use crate::system::proxy::Proxies;
 use crate::system::web::{self, Follow, NoAnswer, WebRequest};
 use crate::template::{LookupHost, Setting, WebLookup};
 use crate::value::Value;
@@ -101,6 +102,9 @@ impl ControllerFiles {
             unredirected: lookup.unredirected.clone(),
             force: lookup.force,
             decompress: true,
+            proxies: if lookup.use_proxy { Proxies::of(&|name| std::env::var(name).ok()) } else { Proxies::default() },
+            unix_socket: lookup.unix_socket.as_ref().map(PathBuf::from),
+            ciphers: lookup.ciphers.clone(),
             ..WebRequest::default()
         };
         let failed = |words: String| (format!("Failed lookup url for {shown}"), words);
@@ -237,9 +241,9 @@ impl LookupHost for ControllerFiles {
         Ok(selected.hosts.iter().map(ToString::to_string).collect())
     }
 
-    fn template_vars(&self, path: &Path, scope: &Scope) -> Vec<(Arc<str>, Value)> {
-        let Ok(meta) = std::fs::metadata(path) else { return Vec::new() };
-        super::inputs::template_values(path, &super::inputs::shown_path(path), None, &meta, scope)
+    fn template_vars(&self, name: &str, path: &Path, scope: &Scope) -> Result<Vec<(Arc<str>, Value)>> {
+        let managed = super::managed::configured((self.settings)(None, "DEFAULT_MANAGED_STR"))?;
+        super::managed::template_values(path, name, None, &managed, scope)
     }
 
     fn unseal(&self, text: &str) -> Result<String> {

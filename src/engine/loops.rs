@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use super::conditions::truth;
 use super::interp::HostRun;
 use super::result::{Attempt, loop_result};
 use crate::diag::{Diagnostic, Result};
 use crate::event::Status;
 use crate::playbook::Task;
-use crate::value::{Map, Value, insert, python_str};
+use crate::value::{Map, Value, boolean, insert, python_str};
 use crate::vars::{Entry, Layer, Level, Scope};
 use crate::yaml::Node;
 
@@ -107,7 +106,7 @@ impl HostRun {
                 .and_then(|control| control.get(key))
                 .map(|node| {
                     let value = templates.render(node, scope)?;
-                    truth(&value).ok_or_else(|| wrong_control(key, &value, "bool", node))
+                    boolean(&value).ok_or_else(|| wrong_control(key, &value, "bool", node))
                 })
                 .transpose()
         };

@@ -113,7 +113,7 @@ impl PlayRun {
                 hosts: shown.iter().filter(|host| takes_part(engine, host)).map(ToString::to_string).collect(),
                 free: !strategy.in_step(),
                 check: match keywords.get("check_mode") {
-                    Some(node) => super::conditions::truth(&engine.templates.render(node, &early)?),
+                    Some(node) => crate::value::boolean(&engine.templates.render(node, &early)?),
                     None => None,
                 }
                 .unwrap_or(engine.options.check),

@@ -32,6 +32,8 @@ pub trait Loads: Send + Sync {
     fn resolve(&self, found: &DynamicUse, text: &str, context: &Arc<Context>, file: &Path) -> Result<Action>;
     /// A variable file: one mapping.
     fn vars_file(&self, path: &Path) -> Result<Node>;
+    /// A file of `vars_files`: one mapping or a list of them.
+    fn vars_files_entry(&self, path: &Path) -> Result<Node>;
     /// True if an entry of `module_defaults` is for a module in a context.
     fn defaults_apply(&self, key: &str, module: &ModuleUse, context: &Context) -> bool;
     /// Whether plays see the variables of roles, if the configuration says so.
@@ -53,6 +55,10 @@ impl Loads for Loader {
 
     fn vars_file(&self, path: &Path) -> Result<Node> {
         Self::vars_file(self, path)
+    }
+
+    fn vars_files_entry(&self, path: &Path) -> Result<Node> {
+        Self::vars_files_entry(self, path)
     }
 
     fn defaults_apply(&self, key: &str, module: &ModuleUse, context: &Context) -> bool {

@@ -1,6 +1,7 @@
 //! The variables that a task on a host sees, by Ansible's ranks.
 
-use std::sync::{Arc, Weak};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, LazyLock, Weak};
 
 use indexmap::{IndexMap, IndexSet};
 
@@ -208,6 +209,7 @@ impl PlayRun {
         }
         if let Some(role) = context.and_then(|context| context.role()) {
             set("role_name", Value::Str(Arc::clone(&role.short)));
+            set("role_uuid", Value::from(role_uuid(&role.key)));
             set("ansible_role_name", Value::Str(Arc::clone(&role.name)));
             set("ansible_collection_name", role.collection.clone().map_or(Value::Null, Value::Str));
             // Tasks may run commands elsewhere, so it is absolute, as Ansible has it.
@@ -289,7 +291,8 @@ impl PlayRun {
         set("ansible_verbosity", Value::from(u32::from(self.engine.options.verbosity)));
         set("ansible_version", ansible_version());
         set("ansible_playbook_python", Value::from(crate::inventory::controller_python()));
-        set("ansible_config_file", std::env::var("ANSIBLE_CONFIG").ok().map_or(Value::Null, Value::from));
+        let config_file = self.engine.templates.host().setting(None, "CONFIG_FILE").ok().flatten();
+        set("ansible_config_file", config_file.map_or(Value::Null, |setting| setting.value));
         let tags = |tags: &[String]| Value::from(tags.iter().map(|tag| Value::from(tag.as_str())).collect::<Vec<_>>());
         let run_tags = &self.engine.options.tags;
         // Ad hoc tasks have no tags.
@@ -578,4 +581,10 @@ impl HostVars for RunHostVars {
         play.record(&host)?;
         Some(play.host_vars(&host))
     }
+}
+/// What tells a role's use from the others of this run.
+fn role_uuid(key: &str) -> String {
+    static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
+    let [first, last] = [KEYS[0].hash_one(key), KEYS[1].hash_one(key)].map(|half| format!("{half:016x}"));
+    format!("{}-{}-{}-{}-{}", &first[..8], &first[8..12], &first[12..], &last[..4], &last[4..])
 }

@@ -148,76 +148,13 @@ impl HostRun {
             && attempt.status != Status::Unreachable
             && !attempt.result.contains_key(&StrKey("skip_reason"))
             && !attempt.result.contains_key(&StrKey("failed"))
-            && !(attempt.status == Status::Skipped && task.action.is_module("script"))
+            && !(attempt.status == Status::Skipped && skipped_by_action(task, attempt))
         {
             insert(&mut attempt.result, "failed", false);
         }
         let name = if attempt.failed() { self.given_name(task, here) } else { String::new() };
-        let (flow, ignored) = {
-            let state = engine.states.get(&self.host);
-            let mut state = lock(&state);
-            let changed = attempt.result.get(&StrKey("changed")).is_some_and(Value::truthy);
-            // A role that was skipped, or did not reach the host, has not run.
-            if !matches!(attempt.status, Status::Skipped | Status::Unreachable)
-                && let Some(role) = task.context.role()
-            {
-                state.roles_ran.insert(Arc::clone(&role.key));
-            }
-            match attempt.status {
-                Status::Unreachable if ignore_unreachable => {
-                    state.stats.ok += 1;
-                    state.stats.ignored += 1;
-                    (Flow::Next, true)
-                }
-                Status::Unreachable => {
-                    state.stats.unreachable += 1;
-                    state.out = Some(Out::Unreachable);
-                    state.unreachable = true;
-                    state.removed += 1;
-                    (Flow::Gone, false)
-                }
-                Status::Failed if ignore_errors => {
-                    state.stats.ok += 1;
-                    state.stats.ignored += 1;
-                    state.stats.changed += u32::from(changed);
-                    (Flow::Next, true)
-                }
-                Status::Failed => {
-                    if here.rescuable {
-                        state.stats.rescued += 1;
-                        state.set("ansible_failed_result", Entry::Data(Value::from(attempt.result.clone()), None));
-                        state.set("ansible_failed_task", Entry::Data(failed_task(&name, task), None));
-                    } else {
-                        state.stats.failed += 1;
-                    }
-                    (Flow::Failed, here.rescuable)
-                }
-                Status::Skipped => {
-                    state.stats.skipped += 1;
-                    (Flow::Next, false)
-                }
-                Status::Ok | Status::Changed => {
-                    state.stats.ok += 1;
-                    state.stats.changed += u32::from(changed);
-                    (Flow::Next, false)
-                }
-            }
-        };
-        if let Some((name, node)) =
-            task.keywords.get("register").and_then(|node| node.as_str().map(|name| (name, node)))
-        {
-            self.play.warn_reserved([(name, Some(node.place()))]);
-            let value = Value::from(attempt.result.clone());
-            let hosts = if run_once {
-                self.play.present(&lock(&self.play.batch).clone())
-            } else {
-                vec![Arc::clone(&self.host)]
-            };
-            for host in hosts {
-                lock(&engine.states.get(&host)).set(name, Entry::Data(value.clone(), Some(task.label_span)));
-            }
-            self.play.warn_hidden(std::iter::once((name, Some(task.label_span))), "the registered variable");
-        }
+        let (flow, ignored) = self.count(task, attempt, (ignore_errors, ignore_unreachable), &name, here.rescuable);
+        self.register(task, &attempt.result, run_once);
         let mut done = attempt.done(task, ignored, no_log);
         done.rescued = ignored && flow == Flow::Failed;
         done.delegate = self.delegate_label(task, &scope);
@@ -252,6 +189,80 @@ impl HostRun {
             *lock(&self.play.magic_cache) = None;
         }
         flow
+    }
+
+    /// Counts a result for its host; how to go on, and whether the failure is passed over.
+    fn count(
+        &self,
+        task: &Task,
+        attempt: &Attempt,
+        (ignore_errors, ignore_unreachable): (bool, bool),
+        name: &str,
+        rescuable: bool,
+    ) -> (Flow, bool) {
+        let state = self.play.engine.states.get(&self.host);
+        let mut state = lock(&state);
+        let changed = attempt.result.get(&StrKey("changed")).is_some_and(Value::truthy);
+        // A role that was skipped, or did not reach the host, has not run.
+        if !matches!(attempt.status, Status::Skipped | Status::Unreachable)
+            && let Some(role) = task.context.role()
+        {
+            state.roles_ran.insert(Arc::clone(&role.key));
+        }
+        match attempt.status {
+            Status::Unreachable if ignore_unreachable => {
+                state.stats.ok += 1;
+                state.stats.ignored += 1;
+                (Flow::Next, true)
+            }
+            Status::Unreachable => {
+                state.stats.unreachable += 1;
+                state.out = Some(Out::Unreachable);
+                state.unreachable = true;
+                state.removed += 1;
+                (Flow::Gone, false)
+            }
+            Status::Failed if ignore_errors => {
+                state.stats.ok += 1;
+                state.stats.ignored += 1;
+                state.stats.changed += u32::from(changed);
+                (Flow::Next, true)
+            }
+            Status::Failed => {
+                if rescuable {
+                    state.stats.rescued += 1;
+                    state.set("ansible_failed_result", Entry::Data(Value::from(attempt.result.clone()), None));
+                    state.set("ansible_failed_task", Entry::Data(failed_task(name, task), None));
+                } else {
+                    state.stats.failed += 1;
+                }
+                (Flow::Failed, rescuable)
+            }
+            Status::Skipped => {
+                state.stats.skipped += 1;
+                (Flow::Next, false)
+            }
+            Status::Ok | Status::Changed => {
+                state.stats.ok += 1;
+                state.stats.changed += u32::from(changed);
+                (Flow::Next, false)
+            }
+        }
+    }
+
+    /// `register`: for this host, or with `run_once` for all of the batch.
+    fn register(&self, task: &Task, result: &Map, run_once: bool) {
+        let Some(node) = task.keywords.get("register") else { return };
+        let Some(name) = node.as_str() else { return };
+        self.play.warn_reserved([(name, Some(node.place()))]);
+        let value = Value::from(result.clone());
+        let hosts =
+            if run_once { self.play.present(&lock(&self.play.batch).clone()) } else { vec![Arc::clone(&self.host)] };
+        for host in hosts {
+            let state = self.play.engine.states.get(&host);
+            lock(&state).set(name, Entry::Data(value.clone(), Some(task.label_span)));
+        }
+        self.play.warn_hidden(std::iter::once((name, Some(task.label_span))), "the registered variable");
     }
 
     /// Lines for the end of the run: results that may be shown may carry `hostctl_notes: {tag: ...}`.
@@ -395,6 +406,12 @@ fn failed_task(name: &str, task: &Task) -> Value {
         crate::playbook::Action::Include(_) | crate::playbook::Action::Dynamic(_) => Map::new(),
     };
     Value::from(crate::map! { "name" => name, "action" => action, "args" => args })
+}
+
+/// Skipped by what Ansible runs on the controller, before there is a module: such a result has no `failed`.
+fn skipped_by_action(task: &Task, attempt: &Attempt) -> bool {
+    let said = attempt.result.get(&StrKey("msg")).and_then(Value::as_str).unwrap_or_default();
+    task.action.is_module("script") || task.action.is_module("unarchive") && said.starts_with("skipped, since ")
 }
 
 /// Keys that only the engine reads.

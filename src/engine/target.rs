@@ -50,6 +50,8 @@ pub struct TargetSpec {
     pub password: Option<String>,
     /// Seconds to connect.
     pub timeout: Option<u64>,
+    /// How often connecting is tried again (`ansible_ssh_retries`).
+    pub retries: u32,
     /// The folder that modules run in on this machine (`local`): the playbook's. On others it is the login's home.
     pub folder: Option<PathBuf>,
     /// Become settings, if the task becomes.

@@ -71,7 +71,7 @@ impl PlayRun {
             for dir in [self.playbook_dir().join("vars"), self.playbook_dir()] {
                 let path = dir.join(&name);
                 if path.is_file() {
-                    let node = self.engine.loader.vars_file(&path).map_err(|error| match error.span() {
+                    let node = self.engine.loader.vars_files_entry(&path).map_err(|error| match error.span() {
                         Some(_) => error,
                         None => error.with_label(candidate.place(), "named here"),
                     })?;

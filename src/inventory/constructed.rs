@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::model::Inventory;
 use crate::diag::{Diagnostic, Result, Span};
 use crate::template::Templates;
-use crate::value::{Value, python_str};
+use crate::value::{Value, boolean, python_str};
 use crate::vars::{Entry, Layer, Level, Scope};
 use crate::yaml::Node;
 
@@ -266,10 +266,7 @@ fn expression(node: &Node, scope: &Scope, around: Around<'_>) -> Result<Value> {
 }
 
 fn flag(file: &Node, name: &str, default: bool) -> bool {
-    file.get(name).map_or(default, |node| match node.to_value() {
-        Value::Bool(flag) => flag,
-        other => matches!(python_str(&other).to_lowercase().as_str(), "yes" | "true" | "on" | "1"),
-    })
+    file.get(name).map_or(default, |node| boolean(&node.to_value()).unwrap_or(false))
 }
 
 #[cfg(test)]

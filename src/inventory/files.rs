@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::model::Inventory;
-use crate::diag::{Diagnostic, SourceMap};
+use super::options::ReadOptions;
+use crate::diag::{Diagnostic, SourceMap, Subject};
 use crate::vars::{Layer, Level};
 use crate::vault::{Keyring, read_text};
 use crate::yaml::{LoadOptions, Node, load, wrong_type};
@@ -46,6 +47,10 @@ pub struct Reader<'a> {
     pub templates: Option<&'a crate::template::Templates>,
     /// `-e`, for plugins that ask for it.
     pub extra: Vec<Layer>,
+    /// What settings say about reading.
+    pub options: ReadOptions,
+    /// How many sources could be read.
+    pub parsed: usize,
 }
 
 /// What becomes of characters in names of groups that no variable's name has (`force_valid_group_names`).
@@ -103,6 +108,8 @@ impl<'a> Reader<'a> {
             odd_groups: OddGroups::Keep,
             templates: None,
             extra: Vec::new(),
+            options: ReadOptions::default(),
+            parsed: 0,
         }
     }
 
@@ -158,20 +165,23 @@ pub(super) fn shown(path: &Path) -> String {
 impl Inventory {
     /// Adds the layers of `group_vars/` and `host_vars/` in a folder. Adding one twice does nothing.
     pub fn add_vars_folder(&mut self, reader: &mut Reader<'_>, folder: &Path, beside: Beside) {
+        if reader.options.no_variable_files {
+            return;
+        }
         let (all, groups, hosts) = beside.levels();
         self.folders.push((folder.to_path_buf(), beside));
         let group_vars = Found::list(&folder.join("group_vars"));
         for group in self.groups.values_mut() {
             let level = if &*group.name == "all" { all } else { groups };
-            group_vars.load(reader, &group.name, level, &mut group.files);
+            group_vars.load(reader, (&group.name, Subject::SealedForGroup), level, &mut group.files);
         }
         let host_vars = Found::list(&folder.join("host_vars"));
         for host in self.hosts.values_mut().chain(self.localhost.as_mut()) {
-            host_vars.load(reader, &host.name, hosts, &mut host.files);
+            host_vars.load(reader, (&host.name, Subject::SealedForHost), hosts, &mut host.files);
         }
         // A play may name a localhost that no inventory has; its files count then, too.
         if self.localhost.is_none() && !self.hosts.contains_key("localhost") {
-            host_vars.load(reader, "localhost", hosts, &mut self.localhost_files);
+            host_vars.load(reader, ("localhost", Subject::SealedForHost), hosts, &mut self.localhost_files);
         }
     }
 
@@ -188,16 +198,20 @@ impl Inventory {
 
     /// Reads the files of a host and of groups that came up during the run.
     pub fn load_files_of(&mut self, reader: &mut Reader<'_>, host: Option<&str>, groups: &[&str]) {
+        if reader.options.no_variable_files {
+            return;
+        }
         for (folder, beside) in self.folders.clone() {
             let (_, group_level, host_level) = beside.levels();
             let group_vars = Found::list(&folder.join("group_vars"));
             for group in groups.iter().filter(|group| **group != "all") {
                 if let Some(group) = self.groups.get_mut(*group) {
-                    group_vars.load(reader, &group.name, group_level, &mut group.files);
+                    group_vars.load(reader, (&group.name, Subject::SealedForGroup), group_level, &mut group.files);
                 }
             }
             if let Some(host) = host.and_then(|host| self.hosts.get_mut(host)) {
-                Found::list(&folder.join("host_vars")).load(reader, &host.name, host_level, &mut host.files);
+                let host_vars = Found::list(&folder.join("host_vars"));
+                host_vars.load(reader, (&host.name, Subject::SealedForHost), host_level, &mut host.files);
             }
         }
     }
@@ -221,7 +235,14 @@ impl Found {
         Self { folder: folder.to_path_buf(), names }
     }
 
-    fn load(&self, reader: &mut Reader<'_>, name: &str, level: Level, layers: &mut Vec<Layer>) {
+    /// Reads the files of a name. What no password opens is told with who needs it.
+    fn load(
+        &self,
+        reader: &mut Reader<'_>,
+        (name, needed): (&str, fn(String) -> Subject),
+        level: Level,
+        layers: &mut Vec<Layer>,
+    ) {
         // Names with a slash are paths of chroots, not files.
         if name.starts_with('/') {
             return;
@@ -244,9 +265,15 @@ impl Found {
             if layers.iter().any(|layer| *layer.origin.name == *origin && layer.origin.level == level) {
                 continue;
             }
+            let before = reader.diagnostics.len();
             if let Some(node) = reader.variables(&file) {
                 let layer = Layer::source(level, &origin, &node);
                 layers.push(Layer { entries: Arc::clone(&layer.entries), ..layer });
+            }
+            for found in &mut reader.diagnostics[before..] {
+                if found.is_error() && found.code.starts_with("V01") {
+                    found.subject = Some(needed(name.to_owned()));
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::literal::read_value;
 use super::model::Inventory;
+use super::options::odd_name;
 use super::range::expand;
 use super::words::split_words;
 use crate::diag::{Diagnostic, SourceFile, Span};
@@ -27,6 +28,8 @@ struct Reader<'a> {
     diagnostics: &'a mut Vec<Diagnostic>,
     /// Groups that are only mentioned so far, by the first mention.
     pending: IndexMap<String, Pending>,
+    /// Where the errors of this file begin, if the first one is to end the reading.
+    stop: Option<usize>,
 }
 
 struct Pending {
@@ -36,14 +39,16 @@ struct Pending {
     vars: bool,
 }
 
-/// Reads an INI inventory into `inventory`.
+/// Reads an INI inventory into `inventory`. With `stop` what is behind the first error is not read, as by Ansible.
 pub(super) fn read_ini(
     inventory: &mut Inventory,
     file: &SourceFile,
     source: PathBuf,
+    stop: bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let mut reader = Reader { inventory, file, source, diagnostics, pending: IndexMap::new() };
+    let stop = stop.then_some(diagnostics.len());
+    let mut reader = Reader { inventory, file, source, diagnostics, pending: IndexMap::new(), stop };
     let mut group = "ungrouped".to_owned();
     let mut section = Section::Hosts;
     let mut start = 0;
@@ -56,6 +61,9 @@ pub(super) fn read_ini(
         start += raw.len();
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
+        }
+        if reader.stopped() {
+            return;
         }
         if line.starts_with('[')
             && let Some(head) = section_head(line)
@@ -98,7 +106,9 @@ pub(super) fn read_ini(
             }
         }
     }
-    reader.finish();
+    if !reader.stopped() {
+        reader.finish();
+    }
 }
 
 /// `[name]` or `[name:kind]` with a comment; `None` if it is no section.
@@ -128,6 +138,11 @@ fn section_head(line: &str) -> Option<Result<(&str, Section), &str>> {
 }
 
 impl Reader<'_> {
+    /// True if an error ended the reading.
+    fn stopped(&self) -> bool {
+        self.stop.is_some_and(|start| self.diagnostics[start..].iter().any(Diagnostic::is_error))
+    }
+
     fn span(&self, start: usize, length: usize) -> Span {
         let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         Span::new(self.file.id, offset(start), offset(start + length))
@@ -196,6 +211,7 @@ impl Reader<'_> {
                     let quoted = usize::from(line[value_at..word.end].starts_with(['"', '\'']));
                     let value_span =
                         self.span(at + value_at + quoted, (word.end - value_at).saturating_sub(2 * quoted));
+                    self.diagnostics.extend(odd_name(name, self.span(at + word.start, name.len())));
                     entries.push((Arc::from(name), read_value(value, value_span)));
                 }
                 None => self.diagnostics.push(
@@ -204,6 +220,9 @@ impl Reader<'_> {
                         .with_hint("quote values with blanks: `name=\"a b\"`; one host a line"),
                 ),
             }
+        }
+        if self.stopped() {
+            return;
         }
         for name in &expanded.names {
             let host = self.inventory.add_host(name, group, Some(host_span), Some(&self.source));
@@ -235,6 +254,7 @@ impl Reader<'_> {
             );
             return;
         }
+        self.diagnostics.extend(odd_name(name.trim(), self.span(at, name.trim_end().len())));
         self.inventory.add_group(group).set(name.trim(), Entry::Lazy(node));
     }
 

@@ -6,6 +6,7 @@ use super::constructed::Around;
 use super::files::{Beside, OddGroups, Reader, shown};
 use super::ini::read_ini;
 use super::model::Inventory;
+use super::options::{failed, unparsed};
 use super::range::expand;
 use super::script::{is_program, read_program};
 use super::yaml::YamlReader;
@@ -54,10 +55,6 @@ fn plugin_of(node: &Node) -> Option<&'static str> {
     ["constructed", "generator"].into_iter().find(|known| *known == short)
 }
 
-/// Files in a folder of inventories that are passed over.
-const IGNORED: [&str; 12] =
-    [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry"];
-
 impl Inventory {
     /// Reads all sources in order; later ones add to and override earlier ones. What is wrong is
     /// in the reader's diagnostics.
@@ -67,18 +64,30 @@ impl Inventory {
         inventory.odd_groups = reader.odd_groups;
         for source in list {
             match source {
-                InventorySource::Hosts(text) => inventory.read_list(reader, text),
+                InventorySource::Hosts(text) => {
+                    reader.parsed += usize::from(inventory.read_list(reader, text));
+                }
                 InventorySource::Path(path) if path.exists() => {
                     inventory.before.push(beside(path));
-                    inventory.read_path(reader, path, 0);
+                    reader.parsed += usize::from(inventory.read_path(reader, path, 0));
                 }
-                InventorySource::Path(path) => reader.diagnostics.push(
-                    Diagnostic::local("I0009", format!("the inventory `{}` does not exist", shown(path)))
-                        .with_hint("check the path; a list of hosts needs a comma: `-i host,`"),
-                ),
+                InventorySource::Path(path) => {
+                    let words = unparsed(path, "").registered().to_owned();
+                    reader.diagnostics.push(
+                        Diagnostic::local("I0009", format!("the inventory `{}` does not exist", shown(path)))
+                            .with_registered(words)
+                            .with_hint("check the path; a list of hosts needs a comma: `-i host,`"),
+                    );
+                }
             }
         }
-        inventory.settle();
+        // Where nothing could be read, Ansible leaves what was found before an error as it is.
+        if !reader.options.go_on || reader.parsed > 0 {
+            inventory.settle();
+        } else {
+            // The two are never each other's circle.
+            let _ = inventory.add_child("all", "ungrouped", None);
+        }
         inventory.warn_shared_names(reader);
         inventory.warn_odd_groups(reader);
         for source in list {
@@ -89,7 +98,11 @@ impl Inventory {
         inventory
     }
 
-    fn read_list(&mut self, reader: &mut Reader<'_>, text: &str) {
+    fn read_list(&mut self, reader: &mut Reader<'_>, text: &str) -> bool {
+        if !reader.options.enabled(&["host_list", "advanced_host_list"]) {
+            reader.diagnostics.push(unparsed(Path::new(text), text));
+            return false;
+        }
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
             match expand(entry) {
                 Ok(expanded) => {
@@ -107,81 +120,119 @@ impl Inventory {
                 ),
             }
         }
+        true
     }
 
-    fn read_path(&mut self, reader: &mut Reader<'_>, path: &Path, depth: usize) {
+    /// Reads a file or a folder; true if it could be read, or something in it.
+    fn read_path(&mut self, reader: &mut Reader<'_>, path: &Path, depth: usize) -> bool {
         if path.is_dir() {
-            self.read_folder(reader, path, depth);
-            return;
+            return self.read_folder(reader, path, depth);
         }
-        if is_program(path) {
+        let before = reader.diagnostics.len();
+        let plugin = if is_program(path) && reader.options.enabled(&["script"]) {
             let mut found = Vec::new();
             if let Err(error) = read_program(self, reader.sources, path, &shown(path), &mut found) {
                 found.push(error);
             }
             reader.diagnostics.extend(found);
-            return;
+            "script"
+        } else {
+            self.read_file(reader, path)
+        };
+        if plugin.is_empty() {
+            reader.diagnostics.push(unparsed(path, &shown(path)));
+            return false;
         }
-        self.read_file(reader, path);
+        let wrong = |found: &Diagnostic| found.is_error();
+        if !reader.diagnostics[before..].iter().any(wrong) {
+            return true;
+        }
+        // A plugin in Python may be all that the inventory is: a run without it does something else.
+        if reader.options.go_on && !reader.diagnostics[before..].iter().any(|found| found.code == "I0006") {
+            for found in reader.diagnostics[before..].iter_mut().filter(|found| found.is_error()) {
+                failed(plugin, found);
+            }
+            reader.diagnostics.push(unparsed(path, &shown(path)));
+        }
+        false
     }
 
-    fn read_folder(&mut self, reader: &mut Reader<'_>, folder: &Path, depth: usize) {
+    fn read_folder(&mut self, reader: &mut Reader<'_>, folder: &Path, depth: usize) -> bool {
         let entries = match std::fs::read_dir(folder) {
             Ok(entries) if depth < 16 => entries,
-            Ok(_) => return,
+            Ok(_) => return false,
             Err(error) => {
+                let words = unparsed(folder, "").registered().to_owned();
                 reader.diagnostics.push(
                     Diagnostic::local("I0009", format!("the inventory `{}` could not be read: {error}", shown(folder)))
+                        .with_registered(words)
                         .with_hint("check its permissions"),
                 );
-                return;
+                return false;
             }
         };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         paths.sort();
+        let mut parsed = false;
         for path in paths {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let ignored = name.starts_with('.')
-                || matches!(name.as_str(), "host_vars" | "group_vars" | "vars_plugins")
-                || IGNORED.iter().any(|end| name.ends_with(end));
-            if !ignored {
-                self.read_path(reader, &path, depth + 1);
+            if !reader.options.ignores(&name) {
+                parsed |= self.read_path(reader, &path, depth + 1);
             }
         }
+        if !parsed && reader.options.go_on {
+            reader.diagnostics.push(unparsed(folder, &shown(folder)));
+        }
+        parsed
     }
 
-    fn read_file(&mut self, reader: &mut Reader<'_>, path: &Path) {
+    /// Reads a file; gives the name of the plugin that would have done so, empty if it is not enabled.
+    fn read_file(&mut self, reader: &mut Reader<'_>, path: &Path) -> &'static str {
         let name = shown(path);
         let text = match read_text(reader.sources, path, &name, reader.keyring) {
             Ok(text) => text,
             Err(error) => {
                 reader.diagnostics.push(error);
-                return;
+                return "ini";
             }
         };
         if text.vaulted {
             // Neither code frames nor messages show what the vault keeps; who holds the file already keeps its text.
             reader.sources.mask(text.file.id);
             let told = std::mem::take(&mut reader.diagnostics);
-            self.read_text(reader, path, &text);
+            let plugin = self.read_text(reader, path, &text);
             let found = std::mem::replace(&mut reader.diagnostics, told);
             reader.diagnostics.extend(found.into_iter().map(Diagnostic::without_source));
+            plugin
         } else {
-            self.read_text(reader, path, &text);
+            self.read_text(reader, path, &text)
         }
     }
 
-    fn read_text(&mut self, reader: &mut Reader<'_>, path: &Path, text: &Text) {
+    fn read_text(&mut self, reader: &mut Reader<'_>, path: &Path, text: &Text) -> &'static str {
         let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned()).unwrap_or_default();
         if extension == "toml" {
-            self.read_toml(reader, path, &text.file);
-            return;
+            let plugin = reader.options.one("toml");
+            if !plugin.is_empty() {
+                self.read_toml(reader, path, &text.file);
+            }
+            return plugin;
         }
         let declared = matches!(extension.as_str(), "yml" | "yaml" | "json");
+        let start = reader.diagnostics.len();
         let (node, found) = load(reader.sources, &text.file, &LoadOptions::default()).single(&text.file);
         let bad = found.iter().any(Diagnostic::is_error);
         let starts = text.file.text.lines().any(|line| line.trim_end() == "---");
         if declared || starts || (!bad && extension.is_empty() && node.as_map().is_some()) {
+            let configured = if bad { None } else { plugin_of(&node) };
+            let plugin = match configured {
+                Some(name) if reader.options.enabled(&["auto", name]) => name,
+                Some(_) => "",
+                None => reader.options.one("yaml"),
+            };
+            if plugin.is_empty() {
+                return plugin;
+            }
             let wrong_shape = !bad && node.as_map().is_none() && !node.is_null();
             reader.diagnostics.extend(found);
             if wrong_shape {
@@ -194,17 +245,51 @@ impl Inventory {
                     .with_hint("begin with `all:` and `hosts:` below it"),
                 );
             }
-            if !bad && let Some(plugin) = plugin_of(&node) {
+            if !bad && let Some(plugin) = configured {
                 self.read_plugin(reader, path, &node, plugin);
-                return;
+            } else if !bad && node.is_null() && reader.options.go_on {
+                reader.diagnostics.push(
+                    Diagnostic::source("I0005", "the file holds nothing").with_registered("Parsed empty YAML file"),
+                );
+            } else if !bad {
+                self.read_yaml(reader, path, &node);
             }
-            if !bad {
-                let source = path.to_path_buf();
-                YamlReader { inventory: self, source, diagnostics: &mut reader.diagnostics }.read(&node);
+            if reader.options.go_on && self.reads_as_ini(reader, path, text, start) {
+                return "ini";
             }
-            return;
+            return plugin;
         }
-        read_ini(self, &text.file, path.to_path_buf(), &mut reader.diagnostics);
+        let plugin = reader.options.one("ini");
+        if !plugin.is_empty() {
+            read_ini(self, &text.file, path.to_path_buf(), reader.options.go_on, &mut reader.diagnostics);
+        }
+        plugin
+    }
+
+    /// Ansible gives a file that is no YAML inventory to the next plugin, whatever its name: true if that can read it.
+    /// `start`: where the diagnostics of the file begin.
+    fn reads_as_ini(&mut self, reader: &mut Reader<'_>, path: &Path, text: &Text, start: usize) -> bool {
+        let wrong = |found: &[Diagnostic]| found.iter().any(Diagnostic::is_error);
+        let supported = |found: &[Diagnostic]| found.iter().all(|found| found.code != "I0006");
+        let yaml = reader.diagnostics.split_off(start);
+        if !wrong(&yaml) || !supported(&yaml) || reader.options.one("ini").is_empty() {
+            reader.diagnostics.extend(yaml);
+            return false;
+        }
+        read_ini(self, &text.file, path.to_path_buf(), true, &mut reader.diagnostics);
+        let read = !wrong(&reader.diagnostics[start..]);
+        if !read {
+            reader.diagnostics.truncate(start);
+            reader.diagnostics.extend(yaml);
+        }
+        read
+    }
+
+    fn read_yaml(&mut self, reader: &mut Reader<'_>, path: &Path, node: &Node) {
+        let start = reader.diagnostics.len();
+        let go_on = reader.options.go_on.then_some(start);
+        let source = path.to_path_buf();
+        YamlReader { inventory: self, source, diagnostics: &mut reader.diagnostics, go_on }.read(node);
     }
 
     fn read_toml(&mut self, reader: &mut Reader<'_>, path: &Path, file: &SourceFile) {
@@ -214,8 +299,7 @@ impl Inventory {
             return;
         }
         let node = super::toml::as_groups(&node, &mut reader.diagnostics);
-        let source = path.to_path_buf();
-        YamlReader { inventory: self, source, diagnostics: &mut reader.diagnostics }.read(&node);
+        self.read_yaml(reader, path, &node);
     }
 
     /// A file that configures a plugin.

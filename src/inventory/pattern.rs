@@ -209,6 +209,15 @@ impl Inventory {
         Ok(warnings)
     }
 
+    /// What is to be told of a limit.
+    pub fn unmatched(&mut self, limit: &[String]) -> Vec<Diagnostic> {
+        let mut warnings = Vec::new();
+        match self.evaluate(limit, None, &mut warnings) {
+            Ok(_) => warnings,
+            Err(error) => vec![error],
+        }
+    }
+
     fn evaluate(
         &mut self,
         parts: &[String],

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use indexmap::IndexSet;
 
 use super::model::Inventory;
+use super::options::old_form;
 use super::yaml::text_of;
 use crate::diag::{Diagnostic, Result, SourceMap, Span};
 use crate::system::printed::printed;
+use crate::value::python_repr;
 use crate::vars::Entry;
-use crate::yaml::{LoadOptions, Node, load};
+use crate::yaml::{LoadOptions, Node, NodeData, Tag, load};
 
 /// True if a file is a program: executable, and a script or a binary rather than data.
 pub(super) fn is_program(path: &Path) -> bool {
@@ -83,7 +85,7 @@ pub(super) fn read_program(
         }
         let file = sources.add(shown, None, text);
         // JSON is YAML, and so every value keeps its place.
-        load(sources, &file, &LoadOptions::default()).one(&file)
+        Ok(tagged(load(sources, &file, &LoadOptions::default()).one(&file)?))
     };
     let list = json(&["--list"])?;
     let Some(groups) = list.as_map() else {
@@ -101,6 +103,10 @@ pub(super) fn read_program(
         }
         inventory.add_group(&group);
         let as_list = value.as_list();
+        if as_list.is_some() {
+            let words = format!("Group {} was converted to 'dict' from 'list'.", python_repr(&group.as_str().into()));
+            diagnostics.push(old_form(format!("the group `{group}` is a list, and no mapping with `hosts`"), words));
+        }
         for host in as_list.or_else(|| value.get("hosts")?.as_list()).unwrap_or_default() {
             let host = text_of(host);
             add(inventory, &host, &group, &source);
@@ -118,6 +124,13 @@ pub(super) fn read_program(
         };
         if !parts.is_empty() && ["hosts", "vars", "children"].iter().all(|part| value.get(part).is_none()) {
             // The old form: a host of the group's own name with these variables.
+            let words = format!(
+                "Treating malformed group {} as the sole host of that group. Variables provided in this manner cannot be \
+                 templated.",
+                python_repr(&group.as_str().into())
+            );
+            diagnostics
+                .push(old_form(format!("the group `{group}` has neither `hosts` nor `vars` nor `children`"), words));
             add(inventory, &group, &group, &source);
             hosts.insert(group.clone());
             set_vars(inventory, &group, value);
@@ -137,6 +150,11 @@ pub(super) fn read_program(
             diagnostics.push(error);
         }
     }
+    if meta.is_none() {
+        let words = "Inventory scripts should always provide 'meta.hostvars'. Host variables will be collected by running \
+                     the inventory script with the '--host' option for each host.";
+        diagnostics.push(old_form(format!("`{name}` prints no `_meta` with `hostvars`"), words.to_owned()));
+    }
     for host in hosts {
         match meta {
             Some(meta) => {
@@ -150,6 +168,28 @@ pub(super) fn read_program(
     Ok(())
 }
 
+/// What `ansible-inventory --list` writes for texts with a tag, and other programs with it, is one again.
+fn tagged(node: Node) -> Node {
+    let data = match &node.data {
+        NodeData::Map(pairs) => {
+            if let [(key, value)] = &pairs[..]
+                && value.as_str().is_some()
+                && let Some(tag) = match key.as_str() {
+                    Some("__ansible_unsafe") => Some(Tag::Unsafe),
+                    Some("__ansible_vault") => Some(Tag::Vault),
+                    _ => None,
+                }
+            {
+                return Node { tag: Some(tag), ..value.clone() };
+            }
+            NodeData::Map(pairs.iter().map(|(key, value)| (key.clone(), tagged(value.clone()))).collect())
+        }
+        NodeData::List(items) => NodeData::List(items.iter().cloned().map(tagged).collect()),
+        NodeData::Scalar(_) => return node,
+    };
+    Node { data, ..node }
+}
+
 fn add(inventory: &mut Inventory, host: &str, group: &str, source: &PathBuf) {
     inventory.add_host(host, group, None, Some(source));
 }
@@ -159,5 +199,23 @@ fn set_vars(inventory: &mut Inventory, host: &str, vars: &Node) {
         for (name, value) in vars.as_map().unwrap_or_default() {
             host.set(Arc::from(text_of(name)), Entry::Lazy(value.clone()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marked_texts_get_their_tags_back() {
+        let sources = SourceMap::default();
+        let text =
+            r#"{"a": {"__ansible_unsafe": "{{ x }}"}, "b": [{"__ansible_vault": "y"}], "c": {"__ansible_unsafe": 1}}"#;
+        let file = sources.add("list".to_owned(), None, text.to_owned());
+        let node = tagged(load(&sources, &file, &LoadOptions::default()).one(&file).expect("JSON"));
+        let tag = |node: Option<&Node>| node.and_then(|node| node.tag);
+        assert_eq!(tag(node.get("a")), Some(Tag::Unsafe));
+        assert_eq!(tag(node.get("b").and_then(|list| list.as_list()?.first())), Some(Tag::Vault));
+        assert!(node.get("c").is_some_and(|map| map.get("__ansible_unsafe").is_some()));
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::model::Inventory;
+use super::options::odd_name;
 use super::range::expand;
 use crate::diag::Diagnostic;
 use crate::value::{Value, python_str};
@@ -14,9 +15,22 @@ pub(super) struct YamlReader<'a> {
     pub(super) inventory: &'a mut Inventory,
     pub(super) source: PathBuf,
     pub(super) diagnostics: &'a mut Vec<Diagnostic>,
+    /// As Ansible: groups and keys of a wrong shape are passed over with a warning, and another error ends the
+    /// reading. Where the diagnostics of this file begin.
+    pub(super) go_on: Option<usize>,
 }
 
 impl YamlReader<'_> {
+    /// True if an error ended the reading.
+    fn stopped(&self) -> bool {
+        self.go_on.is_some_and(|start| self.diagnostics[start..].iter().any(Diagnostic::is_error))
+    }
+
+    /// Something that Ansible passes over with a warning.
+    fn passed_over(&mut self, error: Diagnostic, words: String) {
+        self.diagnostics.push(if self.go_on.is_some() { error.warning().with_registered(words) } else { error });
+    }
+
     /// Reads the groups of a document.
     pub(super) fn read(&mut self, node: &Node) {
         for (key, value) in node.as_map().unwrap_or_default() {
@@ -31,6 +45,9 @@ impl YamlReader<'_> {
                 );
                 return;
             }
+            if self.stopped() {
+                return;
+            }
             self.group(&name, key, value);
         }
     }
@@ -40,20 +57,23 @@ impl YamlReader<'_> {
             Some(pairs) => pairs,
             None if value.is_null() => &[],
             None => {
-                self.diagnostics.push(
-                    Diagnostic::source(
-                        "I0005",
-                        format!("group `{name}` must be a mapping, found {}", value.type_name()),
-                    )
-                    .with_label(value.place(), "expected `hosts:`, `vars:` or `children:`")
-                    .with_label(key.place(), "this group")
-                    .with_hint("write `hosts:`, `vars:` or `children:` below the group, indented"),
-                );
+                let words = format!("Skipping '{name}' as this is not a valid group definition");
+                let error = Diagnostic::source(
+                    "I0005",
+                    format!("group `{name}` must be a mapping, found {}", value.type_name()),
+                )
+                .with_label(value.place(), "expected `hosts:`, `vars:` or `children:`")
+                .with_label(key.place(), "this group")
+                .with_hint("write `hosts:`, `vars:` or `children:` below the group, indented");
+                self.passed_over(error, words);
                 return;
             }
         };
         self.inventory.add_group(name);
         for (part, content) in pairs {
+            if self.stopped() {
+                return;
+            }
             match part.as_str() {
                 Some("hosts") => self.hosts(name, content),
                 Some("vars") => self.vars(name, content),
@@ -71,14 +91,16 @@ impl YamlReader<'_> {
                 }
                 _ => {
                     let found = text_of(part);
-                    self.diagnostics.push(
-                        Diagnostic::source("I0005", format!("a group has no `{found}`"))
-                            .with_label(part.place(), "expected `hosts`, `vars` or `children`")
-                            .with_nearest(&found, ["hosts", "vars", "children"])
-                            .with_hint(format!(
-                                "groups below `{name}` stand under its `children:`, hosts under its `hosts:`"
-                            )),
+                    let words = format!(
+                        "Skipping unexpected key ({found}) in group ({name}), only \"vars\", \"children\" and \"hosts\" are valid"
                     );
+                    let error = Diagnostic::source("I0005", format!("a group has no `{found}`"))
+                        .with_label(part.place(), "expected `hosts`, `vars` or `children`")
+                        .with_nearest(&found, ["hosts", "vars", "children"])
+                        .with_hint(format!(
+                            "groups below `{name}` stand under its `children:`, hosts under its `hosts:`"
+                        ));
+                    self.passed_over(error, words);
                 }
             }
         }
@@ -105,12 +127,16 @@ impl YamlReader<'_> {
 
     fn vars(&mut self, group: &str, node: &Node) {
         for (key, value) in self.section("vars", node) {
+            self.diagnostics.extend(odd_name(&text_of(&key), key.place()));
             self.inventory.add_group(group).set(&text_of(&key), Entry::Lazy(value));
         }
     }
 
     fn hosts(&mut self, group: &str, node: &Node) {
         for (key, value) in self.section("hosts", node) {
+            if self.stopped() {
+                return;
+            }
             let Some(entry) = key.as_str() else {
                 self.diagnostics.push(
                     Diagnostic::source("I0002", format!("a host's name must be text, found {}", key.type_name()))
@@ -140,6 +166,9 @@ impl YamlReader<'_> {
                     .with_hint("write `name: value` lines below the host, indented"),
                 );
                 continue;
+            }
+            for (name, _) in value.as_map().unwrap_or_default() {
+                self.diagnostics.extend(odd_name(&text_of(name), name.place()));
             }
             for name in &expanded.names {
                 let host = self.inventory.add_host(name, group, Some(key.place()), Some(&self.source));

@@ -48,7 +48,8 @@ pub fn ansible_message(entry: &ModuleEntry, called: &str, errors: &[ArgError]) -
         return Some(words.to_owned());
     }
     if let Some(error) = has("M0006") {
-        return Some(error.ansible.clone());
+        // The module's own name for it.
+        return Some(error.ansible.replace("deb|name|upgrade", "deb|package|upgrade"));
     }
     if !missing.is_empty() {
         let mut names = missing;
@@ -203,6 +204,23 @@ mod tests {
             "parameters are mutually exclusive: insertbefore|insertafter",
         );
         check("lineinfile", map! { "path" => "/x", "regexp" => "a" }, "line is required with state=present");
+        check("iptables", Map::new(), "flush is False but all of the following are missing: chain");
+        check(
+            "iptables",
+            map! { "chain" => "INPUT", "set_dscp_mark" => "8" },
+            "missing parameter(s) required by 'set_dscp_mark': jump",
+        );
+        check("systemd", map! { "state" => "started" }, "missing parameter(s) required by 'state': name");
+        check(
+            "group",
+            map! { "name" => "x", "non_unique" => true },
+            "non_unique is True but all of the following are missing: gid",
+        );
+        check(
+            "apt",
+            map! { "name" => "x", "upgrade" => "dist" },
+            "parameters are mutually exclusive: deb|package|upgrade",
+        );
         let words = "port and path parameter can not both be passed to wait_for";
         check("wait_for", map! { "path" => "/x", "port" => 1 }, words);
         check(

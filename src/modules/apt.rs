@@ -163,7 +163,7 @@ impl Module for Apt {
             ("allow_unauthenticated", &["allow-unauthenticated"]),
             ("allow_downgrade", &["allow-downgrade", "allow_downgrades", "allow-downgrades"]),
         ],
-        exclusive: &[&["deb", "name"]],
+        exclusive: &[&["deb", "name", "upgrade"]],
         reads: READS,
         ..Meta::NONE
     };
@@ -187,8 +187,14 @@ pub(super) fn run(cx: &Cx, args: &Args) -> Result<Map, Failure> {
     let mut result = Map::new();
     let work = args.name.is_some() || args.deb.is_some() || args.upgrade != Upgrade::No;
     let updated = update_lists(cx, args)?;
-    insert(&mut result, "cache_updated", updated);
-    insert(&mut result, "cache_update_time", cx.probe().package_lists_time());
+    // What Ansible does otherwise tells nothing of the lists.
+    let other = args.deb.is_some() || args.upgrade != Upgrade::No || args.state == State::Absent;
+    let tidied = args.name.is_none() && (args.clean || args.autoclean || args.autoremove);
+    let lists_alone = !work && (args.update_cache == Some(true) || args.cache_valid_time > 0);
+    if lists_alone || !(other || tidied) {
+        insert(&mut result, "cache_updated", updated);
+        insert(&mut result, "cache_update_time", cx.probe().package_lists_time());
+    }
     if updated && !work {
         cx.change("update the package lists", |_| Ok(()))?;
     }
@@ -239,7 +245,9 @@ fn update_lists(cx: &Cx, args: &Args) -> Result<bool> {
         match outcome {
             Ok(_) => break,
             Err(error) if attempt >= args.update_cache_retries || matches!(error.code.as_ref(), "H0105" | "H0115") => {
-                return Err(error);
+                let said = error.registered().trim_start_matches("apt failed: ");
+                let words = format!("Failed to update apt cache after {} retries: {said}", args.update_cache_retries);
+                return Err(error.with_registered(words));
             }
             Err(_) => {
                 std::thread::sleep(std::time::Duration::from_secs(pause.min(args.update_cache_retry_max_delay)));
@@ -316,8 +324,9 @@ pub(super) fn perform(
     let simulation = cx.probe().run(program(true))?;
     if !simulation.success() {
         let error = explain(&program(false).shown(), &simulation, nearest);
-        let result = map! { "rc" => simulation.rc, "stdout" => simulation.out(), "stderr" => simulation.err() };
-        return Err(Failure::with_result(error, result));
+        let words = format!("'{}' failed: {}", command(cx, args, verb, names), simulation.err());
+        result.extend(map! { "rc" => simulation.rc, "stdout" => simulation.out(), "stderr" => simulation.err() });
+        return Err(Failure::with_result(error.with_registered(words), std::mem::take(result)));
     }
     let plan = Plan::parse(&simulation.out());
     if plan.is_empty() {
@@ -331,14 +340,57 @@ pub(super) fn perform(
         stream(cx, |tell| host.run(program(false).on_output(tell)))
     })?;
     let output = outcome.unwrap_or(simulation);
+    if verb[0].ends_with("upgrade") && output.success() {
+        insert(result, "msg", output.out());
+    }
     insert(result, "stdout", output.out());
     insert(result, "stderr", output.err());
     if output.success() {
         return Ok(());
     }
     insert(result, "rc", output.rc);
-    let error = explain(&program(false).shown(), &output, nearest);
+    let words = format!("'{}' failed: {}", command(cx, args, verb, names), output.err());
+    let error = explain(&program(false).shown(), &output, nearest).with_registered(words);
     Err(Failure::with_result(error, std::mem::take(result)))
+}
+
+/// The command as Ansible has it, which is part of what it registers of a failure.
+fn command(cx: &Cx, args: &Args, verb: &[&str], names: &[String]) -> String {
+    let flag = |given: bool, word: &'static str| if given { word } else { "" };
+    let names = names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(" ");
+    if matches!(verb[0], "remove" | "autoremove") {
+        return format!("apt-get {} {names}", verb[0]).trim_end().to_owned();
+    }
+    let autoremove = flag(args.autoremove, "--auto-remove");
+    if verb[0].ends_with("upgrade") {
+        return format!("/usr/bin/apt-get {} {autoremove}", verb.join(" "));
+    }
+    let mut text = "/usr/bin/apt-get -y".to_owned();
+    for option in args.dpkg_options.split(',') {
+        text.push_str(&format!(" -o \"Dpkg::Options::=--{option}\""));
+    }
+    let install = verb[0] == "install";
+    let mut words = vec![format!("-o DPkg::Lock::Timeout={}", args.lock_timeout)];
+    words.push(flag(args.only_upgrade, "--only-upgrade").to_owned());
+    words.push(flag(args.state == State::Fixed, "--fix-broken").to_owned());
+    words.push(flag(args.force, "--force-yes").to_owned());
+    words.extend(install.then(|| autoremove.to_owned()));
+    words.push(flag(args.fail_on_autoremove, "--no-remove").to_owned());
+    words.push(flag(cx.check_mode(), "--simulate").to_owned());
+    text.push_str(&format!(" {} {} {names}", words.join(" "), verb[0]));
+    if let Some(release) = &args.default_release {
+        text.push_str(&format!(" -t '{release}'"));
+    }
+    if let Some(recommends) = args.install_recommends {
+        text.push_str(&format!(" -o APT::Install-Recommends={}", if recommends { "yes" } else { "no" }));
+    }
+    let allowed = [
+        (args.allow_unauthenticated, " --allow-unauthenticated"),
+        (args.allow_downgrade, " --allow-downgrades"),
+        (args.allow_change_held_packages, " --allow-change-held-packages"),
+    ];
+    allowed.iter().for_each(|(given, word)| text.push_str(flag(*given, word)));
+    text
 }
 
 /// The first names, and how many more there are.
@@ -423,7 +475,7 @@ fn packages(cx: &Cx, args: &Args, names: &[String], result: &mut Map) -> Result<
             if gone.is_empty() { Ok(()) } else { perform(cx, args, &["remove"], &gone, "remove packages", result) }
         }
         State::Present | State::Latest | State::Fixed => {
-            let wanted = resolve(cx, args, &names)?;
+            let wanted = resolve(cx, args, &names, result)?;
             if wanted.is_empty() && args.state != State::Fixed {
                 return Ok(());
             }
@@ -453,8 +505,6 @@ fn tidy(cx: &Cx, args: &Args, verb: &str, result: &mut Map) -> Result<(), Failur
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::super::testing::{get, module};
     use super::*;
     use crate::value::Value;
@@ -516,6 +566,6 @@ mod tests {
         assert_eq!(failure.diagnostic.code, "H0114");
         assert_eq!(module("apt", map! { "deb" => "/etc/passwd" }).fails().diagnostic.code, "H0107");
         let outcome = module("apt", map! { "name" => "no-such-package-x", "state" => "absent" }).ok();
-        assert!(!outcome.changed && get(&outcome, "cache_updated") == json!(false));
+        assert!(!outcome.changed && outcome.result.is_empty(), "{:?}", outcome.result);
     }
 }

@@ -40,7 +40,13 @@ fn needed(cx: &Cx, args: &Args, path: &str) -> Result<Option<String>, Failure> {
     let output = cx.probe().run(apt(&["dpkg-deb", "-f", path, "Package", "Version"]))?;
     if !output.success() {
         let message = format!("`{path}` is no package file: {}", output.said());
-        return Err(Diagnostic::task("H0107", message).into());
+        let reason = if cx.probe().exists(std::path::Path::new(path)) {
+            "Invalid archive signature".to_owned()
+        } else {
+            format!("Could not open file {path} - open (2: No such file or directory)")
+        };
+        let words = format!("Unable to install package: E:{reason}");
+        return Err(Diagnostic::task("H0107", message).with_registered(words).into());
     }
     let fields = output.out();
     let field =

@@ -73,7 +73,7 @@ impl Module for AptKey {
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         for program in ["apt-key", "gpg"] {
             if cx.probe().which(program).is_none() {
-                return Err(no_program(program));
+                return Err(no_program(cx, program));
             }
         }
         Work { cx, args: &args }.run()

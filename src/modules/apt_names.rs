@@ -1,10 +1,12 @@
 //! From the names of an `apt` task to what apt-get has to install: versions, patterns, virtual packages.
 
 use super::apt::{Args, State};
+use super::call::Failure;
 use super::cx::Cx;
 use crate::diag::{Diagnostic, Result};
 use crate::system::apt::not_found;
 use crate::system::glob::matches;
+use crate::value::Map;
 
 /// One entry of `name`.
 pub(super) struct Request {
@@ -37,27 +39,27 @@ impl Request {
     }
 }
 
-/// Words for `apt-get install`; names that need nothing are left out.
-pub(super) fn resolve(cx: &Cx, args: &Args, names: &[String]) -> Result<Vec<String>> {
+/// Words for `apt-get install`; names that need nothing are left out. `told` is what the task's result has by now.
+pub(super) fn resolve(cx: &Cx, args: &Args, names: &[String], told: &Map) -> Result<Vec<String>, Failure> {
     let mut wanted = Vec::new();
     for text in names {
         let request = Request::parse(text);
         if request.name.contains(['*', '?']) && request.version.is_none() {
             let all = cx.probe().packages_matching(&request.name, true)?;
             if all.is_empty() {
-                return Err(not_found(&request.name, None));
+                return Err(not_found(&request.name, None).into());
             }
             for name in all {
-                one(cx, args, &Request { name, version: None }, &mut wanted)?;
+                one(cx, args, &Request { name, version: None }, told, &mut wanted)?;
             }
         } else {
-            one(cx, args, &request, &mut wanted)?;
+            one(cx, args, &request, told, &mut wanted)?;
         }
     }
     Ok(wanted)
 }
 
-fn one(cx: &Cx, args: &Args, request: &Request, wanted: &mut Vec<String>) -> Result<()> {
+fn one(cx: &Cx, args: &Args, request: &Request, told: &Map, wanted: &mut Vec<String>) -> Result<(), Failure> {
     let probe = cx.probe();
     let name = &request.name;
     let installed = probe.package_installed(name)?.filter(|found| found.complete);
@@ -80,12 +82,14 @@ fn one(cx: &Cx, args: &Args, request: &Request, wanted: &mut Vec<String>) -> Res
             }
         }
         let sign = if *at_least { ">=" } else { "=" };
-        let mut error = Diagnostic::task("H0114", format!("no source of the host has `{name}{sign}{pattern}`"));
+        let error = Diagnostic::task("H0114", format!("no source of the host has `{name}{sign}{pattern}`"));
         if versions.is_empty() {
-            return Err(not_found(name, probe.package_nearest(name)));
+            return Err(not_found(name, probe.package_nearest(name)).into());
         }
-        error = error.with_note(format!("available: {}", versions.join(", ")));
-        return Err(error);
+        let error = error
+            .with_note(format!("available: {}", versions.join(", ")))
+            .with_registered(format!("no available installation candidate for {name}{sign}{pattern}"));
+        return Err(Failure::with_result(error, told.clone()));
     }
     if probe.package_candidate(name)?.is_some() {
         wanted.push(name.clone());
@@ -101,12 +105,13 @@ fn one(cx: &Cx, args: &Args, request: &Request, wanted: &mut Vec<String>) -> Res
         }
     }
     match providers.as_slice() {
-        [] => Err(not_found(name, probe.package_nearest(name))),
+        [] => Err(not_found(name, probe.package_nearest(name)).into()),
         [single] => {
             wanted.push(single.clone());
             Ok(())
         }
         many => Err(Diagnostic::task("H0114", format!("`{name}` is a virtual package that several provide"))
-            .with_hint(format!("name one of them: {}", many.join(", ")))),
+            .with_hint(format!("name one of them: {}", many.join(", ")))
+            .into()),
     }
 }

@@ -47,7 +47,7 @@ impl Ppa {
     /// Fetches the key, and has gpg see that it is the one that Launchpad names.
     pub fn key(&self, cx: &Cx, api: &str, keys: &str, validate_certs: bool) -> Result<Vec<u8>, Failure> {
         if cx.probe().which("gpg").is_none() {
-            return Err(no_program("gpg"));
+            return Err(no_program(cx, "gpg"));
         }
         let get = |url: &str, what: &str| -> Result<Vec<u8>, Failure> {
             let failed = |why: String| refused("H0125", format!("failed to fetch {what}, error was: {why}"));

@@ -2,8 +2,8 @@
 //! mapping, with Ansible's messages.
 
 use super::ansible_words::{reason, type_name};
-use super::coerce::{float, integer, mapping, to_bool};
-use crate::value::{Key, Map, StrKey, Value, from_json, python_str};
+use super::coerce::{float, integer, mapping};
+use crate::value::{Key, Map, StrKey, Value, boolean, from_json, python_str};
 
 /// What is wrong with values, in the order in which Ansible tells it; empty if all is well.
 pub fn spec_errors(spec: &Map, values: &Map) -> Vec<String> {
@@ -30,7 +30,7 @@ fn text<'a>(spec: &'a Value, name: &str) -> Option<&'a str> {
 }
 
 fn flag(spec: &Value, name: &str) -> bool {
-    spec.get(name).and_then(to_bool).unwrap_or(false)
+    spec.get(name).and_then(boolean).unwrap_or(false)
 }
 
 fn aliases(spec: &Value) -> Vec<String> {
@@ -230,7 +230,7 @@ impl Check {
                 // YAML makes a boolean of `no`: the one choice that means it counts.
                 || match python_str(value).as_str() {
                     word @ ("True" | "False") => {
-                        let same = |choice: &&Value| to_bool(choice) == Some(word == "True") && choice.as_str().is_some();
+                        let same = |choice: &&Value| boolean(choice) == Some(word == "True") && choice.as_str().is_some();
                         choices.iter().filter(same).count() == 1
                     }
                     _ => false,
@@ -294,7 +294,7 @@ fn convert(kind: &str, value: &Value) -> Result<Value, String> {
             Value::Str(_) => value.clone(),
             other => Value::from(python_str(other)),
         }),
-        "bool" => to_bool(value).map_or_else(no, |flag| Ok(Value::from(flag))),
+        "bool" => boolean(value).map_or_else(no, |flag| Ok(Value::from(flag))),
         "int" => integer(value).map_or_else(no, |int| Ok(Value::from(int))),
         "float" => float(value).map_or_else(no, |float| Ok(Value::from(float))),
         "list" => match value {

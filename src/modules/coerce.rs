@@ -9,32 +9,7 @@ use serde_json::Value as Json;
 use super::spec::{ArgError, ArgSpec, ArgType, Meta, PathPart, Spec};
 use super::types::Mode;
 use crate::diag::nearest;
-use crate::value::{Key, Map, Value, python_str, to_json};
-
-const TRUE: &[&str] = &["y", "yes", "on", "1", "true", "t", "1.0"];
-const FALSE: &[&str] = &["n", "no", "off", "0", "false", "f", "0.0"];
-
-/// Ansible's reading of a boolean.
-pub fn to_bool(value: &Value) -> Option<bool> {
-    match value {
-        Value::Bool(flag) => Some(*flag),
-        Value::Int(0) => Some(false),
-        Value::Int(1) => Some(true),
-        Value::Float(float) if *float == 0.0 => Some(false),
-        Value::Float(float) if (*float - 1.0).abs() < f64::EPSILON => Some(true),
-        Value::Str(text) => {
-            let word = text.trim().to_lowercase();
-            if TRUE.contains(&word.as_str()) {
-                Some(true)
-            } else if FALSE.contains(&word.as_str()) {
-                Some(false)
-            } else {
-                None
-            }
-        }
-        _ => None,
-    }
-}
+use crate::value::{Key, Map, Value, boolean, boolean_word, python_str, to_json};
 
 impl Spec {
     /// Checks names, kinds, choices and groups, turns every value into its kind, fills in nothing.
@@ -242,7 +217,7 @@ impl Work<'_> {
             }
             ArgType::Str | ArgType::Path => self.text(arg, value, path),
             ArgType::Bool => {
-                if let Some(flag) = to_bool(value) {
+                if let Some(flag) = boolean(value) {
                     Some(Json::Bool(flag))
                 } else {
                     self.wrong(path, "a boolean", value);
@@ -298,12 +273,12 @@ impl Work<'_> {
         let mut text = python_str(value);
         if !arg.choices.is_empty() && !arg.choices.contains(&text) {
             // YAML turns `no` into a boolean: take the one choice that means it.
-            let words = match text.as_str() {
-                "False" => FALSE,
-                "True" => TRUE,
-                _ => &[],
+            let flag = match text.as_str() {
+                "False" => Some(false),
+                "True" => Some(true),
+                _ => None,
             };
-            let mut meant = arg.choices.iter().filter(|choice| words.contains(&choice.as_str()));
+            let mut meant = arg.choices.iter().filter(|choice| flag.is_some() && boolean_word(choice) == flag);
             if let (Some(one), None) = (meant.next(), meant.next()) {
                 text.clone_from(one);
             } else {
@@ -426,7 +401,20 @@ impl Work<'_> {
                 let message = format!("`{module}` with `{name}: {value}` needs {}", listed(&absent, "and"));
                 self.error("M0009", Vec::new(), message, "this task", None);
                 let absent = absent.join(", ");
+                let value = match *value {
+                    "true" => "True",
+                    "false" => "False",
+                    other => other,
+                };
                 self.said(format!("{name} is {value} but all of the following are missing: {absent}"));
+            }
+        }
+        for (name, needed) in meta.required_by {
+            let absent: Vec<&str> = needed.iter().copied().filter(|name| given(self, name).is_none()).collect();
+            if matches!(given(self, name), Some((_, false))) && !absent.is_empty() {
+                let message = format!("`{name}` of `{module}` needs {}", listed(&absent, "and"));
+                self.error("M0009", Vec::new(), message, "this task", None);
+                self.said(format!("missing parameter(s) required by '{name}': {}", absent.join(", ")));
             }
         }
     }

@@ -213,7 +213,7 @@ fn run(cx: &Cx, job: Job) -> Result<Map, Failure> {
         "start" => Value::Null, "end" => Value::Null, "delta" => Value::Null, "msg" => "",
     };
     if let Some(folder) = &chdir
-        && !cx.probe().is_dir(folder)
+        && !(cx.probe().is_dir(folder) && cx.probe().access(folder, rustix::fs::Access::EXEC_OK))
     {
         let message = format!("there is no folder `{}` to run in", folder.display());
         insert(&mut result, "msg", "Unable to change directory before execution.");

@@ -352,7 +352,7 @@ impl Job<'_> {
         let cx = self.cx;
         let mut result = self.one(Source::of_entry(entry)?)?;
         // Where something was sent, Ansible names its temporary copy; ours has only a name.
-        if cx.changed() && !cx.check_mode() && !result.contains_key(&StrKey("src")) {
+        if result.contains_key(&StrKey("md5sum")) && !cx.check_mode() {
             insert(&mut result, "src", input.basename.as_str());
         }
         Ok(result)
@@ -373,7 +373,7 @@ impl Job<'_> {
         // Where the content stays, Ansible answers as `file` does.
         if !written
             && source.is_sent()
-            && !result.contains_key(&StrKey("msg"))
+            && result.contains_key(&StrKey("checksum"))
             && let Some(dest) = result.get(&StrKey("dest")).cloned()
         {
             insert(&mut result, "path", dest);
@@ -403,7 +403,19 @@ impl Job<'_> {
     fn put(&self, dest: &Path, source: &Source<'_>, result: &mut Map) -> Result<bool, Failure> {
         let (cx, probe) = (self.cx, self.cx.probe());
         let mut path = dest.to_owned();
-        let is_link = probe.state(&path)? == FileState::Link;
+        let state = probe.state(&path).map_err(|error| {
+            if !source.is_sent() {
+                return error;
+            }
+            // The controller looks first.
+            let words = format!(
+                "Task failed: Failed to get information on remote file ({}): {}",
+                shown(&path),
+                error.registered()
+            );
+            error.with_registered(words)
+        })?;
+        let is_link = state == FileState::Link;
         if is_link && self.follow {
             path = probe.real(&path);
         }
@@ -467,16 +479,21 @@ impl Job<'_> {
                 keep_present: !replaces_link && sent,
             };
             let refused = |output: &crate::system::process::Output| {
-                let mut result = map! {
+                map! {
                     "msg" => "failed to validate", "exit_status" => output.rc,
                     "stdout" => output.out(), "stderr" => output.err(),
-                };
-                if sent {
-                    insert(&mut result, "checksum", source.sha1.clone());
                 }
-                result
             };
-            if let Some(copy) = place.write_or(cx, refused)? {
+            let written = place.write_or(cx, refused).map_err(|failure| {
+                let mut failure = sent_failure(failure, source);
+                if failure.diagnostic.registered().contains("is not writable by the current user") {
+                    let folder = path.parent().map(shown).unwrap_or_default();
+                    failure.diagnostic =
+                        failure.diagnostic.with_registered(format!("Destination {folder} not writable"));
+                }
+                failure
+            })?;
+            if let Some(copy) = written {
                 insert(result, "backup_file", shown(&copy));
             }
             insert(result, "md5sum", content.md5(cx)?);
@@ -496,7 +513,8 @@ impl Job<'_> {
         };
         let mut diff = StateDiff::default();
         if probe.exists(&path) {
-            self.apply(&path, &file, &mut diff).map_err(|error| with_path_info(cx, error, &path))?;
+            self.apply(&path, &file, &mut diff)
+                .map_err(|error| sent_failure(with_path_info(cx, error, &path), source))?;
         }
         // As with Ansible: attributes are a difference of their own only where the content stays.
         if !differs && !diff.is_empty() {
@@ -524,6 +542,14 @@ impl Job<'_> {
             _ => None,
         })
     }
+}
+
+/// What the controller knows of a file that it sent stands in a failure, too.
+fn sent_failure(mut failure: Failure, source: &Source<'_>) -> Failure {
+    if source.is_sent() {
+        insert(&mut failure.result, "checksum", source.sha1.clone());
+    }
+    failure
 }
 
 fn no_parent(parent: &Path, mut result: Map) -> Failure {

@@ -67,10 +67,6 @@ impl Module for Custom {
         };
         let name = args.name.rsplit('.').next().unwrap_or_default().to_owned();
         let style = Style::of(&program);
-        if cx.check_mode() && !contains(&program, b"_ansible_check_mode") {
-            cx.skip();
-            return Ok(map! { "msg" => format!("remote module ({name}) does not support check mode") });
-        }
         let mut all = args.given;
         all.extend([
             ("_ansible_check_mode".to_owned(), cx.check_mode().into()),
@@ -267,13 +263,16 @@ mod tests {
     }
 
     #[test]
-    fn in_check_mode_only_those_run_that_know_it() {
-        let folder = tempfile::tempdir().expect("folder");
-        let mark = folder.path().join("mark");
-        let text = format!("#!/bin/sh\ntouch {}; echo '{{}}'\n", mark.display());
-        let outcome = custom(&text, Map::new()).check(true).ok();
-        assert!(outcome.skipped && !mark.exists());
-        let outcome = custom(&format!("{text}# _ansible_check_mode\n"), Map::new()).check(true).ok();
-        assert!(!outcome.skipped && mark.exists());
+    fn in_check_mode_they_run_and_are_told() {
+        let told = "printf '{\"out\": \"%s\"}' \"$(grep -o '_ansible_check_mode[^ ,]*' $1 | tr -d '\"')\"\n";
+        for (style, on, off) in [
+            ("", "_ansible_check_mode=True", "_ansible_check_mode=False"),
+            ("# WANT_JSON\n", "_ansible_check_mode:true", "_ansible_check_mode:false"),
+        ] {
+            let program = format!("#!/bin/sh\n{style}{told}");
+            let outcome = custom(&program, Map::new()).check(true).ok();
+            assert_eq!((out(&outcome).as_str(), outcome.skipped), (on, false));
+            assert_eq!(out(&custom(&program, Map::new()).ok()), off);
+        }
     }
 }

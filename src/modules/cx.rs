@@ -189,9 +189,14 @@ impl Cx {
         }
     }
 
-    /// `copy` of what is on the host already, which Ansible's controller has no part in.
-    pub(super) fn on_host_alone(&self) -> bool {
-        self.call.module == "copy" && self.call.inputs.is_empty() && self.call.args.get("content").is_none()
+    /// `copy` whose result tells nothing of differences: of what is on the host already, which Ansible's controller has
+    /// no part in, and of a folder, of whose files nothing is told.
+    pub(super) fn keeps_no_diff(&self, args: &serde_json::Value) -> bool {
+        let files =
+            |input: &Input| input.entries.iter().filter(|entry| matches!(entry.kind, InputKind::File { .. })).count();
+        let of_files = args.get("content").is_some_and(|content| !content.is_null())
+            || self.call.inputs.iter().any(|input| !input.is_tree || files(input) == 1);
+        self.call.module == "copy" && !of_files
     }
 
     /// Warns the user.

@@ -89,7 +89,7 @@ impl Module for Debconf {
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         for program in ["debconf-show", "debconf-set-selections"] {
             if cx.probe().which(program).is_none() {
-                return Err(no_program(program));
+                return Err(no_program(cx, program));
             }
         }
         let shown = cx.probe().run(Program::new(["debconf-show", &args.name]).parsable())?;
@@ -186,7 +186,7 @@ impl Answer {
 /// The password that is set, which `debconf-show` does not tell.
 fn password(cx: &Cx, package: &str, question: &str) -> Result<Option<String>, Failure> {
     if cx.probe().which("debconf-get-selections").is_none() {
-        return Err(no_program("debconf-get-selections"));
+        return Err(no_program(cx, "debconf-get-selections"));
     }
     let output = cx.probe().run(Program::new(["debconf-get-selections"]).parsable())?;
     if !output.success() {

@@ -65,7 +65,7 @@ impl Module for DpkgSelections {
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         if cx.probe().which("dpkg").is_none() {
-            return Err(no_program("dpkg"));
+            return Err(no_program(cx, "dpkg"));
         }
         let (name, wanted) = (&args.name, args.selection.name());
         let program = Program::new(["dpkg", "--get-selections", "--", name]).parsable();

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::call::Failure;
 use super::cx::Cx;
-use super::spec::{Meta, Module, RunsOn};
+use super::spec::{ChangedAt, Meta, Module, RunsOn};
 use crate::diag::Diagnostic;
 use crate::value::Map;
 
@@ -68,6 +68,7 @@ pub struct DebugArgs {
 engine_module!(
     /// `debug`
     Debug(DebugArgs), "debug", "ansible.builtin.debug", "Show a text or a variable",
+    changed_at: ChangedAt::Last,
     exclusive: &[&["msg", "var"]],
 );
 
@@ -137,6 +138,7 @@ pub struct SetFactArgs {
 engine_module!(
     /// `set_fact`
     SetFact(SetFactArgs), "set_fact", "ansible.builtin.set_fact", "Set variables of the host",
+    changed_at: ChangedAt::Last,
     any_argument: true,
 );
 
@@ -293,6 +295,7 @@ pub struct IncludeVarsArgs {
 engine_module!(
     /// `include_vars`
     IncludeVars(IncludeVarsArgs), "include_vars", "ansible.builtin.include_vars", "Load variables from files",
+    changed_at: ChangedAt::Last,
     aliases: &[("file", &["_raw_params"])],
     free_form: Some("file"),
     exclusive: &[&["file", "dir"]],

@@ -14,7 +14,7 @@ use super::cx::Cx;
 use super::file_times::Times;
 use super::folders::make_missing;
 use super::refusal::refused_with;
-use super::spec::{Meta, Module};
+use super::spec::{ChangedAt, Meta, Module};
 use super::types::HostPath;
 use crate::diag::{Diagnostic, Result};
 use crate::map;
@@ -108,6 +108,7 @@ impl Module for File {
             ("seuser", super::attributes::SELINUX),
         ],
         reads: &["lsattr"],
+        changed_at: ChangedAt::Before("state"),
         ..Meta::NONE
     };
 
@@ -124,7 +125,10 @@ impl Module for File {
         {
             path.push(name);
         }
-        let present = cx.probe().state(&path)?;
+        let present = cx.probe().state(&path).or_else(|error| {
+            // What may not be looked at counts as not there, as for Python.
+            if error.registered() == "Permission denied" { Ok(FileState::Absent) } else { Err(error) }
+        })?;
         let state = args.state.unwrap_or(match present {
             FileState::Absent if args.recurse => State::Directory,
             FileState::Absent | FileState::File => State::File,
@@ -255,9 +259,17 @@ impl Work<'_> {
             self.content(path, &mut folders, &mut files)?;
             diff.set_before("path_content", serde_json::json!({ "directories": folders, "files": files }));
         }
-        self.cx.change(format!("remove {}", shown(path)), |host| {
-            if present == FileState::Directory { host.remove_tree(path) } else { host.remove_file(path) }
-        })?;
+        self.cx
+            .change(format!("remove {}", shown(path)), |host| {
+                if present == FileState::Directory { host.remove_tree(path) } else { host.remove_file(path) }
+            })
+            .map_err(|error| {
+                if present == FileState::Directory {
+                    let words = error.registered().trim_start_matches("Task failed: Module failed: ").to_owned();
+                    return Failure::from(error.with_registered(format!("rmtree failed: {words}")));
+                }
+                self.failed(error.with_registered("Unlinking failed."), path)
+            })?;
         self.cx.diff(diff.into_diff("", ""));
         if self.cx.check_mode() {
             // What is still there is what Ansible's result tells.
@@ -416,6 +428,13 @@ impl Work<'_> {
                     host.remove_dir(path)?;
                 }
                 host.symlink(&src, path)
+            })
+            .map_err(|error| {
+                let verb = if present == FileState::Absent { "linking" } else { "replacing" };
+                let python = error.registered().trim_start_matches("Task failed: Module failed: ");
+                let python = python.rsplit_once(": b'").map_or(python, |(words, _)| words);
+                let words = format!("Error while {verb}: {python}: b'{}' -> b'{name}'", shown(&src));
+                self.failed(error.with_registered(words), path)
             })?;
         }
         let result = map! { "dest" => name, "src" => shown(&src) };

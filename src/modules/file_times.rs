@@ -86,8 +86,12 @@ impl Times {
         let (access, modification) = (value(self.access, present.0), value(self.modification, present.1));
         #[expect(clippy::cast_precision_loss, reason = "times are shown as floats, as Ansible does")]
         let seconds = |nanos: i128| nanos as f64 / 1e9;
-        diff.set("atime", seconds(present.0), seconds(access.unwrap_or(now)));
-        diff.set("mtime", seconds(present.1), seconds(modification.unwrap_or(now)));
+        // A time that stays is no difference.
+        for (name, present, wanted) in [("mtime", present.1, modification), ("atime", present.0, access)] {
+            if wanted != Some(present) {
+                diff.set(name, seconds(present), seconds(wanted.unwrap_or(now)));
+            }
+        }
         cx.change(format!("times of {}", shown(path)), |host| set(host, access, modification)).map(drop)
     }
 }

@@ -467,9 +467,18 @@ impl<'a> Search<'a> {
     }
 }
 
-/// `os.path.normpath`, as far as a path of a walk needs it.
+/// `os.path.normpath`: by its text alone, a relative path may begin with `..`.
 fn normal(path: &Path) -> PathBuf {
-    path.components().filter(|part| !matches!(part, std::path::Component::CurDir)).collect()
+    use std::path::Component;
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match (part, out.components().next_back()) {
+            (Component::CurDir, _) | (Component::ParentDir, Some(Component::RootDir)) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => drop(out.pop()),
+            (part, _) => out.push(part),
+        }
+    }
+    out
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Ansible reports times as floats")]

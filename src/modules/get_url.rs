@@ -85,7 +85,8 @@ with_file_args! {
         /// Ciphers for TLS 1.2, by OpenSSL's names.
         #[serde(default)]
         ciphers: Vec<String>,
-        /// Taken for the sake of playbooks: hostctl connects without the proxies of `http_proxy`.
+        /// Go through the proxies that `http_proxy` and `https_proxy` name in the task's environment, but for the hosts of
+        /// `no_proxy`.
         #[serde(default = "yes")]
         use_proxy: bool,
     }
@@ -121,9 +122,6 @@ impl Module for GetUrl {
     };
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
-        if args.use_proxy && ["http_proxy", "https_proxy"].iter().any(|name| cx.probe().variable(name).is_some()) {
-            cx.warn("hostctl connects without the proxies that `http_proxy` and `https_proxy` name");
-        }
         let dest = args.dest.expand(cx.environment());
         let base = map! {
             "checksum_dest" => Value::Null, "checksum_src" => Value::Null, "dest" => shown(&dest), "elapsed" => 0,
@@ -169,6 +167,7 @@ impl Job<'_> {
             unredirected: &args.unredirected_headers,
             decompress: args.decompress,
             use_netrc: args.use_netrc,
+            direct: !args.use_proxy,
             unix_socket: None,
             ciphers: &args.ciphers,
         };
@@ -202,6 +201,9 @@ impl Job<'_> {
         insert(&mut self.result, "elapsed", clock.elapsed().as_secs());
         let answer = answer.map_err(|NoAnswer(words)| {
             self.forget_checksums();
+            if words.starts_with("unknown url type") {
+                return refused_with("H0121", words, map! { "url" => mask_url(&args.url), "status" => -1 });
+            }
             self.fail(words)
         })?;
         let words = if answer.status < 300 {
@@ -274,7 +276,16 @@ impl Job<'_> {
                 mode: first_mode(cx, &dest, file.mode.as_ref())?,
                 keep_present: true,
             };
-            if let Some(copy) = place.write(cx)? {
+            let written = place.write(cx).map_err(|mut failure| {
+                if failure.diagnostic.registered().contains("is not writable by the current user") {
+                    let folder = dest.parent().map(shown).unwrap_or_default();
+                    let words = format!("Destination {folder} is not writable");
+                    failure.diagnostic = failure.diagnostic.with_registered(words);
+                    failure.result.extend(self.result.clone());
+                }
+                failure
+            })?;
+            if let Some(copy) = written {
                 insert(&mut self.result, "backup_file", shown(&copy));
             }
         }
@@ -316,7 +327,7 @@ impl Job<'_> {
         since: Option<std::time::SystemTime>,
     ) -> Result<WebAnswer, NoAnswer> {
         if let Some(path) = self.args.url.strip_prefix("file://") {
-            return local(Path::new(path), into, since.filter(|_| !force));
+            return local(Path::new(path), into);
         }
         let method = if self.cx.check_mode() { "HEAD" } else { "GET" };
         let mut request = self.request(&self.args.url, method);
@@ -342,9 +353,14 @@ impl Job<'_> {
             "sha384" => Digest::Sha384,
             "sha512" => Digest::Sha512,
             other => {
-                return Err(self.fail(format!(
-                    "Could not hash file with algorithm '{other}'. Available algorithms: md5, sha1, sha224, sha256, sha384, sha512"
-                )));
+                let dest = self.args.dest.as_str();
+                return Err(refused_with(
+                    "H0121",
+                    format!(
+                        "Could not hash file '{dest}' with algorithm '{other}'. Available algorithms: md5, sha1, sha224, sha256, sha384, sha512"
+                    ),
+                    Map::new(),
+                ));
             }
         };
         let is_url = ["http:", "https:", "ftp:", "file:"].iter().any(|scheme| wanted.starts_with(scheme));
@@ -384,25 +400,12 @@ impl Job<'_> {
 }
 
 /// A `file://` URL, answered as a server would.
-fn local(
-    path: &Path,
-    into: &mut tempfile::NamedTempFile,
-    since: Option<std::time::SystemTime>,
-) -> Result<WebAnswer, NoAnswer> {
+fn local(path: &Path, into: &mut tempfile::NamedTempFile) -> Result<WebAnswer, NoAnswer> {
     let failed = |error: std::io::Error| {
         NoAnswer(format!("Request failed: <urlopen error {}>", crate::system::fs::python_error(&error, path)))
     };
     let mut file = std::fs::File::open(path).map_err(failed)?;
-    let found = file.metadata().map_err(failed)?;
     let mut answer = WebAnswer { status: 200, url: format!("file://{}", path.display()), ..WebAnswer::default() };
-    // Whole seconds, as an HTTP date has them.
-    if let (Some(since), Ok(modified)) = (since, found.modified())
-        && modified <= since
-    {
-        answer.status = 304;
-        "Not Modified".clone_into(&mut answer.reason);
-        return Ok(answer);
-    }
     answer.received = std::io::copy(&mut file, into).and_then(|count| into.flush().map(|()| count)).map_err(failed)?;
     answer.headers.push(("content-length".to_owned(), answer.received.to_string()));
     Ok(answer)

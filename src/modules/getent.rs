@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::call::Failure;
 use super::cx::Cx;
-use super::spec::{Meta, Module};
+use super::spec::{ChangedAt, Meta, Module};
 use crate::diag::Diagnostic;
 use crate::map;
 use crate::system::process::Program;
@@ -52,6 +52,7 @@ impl Module for Getent {
         also: &["ansible.legacy.getent"],
         summary: "Look up a name-service database",
         reads: &["getent"],
+        changed_at: ChangedAt::Last,
         ..Meta::NONE
     };
 

@@ -127,14 +127,12 @@ impl Module for Git {
         summary: "Keep a checkout of a repository",
         aliases: &[("repo", &["name"]), ("gpg_allowlist", &["gpg_whitelist"])],
         exclusive: &[&["separate_git_dir", "bare"], &["accept_hostkey", "accept_newhostkey"]],
+        required_by: &[("archive_prefix", &["archive"])],
         reads: repository::READS,
         ..Meta::NONE
     };
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
-        if args.archive_prefix.is_some() && args.archive.is_none() {
-            return Err(refused("H0110", "missing parameter(s) required by 'archive_prefix': archive"));
-        }
         let refspec = args.refspec.clone().unwrap_or_default();
         let texts = [("repo", &args.repo), ("version", &args.version), ("remote", &args.remote), ("refspec", &refspec)];
         for (name, text) in texts {

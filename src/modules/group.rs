@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::call::Failure;
 use super::cx::Cx;
+use super::refusal::{account_tool, refused};
 use super::spec::{Meta, Module};
 use crate::diag::Diagnostic;
 use crate::map;
@@ -75,12 +76,20 @@ impl Module for Group {
         full_name: "ansible.builtin.group",
         also: &["ansible.legacy.group"],
         summary: "Create and remove groups",
-        exclusive: &[&["non_unique", "local"], &["gid_min", "local"], &["gid_max", "local"]],
         required_if: &[("non_unique", "true", &["gid"])],
         ..Meta::NONE
     };
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
+        for (name, given) in [("gid_min", args.gid_min.is_some()), ("gid_max", args.gid_max.is_some())] {
+            if args.local && given {
+                return Err(refused("M0006", format!("'{name}' can not be used with 'local'")));
+            }
+        }
+        if args.local && args.force {
+            let message = "force is not a valid option for local, force=True and local=True are mutually exclusive";
+            return Err(refused("M0006", message));
+        }
         let mut result = map! { "name" => args.name.clone(), "state" => args.state.name() };
         let present = if args.local {
             accounts::local_groups().into_iter().find(|group| group.name == args.name)
@@ -94,7 +103,7 @@ impl Module for Group {
             (State::Absent, Some(_)) => {
                 let force: &[&str] = if args.force { &["-f"] } else { &[] };
                 let program = Program::new(["groupdel"].iter().chain(force).copied()).arg("--").arg(name).parsable();
-                output = cx.change(format!("remove group {name}"), |host| host.run_ok(program))?;
+                output = account_tool(cx, name, format!("remove group {name}"), program, false)?;
             }
             (State::Present, None) => {
                 let mut program = Program::new(["groupadd"]);
@@ -113,7 +122,7 @@ impl Module for Group {
                     }
                 }
                 let program = program.arg("--").arg(name).parsable();
-                output = cx.change(format!("create group {name}"), |host| host.run_ok(program))?;
+                output = account_tool(cx, name, format!("create group {name}"), program, false)?;
             }
             (State::Present, Some(group)) => {
                 if let Some(gid) = args.gid.filter(|gid| *gid != group.gid) {
@@ -122,7 +131,7 @@ impl Module for Group {
                         program = program.arg("-o");
                     }
                     let program = program.arg("--").arg(name).parsable();
-                    output = cx.change(format!("number of group {name} to {gid}"), |host| host.run_ok(program))?;
+                    output = account_tool(cx, name, format!("number of group {name} to {gid}"), program, false)?;
                 }
             }
         }

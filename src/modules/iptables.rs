@@ -195,7 +195,8 @@ impl Module for Iptables {
         also: &["ansible.legacy.iptables"],
         summary: "Manage rules of the packet filter",
         exclusive: &[&["set_dscp_mark", "set_dscp_mark_class"], &["flush", "policy"]],
-        required_if: &[("jump", "TEE", &["gateway"]), ("jump", "tee", &["gateway"])],
+        required_if: &[("jump", "TEE", &["gateway"]), ("jump", "tee", &["gateway"]), ("flush", "false", &["chain"])],
+        required_by: &[("set_dscp_mark", &["jump"]), ("set_dscp_mark_class", &["jump"])],
         reads: &[
             "iptables --version",
             "ip6tables --version",
@@ -208,23 +209,13 @@ impl Module for Iptables {
     };
 
     fn run(cx: &Cx, mut args: Args) -> Result<Map, Failure> {
-        if !args.flush && args.chain.is_none() {
-            return Err(refused("H0110", "flush is False but all of the following are missing: chain"));
-        }
-        for (name, given) in
-            [("set_dscp_mark", &args.set_dscp_mark), ("set_dscp_mark_class", &args.set_dscp_mark_class)]
-        {
-            if given.is_some() && args.jump.is_none() {
-                return Err(refused("H0110", format!("missing parameter(s) required by '{name}': jump")));
-            }
-        }
         let programs: &[&str] = match args.ip_version {
             IpVersion::Four => &["iptables"],
             IpVersion::Six => &["ip6tables"],
             IpVersion::Both => &["iptables", "ip6tables"],
         };
         if let Some(missing) = programs.iter().find(|program| cx.probe().which(program).is_none()) {
-            return Err(no_program(missing));
+            return Err(no_program(cx, missing));
         }
         let rule = rule(&args);
         let result = map! {
@@ -601,7 +592,5 @@ mod tests {
         assert!(space.run(map! { "flush" => true }).ok().changed);
         let failure = space.run(map! { "chain" => "NO_SUCH", "jump" => "ACCEPT" }).fails();
         assert!(failure.result.get(&crate::value::StrKey("rc")).is_some());
-        let failure = space.run(Map::new()).fails();
-        assert_eq!(failure.diagnostic.message, "flush is False but all of the following are missing: chain");
     }
 }

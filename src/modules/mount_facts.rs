@@ -229,7 +229,7 @@ impl Look<'_> {
         let Some(name) = &self.program else {
             return Err(refused("M0006", "the source 'mount' needs 'mount_binary'"));
         };
-        let path = self.cx.probe().which(name).ok_or_else(|| no_program(name))?;
+        let path = self.cx.probe().which(name).ok_or_else(|| no_program(self.cx, name))?;
         // The user names it, and it is there to tell.
         let run = |program: Program<'_>| self.cx.probe().run_fact(program);
         let Some((rc, text)) = self.output(&[&path.display().to_string()], run)? else { return Ok(String::new()) };

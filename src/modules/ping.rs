@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::call::Failure;
 use super::cx::Cx;
-use super::spec::{Meta, Module};
+use super::spec::{ChangedAt, Meta, Module};
 use crate::diag::Diagnostic;
 use crate::map;
 use crate::value::Map;
@@ -45,6 +45,7 @@ impl Module for Ping {
         full_name: "ansible.builtin.ping",
         also: &["ansible.legacy.ping"],
         summary: "Proves that a host can be reached and that modules run there",
+        changed_at: ChangedAt::Last,
         ..Meta::NONE
     };
 

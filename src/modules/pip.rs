@@ -162,11 +162,15 @@ impl Work<'_> {
         if let Some(env) = &self.env
             && !cx.probe().exists(&env.join("bin/activate"))
         {
+            let what = format!("make the environment {}", shown(env));
+            if cx.check_mode() {
+                // Nothing can be asked of an environment that is not there, nor of a program that an earlier task
+                // would have installed.
+                cx.change(what, |_| Ok(()))?;
+                return Ok(Map::new());
+            }
             let words = self.environment_command(env)?;
-            let output =
-                cx.change(format!("make the environment {}", shown(env)), |host| host.run(self.program(&words, &[])))?;
-            // Nothing can be asked of an environment that is not there.
-            let Some(output) = output else { return Ok(Map::new()) };
+            let output = cx.change(what, |host| host.run(self.program(&words, &[])))?.unwrap_or_default();
             if !output.success() {
                 return Err(failed(&words, &output));
             }
@@ -298,7 +302,7 @@ impl Work<'_> {
             return Err(refused("H0110", "virtualenv_command is empty"));
         };
         if !first.contains('/') {
-            let Some(path) = cx.probe().which(&first) else { return Err(no_program(&first)) };
+            let Some(path) = cx.probe().which(&first) else { return Err(no_program(cx, &first)) };
             words[0] = shown(&path);
         }
         let venv = first == "pyvenv"

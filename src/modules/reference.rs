@@ -52,6 +52,9 @@ pub fn reference(spec: &Spec) -> String {
     for (name, value, needed) in meta.required_if {
         let _ = writeln!(rules, "- `{name}: {value}` needs {}.", list(needed));
     }
+    for (name, needed) in meta.required_by {
+        let _ = writeln!(rules, "- `{name}` needs {}.", list(needed));
+    }
     if !rules.is_empty() {
         let _ = writeln!(out, "## Rules\n\n{rules}");
     }

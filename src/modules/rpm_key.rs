@@ -57,10 +57,10 @@ impl Module for RpmKey {
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         if cx.probe().which("rpm").is_none() {
-            return Err(no_program("rpm"));
+            return Err(no_program(cx, "rpm"));
         }
         let gpg = ["gpg", "gpg2"].into_iter().find(|name| cx.probe().which(name).is_some());
-        let Some(gpg) = gpg else { return Err(no_program("gpg2")) };
+        let Some(gpg) = gpg else { return Err(no_program(cx, "gpg2")) };
         Work { cx, args: &args, gpg }.run()
     }
 }

@@ -169,6 +169,7 @@ impl Module for Service {
                 arguments: args.arguments,
                 runlevels: None,
             },
+            "host",
         )
     }
 }
@@ -191,7 +192,7 @@ impl Module for Sysvinit {
     };
 
     fn run(cx: &Cx, args: SysvArgs) -> Result<Map, Failure> {
-        sysv(cx, args)
+        sysv(cx, args, "")
     }
 }
 
@@ -250,11 +251,12 @@ fn entry(changed: bool, output: Option<&Output>) -> Value {
     .into()
 }
 
-fn sysv(cx: &Cx, args: SysvArgs) -> Result<Map, Failure> {
+/// `whose` is what Ansible's module says of where it looked.
+fn sysv(cx: &Cx, args: SysvArgs, whose: &str) -> Result<Map, Failure> {
     let name = args.name.clone();
     let Some(script) = cx.probe().init_script(&name) else {
         let error = Diagnostic::task("H0112", format!("could not find the requested service {name}: host"))
-            .with_registered(format!("Could not find the requested service {name}: host"))
+            .with_registered(format!("Could not find the requested service {name}: {whose}"))
             .with_note("there is no such script in /etc/init.d, and systemd does not run this host");
         return Err(error.into());
     };

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::call::Failure;
 use super::cx::Cx;
 use super::refusal::refused;
-use super::spec::{Meta, Module};
+use super::spec::{ChangedAt, Meta, Module};
 use super::types::HostPath;
 use crate::map;
 use crate::system::digest::Digest;
@@ -58,6 +58,7 @@ impl Module for Slurp {
         also: &["ansible.legacy.slurp"],
         summary: "Read a file of the host",
         aliases: &[("src", &["path"])],
+        changed_at: ChangedAt::Last,
         ..Meta::NONE
     };
 

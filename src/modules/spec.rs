@@ -75,6 +75,8 @@ pub struct Meta {
     pub together: &'static [&'static [&'static str]],
     /// (argument, value, needs all of).
     pub required_if: &'static [(&'static str, &'static str, &'static [&'static str])],
+    /// (argument, what is needed beside it).
+    pub required_by: &'static [(&'static str, &'static [&'static str])],
     /// Arguments of the Ansible module that hostctl refuses by name, with the reason.
     pub refused: &'static [(&'static str, &'static str)],
     /// Controller files.
@@ -85,6 +87,8 @@ pub struct Meta {
     pub any_argument: bool,
     /// Ansible's result has `diff` as a list.
     pub diff_list: bool,
+    /// Where Ansible's result has `changed`.
+    pub changed_at: ChangedAt,
     /// Ansible's words where required arguments are missing, if they are not the usual ones.
     pub missing: Option<&'static str>,
     /// For a module that hands its work to another one, which that may be.
@@ -92,6 +96,17 @@ pub struct Meta {
     /// Programs that only read, each as the first words of its argument vector (`systemctl show`):
     /// what `Probe::run` may start for this module.
     pub reads: &'static [&'static str],
+}
+
+/// Where a module's result has `changed`, which shows where a whole result is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangedAt {
+    /// It is told first, or before what is told of a file (from `uid` on).
+    First,
+    /// Before a key where the result has that, and else as in `First`.
+    Before(&'static str),
+    /// The module does not tell it: it is added at the end.
+    Last,
 }
 
 /// How a module like `package` finds the one that does its work; `module_defaults` of that one count too.
@@ -119,11 +134,13 @@ impl Meta {
         one_of: &[],
         together: &[],
         required_if: &[],
+        required_by: &[],
         refused: &[],
         inputs: &[],
         secret: &[],
         any_argument: false,
         diff_list: false,
+        changed_at: ChangedAt::First,
         missing: None,
         hands_to: None,
         reads: &[],
@@ -263,7 +280,7 @@ impl ModuleEntry {
         const NAME: &str = "ANSIBLE_UNSAFE_WRITES";
         let own = cx.environment().iter().rev().find(|(name, _)| name == NAME).map(|(_, value)| value.clone());
         let Some(value) = own.or_else(|| std::env::var(NAME).ok()) else { return };
-        if super::coerce::to_bool(&Value::from(value)) == Some(true)
+        if crate::value::boolean_word(&value) == Some(true)
             && self.spec().arg("unsafe_writes").is_some()
             && let Some(args) = args.as_object_mut()
         {
@@ -286,18 +303,21 @@ fn make_spec<M: Module>() -> Spec {
 
 fn run<M: Module>(mut cx: Cx, args: serde_json::Value) -> Result<Outcome, Failure> {
     cx.allow(M::META.reads);
+    let keeps_no_diff = cx.keeps_no_diff(&args);
     let args: M::Args = serde_path_to_error::deserialize(args)
         .map_err(|error| crate::diag::Diagnostic::task("M0001", format!("`{}`: {error}", M::META.name)))?;
     match M::run(&cx, args) {
         Ok(mut result) => {
             add_lines(&mut result);
-            cx.add_diff(&mut result, M::META.diff_list);
+            if !keeps_no_diff {
+                cx.add_diff(&mut result, M::META.diff_list);
+            }
             Ok(cx.finish(result))
         }
         Err(mut failure) => {
             add_lines(&mut failure.result);
             // Modules fail without their differences; those that Ansible's controller works for keep the list of them.
-            if M::META.diff_list && !cx.on_host_alone() {
+            if M::META.diff_list && !keeps_no_diff {
                 cx.add_diff(&mut failure.result, true);
             }
             Err(cx.fail(failure))

@@ -97,7 +97,7 @@ impl Module for Subversion {
             return Err(Diagnostic::task("H0110", message).with_hint("executable: /opt/subversion/bin/svn").into());
         }
         if cx.probe().which(&program).is_none() {
-            return Err(no_program("svn"));
+            return Err(no_program(cx, "svn"));
         }
         for (name, text) in [("repo", &args.repo), ("revision", &args.revision)] {
             if text.starts_with('-') {
@@ -270,33 +270,43 @@ impl Work<'_> {
 
     fn read(&self, command: &str, more: &[&str]) -> Result<String, Failure> {
         let output = self.run_read(command, more)?;
-        self.checked(output, command)
+        let words: Vec<String> = std::iter::once(command).chain(more.iter().copied()).map(str::to_owned).collect();
+        self.checked(output, &words)
     }
 
     fn write(&self, words: &[String]) -> Result<String, Failure> {
         let program = self.program(words);
         let output = self.cx.scratch(|host| host.run(program))?.unwrap_or_default();
-        self.checked(output, &words[0])
+        self.checked(output, words)
     }
 
     /// A command that changes the host; false in check mode.
     fn change(&self, what: String, words: &[String]) -> Result<bool, Failure> {
         let program = self.program(words);
         match self.cx.change(what, |host| host.run(program))? {
-            Some(output) => self.checked(output, &words[0]).map(|_| true),
+            Some(output) => self.checked(output, words).map(|_| true),
             None => Ok(false),
         }
     }
 
-    fn checked(&self, output: Output, command: &str) -> Result<String, Failure> {
+    fn checked(&self, output: Output, words: &[String]) -> Result<String, Failure> {
         if output.success() {
             return Ok(output.out());
         }
+        // The options stand before the command, as Ansible writes them.
+        let path = self.cx.probe().which(&self.program).map_or_else(|| self.program.clone(), |path| shown(&path));
+        let options: Vec<String> =
+            self.program(words).words().into_iter().skip(2).filter(|word| !words[1..].contains(word)).collect();
+        let cmd: Vec<String> = std::iter::once(&path)
+            .chain(&options)
+            .chain(words)
+            .map(|word| crate::system::process::quote(word))
+            .collect();
         let result = map! {
             "msg" => output.err().trim(), "rc" => i64::from(output.rc), "stdout" => output.out(),
-            "stderr" => output.err(),
+            "stderr" => output.err(), "cmd" => cmd.join(" "),
         };
-        Err(Failure::with_result(crate::system::process::failed(&format!("svn {command}"), &output), result))
+        Err(Failure::with_result(crate::system::process::failed(&format!("svn {}", words[0]), &output), result))
     }
 }
 

@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::call::Failure;
 use super::cx::Cx;
+use super::refusal::{not_in_paths, refused};
 use super::spec::{Meta, Module};
 use crate::diag::{Diagnostic, Result};
 use crate::map;
+use crate::system::fs::shown;
 use crate::system::process::{Output, Program};
 use crate::value::{Map, StrKey, Value, insert};
 
@@ -95,17 +97,35 @@ pub(super) enum Scope {
     Global,
 }
 
+/// What `systemctl is-enabled` says of units that are there.
+const ENABLED: &[&str] = &[
+    "enabled",
+    "enabled-runtime",
+    "linked",
+    "linked-runtime",
+    "masked",
+    "masked-runtime",
+    "static",
+    "indirect",
+    "disabled",
+    "generated",
+    "transient",
+];
+
 /// What `systemctl` may be asked without a change guard.
 pub(super) const READS: &[&str] = &[
     "systemctl show",
     "systemctl is-enabled",
     "systemctl list-unit-files",
+    "systemctl list-units",
     "systemctl --user show",
     "systemctl --user is-enabled",
     "systemctl --user list-unit-files",
+    "systemctl --user list-units",
     "systemctl --global show",
     "systemctl --global is-enabled",
     "systemctl --global list-unit-files",
+    "systemctl --global list-units",
     "service * status",
     "/etc/init.d/* status",
 ];
@@ -126,6 +146,7 @@ impl Module for Systemd {
             ("daemon_reexec", &["daemon-reexec"]),
         ],
         // Ansible's "one of" names arguments with a default, so a name alone asks for the unit's status.
+        required_by: &[("state", &["name"]), ("enabled", &["name"]), ("masked", &["name"])],
         reads: READS,
         ..Meta::NONE
     };
@@ -159,7 +180,26 @@ impl Systemctl<'_> {
         self.cx.probe().run(self.program(verb).arg("--").arg(unit))
     }
 
-    fn change(&self, verb: &str, unit: Option<&str>) -> Result<()> {
+    /// Whether systemd answers at all; its words and code are what is registered where it does not.
+    fn answers(&self) -> Result<(), Failure> {
+        let probe = self.cx.probe();
+        let output = probe.run(self.program("list-units"))?;
+        if output.success() {
+            return Ok(());
+        }
+        let path = probe.which("systemctl").map(|path| shown(&path)).unwrap_or_default();
+        let cmd = [path.as_str()].into_iter().chain(self.flags.iter().copied()).collect::<Vec<_>>().join(" ");
+        let result = map! { "cmd" => cmd, "rc" => output.rc, "stdout" => output.out(), "stderr" => output.err() };
+        let said = output.err();
+        let first = said.lines().next().unwrap_or_default().trim_end_matches('.');
+        let error = Diagnostic::task("H0113", format!("systemd does not answer on this host: {first}"))
+            .with_registered(said.trim_end())
+            .with_hint("the module `service` uses init scripts where systemd does not run");
+        Err(Failure::with_result(error, result))
+    }
+
+    /// `found`: the unit is known; Ansible's words for a failure hang on that.
+    fn change(&self, verb: &str, unit: &str, found: bool) -> Result<()> {
         let mut program = self.program(verb);
         if self.no_block {
             program = program.arg("--no-block");
@@ -167,40 +207,50 @@ impl Systemctl<'_> {
         if self.force {
             program = program.arg("--force");
         }
-        if let Some(unit) = unit {
-            program = program.arg("--").arg(unit);
-        }
+        let program = program.arg("--").arg(unit);
         let shown = program.shown();
-        let what = match unit {
-            Some(unit) => format!("{verb} {unit}"),
-            None => verb.to_owned(),
-        };
-        self.cx.change(what, |host| {
+        self.cx.change(format!("{verb} {unit}"), |host| {
             let output = host.run(program)?;
             if output.success() {
                 return Ok(());
             }
-            let place = unit.map_or_else(String::new, |unit| format!(" `{unit}`"));
-            let mut error = Diagnostic::task(
-                "H0113",
-                format!("cannot {verb}{place}: {}", output.said().lines().next().unwrap_or_default()),
-            )
-            .with_note(format!("ran: {shown}   (exit {})", output.rc));
-            error.notes.extend(output.said().lines().skip(1).take(20).map(str::to_owned));
-            Err(match unit {
-                Some(unit) => error.with_hint(format!("journalctl -u {unit}")),
-                None => error,
-            })
+            let (said, err) = (output.said(), output.err());
+            let first = said.lines().next().unwrap_or_default();
+            let words = match verb {
+                "mask" | "unmask" if !found => missing_words(unit),
+                "mask" | "unmask" => format!("Failed to {verb} the service ({unit}): {}", err.trim()),
+                "enable" | "disable" => format!("Unable to {verb} service {unit}: {}{err}", output.out()),
+                _ => format!("Unable to {verb} service {unit}: {err}"),
+            };
+            let mut error = Diagnostic::task("H0113", format!("cannot {verb} `{unit}`: {first}"))
+                .with_note(format!("ran: {shown}   (exit {})", output.rc))
+                .with_registered(words);
+            error.notes.extend(said.lines().skip(1).take(20).map(str::to_owned));
+            Err(error.with_hint(format!("journalctl -u {unit}")))
         })?;
         Ok(())
     }
 }
 
+/// What Ansible registers of a service that is not there.
+fn missing_words(unit: &str) -> String {
+    format!("Could not find the requested service {unit}: host")
+}
+
 /// The work, for `service` too.
 pub(super) fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
     let probe = cx.probe();
+    if let Some(unit) = &args.name
+        && let Some(pattern) = ['*', '?', '['].into_iter().find(|pattern| unit.contains(*pattern))
+    {
+        let message = format!(
+            "This module does not currently support using glob patterns, found '{pattern}' in service name: {unit}"
+        );
+        return Err(refused("H0110", message));
+    }
     if probe.which("systemctl").is_none() {
         let error = Diagnostic::task("H0103", "this host has no `systemctl`")
+            .with_registered(not_in_paths(cx, "systemctl"))
             .with_hint("the module `service` works with init scripts too");
         return Err(error.into());
     }
@@ -218,29 +268,26 @@ pub(super) fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         reload(&systemctl, "daemon-reexec")?;
     }
     let Some(unit) = args.name.as_deref() else {
-        if args.state.is_some() || args.enabled.is_some() || args.masked.is_some() {
-            return Err(Diagnostic::task(
-                "M0003",
-                "`systemd_service` needs the argument `name` for `state`, `enabled` and `masked`",
-            )
-            .into());
-        }
         return Ok(result);
     };
     let shown = systemctl.ask("show", unit)?;
-    let ignored = |text: &str| text.contains("ignoring request") || text.contains("ignoring command");
-    let said = shown.out() + &shown.err();
-    let offline = !shown.success() || ignored(&said);
+    let ignored =
+        |text: &str| !text.contains('=') && (text.contains("ignoring request") || text.contains("ignoring command"));
+    let offline = !shown.success() || ignored(&shown.out()) || ignored(&shown.err());
     let status = if offline { Map::new() } else { parse_show(&shown.out()) };
     let field = |name: &str| status.get(&StrKey(name)).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut is_unit = !offline && !matches!(field("LoadState").as_str(), "" | "not-found");
     if offline {
         let listed = systemctl.ask("is-enabled", unit)?;
-        is_unit = !matches!(listed.out().trim(), "" | "not-found") || systemctl.ask("list-unit-files", unit)?.success();
+        is_unit = ENABLED.contains(&listed.out().trim()) || systemctl.ask("list-unit-files", unit)?.success();
+        if !is_unit {
+            systemctl.answers()?;
+        }
     }
     if is_unit && field("LoadState") != "masked" && !field("LoadError").is_empty() {
         let message = format!("error loading unit file `{unit}`: {}", field("LoadError"));
-        return Err(Diagnostic::task("H0113", message).into());
+        let words = format!("Error loading unit file '{unit}': {}", field("LoadError"));
+        return Err(Diagnostic::task("H0113", message).with_registered(words).into());
     }
     let script = probe.init_script(unit.trim_end_matches(".service"));
     let found = is_unit || script.is_some();
@@ -249,14 +296,14 @@ pub(super) fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
     }
     let missing = || {
         let error = Diagnostic::task("H0112", format!("could not find the requested service {unit}: host"))
-            .with_registered(format!("Could not find the requested service {unit}: host"));
+            .with_registered(missing_words(unit));
         Failure::from(error.with_hint("systemctl list-unit-files"))
     };
     insert(&mut result, "status", status.clone());
     if let Some(wanted) = args.masked {
         let masked = systemctl.ask("is-enabled", unit)?.out().trim() == "masked";
         if masked != wanted {
-            systemctl.change(if wanted { "mask" } else { "unmask" }, Some(unit))?;
+            systemctl.change(if wanted { "mask" } else { "unmask" }, unit, found)?;
         }
     }
     if let Some(wanted) = args.enabled {
@@ -276,7 +323,7 @@ pub(super) fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
             _ => false,
         };
         if enabled != wanted {
-            systemctl.change(if wanted { "enable" } else { "disable" }, Some(unit))?;
+            systemctl.change(if wanted { "enable" } else { "disable" }, unit, found)?;
         }
         insert(&mut result, "enabled", wanted);
     }
@@ -307,7 +354,7 @@ pub(super) fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
             ServiceState::Started | ServiceState::Stopped => None,
         };
         if let Some(verb) = verb {
-            systemctl.change(verb, Some(unit))?;
+            systemctl.change(verb, unit, found)?;
         }
         let state = if wanted == ServiceState::Stopped { "stopped" } else { "started" };
         insert(&mut result, "state", state);
@@ -324,11 +371,16 @@ fn reload(systemctl: &Systemctl<'_>, verb: &str) -> Result<()> {
         if output.success() {
             return Ok(());
         }
-        if host.probe().variable("SYSTEMD_OFFLINE").as_deref() == Some("1") {
-            systemctl.cx.warn(format!("`{verb}` failed, but systemd is offline here: {}", output.said()));
+        if host.probe().is_chroot() || host.probe().variable("SYSTEMD_OFFLINE").as_deref() == Some("1") {
+            systemctl.cx.warn(format!(
+                "{verb} failed, but target is a chroot or systemd is offline. Continuing. Error was: {} / {}",
+                output.rc,
+                output.err()
+            ));
             return Ok(());
         }
         Err(Diagnostic::task("H0113", format!("failure {} during {verb}: {}", output.rc, output.said()))
+            .with_registered(format!("failure {} during {verb}: {}", output.rc, output.err()))
             .with_note(format!("ran: {shown}")))
     })?;
     Ok(())
@@ -386,6 +438,33 @@ mod tests {
         let failure = unit("0").fails();
         assert_eq!(failure.diagnostic.registered(), "Service is in unknown state");
         assert_eq!(failure.result.get(&StrKey("status")), Some(&Value::from(Map::new())));
+    }
+
+    #[test]
+    fn a_host_without_systemd_says_so_in_systemds_words() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        use super::super::testing::module;
+        let folder = tempfile::tempdir().expect("folder");
+        let fake = folder.path().join("systemctl");
+        let text = "#!/bin/sh\necho \"System has not been booted with systemd as init system (PID 1). Can't operate.\" >&2\n\
+                    echo 'Failed to connect to bus: Host is down' >&2\nexit 1\n";
+        std::fs::write(&fake, text).expect("write");
+        std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).expect("mode");
+        let path = format!("{}:/usr/bin:/bin", folder.path().display());
+        for args in [map! { "name" => "a" }, map! { "name" => "a", "scope" => "user", "masked" => true }] {
+            let user = args.contains_key(&StrKey("scope"));
+            let failure = module("systemd_service", args).env("PATH", &path).fails();
+            let words = "System has not been booted with systemd as init system (PID 1). Can't operate.\nFailed to connect to bus: Host is down";
+            assert_eq!(failure.diagnostic.registered(), words);
+            let get = |key: &str| failure.result.get(&StrKey(key)).cloned();
+            let cmd = format!("{}{}", fake.display(), if user { " --user" } else { "" });
+            assert_eq!((get("cmd"), get("rc")), (Some(cmd.into()), Some(1.into())));
+            assert_eq!(get("stderr"), Some(format!("{words}\n").into()));
+        }
+        let failure = module("systemd_service", map! { "name" => "a*" }).fails();
+        let words = "This module does not currently support using glob patterns, found '*' in service name: a*";
+        assert_eq!(failure.result.get(&StrKey("msg")), Some(&words.into()));
     }
 
     #[test]

@@ -77,6 +77,13 @@ impl Module for TempFile {
         let word = if matches!(args.state, State::Directory) { "folder" } else { "file" };
         let made = cx.change(format!("create a temporary {word}"), |host| {
             host.new_temporary(&folder, &args.prefix, &args.suffix, matches!(args.state, State::Directory))
+        });
+        let made = made.map_err(|error| {
+            if folder.exists() {
+                return error;
+            }
+            let name = format!("{}/{}XXXXXXXX{}", shown(&folder), args.prefix, args.suffix);
+            error.with_registered(format!("[Errno 2] No such file or directory: '{name}'"))
         })?;
         let Some(path) = made else { return Ok(Map::new()) };
         let mut result = map! { "path" => shown(&path) };

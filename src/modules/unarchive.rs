@@ -159,7 +159,8 @@ impl Module for Unarchive {
         }
         let file = args.file_args();
         if !cx.check_mode() {
-            settle_all(cx, &dest, &names, &file)?;
+            let below: Vec<PathBuf> = names.iter().filter(|name| !name.as_os_str().is_empty()).cloned().collect();
+            settle_all(cx, &dest, &below, &file)?;
         }
         if args.list_files {
             insert(&mut result, "files", names.iter().map(|name| Value::from(shown(name))).collect::<Vec<_>>());
@@ -406,7 +407,8 @@ impl Job<'_> {
             self.needs("tar")?;
             ("tar", probe.run(self.tar("--list"))?)
         };
-        let lines = output.stdout.split(|byte| *byte == b'\n');
+        let listing = output.stdout.strip_suffix(b"\n").unwrap_or(&output.stdout);
+        let lines = listing.split(|byte| *byte == b'\n');
         let listed: Vec<Vec<u8>> = if self.kind == Kind::Zip {
             match probe.zip_entries(self.src) {
                 Ok(entries) => entries.into_iter().map(|entry| entry.name).collect(),
@@ -433,6 +435,10 @@ impl Job<'_> {
 
     /// The path below the folder of a name in the archive, if it is laid out.
     fn place_of(&self, name: &[u8]) -> Option<PathBuf> {
+        if name.iter().all(|byte| *byte == b'/') && self.kind != Kind::Zip && !self.args.extra_opts.is_empty() {
+            // A folder whose whole name `--strip-components` took away.
+            return Some(PathBuf::new());
+        }
         let start = name.iter().position(|byte| *byte != b'/')?;
         let path = PathBuf::from(OsString::from_vec(name[start..].to_vec()));
         let text = String::from_utf8_lossy(&name[start..]);

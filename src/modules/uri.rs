@@ -115,7 +115,8 @@ with_file_args! {
         ciphers: Vec<String>,
         /// The socket file that the server listens on, instead of the URL's host and port.
         unix_socket: Option<HostPath>,
-        /// Taken for the sake of playbooks: hostctl connects without the proxies of `http_proxy`.
+        /// Go through the proxies that `http_proxy` and `https_proxy` name in the task's environment, but for the hosts of
+        /// `no_proxy`.
         #[serde(default = "yes")]
         use_proxy: bool,
     }
@@ -210,11 +211,6 @@ impl Module for UriModule {
         if let Some(path) = args.removes.as_ref().filter(|path| !there(path)) {
             return Ok(map! { "stdout" => format!("skipped, since '{}' does not exist", path.as_str()) });
         }
-        if !args.use_proxy || !["http_proxy", "https_proxy"].iter().any(|name| cx.probe().variable(name).is_some()) {
-            // Nothing is lost.
-        } else {
-            cx.warn("hostctl connects without the proxies that `http_proxy` and `https_proxy` name");
-        }
         let body = body(cx, &mut args)?;
         let mut request = common(&args).request(cx, &method, args.follow_redirects.into());
         request.body = body;
@@ -305,6 +301,7 @@ fn common(args: &Args) -> Common<'_> {
         unredirected: &args.unredirected_headers,
         decompress: args.decompress,
         use_netrc: args.use_netrc,
+        direct: !args.use_proxy,
         unix_socket: args.unix_socket.as_ref(),
         ciphers: &args.ciphers,
     }

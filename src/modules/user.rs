@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::call::Failure;
 use super::cx::Cx;
 use super::group::State;
-use super::refusal::refused;
+use super::refusal::{account_tool, refused};
 use super::spec::{Meta, Module};
 use super::types::HostPath;
 use super::user_key;
@@ -237,6 +237,7 @@ fn group_number(group: &str) -> Result<accounts::AccountGroup> {
     let by_number = group.parse().ok().and_then(accounts::group_of_gid);
     by_number.or_else(|| accounts::group(group)).ok_or_else(|| {
         Diagnostic::task("H0108", format!("group {group} does not exist"))
+            .with_registered(format!("Group {group} does not exist"))
             .with_hint("create it before with the `group` module")
     })
 }
@@ -264,17 +265,16 @@ fn expiry_date(seconds: f64) -> Result<String> {
 }
 
 /// The hash goes through standard input: a command line can be read by everybody on the host.
-fn set_password(cx: &Cx, name: &str, hash: &str) -> Result<Option<Output>> {
-    cx.change(format!("password of {name}"), |host| {
-        host.run_ok(Program::new(["chpasswd", "-e"]).stdin(format!("{name}:{hash}\n")).parsable())
-    })
+fn set_password(cx: &Cx, name: &str, hash: &str) -> Result<Option<Output>, Failure> {
+    let program = Program::new(["chpasswd", "-e"]).stdin(format!("{name}:{hash}\n")).parsable();
+    account_tool(cx, name, format!("password of {name}"), program, true)
 }
 
 fn locked(args: &Args, password: &str) -> String {
     if args.password_lock == Some(true) { format!("!{password}") } else { password.to_owned() }
 }
 
-fn remove(cx: &Cx, args: &Args) -> Result<Vec<Output>> {
+fn remove(cx: &Cx, args: &Args) -> Result<Vec<Output>, Failure> {
     let mut program = Program::new(["userdel"]);
     if args.force {
         program = program.arg("-f");
@@ -283,10 +283,11 @@ fn remove(cx: &Cx, args: &Args) -> Result<Vec<Output>> {
         program = program.arg("-r");
     }
     let program = program.arg("--").arg(&args.name).parsable();
-    Ok(cx.change(format!("remove user {}", args.name), |host| host.run_ok(program))?.into_iter().collect())
+    let said = account_tool(cx, &args.name, format!("remove user {}", args.name), program, true)?;
+    Ok(said.into_iter().collect())
 }
 
-fn create(cx: &Cx, args: &Args) -> Result<Vec<Output>> {
+fn create(cx: &Cx, args: &Args) -> Result<Vec<Output>, Failure> {
     let mut words: Vec<String> = vec!["useradd".into()];
     let mut add = |flag: &str, value: Option<String>| {
         words.push(flag.to_owned());
@@ -350,13 +351,11 @@ fn create(cx: &Cx, args: &Args) -> Result<Vec<Output>> {
         }
     }
     add("--", Some(args.name.clone()));
-    let parent = home.as_deref().and_then(Path::parent).filter(|_| args.create_home).map(Path::to_path_buf);
-    let made = cx.change(format!("create user {}", args.name), |host| {
-        if let Some(parent) = &parent {
-            host.create_dirs(parent)?;
-        }
-        host.run_ok(Program::new(words).parsable())
-    })?;
+    if let Some(parent) = home.as_deref().and_then(Path::parent).filter(|_| args.create_home) {
+        cx.scratch(|host| host.create_dirs(parent))?;
+    }
+    let program = Program::new(words).parsable();
+    let made = account_tool(cx, &args.name, format!("create user {}", args.name), program, true)?;
     let mut said: Vec<Output> = made.into_iter().collect();
     if let Some(password) = &args.password {
         said.extend(set_password(cx, &args.name, &locked(args, password))?);
@@ -378,7 +377,7 @@ fn shadow(cx: &Cx, name: &str) -> Option<Shadow> {
     Some(Shadow { password: fields.get(1).unwrap_or(&"").to_string(), fields: numbers })
 }
 
-fn modify(cx: &Cx, args: &Args, account: &Account) -> Result<Vec<Output>> {
+fn modify(cx: &Cx, args: &Args, account: &Account) -> Result<Vec<Output>, Failure> {
     let mut words: Vec<String> = Vec::new();
     let mut add = |flag: &str, value: Option<String>| {
         words.push(flag.to_owned());
@@ -458,7 +457,7 @@ fn modify(cx: &Cx, args: &Args, account: &Account) -> Result<Vec<Output>> {
     if !words.is_empty() {
         let what = format!("user {}: usermod {}", args.name, words.join(" "));
         let program = Program::new(["usermod".to_owned()].into_iter().chain(words)).arg("--").arg(&args.name);
-        said.extend(cx.change(what, |host| host.run_ok(program.parsable()))?);
+        said.extend(account_tool(cx, &args.name, what, program.parsable(), true)?);
     }
     if let Some(password) = new_password {
         said.extend(set_password(cx, &args.name, &locked(args, password))?);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::call::Failure;
 use super::cx::Cx;
-use super::spec::{Meta, Module};
+use super::spec::{ChangedAt, Meta, Module};
 use super::types::HostPath;
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::map;
@@ -111,6 +111,7 @@ impl Module for WaitFor {
         also: &["ansible.legacy.wait_for"],
         summary: "Wait for a port, a file or a text",
         exclusive: &[&["port", "path"]],
+        changed_at: ChangedAt::Last,
         ..Meta::NONE
     };
 

@@ -7,6 +7,7 @@ use serde_json::{Map as Json, Value as JsonValue};
 
 use super::cx::Cx;
 use super::types::HostPath;
+use crate::system::proxy::Proxies;
 use crate::system::web::{Follow, NoAnswer, WebAnswer, WebRequest};
 use crate::value::{from_json, python_str};
 
@@ -36,6 +37,8 @@ pub(super) struct Common<'a> {
     pub unredirected: &'a [String],
     pub decompress: bool,
     pub use_netrc: bool,
+    /// Without the proxies of the task's environment.
+    pub direct: bool,
     pub unix_socket: Option<&'a HostPath>,
     pub ciphers: &'a [String],
 }
@@ -74,10 +77,16 @@ impl Common<'_> {
             modified_since: None,
             force: self.force,
             decompress: self.decompress,
+            proxies: if self.direct { Proxies::default() } else { proxies(cx) },
             unix_socket: self.unix_socket.map(expand),
             ciphers: self.ciphers.to_vec(),
         }
     }
+}
+
+/// The proxies that the task's environment names.
+fn proxies(cx: &Cx) -> Proxies {
+    Proxies::of(&|name| cx.probe().variable(name))
 }
 
 /// Keys of package sources are small; this is far above any.

@@ -1,97 +1,192 @@
 //! Files sealed by Ansible's vault: opened, sealed and sealed anew, as `ansible-vault` does.
 
 use std::io::Write as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use super::project::{PasswordSource, password_file};
+use super::vault_passwords::Passwords;
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::secret::Secret;
 use crate::vault;
 
-/// Passwords by id.
-pub type Passwords = Vec<(String, Secret)>;
+/// What a sealed text held.
+#[derive(Debug)]
+pub struct Unsealed {
+    /// The content.
+    pub plain: Vec<u8>,
+    /// The password that opened it.
+    pub password: Secret,
+    /// The id that it carries.
+    pub label: Option<String>,
+}
 
-/// Reads the passwords that a request names.
-pub fn read_passwords(sources: &[(String, PasswordSource)]) -> Result<Passwords> {
-    sources
-        .iter()
-        .map(|(id, source)| {
-            let password = match source {
-                PasswordSource::Given(password) => password.clone(),
-                PasswordSource::File(path) => password_file(path)?,
-            };
-            Ok((id.clone(), password))
-        })
-        .collect()
+/// What a file keeps when its content is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Its mode and its owner.
+    Mode,
+    /// Its owner: nobody else may read the new content.
+    Owner,
 }
 
 /// The password to seal with: the named one, or the only one.
 pub fn sealing_password<'a>(passwords: &'a Passwords, wanted: Option<&str>) -> Result<&'a (String, Secret)> {
-    let ids = || passwords.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>().join(",");
+    let ids = |quote: &str, between: &str| {
+        passwords.iter().map(|(id, _)| format!("{quote}{id}{quote}")).collect::<Vec<_>>().join(between)
+    };
     match wanted {
         Some(wanted) => passwords.iter().find(|(id, _)| id == wanted).ok_or_else(|| {
-            Diagnostic::new(
-                "V0103",
-                Kind::Vault,
-                format!("Did not find a match for --encrypt-vault-id={wanted} in the known vault-ids [{}]", ids()),
-            )
+            Diagnostic::new("V0103", Kind::Vault, format!("there is no vault password with the id `{wanted}`"))
+                .with_note(format!("there are: {}", ids("`", ", ")))
+                .with_hint(format!("name it with `--vault-id {wanted}@FILE`"))
+                .with_registered(format!(
+                    "Did not find a match for --encrypt-vault-id={wanted} in the known vault-ids [{}]",
+                    ids("'", ", ")
+                ))
         }),
-        None if passwords.len() > 1 => Err(Diagnostic::new(
-            "V0103",
-            Kind::Usage,
-            format!(
-                "The vault-ids {} are available to encrypt. Specify the vault-id to encrypt with --encrypt-vault-id",
-                ids()
-            ),
-        )),
         None => passwords.first().ok_or_else(|| {
-            Diagnostic::new("V0103", Kind::Vault, "A vault password is required to use Ansible's Vault")
+            Diagnostic::new("V0103", Kind::Usage, "a vault password is required")
+                .with_hint("name one with `--vault-password-file FILE`")
+                .with_registered("A vault password is required to use Ansible's Vault")
         }),
     }
 }
 
-/// Sealed text of a plain one.
-pub fn seal(plain: &[u8], passwords: &Passwords, wanted: Option<&str>) -> Result<String> {
+/// Sealed text of a plain one. `label` is the id that it carries; a salt makes the same text each time.
+pub fn seal(plain: &[u8], password: &Secret, label: Option<&str>, salt: Option<&str>) -> Result<String> {
     if std::str::from_utf8(plain).is_ok_and(vault::ansible::is_vault) {
-        return Err(Diagnostic::new("V0110", Kind::Vault, "input is already encrypted"));
+        return Err(Diagnostic::new("V0110", Kind::Vault, "the text is sealed already")
+            .with_hint("to seal it with another password: `ansible-vault rekey`")
+            .with_registered("input is already encrypted"));
     }
-    let (id, password) = sealing_password(passwords, wanted)?;
-    vault::ansible::encrypt(plain, password, Some(id))
-}
-
-/// The plain text of a sealed one.
-pub fn unseal(text: &[u8], name: &str, passwords: &Passwords) -> Result<Vec<u8>> {
-    match std::str::from_utf8(text) {
-        Ok(text) if vault::ansible::is_vault(text) => vault::ansible::decrypt(text, passwords),
-        _ => Err(Diagnostic::new(
-            "V0110",
-            Kind::Vault,
-            format!("input is not vault encrypted data. {name} is not a vault encrypted file"),
-        )),
+    match salt {
+        Some(salt) => Ok(vault::ansible::encrypt_with_salt(plain, password, label, salt.as_bytes())),
+        None => vault::ansible::encrypt(plain, password, label),
     }
 }
 
-/// The id that a sealed text carries.
-pub fn sealed_with(text: &[u8]) -> Option<String> {
-    std::str::from_utf8(text).ok().and_then(vault::ansible::label).map(str::to_owned)
+/// The plain text of a sealed one. `name` is that of its file; `only` that of [`vault::ansible::open`].
+pub fn unseal(text: &[u8], name: &str, passwords: &Passwords, only: Option<&str>) -> Result<Unsealed> {
+    let text = match std::str::from_utf8(text) {
+        Ok(text) if vault::ansible::is_vault(text) => text,
+        _ => {
+            return Err(Diagnostic::new("V0110", Kind::Vault, format!("`{name}` is not sealed by ansible-vault"))
+                .with_hint("`ansible-vault encrypt` seals it")
+                .with_registered(format!("Input is not vault encrypted data. for {name}")));
+        }
+    };
+    let opened = vault::ansible::open(text, passwords, only).map_err(|error| {
+        let words = format!("{} for {name}", error.registered());
+        error.with_note(format!("in `{name}`")).with_registered(words)
+    })?;
+    let password = passwords.get(opened.with).map(|(_, password)| password.clone()).unwrap_or_default();
+    Ok(Unsealed { plain: opened.plain, password, label: vault::ansible::label(text).map(str::to_owned) })
 }
 
-/// Replaces a file's content in one step; owner and mode stay, a new file is its owner's alone.
-pub fn replace(path: &Path, content: &[u8]) -> Result<()> {
-    let wrong =
-        |error: std::io::Error| Diagnostic::local("V0111", format!("`{}` cannot be written: {error}", path.display()));
+/// Replaces a file's content in one step; a new file is its owner's alone. What is no file (a pipe, a terminal,
+/// `/dev/null`) is written to.
+pub fn replace(path: &Path, content: &[u8], keep: Keep) -> Result<()> {
+    let shown = path.display();
+    let wrong = |error: std::io::Error| {
+        let words = if error.kind() == std::io::ErrorKind::PermissionDenied {
+            let dir = std::path::absolute(path).unwrap_or_default();
+            format!("Destination '{}' not writable", dir.parent().unwrap_or(Path::new("/")).display())
+        } else {
+            format!("Unable to write to temporary vault file: {error}")
+        };
+        Diagnostic::local("V0111", format!("`{shown}` cannot be written: {error}"))
+            .with_note("a file that was there is as it was")
+            .with_registered(words)
+    };
+    let old = std::fs::metadata(path).ok();
+    if old.as_ref().is_some_and(|meta| !meta.is_file()) {
+        let mut file = std::fs::OpenOptions::new().write(true).open(path).map_err(wrong)?;
+        return file.write_all(content).map_err(wrong);
+    }
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    if old.is_none() && std::fs::symlink_metadata(path).is_ok() {
+        // A link to nothing: its target is made, with nobody else's file in between.
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(wrong)?;
+        return file.write_all(content).and_then(|()| file.sync_all()).map_err(wrong);
+    }
     let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let old = std::fs::metadata(&target).ok();
     let mut file = tempfile::Builder::new().prefix(".vault-").tempfile_in(dir).map_err(wrong)?;
     file.write_all(content).and_then(|()| file.as_file().sync_all()).map_err(wrong)?;
-    let mode = old.as_ref().map_or(0o600, |meta| meta.permissions().mode() & 0o7777);
-    std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).map_err(wrong)?;
+    let mode = match (&old, keep) {
+        (Some(meta), Keep::Mode) => meta.permissions().mode() & 0o7777,
+        _ => 0o600,
+    };
     if let Some(meta) = old {
         // Without the right to give files away the new one is the caller's, as with any editor.
         let _ = std::os::unix::fs::chown(file.path(), Some(meta.uid()), Some(meta.gid()));
     }
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).map_err(wrong)?;
     file.persist(&target).map_err(|error| wrong(error.error))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn only_files_are_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        replace(&path, b"one", Keep::Mode).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        replace(&path, b"two", Keep::Mode).unwrap();
+        assert_eq!((mode(&path), std::fs::read(&path).unwrap()), (0o644, b"two".to_vec()));
+        replace(&path, b"three", Keep::Owner).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        // A link stays one, also one to nothing yet.
+        for (link, target) in [("link", "f"), ("new", "made")] {
+            std::os::unix::fs::symlink(folder.path().join(target), folder.path().join(link)).unwrap();
+            replace(&folder.path().join(link), b"four", Keep::Owner).unwrap();
+            assert!(std::fs::symlink_metadata(folder.path().join(link)).unwrap().is_symlink());
+            assert_eq!(std::fs::read(folder.path().join(target)).unwrap(), b"four");
+        }
+        // Devices are written to: as root a rename would take the place of them.
+        let before = std::fs::metadata("/dev/null").unwrap();
+        replace(Path::new("/dev/null"), b"x", Keep::Owner).unwrap();
+        assert_eq!(std::fs::metadata("/dev/null").unwrap().ino(), before.ino());
+        let full = replace(Path::new("/dev/full"), b"x", Keep::Owner).unwrap_err();
+        assert_eq!(full.code, "V0111");
+        assert!(replace(folder.path(), b"x", Keep::Owner).is_err());
+        let names = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(names, 4);
+    }
+
+    #[test]
+    fn the_sealing_password_is_named_in_ansibles_words() {
+        let passwords: Passwords = vec![("a".to_owned(), Secret::new("x")), ("b".to_owned(), Secret::new("y"))];
+        assert_eq!(sealing_password(&passwords, Some("b")).unwrap().1.expose(), "y");
+        let told = sealing_password(&passwords, Some("c")).unwrap_err();
+        let words = "Did not find a match for --encrypt-vault-id=c in the known vault-ids ['a', 'b']";
+        assert_eq!(told.registered(), words);
+        let sealed = seal(b"text", &passwords[1].1, Some("b"), Some("salt")).unwrap();
+        assert_eq!(sealed, seal(b"text", &passwords[1].1, Some("b"), Some("salt")).unwrap());
+        let opened = unseal(sealed.as_bytes(), "f", &passwords, None).unwrap();
+        assert_eq!((opened.plain, opened.label.as_deref()), (b"text".to_vec(), Some("b")));
+        assert_eq!(opened.password.expose(), "y");
+        assert_eq!(
+            seal(sealed.as_bytes(), &passwords[0].1, None, None).unwrap_err().registered(),
+            "input is already encrypted"
+        );
+        assert_eq!(
+            unseal(b"x", "f", &passwords, None).unwrap_err().registered(),
+            "Input is not vault encrypted data. for f"
+        );
+    }
 }

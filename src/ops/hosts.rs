@@ -10,7 +10,7 @@ use super::project::Policy;
 use crate::diag::{Diagnostic, Kind, Result, SourceMap};
 use crate::engine::{HostList, HostRecord};
 use crate::event::{EventKind, Sink};
-use crate::inventory::{Beside, Inventory, InventorySource, Reader, read_limit};
+use crate::inventory::{Beside, Inventory, InventorySource, OddGroups, ReadOptions, Reader, read_limit};
 use crate::playbook::InventoryVariable;
 use crate::value::{Map, Value};
 use crate::vars::Entry;
@@ -30,8 +30,11 @@ pub(super) struct InventoryHosts {
     folder: Mutex<PathBuf>,
     /// For files of hosts and groups that are added during the run.
     files: Option<(Arc<SourceMap>, Arc<Keyring>)>,
-    /// What was read: for `meta: refresh_inventory`.
+    /// What was read, and how: for `meta: refresh_inventory`.
     read: Vec<InventorySource>,
+    options: ReadOptions,
+    odd_groups: OddGroups,
+    merge: bool,
     /// What was added during the run, in order.
     added: Mutex<Vec<Added>>,
 }
@@ -80,6 +83,7 @@ impl InventoryHosts {
     fn read_files(&self, host: Option<&str>, groups: &[&str]) -> Result<()> {
         let Some((sources, keyring)) = &self.files else { return Ok(()) };
         let mut reader = Reader::new(sources, Some(keyring));
+        reader.options = self.options.clone();
         self.inventory().load_files_of(&mut reader, host, groups);
         reader.diagnostics.into_iter().find(Diagnostic::is_error).map_or(Ok(()), Err)
     }
@@ -110,7 +114,15 @@ impl InventoryHosts {
         inventory.add_vars_folder(reader, playbook_dir, Beside::Playbook);
         let limit = limit.map(read_limit).transpose()?;
         if let Some(limit) = &limit {
-            reader.diagnostics.extend(inventory.check_limit(limit)?);
+            let found = inventory.check_limit(limit);
+            match found {
+                // As Ansible: what the limit names and is not there is told first; a limit of nothing is only told.
+                Err(error) if reader.options.go_on && error.code == "I0013" => {
+                    reader.diagnostics.extend(inventory.unmatched(limit));
+                    reader.diagnostics.extend(inventory.hosts().next().is_some().then_some(error));
+                }
+                found => reader.diagnostics.extend(found?),
+            }
         }
         let location = sources.iter().find_map(|source| match source {
             InventorySource::Path(path) => Some(std::path::absolute(path).unwrap_or_else(|_| path.clone())),
@@ -126,6 +138,9 @@ impl InventoryHosts {
             folder: Mutex::new(playbook_dir.to_path_buf()),
             files: None,
             read: sources.to_vec(),
+            options: reader.options.clone(),
+            odd_groups: reader.odd_groups,
+            merge: reader.merge,
             added: Mutex::default(),
         })
     }
@@ -141,11 +156,15 @@ impl InventoryHosts {
         self.inventory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every variable that the inventory defines for some host: the names, and the values that are written somewhere;
-    /// `reached` tells the hosts that plays are for.
+    /// Every variable that the inventory defines: the names, those of groups without hosts, too, which a play may add
+    /// hosts to; and the values that are written somewhere for a host. `reached` tells the hosts that plays are for.
     pub fn variables(&self, reached: &dyn Fn(&str) -> bool) -> (HashSet<Arc<str>>, Vec<InventoryVariable>) {
         let inventory = self.inventory();
         let (mut names, mut found) = (HashSet::new(), IndexMap::<_, InventoryVariable>::new());
+        for group in inventory.groups() {
+            let layers = inventory.group_layers(&group.name);
+            names.extend(layers.iter().flat_map(|layer| layer.entries.keys().cloned()));
+        }
         for host in inventory.hosts() {
             let is_reached = reached(&host.name);
             for layer in inventory.layers(&host.name) {
@@ -252,6 +271,8 @@ impl HostList for InventoryHosts {
     fn refresh(&self) -> Result<()> {
         let Some((sources, keyring)) = &self.files else { return Ok(()) };
         let mut reader = Reader::new(sources, Some(keyring));
+        reader.options = self.options.clone();
+        (reader.odd_groups, reader.merge) = (self.odd_groups, self.merge);
         let mut inventory = Inventory::load(&mut reader, &self.read);
         let folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner).clone();
         inventory.add_vars_folder(&mut reader, &folder, Beside::Playbook);
@@ -278,6 +299,7 @@ impl HostList for InventoryHosts {
         let mut folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((sources, keyring)) = self.files.as_ref().filter(|_| **folder != *dir) else { return Ok(()) };
         let mut reader = Reader::new(sources, Some(keyring));
+        reader.options = self.options.clone();
         self.inventory().set_playbook_folder(&mut reader, dir);
         dir.clone_into(&mut folder);
         reader.diagnostics.into_iter().find(Diagnostic::is_error).map_or(Ok(()), Err)

@@ -11,7 +11,7 @@ use crate::diag::{Diagnostic, Kind, Result, SourceMap};
 use crate::inventory::Inventory;
 use crate::value::{Key, Map, StrKey, Value, insert, python_str};
 use crate::vars::{Entry, Layer};
-use crate::yaml::Tag;
+use crate::yaml::{Node, NodeData, Tag};
 
 /// An opened inventory with the hosts that the limit leaves.
 pub struct InventoryView {
@@ -89,9 +89,13 @@ impl InventoryView {
     }
 
     fn host_vars(&self, inventory: &Inventory, host: &str) -> Map {
+        self.host_vars_as(inventory, host, None)
+    }
+
+    fn host_vars_as(&self, inventory: &Inventory, host: &str, trusted: Option<&Trusted>) -> Map {
         let layers = if self.export { inventory.own_layers(host) } else { inventory.layers(host) };
         let given = if self.export { &[][..] } else { &self.opened.layers[..] };
-        let mut vars = merged(layers.iter().chain(given), inventory.merges());
+        let mut vars = merged(layers.iter().chain(given), inventory.merges(), trusted);
         // What Ansible adds to the implicit localhost only.
         if inventory.host(host).is_some_and(|host| host.implicit) && !self.export {
             insert(&mut vars, "ansible_connection", "local");
@@ -99,8 +103,8 @@ impl InventoryView {
         vars
     }
 
-    fn group_vars(inventory: &Inventory, group: &str) -> Map {
-        let mut vars = merged(inventory.group_layers(group).iter(), inventory.merges());
+    fn group_vars(inventory: &Inventory, group: &str, trusted: Option<&Trusted>) -> Map {
+        let mut vars = merged(inventory.group_layers(group).iter(), inventory.merges(), trusted);
         let priority =
             inventory.groups().find(|known| *known.name == *group).map_or(1, crate::inventory::Group::priority);
         if priority != 1 {
@@ -114,10 +118,11 @@ impl InventoryView {
         let inventory = self.opened.hosts.inventory();
         let mut out = Map::new();
         let mut seen = HashSet::new();
-        self.list_group(&inventory, "all", &mut seen, &mut out);
+        let trusted = Trusted::of(&inventory, &self.order, &self.opened.layers);
+        self.list_group(&inventory, "all", &trusted, &mut seen, &mut out);
         let mut hostvars = Map::new();
         for host in &self.order {
-            let vars = self.host_vars(&inventory, host);
+            let vars = self.host_vars_as(&inventory, host, Some(&trusted));
             if !vars.is_empty() {
                 insert(&mut hostvars, host, Value::from(vars));
             }
@@ -126,7 +131,14 @@ impl InventoryView {
         Value::from(out)
     }
 
-    fn list_group(&self, inventory: &Inventory, name: &str, seen: &mut HashSet<Arc<str>>, out: &mut Map) {
+    fn list_group(
+        &self,
+        inventory: &Inventory,
+        name: &str,
+        trusted: &Trusted,
+        seen: &mut HashSet<Arc<str>>,
+        out: &mut Map,
+    ) {
         let Some(group) = inventory.groups().find(|group| *group.name == *name) else { return };
         let mut shown = Map::new();
         let hosts: Vec<Value> =
@@ -144,11 +156,11 @@ impl InventoryView {
         }
         for child in &children {
             if seen.insert(Arc::clone(child)) {
-                self.list_group(inventory, child, seen, out);
+                self.list_group(inventory, child, trusted, seen, out);
             }
         }
         if self.export {
-            let vars = Self::group_vars(inventory, name);
+            let vars = Self::group_vars(inventory, name, Some(trusted));
             if !vars.is_empty() {
                 insert(&mut shown, "vars", Value::from(vars));
             }
@@ -198,7 +210,7 @@ impl InventoryView {
             }
         }
         if self.export {
-            let vars = Self::group_vars(inventory, name);
+            let vars = Self::group_vars(inventory, name, None);
             if !vars.is_empty() {
                 insert(&mut shown, "vars", Value::from(vars));
             }
@@ -252,23 +264,83 @@ impl InventoryView {
             }
         }
         if vars {
-            variables(Self::group_vars(inventory, name), depth + 1, lines);
+            variables(Self::group_vars(inventory, name, None), depth + 1, lines);
         }
     }
 }
 
-/// Layers as one mapping, later ones winning; with `join` mappings of one name are joined.
-fn merged<'a>(layers: impl Iterator<Item = &'a Layer>, join: bool) -> Map {
+/// The texts that are source, by where they are in memory: what a template of `constructed` hands on as it found it is
+/// source still, and all else that it gives is data.
+struct Trusted(HashSet<*const u8>);
+
+impl Trusted {
+    fn of(inventory: &Inventory, hosts: &[Arc<str>], given: &[Layer]) -> Self {
+        let mut all = Self(HashSet::new());
+        let groups = inventory.groups().flat_map(|group| inventory.group_layers(&group.name));
+        let hosts = hosts.iter().flat_map(|host| inventory.own_layers(host));
+        for layer in groups.chain(hosts).chain(given.iter().cloned()) {
+            for (_, entry) in layer.entries.iter() {
+                match entry {
+                    Entry::Lazy(node) => all.take(node),
+                    Entry::Merged(parts) => {
+                        for part in parts.iter() {
+                            if let Entry::Lazy(node) = part {
+                                all.take(node);
+                            }
+                        }
+                    }
+                    Entry::Data(..) | Entry::Sealed(..) | Entry::HostVars(_) => {}
+                }
+            }
+        }
+        all
+    }
+
+    fn take(&mut self, node: &Node) {
+        match &node.data {
+            NodeData::Map(pairs) => pairs.iter().for_each(|(_, value)| self.take(value)),
+            NodeData::List(items) => items.iter().for_each(|item| self.take(item)),
+            NodeData::Scalar(scalar) if node.tag != Some(Tag::Unsafe) => {
+                if let Value::Str(text) = &scalar.value {
+                    self.0.insert(Arc::as_ptr(text).cast());
+                }
+            }
+            NodeData::Scalar(_) => {}
+        }
+    }
+
+    /// Data as it is listed: what is no source is marked, so that whoever reads the list does not take it for a template.
+    fn mark(&self, value: &Value) -> Value {
+        match value {
+            Value::Str(text) if !self.0.contains(&Arc::as_ptr(text).cast()) => unsafe_text(value),
+            Value::List(items) => Value::from(items.iter().map(|item| self.mark(item)).collect::<Vec<_>>()),
+            Value::Map(map) => {
+                Value::from(map.iter().map(|(key, value)| (key.clone(), self.mark(value))).collect::<Map>())
+            }
+            other => other.clone(),
+        }
+    }
+}
+
+fn unsafe_text(text: &Value) -> Value {
+    Value::from(crate::map! { "__ansible_unsafe" => text.clone() })
+}
+
+/// Layers as one mapping, later ones winning; with `join` mappings of one name are joined. With `trusted` all other
+/// texts are marked.
+fn merged<'a>(layers: impl Iterator<Item = &'a Layer>, join: bool, trusted: Option<&Trusted>) -> Map {
+    let marked = trusted.is_some();
+    let data = |value: &Value| trusted.map_or_else(|| value.clone(), |trusted| trusted.mark(value));
     let mut vars = Map::new();
     for layer in layers {
         for (name, entry) in layer.entries.iter() {
             let value = match entry {
-                Entry::Lazy(node) => written(node),
-                Entry::Data(value, _) => value.clone(),
+                Entry::Lazy(node) => written(node, marked),
+                Entry::Data(value, _) => data(value),
                 Entry::Sealed(..) => Value::from("(sealed)"),
                 Entry::Merged(parts) => parts.iter().fold(Value::empty_map(), |all, part| match part {
-                    Entry::Lazy(node) => crate::vars::merge_values(&all, &written(node)),
-                    Entry::Data(value, _) => crate::vars::merge_values(&all, value),
+                    Entry::Lazy(node) => crate::vars::merge_values(&all, &written(node, marked)),
+                    Entry::Data(value, _) => crate::vars::merge_values(&all, &data(value)),
                     _ => all,
                 }),
                 Entry::HostVars(_) => continue,
@@ -285,18 +357,23 @@ fn merged<'a>(layers: impl Iterator<Item = &'a Layer>, join: bool) -> Map {
     vars
 }
 
-/// A node as data, a vaulted text in the form of Ansible's inventories.
-fn written(node: &crate::yaml::Node) -> Value {
+/// A node as data, a vaulted text in the form of Ansible's inventories; with `marked` an unsafe one, too.
+fn written(node: &Node, marked: bool) -> Value {
     match &node.data {
         _ if node.tag == Some(Tag::Vault) => Value::from(crate::map! { "__ansible_vault" => node.to_value() }),
-        crate::yaml::NodeData::Map(pairs) => {
+        NodeData::Scalar(scalar)
+            if marked && node.tag == Some(Tag::Unsafe) && matches!(scalar.value, Value::Str(_)) =>
+        {
+            unsafe_text(&scalar.value)
+        }
+        NodeData::Map(pairs) => {
             let map: Map = pairs
                 .iter()
-                .filter_map(|(key, value)| Some((Key::from_value(&key.to_value())?, written(value))))
+                .filter_map(|(key, value)| Some((Key::from_value(&key.to_value())?, written(value, marked))))
                 .collect();
             Value::from(map)
         }
-        crate::yaml::NodeData::List(items) => Value::from(items.iter().map(written).collect::<Vec<_>>()),
-        crate::yaml::NodeData::Scalar(_) => node.to_value(),
+        NodeData::List(items) => Value::from(items.iter().map(|item| written(item, marked)).collect::<Vec<_>>()),
+        NodeData::Scalar(_) => node.to_value(),
     }
 }

@@ -58,20 +58,23 @@ pub fn list(
     let playbook = &playbook_file(&request.collections_path, playbook);
     let opened = open(request, playbook, sources, false)?;
     let loaded = opened.loader.load(playbook);
-    let problems: Vec<Diagnostic> = opened
-        .problems
-        .iter()
-        .chain(&request.settled(loaded.problems))
-        .filter(|problem| problem.is_error())
-        .cloned()
-        .collect();
-    if !problems.is_empty() {
+    let errors = request.settled(loaded.problems).into_iter().filter(Diagnostic::is_error);
+    let problems: Vec<Diagnostic> = opened.problems.iter().cloned().chain(errors).collect();
+    if problems.iter().any(Diagnostic::is_error) {
         return Ok((None, joined_python_uses(problems)));
     }
     let mut warnings = opened.problems.clone();
     let mut out = format!("\nplaybook: {}\n", playbook.display());
     for (index, play) in loaded.playbook.plays.iter().enumerate() {
-        warnings.extend(list_play(&mut out, index + 1, play, what, &opened)?);
+        let found = request.settled(list_play(&mut out, index + 1, play, what, &opened)?);
+        if found.iter().any(Diagnostic::is_error) {
+            return Ok((None, found));
+        }
+        for one in found {
+            if !warnings.iter().any(|told| told.message == one.message) {
+                warnings.push(one);
+            }
+        }
     }
     Ok((Some(out), warnings))
 }
@@ -99,10 +102,9 @@ fn list_play(out: &mut String, number: usize, play: &Play, what: &Listing, opene
         patterns.join(","),
         unique.iter().cloned().collect::<Vec<_>>().join(",")
     );
-    let mut warnings = Vec::new();
+    let selected = opened.hosts.select_with_warnings(&patterns.join(","));
+    let (hosts, warnings) = if what.hosts { selected? } else { selected.unwrap_or_default() };
     if what.hosts {
-        let (hosts, found) = opened.hosts.select_with_warnings(&patterns.join(","))?;
-        warnings = found;
         let shown: Vec<Value> = patterns.iter().map(|pattern| Value::from(pattern.as_str())).collect();
         let _ = write!(out, "\n    pattern: {}\n    hosts ({}):", python_repr(&Value::from(shown)), hosts.len());
         for host in hosts {

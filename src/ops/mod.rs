@@ -10,20 +10,28 @@ mod hosts;
 mod inventory;
 mod listing;
 mod project;
+mod refused;
 mod run;
+mod tree;
+mod tree_sum;
 mod vault;
+mod vault_passwords;
 
 pub use crate::environment::ShownVariable;
-pub use ansible_vault::{Passwords, read_passwords, replace, seal, sealed_with, unseal};
-pub use check::{Checked, check};
-pub use config::{Config, SettingOrigin};
+pub use ansible_vault::{Keep, Unsealed, replace, seal, sealing_password, unseal};
+pub use check::{Checked, check, syntax};
+pub use config::{
+    Config, SettingOrigin, SettingRow, ShownSetting, definitions, setting_rows, template_environment, template_file,
+};
 pub use env::{environment_list, environment_show, host_show};
 pub use extra_vars::ExtraVars;
 pub use fact_cache::FactCaching;
 pub use inventory::{InventoryView, ListedHost};
 pub use listing::{Listing, hosts_of, list};
-pub use project::{
-    PasswordSource, Policy, ProjectRequest, passphrase_file, password_program, playbook_file, state_base,
-};
+pub use project::{Policy, ProjectRequest, passphrase_file, password_program, playbook_file, state_base};
+pub use refused::refused_code;
 pub use run::{RunRequest, run};
-pub use vault::{Edited, Made, VaultPlace, edit, init, open_vault, recipients};
+pub use tree::{Tell, check_tree, is_part};
+pub use tree_sum::{Missing, Sum};
+pub use vault::{Edited, Imported, ImportedFile, Made, VaultPlace, edit, import, init, open_vault, recipients, rekey};
+pub use vault_passwords::{PasswordSource, Passwords, read_passwords};

@@ -7,7 +7,7 @@ use crate::diag::read::read_source_text;
 use crate::diag::{Diagnostic, Kind, Result, SourceMap};
 use crate::engine::ControllerFiles;
 use crate::environment::{Environment, Project};
-use crate::inventory::{InventorySource, OddGroups, Reader};
+use crate::inventory::{InventorySource, OddGroups, ReadOptions, Reader};
 use crate::playbook::{Loader, LoaderOptions, SettingUse};
 use crate::secret::{Redactor, Secret};
 use crate::template::Templates;
@@ -15,15 +15,7 @@ use crate::vars::{Layer, Scope};
 use crate::vault::{Ask, Keyring};
 
 use super::hosts::InventoryHosts;
-
-/// Where a password of Ansible's vault comes from.
-#[derive(Clone)]
-pub enum PasswordSource {
-    /// A file, or a program that prints it.
-    File(PathBuf),
-    /// Typed already.
-    Given(Secret),
-}
+use super::vault_passwords::{PasswordSource, read_passwords};
 
 /// What becomes of something questionable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,8 +71,12 @@ pub struct ProjectRequest {
     pub identity: Option<PathBuf>,
     /// The user's configuration folder, for the identity that is there by default.
     pub config_dir: Option<PathBuf>,
+    /// The user's own ssh keys, for vaults that are sealed for one of them.
+    pub ssh_keys: Vec<PathBuf>,
     /// Passwords of Ansible's vault by id.
     pub passwords: Vec<(String, PasswordSource)>,
+    /// Only a password with the id of a vault text opens it; the id of a text that has none.
+    pub match_ids: Option<String>,
     /// A file with the passphrase of `secrets.yml`.
     pub passphrase_file: Option<PathBuf>,
     /// Asks for a passphrase.
@@ -107,12 +103,16 @@ pub struct ProjectRequest {
     pub hash_merge: bool,
     /// What becomes of odd characters in names of groups.
     pub odd_groups: OddGroups,
+    /// What settings say about reading inventories.
+    pub read: ReadOptions,
     /// No inventory source could be read: an error.
     pub unparsed_is_failed: bool,
     /// A key that stands twice in a mapping.
     pub duplicate_keys: Policy,
     /// A handler that is not there is no error (`ANSIBLE_ERROR_ON_MISSING_HANDLER`).
     pub missing_handlers: bool,
+    /// What is no keyword of an include is passed over with a warning (`invalid_task_attribute_failed = false`).
+    pub odd_keywords: bool,
     /// Nothing is said of what ansible-core calls deprecated (`deprecation_warnings`).
     pub hide_deprecations: bool,
     /// A host pattern that matches nothing.
@@ -133,12 +133,24 @@ impl ProjectRequest {
             .filter_map(|diagnostic| match &*diagnostic.code {
                 "Y0012" if !diagnostic.is_error() => self.duplicate_keys.apply(diagnostic),
                 "P0303" if self.missing_handlers => Some(diagnostic.warning()),
+                "P0102" if self.odd_keywords => Some(without_keyword(diagnostic)),
                 "I0009" => self.unparsed_inventory.apply(diagnostic),
                 "I0014" if !diagnostic.is_error() => self.unmatched_pattern.apply(diagnostic),
                 _ if self.hide_deprecations && diagnostic.is_deprecation() => None,
                 _ => Some(diagnostic),
             })
             .collect()
+    }
+}
+
+/// A keyword that an include does not take, passed over. Of other tasks Ansible refuses it as a second action.
+fn without_keyword(diagnostic: Diagnostic) -> Diagnostic {
+    let words = diagnostic.registered().to_owned();
+    match words.split('\'').nth(1) {
+        Some(name) if words.ends_with("for a TaskInclude") => {
+            diagnostic.warning().with_registered(format!("Ignoring invalid attribute: {name}"))
+        }
+        _ => diagnostic,
     }
 }
 
@@ -234,6 +246,7 @@ pub(super) fn open(
     let mut reader = Reader::new(sources, need_keys.then_some(&*keyring));
     reader.merge = request.hash_merge;
     reader.odd_groups = request.odd_groups;
+    reader.options = request.read.clone();
     reader.templates = Some(&templates);
     let environment = match (&request.env, &project) {
         (Some(name), Some(project)) => Some(Environment::load(project, name, &mut reader, &keyring)?),
@@ -278,25 +291,51 @@ pub(super) fn open(
         (None, true) => Vec::new(),
     };
     let mut hosts = InventoryHosts::load(&inventories, playbook_dir, request.limit.as_deref(), &mut reader)?;
-    let unread = reader.diagnostics.iter().filter(|problem| problem.code == "I0009").count();
-    let mut problems = request.settled(reader.diagnostics);
-    if request.unparsed_is_failed && !inventories.is_empty() && unread >= inventories.len() {
+    let parsed = reader.parsed;
+    let mut problems = keyring.take_warnings();
+    problems.extend(request.settled(reader.diagnostics));
+    // As Ansible: the first inventory that must be read and cannot be ends it.
+    let must = |problem: &Diagnostic| problem.code == "I0009" && problem.is_error();
+    let ended = request.read.go_on.then(|| problems.iter().position(must)).flatten();
+    if let Some(at) = ended {
+        let mut number = 0;
+        problems.retain(|problem| {
+            number += 1;
+            number <= at + 1 || problem.code != "I0009"
+        });
+    }
+    if ended.is_none() && request.read.none_enabled() && !inventories.is_empty() {
+        problems.retain(|problem| problem.code != "I0009");
+        problems.push(
+            Diagnostic::new(
+                "I0015",
+                Kind::Local,
+                "`enable_plugins` in [inventory] leaves no plugin that could read one",
+            )
+            .with_registered(
+                "No inventory plugins available to generate inventory, make sure you have at least one enabled.",
+            )
+            .with_hint("enable_plugins = host_list, script, auto, yaml, ini, toml"),
+        );
+    } else if ended.is_none() && request.unparsed_is_failed && parsed == 0 {
         let text = "no inventory source could be read, and `unparsed_is_failed` asks for one";
         problems.push(
             Diagnostic::new("I0015", Kind::Local, text)
                 .with_registered("No inventory was parsed, please check your configuration and options."),
         );
-    } else if request.tell_empty.0 && unread >= inventories.len() {
+    } else if ended.is_none() && request.tell_empty.0 && parsed == 0 {
         problems.push(
             Diagnostic::new("I0015", Kind::Usage, "no inventory was parsed, only implicit localhost is available")
                 .warning(),
         );
     }
-    if request.tell_empty.1 && hosts.inventory().hosts().next().is_none() {
+    if ended.is_none() && request.tell_empty.1 && hosts.inventory().hosts().next().is_none() {
         let text = "provided hosts list is empty, only localhost is available. \
                     Note that the implicit localhost does not match 'all'";
         problems.push(Diagnostic::new("I0016", Kind::Usage, text).warning());
     }
+    // A limit is looked at when all is read.
+    problems.sort_by_key(|problem| matches!(&*problem.code, "I0013" | "I0014"));
     problems.dedup_by(|a, b| a.message == b.message && a.labels == b.labels);
     hosts.set_policy(request.unmatched_pattern);
     hosts.set_files(sources, &keyring);
@@ -339,6 +378,7 @@ pub(super) fn add_keys(keyring: &mut Keyring, request: &ProjectRequest) -> Resul
             {
                 keyring.add_identities(&path.display().to_string(), &read(&path)?)?;
             }
+            keyring.set_usual_keys(request.ssh_keys.clone());
         }
     }
     if let Some(path) = &request.passphrase_file {
@@ -346,13 +386,12 @@ pub(super) fn add_keys(keyring: &mut Keyring, request: &ProjectRequest) -> Resul
     } else if let Some(ask) = &request.ask {
         keyring.set_passphrase(Arc::clone(ask));
     }
-    for (id, source) in &request.passwords {
-        let password = match source {
-            PasswordSource::Given(password) => password.clone(),
-            PasswordSource::File(path) => password_file(path)?,
-        };
-        keyring.add_password(id, &password);
+    if let Some(default) = &request.match_ids {
+        keyring.match_ids(default);
     }
+    let (passwords, warnings) = read_passwords(&request.passwords, request.match_ids.as_deref())?;
+    passwords.iter().for_each(|(id, password)| keyring.add_password(id, password));
+    warnings.into_iter().for_each(|warning| keyring.warn(warning));
     Ok(())
 }
 
@@ -395,17 +434,4 @@ pub fn password_program(path: &Path) -> std::result::Result<Option<String>, Stri
         return Err(format!("the program ended with {}", output.status));
     }
     Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()))
-}
-
-/// A password file's text, or what the program of that name prints.
-pub(super) fn password_file(path: &Path) -> Result<Secret> {
-    let wrong = |text: String| {
-        Diagnostic::new("V0002", Kind::Vault, format!("the vault password of `{}`: {text}", path.display()))
-            .with_hint("a text file with the password, or a program that prints it")
-    };
-    if let Some(text) = password_program(path).map_err(wrong)? {
-        return Ok(Secret::new(text.trim_end_matches(['\r', '\n'])));
-    }
-    let text = read_source_text(path).map_err(|error| wrong(error.to_string()))?;
-    Ok(Secret::new(text.trim_end()))
 }

@@ -72,6 +72,8 @@ pub struct RunRequest {
     pub become_password: Option<Secret>,
     /// The command line as it was typed, without `--start-at-task`.
     pub command: String,
+    /// What is refused before the run ends with ansible-playbook's codes, not with our own.
+    pub ansible_codes: bool,
 }
 
 /// Makes the reporters of a run, once its folder exists.
@@ -102,13 +104,18 @@ pub async fn run(
         if request.project.given.is_some() {
             problems.retain(|problem| !of_the_task(problem));
         }
-        let found: Vec<Diagnostic> = opened.problems.iter().cloned().chain(problems).map(for_a_run).collect();
+        let found = super::check::needed(&opened, &loaded).into_iter().chain(problems);
+        let found: Vec<Diagnostic> = found.map(for_a_run).collect();
         show(&found);
         let mut errors = found.iter().filter(|found| found.is_error()).peekable();
+        if errors.peek().is_some() && request.ansible_codes {
+            return Ok(super::refused_code(&found));
+        }
         if errors.peek().is_some() {
-            // Handlers that are not there stop Ansible only where a task notifies them, with another code.
-            let handlers = errors.all(|error| error.code == "P0303");
-            return Ok(if handlers { ExitCode::Error } else { ExitCode::Unreachable });
+            // Handlers that are not there stop Ansible only where a task notifies them, with another code; and what
+            // no password opens is no mistake in a playbook.
+            let other = |error: &Diagnostic| error.code == "P0303" || error.code.starts_with("V01");
+            return Ok(if errors.all(other) { ExitCode::Error } else { ExitCode::Unreachable });
         }
         let loaded = loaded.playbook;
         learn_secrets(&opened)?;
@@ -165,12 +172,17 @@ fn learn_secrets(opened: &Opened) -> Result<()> {
     for password in passwords {
         opened.redactor.learn(&password);
     }
-    if !opened.keyring.opens_silently() {
-        return Ok(());
-    }
+    let certain = opened.keyring.opens_silently();
     for entry in opened.layers.iter().flat_map(|layer| layer.entries.values()) {
         if let crate::vars::Entry::Sealed(value, _) = entry {
-            value.open()?;
+            if !certain && !opened.keyring.may_open_silently() {
+                return Ok(());
+            }
+            match value.open() {
+                // The user's own ssh key was tried only since it was there.
+                Err(error) if !certain && matches!(&*error.code, "V0003" | "V0004") => return Ok(()),
+                other => drop(other?),
+            }
         }
     }
     Ok(())
@@ -181,7 +193,7 @@ fn options_naming_plugins(request: &RunRequest, known: &[SettingUse]) -> Vec<Set
     let options = [("connection", "connection", "`--connection`"), ("become_method", "become", "`--become-method`")];
     let named = options.into_iter().filter_map(|(option, kind, told)| {
         let name = request.defaults.get(option)?.as_str()?.to_owned();
-        Some(SettingUse { kind, name, place: None, told: told.to_owned() })
+        Some(SettingUse { kind, name, place: None, told: told.to_owned(), needed: false })
     });
     named.filter(|used| !known.iter().any(|known| known.kind == used.kind && known.name == used.name)).collect()
 }

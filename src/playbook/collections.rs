@@ -159,7 +159,7 @@ impl Loader {
     }
 
     /// The collection that a playbook stands in: its plays need not name it.
-    fn default_collection(&self, playbook: &Path) -> Option<String> {
+    pub(super) fn default_collection(&self, playbook: &Path) -> Option<String> {
         let path = clean(&std::path::absolute(playbook).ok()?);
         let parts: Vec<&str> = path
             .components()
@@ -198,12 +198,14 @@ impl Loader {
 
     fn default_of(&self, context: &Context) -> Option<String> {
         // The play's own file.
-        let mut chain = context.chain().skip_while(|context| !matches!(context.kind, ContextKind::Play));
-        let file = chain.find_map(|context| match &context.kind {
-            ContextKind::Include { file, .. } => Some(file),
+        let mut outside = context.chain().skip_while(|context| !matches!(context.kind, ContextKind::Play));
+        let (file, around) = outside.find_map(|context| match &context.kind {
+            ContextKind::Include { file, .. } => Some((file, context)),
             _ => None,
         })?;
-        self.default_collection(file)
+        // Else that of a playbook which was imported before.
+        let imported = || around.keywords.get("collections").and_then(Node::as_str).map(str::to_owned);
+        self.default_collection(file).or_else(imported)
     }
 
     /// The collections of a role: its own, then those of its meta file.

@@ -221,6 +221,24 @@ fn roles_are_searched_beside_the_playbook_then_in_the_project_then_on_the_path()
 }
 
 #[test]
+fn plays_behind_an_import_from_a_collection_have_its_short_names() {
+    let col = "collections/ansible_collections/ns/col";
+    let project = Project::new(&[
+        (
+            "site.yml",
+            "- hosts: a\n  tasks: []\n- import_playbook: ns.col.pb\n- hosts: b\n  roles: [r]\n  tasks: [{own: }]\n",
+        ),
+        ("before.yml", "- hosts: b\n  tasks: [{own: }]\n- import_playbook: ns.col.pb\n"),
+        (&format!("{col}/galaxy.yml"), "namespace: ns\nname: col\nversion: 1.0.0\n"),
+        (&format!("{col}/playbooks/pb.yml"), "- hosts: a\n  tasks: [{own: }]\n"),
+        (&format!("{col}/plugins/modules/own"), "#!/bin/sh\n"),
+        (&format!("{col}/roles/r/tasks/main.yml"), "- command: role\n"),
+    ]);
+    assert!(project.problems("site.yml").is_empty(), "{:?}", project.problems("site.yml"));
+    assert!(!project.problems("before.yml").is_empty());
+}
+
+#[test]
 fn imported_playbooks_carry_their_keywords_and_search_beside_themselves() {
     let project = Project::new(&[
         ("site.yml", "- import_playbook: sub/other.yml\n  when: w\n  tags: t\n  vars: {v: 1}\n- hosts: b\n"),

@@ -120,7 +120,9 @@ pub(super) fn in_folder(folder: &Path, name: &str) -> Option<PathBuf> {
 
 /// What a module's file is.
 pub(super) fn kind(path: PathBuf) -> Found {
-    if runs_alone(&path) { Found::Program(path) } else { Found::Python(path) }
+    // Beside a module for Windows stands a text of its documentation.
+    let documents = path.extension().is_some_and(|ending| ending == "py") && path.with_extension("ps1").is_file();
+    if !documents && runs_alone(&path) { Found::Program(path) } else { Found::Python(path) }
 }
 
 /// True if a file is a program by itself: binary, or a script that does not use Ansible's Python code.
@@ -169,6 +171,8 @@ mod tests {
             ("library/i.py", "#!/usr/bin/python\n    from  ..module_utils.x import y\n"),
             ("role/action_plugins/a2.py", "class ActionModule: pass\n"),
             ("library/a2", "#!/bin/sh\n"),
+            ("library/w.py", "#!/usr/bin/python\n# its documentation\n"),
+            ("library/w.ps1", "#!powershell\n"),
         ]);
         project.loader.add_shelf(&project.path(""));
         project.loader.add_shelf(&project.path("role"));
@@ -188,6 +192,7 @@ mod tests {
         assert_eq!(found("h").as_deref(), Some("program library/h.py"));
         assert_eq!(found("i").as_deref(), Some("Python library/i.py"));
         assert_eq!(found("a2").as_deref(), Some("Python role/action_plugins/a2.py"));
+        assert_eq!(found("w").as_deref(), Some("Python library/w.py"));
         assert_eq!((found("e"), found("../a"), found("a.sh")), (None, None, None));
     }
 }

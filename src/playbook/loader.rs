@@ -232,6 +232,12 @@ impl Loader {
         vars_mapping(&source.node, path)
     }
 
+    /// A file of a play's `vars_files` as it stands there now: one mapping, or a list of them.
+    pub fn vars_files_entry(&self, path: &Path) -> Result<Node> {
+        let source = self.read_file(path, true).map_err(first_error)?;
+        vars_mappings(&source.node, path)
+    }
+
     /// Text of a static name (`import_tasks: "{{ distro }}.yml"`), rendered with what is known
     /// before the run: `vars` around it, and the caller's scope.
     pub(super) fn static_name(&self, node: &Node, what: &str, context: Option<&Arc<Context>>) -> Result<String> {
@@ -331,12 +337,7 @@ pub(super) fn vars_mapping(node: &Node, path: &Path) -> Result<Node> {
         return Ok(Node { data: yaml::NodeData::Map(Arc::from([])), ..node.clone() });
     }
     let Some(pairs) = node.as_map() else {
-        return Err(Diagnostic::source(
-            "P0407",
-            format!("expected variables as a mapping in `{}`, found {}", clean(path).display(), node.type_name()),
-        )
-        .with_label(node.place(), "not a mapping")
-        .with_hint("write `name: value` lines"));
+        return Err(no_variables(node, path));
     };
     if let Some((key, _)) = pairs.iter().find(|(key, _)| key.as_str().is_none()) {
         return Err(Diagnostic::source("P0407", format!("expected a variable's name, found {}", key.type_name()))
@@ -344,6 +345,26 @@ pub(super) fn vars_mapping(node: &Node, path: &Path) -> Result<Node> {
             .with_hint("put the name in quotes if it is meant as text"));
     }
     Ok(node.clone())
+}
+
+/// The same for a file of `vars_files`, where Ansible takes a list of mappings, too.
+fn vars_mappings(node: &Node, path: &Path) -> Result<Node> {
+    for item in node.as_list().unwrap_or(std::slice::from_ref(node)) {
+        if node.as_list().is_some() && item.as_map().is_none() {
+            return Err(no_variables(item, path));
+        }
+        vars_mapping(item, path)?;
+    }
+    if node.is_null() { vars_mapping(node, path) } else { Ok(node.clone()) }
+}
+
+fn no_variables(node: &Node, path: &Path) -> Diagnostic {
+    Diagnostic::source(
+        "P0407",
+        format!("expected variables as a mapping in `{}`, found {}", clean(path).display(), node.type_name()),
+    )
+    .with_label(node.place(), "not a mapping")
+    .with_hint("write `name: value` lines")
 }
 
 /// The first error, with a note on how many more there are.

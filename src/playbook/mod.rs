@@ -12,6 +12,7 @@ mod include;
 #[cfg(test)]
 mod keyword_tests;
 mod keywords;
+mod kinds;
 mod kv;
 mod library;
 mod loader;
@@ -27,6 +28,7 @@ mod testing;
 pub use check::{CheckInput, InventoryVariable, SettingUse, TemplateCheck, check};
 pub use include::Loaded;
 pub use keywords::{Inherit, KEYWORDS, Keyword, KeywordType, LOOPS, ORDERS, Places, is_variable_name};
+pub use kinds::{FileKind, file_kind, has_plays, role_folder};
 pub use kv::parse_kv;
 pub use loader::{Loader, LoaderOptions, Unseal, clean as clean_path, expand_home};
 pub use model::{

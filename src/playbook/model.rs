@@ -198,6 +198,21 @@ pub struct Task {
 }
 
 impl Task {
+    /// The same task doing something else.
+    #[must_use]
+    pub fn with_action(&self, action: Action) -> Self {
+        Self {
+            id: self.id,
+            span: self.span,
+            label_span: self.label_span,
+            file: self.file.clone(),
+            keywords: self.keywords.clone(),
+            action,
+            context: Arc::clone(&self.context),
+            handler: self.handler,
+        }
+    }
+
     /// Where its files are looked for: its roles from the inside out, then the folder of its own file; each with and
     /// without the subfolder. The playbook's folder comes behind them.
     pub fn folders(&self, subfolder: &str) -> Vec<PathBuf> {

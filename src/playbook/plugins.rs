@@ -57,6 +57,22 @@ pub(super) fn what(kind: &str) -> &'static str {
     PLUGIN_KINDS.iter().find(|known| known.name == kind).map_or("plugins", |known| known.what)
 }
 
+/// What the name of a plugin of a kind is said to be.
+pub(super) fn one(kind: &str) -> &'static str {
+    match kind {
+        "modules" | "action" => "a module",
+        "filter" => "a filter",
+        "test" => "a test",
+        "lookup" => "a lookup",
+        "connection" => "a connection",
+        "become" => "a become plugin",
+        "callback" => "a callback",
+        "inventory" => "an inventory plugin",
+        "strategy" => "a strategy",
+        _ => "a plugin",
+    }
+}
+
 /// One Python file.
 #[derive(Debug)]
 pub(super) struct PythonFile {

@@ -95,7 +95,9 @@ impl Parser<'_> {
                 Diagnostic::source("P0503", "this form of a role was removed from Ansible")
                     .with_registered(format!("Invalid old style role requirement: {name}"))
                     .with_label(entry.place(), "a name with commas")
-                    .with_hint("write `role: NAME`, and install versions with `ansible-galaxy`"),
+                    .with_hint(
+                        "write `role: NAME`; its version belongs into `requirements.yml`, see `hostctl deps install`",
+                    ),
             );
             return Vec::new();
         }
@@ -463,7 +465,7 @@ impl Parser<'_> {
         }
         let mut error = missing("P0501", "role", name, &tried).with_label_opt(request.span, "no such role");
         if error.hints.is_empty() && plain && name.matches('.').count() == 1 {
-            error = error.with_hint(format!("`ansible-galaxy role install -p roles {name}` gets it"));
+            error = error.with_hint("name its git repository in `requirements.yml`, and run `hostctl deps install`");
         }
         Err(error.with_hint_else("correct the name, or make the role"))
     }
@@ -538,18 +540,5 @@ fn inside(path: &Path, dir: &Path) -> bool {
 
 /// A literal boolean, also as one of Ansible's words.
 pub(super) fn boolean(node: &Node) -> Option<bool> {
-    let scalar = node.as_scalar()?;
-    match &scalar.value {
-        crate::value::Value::Bool(flag) => Some(*flag),
-        crate::value::Value::Int(0) => Some(false),
-        crate::value::Value::Int(1) => Some(true),
-        crate::value::Value::Float(float) if *float == 0.0 => Some(false),
-        crate::value::Value::Float(float) if (*float - 1.0).abs() < f64::EPSILON => Some(true),
-        crate::value::Value::Str(text) => match text.trim().to_ascii_lowercase().as_str() {
-            "y" | "yes" | "on" | "1" | "true" | "t" => Some(true),
-            "n" | "no" | "off" | "0" | "false" | "f" => Some(false),
-            _ => None,
-        },
-        _ => None,
-    }
+    crate::value::boolean(&node.as_scalar()?.value)
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::diag::SourceMap;
 use crate::event::{Diff, Done, Status};
-use crate::value::{JsonStyle, Map, Value, to_json_text};
+use crate::value::{JsonStyle, Map, StrKey, Value, to_json_text};
 
 use super::frame::frame;
 use super::layout::{Paint, duration, pad, safe_line, shorten, word};
@@ -80,8 +80,10 @@ impl TaskLines<'_> {
         let done = &end.done;
         match done.status {
             Status::Skipped => match &done.reason {
-                Some(reason) if !reason.is_empty() => format!("when: {reason}"),
-                _ => String::new(),
+                // A module may skip itself, which is no condition.
+                Some(reason) if done.result.contains_key(&StrKey("false_condition")) => format!("when: {reason}"),
+                Some(reason) => reason.clone(),
+                None => String::new(),
             },
             Status::Changed | Status::Ok if !done.changes.is_empty() => {
                 // The items that changed have lines of their own.

@@ -220,7 +220,12 @@ pub fn explain(shown: &str, output: &Output, missing: impl Fn(&str) -> Option<St
 
 /// A package that no source has.
 pub fn not_found(name: &str, nearest: Option<String>) -> Diagnostic {
-    let error = Diagnostic::task("H0114", format!("apt could not find the package `{name}`"));
+    let words = if name.contains(['*', '?', '[']) {
+        format!("No package(s) matching '{name}' available")
+    } else {
+        format!("No package matching '{name}' is available")
+    };
+    let error = Diagnostic::task("H0114", format!("apt could not find the package `{name}`")).with_registered(words);
     match nearest {
         Some(near) => error.with_hint(format!("the nearest name in the host's package lists is `{near}`")),
         None => error.with_hint("`update_cache: true` updates the host's package lists first"),

@@ -1,5 +1,7 @@
 //! Digests of content, in hex, under the names that Ansible's modules use.
 
+use std::io::{ErrorKind, Read, Result};
+
 /// Digests that modules offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Digest {
@@ -78,6 +80,27 @@ impl Hasher {
         hasher.update(bytes);
         hasher.finish()
     }
+
+    /// Several digests of what a reader gives, read once in parts, and its bytes.
+    pub fn of_all<const COUNT: usize>(
+        digests: [Digest; COUNT],
+        mut reader: impl Read,
+    ) -> Result<([String; COUNT], u64)> {
+        let mut hashers = digests.map(Self::new);
+        let mut buffer = vec![0; 128 * 1024];
+        let mut size = 0;
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => return Ok((hashers.map(Self::finish), size)),
+                Ok(count) => {
+                    hashers.iter_mut().for_each(|hasher| hasher.update(&buffer[..count]));
+                    size += count as u64;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -88,5 +111,9 @@ mod tests {
     fn digests_are_those_of_the_standard() {
         assert_eq!(Hasher::of(Digest::Sha1, b"abc"), "a9993e364706816aba3e25717850c26c9cd0d89d");
         assert_eq!(Hasher::of(Digest::Md5, b"abc"), "900150983cd24fb0d6963f7d28e17f72");
+        // More than one part.
+        let long = vec![7; 300_000];
+        let ([sha1, md5], size) = Hasher::of_all([Digest::Sha1, Digest::Md5], &long[..]).unwrap();
+        assert_eq!((sha1, md5, size), (Hasher::of(Digest::Sha1, &long), Hasher::of(Digest::Md5, &long), 300_000));
     }
 }

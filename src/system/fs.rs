@@ -83,7 +83,10 @@ pub fn file_error(doing: &str, path: &Path, error: &std::io::Error) -> Diagnosti
             text.split(" (os error").next().unwrap_or(&text).to_lowercase()
         }
     };
-    let diagnostic = Diagnostic::task("H0101", format!("cannot {doing} `{shown}`: {reason}"));
+    let mut diagnostic = Diagnostic::task("H0101", format!("cannot {doing} `{shown}`: {reason}"));
+    if let Some(words) = registered(doing, path, error) {
+        diagnostic = diagnostic.with_registered(words);
+    }
     match error.kind() {
         ErrorKind::PermissionDenied if !rustix::process::geteuid().is_root() => {
             diagnostic.with_hint("add `become: true` to the task")
@@ -93,6 +96,22 @@ pub fn file_error(doing: &str, path: &Path, error: &std::io::Error) -> Diagnosti
         }
         _ => diagnostic,
     }
+}
+
+/// What a registered result says of the error: what Ansible's modules say, or Python where they say nothing.
+fn registered(doing: &str, path: &Path, error: &std::io::Error) -> Option<String> {
+    let code = error.raw_os_error()?;
+    let text = error.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    let shown = path.display();
+    Some(match doing {
+        "look at" => words.to_owned(),
+        "change the owner of" => "chown failed".to_owned(),
+        "write in" if error.kind() == ErrorKind::PermissionDenied => format!(
+            "Task failed: Module failed: The destination directory '{shown}' is not writable by the current user: [Errno {code}] {words}: b'{shown}'"
+        ),
+        _ => format!("Task failed: Module failed: [Errno {code}] {words}: b'{shown}'"),
+    })
 }
 
 /// A folder that is held open: paths through it lead to this very folder, whatever its name leads to by then.
@@ -249,17 +268,8 @@ impl Probe {
 
     /// A file's digest in hex.
     pub fn digest(&self, path: &Path, digest: Digest) -> Result<String> {
-        let mut file = open_plain(path).map_err(|error| file_error("read", path, &error))?;
-        let mut hasher = Hasher::new(digest);
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => return Ok(hasher.finish()),
-                Ok(count) => hasher.update(&buffer[..count]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(file_error("read", path, &error)),
-            }
-        }
+        let read = open_plain(path).and_then(|file| Hasher::of_all([digest], file));
+        read.map(|([digest], _)| digest).map_err(|error| file_error("read", path, &error))
     }
 
     /// What this process may do with a path, by its real ids as Python's `os.access`.
@@ -569,6 +579,18 @@ mod tests {
 
     fn hand() -> Mutate {
         Mutate::with_probe(Probe::new(Vec::new()))
+    }
+
+    #[test]
+    fn errors_register_what_python_says() {
+        let said = |doing: &str, code: i32| {
+            let error = std::io::Error::from_raw_os_error(code);
+            file_error(doing, Path::new("/x"), &error).registered().to_owned()
+        };
+        assert_eq!(said("read", 13), "Task failed: Module failed: [Errno 13] Permission denied: b'/x'");
+        assert_eq!(said("look at", 13), "Permission denied");
+        assert_eq!(said("change the owner of", 1), "chown failed");
+        assert_eq!(said("create", 20), "Task failed: Module failed: [Errno 20] Not a directory: b'/x'");
     }
 
     #[test]

@@ -165,7 +165,7 @@ impl Service<Name> for Names {
         Box::pin(async move {
             let addresses = super::names::resolve(name.as_str())
                 .await
-                .map_err(|error| io::Error::new(io::ErrorKind::NotFound, error.message.clone()))?;
+                .map_err(|error| io::Error::new(io::ErrorKind::NotFound, error))?;
             Ok(addresses.into_iter().map(|address| SocketAddr::new(address, 0)).collect::<Vec<_>>().into_iter())
         })
     }

@@ -38,8 +38,19 @@ pub async fn resolve(name: &str) -> Result<Vec<IpAddr>> {
     if found.is_empty() { Err(unresolved(name, &reason)) } else { Ok(found) }
 }
 
+/// What Python says of a name without an address: that there is none, or that nobody could be asked.
+fn python_words(reason: &str) -> &'static str {
+    let unasked = ["no answer", "timed out", "no connections", "io error", "refused"];
+    if unasked.iter().any(|words| reason.contains(words)) {
+        "[Errno -3] Temporary failure in name resolution"
+    } else {
+        "[Errno -2] Name or service not known"
+    }
+}
+
 fn unresolved(name: &str, reason: &str) -> Diagnostic {
     Diagnostic::new("S0501", Kind::Task, format!("the name `{name}` could not be resolved: {reason}"))
+        .with_registered(python_words(reason))
         .with_hint(format!("try on that host: getent ahosts '{name}'"))
 }
 

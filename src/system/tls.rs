@@ -6,38 +6,35 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 
+use super::trust::Trust;
 use crate::diag::{Diagnostic, Result};
 
 /// A client configuration that trusts the host's authorities and those in `ca_file` (PEM).
 pub fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    let native = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(native.certs);
+    let (mut trust, errors) = Trust::of_host();
     if let Some(path) = ca_file {
-        add_file(&mut roots, path)?;
+        add_file(&mut trust, path)?;
     }
-    if roots.is_empty() {
+    if trust.is_empty() {
         let mut error = Diagnostic::task("H0303", "this host has no trusted certificate authorities")
             .with_hint("install the package `ca-certificates`, or name the authority's file (`upstream_ca`)");
-        for cause in native.errors.iter().take(3) {
+        for cause in errors.iter().take(3) {
             error = error.with_note(cause.to_string());
         }
         return Err(error);
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Diagnostic::internal(format!("TLS versions: {error}")))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
+        .map_err(|error| Diagnostic::internal(format!("TLS versions: {error}")))?;
+    Ok(trust.check(builder, provider).with_no_client_auth())
 }
 
-fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<()> {
+fn add_file(trust: &mut Trust, path: &Path) -> Result<()> {
     let wrong = |reason: String| {
         Diagnostic::task("H0303", format!("cannot read certificates from `{}`: {reason}", path.display()))
             .with_hint("the file must hold certificates in PEM form (`-----BEGIN CERTIFICATE-----`)")
@@ -45,7 +42,7 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<()> {
     let mut found = 0_usize;
     for item in CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))? {
         let certificate = item.map_err(|error| wrong(error.to_string()))?;
-        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+        trust.add(certificate).map_err(|error| wrong(error.to_string()))?;
         found += 1;
     }
     if found == 0 {

@@ -3,8 +3,7 @@
 //! One connection a request. Credentials go to the host they are meant for, not on to where it redirects.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -16,13 +15,13 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{CipherSuite, ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 
 use super::connect::Way;
 use super::cookies::Jar;
 use super::http::Names;
+use super::proxy::Proxies;
+use super::web_tls::tls;
 
 /// Redirects that are followed at most, as urllib has it.
 const REDIRECTS: usize = 10;
@@ -76,6 +75,8 @@ pub struct WebRequest {
     pub decompress: bool,
     /// The socket file that the server listens on, instead of the URL's host and port.
     pub unix_socket: Option<PathBuf>,
+    /// The proxies of who asks.
+    pub proxies: Proxies,
     /// OpenSSL's names of the ciphers for TLS 1.2; none means all that there are. TLS 1.3 has its own.
     pub ciphers: Vec<String>,
 }
@@ -159,7 +160,7 @@ pub fn netrc_login(text: &str, url: &str) -> Option<(String, String)> {
     Some((login?, password.unwrap_or_default()))
 }
 
-fn unquoted(text: &str) -> String {
+pub(super) fn unquoted(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
@@ -247,8 +248,14 @@ impl Hop {
         }
         let method = Method::from_bytes(self.method.as_bytes()).map_err(|error| NoAnswer(error.to_string()))?;
         let body = self.body.clone().map(Bytes::from).unwrap_or_default();
+        let proxy = if request.unix_socket.is_none() { request.proxies.to(&uri) } else { Ok(None) };
+        let proxy = proxy.map_err(request_failed)?;
         let mut built = Request::builder().method(method).uri(uri);
         let mut given: Vec<(String, String)> = self.headers.clone();
+        if let Some(proxy) = proxy.as_ref().filter(|proxy| !proxy.tunnel) {
+            let authorization = proxy.authorization.iter();
+            given.extend(authorization.map(|value| ("Proxy-Authorization".to_owned(), value.clone())));
+        }
         let has =
             |given: &[(String, String)], name: &str| given.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
         if let Some((user, password)) = user.filter(|_| self.authorize && self.first) {
@@ -280,15 +287,14 @@ impl Hop {
             built = built.header(name, value);
         }
         let whole = built.body(Full::new(body)).map_err(|error| NoAnswer(error.to_string()))?;
-        let way = request.unix_socket.clone().map_or_else(
-            || {
-                let mut connector = HttpConnector::new_with_resolver(Names);
-                connector.enforce_http(false);
-                connector.set_connect_timeout(Some(request.timeout));
-                Way::Network(connector)
-            },
-            Way::Socket,
-        );
+        let way = if let Some(path) = &request.unix_socket {
+            Way::Socket(path.clone())
+        } else {
+            let mut connector = HttpConnector::new_with_resolver(Names);
+            connector.enforce_http(false);
+            connector.set_connect_timeout(Some(request.timeout));
+            Way::over(connector, proxy.as_ref()).map_err(request_failed)?
+        };
         let https =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(way);
         let client: Client<_, Full<Bytes>> =
@@ -442,6 +448,9 @@ fn worded(error: &hyper_util::client::legacy::Error, url: &str) -> NoAnswer {
                 other => request_failed(format!("[SSL] {other} ({host})")),
             };
         }
+        if let Some(unresolved) = current.downcast_ref::<crate::diag::Diagnostic>() {
+            return request_failed(unresolved.registered());
+        }
         if let Some(text) = current.downcast_ref::<io::Error>()
             && let Some(code) = text.raw_os_error()
         {
@@ -465,157 +474,9 @@ fn worded(error: &hyper_util::client::legacy::Error, url: &str) -> NoAnswer {
     NoAnswer(format!("Connection failure: {text}"))
 }
 
-fn tls(request: &WebRequest) -> Result<ClientConfig, NoAnswer> {
-    let plain = request.url.starts_with("http://") && request.follow == Follow::None;
-    let mut provider = rustls::crypto::ring::default_provider();
-    choose(&mut provider.cipher_suites, &request.ciphers)?;
-    let provider = Arc::new(provider);
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| NoAnswer(error.to_string()))?;
-    let builder = if request.insecure {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider)))
-    } else {
-        let mut roots = RootCertStore::empty();
-        match &request.ca_path {
-            Some(path) => {
-                for certificate in certificates(path)? {
-                    roots.add(certificate).map_err(|error| NoAnswer(format!("{}: {error}", path.display())))?;
-                }
-            }
-            None if plain => {}
-            None => {
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            }
-        }
-        builder.with_root_certificates(roots)
-    };
-    let Some((certificate, key)) = &request.client_cert else { return Ok(builder.with_no_client_auth()) };
-    let key = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| NoAnswer(format!("cannot read a key from {}: {error}", key.display())))?;
-    builder.with_client_auth_cert(certificates(certificate)?, key).map_err(|error| NoAnswer(error.to_string()))
-}
-
-/// The ciphers of TLS 1.2 that there are, by OpenSSL's names.
-const CIPHERS: &[(&str, CipherSuite)] = &[
-    ("ECDHE-ECDSA-AES256-GCM-SHA384", CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
-    ("ECDHE-ECDSA-AES128-GCM-SHA256", CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
-    ("ECDHE-ECDSA-CHACHA20-POLY1305", CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256),
-    ("ECDHE-RSA-AES256-GCM-SHA384", CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
-    ("ECDHE-RSA-AES128-GCM-SHA256", CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
-    ("ECDHE-RSA-CHACHA20-POLY1305", CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256),
-];
-
-/// Leaves the ciphers of an OpenSSL list. All that there are count as strong: a word for a class takes those
-/// whose names have all its parts (`ECDHE+AESGCM`), or all of them (`HIGH`, `DEFAULT`).
-fn choose(suites: &mut Vec<rustls::SupportedCipherSuite>, list: &[String]) -> Result<(), NoAnswer> {
-    let words = || list.iter().flat_map(|part| part.split([':', ',', ' '])).filter(|word| !word.is_empty());
-    if words().next().is_none() {
-        return Ok(());
-    }
-    let fits = |name: &str, word: &str| {
-        matches!(word, "ALL" | "COMPLEMENTOFDEFAULT" | "DEFAULT" | "HIGH")
-            || word == name
-            || (!word.contains('-')
-                && word.split('+').all(|part| {
-                    let name =
-                        name.replace("AES256-GCM", "AES256-AESGCM-AES").replace("AES128-GCM", "AES128-AESGCM-AES");
-                    name.split('-').any(|own| own == part) || (part == "EECDH" && name.starts_with("ECDHE"))
-                }))
-    };
-    let mut chosen: Vec<CipherSuite> = Vec::new();
-    for word in words() {
-        let named = |word: &str| CIPHERS.iter().filter(|(name, _)| fits(name, word)).map(|(_, suite)| *suite).collect();
-        if let Some(word) = word.strip_prefix(['!', '-']) {
-            let without: Vec<CipherSuite> = named(word);
-            chosen.retain(|suite| !without.contains(suite));
-        } else if !word.starts_with('@') {
-            chosen.extend::<Vec<CipherSuite>>(named(word.trim_start_matches('+')));
-        }
-    }
-    let known = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-+_!@=.".contains(c));
-    if !words().all(known) {
-        return Err(NoAnswer("Request failed: ('No cipher can be selected.',)".to_owned()));
-    }
-    suites.retain(|suite| suite.tls13().is_some() || chosen.contains(&suite.suite()));
-    Ok(())
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, NoAnswer> {
-    let wrong = |reason: String| NoAnswer(format!("cannot read certificates from {}: {reason}", path.display()));
-    let found: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?.collect();
-    let found = found.map_err(|error| wrong(error.to_string()))?;
-    if found.is_empty() { Err(wrong("it holds none".to_owned())) } else { Ok(found) }
-}
-
-/// `validate_certs: false`: the user has said that the server's certificate does not matter. Signatures are still checked.
-#[derive(Debug)]
-struct Unverified(Arc<rustls::crypto::CryptoProvider>);
-
-impl rustls::client::danger::ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &rustls::pki_types::ServerName<'_>,
-        _: &[u8],
-        _: rustls::pki_types::UnixTime,
-    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
-        Ok(rustls::client::danger::ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &rustls::DigitallySignedStruct,
-    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(
-            message,
-            certificate,
-            signature,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ciphers_are_chosen_by_openssls_names() {
-        let left = |list: &[&str]| {
-            let mut suites = rustls::crypto::ring::default_provider().cipher_suites;
-            let list: Vec<String> = list.iter().map(|&word| word.to_owned()).collect();
-            choose(&mut suites, &list).map(|()| suites.iter().filter(|suite| suite.tls13().is_none()).count())
-        };
-        assert_eq!(left(&[]), Ok(6));
-        assert_eq!(left(&["ECDHE-RSA-AES128-GCM-SHA256"]), Ok(1));
-        assert_eq!(left(&["ECDHE-RSA-AES128-SHA256", "ECDHE-ECDSA-AES128-SHA"]), Ok(0));
-        assert_eq!(left(&["ECDHE+AESGCM:ECDHE-RSA-CHACHA20-POLY1305", "!aNULL"]), Ok(5));
-        assert_eq!(left(&["HIGH:!ECDSA:@SECLEVEL=2"]), Ok(3));
-        assert!(left(&["no;such"]).is_err());
-    }
 
     #[test]
     fn urls_join_and_hide_passwords() {

@@ -106,10 +106,20 @@ impl Checker<'_> {
 /// True if there is a filter, test or lookup of this name here.
 pub fn knows(kind: &str, name: &str) -> bool {
     match kind {
-        "filter" => filters::find(short(name)).is_some(),
-        "test" => tests::find(short(name)).is_some(),
+        "filter" => filters::find(name).or_else(|| filters::find(short(name))).is_some(),
+        "test" => tests::find(name).or_else(|| tests::find(short(name))).is_some(),
         "lookup" => lookups::known(short(name)),
         _ => false,
+    }
+}
+
+/// Short names of all filters, tests or lookups.
+pub fn plugin_names(kind: &str) -> Vec<&'static str> {
+    match kind {
+        "filter" => filters::names().collect(),
+        "test" => tests::names().collect(),
+        "lookup" => lookups::NAMES.to_vec(),
+        _ => Vec::new(),
     }
 }
 

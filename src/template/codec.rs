@@ -1,70 +1,27 @@
-//! Text encodings by Python's names: the Unicode ones and the two of western Europe.
+//! Text encodings by Python's names, for filters and the `template` module.
 //!
-//! Others are refused by name; nothing is guessed.
+//! Unknown ones are refused by name; nothing is guessed.
 
 use crate::diag::{Diagnostic, Kind, Result};
+use crate::value::Codec;
 
-/// What 0x80 to 0x9f are in windows-1252.
-const WINDOWS: [char; 32] = [
-    '\u{20ac}', '\u{81}', '\u{201a}', '\u{192}', '\u{201e}', '\u{2026}', '\u{2020}', '\u{2021}', '\u{2c6}', '\u{2030}',
-    '\u{160}', '\u{2039}', '\u{152}', '\u{8d}', '\u{17d}', '\u{8f}', '\u{90}', '\u{2018}', '\u{2019}', '\u{201c}',
-    '\u{201d}', '\u{2022}', '\u{2013}', '\u{2014}', '\u{2dc}', '\u{2122}', '\u{161}', '\u{203a}', '\u{153}', '\u{9d}',
-    '\u{17e}', '\u{178}',
-];
-
-enum Codec {
-    Utf8,
-    Ascii,
-    Utf16(Option<bool>),
-    Latin1,
-    Windows1252,
-}
-
-/// Python's name without its many spellings.
+/// The encoding of a name.
 fn find(name: &str) -> Result<Codec> {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
-    Ok(match plain.as_str() {
-        "utf8" | "u8" | "utf" | "utf8sig" | "cp65001" => Codec::Utf8,
-        "ascii" | "usascii" | "646" => Codec::Ascii,
-        "utf16" | "u16" => Codec::Utf16(None),
-        "utf16le" | "unicodelittleunmarked" => Codec::Utf16(Some(true)),
-        "utf16be" | "unicodebigunmarked" => Codec::Utf16(Some(false)),
-        "latin1" | "iso88591" | "88591" | "l1" | "latin" | "cp819" | "iso8859" => Codec::Latin1,
-        "windows1252" | "cp1252" | "1252" => Codec::Windows1252,
-        _ => {
-            return Err(Diagnostic::new("T0103", Kind::Template, format!("the encoding `{name}` is not supported"))
-                .with_registered(format!("unknown encoding: {name}"))
-                .with_hint("it is utf-8, utf-16, latin-1, windows-1252 or ascii"));
-        }
+    Codec::of(name).ok_or_else(|| {
+        Diagnostic::new("T0103", Kind::Template, format!("the encoding `{name}` is not supported"))
+            .with_registered(format!("unknown encoding: {name}"))
+            .with_hint("it is utf-8, utf-16, latin-1, windows-1252, ascii or another name of Python's")
     })
 }
 
 /// The bytes of a text; an error if a character does not fit.
 pub fn encode(text: &str, name: &str) -> Result<Vec<u8>> {
-    let bytes = |of: &dyn Fn(char) -> Option<u8>| {
-        text.chars()
-            .map(|c| {
-                of(c).ok_or_else(|| {
-                    Diagnostic::new("T0103", Kind::Template, format!("`{c}` is no character of `{name}`"))
-                        .with_registered(format!("'{name}' codec can't encode character '{c}'"))
-                })
-            })
-            .collect()
-    };
-    match find(name)? {
-        Codec::Utf8 => Ok(text.as_bytes().to_vec()),
-        Codec::Ascii => bytes(&|c| u8::try_from(c).ok().filter(u8::is_ascii)),
-        Codec::Latin1 => bytes(&|c| u8::try_from(u32::from(c)).ok()),
-        Codec::Windows1252 => bytes(&|c| match WINDOWS.iter().position(|known| *known == c) {
-            Some(at) => u8::try_from(at + 0x80).ok(),
-            None => u8::try_from(u32::from(c)).ok().filter(|byte| !(0x80..0xa0).contains(byte)),
-        }),
-        Codec::Utf16(Some(true)) => Ok(text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
-        Codec::Utf16(Some(false)) => Ok(text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
-        Codec::Utf16(None) => {
-            Ok([0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect())
-        }
-    }
+    let codec = find(name)?;
+    codec.encode(text).ok_or_else(|| {
+        let first = text.chars().find(|c| codec.encode(c.encode_utf8(&mut [0; 4])).is_none()).unwrap_or('?');
+        Diagnostic::new("T0103", Kind::Template, format!("`{first}` is no character of `{name}`"))
+            .with_registered(format!("'{name}' codec can't encode character '{first}'"))
+    })
 }
 
 /// The bytes of a text, with Python's way for what does not fit: `ignore`, `replace`, `xmlcharrefreplace`,
@@ -102,29 +59,9 @@ pub fn encode_or(text: &str, name: &str, errors: Option<&str>) -> Result<Vec<u8>
     encode(&fitting, name)
 }
 
-/// The text of bytes; what is no text in UTF-8 is marked.
+/// The text of bytes; what is no text is marked.
 pub fn decode(bytes: &[u8], name: &str) -> Result<String> {
-    let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
-        String::from_utf16_lossy(&units)
-    };
-    Ok(match (find(name)?, bytes) {
-        (Codec::Utf8 | Codec::Ascii, bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        (Codec::Latin1, bytes) => bytes.iter().map(|byte| char::from(*byte)).collect(),
-        (Codec::Windows1252, bytes) => bytes
-            .iter()
-            .map(|byte| match byte {
-                0x80..0xa0 => WINDOWS[usize::from(byte - 0x80)],
-                byte => char::from(*byte),
-            })
-            .collect(),
-        (Codec::Utf16(Some(false)), bytes) | (Codec::Utf16(None), [0xfe, 0xff, bytes @ ..]) => {
-            wide(bytes, u16::from_be_bytes)
-        }
-        (Codec::Utf16(Some(true)), bytes) | (Codec::Utf16(None), [0xff, 0xfe, bytes @ ..] | bytes) => {
-            wide(bytes, u16::from_le_bytes)
-        }
-    })
+    Ok(find(name)?.decode_marked(bytes))
 }
 
 /// The value of a decimal digit of any script.

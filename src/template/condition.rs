@@ -61,7 +61,11 @@ pub fn holds(cx: &Cx, node: &Node, env: &Rc<Env>) -> R<Result<(), String>> {
                     return Err(broken(&message, node, other.type_name(), STRINGS));
                 }
             };
-            match result.defined()? {
+            let result = result.defined()?;
+            if matches!(&result, Val::List(list) if list.is_range()) {
+                result.result(cx)?;
+            }
+            match result {
                 Val::V(Value::Bool(true)) => Ok(Ok(())),
                 Val::V(Value::Bool(false)) => Ok(Err(shown)),
                 other if cx.templates.allows_broken() => {

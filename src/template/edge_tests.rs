@@ -79,6 +79,16 @@ fn numbers_beyond_the_machine_do_no_harm() {
 }
 
 #[test]
+fn a_range_is_no_list_and_no_result() {
+    refused("{{ range(3) }}", "T0103", "Type 'range' is unsupported for variable storage.");
+    refused("{{ range(3) + [1] }}", "T0103", "unsupported operand");
+    gives("x {{ range(3) }} {{ range(1, 5, 2) }} {{ range(3) ~ '' }}", "'x range(0, 3) range(1, 5, 2) range(0, 3)'");
+    gives("{{ [range(3) == [0, 1, 2], range(3) == range(0, 3), range(3) == range(4)] }}", "[False, True, False]");
+    gives("{{ [range(3) | type_debug, range(3)[1], 2 in range(3), range(0) | length] }}", "['range', 1, True, 0]");
+    gives("{{ range(3) | list + [5] }}", "[0, 1, 2, 5]");
+}
+
+#[test]
 fn counts_are_asked_before_the_work() {
     gives("{{ [] * 10 ** 15 }}", "[]");
     gives("{{ (() * 10 ** 30) | string }}", "'()'");

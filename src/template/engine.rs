@@ -52,9 +52,9 @@ pub trait LookupHost: Send + Sync {
     fn hosts(&self, _pattern: &str, _groups: &Value) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
-    /// What a template file knows of itself (`template_path`, `ansible_managed` ...).
-    fn template_vars(&self, _path: &Path, _scope: &Scope) -> Vec<(Arc<str>, Value)> {
-        Vec::new()
+    /// What a template file knows of itself (`template_path`, `ansible_managed` ...); `name`: as it was asked for.
+    fn template_vars(&self, _name: &str, _path: &Path, _scope: &Scope) -> Result<Vec<(Arc<str>, Value)>> {
+        Ok(Vec::new())
     }
     /// Opens ansible-vault text (`!vault` values, vaulted files); the redactor learns it.
     fn unseal(&self, text: &str) -> Result<String>;
@@ -241,7 +241,7 @@ impl Templates {
         }
         Self::guard(Some(node.place()), || {
             let cx = Cx::new(self);
-            let value = cx.lazy(node, &Env::new(scope)).and_then(|value| value.value(&cx));
+            let value = cx.lazy(node, &Env::new(scope)).and_then(|value| value.result(&cx));
             value.map_err(|fail| Self::finish(&cx, fail, node.place()))
         })
     }
@@ -257,7 +257,7 @@ impl Templates {
         Self::guard(place, || {
             let cx = Cx::new(self);
             let found = cx.variable(name, &Env::new(scope), None);
-            let value = found.and_then(|value| value.map(|value| value.value(&cx)).transpose());
+            let value = found.and_then(|value| value.map(|value| value.result(&cx)).transpose());
             value.map_err(|fail| cx.diagnostic(fail))
         })
     }
@@ -271,7 +271,7 @@ impl Templates {
             if matches!(scope.get(&name), Some((crate::vars::Entry::HostVars(_), _))) {
                 continue;
             }
-            let found = guarded(|| cx.variable(&name, &env, None)?.map(|value| value.value(&cx)).transpose());
+            let found = guarded(|| cx.variable(&name, &env, None)?.map(|value| value.result(&cx)).transpose());
             if let Ok(Ok(Some(value))) = found {
                 out.insert(Key::Str(name), value);
             }
@@ -339,7 +339,7 @@ impl Templates {
             let cx = Cx::new(self);
             let value = self
                 .compiled_expression(&Arc::from(text), &Place::Range(span))
-                .and_then(|code| exec::render(&cx, &code, Rc::new(Place::Range(span)), &Env::new(scope))?.value(&cx));
+                .and_then(|code| exec::render(&cx, &code, Rc::new(Place::Range(span)), &Env::new(scope))?.result(&cx));
             value.map_err(|fail| Self::finish(&cx, fail, span))
         })
     }
@@ -353,6 +353,7 @@ impl Templates {
         let cx = Cx::new(self);
         let value = self.file_value(&cx, file, options, &Env::new(scope)).and_then(|value| match value {
             value if value.is_none() => Ok(String::new()),
+            Val::List(list) if list.is_range() => super::text::str_of(&cx, &Val::List(list)),
             value => value.value(&cx).map(|value| python_str(&value)),
         });
         let whole = Span::new(file.id, 0, u32::try_from(file.text.len()).unwrap_or(u32::MAX));

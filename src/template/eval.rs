@@ -32,6 +32,9 @@ pub fn short(name: &str) -> &str {
 
 /// The full name of a plugin in messages.
 fn full_name(name: &str) -> String {
+    if name.contains('.') {
+        return name.to_owned();
+    }
     format!("ansible.builtin.{name}")
 }
 
@@ -279,7 +282,7 @@ impl Ev<'_> {
                     _ => {}
                 }
             }
-            Val::List(list) if list.tuple && list.len() == 2 => {
+            Val::List(list) if list.is_tuple() && list.len() == 2 => {
                 // What `groupby` gives has names.
                 match name {
                     "grouper" => return Ok(list.get(self.cx, 0)?.unwrap_or(Val::NONE)),

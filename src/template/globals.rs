@@ -43,7 +43,7 @@ pub fn call(call: &Call, name: &str, mut args: Args) -> R<Val> {
                 let Some(next) = at.checked_add(step) else { break };
                 at = next;
             }
-            Val::list(items)
+            Val::range((start, stop, step), items)
         }
         "dict" | "namespace" => {
             let mut map: IndexMap<Key, Val> = IndexMap::new();

@@ -75,7 +75,7 @@ pub fn has(val: &Val, name: &str) -> bool {
         Val::V(Value::Int(_)) => {
             matches!(name, "bit_length" | "bit_count" | "as_integer_ratio" | "conjugate" | "is_integer" | "to_bytes")
         }
-        Val::List(list) if list.tuple => matches!(name, "count" | "index"),
+        Val::List(list) if list.is_tuple() || list.is_range() => matches!(name, "count" | "index"),
         Val::List(_) => LIST.contains(&name),
         Val::Map(map) => match map.kind {
             MapKind::Dict => of_dict(name),

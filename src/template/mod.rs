@@ -5,6 +5,7 @@
 //! minijinja gives lexer and parser; its machine can not do in-place changes, `%` formatting,
 //! undefined values that travel, or values of our own kinds, so the tree is run by `eval` and `exec`.
 
+mod address_kinds;
 mod args;
 #[cfg(test)]
 mod behaviour_tests;
@@ -32,6 +33,7 @@ mod keys;
 mod limits;
 mod lookups;
 mod lower;
+mod managed;
 mod mask;
 mod methods;
 mod moments;
@@ -61,10 +63,13 @@ mod walk;
 mod yaml_out;
 mod yaml_text;
 
-pub use check::{PluginUse, knows as knows_plugin};
+pub use check::{PluginUse, knows as knows_plugin, plugin_names};
 pub use codec::encode;
 pub use condition::condition_in_braces;
 pub use engine::{FileOptions, LookupHost, Templates};
 pub use lookups::{Setting, SettingKind, WebLookup};
+pub use managed::MANAGED_TEMPLATE;
 pub use names::{PluginEnd, Resolver, play_hosts};
 pub use omit::is_omit;
+pub use time::format_local as format_time;
+pub use yaml_out::{Style as YamlStyle, dump as dump_yaml};

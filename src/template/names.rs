@@ -57,6 +57,16 @@ pub fn play_hosts() -> Diagnostic {
         .with_hint("use `ansible_play_batch`")
 }
 
+/// The name that a table here has for a plugin, if it has it.
+fn table_name<'n>(kind: &str, name: &'n str) -> &'n str {
+    let whole = match kind {
+        "filter" => super::filters::find(name).is_some(),
+        "test" => super::tests::find(name).is_some(),
+        _ => false,
+    };
+    if whole { name } else { super::eval::short(name) }
+}
+
 impl Templates {
     /// Who is asked for names that are not known here.
     pub fn set_resolver(&self, resolver: Resolver) {
@@ -68,9 +78,9 @@ impl Templates {
         self.resolver.get().and_then(|resolver| resolver(kind, name))
     }
 
-    /// The short name under which a plugin is looked for here.
+    /// The name under which a plugin is looked for here: the short one, or the full one that only its collection has.
     pub(super) fn own_name<'n>(&self, kind: &str, name: &'n str) -> R<Cow<'n, str>> {
-        let short = Cow::Borrowed(super::eval::short(name));
+        let short = Cow::Borrowed(table_name(kind, name));
         if super::check::knows(kind, name) {
             return Ok(short);
         }
@@ -93,7 +103,7 @@ impl Templates {
             let text = said.text();
             self.warn(Diagnostic::of_deprecation("P0309", Kind::Template, text, said));
         }
-        Ok(Some(super::eval::short(&end.name).to_owned()))
+        Ok(Some(table_name(kind, &end.name).to_owned()))
     }
 }
 

@@ -16,6 +16,9 @@ use super::val::Val;
 fn unsupported(op: &str, left: &Val, right: &Val) -> Fail {
     let (a, b) = (super::clock::operand(left), super::clock::operand(right));
     let words = match (op, left) {
+        _ if matches!(left, Val::List(list) if list.is_range()) => {
+            format!("unsupported operand type(s) for {op}: '{a}' and '{b}'")
+        }
         ("+", Val::V(Value::Str(_)) | Val::List(_)) => format!("can only concatenate {a} (not \"{b}\") to {a}"),
         ("*", Val::V(Value::Str(_)) | Val::List(_)) => format!("can't multiply sequence by non-int of type '{b}'"),
         ("**", _) => format!("unsupported operand type(s) for ** or pow(): '{a}' and '{b}'"),
@@ -98,11 +101,11 @@ pub fn binary(cx: &Cx, op: Bin, left: &Val, right: &Val) -> R<Val> {
                 cx.room_for_text(a.len() + b.len())?;
                 return Ok(Val::from([&**a, &**b].concat()));
             }
-            (Val::List(a), Val::List(b)) if a.tuple == b.tuple => {
+            (Val::List(a), Val::List(b)) if a.kind == b.kind && !a.is_range() => {
                 cx.room_for_items(a.len() + b.len())?;
                 let mut items = a.items(cx)?;
                 items.extend(b.items(cx)?);
-                return Ok(if a.tuple { Val::tuple(items) } else { Val::list(items) });
+                return Ok(if a.is_tuple() { Val::tuple(items) } else { Val::list(items) });
             }
             _ => {}
         },
@@ -121,7 +124,7 @@ pub fn binary(cx: &Cx, op: Bin, left: &Val, right: &Val) -> R<Val> {
                     let count = if items.is_empty() { 0 } else { repeat_count(count) };
                     cx.room_for_items(items.len().saturating_mul(count))?;
                     let items: Vec<Val> = (0..count).flat_map(|_| items.iter().cloned()).collect();
-                    return Ok(if list.tuple { Val::tuple(items) } else { Val::list(items) });
+                    return Ok(if list.is_tuple() { Val::tuple(items) } else { Val::list(items) });
                 }
             }
             _ => {}
@@ -331,7 +334,8 @@ pub fn equal(cx: &Cx, a: &Val, b: &Val) -> R<bool> {
         (Val::Undef(undef), _) | (_, Val::Undef(undef)) => Err(Fail::Undef(std::rc::Rc::clone(undef))),
         (Val::V(Value::Str(a)), Val::V(Value::Str(b))) => Ok(a == b),
         (Val::List(a), Val::List(b)) => {
-            if a.tuple != b.tuple || a.len() != b.len() {
+            let same = a.kind == b.kind || a.is_range() && b.is_range();
+            if !same || a.len() != b.len() {
                 return Ok(false);
             }
             let _deeper = cx.deeper()?;
@@ -461,7 +465,7 @@ pub fn contains(cx: &Cx, container: &Val, item: &Val) -> R<bool> {
         }
         Val::Map(map) => match item {
             Val::V(value) => Ok(Key::from_value(value).is_some_and(|key| map.has(&key))),
-            Val::List(list) if list.tuple => Ok(false),
+            Val::List(list) if list.is_tuple() => Ok(false),
             other => other.key().map(|_| false),
         },
         Val::Undef(undef) => Err(Fail::Undef(std::rc::Rc::clone(undef))),
@@ -565,7 +569,7 @@ pub fn slice(cx: &Cx, base: &Val, start: &Val, stop: &Val, step: &Val) -> R<Val>
             for at in pick(list.len()) {
                 items.extend(list.get(cx, at)?);
             }
-            Ok(if list.tuple { Val::tuple(items) } else { Val::list(items) })
+            Ok(if list.is_tuple() { Val::tuple(items) } else { Val::list(items) })
         }
         Val::Undef(undef) => Err(Fail::Undef(std::rc::Rc::clone(undef))),
         other => Err(Fail::msg(format!("{} can not be sliced", other.kind()))),

@@ -19,6 +19,7 @@ impl Out {
     pub fn push(&mut self, cx: &Cx, piece: Val) -> R<()> {
         // What a list or a mapping holds now is written, whatever the template does to it later.
         let piece = match piece {
+            Val::List(list) if list.is_range() => Val::List(list),
             Val::List(_) | Val::Map(_) => Val::from(piece.value(cx)?),
             other => other,
         };
@@ -59,6 +60,7 @@ impl Out {
                 Val::Clock(clock) => out.push_str(&clock.text()),
                 Val::Undef(undef) if matches!(undef.what, What::Soft) => {}
                 Val::V(Value::Str(text)) => out.push_str(&text),
+                Val::List(list) if list.is_range() => out.push_str(&super::text::str_of(cx, &Val::List(list))?),
                 other => out.push_str(&python_str(&other.value(cx)?)),
             }
             if out.len() > MAX_TEXT {

@@ -30,7 +30,7 @@ impl Templates {
     pub fn render_for_people(&self, node: &Node, scope: &Scope) -> Result<(Value, Vec<Diagnostic>)> {
         Self::guard(Some(node.place()), || {
             let cx = Cx::showing(self);
-            let value = cx.lazy(node, &Env::new(scope)).and_then(|value| value.value(&cx));
+            let value = cx.lazy(node, &Env::new(scope)).and_then(|value| value.result(&cx));
             self.for_people(&cx, value, node.place())
         })
     }
@@ -42,7 +42,7 @@ impl Templates {
             let place = Place::Range(span);
             let value = self
                 .compiled_expression(&Arc::from(text), &place)
-                .and_then(|code| exec::render(&cx, &code, Rc::new(place), &Env::new(scope))?.value(&cx));
+                .and_then(|code| exec::render(&cx, &code, Rc::new(place), &Env::new(scope))?.result(&cx));
             self.for_people(&cx, value, span)
         })
     }

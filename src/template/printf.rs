@@ -36,7 +36,7 @@ struct Spec {
 /// `format % values`.
 pub fn percent(cx: &Cx, format: &str, values: &Val) -> R<String> {
     let tuple = match values {
-        Val::List(list) if list.tuple => Some(list.items(cx)?),
+        Val::List(list) if list.is_tuple() => Some(list.items(cx)?),
         _ => None,
     };
     let mut next = 0;

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use crate::value::Value;
+use crate::value::{Value, boolean};
 
 use super::args::{Args, Call};
 use super::code::Bin;
@@ -124,10 +124,10 @@ const TABLE: &[(&str, Test)] = &[
 
 fn table() -> &'static BTreeMap<&'static str, Test> {
     static MAP: OnceLock<BTreeMap<&'static str, Test>> = OnceLock::new();
-    MAP.get_or_init(|| TABLE.iter().copied().collect())
+    MAP.get_or_init(|| TABLE.iter().chain(super::address_kinds::TABLE).copied().collect())
 }
 
-/// The test of a short name.
+/// The test of a short name, or of the full name of one that only its collection has.
 pub fn find(name: &str) -> Option<Test> {
     table().get(name).copied()
 }
@@ -272,17 +272,11 @@ fn timedout(call: &Call, value: Val, args: Args) -> R<bool> {
 fn truthy(_: &Call, value: Val, mut args: Args) -> R<bool> {
     let convert = args.flag(0, "convert_bool", false)?;
     args.finish()?;
-    if convert {
-        let text = match &value {
-            Val::V(Value::Str(text)) => text.to_lowercase(),
-            Val::V(Value::Int(int)) => int.to_string(),
-            _ => String::new(),
-        };
-        match text.trim() {
-            "y" | "yes" | "on" | "1" | "true" | "t" => return Ok(true),
-            "n" | "no" | "off" | "0" | "false" | "f" => return Ok(false),
-            _ => {}
-        }
+    if convert
+        && let Val::V(value) = &value
+        && let Some(known) = boolean(value)
+    {
+        return Ok(known);
     }
     value.truthy()
 }

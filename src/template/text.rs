@@ -6,7 +6,7 @@ use crate::value::{Value, python_repr, python_str};
 
 use super::cx::Cx;
 use super::fail::R;
-use super::val::{Func, ListCell, MapCell, Val};
+use super::val::{Func, ListCell, ListKind, MapCell, Val};
 
 /// `str(value)`.
 pub fn str_of(cx: &Cx, val: &Val) -> R<String> {
@@ -70,8 +70,13 @@ fn write(cx: &Cx, out: &mut String, val: &Val) -> R<()> {
 }
 
 fn write_list(cx: &Cx, out: &mut String, list: &ListCell) -> R<()> {
+    if let ListKind::Range(start, stop, step) = list.kind {
+        let step = if step == 1 { String::new() } else { format!(", {step}") };
+        let _ = write!(out, "range({start}, {stop}{step})");
+        return Ok(());
+    }
     let _deeper = cx.deeper()?;
-    out.push(if list.tuple { '(' } else { '[' });
+    out.push(if list.is_tuple() { '(' } else { '[' });
     let items = list.items(cx)?;
     for (index, item) in items.iter().enumerate() {
         if index > 0 {
@@ -80,10 +85,10 @@ fn write_list(cx: &Cx, out: &mut String, list: &ListCell) -> R<()> {
         cx.step(1)?;
         write(cx, out, item)?;
     }
-    if list.tuple && items.len() == 1 {
+    if list.is_tuple() && items.len() == 1 {
         out.push(',');
     }
-    out.push(if list.tuple { ')' } else { ']' });
+    out.push(if list.is_tuple() { ')' } else { ']' });
     Ok(())
 }
 

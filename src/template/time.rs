@@ -20,6 +20,11 @@ pub fn local(seconds: Option<f64>, utc: bool) -> R<Zoned> {
     Ok(stamp.to_zoned(if utc { TimeZone::UTC } else { TimeZone::system() }))
 }
 
+/// A moment in its own zone, as Python's `time.strftime` writes it.
+pub fn format_local(at: &Zoned, text: &str) -> String {
+    format(at, &text.replace("%f", "%%f"), false)
+}
+
 /// `strftime` as Python's C library does it: what is unknown stays as it is.
 pub fn format(at: &Zoned, format: &str, gmt: bool) -> String {
     let mut out = String::new();

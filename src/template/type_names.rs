@@ -7,7 +7,8 @@ impl Val {
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::V(value) => value.python_type(),
-            Self::List(list) if list.tuple => "tuple",
+            Self::List(list) if list.is_tuple() => "tuple",
+            Self::List(list) if list.is_range() => "range",
             Self::List(_) => "list",
             Self::Map(map) => map.type_name(),
             Self::Undef(_) => "UndefinedMarker",

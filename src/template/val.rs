@@ -67,10 +67,21 @@ pub enum Func {
     Cycler(Rc<Items>, Rc<std::cell::Cell<usize>>),
 }
 
-/// A list; a tuple differs by its name and its spelling only.
+/// What a list is in Python.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum ListKind {
+    /// `list`.
+    List,
+    /// A tuple: spelled `(1, 2)` and named so.
+    Tuple,
+    /// `range(start, stop, step)`: not equal to a list of the same numbers, and no result of a template.
+    Range(i128, i128, i128),
+}
+
+/// A list, a tuple or a range: they differ by their names and their spelling.
 pub struct ListCell {
-    /// Spelled `(1, 2)` and named `tuple`.
-    pub tuple: bool,
+    /// What it is in Python.
+    pub kind: ListKind,
     pub(super) repr: RefCell<ListRepr>,
 }
 
@@ -112,7 +123,7 @@ impl From<Value> for Val {
     fn from(value: Value) -> Self {
         match value {
             Value::List(base) => Self::List(Rc::new(ListCell {
-                tuple: false,
+                kind: ListKind::List,
                 repr: RefCell::new(ListRepr::Data { base, seen: BTreeMap::new() }),
             })),
             Value::Map(base) => Self::Map(MapCell::new(MapKind::Dict, MapRepr::Data { base, seen: BTreeMap::new() })),
@@ -140,12 +151,18 @@ impl Val {
 
     /// A new list.
     pub fn list(items: Vec<Self>) -> Self {
-        Self::List(Rc::new(ListCell { tuple: false, repr: RefCell::new(ListRepr::Own(items)) }))
+        Self::List(Rc::new(ListCell { kind: ListKind::List, repr: RefCell::new(ListRepr::Own(items)) }))
     }
 
     /// A new tuple.
     pub fn tuple(items: Vec<Self>) -> Self {
-        Self::List(Rc::new(ListCell { tuple: true, repr: RefCell::new(ListRepr::Own(items)) }))
+        Self::List(Rc::new(ListCell { kind: ListKind::Tuple, repr: RefCell::new(ListRepr::Own(items)) }))
+    }
+
+    /// `range(start, stop, step)`, with its numbers.
+    pub fn range(bounds: (i128, i128, i128), numbers: Vec<Self>) -> Self {
+        let kind = ListKind::Range(bounds.0, bounds.1, bounds.2);
+        Self::List(Rc::new(ListCell { kind, repr: RefCell::new(ListRepr::Own(numbers)) }))
     }
 
     /// A new mapping.
@@ -166,7 +183,7 @@ impl Val {
     /// A list of source, rendered on use.
     pub fn nodes(nodes: Arc<[Node]>, env: Rc<Env>) -> Self {
         let repr = ListRepr::Nodes { nodes, env, seen: BTreeMap::new() };
-        Self::List(Rc::new(ListCell { tuple: false, repr: RefCell::new(repr) }))
+        Self::List(Rc::new(ListCell { kind: ListKind::List, repr: RefCell::new(repr) }))
     }
 
     /// A mapping of source, rendered on use.
@@ -306,6 +323,17 @@ impl Val {
         })
     }
 
+    /// [`Val::value`] of what a template or a variable comes to: a range is none.
+    pub fn result(&self, cx: &Cx) -> R<Value> {
+        match self {
+            Self::List(list) if list.is_range() => {
+                let words = "Type 'range' is unsupported for variable storage.";
+                Err(Fail::said("a `range` is not a value", words).rendering().with_hint("`| list` makes a list of it"))
+            }
+            other => other.value(cx),
+        }
+    }
+
     /// True for a mapping with such a key.
     fn has_key(&self, name: &str) -> bool {
         matches!(self, Self::Map(map) if map.has(&Key::from(name)))
@@ -358,6 +386,16 @@ impl Val {
 }
 
 impl ListCell {
+    /// A tuple.
+    pub fn is_tuple(&self) -> bool {
+        self.kind == ListKind::Tuple
+    }
+
+    /// What `range()` gave.
+    pub fn is_range(&self) -> bool {
+        matches!(self.kind, ListKind::Range(..))
+    }
+
     /// Number of items.
     pub fn len(&self) -> usize {
         match &*self.repr.borrow() {

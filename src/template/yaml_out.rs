@@ -32,6 +32,21 @@ pub struct Style {
     pub canonical: bool,
 }
 
+impl Style {
+    /// As Ansible's own programs write YAML: block style, keys sorted.
+    pub const BLOCK: Self = Self {
+        indent: 2,
+        width: 80,
+        sort_keys: true,
+        flow: Some(false),
+        explicit_start: false,
+        explicit_end: false,
+        unicode: true,
+        scalar: None,
+        canonical: false,
+    };
+}
+
 struct Emitter {
     out: String,
     style: Style,

@@ -51,10 +51,11 @@ impl Codec {
     pub fn of(name: &str) -> Option<Self> {
         let plain: String = name.to_ascii_lowercase().replace(['_', ' '], "-");
         Some(Self(match plain.as_str() {
-            "utf-8" | "utf8" | "u8" | "cp65001" => Kind::Utf8,
+            "utf-8" | "utf8" | "u8" | "utf" | "cp65001" => Kind::Utf8,
             "utf-8-sig" => Kind::Utf8Sig,
             "ascii" | "us-ascii" | "646" => Kind::Ascii,
-            "latin-1" | "latin1" | "iso-8859-1" | "iso8859-1" | "8859" | "l1" | "cp819" => Kind::Latin1,
+            "latin-1" | "latin1" | "iso-8859-1" | "iso8859-1" | "8859" | "iso8859" | "iso88591" | "latin" | "l1"
+            | "cp819" => Kind::Latin1,
             "utf-16" | "utf16" | "u16" => Kind::Utf16 { big: false, mark: true },
             "utf-16-le" | "utf-16le" => Kind::Utf16 { big: false, mark: false },
             "utf-16-be" | "utf-16be" => Kind::Utf16 { big: true, mark: false },
@@ -84,16 +85,9 @@ impl Codec {
             }
             Kind::Ascii => None,
             Kind::Latin1 => Some(bytes.iter().map(|byte| char::from(*byte)).collect()),
-            Kind::Utf16 { big, mark } => {
-                let (big, bytes) = match bytes {
-                    [0xff, 0xfe, rest @ ..] if mark => (false, rest),
-                    [0xfe, 0xff, rest @ ..] if mark => (true, rest),
-                    all => (big, all),
-                };
-                let (pairs, []) = bytes.as_chunks::<2>() else { return None };
-                let units =
-                    pairs.iter().map(|pair| if big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) });
-                char::decode_utf16(units).collect::<Result<String, _>>().ok()
+            Kind::Utf16 { .. } => {
+                let (units, rest) = self.units(bytes);
+                if rest { None } else { char::decode_utf16(units).collect::<Result<String, _>>().ok() }
             }
             Kind::Other(encoding) => {
                 let (text, broken) = encoding.decode_without_bom_handling(bytes);
@@ -107,6 +101,35 @@ impl Codec {
                 Some(bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { escape(*byte) }).collect())
             }
         }
+    }
+
+    /// Text of bytes, with a mark (U+FFFD) for what is none.
+    pub fn decode_marked(self, bytes: &[u8]) -> String {
+        match self.0 {
+            Kind::Utf8Sig => String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).into_owned(),
+            Kind::Utf8 | Kind::Ascii => String::from_utf8_lossy(bytes).into_owned(),
+            Kind::Latin1 => bytes.iter().map(|byte| char::from(*byte)).collect(),
+            Kind::Utf16 { .. } => {
+                let (units, rest) = self.units(bytes);
+                let text: String =
+                    char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+                if rest { text + "\u{fffd}" } else { text }
+            }
+            Kind::Other(encoding) => encoding.decode_without_bom_handling(bytes).0.into_owned(),
+        }
+    }
+
+    /// The units of UTF-16, and whether half of one is left.
+    fn units(self, bytes: &[u8]) -> (impl Iterator<Item = u16>, bool) {
+        let (big, bytes) = match (self.0, bytes) {
+            (Kind::Utf16 { mark: true, .. }, [0xff, 0xfe, rest @ ..]) => (false, rest),
+            (Kind::Utf16 { mark: true, .. }, [0xfe, 0xff, rest @ ..]) => (true, rest),
+            (Kind::Utf16 { big, .. }, all) => (big, all),
+            (_, all) => (false, all),
+        };
+        let (pairs, rest) = bytes.as_chunks::<2>();
+        let unit = move |pair: &[u8; 2]| if big { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) };
+        (pairs.iter().map(unit), !rest.is_empty())
     }
 
     /// Bytes of a text; `None` if a character has none.

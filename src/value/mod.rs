@@ -7,8 +7,11 @@ mod codec;
 mod json;
 mod json_read;
 mod python;
+mod re_replace;
 mod re_syntax;
+mod re_translate;
 mod regex;
+mod truth;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -20,8 +23,11 @@ pub use codec::{Codec, Stray, kept_bytes, kept_shown, kept_text};
 pub use json::{JsonStyle, from_json, json_key, to_json, to_json_text};
 pub use json_read::{JsonError, parse_json};
 pub use python::{pretty, python_float, python_repr, python_str};
+pub use re_replace::Replacement;
 pub use re_syntax::pattern_error;
-pub use regex::{Match, PythonRegex};
+pub use re_translate::{Anchor, PatternFlags, translated};
+pub use regex::{Match, PythonRegex, matches};
+pub use truth::{boolean, boolean_word};
 
 /// A map in insertion order; any scalar is a key, as in YAML.
 pub type Map = IndexMap<Key, Value>;

@@ -42,40 +42,79 @@ fn derive(password: &str, salt: &[u8]) -> Keys {
     keys
 }
 
-fn damaged(what: &str) -> Diagnostic {
+fn damaged(what: &str, words: impl Into<String>) -> Diagnostic {
     Diagnostic::new("V0101", Kind::Vault, format!("this vault text is damaged: {what}"))
         .with_hint("restore it from version control, or make it anew with `ansible-vault encrypt`")
+        .with_registered(words)
 }
 
-/// Decrypts with the first password that fits; those whose id is the label are tried first.
-pub fn decrypt(text: &str, passwords: &[(String, Secret)]) -> Result<Vec<u8>> {
+/// Hexadecimal as Python's `unhexlify` takes it.
+fn unhex(text: &[u8]) -> Result<Vec<u8>> {
+    hex::decode(text).map_err(|error| {
+        let why = match error {
+            hex::FromHexError::OddLength => "Odd-length string",
+            _ => "Non-hexadecimal digit found",
+        };
+        damaged("its lines are not all hexadecimal", format!("Vault format unhexlify error: {why}"))
+    })
+}
+
+/// What a sealed text held.
+#[derive(Debug)]
+pub struct Opened {
+    /// The content.
+    pub plain: Vec<u8>,
+    /// Which of the passwords opened it.
+    pub with: usize,
+}
+
+/// Salt, checksum and content.
+fn parts(text: &str) -> Result<[Vec<u8>; 3]> {
     let mut lines = text.trim().lines();
     let header: Vec<&str> = lines.next().unwrap_or_default().trim().split(';').map(str::trim).collect();
+    let envelope = "Vault envelope format error: list index out of range";
     match header.as_slice() {
-        [MAGIC, "1.1" | "1.2", "AES256"] | [MAGIC, "1.2", "AES256", _] => {}
-        [MAGIC, version, "AES256", ..] if *version != "1.1" => {
-            return Err(damaged(&format!("format `{version}` is none that hostctl reads")));
+        [MAGIC, "1.1" | "1.2", "AES256", ..] => {}
+        [MAGIC, version, "AES256", ..] => {
+            return Err(damaged(&format!("format `{version}` is none that hostctl reads"), envelope));
         }
-        [MAGIC, _, cipher, ..] if *cipher != "AES256" => {
-            return Err(damaged(&format!("cipher `{cipher}` is none that hostctl reads")));
+        [MAGIC, _, cipher, ..] => {
+            let words = format!("Cipher '{cipher}' could not be found.");
+            return Err(damaged(&format!("cipher `{cipher}` is none that hostctl reads"), words));
         }
-        _ => return Err(damaged("its first line is no vault header")),
+        _ => return Err(damaged("its first line is no vault header", envelope)),
     }
-    let label = header.get(3).copied();
     let body: String = lines.map(str::trim).collect();
-    let inner = hex::decode(body).map_err(|_| damaged("its lines are not all hexadecimal"))?;
-    let mut parts = inner.split(|byte| *byte == b'\n').map(hex::decode);
-    let (Some(Ok(salt)), Some(Ok(mac)), Some(Ok(cipher)), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(damaged("it does not hold salt, checksum and content"));
+    let inner = unhex(body.as_bytes())?;
+    let mut parts = inner.splitn(3, |byte| *byte == b'\n');
+    let (Some(salt), Some(mac), Some(cipher)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(damaged("it does not hold salt, checksum and content", "Vault vaulttext format error."));
     };
+    Ok([unhex(salt)?, unhex(mac)?, unhex(cipher)?])
+}
+
+/// Decrypts with the first password that fits.
+pub fn decrypt(text: &str, passwords: &[(String, Secret)]) -> Result<Vec<u8>> {
+    open(text, passwords, None).map(|opened| opened.plain)
+}
+
+/// Decrypts with the first password that fits. With `only`, the id of a text without a label, none but those whose
+/// id is the text's label are tried.
+pub fn open(text: &str, passwords: &[(String, Secret)], only: Option<&str>) -> Result<Opened> {
+    let [salt, mac, cipher] = parts(text)?;
+    let label = label(text);
     if passwords.is_empty() {
         return Err(Diagnostic::new("V0103", Kind::Vault, "no password for Ansible's vault")
-            .with_hint("name a password file with `--vault-password-file FILE`"));
+            .with_hint("name a password file with `--vault-password-file FILE`")
+            .with_registered("Attempting to decrypt but no vault secrets found."));
     }
-    let (fitting, others): (Vec<_>, Vec<_>) = passwords.iter().partition(|(id, _)| Some(id.as_str()) == label);
-    for (_, password) in fitting.into_iter().chain(others) {
+    let wanted = only.map(|default| label.unwrap_or(default));
+    let mut tried: Vec<&str> = Vec::new();
+    for (with, (id, password)) in passwords.iter().enumerate() {
+        if wanted.is_some_and(|wanted| wanted != id) {
+            continue;
+        }
+        tried.push(id);
         let keys = derive(password.expose(), &salt);
         // An HMAC takes a key of any length.
         let Ok(mut check) = <Hmac<Sha256> as Mac>::new_from_slice(&keys.hmac) else { continue };
@@ -90,15 +129,25 @@ pub fn decrypt(text: &str, passwords: &[(String, Secret)]) -> Result<Vec<u8>> {
             || padding > plain.len()
             || plain[plain.len() - padding..].iter().any(|byte| usize::from(*byte) != padding)
         {
-            return Err(damaged("its padding is wrong"));
+            return Err(damaged("its padding is wrong", "Invalid padding bytes."));
         }
         plain.truncate(plain.len() - padding);
-        return Ok(plain);
+        return Ok(Opened { plain, with });
     }
-    let ids: Vec<String> = passwords.iter().map(|(id, _)| format!("`{id}`")).collect();
-    let wanted = label.map(|label| format!(" with the label `{label}`")).unwrap_or_default();
-    Err(Diagnostic::new("V0102", Kind::Vault, format!("no password fits the vault text{wanted}"))
-        .with_note(format!("tried: {}", ids.join(", ")))
+    let ids = |ids: &mut dyn Iterator<Item = &str>| ids.map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
+    let labelled = label.map(|label| format!(" with the label `{label}`")).unwrap_or_default();
+    let error = Diagnostic::new("V0102", Kind::Vault, format!("no password fits the vault text{labelled}"))
+        .with_registered("Decryption failed (no vault secrets were found that could decrypt).");
+    if tried.is_empty() {
+        return Err(error
+            .with_note(format!(
+                "vault_id_match allows none of: {}",
+                ids(&mut passwords.iter().map(|(id, _)| id.as_str()))
+            ))
+            .with_hint("name its password with `--vault-id LABEL@FILE`"));
+    }
+    Err(error
+        .with_note(format!("tried: {}", ids(&mut tried.into_iter())))
         .with_hint("check the password file, or name another with `--vault-id LABEL@FILE`"))
 }
 
@@ -166,8 +215,35 @@ mod tests {
         assert_eq!(code("$ANSIBLE_VAULT;1.1;AES256\nzz\n", &[("default", "x")]), "V0101");
         assert_eq!(code("$ANSIBLE_VAULT;1.0;AES\n00\n", &[("default", "x")]), "V0101");
         assert_eq!(code("$ANSIBLE_VAULT;1.1;AES256\n", &[("default", "x")]), "V0101");
+        assert_eq!(code("$ANSIBLE_VAULT\n", &[("default", "x")]), "V0101");
         assert_eq!(code("hello", &[("default", "x")]), "V0101");
         assert_eq!(code(&FILE.replacen('6', "7", 40), &[("default", "geheim-äöü")]).len(), 5);
+    }
+
+    #[test]
+    fn an_id_may_have_to_match() {
+        let keys = passwords(&[("default", "geheim-äöü"), ("prod", "andere")]);
+        assert_eq!(open(LABELLED, &keys, Some("default")).unwrap().with, 1);
+        assert_eq!(open(FILE, &keys, Some("default")).unwrap().with, 0);
+        assert_eq!(open(FILE, &keys, Some("other")).unwrap_err().code, "V0102");
+        let renamed = passwords(&[("test", "andere")]);
+        assert!(open(LABELLED, &renamed, None).is_ok());
+        assert_eq!(open(LABELLED, &renamed, Some("default")).unwrap_err().code, "V0102");
+    }
+
+    #[test]
+    fn what_is_damaged_is_told_in_ansibles_words() {
+        let words = |text: &str| decrypt(text, &passwords(&[("default", "x")])).unwrap_err().registered().to_owned();
+        let hex = "Vault format unhexlify error: ";
+        assert_eq!(words("$ANSIBLE_VAULT;1.1;AES256\nzz\n"), format!("{hex}Non-hexadecimal digit found"));
+        assert_eq!(words("$ANSIBLE_VAULT;1.1;AES256\r\n123\r\n"), format!("{hex}Odd-length string"));
+        assert_eq!(words("$ANSIBLE_VAULT;1.1;AES\n00\n"), "Cipher 'AES' could not be found.");
+        // The content of the salt, not of the whole.
+        let inner = hex::encode("zz\n00\n00");
+        assert_eq!(
+            words(&format!("$ANSIBLE_VAULT;1.1;AES256\n{inner}\n")),
+            format!("{hex}Non-hexadecimal digit found")
+        );
     }
 
     /// With `HOSTCTL_ANSIBLE_BIN` (a folder with `ansible-vault`), the real one opens what we wrote.

@@ -1,12 +1,12 @@
 //! The file key of a vault and its wrapping by age.
 
 use std::io::{Read, Write};
-use std::str::FromStr;
 
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
 use age::secrecy::SecretString;
 use age::{DecryptError, Decryptor, Encryptor, Identity, Recipient};
 
+use super::recipient;
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::secret::Secret;
 
@@ -32,25 +32,10 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// A recipient as people write it: `age1...` or an ssh public key.
-pub(super) fn parse_recipient(text: &str) -> Result<Box<dyn Recipient + Send>> {
-    let text = text.trim();
-    if let Ok(recipient) = age::x25519::Recipient::from_str(text) {
-        return Ok(Box::new(recipient));
-    }
-    if let Ok(recipient) = age::ssh::Recipient::from_str(text) {
-        return Ok(Box::new(recipient));
-    }
-    let shown: String = if text.contains("SECRET") { "a secret key".to_owned() } else { format!("`{text}`") };
-    Err(Diagnostic::new("V0010", Kind::Vault, format!("{shown} is no recipient"))
-        .with_note("a recipient is a public key: `age1...`, `ssh-ed25519 ...` or `ssh-rsa ...`")
-        .with_hint("`hostctl vault init` prints the public key of the identity that it makes"))
-}
-
 /// The key as one armored age file for all recipients.
 pub(super) fn wrap_for(key: &FileKey, recipients: &[String]) -> Result<String> {
     let parsed: Vec<Box<dyn Recipient + Send>> =
-        recipients.iter().map(|text| parse_recipient(text)).collect::<Result<_>>()?;
+        recipients.iter().map(|text| recipient::parse(text)).collect::<Result<_>>()?;
     let encryptor =
         Encryptor::with_recipients(parsed.iter().map(|recipient| &**recipient as &dyn Recipient)).map_err(|error| {
             Diagnostic::new("V0010", Kind::Vault, format!("these recipients cannot share a vault: {error}"))
@@ -117,6 +102,8 @@ pub(super) fn unwrap<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::str::FromStr as _;
+
     use base64::Engine as _;
 
     use super::*;

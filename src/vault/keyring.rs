@@ -3,23 +3,21 @@
 //! Each header is unwrapped once; everything that is opened is taught to the redactor.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use age::Identity;
 use age::secrecy::{ExposeSecret, SecretString};
 
 use super::ansible;
 use super::file::Header;
+use super::identity::{Key, keys_of};
 use super::key::{self, FileKey, Refused};
+use super::recipient::same;
 use crate::diag::{Diagnostic, Kind, Result, SourceMap, Span};
 use crate::secret::{Redactor, Secret};
 use crate::value::{Value, python_str};
 use crate::yaml::{LoadOptions, Node, NodeData, load};
-
-enum Key {
-    Age(age::x25519::Identity),
-    Ssh(Box<age::ssh::Identity>),
-}
 
 /// Asks for a passphrase; the argument says what for.
 pub type Ask = Arc<dyn Fn(&str) -> Result<Secret> + Send + Sync>;
@@ -33,6 +31,11 @@ pub struct Keyring {
     /// The passphrase comes without asking anybody.
     silent: bool,
     passwords: Vec<(String, Secret)>,
+    /// Only passwords with the id of a vault text open it; the id of a text that has none.
+    only: Option<String>,
+    /// ssh keys that are looked at when a vault names one and nothing else fits.
+    usual: Vec<PathBuf>,
+    usual_keys: OnceLock<Vec<Key>>,
     redactor: Arc<Redactor>,
     unwrapped: Mutex<HashMap<String, FileKey>>,
     opened: Mutex<HashMap<String, Arc<str>>>,
@@ -62,6 +65,9 @@ impl Keyring {
             passphrase: None,
             silent: false,
             passwords: Vec::new(),
+            only: None,
+            usual: Vec::new(),
+            usual_keys: OnceLock::new(),
             redactor,
             unwrapped: Mutex::default(),
             opened: Mutex::default(),
@@ -69,41 +75,34 @@ impl Keyring {
         }
     }
 
-    /// Adds the identities of a file: age identities, or one ssh private key without passphrase.
-    /// `place` names it in messages.
+    /// Adds the identities of a file: age identities, or one ssh private key. An ssh key's passphrase is asked for
+    /// when a vault is sealed for that key. `place` names it in messages.
     pub fn add_identities(&mut self, place: &str, text: &Secret) -> Result<()> {
-        let wrong = |what: &str| {
-            Diagnostic::new("V0005", Kind::Vault, format!("`{place}` {what}"))
-                .with_note("an identity file holds lines that begin with `AGE-SECRET-KEY-1`")
-                .with_hint("make one with `hostctl vault init`, or name another with `--identity FILE`")
-        };
-        let text = text.expose();
-        self.redactor.learn(text.trim());
-        let before = self.identities.len();
-        if text.trim_start().starts_with("-----BEGIN") {
-            match age::ssh::Identity::from_buffer(text.as_bytes(), None) {
-                Ok(identity @ age::ssh::Identity::Unencrypted(_)) => self.identities.push(Key::Ssh(Box::new(identity))),
-                Ok(age::ssh::Identity::Encrypted(_)) => {
-                    return Err(wrong("is an ssh key with a passphrase, which hostctl does not open"));
-                }
-                _ => return Err(wrong("is no identity that hostctl can read")),
-            }
-        } else {
-            for (number, line) in text.lines().enumerate() {
-                let line = line.trim();
-                if line.is_empty() || line.starts_with('#') {
-                    continue;
-                }
-                // The line is a secret: only its number may be shown.
-                let identity = line.parse().map_err(|_| wrong(&format!("has no identity on line {}", number + 1)))?;
-                self.identities.push(Key::Age(identity));
-            }
-        }
-        if self.identities.len() == before {
-            return Err(wrong("holds no identity"));
-        }
+        let keys = keys_of(place, text.expose())?;
+        self.redactor.learn(text.expose().trim());
+        self.identities.extend(keys);
         self.places.push(place.to_owned());
         Ok(())
+    }
+
+    /// ssh keys that are read only when a vault is sealed for such keys and no identity fits.
+    pub fn set_usual_keys(&mut self, paths: Vec<PathBuf>) {
+        self.usual = paths;
+    }
+
+    /// The user's own ssh keys; one that cannot be read or used is passed over.
+    fn usual_keys(&self) -> &[Key] {
+        self.usual_keys.get_or_init(|| {
+            let mut all = Vec::new();
+            for path in &self.usual {
+                let Ok(text) = crate::diag::read::read_source_text(path) else { continue };
+                if let Ok(keys) = keys_of(&path.display().to_string(), &text) {
+                    self.redactor.learn(text.trim());
+                    all.extend(keys);
+                }
+            }
+            all
+        })
     }
 
     /// Says how to get a passphrase when a vault wants one.
@@ -120,15 +119,30 @@ impl Keyring {
 
     /// True if vaults can be opened without asking anybody.
     pub fn opens_silently(&self) -> bool {
-        self.silent || self.has_identities()
+        self.silent || self.identities.iter().any(Key::is_open)
     }
 
-    /// Adds a password of Ansible's vault; the id is `default` if none was given.
-    /// Trailing white space of a password file is not part of it.
+    /// True if one of the user's ssh keys may open a vault without asking anybody.
+    pub fn may_open_silently(&self) -> bool {
+        self.usual.iter().any(|path| path.exists()) && self.usual_keys().iter().any(Key::is_open)
+    }
+
+    /// Adds a password of Ansible's vault; the id is `default` if none was given. Line breaks at its end are no part
+    /// of it.
     pub fn add_password(&mut self, id: &str, password: &Secret) {
-        let password = Secret::new(password.expose().trim_end());
+        let password = Secret::new(password.expose().trim_end_matches(['\r', '\n']));
         self.redactor.learn(password.expose());
         self.passwords.push((id.to_owned(), password));
+    }
+
+    /// From now on only passwords whose id is the label of a vault text open it; `default` is that of a text without.
+    pub fn match_ids(&mut self, default: &str) {
+        self.only = Some(default.to_owned());
+    }
+
+    /// Something the user should know.
+    pub fn warn(&self, warning: Diagnostic) {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
     }
 
     /// True if there is a password for Ansible's vault.
@@ -141,15 +155,16 @@ impl Keyring {
         !self.identities.is_empty()
     }
 
-    /// The public keys of the age identities.
+    /// The public keys of the identities.
     pub fn public_keys(&self) -> Vec<String> {
-        self.identities
-            .iter()
-            .filter_map(|key| match key {
-                Key::Age(identity) => Some(identity.to_public().to_string()),
-                Key::Ssh(_) => None,
-            })
-            .collect()
+        self.identities.iter().filter_map(Key::public).collect()
+    }
+
+    /// True if one of these recipients is one of the identities.
+    pub fn is_among(&self, recipients: &[String]) -> bool {
+        let own = |key: &Key| key.public().is_some_and(|own| recipients.iter().any(|one| same(one, &own)));
+        self.identities.iter().any(own)
+            || recipients.iter().any(|one| one.starts_with("ssh-")) && self.usual_keys().iter().any(own)
     }
 
     /// Asks for the passphrase.
@@ -187,17 +202,11 @@ impl Keyring {
         for wrapped in &header.keys {
             match key::wants_passphrase(wrapped) {
                 Ok(true) => asks.push(wrapped),
-                Ok(false) => {
-                    let identities = self.identities.iter().map(|key| match key {
-                        Key::Age(identity) => identity as &dyn Identity,
-                        Key::Ssh(identity) => &**identity as &dyn Identity,
-                    });
-                    match key::unwrap(wrapped, identities) {
-                        Ok(key) => return Ok(key),
-                        Err(Refused::NoMatch) => {}
-                        Err(Refused::Damaged(why)) => return Err(damaged(&why)),
-                    }
-                }
+                Ok(false) => match self.by_identity(header, wrapped)? {
+                    Ok(key) => return Ok(key),
+                    Err(Refused::NoMatch) => {}
+                    Err(Refused::Damaged(why)) => return Err(damaged(&why)),
+                },
                 Err(Refused::Damaged(why)) => return Err(damaged(&why)),
                 Err(Refused::NoMatch) => {}
             }
@@ -234,13 +243,45 @@ impl Keyring {
         Err(error.with_label_opt(header.span, "sealed for others").with_note(format!("it is sealed for {recipients}")))
     }
 
+    /// Tries the identities, then the user's own ssh keys, then those keys that want a passphrase and are recipients.
+    fn by_identity(&self, header: &Header, wrapped: &str) -> Result<Result<FileKey, Refused>> {
+        let named = header.recipients.iter().any(|one| one.starts_with("ssh-"));
+        let usual = if named { self.usual_keys() } else { &[] };
+        let all = || self.identities.iter().chain(usual);
+        let found = key::unwrap(wrapped, all().filter_map(Key::identity));
+        if found != Err(Refused::NoMatch) {
+            return Ok(found);
+        }
+        for key in all() {
+            let wanted = |public: String| header.recipients.iter().any(|one| same(one, &public));
+            if key.is_open() || !key.public().is_some_and(wanted) {
+                continue;
+            }
+            let opened = key.unlock(&|what| self.ask(what))?;
+            let found = key::unwrap(wrapped, std::iter::once(&opened as &dyn Identity));
+            if found != Err(Refused::NoMatch) {
+                return Ok(found);
+            }
+        }
+        Ok(Err(Refused::NoMatch))
+    }
+
+    /// True if a passphrase opens one of the keys of a header: it is asked for once more before it is used again.
+    pub(super) fn known_passphrase(&self, header: &Header, passphrase: &Secret) -> bool {
+        let identity = age::scrypt::Identity::new(SecretString::from(passphrase.expose().to_owned()));
+        header.keys.iter().any(|wrapped| {
+            key::wants_passphrase(wrapped) == Ok(true)
+                && key::unwrap(wrapped, std::iter::once(&identity as &dyn Identity)).is_ok()
+        })
+    }
+
     /// Opens Ansible's vault text (a `!vault` value or a whole file) as UTF-8.
     pub fn unseal(&self, text: &str) -> Result<String> {
         let name: String = text.split_whitespace().collect();
         if let Some(found) = self.opened.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
             return Ok(found.to_string());
         }
-        let plain = ansible::decrypt(text, &self.passwords)?;
+        let plain = ansible::open(text, &self.passwords, self.only.as_deref())?.plain;
         let plain = String::from_utf8(plain).map_err(|_| {
             Diagnostic::new("V0101", Kind::Vault, "the vaulted content is not UTF-8 text")
                 .with_hint("use the `copy` module with a file on disk for binary content")
@@ -252,7 +293,7 @@ impl Keyring {
 
     /// Opens Ansible's vault text that may be binary (`copy` of a vaulted file).
     pub fn unseal_bytes(&self, text: &str) -> Result<Vec<u8>> {
-        let plain = ansible::decrypt(text, &self.passwords)?;
+        let plain = ansible::open(text, &self.passwords, self.only.as_deref())?.plain;
         if let Ok(text) = std::str::from_utf8(&plain) {
             self.learn_text(text);
         }

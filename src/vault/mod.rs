@@ -7,17 +7,22 @@
 
 pub mod ansible;
 mod file;
+mod identity;
+mod import;
 mod key;
 mod keyring;
 mod name;
+mod recipient;
 mod seal;
 mod source;
 mod store;
 mod write;
 
 pub use file::{SealedValue, VaultFile, is_vault_file};
+pub use import::{Source, take_out};
 pub use keyring::{Ask, Keyring, generate_identity};
 pub use name::{join_name, split_name};
+pub use recipient::recipients_file;
 pub use source::{Text, read_text};
-pub use store::Vault;
+pub use store::{SealFor, Vault};
 pub use write::keep_owner;

@@ -10,6 +10,7 @@ use super::file::{HEADER, Header, VERSION, VaultFile};
 use super::key::{self, FileKey};
 use super::keyring::Keyring;
 use super::name::{is_variable, join_name, split_name};
+use super::recipient::{same, unique};
 use super::seal;
 use super::source::reason;
 use super::write::{Lock, write};
@@ -27,6 +28,15 @@ pub struct Vault {
     sources: Arc<SourceMap>,
 }
 
+/// For whom a vault is sealed anew.
+#[derive(Clone, Debug, Default)]
+pub struct SealFor {
+    /// Their public keys.
+    pub recipients: Vec<String>,
+    /// Who knows this.
+    pub passphrase: Option<Secret>,
+}
+
 const NOTE: &str = "# Names are in clear, values are sealed: change them with `hostctl vault edit` or `set`.\n";
 
 impl Vault {
@@ -42,7 +52,7 @@ impl Vault {
                 .with_hint("change it with `hostctl vault edit` or `set`"));
         }
         let key = FileKey::generate()?;
-        let header = wrap(&key, recipients, passphrase, path)?;
+        let header = wrap(&key, &unique(recipients), passphrase, path)?;
         let text = header_text(&header)?;
         let file = parse(sources, path, &text)?;
         write(&Lock::take(path)?, path, None, &text, &|_| Ok(()))?;
@@ -69,9 +79,10 @@ impl Vault {
         Ok(lock)
     }
 
-    /// True if these keys open it.
-    pub fn opens(&self, keyring: &Keyring) -> bool {
-        keyring.file_key(&self.file.header).is_ok()
+    /// True if one of its recipients is one of these keys, or a passphrase opens it: nobody is asked.
+    pub fn is_for(&self, keyring: &Keyring) -> bool {
+        let asks = |wrapped: &String| key::wants_passphrase(wrapped) == Ok(true);
+        self.file.header.keys.iter().any(asks) || keyring.is_among(&self.file.header.recipients)
     }
 
     /// The parsed file.
@@ -188,40 +199,109 @@ impl Vault {
         Ok(true)
     }
 
+    /// Seals values under top-level names; the names that are new. A name that has this value already is passed
+    /// over. A name that has another one is an error that names them all, and nothing is changed.
+    pub fn import(&mut self, keyring: &Keyring, values: &[(String, Value)]) -> Result<Vec<String>> {
+        let lock = self.lock(keyring)?;
+        let (new, wanted) = self.with_imported(keyring, values)?;
+        if !new.is_empty() {
+            let text = self.text.clone();
+            self.change(&lock, keyring, &text, &wanted)?;
+        }
+        Ok(new)
+    }
+
+    /// What [`Self::import`] would say; nothing is changed.
+    pub fn importable(&self, keyring: &Keyring, values: &[(String, Value)]) -> Result<Vec<String>> {
+        self.with_imported(keyring, values).map(|(new, _)| new)
+    }
+
+    fn with_imported(&self, keyring: &Keyring, values: &[(String, Value)]) -> Result<(Vec<String>, Value)> {
+        for (name, _) in values {
+            check_name(name)?;
+        }
+        let mut wanted = self.file.open_all(keyring)?;
+        let (mut new, mut other) = (Vec::new(), Vec::new());
+        for (name, value) in values {
+            match wanted.get(name) {
+                Some(old) if old == value => {}
+                Some(_) => other.push(format!("`{name}`")),
+                None => {
+                    put(&mut wanted, std::slice::from_ref(name), value.clone());
+                    new.push(name.clone());
+                }
+            }
+        }
+        if other.is_empty() {
+            return Ok((new, wanted));
+        }
+        let text = format!("`{}` has other values of {}", self.path.display(), other.join(", "));
+        Err(Diagnostic::new("V0017", Kind::Vault, text)
+            .with_note("nothing was changed")
+            .with_hint("see them with `hostctl vault get NAME`; remove those that are wrong with `hostctl vault edit`"))
+    }
+
     /// Adds and removes those who can open the vault; the list afterwards. If someone is taken off, the
     /// file key and every ciphertext become new; what they have read before stays known to them.
     pub fn change_recipients(&mut self, keyring: &Keyring, add: &[String], remove: &[String]) -> Result<Vec<String>> {
         let lock = self.lock(keyring)?;
         let old = &self.file.header.recipients;
-        if let Some(unknown) = remove.iter().find(|key| !old.contains(key)) {
-            return Err(Diagnostic::new("V0006", Kind::Vault, format!("`{unknown}` is no recipient of this vault"))
-                .with_nearest(unknown, old.iter().map(String::as_str)));
+        if let Some(unknown) = remove.iter().find(|key| !old.iter().any(|known| same(known, key))) {
+            return Err(Diagnostic::new("V0010", Kind::Vault, format!("`{unknown}` is no recipient of this vault"))
+                .with_nearest(unknown, old.iter().map(String::as_str))
+                .with_hint_else("`hostctl vault recipients` lists them"));
         }
-        let mut new: Vec<String> = old.iter().filter(|key| !remove.contains(key)).cloned().collect();
-        for key in add {
-            if !new.contains(key) {
-                new.push(key.clone());
-            }
+        let stays = |key: &&String| !remove.iter().any(|gone| same(gone, key));
+        let new = unique(old.iter().filter(stays).chain(add));
+        if remove.is_empty() {
+            // The same file key: what a passphrase opens stays as it is.
+            let key = keyring.file_key(&self.file.header)?;
+            let asks = |wrapped: &&String| key::wants_passphrase(wrapped) == Ok(true);
+            let mut header = wrap(&key, &new, None, &self.path)?;
+            header.keys.extend(self.file.header.keys.iter().filter(asks).cloned());
+            self.reseal(&lock, keyring, &key, &header)?;
+            return Ok(new);
         }
-        let key = if remove.is_empty() { keyring.file_key(&self.file.header)? } else { FileKey::generate()? };
-        self.reseal(&lock, keyring, &key, &new)?;
+        let passphrase = self.own_passphrase(keyring)?;
+        let key = FileKey::generate()?;
+        let header = wrap(&key, &new, passphrase.as_ref(), &self.path)?;
+        self.reseal(&lock, keyring, &key, &header)?;
         Ok(new)
     }
 
-    /// Makes a new file key and seals every value anew.
-    pub fn rekey(&mut self, keyring: &Keyring) -> Result<()> {
+    /// Makes a new file key and seals every value anew, for others if they are named.
+    pub fn rekey(&mut self, keyring: &Keyring, to: Option<&SealFor>) -> Result<()> {
         let lock = self.lock(keyring)?;
-        let recipients = self.file.header.recipients.clone();
-        self.reseal(&lock, keyring, &FileKey::generate()?, &recipients)
+        let key = FileKey::generate()?;
+        let header = match to {
+            Some(to) => wrap(&key, &unique(&to.recipients), to.passphrase.as_ref(), &self.path)?,
+            None => {
+                let passphrase = self.own_passphrase(keyring)?;
+                wrap(&key, &self.file.header.recipients, passphrase.as_ref(), &self.path)?
+            }
+        };
+        self.reseal(&lock, keyring, &key, &header)
     }
 
-    fn reseal(&mut self, lock: &Lock, keyring: &Keyring, key: &FileKey, recipients: &[String]) -> Result<()> {
+    /// The passphrase that opens the vault, if one does. What is typed wrong here would lock others out.
+    fn own_passphrase(&self, keyring: &Keyring) -> Result<Option<Secret>> {
+        let header = &self.file.header;
+        if !header.keys.iter().any(|wrapped| key::wants_passphrase(wrapped) == Ok(true)) {
+            return Ok(None);
+        }
+        let passphrase = keyring.ask(&format!("the vault `{}`", self.path.display()))?;
+        if keyring.known_passphrase(header, &passphrase) {
+            return Ok(Some(passphrase));
+        }
+        Err(Diagnostic::new("V0006", Kind::Vault, format!("wrong passphrase for the vault `{}`", self.path.display()))
+            .with_hint("try again; nothing was changed"))
+    }
+
+    /// Writes the vault with another header, every value sealed anew if the file key is another one.
+    fn reseal(&mut self, lock: &Lock, keyring: &Keyring, key: &FileKey, header: &Header) -> Result<()> {
         let wanted = self.file.open_all(keyring)?;
-        let asks = self.file.header.keys.iter().any(|wrapped| key::wants_passphrase(wrapped) == Ok(true));
-        let passphrase = if asks { Some(keyring.ask(&format!("the vault `{}`", self.path.display()))?) } else { None };
-        let header = wrap(key, recipients, passphrase.as_ref(), &self.path)?;
-        keyring.remember(&header, key.clone());
-        let mut text = header_text(&header)? + &body(&self.text)?;
+        keyring.remember(header, key.clone());
+        let mut text = header_text(header)? + &body(&self.text)?;
         if keyring.file_key(&self.file.header)? != *key {
             for (path, ..) in self.file.sealed() {
                 let name = join_name(&path);
@@ -342,7 +422,8 @@ fn wrap(key: &FileKey, recipients: &[String], passphrase: Option<&Secret>, path:
     }
     if keys.is_empty() {
         return Err(Diagnostic::new("V0010", Kind::Vault, "a vault needs a recipient or a passphrase")
-            .with_hint("name one with `--recipient age1...`"));
+            .with_note("nobody could open it again")
+            .with_hint("name one with `--recipient age1...`, or with `--add age1...` for a vault that is there"));
     }
     Ok(Header { name: path.display().to_string(), span: None, recipients: recipients.to_vec(), keys })
 }
@@ -562,7 +643,7 @@ mod tests {
         assert_eq!(vault.file().recipients(), std::slice::from_ref(&setup.public));
         let mut vault = vault;
         let sealed = setup.line("one");
-        vault.rekey(&setup.keyring).unwrap();
+        vault.rekey(&setup.keyring, None).unwrap();
         assert_ne!(setup.line("one"), sealed);
         assert_eq!(vault.get(&setup.keyring, "one").unwrap(), Value::from("first"));
         let error = vault.change_recipients(&setup.keyring, &["age1nonsense".to_owned()], &[]).unwrap_err();
@@ -585,6 +666,165 @@ mod tests {
         let vault = Vault::open(&SourceMap::new(), &setup.path()).unwrap();
         assert_eq!(vault.get(&with("correct horse"), "one").unwrap(), Value::from("first"));
         assert_eq!(vault.get(&with("wrong"), "one").unwrap_err().code, "V0006");
+    }
+
+    fn ssh(name: &str) -> (String, String) {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/vault/ssh");
+        let read = |name: String| std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
+        (read(name.to_owned()), read(format!("{name}.pub")).trim().to_owned())
+    }
+
+    #[test]
+    fn who_is_removed_opens_nothing_before_or_after() {
+        let setup = Setup::new();
+        let mut vault = setup.vault();
+        let (gone, gone_public) = generate_identity();
+        vault.change_recipients(&setup.keyring, std::slice::from_ref(&gone_public), &[]).unwrap();
+        vault.set(&setup.keyring, "before", &Value::from("first")).unwrap();
+        assert_eq!(vault.get(&ring(&gone), "before").unwrap(), Value::from("first"));
+        // They kept the file and its key.
+        let kept = ring(&gone);
+        let old_file = Vault::open(&SourceMap::new(), &setup.path()).unwrap();
+        assert!(old_file.get(&kept, "before").is_ok());
+        vault.change_recipients(&setup.keyring, &[], &[gone_public]).unwrap();
+        vault.set(&setup.keyring, "after", &Value::from("second")).unwrap();
+        let new_file = Vault::open(&SourceMap::new(), &setup.path()).unwrap();
+        for name in ["before", "after"] {
+            for keyring in [&kept, &ring(&gone)] {
+                assert_eq!(new_file.get(keyring, name).unwrap_err().code, "V0004", "{name}");
+            }
+            assert!(new_file.get(&setup.keyring, name).is_ok());
+        }
+        // Nor with the old header before the new values.
+        let mixed = header_text(&old_file.file.header).unwrap() + &body(&setup.text()).unwrap();
+        std::fs::write(setup.path(), mixed).unwrap();
+        let mixed = Vault::open(&SourceMap::new(), &setup.path()).unwrap();
+        for name in ["before", "after"] {
+            assert_eq!(mixed.get(&kept, name).unwrap_err().code, "V0007", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_new_file_key_may_be_for_others() {
+        let setup = Setup::new();
+        let mut vault = setup.vault();
+        vault.set(&setup.keyring, "one", &Value::from("first")).unwrap();
+        std::fs::write(setup.path(), setup.text().replace("\none:", "\n# why\none:")).unwrap();
+        let (sealed, header) = (setup.line("one"), vault.file.header.keys.clone());
+        vault.rekey(&setup.keyring, None).unwrap();
+        assert!(setup.line("one") != sealed && vault.file.header.keys != header);
+        assert!(setup.text().contains("# why\n"));
+        let (other, public) = generate_identity();
+        let to = SealFor { recipients: vec![public.clone(), public.clone()], passphrase: Some(Secret::new("words")) };
+        vault.rekey(&setup.keyring, Some(&to)).unwrap();
+        assert!(!vault.is_for(&Keyring::new(Arc::new(Redactor::default()))) || vault.file().recipients() == [public]);
+        let vault = Vault::open(&SourceMap::new(), &setup.path()).unwrap();
+        assert_eq!(vault.get(&ring(&other), "one").unwrap(), Value::from("first"));
+        let mut typed = Keyring::new(Arc::new(Redactor::default()));
+        typed.add_passphrase(Secret::new("words"));
+        assert_eq!(vault.get(&typed, "one").unwrap(), Value::from("first"));
+        let own = setup.path();
+        let fresh = ring(&other);
+        assert!(Vault::open(&SourceMap::new(), &own).unwrap().get(&fresh, "one").is_ok());
+        let nobody = SealFor::default();
+        let mut vault = vault;
+        assert_eq!(vault.rekey(&ring(&other), Some(&nobody)).unwrap_err().code, "V0010");
+    }
+
+    #[test]
+    fn a_passphrase_that_is_typed_wrong_locks_nobody_out() {
+        let setup = Setup::new();
+        let passphrase = Secret::new("correct horse");
+        let mut vault =
+            Vault::init(&SourceMap::new(), &setup.path(), std::slice::from_ref(&setup.public), Some(&passphrase))
+                .unwrap();
+        let (identity, _) = generate_identity();
+        let mut keyring = setup.keyring;
+        keyring.set_passphrase(Arc::new(|_| Ok(Secret::new("incorrect"))));
+        vault.set(&keyring, "one", &Value::from("first")).unwrap();
+        assert_eq!(vault.rekey(&keyring, None).unwrap_err().code, "V0006");
+        // Who is added needs no passphrase: the file key stays, and with it what the passphrase opens.
+        let (other, public) = generate_identity();
+        vault.change_recipients(&keyring, std::slice::from_ref(&public), &[]).unwrap();
+        let vault = Vault::open(&SourceMap::new(), &setup.folder.path().join("secrets.yml")).unwrap();
+        assert!(vault.get(&ring(&other), "one").is_ok() && vault.get(&ring(&identity), "one").is_err());
+        let mut typed = Keyring::new(Arc::new(Redactor::default()));
+        typed.add_passphrase(passphrase);
+        assert!(vault.get(&typed, "one").is_ok());
+    }
+
+    #[test]
+    fn ssh_keys_open_vaults() {
+        for name in ["ed25519", "rsa", "ed25519_locked"] {
+            let setup = Setup::new();
+            let mut vault = setup.vault();
+            let (private, public) = ssh(name);
+            vault.change_recipients(&setup.keyring, std::slice::from_ref(&public), &[]).unwrap();
+            vault.set(&setup.keyring, "one", &Value::from("first")).unwrap();
+            assert!(setup.text().contains(&public));
+            let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            let ask: super::super::Ask = {
+                let asked = Arc::clone(&asked);
+                Arc::new(move |_| {
+                    asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    Ok(Secret::new("correct horse"))
+                })
+            };
+            let mut keyring = ring(&Secret::new(private.clone()));
+            keyring.set_passphrase(Arc::clone(&ask));
+            let vault = Vault::open(&SourceMap::new(), &setup.path()).unwrap();
+            assert!(vault.is_for(&keyring));
+            assert_eq!(vault.get(&keyring, "one").unwrap(), Value::from("first"), "{name}");
+            assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), usize::from(name.ends_with("locked")));
+            // The user's own key is found when nothing else fits, and is not asked about for other vaults.
+            let path = setup.folder.path().join("id");
+            std::fs::write(&path, private).unwrap();
+            let (stranger, _) = generate_identity();
+            let mut keyring = ring(&stranger);
+            keyring.set_usual_keys(vec![setup.folder.path().join("none"), path.clone()]);
+            keyring.set_passphrase(ask);
+            assert_eq!(vault.get(&keyring, "one").unwrap(), Value::from("first"), "{name}");
+            let mut vault = vault;
+            // The same key with another comment.
+            let bare = public.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+            vault.change_recipients(&setup.keyring, &[], &[format!("{bare} someone")]).unwrap();
+            let mut keyring = ring(&stranger);
+            keyring.set_usual_keys(vec![path]);
+            keyring.set_passphrase(Arc::new(|_| panic!("asked for nothing")));
+            assert_eq!(vault.get(&keyring, "one").unwrap_err().code, "V0004");
+        }
+    }
+
+    #[test]
+    fn an_import_is_whole_or_not_at_all() {
+        let setup = Setup::new();
+        let mut vault = setup.vault();
+        vault.set(&setup.keyring, "there", &Value::from("first")).unwrap();
+        vault.set(&setup.keyring, "db.port", &Value::from(1)).unwrap();
+        let values = |list: &[(&str, Value)]| -> Vec<(String, Value)> {
+            list.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+        };
+        let kept = setup.line("there");
+        let map = Value::from(crate::map! { "user" => "root", "list" => Value::from(vec![1.into(), "x".into()]) });
+        let good = values(&[("there", Value::from("first")), ("new", map.clone()), ("empty", Value::empty_map())]);
+        assert_eq!(vault.importable(&setup.keyring, &good).unwrap(), ["new", "empty"]);
+        assert!(!setup.text().contains("new:"));
+        assert_eq!(vault.import(&setup.keyring, &good).unwrap(), ["new", "empty"]);
+        assert_eq!(setup.line("there"), kept);
+        assert_eq!(vault.get(&setup.keyring, "new").unwrap(), map);
+        assert!(vault.import(&setup.keyring, &good).unwrap().is_empty());
+        let before = setup.text();
+        for bad in [
+            values(&[("fresh", Value::from("x")), ("there", Value::from("second"))]),
+            values(&[("fresh", Value::from("x")), ("db", Value::from("text"))]),
+        ] {
+            assert_eq!(vault.import(&setup.keyring, &bad).unwrap_err().code, "V0017");
+        }
+        for name in ["a-b", "hostctl_vault", "1"] {
+            let bad = values(&[("fresh", Value::from("x")), (name, Value::from("second"))]);
+            assert_eq!(vault.import(&setup.keyring, &bad).unwrap_err().code, "V0009");
+        }
+        assert_eq!(setup.text(), before);
     }
 
     #[test]

@@ -120,6 +120,14 @@ RECAP = re.compile(
 )
 
 
+def leads(text):
+    """The lines that begin a message of Ansible's; what stands behind them is each engine's own."""
+    found = re.findall(r"^(?:\[(?:ERROR|WARNING|DEPRECATION WARNING)\]|ERROR): .*$", printed(text), re.M)
+    # What each of several plugins that cannot read a file says of it is left out, too.
+    hidden = ("[WARNING]: Deprecation warnings can be disabled", "[WARNING]: Failed to parse inventory with")
+    return "\n".join(line for line in found if not line.startswith(hidden))
+
+
 def runs_of(case):
     file = case / "args"
     if not file.exists():
@@ -183,24 +191,35 @@ def engine(case, which):
             "ORACLE_ENV": "from the environment"}
     if cleanup.exists():
         subprocess.run(["bash", str(cleanup)], stdout=log, stderr=log, check=False)
+    is_inventory = (case / "program").exists() and (case / "program").read_text().strip() == "ansible-inventory"
     for number, args in enumerate(runs_of(case), 1):
         inventory = project / "inventory"
+        # Words such as NAME=VALUE before the arguments go into the environment.
+        given = {}
+        while args and (word := re.match(r"([A-Z_]+)=(.*)$", args[0], re.S)):
+            given[word[1]] = word[2].replace("CASE", str(project))
+            args = args[1:]
         common = ["-e", f"out={out}"] + args
         if "-i" not in args:
             common += ["-i", str(inventory) if inventory.exists() else "localhost,"]
-        if "-c" not in args:
+        if "-c" not in args and not is_inventory:
             common += ["-c", "local"]
         playbook = [] if any(arg.endswith(".yml") and not arg.startswith("@") for arg in args) else [os.path.relpath(project / "site.yml", start)]
         # A case of output runs hostctl under Ansible's name and compares what is printed, too.
         output = (case / "output").exists()
+        mode = (case / "output").read_text().strip() if output else ""
         name = (case / "program").read_text().strip() if (case / "program").exists() else "ansible-playbook"
         if name != "ansible-playbook":
             playbook = []
+        if name == "ansible-vault":
+            # It knows nothing of inventories and variables.
+            common = args
         if which == "ansible" or output:
             program = [name] if which == "ansible" else [str(link(name))]
         else:
             program = [HOSTCTL, "run"]
-        command = program + common + playbook
+        # It knows neither inventories nor variables.
+        command = program + (args if name == "ansible-config" else common + playbook)
         print(f"== run {number}: {shlex.join(command)}", file=log, flush=True)
         steps = typed(case)
         try:
@@ -210,20 +229,24 @@ def engine(case, which):
                 # Ansible counts a failed task that is redone as one `ok` less, and an interrupted run has no recap there.
                 told[f"run {number}"] = f"exit {code}"
                 continue
-            done = subprocess.run(command, cwd=start, env=env, stdin=subprocess.DEVNULL, timeout=180,
+            done = subprocess.run(command, cwd=start, env=env | given, stdin=subprocess.DEVNULL, timeout=180,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE if output else subprocess.STDOUT,
                                   text=True, errors="replace", check=False)
             text, code = done.stdout, done.returncode
-            if output:
+            if output and mode not in ("codes", "leads"):
                 told[f"run {number} stdout"] = printed(text)
-                if (case / "output").read_text().strip() != "stdout":
+                if mode != "stdout":
                     told[f"run {number} stderr"] = printed(done.stderr)
-                text += done.stderr
+            if mode == "leads":
+                told[f"run {number} stderr"] = leads(done.stderr)
+            text += done.stderr if output else ""
         except subprocess.TimeoutExpired as expired:
             text, code = (expired.stdout or b"").decode(errors="replace"), "timeout"
         print(text, file=log, flush=True)
-        recap = [" ".join(found) for found in RECAP.findall(text)]
-        told[f"run {number}"] = "\n".join([f"exit {code}"] + sorted(recap))
+        recap = [] if mode == "codes" else [" ".join(found) for found in RECAP.findall(text)]
+        # With only codes to compare the run's own words say which of many it is.
+        which_run = f" ({' '.join(given)} {' '.join(args)})" if mode == "codes" else ""
+        told[f"run {number}{which_run}"] = "\n".join([f"exit {code}"] + sorted(recap))
     told |= {f"out/{key}": value for key, value in tree(out).items()}
     if cleanup.exists():
         subprocess.run(["bash", str(cleanup)], stdout=log, stderr=log, check=False)

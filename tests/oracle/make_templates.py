@@ -1114,12 +1114,14 @@ def main():
     rows = []
     seen = set()
 
-    def run(kind, text, work):
+    def run(kind, text, work, own=None):
         if (kind, text) in seen:
             return
         seen.add((kind, text))
         row = {"kind": kind, "text": text}
-        variables = yaml.load(trust_as_template(VARS), Loader=AnsibleLoader)
+        if own is not None:
+            row["vars"] = own
+        variables = yaml.load(trust_as_template(VARS if own is None else own), Loader=AnsibleLoader)
         templar = Templar(loader=loader, variables=variables)
         try:
             row["repr"] = repr(work(templar, trust_as_template(text)))
@@ -1138,8 +1140,14 @@ def main():
         rows.append(row)
 
     if sys.argv[1:2] == ["--rows"]:
-        for text in (row for text in pathlib.Path(START, sys.argv[2]).read_text().splitlines() for row in single(text)):
-            run("template", text, lambda templar, text: templar.template(text))
+        own = None
+        for line in pathlib.Path(START, sys.argv[2]).read_text().splitlines():
+            # Variables of the lines below it, as YAML.
+            if line.startswith("#vars: "):
+                own = line.removeprefix("#vars: ")
+                continue
+            for text in single(line):
+                run("template", text, lambda templar, text: templar.template(text), own)
         pathlib.Path(START, sys.argv[3]).write_text(json.dumps({"vars": VARS, "rows": rows}))
         return
     lines = [row for text in template_rows.LINES for row in single(text)]

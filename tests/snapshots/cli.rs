@@ -33,9 +33,16 @@ fn every_command_has_its_help() {
         "vault set",
         "vault get",
         "vault recipients",
+        "vault import",
+        "vault rekey",
         "log",
+        "deps",
+        "deps install",
+        "deps update",
         "doc",
         "explain",
+        "completion",
+        "man",
     ] {
         let name = if command.is_empty() { "hostctl".to_owned() } else { command.replace(' ', "-") };
         let shown = case.run(&format!("hostctl {command} --help"));

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use clap::Parser;
 
+use super::super::completion;
 use super::super::output::Output;
 use super::super::run::start;
 use super::options::{self, BecomeOptions, ConnectionOptions, InventoryOptions, RunOptions, VaultOptions};
 use super::{Program, display};
-use crate::diag::{ExitCode, Result};
+use crate::diag::{Diagnostic, ExitCode, Result};
 use crate::ops::{self, Config};
 use crate::playbook::parse_kv;
 use crate::report::{HOW_TO_HIDE, Tree};
@@ -20,10 +21,10 @@ use crate::value::{Key, Map, Value, python_repr};
 #[command(name = "ansible", infer_long_args = true, disable_version_flag = true, max_term_width = 80)]
 pub(super) struct AdhocArgs {
     /// host pattern
-    #[arg(value_name = "pattern")]
+    #[arg(value_name = "pattern", add = completion::hosts())]
     pattern: String,
     /// Name of the action to execute (default=command)
-    #[arg(short, long, value_name = "MODULE_NAME")]
+    #[arg(short, long, value_name = "MODULE_NAME", add = completion::modules())]
     module_name: Option<String>,
     /// The action's options in space separated k=v format: -a 'opt1=val1 opt2=val2' or a json string: -a '{"opt1":
     /// "val1", "opt2": "val2"}'
@@ -71,7 +72,7 @@ pub(super) struct AdhocArgs {
 const NEED_ARGS: [&str; 6] = ["command", "shell", "raw", "script", "win_command", "win_shell"];
 
 pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
-    let config = Config::load()?;
+    let config = Config::load(&output.sources)?;
     display::configure(output, &config);
     let Some(forks) = args.run.forks(&config) else { return Ok(super::no_forks::<AdhocArgs>("ansible", output)) };
     let warnings = config.warnings.clone();
@@ -106,6 +107,9 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
     project.given = given(playbook(&args, &module, &text));
     let (hosts, found, refused) = ops::hosts_of(&project, &path, &args.pattern, &output.sources)?;
     display::tell(output, &found);
+    if found.iter().any(Diagnostic::is_error) {
+        return Ok(ops::refused_code(&found));
+    }
     if args.inventory.list_hosts {
         let mut text = format!("  hosts ({}):\n", hosts.len());
         for host in &hosts {
@@ -160,6 +164,7 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
         login_password: connecting.login,
         become_password: connecting.r#become,
         command: String::new(),
+        ansible_codes: true,
     };
     let configured = config.text("DEFAULT_STDOUT_CALLBACK");
     let name = if args.one_line {

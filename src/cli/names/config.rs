@@ -1,15 +1,16 @@
 //! `ansible-config`, and `hostctl config dump`: every setting with where it comes from.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::super::output::Output;
 use super::display;
 use crate::diag::{Diagnostic, ExitCode, Result};
-use crate::ops::{Config, SettingOrigin};
+use crate::ops::{self, Config, ShownSetting};
 use crate::report::yaml_text;
-use crate::value::{JsonStyle, Value, to_json_text};
+use crate::value::{JsonStyle, Value, python_str, to_json_text};
 
 /// Show the settings of `ansible.cfg` and the environment that are followed
 #[derive(Debug, Args)]
@@ -33,9 +34,9 @@ struct DumpArgs {
     /// The form of the output.
     #[arg(short, long, value_name = "FORM", default_value = "display")]
     format: Form,
-    /// The kind of plugin; only the base settings are here.
+    /// The kind of plugin whose options are shown, `base` for the settings themselves, or `all`.
     #[arg(short, long, value_name = "TYPE", default_value = "base")]
-    r#type: String,
+    r#type: Kind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -43,6 +44,45 @@ enum Form {
     Display,
     Json,
     Yaml,
+}
+
+/// What settings belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    All,
+    Base,
+    Become,
+    Cache,
+    Callback,
+    Cliconf,
+    Connection,
+    Httpapi,
+    Inventory,
+    Lookup,
+    Netconf,
+    Shell,
+    Vars,
+}
+
+impl Kind {
+    /// Kinds of plugins, in Ansible's order.
+    const PLUGINS: [Self; 11] = [
+        Self::Become,
+        Self::Cache,
+        Self::Callback,
+        Self::Cliconf,
+        Self::Connection,
+        Self::Httpapi,
+        Self::Inventory,
+        Self::Lookup,
+        Self::Netconf,
+        Self::Shell,
+        Self::Vars,
+    ];
+
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
 }
 
 /// View ansible configuration.
@@ -56,78 +96,168 @@ pub(super) struct ConfigProgramArgs {
     verbose: u8,
     /// path to configuration file, defaults to first file found in precedence.
     #[arg(short, long, value_name = "CONFIG_FILE", global = true)]
-    config: Option<std::path::PathBuf>,
+    config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum ProgramCommand {
+    /// Print all config options
+    List {
+        /// Output format for list
+        #[arg(short, long, value_name = "FORM", default_value = "yaml", value_parser = ["json", "yaml"])]
+        format: String,
+        /// Filter down to a specific plugin type.
+        #[arg(short, long, value_name = "TYPE", default_value = "base")]
+        r#type: Kind,
+    },
     /// Dump configuration
     Dump(DumpArgs),
     /// View configuration file
     View,
+    /// Create initial configuration
+    Init {
+        /// Output format for init
+        #[arg(short, long, value_name = "FORM", default_value = "ini", value_parser = ["ini", "env"])]
+        format: String,
+        /// Prefixes all entries with a comment character to disable them
+        #[arg(long)]
+        disabled: bool,
+        /// Filter down to a specific plugin type.
+        #[arg(short, long, value_name = "TYPE", default_value = "base")]
+        r#type: Kind,
+    },
+    /// Validate the configuration file and environment variables. By default it only checks the base settings without
+    /// accounting for plugins (see -t).
+    Validate {
+        /// What is looked at
+        #[arg(short, long, value_name = "FORM", default_value = "ini", value_parser = ["ini", "env"])]
+        format: String,
+        /// Filter down to a specific plugin type.
+        #[arg(short, long, value_name = "TYPE", default_value = "base")]
+        r#type: Kind,
+    },
 }
 
 pub(super) fn main(args: ConfigProgramArgs, output: &mut Output) -> Result<ExitCode> {
     let config = match &args.config {
-        Some(path) => Config::load_file(path)?,
-        None => Config::load()?,
+        Some(path) if std::fs::File::open(path).is_err() => {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            let text = "The provided configuration file is missing or not accessible";
+            output.note(&format!("[ERROR]: {text}: {}\n", path.display()));
+            return Ok(ExitCode::Usage);
+        }
+        Some(path) => Config::load_file(path, &output.sources)?,
+        None => Config::load(&output.sources)?,
     };
     display::configure(output, &config);
-    match args.command {
-        ProgramCommand::Dump(args) => {
-            output.data(&dumped(&config, &args));
-            Ok(ExitCode::Ok)
+    display::tell(output, &config.warnings);
+    let only_base = |kind: Kind| {
+        if kind != Kind::Base {
+            output.note("[WARNING]: The options of plugins are not listed here.\n");
         }
+    };
+    match args.command {
+        ProgramCommand::List { format, r#type } => {
+            only_base(r#type);
+            output.data(&in_form(&ops::definitions(), format == "yaml"));
+        }
+        ProgramCommand::Dump(args) => output.data(&dumped(&config, &args, false)?),
         ProgramCommand::View => {
             let Some(path) = &config.file else {
                 output.note("[ERROR]: Invalid or no config file was supplied\n");
-                return Ok(ExitCode::Usage);
+                return Ok(ExitCode::Error);
             };
             let text = std::fs::read_to_string(path)
                 .map_err(|error| Diagnostic::local("C0110", format!("`{}` cannot be read: {error}", path.display())))?;
             output.data(&text);
-            Ok(ExitCode::Ok)
+        }
+        ProgramCommand::Init { format, disabled, r#type } => {
+            only_base(r#type);
+            let text = if format == "env" { ops::template_environment(disabled) } else { ops::template_file(disabled) };
+            output.data(&text);
+        }
+        ProgramCommand::Validate { format, r#type } => {
+            let unknown = config.unknown(r#type != Kind::Base, format == "env");
+            for text in &unknown {
+                output.note(&format!("[ERROR]: {text}\n"));
+            }
+            if !unknown.is_empty() {
+                return Ok(ExitCode::Error);
+            }
+            output.data("All configurations seem valid!\n");
         }
     }
+    Ok(ExitCode::Ok)
 }
 
 /// `hostctl config dump`
 pub(in crate::cli) fn dump(args: &ConfigArgs, output: &Output) -> Result<ExitCode> {
-    let config = Config::load()?;
+    let config = Config::load(&output.sources)?;
     output.show(&config.warnings);
     let ConfigCommand::Dump(args) = &args.command;
-    output.data(&dumped(&config, args));
+    output.data(&dumped(&config, args, true)?);
     Ok(ExitCode::Ok)
 }
 
-fn dumped(config: &Config, args: &DumpArgs) -> String {
-    let rows = config.rows();
-    let rows = rows.iter().filter(|(_, _, origin)| !args.only_changed || *origin != SettingOrigin::Default);
-    let origin = |origin: &SettingOrigin| match origin {
-        SettingOrigin::Default => "default".to_owned(),
-        SettingOrigin::File(path) => path.display().to_string(),
-        SettingOrigin::Env(name) => format!("env: {name}"),
+fn in_form(value: &Value, yaml: bool) -> String {
+    if yaml {
+        return yaml_text(value);
+    }
+    to_json_text(value, JsonStyle { indent: Some(4), sort_keys: true, ascii: false }) + "\n"
+}
+
+fn lines(rows: &[ShownSetting]) -> String {
+    rows.iter().fold(String::new(), |mut text, row| {
+        let _ = writeln!(text, "{}({}) = {}", row.name, row.origin, python_str(&row.value));
+        text
+    })
+}
+
+fn as_values(rows: &[ShownSetting]) -> Vec<Value> {
+    let value = |row: &ShownSetting| {
+        Value::from(crate::map! { "name" => row.name, "origin" => row.origin.as_str(), "value" => row.value.clone() })
     };
+    rows.iter().map(value).collect()
+}
+
+/// The settings in a form. `own`: with the options of plugins that have names among the settings here.
+fn dumped(config: &Config, args: &DumpArgs, own: bool) -> Result<String> {
+    let wanted = |row: &ShownSetting| row.changed || !args.only_changed;
     let mut text = String::new();
-    match args.format {
-        Form::Display => {
-            for (name, value, from) in rows {
-                let _ = writeln!(text, "{name}({}) = {value}", origin(from));
-            }
-        }
-        Form::Json | Form::Yaml => {
-            let all: Vec<Value> = rows
-                .map(|(name, value, from)| {
-                    Value::from(crate::map! { "name" => *name, "origin" => origin(from), "value" => value.as_str() })
-                })
-                .collect();
-            let all = Value::from(all);
-            text = if args.format == Form::Yaml {
-                yaml_text(&all)
-            } else {
-                to_json_text(&all, JsonStyle { indent: Some(4), sort_keys: true, ascii: false }) + "\n"
-            };
+    let mut values = Vec::new();
+    if matches!(args.r#type, Kind::All | Kind::Base) {
+        let mut rows = config.shown(own)?;
+        rows.retain(wanted);
+        text.push_str(&lines(&rows));
+        values.extend(as_values(&rows));
+        if !own {
+            text.push_str("\nGALAXY_SERVERS:\n");
+            values.push(Value::from(crate::map! { "GALAXY_SERVERS" => Value::empty_map() }));
         }
     }
-    text
+    let all = args.r#type == Kind::All;
+    for kind in Kind::PLUGINS.into_iter().filter(|kind| all || *kind == args.r#type) {
+        let mut shown = String::new();
+        let mut of_kind = Vec::new();
+        for (plugin, mut rows) in config.shown_plugins(&kind.name())? {
+            rows.retain(wanted);
+            if rows.is_empty() {
+                continue;
+            }
+            let _ = write!(shown, "\n{plugin}:\n{}\n{}", "_".repeat(plugin.len()), lines(&rows));
+            of_kind.push(Value::from(crate::map! { plugin => as_values(&rows) }));
+        }
+        if !all {
+            text.push_str(&shown);
+            values.append(&mut of_kind);
+        } else if !shown.is_empty() || !args.only_changed {
+            let name = kind.name();
+            let _ = write!(text, "\n{}:\n{}\n{shown}", name.to_uppercase(), "=".repeat(name.len()));
+            values.push(Value::from(crate::map! { format!("{}_PLUGINS", name.to_uppercase()).as_str() => of_kind }));
+        }
+    }
+    Ok(match args.format {
+        Form::Display => text,
+        form => in_form(&Value::from(values), form == Form::Yaml),
+    })
 }

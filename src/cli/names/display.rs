@@ -52,11 +52,22 @@ pub(super) fn tell(output: &Output, diagnostics: &[Diagnostic]) {
             None => {
                 // Scripts look for Ansible's words; people read the frame behind them.
                 if let (true, Some(words)) = (diagnostic.is_error(), &diagnostic.registered) {
-                    output.note(&format!("[ERROR]: {words}\n"));
+                    let lead = if of_the_settings(diagnostic) { "ERROR" } else { "[ERROR]" };
+                    output.note(&format!("{lead}: {words}\n"));
                 }
                 output.show(std::slice::from_ref(diagnostic));
             }
         }
+    }
+}
+
+/// True for what keeps Ansible from starting at all: its words come without brackets.
+fn of_the_settings(diagnostic: &Diagnostic) -> bool {
+    match &*diagnostic.code {
+        "C0110" => true,
+        // The options of plugins are looked at later.
+        "C0117" => !diagnostic.registered().ends_with("plugin") && !diagnostic.registered().contains(" plugin. "),
+        _ => false,
     }
 }
 
@@ -134,6 +145,8 @@ pub(super) fn options(config: &Config, verbosity: u8, output: &Output, program: 
         format: if config.text("CALLBACK_RESULT_FORMAT") == "yaml" { ResultFormat::Yaml } else { ResultFormat::Json },
         pretty: config.optional_flag("CALLBACK_FORMAT_PRETTY"),
         warnings: true,
+        verbose_stderr: config.flag("VERBOSE_TO_STDERR"),
+        action_warnings: config.flag("ACTION_WARNINGS"),
         debug: config.flag("DEFAULT_DEBUG"),
         preamble,
         at_once: false,

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use super::super::completion;
 use super::super::output::Output;
 use super::display;
 use super::options::{self, InventoryOptions, VaultOptions};
 use crate::diag::{Diagnostic, ExitCode, Result};
 use crate::ops::{Config, InventoryView};
-use crate::report::yaml_text;
+use crate::template::{YamlStyle, dump_yaml};
 use crate::value::{JsonStyle, to_json_text};
 
 /// Show Ansible inventory information, by default it uses the inventory script JSON format
@@ -18,13 +19,13 @@ use crate::value::{JsonStyle, to_json_text};
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of ansible-inventory")]
 pub(super) struct InventoryArgs {
     /// The name of a group in the inventory, relevant when using --graph
-    #[arg(value_name = "group")]
+    #[arg(value_name = "group", add = completion::groups())]
     group: Option<String>,
     /// Output all hosts info, works as inventory script
     #[arg(long, help_heading = "Actions")]
     list: bool,
     /// Output specific host info, works as inventory script. It will ignore limit
-    #[arg(long, value_name = "HOST", help_heading = "Actions")]
+    #[arg(long, value_name = "HOST", help_heading = "Actions", add = completion::host_names())]
     host: Option<String>,
     /// create inventory graph, if supplying pattern it must be a valid group name. It will ignore limit
     #[arg(long, help_heading = "Actions")]
@@ -66,8 +67,9 @@ pub(super) struct InventoryArgs {
 }
 
 pub(super) fn main(args: InventoryArgs, output: &mut Output) -> Result<ExitCode> {
-    let config = Config::load()?;
+    let config = Config::load(&output.sources)?;
     display::configure(output, &config);
+    display::tell(output, &config.warnings);
     let actions = usize::from(args.list) + usize::from(args.host.is_some()) + usize::from(args.graph);
     let wrong = match actions {
         0 => "No action selected, at least one of --host, --graph or --list needs to be specified.",
@@ -90,13 +92,14 @@ pub(super) fn main(args: InventoryArgs, output: &mut Output) -> Result<ExitCode>
     if view.warnings.iter().any(Diagnostic::is_error) {
         return Ok(ExitCode::Error);
     }
+    let yaml = |value: &crate::value::Value| dump_yaml(value, YamlStyle::BLOCK);
     let json = JsonStyle { indent: Some(4), sort_keys: true, ascii: false };
     let found = if let Some(host) = &args.host {
-        view.host(host).map(|vars| if args.yaml { yaml_text(&vars) } else { to_json_text(&vars, json) + "\n" })
+        view.host(host).map(|vars| if args.yaml { yaml(&vars) } else { to_json_text(&vars, json) + "\n" })
     } else if args.graph {
         view.graph(args.group.as_deref().unwrap_or("all"), args.vars)
     } else if args.yaml {
-        Ok(yaml_text(&view.tree()))
+        Ok(yaml(&view.tree()))
     } else {
         Ok(to_json_text(&view.list(), json) + "\n")
     };

@@ -7,15 +7,18 @@ mod adhoc;
 mod argparse;
 mod config;
 mod display;
+mod doc;
 mod inventory;
 mod links;
 mod options;
 mod playbook;
 mod vault;
+mod vault_edit;
+mod vault_string;
 
 use std::ffi::OsString;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 
 use self::argparse::Stop;
 use super::output::Output;
@@ -41,11 +44,14 @@ pub(super) enum Program {
     Config,
     /// Seals files.
     Vault,
+    /// Shows manuals.
+    Doc,
 }
 
 impl Program {
     /// All programs.
-    pub(super) const ALL: [Self; 5] = [Self::Playbook, Self::Adhoc, Self::Inventory, Self::Config, Self::Vault];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Playbook, Self::Adhoc, Self::Inventory, Self::Config, Self::Vault, Self::Doc];
 
     /// The name it is called by.
     pub(super) fn name(self) -> &'static str {
@@ -55,6 +61,7 @@ impl Program {
             Self::Inventory => "ansible-inventory",
             Self::Config => "ansible-config",
             Self::Vault => "ansible-vault",
+            Self::Doc => "ansible-doc",
         }
     }
 
@@ -74,6 +81,19 @@ pub(super) fn main(program: Program) -> ExitCode {
         Program::Inventory => run::<inventory::InventoryArgs>(program, words, inventory::main),
         Program::Vault => run::<vault::VaultProgramArgs>(program, words, vault::main),
         Program::Config => run::<config::ConfigProgramArgs>(program, words, config::main),
+        Program::Doc => run::<doc::DocProgramArgs>(program, words, doc::main),
+    }
+}
+
+/// The command line of a program.
+pub(super) fn command(program: Program) -> clap::Command {
+    match program {
+        Program::Playbook => playbook::PlaybookArgs::command(),
+        Program::Adhoc => adhoc::AdhocArgs::command(),
+        Program::Inventory => inventory::InventoryArgs::command(),
+        Program::Vault => vault::VaultProgramArgs::command(),
+        Program::Config => config::ConfigProgramArgs::command(),
+        Program::Doc => doc::DocProgramArgs::command(),
     }
 }
 
@@ -83,8 +103,14 @@ fn run<A: Parser>(
     words: Vec<OsString>,
     main: impl FnOnce(A, &mut Output) -> Result<ExitCode>,
 ) -> ExitCode {
+    // Ansible's programs look at the settings before the command line.
+    let first = display::plain_output();
+    if let Err(error) = crate::ops::Config::load(&first.sources) {
+        display::tell(&first, std::slice::from_ref(&error));
+        return ExitCode::Usage;
+    }
     let read = match program {
-        Program::Playbook | Program::Adhoc | Program::Inventory => in_order(&A::command(), words),
+        Program::Playbook | Program::Adhoc | Program::Inventory | Program::Doc => in_order(&A::command(), words),
         Program::Vault | Program::Config if words.iter().skip(1).any(|word| word == "--version") => Err(Stop::Version),
         Program::Vault | Program::Config => Ok(words),
     };
@@ -153,7 +179,7 @@ fn no_forks<A: Parser>(program: &str, output: &Output) -> ExitCode {
 
 /// What `--version` prints: the first line is what scripts look for.
 pub(super) fn version(program: Program) -> String {
-    let config = crate::ops::Config::load().unwrap_or_default();
+    let config = crate::ops::Config::load(&crate::diag::SourceMap::new()).unwrap_or_default();
     let paths = |name: &str| {
         let paths: Vec<String> = config.paths(name).iter().map(|path| path.display().to_string()).collect();
         paths

@@ -6,6 +6,7 @@ use clap::Args;
 use indexmap::IndexMap;
 
 use super::super::arguments::{VaultKeys, configured_inventory, connection_defaults, project_defaults};
+use super::super::completion;
 use super::super::run::{ask, configured_forks, split};
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::ops::{Config, Policy, ProjectRequest};
@@ -23,7 +24,7 @@ pub(super) struct InventoryOptions {
     #[arg(short, long, value_name = "INVENTORY", alias = "inventory-file", allow_hyphen_values = true)]
     pub inventory: Vec<String>,
     /// further limit selected hosts to an additional pattern
-    #[arg(short = 'l', long = "limit", value_name = "SUBSET", allow_hyphen_values = true)]
+    #[arg(short = 'l', long = "limit", value_name = "SUBSET", allow_hyphen_values = true, add = completion::hosts())]
     pub limit: Option<String>,
     /// outputs a list of matching hosts; does not execute anything else
     #[arg(long)]
@@ -63,7 +64,7 @@ impl RunOptions {
     /// How many hosts work at a time; `None` for a number that is none.
     pub fn forks(&self, config: &Config) -> Option<usize> {
         let given = self.forks.map(|forks| usize::try_from(forks).ok().filter(|forks| *forks > 0));
-        given.unwrap_or_else(|| Some(configured_forks(config)))
+        given.unwrap_or_else(|| configured_forks(config))
     }
 
     /// The folders of `--module-path`.
@@ -249,7 +250,10 @@ pub(super) fn project(
     let keys = vault.keys();
     let inventories =
         if inventory.inventory.is_empty() { configured_inventory(config) } else { inventory.inventory.clone() };
+    let defaults = project_defaults(config)?;
     Ok(ProjectRequest {
+        // What no plugin can read is told, and the run goes on without it.
+        read: defaults.read.going_on(),
         inventory: inventories,
         limit: inventory.limit.clone(),
         extra_vars: extra_vars.to_vec(),
@@ -259,7 +263,7 @@ pub(super) fn project(
         state_dir: state_dir(),
         unparsed_inventory: if config.flag("INVENTORY_ANY_UNPARSED_IS_FAILED") { Policy::Error } else { Policy::Warn },
         tell_empty: (config.flag("INVENTORY_UNPARSED_WARNING"), config.flag("LOCALHOST_WARNING")),
-        ..project_defaults(config)
+        ..defaults
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 
+use super::super::completion;
 use super::super::output::Output;
 use super::super::run::start;
 use super::options::{self, BecomeOptions, ConnectionOptions, InventoryOptions, RunOptions, VaultOptions};
@@ -23,7 +24,7 @@ use crate::ops::{self, Config};
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of ansible-playbook")]
 pub(super) struct PlaybookArgs {
     /// Playbook(s)
-    #[arg(required = true, value_name = "playbook", value_hint = clap::ValueHint::FilePath)]
+    #[arg(required = true, value_name = "playbook", add = completion::playbooks())]
     playbooks: Vec<PathBuf>,
     /// show program's version number, config file location, configured module search path, module location, executable
     /// location and exit
@@ -34,10 +35,10 @@ pub(super) struct PlaybookArgs {
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
     /// only run plays and tasks tagged with these values
-    #[arg(short, long, value_name = "TAGS", allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "TAGS", allow_hyphen_values = true, add = completion::tags())]
     tags: Vec<String>,
     /// only run plays and tasks whose tags do not match these values
-    #[arg(long, value_name = "SKIP_TAGS", allow_hyphen_values = true)]
+    #[arg(long, value_name = "SKIP_TAGS", allow_hyphen_values = true, add = completion::tags())]
     skip_tags: Vec<String>,
     /// run handlers even if a task fails
     #[arg(long)]
@@ -55,7 +56,7 @@ pub(super) struct PlaybookArgs {
     #[arg(long)]
     step: bool,
     /// start the playbook at the task matching this name
-    #[arg(long, value_name = "START_AT_TASK")]
+    #[arg(long, value_name = "START_AT_TASK", add = completion::tasks())]
     start_at_task: Option<String>,
     #[command(flatten)]
     run: RunOptions,
@@ -70,7 +71,7 @@ pub(super) struct PlaybookArgs {
 }
 
 pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> {
-    let config = Config::load()?;
+    let config = Config::load(&output.sources)?;
     display::configure(output, &config);
     let Some(forks) = args.run.forks(&config) else {
         return Ok(super::no_forks::<PlaybookArgs>("ansible-playbook", output));
@@ -85,6 +86,7 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
     let listing = args.list_tasks || args.list_tags || args.inventory.list_hosts;
     let mut project = options::project(&args.inventory, &args.vault, &args.run.extra_vars, &config)?;
     project.module_path = args.run.module_path();
+    project.plugin_names = config.plugin_names(!args.syntax_check);
     let connecting = options::connecting(&args.connection, &args.r#become, &config, !listing && !args.syntax_check)?;
     let tags = options::tags(&args.tags, &config, "TAGS_RUN");
     let skip_tags = options::tags(&args.skip_tags, &config, "TAGS_SKIP");
@@ -110,7 +112,7 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
             display::tell(output, &warnings);
             match listed {
                 Some(listed) => text.push_str(&listed),
-                None => return Ok(ExitCode::Unreachable),
+                None => return Ok(ops::refused_code(&warnings)),
             }
         }
         output.data(&text);
@@ -142,6 +144,7 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
         login_password: connecting.login,
         become_password: connecting.r#become,
         command: String::new(),
+        ansible_codes: true,
     };
     let output = &*output;
     let shown = || display::reporters(&config, (verbosity, diff), output, Some(Program::Playbook));
@@ -150,10 +153,10 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
 
 fn syntax_check(project: &ops::ProjectRequest, playbooks: &[PathBuf], output: &Output) -> Result<ExitCode> {
     for playbook in playbooks {
-        let found = ops::check(project, playbook, &output.sources)?;
+        let found = ops::syntax(project, playbook, &output.sources)?;
         display::tell(output, &found.diagnostics);
         if found.diagnostics.iter().any(Diagnostic::is_error) {
-            return Ok(ExitCode::Unreachable);
+            return Ok(ops::refused_code(&found.diagnostics));
         }
         output.data(&format!("\nplaybook: {}\n", playbook.display()));
     }

@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use super::super::editor;
+use super::super::arguments::{Prompts, matched_ids, password_sources};
 use super::super::output::Output;
-use super::super::run::ask;
-use super::display;
 use super::options::VaultOptions;
+use super::{Program, display, vault_edit, vault_string};
 use crate::diag::{Diagnostic, ExitCode, Kind, Result};
-use crate::ops::{self, Config, Passwords};
+use crate::ops::{self, Config, Keep, Passwords, Unsealed};
 use crate::secret::Secret;
 
 /// encryption/decryption utility for Ansible data files
@@ -25,227 +24,285 @@ pub(super) struct VaultProgramArgs {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Create new vault encrypted file
-    Create(FilesArgs),
+    Create(vault_edit::CreateArgs),
     /// Decrypt vault encrypted file or string
-    Decrypt(FilesArgs),
+    Decrypt(DecryptArgs),
     /// Edit vault encrypted file
-    Edit(FilesArgs),
+    Edit(vault_edit::EditArgs),
     /// View vault encrypted file
-    View(FilesArgs),
+    View(ViewArgs),
     /// Encrypt YAML file
-    Encrypt(FilesArgs),
+    Encrypt(EncryptArgs),
     /// Encrypt a string
     #[command(name = "encrypt_string")]
-    EncryptString(StringArgs),
+    EncryptString(vault_string::StringArgs),
     /// Re-key a vault encrypted file
-    Rekey(FilesArgs),
+    Rekey(RekeyArgs),
 }
 
+/// Options of every action.
 #[derive(Debug, Args)]
-struct Common {
+pub(super) struct Common {
     #[command(flatten)]
     vault: VaultOptions,
-    /// the vault id used to encrypt (required if more than one vault-id is provided)
-    #[arg(long, value_name = "ENCRYPT_VAULT_ID")]
-    encrypt_vault_id: Option<String>,
-    /// output file name for encrypt or decrypt; use - for stdout
-    #[arg(long, value_name = "OUTPUT_FILE", allow_hyphen_values = true)]
-    output: Option<PathBuf>,
     /// Causes Ansible to print more debug messages.
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
 }
 
+/// `--encrypt-vault-id`
 #[derive(Debug, Args)]
-struct FilesArgs {
+pub(super) struct SealWith {
+    /// the vault id used to encrypt (required if more than one vault-id is provided)
+    #[arg(long, value_name = "ENCRYPT_VAULT_ID", allow_hyphen_values = true)]
+    pub encrypt_vault_id: Option<String>,
+}
+
+/// `--output`
+#[derive(Debug, Args)]
+pub(super) struct OutputTo {
+    /// output file name for encrypt or decrypt; use - for stdout
+    #[arg(long = "output", value_name = "OUTPUT_FILE", allow_hyphen_values = true)]
+    pub output_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct DecryptArgs {
     /// Filename
     #[arg(value_name = "file_name")]
     files: Vec<PathBuf>,
-    /// allows editor to be opened when no tty attached
-    #[arg(long)]
-    skip_tty_check: bool,
+    #[command(flatten)]
+    to: OutputTo,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct ViewArgs {
+    /// Filename
+    #[arg(value_name = "file_name")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct EncryptArgs {
+    /// Filename
+    #[arg(value_name = "file_name")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    to: OutputTo,
+    #[command(flatten)]
+    with: SealWith,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Args)]
+struct RekeyArgs {
+    /// Filename
+    #[arg(value_name = "file_name")]
+    files: Vec<PathBuf>,
     /// new vault password file for rekey
-    #[arg(long, value_name = "NEW_VAULT_PASSWORD_FILE")]
+    #[arg(long, value_name = "NEW_VAULT_PASSWORD_FILE", conflicts_with = "new_vault_id")]
     new_vault_password_file: Option<PathBuf>,
     /// the new vault identity to use for rekey
     #[arg(long, value_name = "NEW_VAULT_ID")]
     new_vault_id: Option<String>,
     #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Debug, Args)]
-struct StringArgs {
-    /// String to encrypt
-    #[arg(value_name = "string_to_encrypt")]
-    strings: Vec<String>,
-    /// Prompt for the string to encrypt
-    #[arg(short, long)]
-    prompt: bool,
-    /// Do not hide input when prompted for the string to encrypt
-    #[arg(long)]
-    show_input: bool,
-    /// Specify the variable name
-    #[arg(short, long, value_name = "ENCRYPT_STRING_NAMES")]
-    name: Vec<String>,
-    /// Specify the variable name for stdin
-    #[arg(long, value_name = "ENCRYPT_STRING_STDIN_NAME")]
-    stdin_name: Option<String>,
+    with: SealWith,
     #[command(flatten)]
     common: Common,
 }
 
+/// What an action works with.
+pub(super) struct Tools<'a> {
+    pub config: Config,
+    pub output: &'a Output,
+    pub passwords: Passwords,
+    /// Only passwords with the id of a text open it; the id of a text without one.
+    only: Option<String>,
+}
+
 pub(super) fn main(args: VaultProgramArgs, output: &mut Output) -> Result<ExitCode> {
-    let config = Config::load()?;
+    let config = Config::load(&output.sources)?;
     display::configure(output, &config);
+    display::tell(output, &config.warnings);
     match args.action {
-        Action::EncryptString(args) => encrypt_string(&args, &config, output),
-        Action::Encrypt(args) => {
-            let passwords = passwords(&args.common, &config, true)?;
-            let id = encrypt_id(&args.common, &config);
-            for path in inputs(&args.files) {
-                let sealed = ops::seal(&read(&path)?, &passwords, id.as_deref())?;
-                write(&args, &path, sealed.as_bytes(), output)?;
-            }
-            told("Encryption successful", output)
-        }
+        Action::EncryptString(args) => vault_string::main(&args, config, output),
+        Action::Create(args) => vault_edit::create(&args, config, output),
+        Action::Edit(args) => vault_edit::edit(&args, config, output),
+        Action::Encrypt(args) => encrypt(&args, config, output),
         Action::Decrypt(args) => {
-            let passwords = passwords(&args.common, &config, false)?;
+            args.to.check(args.files.len())?;
+            let tools = Tools::new(&args.common, config, output, Prompts::Known)?;
+            waiting("ciphertext", &args.files, output);
             for path in inputs(&args.files) {
-                let plain = ops::unseal(&read(&path)?, &path.display().to_string(), &passwords)?;
-                write(&args, &path, &plain, output)?;
+                let path = real(&path);
+                let opened = tools.unseal(&path, &read(&path)?)?;
+                args.to.write(&path, &opened.plain, output)?;
             }
-            told("Decryption successful", output)
+            Ok(told("Decryption successful", output))
         }
         Action::View(args) => {
-            let passwords = passwords(&args.common, &config, false)?;
-            for path in inputs(&args.files) {
-                let plain = ops::unseal(&read(&path)?, &path.display().to_string(), &passwords)?;
-                // What is no text is shown as it is, too.
-                let _ = std::io::stdout().write_all(&plain);
+            let tools = Tools::new(&args.common, config, output, Prompts::Known)?;
+            for path in &args.files {
+                let opened = tools.unseal(path, &read(path)?)?;
+                show(&opened.plain, &tools.config, output);
             }
             Ok(ExitCode::Ok)
         }
-        Action::Edit(args) => {
-            let passwords = passwords(&args.common, &config, false)?;
-            for path in inputs(&args.files) {
-                let sealed = read(&path)?;
-                let plain = ops::unseal(&sealed, &path.display().to_string(), &passwords)?;
-                let text = String::from_utf8(plain).map_err(|_| {
-                    Diagnostic::new("V0110", Kind::Vault, format!("`{}` holds no text to edit", path.display()))
-                })?;
-                let edited = editor::once(&text)?;
-                if edited != text {
-                    let id = encrypt_id(&args.common, &config).or_else(|| ops::sealed_with(&sealed));
-                    let id = id.filter(|id| passwords.iter().any(|(known, _)| known == id));
-                    ops::replace(&path, ops::seal(edited.as_bytes(), &passwords, id.as_deref())?.as_bytes())?;
-                }
-            }
-            Ok(ExitCode::Ok)
-        }
-        Action::Create(args) => {
-            let passwords = passwords(&args.common, &config, true)?;
-            let [path] = &args.files[..] else {
-                return Err(Diagnostic::new(
-                    "V0103",
-                    Kind::Usage,
-                    "ansible-vault create can take only one filename argument",
-                ));
-            };
-            if path.exists() {
-                return Err(Diagnostic::local(
-                    "V0110",
-                    format!("{} exists, please use 'edit' instead", path.display()),
-                ));
-            }
-            if !std::io::stdin().is_terminal() && !args.skip_tty_check {
-                return Err(Diagnostic::local("C0103", "not a tty, editor cannot be opened"));
-            }
-            let text = editor::once("")?;
-            let id = encrypt_id(&args.common, &config);
-            ops::replace(path, ops::seal(text.as_bytes(), &passwords, id.as_deref())?.as_bytes())?;
-            Ok(ExitCode::Ok)
-        }
-        Action::Rekey(args) => rekey(&args, &config, output),
+        Action::Rekey(args) => rekey(&args, config, output),
     }
 }
 
-fn rekey(args: &FilesArgs, config: &Config, output: &Output) -> Result<ExitCode> {
-    let old = passwords(&args.common, config, false)?;
-    let keys = VaultOptions {
-        vault_id: args.new_vault_id.iter().cloned().collect(),
-        vault_password_file: args.new_vault_password_file.iter().cloned().collect(),
-        ask_vault_password: false,
-    };
-    let mut new = ops::read_passwords(&keys.keys().passwords(&Config::default())?)?;
-    if new.is_empty() {
-        new = vec![("default".to_owned(), new_password()?)];
+fn encrypt(args: &EncryptArgs, config: Config, output: &Output) -> Result<ExitCode> {
+    args.to.check(args.files.len())?;
+    let tools = Tools::new(&args.common, config, output, Prompts::New)?;
+    let (id, password) = tools.sealing(&args.with)?;
+    waiting("plaintext", &args.files, output);
+    for path in inputs(&args.files) {
+        let path = real(&path);
+        let sealed = tools.seal(&read(&path)?, password, id)?;
+        args.to.write(&path, sealed.as_bytes(), output)?;
     }
-    let files = inputs(&args.files);
+    Ok(told("Encryption successful", output))
+}
+
+fn rekey(args: &RekeyArgs, config: Config, output: &Output) -> Result<ExitCode> {
+    let tools = Tools::new(&args.common, config, output, Prompts::Known)?;
+    let wanted = tools.sealing_id(&args.with);
+    let mut ids = if wanted.is_some() { tools.config.list("DEFAULT_VAULT_IDENTITY_LIST") } else { Vec::new() };
+    ids.extend(args.new_vault_id.clone());
+    let files: Vec<PathBuf> = args.new_vault_password_file.iter().cloned().collect();
+    let (new, _) = found(&tools.config, &ids, &files, args.common.vault.ask_vault_password, Prompts::New, output)?;
+    let (id, password) = ops::sealing_password(&new, wanted.as_deref())?;
     // All are opened before the first one is changed.
-    let plain: Vec<Vec<u8>> =
-        files.iter().map(|path| ops::unseal(&read(path)?, &path.display().to_string(), &old)).collect::<Result<_>>()?;
-    for (path, plain) in files.iter().zip(plain) {
-        ops::replace(path, ops::seal(&plain, &new, None)?.as_bytes())?;
+    let files: Vec<PathBuf> = args.files.iter().map(|path| real(path)).collect();
+    let plain: Vec<(Vec<u8>, Vec<u8>)> = files
+        .iter()
+        .map(|path| {
+            let sealed = read(path)?;
+            Ok((tools.unseal(path, &sealed)?.plain, sealed))
+        })
+        .collect::<Result<_>>()?;
+    for (path, (plain, before)) in files.iter().zip(plain) {
+        if read(path)? != before {
+            return Err(changed(path));
+        }
+        ops::replace(path, tools.seal(&plain, password, id)?.as_bytes(), Keep::Mode)?;
     }
     output.note("Rekey successful\n");
     Ok(ExitCode::Ok)
 }
 
-fn encrypt_string(args: &StringArgs, config: &Config, output: &Output) -> Result<ExitCode> {
-    let passwords = passwords(&args.common, config, true)?;
-    let id = encrypt_id(&args.common, config);
-    let mut items: Vec<(Option<String>, String)> = Vec::new();
-    let from_stdin = args.strings.iter().any(|text| text == "-") || args.stdin_name.is_some();
-    if args.prompt {
-        let name = match args.name.first() {
-            Some(name) => Some(name.clone()),
-            None => {
-                Some(ask("Variable name (enter for no name): ")?.expose().to_owned()).filter(|name| !name.is_empty())
-            }
-        };
-        items.push((name, ask("String to encrypt: ")?.expose().to_owned()));
-    }
-    if from_stdin || (!args.prompt && args.strings.is_empty()) {
-        if std::io::stdin().is_terminal() {
-            output.note(
-                "Reading plaintext input from stdin. (ctrl-d to end input, twice if your content does not already have a newline)\n",
-            );
+/// Someone else wrote the file since it was read.
+pub(super) fn changed(path: &Path) -> Diagnostic {
+    Diagnostic::local("V0111", format!("`{}` was changed meanwhile", path.display()))
+        .with_note("it was left as it is")
+        .with_hint("do it again")
+        .with_registered("Vault file got recreated while we were operating on it.")
+}
+
+impl Tools<'_> {
+    /// Reads the passwords of the options; one is asked for if none is named.
+    pub(super) fn new<'a>(common: &Common, config: Config, output: &'a Output, prompts: Prompts) -> Result<Tools<'a>> {
+        let shown = display::options(&config, common.verbose, output, Some(Program::Vault));
+        shown.preamble.iter().for_each(|line| output.data(&format!("{line}\n")));
+        let options = &common.vault;
+        if let Some(wrong) = options.vault_id.iter().find(|id| id.contains(';')) {
+            return Err(Diagnostic::new("V0103", Kind::Usage, format!("`{wrong}` is no vault id"))
+                .with_hint("an id has no `;`")
+                .with_registered(format!(
+                    "'{wrong}' is not a valid vault id. The character ';' is not allowed in vault ids"
+                )));
         }
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .map_err(|error| Diagnostic::local("C0107", format!("cannot read the text: {error}")))?;
-        items.push((args.stdin_name.clone(), text));
+        let mut ids = config.list("DEFAULT_VAULT_IDENTITY_LIST");
+        ids.extend(options.vault_id.iter().cloned());
+        let ask = options.ask_vault_password || config.flag("DEFAULT_ASK_VAULT_PASS");
+        let (passwords, only) = found(&config, &ids, &options.vault_password_file, ask, prompts, output)?;
+        Ok(Tools { config, output, passwords, only })
     }
-    let mut names = args.name.iter().skip(usize::from(args.prompt));
-    for text in args.strings.iter().filter(|text| *text != "-") {
-        items.push((names.next().cloned(), text.clone()));
+
+    /// The id to seal with, if one is named.
+    pub(super) fn sealing_id(&self, with: &SealWith) -> Option<String> {
+        let configured = self.config.given("DEFAULT_VAULT_ENCRYPT_IDENTITY").map(str::to_owned);
+        with.encrypt_vault_id.clone().filter(|id| !id.is_empty()).or(configured).filter(|id| !id.is_empty())
     }
-    let mut out = String::new();
-    for (name, text) in items {
-        if text.is_empty() {
-            return Err(Diagnostic::new(
-                "V0103",
-                Kind::Usage,
-                "The plaintext provided from the command line args was empty, not encrypting",
-            ));
+
+    /// The id and the password to seal with.
+    pub(super) fn sealing(&self, with: &SealWith) -> Result<(&str, &Secret)> {
+        let wanted = self.sealing_id(with);
+        if wanted.is_none() && self.passwords.len() > 1 {
+            let ids: Vec<&str> = self.passwords.iter().map(|(id, _)| id.as_str()).collect();
+            return Err(Diagnostic::new("V0103", Kind::Usage, "there are several vault passwords to seal with")
+                .with_hint(format!("choose one: `--encrypt-vault-id {}`", ids.first().unwrap_or(&"ID")))
+                .with_registered(format!(
+                    "The vault-ids {} are available to encrypt. Specify the vault-id to encrypt with \
+                     --encrypt-vault-id",
+                    ids.join(",")
+                )));
         }
-        let sealed = ops::seal(text.as_bytes(), &passwords, id.as_deref())?;
-        let lead = name.map_or_else(String::new, |name| format!("{name}: "));
-        out.push_str(&lead);
-        out.push_str("!vault |\n");
-        for line in sealed.lines() {
-            out.push_str("          ");
-            out.push_str(line);
-            out.push('\n');
+        let (id, password) = ops::sealing_password(&self.passwords, wanted.as_deref())?;
+        Ok((id, password))
+    }
+
+    pub(super) fn seal(&self, plain: &[u8], password: &Secret, id: &str) -> Result<String> {
+        let salt = self.config.given("VAULT_ENCRYPT_SALT").filter(|salt| !salt.is_empty());
+        ops::seal(plain, password, Some(id), salt)
+    }
+
+    pub(super) fn unseal(&self, path: &Path, sealed: &[u8]) -> Result<Unsealed> {
+        ops::unseal(sealed, &path.display().to_string(), &self.passwords, self.only.as_deref())
+    }
+}
+
+/// The passwords, with one that is asked for if nothing else is named.
+fn found(
+    config: &Config,
+    ids: &[String],
+    files: &[PathBuf],
+    ask: bool,
+    prompts: Prompts,
+    output: &Output,
+) -> Result<(Passwords, Option<String>)> {
+    let configured = config.given("DEFAULT_VAULT_PASSWORD_FILE").is_some_and(|path| !path.is_empty());
+    let ask = ask || ids.is_empty() && files.is_empty() && !configured;
+    let only = matched_ids(config);
+    let sources = password_sources(config, ids, files, ask, prompts).map_err(|mut error| {
+        // Nobody there to ask is no wrong option here.
+        if error.code == "C0103" && error.kind == Kind::Usage {
+            error.kind = Kind::Local;
         }
+        error
+    })?;
+    let (passwords, warnings) = ops::read_passwords(&sources, only.as_deref())?;
+    display::tell(output, &warnings);
+    Ok((passwords, only))
+}
+
+impl OutputTo {
+    /// One output has one input.
+    fn check(&self, inputs: usize) -> Result<()> {
+        if self.output_file.is_none() || inputs <= 1 {
+            return Ok(());
+        }
+        let words = "At most one input file may be used with the --output option";
+        Err(Diagnostic::new("V0103", Kind::Usage, "several files cannot have one output")
+            .with_hint("leave `--output` out, or name one file")
+            .with_registered(words))
     }
-    match args.common.output.as_deref().filter(|path| *path != Path::new("-")) {
-        Some(path) => ops::replace(path, out.as_bytes())?,
-        None => output.data(&out),
+
+    /// To the output file, else back where it came from.
+    pub(super) fn write(&self, from: &Path, data: &[u8], output: &Output) -> Result<()> {
+        let to = self.output_file.as_deref().unwrap_or(from);
+        if to == Path::new("-") {
+            output.data_bytes(data);
+            return Ok(());
+        }
+        ops::replace(to, data, Keep::Owner)
     }
-    told("Encryption successful", output)
 }
 
 /// Without names standard input is meant.
@@ -253,55 +310,73 @@ fn inputs(files: &[PathBuf]) -> Vec<PathBuf> {
     if files.is_empty() { vec![PathBuf::from("-")] } else { files.to_vec() }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    let wrong =
-        |error: std::io::Error| Diagnostic::local("V0111", format!("`{}` cannot be read: {error}", path.display()));
+/// Links followed; `-` stays.
+pub(super) fn real(path: &Path) -> PathBuf {
     if path == Path::new("-") {
-        let mut data = Vec::new();
-        std::io::stdin().read_to_end(&mut data).map_err(wrong)?;
-        return Ok(data);
+        return path.to_path_buf();
     }
-    std::fs::read(path).map_err(wrong)
+    std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_path_buf())
 }
 
-/// To `--output`, else back where it came from.
-fn write(args: &FilesArgs, from: &Path, data: &[u8], output: &Output) -> Result<()> {
-    let to = args.common.output.as_deref().unwrap_or(from);
-    if to == Path::new("-") {
-        output.data_bytes(data);
-        return Ok(());
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
+    if path == Path::new("-") {
+        let mut data = Vec::new();
+        std::io::stdin()
+            .read_to_end(&mut data)
+            .map_err(|error| Diagnostic::local("V0111", format!("standard input cannot be read: {error}")))?;
+        return Ok(data);
     }
-    ops::replace(to, data)
+    std::fs::read(path).map_err(|error| {
+        let shown = path.display();
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let number = error.raw_os_error().unwrap_or_default();
+        let text = error.to_string();
+        let text = text.split(" (os error").next().unwrap_or(&text);
+        Diagnostic::local("V0111", format!("`{shown}` cannot be read: {error}")).with_registered(format!(
+            "Unable to read source file ({shown}): [Errno {number}] {text}: '{}'",
+            whole.display()
+        ))
+    })
+}
+
+/// Says that standard input is read, to a person.
+fn waiting(what: &str, files: &[PathBuf], output: &Output) {
+    if files.is_empty() && std::io::stdin().is_terminal() {
+        output.note(&format!("Reading {what} input from stdin\n"));
+    }
 }
 
 /// Said on a terminal only, as Ansible does.
-fn told(text: &str, output: &Output) -> Result<ExitCode> {
+pub(super) fn told(text: &str, output: &Output) -> ExitCode {
     if std::io::stdout().is_terminal() {
         output.note(&format!("{text}\n"));
     }
-    Ok(ExitCode::Ok)
+    ExitCode::Ok
 }
 
-fn encrypt_id(common: &Common, config: &Config) -> Option<String> {
-    let configured = config.given("DEFAULT_VAULT_ENCRYPT_IDENTITY").filter(|id| !id.is_empty()).map(str::to_owned);
-    common.encrypt_vault_id.clone().or(configured)
-}
-
-/// The passwords of the options; one is asked for if none is named.
-fn passwords(common: &Common, config: &Config, new: bool) -> Result<Passwords> {
-    let found = ops::read_passwords(&common.vault.keys().passwords(config)?)?;
-    if !found.is_empty() {
-        return Ok(found);
+/// The content on standard output, through the pager on a terminal.
+fn show(plain: &[u8], config: &Config, output: &Output) {
+    let pager = config.text("PAGER");
+    if std::io::stdout().is_terminal() && !pager.trim().is_empty() && paged(plain, &pager) {
+        return;
     }
-    let password = if new { new_password()? } else { ask("Vault password: ")? };
-    Ok(vec![("default".to_owned(), password)])
+    let mut out = std::io::stdout().lock();
+    let end: &[u8] = if plain.ends_with(b"\n") { b"" } else { b"\n" };
+    output.wrote(out.write_all(plain).and_then(|()| out.write_all(end)).and_then(|()| out.flush()));
 }
 
-fn new_password() -> Result<Secret> {
-    let first = ask("New Vault password: ")?;
-    let second = ask("Confirm New Vault password: ")?;
-    if first != second {
-        return Err(Diagnostic::local("C0107", "Passwords do not match"));
+/// Gives the content to the pager; false if there is none.
+fn paged(plain: &[u8], pager: &str) -> bool {
+    let mut command = std::process::Command::new("/bin/sh");
+    command.arg("-c").arg(pager).stdin(std::process::Stdio::piped());
+    if pager.contains("less") {
+        command.env("LESS", "FRSX");
     }
-    Ok(first)
+    let Ok(mut child) = command.spawn() else { return false };
+    if let Some(mut input) = child.stdin.take() {
+        // Who leaves the pager has seen enough.
+        let _ = input.write_all(plain);
+    }
+    // The shell's codes for a program that is not there.
+    child.wait().is_ok_and(|status| !matches!(status.code(), Some(126 | 127)))
 }

@@ -71,7 +71,7 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "C0114",
         title: "links cannot be made",
-        text: "`hostctl install-links DIR` makes links named `ansible-playbook`, `ansible`, `ansible-inventory`, `ansible-vault` and `ansible-config` to the hostctl binary. A file of such a name that is no link to hostctl is left alone; `--force` replaces it.",
+        text: "`hostctl install-links DIR` makes links named `ansible-playbook`, `ansible`, `ansible-inventory`, `ansible-vault`, `ansible-config` and `ansible-doc` to the hostctl binary. A file of such a name that is no link to hostctl is left alone; `--force` replaces it.",
     },
     CodeEntry {
         code: "C0115",
@@ -84,6 +84,21 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "What a command prints did not reach its reader, most often because the disk is full. The command did its work; its exit code is 1 so that a script does not take a cut output for a whole one. A reader that leaves early (`| head`) is no error.",
     },
     CodeEntry {
+        code: "C0117",
+        title: "a setting has a value that it cannot have",
+        text: "A setting of `ansible.cfg` or an ANSIBLE_ variable needs a number, or one of a few words, and was set to something else. ansible-core refuses to start, too. An empty variable counts as unset where a number is needed. `hostctl config dump` shows every setting with its origin.",
+    },
+    CodeEntry {
+        code: "C0118",
+        title: "a callback that is not here",
+        text: "A setting names a callback plugin that hostctl does not have. One that `callbacks_enabled` names is passed over, as ansible-core passes over one that it cannot load; without the one that `stdout_callback` names there is no output, and the run does not begin.",
+    },
+    CodeEntry {
+        code: "C0119",
+        title: "a deprecated setting",
+        text: "ansible-core calls this setting deprecated: a release to come will not have it any more. `deprecation_warnings = False` in [defaults] of `ansible.cfg` hides such warnings.",
+    },
+    CodeEntry {
         code: "C0120",
         title: "the fact cache cannot be used",
         text: "`fact_caching = jsonfile` keeps the facts of each host in a file of the folder `fact_caching_connection`, as Ansible does. The folder is made if it is missing; it must be writable. Without a cache (`memory`, the default) facts last for one run.",
@@ -92,5 +107,15 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "C0121",
         title: "cached facts are not used",
         text: "A file of the fact cache cannot be read or written, or does not hold what hostctl and ansible-core 2.19 write. The run goes on as if no facts were cached; the file is written anew when the host's facts are gathered. `--flush-cache` removes the files of all hosts.",
+    },
+    CodeEntry {
+        code: "C0122",
+        title: "`ansible_managed` cannot be filled in",
+        text: "The setting `ansible_managed` of `ansible.cfg` is a text in which `{file}`, `{host}` and `{uid}` are filled in, and then the parts of a time such as `%Y` (of the template's last change). Other braces are written twice. A variable of the same name needs none of this, and outranks the setting.",
+    },
+    CodeEntry {
+        code: "C0130",
+        title: "not one of hostctl's names",
+        text: "`hostctl completion SHELL` makes completions for `hostctl` and for the names of Ansible's programs that `hostctl install-links` makes.",
     },
 ];

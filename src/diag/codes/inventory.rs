@@ -45,8 +45,8 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     },
     CodeEntry {
         code: "I0009",
-        title: "no such inventory",
-        text: "The file or folder given with `-i` does not exist or may not be read. A list of hosts needs a comma: `-i host,`.",
+        title: "no such inventory, or one that cannot be read",
+        text: "The file or folder given with `-i` does not exist, may not be read, or no inventory plugin that is enabled can read it. A list of hosts needs a comma: `-i host,`. Called by the names of Ansible's programs, hostctl goes on without it as Ansible does, unless `any_unparsed_is_failed` in [inventory] asks for an error; `hostctl run` ends here.",
     },
     CodeEntry {
         code: "I0010",
@@ -87,6 +87,16 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "I0019",
         title: "a TOML inventory that cannot be read",
         text: "The file ends in `.toml`, but its text is no TOML: a key stands twice, a quote or a bracket is missing, or a value has no form. Groups are tables (`[web.hosts]`, `[web.vars]`), hosts are tables too (`host1 = {}`), and `children` is a list of names.",
+    },
+    CodeEntry {
+        code: "I0020",
+        title: "an odd name of a variable in an inventory",
+        text: "A variable of a host or group has a name that is no identifier, so that templates cannot use it by name. ansible-core 2.19 still takes it and calls that deprecated.",
+    },
+    CodeEntry {
+        code: "I0021",
+        title: "an old form of what an inventory program prints",
+        text: "An inventory program prints groups as mappings with `hosts`, `vars` and `children`, and the variables of all hosts below `_meta`: `{\"web\": {\"hosts\": [\"a\"]}, \"_meta\": {\"hostvars\": {}}}`. Without `_meta` it is run again for each host. ansible-core 2.19 still takes other forms and calls them deprecated.",
     },
     CodeEntry {
         code: "I0101",

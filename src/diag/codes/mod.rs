@@ -5,6 +5,7 @@
 mod build;
 mod command_line;
 mod defect;
+mod deps;
 mod environment;
 mod host;
 mod inventory;
@@ -36,6 +37,7 @@ pub const CODES: &[&[CodeEntry]] = &[
     template::ENTRIES,
     inventory::ENTRIES,
     environment::ENTRIES,
+    deps::ENTRIES,
     vault::ENTRIES,
     ssh::ENTRIES,
     host::ENTRIES,

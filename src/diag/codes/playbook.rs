@@ -223,7 +223,7 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "P0305",
         title: "not checked",
-        text: "The name of an included file or role is a template, so what it brings in is known during the run only and was not checked.",
+        text: "The name of an included file or role is a template, so what it brings in is known during the run only and was not checked. `hostctl check` tells it, and `hostctl run -v`.",
     },
     CodeEntry {
         code: "P0307",

@@ -34,13 +34,15 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "T0104",
         title: "unknown filter",
         text: "There is no filter of that name. All filters of ansible-core and of Jinja2 are known, also by their full names \
-         (`ansible.builtin.combine`), and the commonest of ansible.utils and community.general (`ipaddr`, `json_query`).",
+         (`ansible.builtin.combine`), and the commonest of ansible.utils and community.general (`ipaddr`, \
+         `json_query`, `remove_keys`, `lists_mergeby`, `to_seconds`).",
     },
     CodeEntry {
         code: "T0105",
         title: "unknown test",
         text: "There is no test of that name. All tests of ansible-core and of Jinja2 are known (`x is defined`, \
-         `result is failed`, `v is version('1.2', '>=')`).",
+         `result is failed`, `v is version('1.2', '>=')`), and those of ansible.utils for addresses by their full \
+         names (`x is ansible.utils.in_network('10.0.0.0/8')`).",
     },
     CodeEntry {
         code: "T0106",
@@ -53,7 +55,8 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "T0107",
         title: "unknown lookup",
         text: "There is no lookup of that name. All lookups of ansible-core are known but those that load Python \
-         (`unvault` reads vault files, `config` settings, `url` addresses); lookups of collections are Python too.",
+         (`unvault` reads vault files, `config` settings, `url` addresses), and of community.general `flattened`, \
+         `cartesian`, `merge_variables` and `random_string`; other lookups of collections are Python.",
     },
     CodeEntry {
         code: "T0108",

@@ -16,7 +16,7 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "V0003",
         title: "no key to open the vault",
-        text: "hostctl looks for an identity in `--identity FILE`, then HOSTCTL_IDENTITY, then ~/.config/hostctl/identity.txt. The passphrase of a vault that is sealed with one comes from `--passphrase-file FILE`, then HOSTCTL_VAULT_PASSPHRASE_FILE, else it is asked for on a terminal.",
+        text: "hostctl looks for an identity in `--identity FILE`, then HOSTCTL_IDENTITY, then ~/.config/hostctl/identity.txt; for a vault that is sealed for ssh keys also in ~/.ssh/id_ed25519 and ~/.ssh/id_rsa. The passphrase of a vault that is sealed with one comes from `--passphrase-file FILE`, then HOSTCTL_VAULT_PASSPHRASE_FILE, else it is asked for on a terminal.",
     },
     CodeEntry {
         code: "V0004",
@@ -26,12 +26,12 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "V0005",
         title: "an identity file that cannot be read",
-        text: "An identity file holds lines that begin with `AGE-SECRET-KEY-1`; lines with # are comments. An ssh private key without a passphrase works too.",
+        text: "An identity file holds lines that begin with `AGE-SECRET-KEY-1`; lines with # are comments. An ssh private key (ed25519 or RSA) works too; its passphrase is asked for, or comes from `--passphrase-file FILE`. Public keys, ECDSA keys and keys that only an ssh-agent or a security key holds open nothing: they sign, they do not decrypt.",
     },
     CodeEntry {
         code: "V0006",
         title: "a wrong passphrase",
-        text: "The passphrase does not open the vault. Nothing was changed.",
+        text: "The passphrase does not open the vault, or the ssh key that it was asked for. Nothing was changed.",
     },
     CodeEntry {
         code: "V0007",
@@ -51,7 +51,7 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "V0010",
         title: "not a recipient",
-        text: "A recipient is a public key: `age1...`, `ssh-ed25519 ...` or `ssh-rsa ...`. Never give a secret key.",
+        text: "A recipient is a public key: `age1...`, `ssh-ed25519 ...` or `ssh-rsa ...` (2048 to 4096 bits), on the command line or one a line in a file. Never give a secret key.",
     },
     CodeEntry {
         code: "V0011",
@@ -81,7 +81,17 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "V0016",
         title: "a vault that you cannot open",
-        text: "The vault was made for the recipients that `--recipient` or `environment.yml` names, and your own public key is none of them. Nobody else can be added without opening it, so remove the empty file and make it again with your key.",
+        text: "The vault is sealed for the recipients that `--recipient`, `environment.yml` or your last change names, and your own public key is none of them. Nobody else can be added without opening it: remove an empty vault and make it again with your key, or ask one of its recipients.",
+    },
+    CodeEntry {
+        code: "V0017",
+        title: "values that cannot be imported",
+        text: "`hostctl vault import` takes files that ansible-vault sealed as a whole and hold variables, and YAML files with `!vault` values; with `--name NAME` any file that was sealed as a whole. A name that the vault has already with another value, or that has different values in two of the files, is refused. Nothing was changed.",
+    },
+    CodeEntry {
+        code: "V0018",
+        title: "an import that is not all of a file",
+        text: "Variables that hold templates stay in their file, since a sealed value is never rendered; move the secret part to a variable of its own. A variable of which only parts were sealed is sealed as a whole. With `--move` a file that was sealed as a whole is kept if it holds comments or variables that were left out.",
     },
     CodeEntry {
         code: "V0101",
@@ -97,6 +107,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "V0103",
         title: "no vault password",
         text: "A file or value is sealed by ansible-vault. Give its password with `--vault-password-file FILE` or `--vault-id LABEL@FILE`.",
+    },
+    CodeEntry {
+        code: "V0104",
+        title: "a vault password that cannot be had",
+        text: "A password of `--vault-password-file FILE` or `--vault-id LABEL@FILE` is the content of a text file, or what a program prints; a program whose name ends with `-client` is called with `--vault-id LABEL`. This one is missing, empty, no UTF-8 text, or its program failed. It is an error only if no other password can be had.",
     },
     CodeEntry {
         code: "V0110",

@@ -60,7 +60,20 @@ impl Job<'_> {
         }
         // The top folder is only made: one that is there keeps its attributes, as with Ansible.
         if !self.cx.probe().is_dir(&base) {
-            self.folder(&base)?;
+            let first = input.entries.iter().find(|entry| matches!(entry.kind, InputKind::File { .. }));
+            self.folder(&base).map_err(|mut failure| {
+                // Ansible's controller looks for the first file, and comes upon a file on the way.
+                if let Some(first) = first
+                    && failure.diagnostic.registered().contains("[Errno 20] Not a directory")
+                {
+                    let words = format!(
+                        "Task failed: Failed to get information on remote file ({}): Not a directory",
+                        shown(&base.join(&first.path))
+                    );
+                    failure.diagnostic = failure.diagnostic.with_registered(words);
+                }
+                failure
+            })?;
         }
         let probe = self.cx.probe();
         self.top = probe.hold_plain(&probe.real(&base))?.map(|held| (base.clone(), held));

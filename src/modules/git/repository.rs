@@ -10,7 +10,7 @@ use crate::modules::cx::Cx;
 use crate::modules::refusal::{refused, refused_with};
 use crate::system::fs::shown;
 use crate::system::process::{Output, Program};
-use crate::value::{Map, Value};
+use crate::value::{Map, Value, insert};
 
 /// What only reads.
 pub(super) const READS: &[&str] = &[
@@ -100,7 +100,7 @@ impl<'a> Repository<'a> {
             Some(path) => shown(&path.expand(cx.environment())),
             None => match cx.probe().which("git") {
                 Some(path) => shown(&path),
-                None => return Err(crate::modules::refusal::no_program("git")),
+                None => return Err(crate::modules::refusal::no_program(cx, "git")),
             },
         };
         if !(program == "git" || program.ends_with("/git")) {
@@ -420,7 +420,8 @@ impl<'a> Repository<'a> {
             .map(|path| format!("--separate-git-dir={}", shown(&cx.probe().real(&path.expand(cx.environment())))));
         words.extend(separate.as_deref());
         let place = shown(dest);
-        words.extend(["--", &self.repo, &place]);
+        // Neither begins with a dash.
+        words.extend([self.repo.as_str(), &place]);
         self.checked(&words)?;
         if args.bare && args.remote != "origin" {
             self.checked(&["remote", "add", &args.remote, &self.repo])?;
@@ -527,7 +528,16 @@ impl<'a> Repository<'a> {
             self.write(&["checkout", "--force", version, "--"])?
         };
         if !output.success() {
-            return Err(refuse(version.to_owned(), &output));
+            let cmd = format!("{} checkout --force {version}", self.program);
+            // Without the end of options, git looks for a file of the name too, and says so.
+            if output.err().starts_with("fatal: invalid reference: ") {
+                let said = format!("error: pathspec '{version}' did not match any file(s) known to git\n");
+                let result = map! { "rc" => 1, "stdout" => "", "stderr" => said, "cmd" => cmd };
+                return Err(refused_with("H0102", format!("Failed to checkout {version}"), result));
+            }
+            let mut failure = refuse(version.to_owned(), &output);
+            insert(&mut failure.result, "cmd", cmd);
+            return Err(failure);
         }
         if self.args.verify_commit {
             self.verify()?;

@@ -2,13 +2,13 @@
 
 use crate::diag::{Diagnostic, Result};
 use crate::template::{Setting, SettingKind};
-use crate::value::{Map, Value};
+use crate::value::{Map, Value, insert};
 
 use super::plugins::OPTIONS;
 use super::{Config, Kind, SettingOrigin, list, table};
 
 /// Options of plugins that stand among the settings here, since `ansible-config dump` has them too.
-const OF_PLUGINS: &[&str] = &[
+pub(super) const OF_PLUGINS: &[&str] = &[
     "CALLBACK_FORMAT_PRETTY",
     "CALLBACK_RESULT_FORMAT",
     "CHECK_MODE_MARKERS",
@@ -46,6 +46,25 @@ const VARS: &[(&str, &[&str])] = &[
 /// Extensions that Ansible never reads, with those of a setting.
 const REJECTED: [&str; 9] = [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst"];
 
+/// Network devices whose facts have modules of their own.
+#[rustfmt::skip]
+const NETWORK: [&str; 12] = [
+    "cisco.asa.asa", "arista.eos.eos", "frr.frr.frr", "cisco.ios.ios", "cisco.iosxr.iosxr",
+    "junipernetworks.junos.junos", "cisco.nxos.nxos", "vyos.vyos.vyos", "extreme.exos.exos", "extreme.slxos.slxos",
+    "extreme.voss.voss", "community.network.ironware",
+];
+
+/// `CONNECTION_FACTS_MODULES`: nothing can set it.
+fn network_facts() -> Value {
+    let mut map = Map::new();
+    for name in NETWORK {
+        let short = name.rsplit('.').next().unwrap_or_default();
+        insert(&mut map, short, format!("ansible.legacy.{short}_facts"));
+        insert(&mut map, name, format!("{name}_facts"));
+    }
+    Value::from(map)
+}
+
 fn kind_of(kind: Kind) -> SettingKind {
     match kind {
         Kind::Text | Kind::Path | Kind::Dict => SettingKind::Text,
@@ -72,7 +91,7 @@ fn typed(kind: Kind, name: &str, text: &str, origin: &str) -> Result<Value> {
     })
 }
 
-fn shown(origin: &SettingOrigin) -> String {
+pub(super) fn shown(origin: &SettingOrigin) -> String {
     match origin {
         SettingOrigin::Default => "default".to_owned(),
         SettingOrigin::File(path) => path.display().to_string(),
@@ -108,8 +127,9 @@ impl Config {
             "MODULE_IGNORE_EXTS" if default => texts(REJECTED.into_iter().chain([".yaml", ".yml", ".ini"])),
             "ANSIBLE_HOME" if default => Value::from(super::expanded_here(&text)),
             _ => match setting.kind {
+                Kind::List if default && text.is_empty() => Value::Null,
                 Kind::List | Kind::Files | Kind::Paths if text.is_empty() => texts([]),
-                Kind::Dict => Value::from(Map::new()),
+                Kind::Dict => network_facts(),
                 Kind::Path if default && !text.is_empty() => Value::from(super::expanded_here(&text)),
                 Kind::Paths if default => {
                     texts(text.split(':').map(super::expanded_here).collect::<Vec<_>>().iter().map(String::as_str))
@@ -167,7 +187,12 @@ mod tests {
         let path = dir.path().join("ansible.cfg");
         let text = "[defaults]\nforks = 7\nremote_port = 22x\ncallbacks_enabled = a, b\n[url_lookup]\ntimeout = 3.5\n";
         std::fs::write(&path, text).unwrap();
-        let config = Config::load_file(&path).unwrap();
+        let config = Config::load_with(
+            &|name| (name == "ANSIBLE_CONFIG").then(|| path.display().to_string()),
+            dir.path(),
+            &crate::diag::SourceMap::new(),
+        )
+        .unwrap();
         let file = path.display();
         let check = |plugin, name: &str, expected: &str| assert_eq!(show(&config, plugin, name), expected, "{name}");
         check(None, "DEFAULT_FORKS", &format!("7 ({file})"));

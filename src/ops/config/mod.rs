@@ -3,16 +3,24 @@
 //! Each value keeps where it came from. Settings that hostctl does not follow are named once, when
 //! somebody set them to something else than their default.
 
+mod about;
 mod ini;
 mod lookup;
 mod naming;
 mod plugins;
+mod shown;
 mod table;
+#[cfg(test)]
+mod table_tests;
+mod valid;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::diag::{Diagnostic, Kind as Sort, Result};
+use crate::diag::{Diagnostic, Result, SourceMap};
+use crate::value::boolean_word;
+
+pub use shown::{SettingRow, ShownSetting, definitions, setting_rows, template_environment, template_file};
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +55,7 @@ enum Here {
 const CALLBACKS: &[&str] = &["default", "minimal", "oneline", "profile_roles", "profile_tasks", "timer"];
 
 /// One setting of Ansible.
+#[derive(Debug)]
 struct Setting {
     name: &'static str,
     kind: Kind,
@@ -76,43 +85,50 @@ pub struct Config {
     pub warnings: Vec<Diagnostic>,
     given: HashMap<&'static str, (String, SettingOrigin)>,
     /// All lines of the file, for the options of plugins.
-    lines: HashMap<(String, String), String>,
+    lines: ini::Parsed,
+    /// What is set to something that it cannot be.
+    wrong: Vec<valid::Wrong>,
 }
 
 /// Reads the environment; tests give their own.
 type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Config {
-    /// The settings of this process.
-    pub fn load() -> Result<Self> {
-        let env = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-        Self::load_with(&env, &std::env::current_dir().unwrap_or_default())
+    /// The settings of this process. A file that cannot be read, and a value that its setting cannot have, are errors
+    /// with their places in `sources`.
+    pub fn load(sources: &SourceMap) -> Result<Self> {
+        Self::load_with(&own_env, &std::env::current_dir().unwrap_or_default(), sources)?.checked(sources)
     }
 
     /// The settings with this configuration file.
-    pub fn load_file(path: &Path) -> Result<Self> {
+    pub fn load_file(path: &Path, sources: &SourceMap) -> Result<Self> {
         let path = path.display().to_string();
-        let env = |name: &str| match name {
-            "ANSIBLE_CONFIG" => Some(path.clone()),
-            name => std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
-        };
-        Self::load_with(&env, &std::env::current_dir().unwrap_or_default())
+        let env = |name: &str| if name == "ANSIBLE_CONFIG" { Some(path.clone()) } else { own_env(name) };
+        Self::load_with(&env, &std::env::current_dir().unwrap_or_default(), sources)?.checked(sources)
     }
 
-    fn load_with(env: Env<'_>, here: &Path) -> Result<Self> {
+    fn checked(self, sources: &SourceMap) -> Result<Self> {
+        match self.refused(sources) {
+            Some(error) => Err(error),
+            None => Ok(self),
+        }
+    }
+
+    fn load_with(env: Env<'_>, here: &Path, sources: &SourceMap) -> Result<Self> {
         let mut config = Self::default();
         config.find(env, here);
         let parsed = match &config.file {
             Some(path) => {
+                if let Some(error) = valid::odd_name(path) {
+                    return Err(error);
+                }
                 let text = crate::diag::read::read_source(path).map_err(|error| {
                     Diagnostic::local("C0110", format!("`{}` cannot be read: {error}", path.display()))
                 })?;
-                ini::parse(&String::from_utf8_lossy(&text)).map_err(|(line, text)| {
-                    Diagnostic::new("C0110", Sort::Usage, format!("`{}`, line {line}: {text}", path.display()))
-                        .with_hint("lines are `[section]`, `key = value`, or begin with `#` or `;`")
-                })?
+                let text = String::from_utf8_lossy(&text);
+                ini::parse(&text).map_err(|wrong| valid::unreadable(path, &text, &wrong, sources))?
             }
-            None => HashMap::new(),
+            None => ini::Parsed::new(),
         };
         for setting in table::SETTINGS {
             let from_env = setting.env.iter().rev().find_map(|name| Some((env(name)?, SettingOrigin::Env(name))));
@@ -123,9 +139,17 @@ impl Config {
                     .iter()
                     .rev()
                     .find_map(|(section, key)| parsed.get(&((*section).to_owned(), (*key).to_owned())))?;
-                Some((unquoted(value).to_owned(), SettingOrigin::File(path)))
+                Some((value.clone(), SettingOrigin::File(path)))
             };
-            let Some((value, origin)) = from_env.or_else(from_file) else { continue };
+            let Some((written, origin)) = from_env.or_else(from_file) else { continue };
+            let value = match valid::settle(setting, &written, &origin) {
+                valid::Settled::Is(value) => value,
+                valid::Settled::Unset => continue,
+                valid::Settled::Wrong(wrong) => {
+                    config.wrong.push(wrong);
+                    continue;
+                }
+            };
             let base = match &origin {
                 SettingOrigin::File(path) => path.parent().unwrap_or(Path::new("/")).to_path_buf(),
                 _ => here.to_path_buf(),
@@ -133,6 +157,9 @@ impl Config {
             let value = resolved(setting.kind, &value, &base, env);
             config.warn(setting, &value, &origin);
             config.given.insert(setting.name, (value, origin));
+        }
+        if !config.flag("DEPRECATION_WARNINGS") {
+            config.warnings.retain(|warning| !warning.is_deprecation());
         }
         config.lines = parsed;
         Ok(config)
@@ -156,32 +183,55 @@ impl Config {
         }
         places.push(expanded("~/.ansible.cfg", here, env));
         places.push(PathBuf::from("/etc/ansible/ansible.cfg"));
-        self.file = places.into_iter().find(|path| path.is_file() && std::fs::File::open(path).is_ok());
+        self.file = places.into_iter().find(|path| !path.is_dir() && std::fs::File::open(path).is_ok());
         if open && local.exists() && env("ANSIBLE_CONFIG").is_none() {
+            let words = format!(
+                "Ansible is being run in a world writable directory ({}), ignoring it as an ansible.cfg source. For more \
+                 information see https://docs.ansible.com/ansible/devel/reference_appendices/config.html#cfg-in-world-writable-dir",
+                here.display()
+            );
+            let text = format!("`{}` is not read: everyone may write into its folder", local.display());
             self.warnings.push(
-                Diagnostic::local(
-                    "C0111",
-                    format!(
-                        "Ansible is being run in a world writable directory ({}), ignoring it as an ansible.cfg source.",
-                        here.display()
-                    ),
-                )
-                .warning(),
+                Diagnostic::local("C0111", text)
+                    .warning()
+                    .with_registered(words)
+                    .with_hint(format!("chmod o-w {}", here.display())),
             );
         }
     }
 
-    fn warn(&mut self, setting: &Setting, value: &str, origin: &SettingOrigin) {
+    fn warn(&mut self, setting: &'static Setting, value: &str, origin: &SettingOrigin) {
+        self.warnings.extend(valid::deprecated(setting, origin));
         let same = value == setting.default
             || value.is_empty()
-            || setting.kind == Kind::Bool && truth(value) == truth(setting.default)
+            || setting.kind == Kind::Bool && boolean_word(value) == boolean_word(setting.default)
             || setting.kind == Kind::List && list(value) == list(setting.default);
         // The callbacks that are here can be named without loss.
         let known = match setting.name {
             "CALLBACKS_ENABLED" => {
-                let mut names = list(value).into_iter();
-                names.all(|name| name.rsplit('.').next().is_some_and(|name| CALLBACKS.contains(&name)))
+                let missing = list(value).into_iter().filter(|name| {
+                    let short = name.rsplit('.').next().unwrap_or_default();
+                    !CALLBACKS.contains(&short)
+                });
+                self.warnings.extend(missing.map(|name| {
+                    Diagnostic::local("C0118", format!("the callback `{name}` is not here: it is passed over"))
+                        .warning()
+                        .with_registered(format!("Skipping callback plugin '{name}', unable to load"))
+                        .with_hint(format!("the callbacks here are {}", CALLBACKS.join(", ")))
+                }));
+                true
             }
+            "INVENTORY_ENABLED" => {
+                let mut read = crate::inventory::ReadOptions::default();
+                self.warnings.extend(read.enable(&list(value)).into_iter().map(|name| {
+                    Diagnostic::local("C0118", format!("the inventory plugin `{name}` is not here: it is passed over"))
+                        .warning()
+                        .with_registered(format!("Failed to load inventory plugin, skipping {name}"))
+                        .with_hint(format!("the plugins here are {}", crate::inventory::INVENTORY_PLUGINS.join(", ")))
+                }));
+                true
+            }
+            "VARIABLE_PLUGINS_ENABLED" => list(value).iter().all(|name| name.ends_with("host_group_vars")),
             // What `smart` comes to on every host that is no network device.
             "FACTS_MODULES" => list(value).iter().all(|name| {
                 matches!(name.as_str(), "smart" | "setup" | "ansible.builtin.setup" | "ansible.legacy.setup")
@@ -247,12 +297,12 @@ impl Config {
 
     /// A boolean.
     pub fn flag(&self, name: &str) -> bool {
-        truth(&self.text(name)).unwrap_or(false)
+        boolean_word(&self.text(name)).unwrap_or(false)
     }
 
     /// A boolean that may be left open.
     pub fn optional_flag(&self, name: &str) -> Option<bool> {
-        self.given(name).and_then(truth)
+        self.given(name).and_then(boolean_word)
     }
 
     /// A number.
@@ -269,30 +319,11 @@ impl Config {
     pub fn paths(&self, name: &str) -> Vec<PathBuf> {
         self.text(name).split(':').filter(|path| !path.is_empty()).map(PathBuf::from).collect()
     }
+}
 
-    /// Every setting with value and origin, by name.
-    pub fn rows(&self) -> Vec<(&'static str, String, SettingOrigin)> {
-        table::SETTINGS
-            .iter()
-            .map(|setting| {
-                let origin = self.given.get(setting.name).map_or(SettingOrigin::Default, |(_, origin)| origin.clone());
-                let value = self.text(setting.name);
-                let value = match setting.kind {
-                    Kind::Bool => match truth(&value) {
-                        Some(true) => "True".to_owned(),
-                        Some(false) => "False".to_owned(),
-                        None if value.is_empty() => "None".to_owned(),
-                        None => value,
-                    },
-                    Kind::Paths => shown_list(value.split(':')),
-                    Kind::Files | Kind::List => shown_list(list(&value).iter().map(String::as_str)),
-                    _ if value.is_empty() && origin == SettingOrigin::Default => "None".to_owned(),
-                    _ => value,
-                };
-                (setting.name, value, origin)
-            })
-            .collect()
-    }
+/// A variable of this process.
+fn own_env(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// True for a folder with a file in Python.
@@ -311,7 +342,9 @@ fn shown_list<'a>(items: impl Iterator<Item = &'a str>) -> String {
 /// A value of a file may stand in quotes.
 fn unquoted(value: &str) -> &str {
     for quote in ['"', '\''] {
-        if let Some(inner) = value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
+        if let Some(inner) = value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote))
+            && !inner.ends_with('\\')
+        {
             return inner;
         }
     }
@@ -375,8 +408,7 @@ fn expanded(text: &str, base: &Path, env: Env<'_>) -> PathBuf {
 
 /// A path of a default: `~` and `$NAME` of this process.
 fn expanded_here(text: &str) -> String {
-    let env = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    expanded(text, Path::new("/"), &env).display().to_string()
+    expanded(text, Path::new("/"), &own_env).display().to_string()
 }
 
 fn list(value: &str) -> Vec<String> {
@@ -387,15 +419,6 @@ fn list(value: &str) -> Vec<String> {
         .map(|item| item.trim().trim_matches(['"', '\'']).to_owned())
         .filter(|item| !item.is_empty())
         .collect()
-}
-
-/// A boolean as Ansible spells it.
-fn truth(value: &str) -> Option<bool> {
-    match value.trim().to_lowercase().as_str() {
-        "y" | "yes" | "on" | "1" | "true" | "t" | "1.0" => Some(true),
-        "n" | "no" | "off" | "0" | "false" | "f" | "0.0" => Some(false),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -409,7 +432,7 @@ mod tests {
             let found = vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
             found.or_else(|| (name == "HOME").then(|| "/home/me".to_owned()))
         };
-        let mut config = Config::load_with(&env, dir.path()).unwrap();
+        let mut config = Config::load_with(&env, dir.path(), &SourceMap::new()).unwrap();
         config.given.values_mut().for_each(|(value, _)| {
             *value = value.replace(&dir.path().display().to_string(), "DIR");
         });
@@ -433,17 +456,69 @@ mod tests {
 
     #[test]
     fn what_is_not_followed_is_named_once() {
-        let config = load("[defaults]\nerror_on_undefined_vars = no\nerror_on_missing_handler = true\n", &[]);
-        let told: Vec<&str> = config.warnings.iter().map(|warning| warning.message.as_str()).collect();
-        assert_eq!(told.len(), 1);
-        assert!(told[0].contains("error_on_undefined_vars"), "{told:?}");
+        let config = load("[defaults]\njinja2_extensions = jinja2.ext.do\nerror_on_missing_handler = true\n", &[]);
+        let told = |deprecation: bool| -> Vec<&str> {
+            let told = config.warnings.iter().filter(|warning| warning.is_deprecation() == deprecation);
+            told.map(|warning| warning.message.as_str()).collect()
+        };
+        assert_eq!((told(false).len(), told(true).len()), (1, 1), "{:?}", config.warnings);
+        assert!(told(false)[0].contains("`jinja2_extensions` in [defaults]"), "{:?}", told(false));
+        let quiet = load("[defaults]\njinja2_native = yes\ndeprecation_warnings = no\n", &[]);
+        assert!(quiet.warnings.is_empty(), "{:?}", quiet.warnings);
     }
 
     #[test]
     fn a_broken_file_is_an_error_with_its_line() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("ansible.cfg"), "[defaults]\n\nforks 5\n").unwrap();
-        let error = Config::load_with(&|_| None, dir.path()).unwrap_err();
+        let sources = SourceMap::new();
+        let error = Config::load_with(&|_| None, dir.path(), &sources).unwrap_err();
         assert!(error.message.contains("line 3"), "{}", error.message);
+        assert!(sources.place(error.span().unwrap()).ends_with("ansible.cfg:3:1"));
+        let null =
+            Config::load_with(&|name| (name == "ANSIBLE_CONFIG").then(|| "/dev/null".into()), dir.path(), &sources);
+        assert_eq!(null.unwrap_err().registered(), "Unsupported configuration file extension for /dev/null:");
+    }
+
+    #[test]
+    fn a_value_that_a_setting_cannot_have_is_an_error_with_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ansible.cfg");
+        let sources = SourceMap::new();
+        let wrong = |text: &str, vars: &[(&str, &str)]| {
+            std::fs::write(&path, text).unwrap();
+            let env = |name: &str| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            let config = Config::load_with(&env, dir.path(), &sources).unwrap();
+            let Some(error) = config.refused(&sources) else { return "fine".to_owned() };
+            let place = error.span().map(|span| sources.place(span)).unwrap_or_default();
+            let place = place.rsplit('/').next().unwrap_or_default().to_owned();
+            let words = error.registered().replace(&path.display().to_string(), "FILE");
+            assert_eq!(error.kind.exit_code(), crate::diag::ExitCode::Usage);
+            format!("{place} {} | {words} | {}", error.message, error.hints.join(" "))
+        };
+        assert_eq!(
+            wrong("[defaults]\n\n forks = many\n", &[]),
+            "ansible.cfg:3:2 `forks` must be a whole number, found `many` | Config 'DEFAULT_FORKS' from 'FILE' has an \
+             invalid value: Invalid value provided for 'integer': 'many' | forks = 5"
+        );
+        assert_eq!(
+            wrong("", &[("ANSIBLE_GATHERING", "implict")]),
+            " `ANSIBLE_GATHERING` must be one of `implicit`, `explicit`, `smart`, found `implict` | Invalid value \
+             'implict' for config 'DEFAULT_GATHERING'. Valid values are: implicit, explicit, smart | export \
+             ANSIBLE_GATHERING=implicit"
+        );
+        assert!(
+            wrong("", &[("ANSIBLE_CALLBACK_RESULT_FORMAT", "xml")])
+                .contains("'result_format' for 'default' callback plugin.")
+        );
+        assert!(
+            wrong("[defaults]\ndisplay_traceback = error, foo\n", &[]).contains("Invalid value ['error', 'foo'] for")
+        );
+        assert!(wrong("[defaults]\nforks =\n", &[]).contains("'integer': ''"));
+        for (name, value) in
+            [("ANSIBLE_FORKS", ""), ("ANSIBLE_FORKS", "7.0"), ("ANSIBLE_TIMEOUT", "1e1"), ("ANSIBLE_BECOME", "what")]
+        {
+            assert_eq!(wrong("", &[(name, value)]), "fine", "{name}={value}");
+        }
     }
 }

@@ -27,13 +27,14 @@ impl Config {
         kinds.flat_map(|(kind, setting)| self.paths(setting).into_iter().map(move |path| (kind, path))).collect()
     }
 
-    /// The plugins that settings name, defaults too.
-    pub fn plugin_names(&self) -> Vec<SettingUse> {
+    /// The plugins that settings name, defaults too; `shown`: the output is that of the stdout callback.
+    pub fn plugin_names(&self, shown: bool) -> Vec<SettingUse> {
         let always = ALWAYS.iter().map(|(kind, name)| SettingUse {
             kind,
             name: (*name).to_owned(),
             place: None,
             told: String::new(),
+            needed: false,
         });
         let text = self.file.as_ref().and_then(|path| crate::diag::read::read_source(path).ok()).unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
@@ -60,6 +61,7 @@ impl Config {
                 name,
                 place: place.clone(),
                 told: told.clone(),
+                needed: shown && *setting == "DEFAULT_STDOUT_CALLBACK",
             }));
         }
         uses
@@ -77,8 +79,8 @@ mod tests {
         let text =
             "[defaults]\ncallbacks_enabled = timer, ns.col.tell\nstrategy = mine\nlookup_plugins = here:/there\n";
         std::fs::write(&path, text).unwrap();
-        let config = Config::load_file(&path).unwrap();
-        let uses = config.plugin_names();
+        let config = Config::load_file(&path, &crate::diag::SourceMap::new()).unwrap();
+        let uses = config.plugin_names(true);
         let shown = |name: &str| {
             let used = uses.iter().find(|used| used.name == name).unwrap();
             let (_, from, to) = used.place.clone().unwrap();

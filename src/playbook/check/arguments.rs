@@ -23,6 +23,9 @@ pub(super) fn check(survey: &Survey, loader: &Loader, problems: &mut Vec<Diagnos
                 let names = module.args.iter().filter(|(name, _)| !name.contains("{{"));
                 names.for_each(|(name, (span, _))| super::values::variable_name(name, *span, &mut found));
             }
+            if let Some((_, that)) = module.args.get("that").filter(|_| module.entry.meta.name == "assert") {
+                found.extend(super::values::asserted(that));
+            }
             problems.extend(found.into_iter().map(|problem| if meant { problem.warning() } else { problem }));
         }
     }

@@ -102,7 +102,7 @@ pub(super) fn variables(survey: &Survey, loader: &Loader, problems: &mut Vec<Dia
             let tried: Vec<PathBuf> =
                 texts.iter().flat_map(|text| [join(&dir.join("vars"), text), join(dir, text)]).collect();
             match tried.iter().find(|path| path.is_file()) {
-                Some(path) => match loader.load_vars_file(path) {
+                Some(path) => match loader.vars_files_entry(path) {
                     // A sealed file is opened by the run.
                     Err(error) if error.code != "P0411" && !error.code.starts_with('V') => {
                         let labelled = error.span().is_some();

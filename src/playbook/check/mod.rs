@@ -96,7 +96,7 @@ pub fn check(loaded: &Loaded, input: &CheckInput<'_>) -> Vec<Diagnostic> {
     problems.append(&mut survey.problems);
     // What could not be read may define names and handlers.
     let missing = |problem: &Diagnostic| {
-        let unread = ["P04", "P05", "P0002", "Y"].iter().any(|start| problem.code.starts_with(start));
+        let unread = ["P04", "P05", "P0002", "Y", "V01"].iter().any(|start| problem.code.starts_with(start));
         problem.is_error() && unread || matches!(&*problem.code, "P0401" | "P0501" | "P0504")
     };
     survey.incomplete = problems.iter().any(missing);

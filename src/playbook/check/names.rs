@@ -106,7 +106,9 @@ impl Names {
         self.defined.entry(name.to_owned()).or_default().push((span, value.cloned()));
     }
 
+    /// A mapping of variables, or a list of them.
     fn mapping(&mut self, mapping: &Node) {
+        mapping.as_list().unwrap_or_default().iter().for_each(|item| self.mapping(item));
         for (key, value) in mapping.as_map().unwrap_or_default() {
             if let Some(name) = key.as_str() {
                 self.add(name, Some(key.place()), Some(value));
@@ -221,7 +223,7 @@ impl Names {
         for path in files {
             let fitting = if templated { fitting(path) } else { vec![path.clone()] };
             for path in fitting.iter().filter(|path| path.is_file()) {
-                match loader.load_vars_file(path) {
+                match loader.vars_files_entry(path) {
                     Ok(mapping) => {
                         any = true;
                         self.mapping(&mapping);

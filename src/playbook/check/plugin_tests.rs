@@ -115,6 +115,7 @@ fn checked(files: &[(&str, &str)], settings: &[(&'static str, &str)], inventory:
         name: (*name).to_owned(),
         place: None,
         told: "a setting".to_owned(),
+        needed: false,
     };
     let input = CheckInput {
         loader: &project.loader,

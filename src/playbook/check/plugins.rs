@@ -12,7 +12,7 @@ use super::{CheckInput, InventoryVariable};
 use crate::diag::{Diagnostic, Span, Subject};
 use crate::playbook::collections::full_name;
 use crate::playbook::loader::{Loader, clean};
-use crate::playbook::plugins::{PythonFile, what};
+use crate::playbook::plugins::{PythonFile, one, what};
 use crate::template::knows_plugin;
 use crate::yaml::Node;
 
@@ -78,6 +78,8 @@ pub struct SettingUse {
     pub place: Option<(PathBuf, usize, usize)>,
     /// What says so, for people; empty for a default.
     pub told: String,
+    /// Nothing can begin without it.
+    pub needed: bool,
 }
 
 /// What was found.
@@ -85,7 +87,8 @@ pub struct SettingUse {
 struct Found {
     /// Python files: the path, the kind.
     files: Vec<(PathBuf, &'static str)>,
-    uses: Vec<Span>,
+    /// Where one is used, and its kind.
+    uses: Vec<(Span, &'static str)>,
     notes: Vec<String>,
     /// Those of hosts that no play is for.
     perhaps: Vec<(PathBuf, &'static str, Span)>,
@@ -128,8 +131,9 @@ pub(super) fn fold(survey: &Survey, input: &CheckInput<'_>, reached: &Reached, p
     problems.retain(|problem| {
         if let Some(Subject::Plugin(path)) = &problem.subject {
             let action = path.parent().is_some_and(|dir| dir.ends_with("action_plugins") || dir.ends_with("action"));
-            found.file(path, if action { "action" } else { "modules" });
-            found.uses.extend(problem.span());
+            let kind = if action { "action" } else { "modules" };
+            found.file(path, kind);
+            found.uses.extend(problem.span().map(|span| (span, kind)));
             return false;
         }
         let Some((_, kind)) = ABOUT.iter().find(|(code, _)| *code == &*problem.code) else { return true };
@@ -144,7 +148,7 @@ pub(super) fn fold(survey: &Survey, input: &CheckInput<'_>, reached: &Reached, p
         }
         let Some(path) = python(loader, kind, name) else { return true };
         found.file(&path, of_table(kind));
-        found.uses.push(span);
+        found.uses.push((span, of_table(kind)));
         false
     });
     // Each name once: finding it reads the plugins' files.
@@ -153,12 +157,13 @@ pub(super) fn fold(survey: &Survey, input: &CheckInput<'_>, reached: &Reached, p
         let path = known.entry((used.kind, &*used.name)).or_insert_with(|| python(loader, used.kind, &used.name));
         if let Some(path) = path {
             found.file(path, of_table(used.kind));
-            found.uses.push(used.span);
+            found.uses.push((used.span, of_table(used.kind)));
         }
     }
     named_by_source(survey, input, reached, &mut found);
     for setting in &input.settings {
         named_by_setting(setting, loader, &mut found);
+        problems.extend(missing(setting, loader));
     }
     let unasked = acting(survey, loader, &mut found);
     if let Some(problem) = found.into_error(loader, unasked) {
@@ -172,7 +177,7 @@ fn named_by_source(survey: &Survey, input: &CheckInput<'_>, reached: &Reached, f
     let mut take = |kind: &str, name: &str, place: Span| {
         if let Some(path) = python(loader, kind, name) {
             found.file(&path, of_table(kind));
-            found.uses.push(place);
+            found.uses.push((place, of_table(kind)));
         }
     };
     let keywords = survey.contexts.iter().map(|context| &context.keywords);
@@ -212,8 +217,42 @@ fn literal(node: &Node) -> Option<&str> {
     node.as_str().filter(|text| !text.is_empty() && !node.has_template() && node.tag.is_none())
 }
 
+/// A callback that the output of the run needs and that is nowhere.
+fn missing(setting: &SettingUse, loader: &Loader) -> Option<Diagnostic> {
+    let SettingUse { kind, name, place, told, needed } = setting;
+    let (folder, short) = name.rsplit_once('.').unwrap_or(("", name));
+    let ours = matches!(folder, "" | "ansible.builtin" | "ansible.legacy" | "ansible.posix" | "community.general")
+        && (matches!(short, "default" | "minimal" | "oneline" | "hostctl" | RUNNER) || SHOWS_ONLY.contains(&short));
+    if !needed || ours || loader.plugin(kind, name, false).is_some_and(|end| end.python.is_some()) {
+        return None;
+    }
+    let known = ["default", "minimal", "oneline", "json", "yaml", "debug"];
+    Some(
+        Diagnostic::new(
+            "C0118",
+            crate::diag::Kind::Local,
+            format!("{told} names the callback `{name}`, which is not here"),
+        )
+        .with_registered(format!("Could not load '{name}' callback plugin."))
+        .with_label_opt(place_of(place.as_ref(), loader), "no such callback")
+        .with_nearest(short, known)
+        .with_hint_else("stdout_callback = default"),
+    )
+}
+
+/// The place of a setting in its file.
+fn place_of(place: Option<&(PathBuf, usize, usize)>, loader: &Loader) -> Option<Span> {
+    let (path, start, end) = place?;
+    let text = crate::diag::read::read_source(path).ok()?;
+    let here = std::env::current_dir().unwrap_or_default();
+    let shown = path.strip_prefix(&here).unwrap_or(path).display().to_string();
+    let file = loader.sources().add(shown, Some(path), String::from_utf8_lossy(&text).into_owned());
+    let at = |offset: usize| u32::try_from(offset.min(file.text.len())).unwrap_or(u32::MAX);
+    Some(Span::new(file.id, at(*start), at(*end)))
+}
+
 fn named_by_setting(setting: &SettingUse, loader: &Loader, found: &mut Found) {
-    let SettingUse { kind, name, place, told } = setting;
+    let SettingUse { kind, name, place, told, .. } = setting;
     let public = name.starts_with("ansible.posix.") || name.starts_with("community.general.");
     let shows = |name: &str| SHOWS_ONLY.contains(&name.rsplit('.').next().unwrap_or_default());
     if *kind == "callback" && (public && shows(name) || name == RUNNER) {
@@ -223,13 +262,8 @@ fn named_by_setting(setting: &SettingUse, loader: &Loader, found: &mut Found) {
     let moved = end.name.starts_with("ansible.posix.") || end.name.starts_with("community.general.");
     let Some(path) = end.python.filter(|_| !(*kind == "callback" && moved && shows(name))) else { return };
     found.file(&path, kind);
-    let text = place.as_ref().and_then(|(path, ..)| crate::diag::read::read_source(path).ok());
-    if let (Some((path, start, end)), Some(text)) = (place, text) {
-        let here = std::env::current_dir().unwrap_or_default();
-        let shown = path.strip_prefix(&here).unwrap_or(path).display().to_string();
-        let file = loader.sources().add(shown, Some(path), String::from_utf8_lossy(&text).into_owned());
-        let at = |offset: usize| u32::try_from(offset.min(file.text.len())).unwrap_or(u32::MAX);
-        found.uses.push(Span::new(file.id, at(*start), at(*end)));
+    if let Some(span) = place_of(place.as_ref(), loader) {
+        found.uses.push((span, kind));
     } else if told.is_empty() {
         found.notes.push(format!("`{}` stands in the place of Ansible's own `{name}`", path.display()));
     } else {
@@ -263,7 +297,7 @@ impl Found {
         let only_perhaps = self.files.is_empty();
         for (path, kind, span) in std::mem::take(&mut self.perhaps) {
             self.file(&path, kind);
-            self.uses.push(span);
+            self.uses.push((span, kind));
         }
         if self.files.is_empty() {
             return None;
@@ -273,12 +307,12 @@ impl Found {
         self.uses.dedup();
         // The inventory and the playbook may have read the same file.
         let mut places = HashSet::new();
-        self.uses.retain(|span| {
+        self.uses.retain(|(span, _)| {
             let path = loader.sources().file(span.file).and_then(|file| file.path.as_ref()?.canonicalize().ok());
             path.is_none_or(|path| places.insert((path, span.start)))
         });
-        for span in &self.uses {
-            problem = problem.with_label(*span, "uses one");
+        for (span, kind) in &self.uses {
+            problem = problem.with_label(*span, one(kind));
         }
         let beside: Vec<PathBuf> = loader.shelf_dirs(0).iter().map(|dir| clean(dir)).collect();
         let mut folders: Vec<(String, Vec<String>)> = Vec::new();

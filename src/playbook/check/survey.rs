@@ -342,7 +342,11 @@ impl Walker<'_> {
                 }
                 // No file, or a module of another system.
                 let missing = problem.labels.is_empty() || matches!(&*problem.code, "P0202" | "P0210");
-                let problem = at(problem, node.place());
+                let mut problem = at(problem, node.place());
+                if missing && matches!(&*problem.code, "P0401" | "P0501") {
+                    // With Ansible the task fails that asks for it.
+                    problem.kind = crate::diag::Kind::Task;
+                }
                 // What a condition may keep from being reached need not be there.
                 let left_out = if self.runs { !sure } else { conditional(task) };
                 self.survey.problems.push(if missing && left_out { problem.warning() } else { problem });

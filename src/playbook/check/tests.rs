@@ -423,3 +423,28 @@ fn sealed_files_keep_undefined_names_quiet() {
     ]);
     assert_eq!(all(&project, &[]), Vec::<String>::new());
 }
+
+#[test]
+fn a_condition_that_yaml_made_a_mapping_of_is_told_once() {
+    let problems = |tasks: &str| {
+        let project = Project::new(&[("site.yml", &in_play(tasks))]);
+        found(&project, &[], None)
+    };
+    let that = problems("- assert:\n    that:\n      - ansible_x == \"a: b\"\n      - ansible_x == 1");
+    assert_eq!(that.len(), 1, "{that:#?}");
+    assert!(that[0].contains("P0103"), "{that:#?}");
+    let when = problems("- command: ls\n  when:\n    - ansible_x == \"a: b\"");
+    assert_eq!(when.len(), 1, "{when:#?}");
+}
+
+#[test]
+fn lists_of_mappings_are_variable_files_of_plays() {
+    let project = Project::new(&[
+        ("site.yml", "- hosts: all\n  vars_files: [v.yml, w.yml]\n  tasks:\n    - command: '{{ one }} {{ two }}'\n"),
+        ("v.yml", "- one: 1\n- two: 2\n"),
+        ("w.yml", "- word\n"),
+    ]);
+    let problems = all(&project, &[]);
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert!(problems[0].contains("P0407"), "{problems:#?}");
+}

@@ -200,6 +200,10 @@ impl Run<'_> {
     fn source(&mut self, source: &Source, problems: &mut Vec<Diagnostic>) {
         let Source { node, expression, lenient, certain, caught } = source;
         let meant = *caught;
+        if *expression && !super::values::mappings(node).is_empty() {
+            // No condition at all, which is told where values are checked.
+            return;
+        }
         let found = self.input.templates.check(node, *expression).into_iter().map(before_run);
         problems.extend(found.map(|problem| if meant { problem.warning() } else { problem }));
         self.plugins.extend(self.input.templates.plugins(node, *expression));

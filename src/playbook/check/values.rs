@@ -290,6 +290,22 @@ fn condition(name: &str, node: &Node, key: Span, problems: &mut Vec<Diagnostic>)
     }
 }
 
+/// Mappings where conditions belong.
+pub(super) fn mappings(node: &Node) -> Vec<&Node> {
+    let items = node.as_list().unwrap_or(std::slice::from_ref(node));
+    items.iter().filter(|item| item.as_map().is_some()).collect()
+}
+
+/// Conditions of `assert` that are none: YAML makes a mapping of one with a colon in it.
+pub(super) fn asserted(node: &Node) -> impl Iterator<Item = Diagnostic> {
+    mappings(node).into_iter().map(|item| {
+        Diagnostic::source("P0103", "a condition must be an expression, not a mapping")
+            .with_registered("Conditional expressions must be strings.")
+            .with_label(item.place(), "expected an expression")
+            .with_hint("put all of it in quotes: a colon and a blank make a mapping of it")
+    })
+}
+
 fn variable(name: &str, node: &Node, key: Span, problems: &mut Vec<Diagnostic>) {
     let text = node.as_str().unwrap_or_default();
     // A loop's names may be templates; `register` is taken as it is.

@@ -61,6 +61,9 @@ pub(super) struct Parser<'a> {
     pub(super) collections: Vec<String>,
     /// The folder of the playbook at hand.
     pub(super) dir: PathBuf,
+    /// The collection that a playbook was imported from last: Ansible looks there for the short names of all plays
+    /// behind it, too.
+    pub(super) imported_from: Option<crate::yaml::Node>,
 }
 
 impl<'a> Parser<'a> {
@@ -73,6 +76,7 @@ impl<'a> Parser<'a> {
             imported_handlers: Vec::new(),
             collections: Vec::new(),
             dir: PathBuf::new(),
+            imported_from: None,
         }
     }
 
@@ -152,7 +156,7 @@ impl<'a> Parser<'a> {
 /// A use of a plugin in Python; the check makes one error of all of them.
 pub(super) fn python_use(span: Span, path: &Path) -> Diagnostic {
     Diagnostic::source("P0304", "plugins in Python cannot run: hostctl has no Python")
-        .with_label(span, "uses one")
+        .with_label(span, super::plugins::one("modules"))
         .with_note(format!("`{}`", super::loader::clean(path).display()))
         .with_subject(Subject::Plugin(super::loader::clean(path)))
 }

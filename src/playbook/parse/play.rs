@@ -61,11 +61,23 @@ impl Parser<'_> {
         match import {
             Some((key, value)) => self.import_playbook(pairs, key, value, path, around, plays),
             None => {
-                if let Some(play) = self.play(entry, pairs, path, around) {
+                let around = self.behind_import(path, around);
+                if let Some(play) = self.play(entry, pairs, path, &around) {
                     plays.push(Arc::new(play));
                 }
             }
         }
+    }
+
+    /// What stands around a play behind an `import_playbook` from a collection.
+    fn behind_import(&self, path: &Path, around: &Arc<Context>) -> Arc<Context> {
+        let Some(name) = self.imported_from.as_ref().filter(|_| self.loader.default_collection(path).is_none()) else {
+            return Arc::clone(around);
+        };
+        let mut keywords = Keywords::default();
+        keywords.0.insert("collections", (name.place(), name.clone()));
+        let kind = ContextKind::Include { file: path.to_path_buf(), dynamic: false };
+        Arc::new(Context { kind, keywords, parent: Some(Arc::clone(around)) })
     }
 
     fn import_playbook(
@@ -92,6 +104,9 @@ impl Parser<'_> {
         match self.loader.static_name(value, "the playbook's name", Some(&own)) {
             Ok(name) => match self.loader.find_playbook(&name, path) {
                 Ok(found) => {
+                    if let Some(name) = self.loader.default_collection(&found) {
+                        self.imported_from = Some(Node::text(name, value.place()));
+                    }
                     let around = (keywords, Some(Arc::clone(around)));
                     plays.extend(self.playbook(&found, Some(value.place()), around));
                 }

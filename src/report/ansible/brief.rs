@@ -76,8 +76,10 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
             (true, true, Status::Ok | Status::Changed) => self::line(host, word, &rc, &done.result),
             (true, _, Status::Unreachable) => format!("{host} | UNREACHABLE!: {}", result_text(&done.result, "msg")),
             (true, ..) => {
-                let indent = if done.verbose { None } else { Some(0) };
-                let text = dump::dump_indented(&result, done.verbose, indent, &self.options);
+                // Of a loop its items alone are shown at length, and this callback shows no items.
+                let long = done.verbose && !done.result.contains_key(&StrKey("results"));
+                let indent = if long { None } else { Some(0) };
+                let text = dump::dump_indented(&result, long, indent, &self.options);
                 let text = format!("{host} | {word} => {}", text.replace('\n', ""));
                 match (done.status, raw) {
                     (Status::Failed, true) => format!("{}\n{text}", self::line(host, "FAILED", &rc, &done.result)),
@@ -114,7 +116,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for Brief<O, E> {
                 self.done(host, *task, done, sources);
                 self.display.flush();
             }
-            EventKind::Warning { diagnostic } if self.options.warnings => {
+            EventKind::Warning { diagnostic } if self.options.shows(diagnostic) => {
                 self.display.diagnostic(diagnostic.lead(), diagnostic, sources);
             }
             EventKind::Error { diagnostic } => {

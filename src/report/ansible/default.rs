@@ -465,14 +465,14 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                     } else {
                         format!("Notification for handler {handler} has been saved.")
                     };
-                    self.tell_line(host, &text, Tone::Verbose, false);
+                    self.tell_line(host, &text, Tone::Verbose, self.options.verbose_stderr);
                 }
             }
             EventKind::NoHostsLeft => self.nobody_left += 1,
             EventKind::Trace { text, inner } if self.options.traces(*inner) => {
-                self.tell_line(host, &format!("<{host}> {text}"), Tone::Debug, false);
+                self.tell_line(host, &format!("<{host}> {text}"), Tone::Debug, self.options.verbose_stderr);
             }
-            EventKind::Warning { diagnostic } if self.options.warnings => {
+            EventKind::Warning { diagnostic } if self.options.shows(diagnostic) => {
                 self.display.diagnostic(diagnostic.lead(), diagnostic, sources);
             }
             EventKind::Error { diagnostic } => {

@@ -50,6 +50,10 @@ pub struct AnsibleOptions {
     pub pretty: Option<bool>,
     /// `deprecation_warnings`, `system_warnings` aside: warnings are shown.
     pub warnings: bool,
+    /// `verbose_to_stderr`: what `-v` adds goes to stderr.
+    pub verbose_stderr: bool,
+    /// `action_warnings`: those of results are shown, too.
+    pub action_warnings: bool,
     /// `DEFAULT_DEBUG`: also what Ansible tells of its own steps.
     pub debug: bool,
     /// Lines for `-v` before the run.
@@ -64,6 +68,13 @@ impl AnsibleOptions {
     /// What is traced is shown.
     pub(super) fn traces(&self, inner: bool) -> bool {
         self.debug || (!inner && self.verbosity >= 3)
+    }
+
+    /// A warning is shown.
+    pub(super) fn shows(&self, warning: &crate::diag::Diagnostic) -> bool {
+        // What modules and templates tell is part of a result.
+        let of_a_result = matches!(&*warning.code, "H0002" | "M0012" | "T0110" | "T0112" | "T0113");
+        self.warnings && (self.action_warnings || !of_a_result)
     }
 }
 
@@ -84,6 +95,8 @@ impl Default for AnsibleOptions {
             format: ResultFormat::Json,
             pretty: None,
             warnings: true,
+            verbose_stderr: false,
+            action_warnings: true,
             debug: false,
             preamble: Vec::new(),
             at_once: false,
@@ -149,12 +162,20 @@ pub(super) struct Display<O: Write + Send, E: Write + Send> {
     err: E,
     color: bool,
     width: usize,
+    verbose_stderr: bool,
     told: HashSet<String>,
 }
 
 impl<O: Write + Send, E: Write + Send> Display<O, E> {
     pub(super) fn new(out: O, err: E, options: &AnsibleOptions) -> Self {
-        Self { out: Written::new(out, None), err, color: options.color, width: options.width, told: HashSet::new() }
+        Self {
+            out: Written::new(out, None),
+            err,
+            color: options.color,
+            width: options.width,
+            verbose_stderr: options.verbose_stderr,
+            told: HashSet::new(),
+        }
     }
 
     /// Text with its line break, painted.
@@ -190,8 +211,9 @@ impl<O: Write + Send, E: Write + Send> Display<O, E> {
 
     /// A line on stdout.
     pub(super) fn line(&mut self, text: &str, paint: Option<Tone>) {
+        let to_stderr = self.verbose_stderr && matches!(paint, Some(Tone::Verbose));
         let text = self.painted(text, paint);
-        self.write(&text);
+        if to_stderr { self.write_err(&text) } else { self.write(&text) }
     }
 
     /// `text ****`, after an empty line.

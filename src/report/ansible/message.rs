@@ -108,6 +108,8 @@ fn spaced(text: &str) -> String {
 
 /// `[WARNING]: ...` or `[ERROR]: ...` of a diagnostic outside of a result.
 pub(super) fn diagnostic(lead: &str, diagnostic: &Diagnostic, sources: &SourceMap) -> String {
+    // Ansible calls this one an error, and ends well.
+    let lead = if diagnostic.code == "R0301" { "ERROR" } else { lead };
     if let Some(text) = ansible_words(diagnostic, sources) {
         return spaced(&format!("[{lead}]: {text}"));
     }
@@ -143,13 +145,27 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
     match &*diagnostic.code {
         "I0014" => Some(format!("Could not match supplied host pattern, ignoring: {name}")),
         "C0113" => Some(diagnostic.message.clone()),
+        "I0009" if diagnostic.is_error() => diagnostic.registered.clone(),
+        "I0001" | "I0002" | "I0003" | "I0004" | "I0005" | "I0007" | "I0017" | "I0019"
+            if !diagnostic.is_error() && diagnostic.registered.is_some() =>
+        {
+            let place = diagnostic.span().and_then(|span| origin(span, sources)).map(|place| format!("\n{place}"));
+            let place = place.filter(|_| diagnostic.registered().starts_with("Failed")).unwrap_or_default();
+            Some(format!("{}{place}", diagnostic.registered()))
+        }
         "I0009" => {
-            let path = std::path::absolute(name).map_or_else(|_| name.to_owned(), |path| path.display().to_string());
+            // A list of hosts is no path.
+            let path = std::path::absolute(name).ok().filter(|_| !name.contains(','));
+            let path = path.map_or_else(|| name.to_owned(), |path| path.display().to_string());
             Some(format!("Unable to parse {path} as an inventory source"))
         }
         "I0015" if !diagnostic.is_error() => Some(capital(&diagnostic.message)),
         "I0018" => Some(format!("{}, use -vvvv to see details", capital(&diagnostic.message))),
         "I0016" => Some(diagnostic.message.clone()),
+        "I0010" => Some(format!("Found both group and host with same name: {name}")),
+        "C0111" => diagnostic.registered.clone(),
+        "P0101" | "P0102" if !diagnostic.is_error() => diagnostic.registered.clone(),
+        "C0118" if !diagnostic.is_error() => diagnostic.registered.clone(),
         "Y0012" => {
             let text = format!("Found duplicate mapping key '{name}'.");
             let place = diagnostic.span().and_then(|span| origin(span, sources));
@@ -176,6 +192,7 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
             let place = diagnostic.span().and_then(|span| origin(span, sources)).map(|place| format!("\n{place}"));
             Some(format!("{}{}", diagnostic.registered(), place.unwrap_or_default()))
         }
+        "V0104" if !diagnostic.is_error() => Some(diagnostic.registered().to_owned()),
         "T0110" => Some(diagnostic.registered().to_owned()),
         // The result's own warnings.
         "H0002" => Some(diagnostic.message.clone()),

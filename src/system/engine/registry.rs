@@ -17,7 +17,6 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
@@ -26,6 +25,7 @@ use super::client::RegistryLogin;
 use super::error::{EngineError, ErrorClass, chain};
 use super::resolve::OwnResolver;
 use crate::system::Probe;
+use crate::system::trust::Trust;
 
 /// How a registry is reached.
 #[derive(Clone, Debug, Default)]
@@ -255,12 +255,8 @@ fn tls(settings: &RegistrySettings, certs: &Path) -> Result<rustls::ClientConfig
     let bad = |path: &Path, error: &dyn std::fmt::Display| {
         EngineError::new(ErrorClass::Certificate, format!("the CA file `{}`: {error}", path.display()))
     };
-    let mut roots = RootCertStore::empty();
-    // Certificates of the host that cannot be read are its own affair; an empty store shows as an
-    // untrusted certificate.
-    for certificate in rustls_native_certs::load_native_certs().certs {
-        let _ = roots.add(certificate);
-    }
+    // An empty store shows as an untrusted certificate.
+    let (mut trust, _) = Trust::of_host();
     let mut files: Vec<PathBuf> = settings.ca_file.iter().cloned().collect();
     if let Ok(folder) = std::fs::read_dir(certs.join(&settings.host)) {
         files.extend(
@@ -273,16 +269,14 @@ fn tls(settings: &RegistrySettings, certs: &Path) -> Result<rustls::ClientConfig
         let found = CertificateDer::pem_file_iter(&path).map_err(|error| bad(&path, &error))?;
         for certificate in found {
             let certificate = certificate.map_err(|error| bad(&path, &error))?;
-            roots.add(certificate).map_err(|error| bad(&path, &error))?;
+            trust.add(certificate).map_err(|error| bad(&path, &error))?;
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| EngineError::new(ErrorClass::Certificate, chain(&error)))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
+        .map_err(|error| EngineError::new(ErrorClass::Certificate, chain(&error)))?;
+    Ok(trust.check(builder, provider).with_no_client_auth())
 }
 
 #[cfg(test)]

@@ -179,7 +179,7 @@ fn no_text(call: &Call, name: &str, value: Val) -> Val {
     value
 }
 
-fn from_yaml(call: &Call, value: Val, args: Args) -> R<Val> {
+pub(super) fn from_yaml(call: &Call, value: Val, args: Args) -> R<Val> {
     args.finish()?;
     let Some(text) = value.as_text() else { return Ok(no_text(call, "from_yaml", value)) };
     Ok(Val::from(documents(&text)?.into_iter().next().unwrap_or_default()))

@@ -81,7 +81,7 @@ fn shallow(call: &Call, low: &Val, high: &Val) -> R<Val> {
     Ok(Val::map(out))
 }
 
-fn merge(low: &Value, high: &Value, recursive: bool, how: &str) -> Value {
+pub(super) fn merge(low: &Value, high: &Value, recursive: bool, how: &str) -> Value {
     let (Value::Map(low_map), Value::Map(high_map)) = (low, high) else { return high.clone() };
     if low_map.is_empty() {
         return high.clone();
@@ -273,7 +273,7 @@ fn rekey_on_member(call: &Call, value: Val, mut args: Args) -> R<Val> {
     Ok(Val::map(out))
 }
 
-fn json_query(call: &Call, value: Val, mut args: Args) -> R<Val> {
+pub(super) fn json_query(call: &Call, value: Val, mut args: Args) -> R<Val> {
     let query = args.text(call, 0, "expr")?.ok_or_else(|| Fail::msg("`json_query` needs an expression"))?;
     args.finish()?;
     let compiled = jmespath::compile(&query)

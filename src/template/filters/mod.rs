@@ -1,11 +1,14 @@
 //! The filters of Jinja2 and ansible-core, one table a subject.
 
+mod chosen_keys;
 mod crypt;
 mod crypto;
 mod data;
 mod dict;
 mod encode;
+mod general;
 pub mod list;
+mod lists;
 mod math;
 mod net;
 mod network;
@@ -27,6 +30,7 @@ use super::val::Val;
 pub use crypt::Crypt;
 pub use crypto::{crypt_fail, salt};
 pub use encode::url_parts;
+pub use net::Net;
 pub use paths::glob;
 
 /// A filter: the value, then its arguments.
@@ -39,11 +43,14 @@ fn table() -> &'static BTreeMap<&'static str, Filter> {
     static TABLE: OnceLock<BTreeMap<&'static str, Filter>> = OnceLock::new();
     TABLE.get_or_init(|| {
         [
+            chosen_keys::TABLE,
             crypto::TABLE,
             data::TABLE,
             dict::TABLE,
             encode::TABLE,
+            general::TABLE,
             list::TABLE,
+            lists::TABLE,
             math::TABLE,
             network::TABLE,
             paths::TABLE,
@@ -60,7 +67,7 @@ fn table() -> &'static BTreeMap<&'static str, Filter> {
     })
 }
 
-/// The filter of a short name.
+/// The filter of a short name, or of the full name of one that only its collection has.
 pub fn find(name: &str) -> Option<Filter> {
     table().get(name).copied()
 }

@@ -60,7 +60,7 @@ impl Known {
     }
 }
 
-fn only(call: &Call, items: Vec<Val>, other: &[Val], wanted: bool) -> R<Vec<Val>> {
+pub(super) fn only(call: &Call, items: Vec<Val>, other: &[Val], wanted: bool) -> R<Vec<Val>> {
     let known = Known::new(other)?;
     let mut out = Vec::new();
     for item in items {

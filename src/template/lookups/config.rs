@@ -53,13 +53,7 @@ impl SettingKind {
                 Value::List(_) | Value::Map(_) | Value::Str(_) => given.clone(),
                 other => Value::from(crate::value::python_str(other)),
             },
-            Self::Bool => match given {
-                Value::Bool(_) => given.clone(),
-                other => Value::Bool(matches!(
-                    crate::value::python_str(other).trim().to_lowercase().as_str(),
-                    "y" | "yes" | "on" | "1" | "true" | "t" | "1.0"
-                )),
-            },
+            Self::Bool => Value::Bool(crate::value::boolean(given).unwrap_or(false)),
             Self::Int => match (given, text) {
                 (Value::Int(_) | Value::BigInt(_), _) => given.clone(),
                 (Value::Bool(flag), _) => Value::Int(i128::from(*flag)),

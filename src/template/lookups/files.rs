@@ -96,7 +96,9 @@ pub fn template(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
             Fail::said(format!("the template `{term}` was not found"), words)
                 .with_hint("templates are searched in `templates/` of the role and beside the playbook")
         })?;
-        let known = file.path.as_deref().map(|path| host.template_vars(path, &env.scope)).unwrap_or_default();
+        let known = file.path.as_deref().map(|path| host.template_vars(&term, path, &env.scope)).transpose()?;
+        let known = known.unwrap_or_default();
+        let known = call.cx().templates.with_managed(known, &env.scope)?;
         let own = if known.is_empty() {
             std::rc::Rc::clone(&env)
         } else {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use indexmap::IndexMap;
 
-use crate::value::Value;
+use crate::value::{Value, boolean_word};
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
@@ -30,7 +30,8 @@ const OPTIONS: [&str; 11] = [
 /// Deepest chain of `%(name)s`, as Python has it.
 const MAX_INTERPOLATION: usize = 10;
 
-type Section = IndexMap<String, Option<String>>;
+/// Names and values.
+pub type Section = IndexMap<String, Option<String>>;
 
 struct Settings {
     properties: bool,
@@ -46,14 +47,26 @@ struct Settings {
 
 fn truth(value: &Val) -> R<bool> {
     match value {
-        Val::V(Value::Str(text)) => {
-            Ok(matches!(text.to_lowercase().as_str(), "y" | "yes" | "on" | "1" | "true" | "t" | "1.0"))
-        }
+        Val::V(Value::Str(text)) => Ok(boolean_word(text).unwrap_or(false)),
         other => other.truthy(),
     }
 }
 
 impl Settings {
+    fn new(file: &str) -> Self {
+        Self {
+            properties: false,
+            file: file.to_owned(),
+            section: "global".to_owned(),
+            regex: false,
+            encoding: "utf-8".to_owned(),
+            default: Val::from(""),
+            case: false,
+            no_value: false,
+            interpolation: true,
+        }
+    }
+
     fn set(&mut self, call: &Call, name: &str, value: &Val) -> R<()> {
         let text = || call.text(value).map(|text| text.to_string());
         match name {
@@ -76,19 +89,14 @@ impl Settings {
     }
 }
 
+/// The sections of a text, names as they are written.
+pub fn sections(text: &str) -> R<IndexMap<String, Section>> {
+    parse(text, &Settings { case: true, ..Settings::new("<string>") })
+}
+
 /// The values that the terms name.
 pub fn ini(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
-    let mut settings = Settings {
-        properties: false,
-        file: "ansible.ini".to_owned(),
-        section: "global".to_owned(),
-        regex: false,
-        encoding: "utf-8".to_owned(),
-        default: Val::from(""),
-        case: false,
-        no_value: false,
-        interpolation: true,
-    };
+    let mut settings = Settings::new("ansible.ini");
     for name in OPTIONS {
         if let Some(value) = args.take_kw(name) {
             settings.set(call, name, &value)?;

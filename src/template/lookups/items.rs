@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use crate::value::{Key, Value};
+use crate::value::{Key, Value, boolean_word};
 
 use super::super::args::{Args, Call};
 use super::super::fail::{Fail, R};
@@ -147,9 +147,7 @@ pub fn subelements(call: &Call, terms: &[Val]) -> R<Vec<Val>> {
         Some(Val::Map(flags)) => {
             let flag = flags.get_str(call.cx(), "skip_missing")?.unwrap_or_else(|| Val::from(false));
             skip = match &flag {
-                Val::V(Value::Str(text)) => {
-                    matches!(text.to_lowercase().as_str(), "y" | "yes" | "on" | "1" | "true" | "t" | "1.0")
-                }
+                Val::V(Value::Str(text)) => boolean_word(text).unwrap_or(false),
                 other => other.truthy()?,
             };
         }

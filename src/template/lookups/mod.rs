@@ -5,11 +5,15 @@ mod files;
 mod ini;
 mod items;
 mod kv;
+mod merge_variables;
 mod password;
+mod random_string;
 mod tables;
 mod url;
 
 pub use config::{Setting, SettingKind};
+pub use ini::sections as ini_sections;
+pub use tables::rows as csv_rows;
 pub use url::WebLookup;
 
 use std::sync::Arc;
@@ -40,10 +44,12 @@ pub const NAMES: &[&str] = &[
     "items",
     "lines",
     "list",
+    "merge_variables",
     "nested",
     "password",
     "pipe",
     "random_choice",
+    "random_string",
     "sequence",
     "subelements",
     "template",
@@ -87,6 +93,8 @@ fn dispatch(call: &Call, name: &str, terms: Vec<Val>, options: Options, with: bo
         "nested" => items::nested(call, &terms),
         "subelements" => items::subelements(call, &terms),
         "sequence" => items::sequence(call, &terms, &mut args),
+        "merge_variables" => merge_variables::merge_variables(call, &terms, &mut args),
+        "random_string" => random_string::random_string(call, &mut args),
         "random_choice" => items::random_choice(call, &terms),
         "file" => files::file(call, &terms, &mut args),
         "unvault" => files::unvault(call, &terms),

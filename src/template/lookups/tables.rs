@@ -153,7 +153,7 @@ pub fn csvfile(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
 }
 
 /// The rows of a table; lines without anything are none.
-fn rows(text: &str, delimiter: char) -> Vec<Vec<String>> {
+pub fn rows(text: &str, delimiter: char) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     let mut row = Vec::new();
     let mut cell = String::new();

@@ -33,14 +33,16 @@ pub struct WebLookup {
     pub use_netrc: bool,
     /// The only authorities that are trusted.
     pub ca_path: Option<String>,
+    /// Go through the proxies that the environment names.
+    pub use_proxy: bool,
+    /// The socket file that the server listens on.
+    pub unix_socket: Option<String>,
+    /// OpenSSL's names of the ciphers for TLS 1.2.
+    pub ciphers: Vec<String>,
 }
 
 /// Options that hostctl does not have; the same as those of `uri`.
-const REFUSED: &[(&str, &str)] = &[
-    ("use_gssapi", "hostctl has no Kerberos"),
-    ("unix_socket", "hostctl speaks HTTP over the network only; `lookup('pipe', 'curl --unix-socket ...')` does"),
-    ("ciphers", "hostctl's TLS has no weak ciphers to choose among"),
-];
+const REFUSED: &[(&str, &str)] = &[("use_gssapi", "hostctl has no Kerberos")];
 
 /// The lookup.
 pub fn url(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
@@ -58,8 +60,6 @@ pub fn url(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
         _ => Vec::new(),
     };
     let split_lines = flag(given("split_lines")?, true);
-    // Known for the sake of playbooks: hostctl connects without the proxies of `http_proxy`.
-    let _ = given("use_proxy")?;
     let mut headers: Vec<(String, String)> = match given("headers")? {
         Value::Map(map) => map.iter().map(|(name, value)| (name.text().to_string(), python_str(value))).collect(),
         _ => Vec::new(),
@@ -88,6 +88,9 @@ pub fn url(call: &Call, terms: &[Val], args: &mut Args) -> R<Vec<Val>> {
         follow_redirects: text(given("follow_redirects")?).unwrap_or_else(|| "urllib2".to_owned()),
         use_netrc: flag(given("use_netrc")?, true),
         ca_path: text(given("ca_path")?),
+        use_proxy: flag(given("use_proxy")?, true),
+        unix_socket: text(given("unix_socket")?),
+        ciphers: list(given("ciphers")?),
     };
     let mut out = Vec::new();
     for term in texts(call, terms)? {

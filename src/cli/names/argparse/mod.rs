@@ -86,6 +86,8 @@ const ADHOC_ORDER: &str = "help version verbose become become_method become_user
     vault_id ask_vault_password vault_password_file forks module_path playbook_dir task_timeout args module_name";
 const INVENTORY_ORDER: &str = "help version verbose inventory limit flush_cache vault_id ask_vault_password \
     vault_password_file playbook_dir extra_vars list host graph yaml toml vars export output";
+const DOC_ORDER: &str = "help version verbose module_path playbook_dir type json roles_path entry_point snippet list_files list \
+    metadata_dump no_fail_on_errors";
 
 /// Help of options that every program has.
 const VERSION: &str = "show program's version number, config file location, configured module search path, module location, \
@@ -102,6 +104,9 @@ impl Parser {
         let (order, after) = match program.as_str() {
             "ansible" => (ADHOC_ORDER, "Some actions do not make sense in Ad-Hoc (include, meta, etc)"),
             "ansible-inventory" => (INVENTORY_ORDER, ""),
+            "ansible-doc" => {
+                (DOC_ORDER, "See man pages for Ansible CLI options or website for tutorials https://docs.ansible.com")
+            }
             "ansible-vault" => {
                 (PLAYBOOK_ORDER, "See 'ansible-vault <command> --help' for more information on a specific command.")
             }
