@@ -33,6 +33,10 @@ VOLATILE = {
 FAILED_WORDING = {"msg", "module_stdout", "module_stderr", "message", "changed_when_result"}
 
 
+# Messages name the search path, and answers are kept: that of whoever runs the tests would be another one elsewhere.
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
 def strip(value, full):
     if isinstance(value, list):
         return [strip(item, full) for item in value]
@@ -187,7 +191,7 @@ def engine(case, which):
     env = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "HOSTCTL"))}
     env |= {"LC_ALL": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "PAGER": "cat",
             "ANSIBLE_DEPRECATION_WARNINGS": "0", "ANSIBLE_LOCALHOST_WARNING": "0",
-            "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3", "PATH": f"{VENV}/bin:" + os.environ["PATH"],
+            "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3", "PATH": f"{VENV}/bin:{SYSTEM_PATH}",
             "ORACLE_ENV": "from the environment"}
     if cleanup.exists():
         subprocess.run(["bash", str(cleanup)], stdout=log, stderr=log, check=False)
@@ -250,11 +254,12 @@ def engine(case, which):
     told |= {f"out/{key}": value for key, value in tree(out).items()}
     if cleanup.exists():
         subprocess.run(["bash", str(cleanup)], stdout=log, stderr=log, check=False)
-    return told
+    return {key: text.replace(str(VENV), "VENV") for key, text in told.items()}
 
 
 def digest(case):
-    sum_ = hashlib.sha256((HERE / "compare.py").read_bytes().split(b"RECAP", 1)[0])
+    source = (HERE / "compare.py").read_bytes()
+    sum_ = hashlib.sha256(source.split(b"RECAP", 1)[0] + source.split(b"def engine", 1)[1].split(b"def digest", 1)[0])
     # Results hold paths of the folder in which the cases run.
     sum_.update(str(WORK).encode())
     for path in sorted(case.rglob("*")):
