@@ -150,7 +150,7 @@ pub(super) fn main(args: &VaultArgs, output: &Output) -> Result<ExitCode> {
             output.note(&format!("set `{name}` in {}\n", place.path.display()));
             // Other values were set by someone who saw theirs.
             let mut warnings = keyring.take_warnings();
-            warnings.retain(|warning| warning.message.contains(&format!("`{name}`")));
+            warnings.retain(|warning| warning.name() == name);
             warnings.truncate(1);
             warnings.iter_mut().for_each(|warning| warning.labels.clear());
             output.show(&warnings);

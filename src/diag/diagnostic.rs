@@ -98,6 +98,21 @@ pub enum Subject {
     SealedForGroup(String),
     /// The same: this host needs it.
     SealedForHost(String),
+    /// What it names: a keyword, a variable, a host pattern, a source of hosts.
+    Name(String),
+    /// A role, where the other errors of this code are about files.
+    Role,
+    /// A loop, where the other errors of this code are about other keywords.
+    Loop,
+    /// A keyword that an include does not take: Ansible can be told to pass over it.
+    OfInclude(String),
+    /// An argument of a module.
+    Argument {
+        /// The module's short name.
+        module: &'static str,
+        /// The argument; empty if it is about several.
+        argument: String,
+    },
 }
 
 /// The parts of a [`Diagnostic`].
@@ -258,6 +273,14 @@ impl Diagnostic {
     pub fn with_subject(mut self, subject: Subject) -> Self {
         self.subject = Some(subject);
         self
+    }
+
+    /// The name that it is about, where one was said by [`Subject::Name`]; else nothing.
+    pub fn name(&self) -> &str {
+        match &self.subject {
+            Some(Subject::Name(name)) => name,
+            _ => "",
+        }
     }
 
     /// Puts words before what a registered result has as `msg`.

@@ -14,7 +14,7 @@ use super::run::Engine;
 use super::schedule::Gate;
 use super::scope::{builtin_layer, role_layers, source};
 use super::state::{HostRecord, lock};
-use crate::diag::{Diagnostic, Result};
+use crate::diag::{Diagnostic, Result, Subject};
 use crate::event::{EventKind, TaskId};
 use crate::playbook::{Block, ContextKind, Item, Play, RoleUse, Task};
 use crate::value::Value;
@@ -485,6 +485,7 @@ fn order_hosts(mut hosts: Vec<Arc<str>>, order: Option<&str>, node: Option<&Node
         Some("inventory") | None => {}
         Some(other) => {
             return Err(Diagnostic::source("P0103", format!("`order` knows no `{other}`"))
+                .with_subject(Subject::Name("order".to_owned()))
                 .with_registered(format!("Invalid 'order' specified for inventory hosts: {other}"))
                 .with_label_opt(node.map(Node::place), "unknown")
                 .with_nearest(other, crate::playbook::ORDERS.iter().copied())

@@ -300,6 +300,9 @@ impl Engine {
                 None,
                 EventKind::Warning {
                     diagnostic: Diagnostic::source("R0301", format!("no task is named `{name}`, so nothing was run"))
+                        .with_registered(format!(
+                            "No matching task \"{name}\" found. Note: --start-at-task can only follow static includes."
+                        ))
                         .warning(),
                 },
             );

@@ -288,6 +288,7 @@ impl HostRun {
             let span = task.keywords.get("notify").map_or(task.label_span, Node::place);
             // Ansible ends the run as for something local that is missing.
             return Err(Diagnostic::local("P0151", format!("no handler is named `{name}` and none listens to it"))
+                .with_registered(crate::playbook::missing_handler(name))
                 .with_label(span, "notified here")
                 .with_nearest(name, known.iter().map(String::as_str))
                 .with_hint_else("`notify` takes the name of a handler, or what one has in `listen`"));

@@ -6,7 +6,7 @@ use super::constructed::Around;
 use super::files::{Beside, OddGroups, Reader, shown};
 use super::ini::read_ini;
 use super::model::Inventory;
-use super::options::{failed, unparsed};
+use super::options::{failed, unparsed, unread};
 use super::range::expand;
 use super::script::{is_program, read_program};
 use super::yaml::YamlReader;
@@ -72,10 +72,8 @@ impl Inventory {
                     reader.parsed += usize::from(inventory.read_path(reader, path, 0));
                 }
                 InventorySource::Path(path) => {
-                    let words = unparsed(path, "").registered().to_owned();
                     reader.diagnostics.push(
-                        Diagnostic::local("I0009", format!("the inventory `{}` does not exist", shown(path)))
-                            .with_registered(words)
+                        unparsed(path, format!("the inventory `{}` does not exist", shown(path)))
                             .with_hint("check the path; a list of hosts needs a comma: `-i host,`"),
                     );
                 }
@@ -100,7 +98,7 @@ impl Inventory {
 
     fn read_list(&mut self, reader: &mut Reader<'_>, text: &str) -> bool {
         if !reader.options.enabled(&["host_list", "advanced_host_list"]) {
-            reader.diagnostics.push(unparsed(Path::new(text), text));
+            reader.diagnostics.push(unread(Path::new(text), text));
             return false;
         }
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
@@ -140,7 +138,7 @@ impl Inventory {
             self.read_file(reader, path)
         };
         if plugin.is_empty() {
-            reader.diagnostics.push(unparsed(path, &shown(path)));
+            reader.diagnostics.push(unread(path, &shown(path)));
             return false;
         }
         let wrong = |found: &Diagnostic| found.is_error();
@@ -152,7 +150,7 @@ impl Inventory {
             for found in reader.diagnostics[before..].iter_mut().filter(|found| found.is_error()) {
                 failed(plugin, found);
             }
-            reader.diagnostics.push(unparsed(path, &shown(path)));
+            reader.diagnostics.push(unread(path, &shown(path)));
         }
         false
     }
@@ -162,10 +160,8 @@ impl Inventory {
             Ok(entries) if depth < 16 => entries,
             Ok(_) => return false,
             Err(error) => {
-                let words = unparsed(folder, "").registered().to_owned();
                 reader.diagnostics.push(
-                    Diagnostic::local("I0009", format!("the inventory `{}` could not be read: {error}", shown(folder)))
-                        .with_registered(words)
+                    unparsed(folder, format!("the inventory `{}` could not be read: {error}", shown(folder)))
                         .with_hint("check its permissions"),
                 );
                 return false;
@@ -181,7 +177,7 @@ impl Inventory {
             }
         }
         if !parsed && reader.options.go_on {
-            reader.diagnostics.push(unparsed(folder, &shown(folder)));
+            reader.diagnostics.push(unread(folder, &shown(folder)));
         }
         parsed
     }
@@ -339,6 +335,7 @@ impl Inventory {
         for host in self.hosts.values().filter(|host| self.groups.contains_key(&host.name)) {
             reader.diagnostics.push(
                 Diagnostic::source("I0010", format!("`{}` is both a host and a group", host.name))
+                    .with_registered(format!("Found both group and host with same name: {}", host.name))
                     .warning()
                     .with_label_opt(host.span, "this host")
                     .with_hint("rename one of them, since patterns match both"),

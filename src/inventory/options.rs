@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::diag::{Deprecation, Diagnostic, Kind, Origin, Result, Span};
+use crate::diag::{Deprecation, Diagnostic, Kind, Origin, Result, Span, Subject};
 use crate::value::{PythonRegex, python_repr};
 
 /// Extensions that are passed over in folders of inventories, unless a setting names others.
@@ -124,11 +124,19 @@ pub(super) fn old_form(text: String, words: String) -> Diagnostic {
 }
 
 /// What is said of a source that nothing could read.
-pub(super) fn unparsed(path: &Path, shown: &str) -> Diagnostic {
-    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    Diagnostic::local("I0009", format!("the inventory `{shown}` could not be read"))
-        .with_registered(format!("Completely failed to parse inventory source {}", whole.display()))
+pub(super) fn unread(path: &Path, shown: &str) -> Diagnostic {
+    unparsed(path, format!("the inventory `{shown}` could not be read"))
         .with_hint("mend it, or leave it out; `any_unparsed_is_failed = true` in [inventory] makes this an error")
+}
+
+/// What is said of a source that could not be read; `text` says how far it came.
+pub(super) fn unparsed(path: &Path, text: String) -> Diagnostic {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string();
+    // A list of hosts is no path.
+    let named = path.to_str().filter(|text| text.contains(',')).map_or_else(|| whole.clone(), ToOwned::to_owned);
+    Diagnostic::local("I0009", text)
+        .with_registered(format!("Completely failed to parse inventory source {whole}"))
+        .with_subject(Subject::Name(named))
 }
 
 #[cfg(test)]

@@ -270,6 +270,7 @@ impl Inventory {
         if hosts.is_empty() && !group_found && name != "all" {
             let known: Vec<String> = self.groups.keys().chain(self.hosts.keys()).map(ToString::to_string).collect();
             let mut warning = Diagnostic::new("I0014", Kind::Source, format!("no host or group matches `{name}`"))
+                .with_registered(format!("Could not match supplied host pattern, ignoring: {name}"))
                 .warning()
                 .with_label_opt(span, "in this pattern")
                 .with_nearest(name, known.iter().map(String::as_str));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diag::read::read_source_text;
-use crate::diag::{Diagnostic, Kind, Result, SourceMap};
+use crate::diag::{Diagnostic, Kind, Result, SourceMap, Subject};
 use crate::engine::ControllerFiles;
 use crate::environment::{Environment, Project};
 use crate::inventory::{InventorySource, OddGroups, ReadOptions, Reader};
@@ -145,9 +145,8 @@ impl ProjectRequest {
 
 /// A keyword that an include does not take, passed over. Of other tasks Ansible refuses it as a second action.
 fn without_keyword(diagnostic: Diagnostic) -> Diagnostic {
-    let words = diagnostic.registered().to_owned();
-    match words.split('\'').nth(1) {
-        Some(name) if words.ends_with("for a TaskInclude") => {
+    match diagnostic.subject.clone() {
+        Some(Subject::OfInclude(name)) => {
             diagnostic.warning().with_registered(format!("Ignoring invalid attribute: {name}"))
         }
         _ => diagnostic,

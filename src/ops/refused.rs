@@ -3,7 +3,7 @@
 //! Ansible meets the first mistake that its way through the playbook leads to: it reads everything, then begins plays,
 //! then runs tasks, and each has codes of its own. `tests/oracle/refused_codes` holds this table to ansible-core.
 
-use crate::diag::{Diagnostic, ExitCode, Kind};
+use crate::diag::{Diagnostic, ExitCode, Kind, Subject};
 
 /// When Ansible meets a mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,24 +27,22 @@ const OF_TASKS: [&str; 11] =
     ["async", "become", "check_mode", "delay", "loop", "no_log", "poll", "port", "retries", "run_once", "timeout"];
 
 fn met(error: &Diagnostic) -> (Met, ExitCode) {
-    let name = error.message.split('`').nth(1).unwrap_or_default();
-    let says = |text: &str| error.message.contains(text);
+    let name = error.name();
+    let of_meta = matches!(&error.subject, Some(Subject::Argument { module: "meta", .. }));
     match &*error.code {
         _ if error.kind == Kind::Task => (Met::Task, ExitCode::HostFailed),
+        "P0106" if name == "register" => (Met::Reading, ExitCode::Unreachable),
         // Roles, files and handlers that are not there, names that cannot be.
-        // What `register` names has its keyword as a second label.
-        "P0106" if error.labels.len() > 1 => (Met::Reading, ExitCode::Unreachable),
         "I0009" | "I0013" | "I0014" | "I0015" | "P0106" | "P0307" | "P0401" | "P0404" | "P0501" | "P0503" => {
             (Met::Reading, ExitCode::Error)
         }
-        "P0206" if says("any more") => (Met::Reading, ExitCode::Error),
-        "P0104" if says("with_") => (Met::Reading, ExitCode::Error),
+        "P0214" => (Met::Reading, ExitCode::Error),
+        "P0104" if error.subject == Some(Subject::Loop) => (Met::Reading, ExitCode::Error),
+        "P0403" if error.subject == Some(Subject::Role) => (Met::Reading, ExitCode::Error),
         // Python's own limit of depth.
-        "P0403" if !says("`role ") => (Met::Reading, ExitCode::Internal),
-        "P0403" => (Met::Reading, ExitCode::Error),
+        "P0403" => (Met::Reading, ExitCode::Internal),
         "P0103" if matches!(name, "notify" | "tags") => (Met::Reading, ExitCode::Error),
-        "M0003" if says("`meta` needs") => (Met::Reading, ExitCode::Error),
-        "M0005" if says("`clear_host_errors`") => (Met::Reading, ExitCode::Error),
+        "M0003" | "M0005" if of_meta => (Met::Reading, ExitCode::Error),
         "C0118" | "I0012" | "P0140" => (Met::Play, ExitCode::Error),
         "P0141" => (Met::Play, ExitCode::Internal),
         "P0103" if name == "order" => (Met::Play, ExitCode::Usage),
@@ -72,7 +70,7 @@ mod tests {
         let mut included = Diagnostic::source("P0401", "no file");
         included.kind = Kind::Task;
         assert_eq!(refused_code(&[included]), ExitCode::HostFailed);
-        let order = Diagnostic::source("P0103", "`order` knows no `x`");
+        let order = Diagnostic::source("P0103", "`order` knows no `x`").with_subject(Subject::Name("order".to_owned()));
         assert_eq!(refused_code(&[order]), ExitCode::Usage);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use crate::diag::{Diagnostic, SourceMap, Span};
+use crate::diag::{Diagnostic, SourceMap, Span, Subject};
 
 /// Something that is used and that hostctl does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,15 +95,11 @@ pub(super) fn missing(problem: &Diagnostic, sources: &SourceMap) -> Vec<(String,
             let labels = problem.labels.iter();
             return labels.filter_map(|label| Some(("module".to_owned(), text(label.span)?, label.span))).collect();
         }
-        // The message names the module and its argument.
         "M0010" => {
-            let mut names = problem.message.split('`').skip(1).step_by(2);
-            let name = names.next().zip(names.next()).map(|(module, argument)| format!("{module}.{argument}"));
-            return name
-                .zip(first())
-                .map(|(name, label)| ("argument".to_owned(), name, label.span))
-                .into_iter()
-                .collect();
+            let Some((Subject::Argument { module, argument }, label)) = problem.subject.as_ref().zip(first()) else {
+                return Vec::new();
+            };
+            return vec![("argument".to_owned(), format!("{module}.{argument}"), label.span)];
         }
         "T0104" => "filter",
         "T0105" => "test",

@@ -44,3 +44,10 @@ pub use tags::{literal_tags, rendered_tags, selected};
 pub fn keyword_name(name: &str) -> Option<&'static str> {
     keywords::find(name).map(|keyword| keyword.name).or_else(|| keywords::find_loop(name))
 }
+
+/// What Ansible says of a name that is notified, and that no handler has.
+pub fn missing_handler(name: &str) -> String {
+    format!(
+        "The requested handler '{name}' was not found in either the main handlers list nor in the listening handlers list"
+    )
+}

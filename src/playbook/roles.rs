@@ -177,7 +177,7 @@ impl Parser<'_> {
                 return Vec::new();
             }
         };
-        let part = request.from.tasks.clone().unwrap_or_default();
+        let part = request.from.tasks.clone().unwrap_or_else(|| "main".to_owned());
         let name = match request.from.tasks.as_deref() {
             Some(tasks) => format!("role {} ({tasks})", request.name),
             None => format!("role {}", request.name),

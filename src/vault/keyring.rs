@@ -14,7 +14,7 @@ use super::file::Header;
 use super::identity::{Key, keys_of};
 use super::key::{self, FileKey, Refused};
 use super::recipient::same;
-use crate::diag::{Diagnostic, Kind, Result, SourceMap, Span};
+use crate::diag::{Diagnostic, Kind, Result, SourceMap, Span, Subject};
 use crate::secret::{Redactor, Secret};
 use crate::value::{Value, python_str};
 use crate::yaml::{LoadOptions, Node, NodeData, load};
@@ -377,6 +377,7 @@ impl Keyring {
                         format!("the secret `{name}` is too short to be masked in output"),
                     )
                     .warning()
+                    .with_subject(Subject::Name(name.to_owned()))
                     .with_label_opt(span, "fewer than 4 characters")
                     .with_hint("use a longer value");
                     let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);

@@ -84,6 +84,7 @@ pub(super) fn finish_mapping(entries: Entries, span: Span, strict: bool, diagnos
 
 fn duplicate(name: &Key, earlier: Span, last: Span, strict: bool) -> Diagnostic {
     let error = Diagnostic::source("Y0012", format!("the key `{}` is given twice", name.text()))
+        .with_registered(format!("Found duplicate mapping key '{}'.", name.text()))
         .with_label(last, if strict { "second time" } else { "this one is used" })
         .with_label(earlier, if strict { "first time" } else { "this one is ignored" })
         .with_hint("remove or rename one of them");

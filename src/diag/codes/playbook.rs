@@ -201,6 +201,11 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "Only some modules take free text (`command`, `shell`, `raw`, `script`, `meta`, `include_vars`). All others take `name=value` or, better, a mapping.",
     },
     CodeEntry {
+        code: "P0214",
+        title: "a module that Ansible has removed",
+        text: "`include` was removed from ansible-core in 2.16. `include_tasks` reads a file while the play runs, `import_tasks` before.",
+    },
+    CodeEntry {
         code: "P0301",
         title: "undefined variable",
         text: "The name is defined nowhere: not in the play, its roles, variable files, inventory, environment or `-e`; no task registers or sets it; it is no fact. Names behind `default` or tested with `is defined` are not reported.",

@@ -1,7 +1,7 @@
 //! Arguments of modules, as far as they are literal: names, kinds, choices, groups.
 
 use super::survey::Survey;
-use crate::diag::{Diagnostic, Span};
+use crate::diag::{Diagnostic, Span, Subject};
 use crate::modules::{ArgError, ModuleEntry, PathPart};
 use crate::playbook::loader::Loader;
 use crate::playbook::model::{Action, Context, Keywords, ModuleUse, Task};
@@ -155,7 +155,13 @@ fn located(error: &ArgError, args: &[(&str, Span, &Node)], module: &ModuleUse) -
             (None, []) => break module.name_span,
         }
     };
-    let mut diagnostic = Diagnostic::source(error.code, error.message.clone()).with_label(span, error.label.clone());
+    let argument = match error.path.first() {
+        Some(PathPart::Key(name)) => name.clone(),
+        _ => String::new(),
+    };
+    let mut diagnostic = Diagnostic::source(error.code, error.message.clone())
+        .with_subject(Subject::Argument { module: module.entry.meta.name, argument })
+        .with_label(span, error.label.clone());
     if let Some(hint) = &error.hint {
         diagnostic = diagnostic.with_hint(hint.clone());
     }

@@ -65,10 +65,7 @@ impl Known {
             if !found {
                 let problem =
                     Diagnostic::source("P0303", format!("no handler is named `{name}` and none listens to it"))
-                        .with_registered(format!(
-                            "The requested handler '{name}' was not found in either the main handlers list nor in the \
-                             listening handlers list"
-                        ))
+                        .with_registered(crate::playbook::missing_handler(name))
                         .with_label(item.place(), "notified here")
                         .with_nearest(name, self.names.iter().map(String::as_str));
                 problems.push(if problem.hints.is_empty() {

@@ -1,7 +1,7 @@
 //! Values of keywords: the kinds that literal ones must have.
 
 use super::survey::Survey;
-use crate::diag::{Diagnostic, Span};
+use crate::diag::{Diagnostic, Span, Subject};
 use crate::playbook::keywords::{self, KeywordType, LOOP_CONTROL, VARS_PROMPT};
 use crate::playbook::model::Keywords;
 use crate::playbook::roles::boolean;
@@ -217,6 +217,7 @@ fn wrong(name: &str, expected: &str, node: &Node, key: Span) -> Diagnostic {
         _ => node.type_name().to_owned(),
     };
     Diagnostic::source("P0103", format!("`{name}` must be {expected}, found {found}"))
+        .with_subject(Subject::Name(name.to_owned()))
         .with_label(node.place(), format!("expected {expected}"))
         .with_label(key, "")
 }
@@ -316,13 +317,14 @@ fn variable(name: &str, node: &Node, key: Span, problems: &mut Vec<Diagnostic>) 
         Some(text) => format!("`{text}` cannot be the name of a variable"),
         None => format!("`{name}` must be the name of a variable, found {}", node.type_name()),
     };
-    let mut diagnostic =
-        Diagnostic::source("P0106", message).with_label(node.place(), "not a name").with_label(key, "");
-    if name == "register" {
-        let shown = node.as_scalar().map_or("", |scalar| &scalar.text);
-        diagnostic =
-            diagnostic.with_registered(format!("Invalid 'register' specified: Invalid variable name '{shown}'."));
-    }
+    let shown = node.as_scalar().map_or("", |scalar| &scalar.text);
+    let words = format!("Invalid variable name '{shown}'.");
+    let words = if name == "register" { format!("Invalid 'register' specified: {words}") } else { words };
+    let mut diagnostic = Diagnostic::source("P0106", message)
+        .with_registered(words)
+        .with_subject(Subject::Name(name.to_owned()))
+        .with_label(node.place(), "not a name")
+        .with_label(key, "");
     let better: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if keywords::is_variable_name(&better) {
         diagnostic = diagnostic.with_hint(format!("write `{better}`"));
@@ -346,6 +348,7 @@ pub(super) fn variable_name(name: &str, place: Span, problems: &mut Vec<Diagnost
     }
     let better = name.replace(['-', '.', ' '], "_");
     let mut diagnostic = Diagnostic::source("P0106", format!("`{name}` cannot be the name of a variable"))
+        .with_registered(format!("Invalid variable name '{name}'."))
         .with_label(place, "not a name");
     if keywords::is_variable_name(&better) {
         diagnostic = diagnostic.with_hint(format!("write `{better}`"));

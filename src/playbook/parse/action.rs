@@ -540,7 +540,7 @@ fn unknown_module(name: &str, span: Span, place: Places) -> Diagnostic {
     let short =
         ["ansible.builtin.", "ansible.legacy."].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
     if short == "include" {
-        return Diagnostic::source("P0206", "there is no module `include` any more")
+        return Diagnostic::source("P0214", "there is no module `include` any more")
             .with_registered(
                 "The 'ansible.builtin.include' action plugin has been removed. Use include_tasks or import_tasks instead. \
                  This feature was removed from ansible-core in a release after 2023-05-16.",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::action::Found;
 use super::words::{self, special};
 use super::{Here, Parser};
-use crate::diag::{Diagnostic, Span};
+use crate::diag::{Diagnostic, Span, Subject};
 use crate::playbook::include::Search;
 use crate::playbook::keywords::{self, Places};
 use crate::playbook::loader::{Loader, clean};
@@ -88,6 +88,7 @@ impl Parser<'_> {
         if here.handler && !top {
             self.problem(
                 Diagnostic::source("P0208", "a handler cannot be a block inside of a block")
+                    .with_registered("Using a block as a handler is not supported.")
                     .with_label(node.place(), "a block among handlers")
                     .with_hint("list the handlers one by one; `listen` runs several at once"),
             );
@@ -292,6 +293,7 @@ impl Parser<'_> {
         if let (Some((first, (first_span, _))), Some((second, (second_span, _)))) = (loops.next(), loops.next()) {
             self.problem(
                 Diagnostic::source("P0104", format!("both `{first}` and `{second}` in one task"))
+                    .with_subject(Subject::Loop)
                     .with_label(*second_span, "second loop")
                     .with_label(*first_span, "first loop")
                     .with_hint("a task has one loop; to nest loops, put the inner one into a file for `include_tasks`"),
@@ -308,21 +310,26 @@ fn misplaced_meta(action: &Action, here: &Here) -> Option<Diagnostic> {
     }
     let (_, value) = module.args.get(module.entry.meta.free_form.unwrap_or_default())?;
     if value.as_str() == Some("flush_handlers") && here.handler {
-        let reason = "`flush_handlers` cannot stand in a handler";
-        return Some(Diagnostic::source("P0209", reason).with_label(value.place(), "here"));
+        return Some(
+            Diagnostic::source("P0209", "`flush_handlers` cannot stand in a handler")
+                .with_registered("flush_handlers cannot be used as a handler")
+                .with_label(value.place(), "here")
+                .with_hint("Ansible runs the notified handlers by itself at the end of each part of a play"),
+        );
     }
     if value.as_str() != Some("end_role") {
         return None;
     }
-    let reason = if here.handler {
-        "`end_role` cannot stand in a handler"
+    let (reason, words) = if here.handler {
+        ("`end_role` cannot stand in a handler", "Cannot execute 'end_role' from a handler")
     } else if here.context.role().is_none() {
-        "`end_role` can stand in a role only"
+        ("`end_role` can stand in a role only", "Cannot execute 'end_role' from outside of a role")
     } else {
         return None;
     };
     Some(
         Diagnostic::source("P0209", reason)
+            .with_registered(words)
             .with_label(value.place(), "here")
             .with_hint("`meta: end_host` ends the play for this host, `meta: end_play` for all"),
     )
@@ -331,6 +338,7 @@ fn misplaced_meta(action: &Action, here: &Here) -> Option<Diagnostic> {
 /// The error for a role where a handler is expected.
 pub(super) fn role_as_handler(name: &str, span: Span) -> Diagnostic {
     Diagnostic::source("P0208", format!("`{name}` cannot be a handler"))
+        .with_registered(format!("Using '{name}' as a handler is not supported."))
         .with_label(span, "a role among handlers")
         .with_hint("use `include_tasks` with a file of the role")
 }

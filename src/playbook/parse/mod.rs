@@ -107,7 +107,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Runs `load` with a file or role on the stack; a cycle is an error that shows the whole chain.
+    /// Runs `load` with a file, or a `part` of a role, on the stack; a cycle is an error that shows the whole chain.
     pub(super) fn nested<T>(
         &mut self,
         path: &Path,
@@ -119,7 +119,7 @@ impl<'a> Parser<'a> {
         let key = (path.canonicalize().unwrap_or_else(|_| path.to_path_buf()), part.to_owned());
         if let Some(first) = self.stack.iter().position(|frame| frame.key == key) {
             let diagnostic = self.cycle(first, name, asked);
-            self.problem(diagnostic);
+            self.problem(if part.is_empty() { diagnostic } else { diagnostic.with_subject(Subject::Role) });
             return None;
         }
         if self.stack.len() >= 200 {

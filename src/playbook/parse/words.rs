@@ -1,7 +1,7 @@
 //! Sorts the keys of a mapping: keywords that belong here, those that belong elsewhere, the rest.
 
 use super::Parser;
-use crate::diag::{Diagnostic, nearest};
+use crate::diag::{Diagnostic, Subject, nearest};
 use crate::modules::{self, MODULES};
 use crate::playbook::keywords::{self, Places};
 use crate::playbook::model::Keywords;
@@ -77,7 +77,11 @@ impl Parser<'_> {
             Places::HANDLER => "Handler",
             _ => "Task",
         };
-        self.problem(diagnostic.with_registered(format!("'{name}' is not a valid attribute for a {kind}")));
+        let diagnostic = diagnostic.with_registered(format!("'{name}' is not a valid attribute for a {kind}"));
+        self.problem(match place {
+            Places::INCLUDE => diagnostic.with_subject(Subject::OfInclude(name.to_string())),
+            _ => diagnostic,
+        });
     }
 }
 

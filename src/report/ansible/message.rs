@@ -141,9 +141,8 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
         let text = chain(&diagnostic.chain, sources);
         return Some(if text.is_empty() { diagnostic.registered().to_owned() } else { text });
     }
-    let name = diagnostic.message.split('`').nth(1).unwrap_or_default();
     match &*diagnostic.code {
-        "I0014" => Some(format!("Could not match supplied host pattern, ignoring: {name}")),
+        "I0010" | "I0014" | "P0208" | "P0209" | "P0303" | "P0151" | "R0301" => Some(diagnostic.registered().to_owned()),
         "C0113" => Some(diagnostic.message.clone()),
         "I0009" if diagnostic.is_error() => diagnostic.registered.clone(),
         "I0001" | "I0002" | "I0003" | "I0004" | "I0005" | "I0007" | "I0017" | "I0019"
@@ -153,42 +152,20 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
             let place = place.filter(|_| diagnostic.registered().starts_with("Failed")).unwrap_or_default();
             Some(format!("{}{place}", diagnostic.registered()))
         }
-        "I0009" => {
-            // A list of hosts is no path.
-            let path = std::path::absolute(name).ok().filter(|_| !name.contains(','));
-            let path = path.map_or_else(|| name.to_owned(), |path| path.display().to_string());
-            Some(format!("Unable to parse {path} as an inventory source"))
-        }
+        "I0009" => Some(format!("Unable to parse {} as an inventory source", diagnostic.name())),
         "I0015" if !diagnostic.is_error() => Some(capital(&diagnostic.message)),
         "I0018" => Some(format!("{}, use -vvvv to see details", capital(&diagnostic.message))),
         "I0016" => Some(diagnostic.message.clone()),
-        "I0010" => Some(format!("Found both group and host with same name: {name}")),
         "C0111" => diagnostic.registered.clone(),
         "P0101" | "P0102" if !diagnostic.is_error() => diagnostic.registered.clone(),
         "C0118" if !diagnostic.is_error() => diagnostic.registered.clone(),
         "Y0012" => {
-            let text = format!("Found duplicate mapping key '{name}'.");
+            let text = diagnostic.registered();
             let place = diagnostic.span().and_then(|span| origin(span, sources));
             let help = if diagnostic.is_error() { "" } else { "\n\nUsing last defined value only." };
             Some(format!("{text}\n{}{help}", place.unwrap_or_default()))
         }
-        "P0209" if name == "flush_handlers" => Some("flush_handlers cannot be used as a handler".to_owned()),
-        "P0209" if diagnostic.message.ends_with("in a handler") => {
-            Some(format!("Cannot execute '{name}' from a handler"))
-        }
-        "P0209" => Some(format!("Cannot execute '{name}' from outside of a role")),
-        "P0303" | "P0151" => Some(format!(
-            "The requested handler '{name}' was not found in either the main handlers list nor in the listening handlers list"
-        )),
-        "P0208" if diagnostic.message.contains("block") => {
-            Some("Using a block as a handler is not supported.".to_owned())
-        }
-        "P0208" => Some(format!("Using '{name}' as a handler is not supported.")),
-        "P0106" => {
-            let place = diagnostic.span().and_then(|span| origin(span, sources));
-            Some(format!("Invalid variable name '{name}'.\n{}", place.unwrap_or_default()))
-        }
-        "P0121" | "P0310" => {
+        "P0106" | "P0121" | "P0310" => {
             let place = diagnostic.span().and_then(|span| origin(span, sources)).map(|place| format!("\n{place}"));
             Some(format!("{}{}", diagnostic.registered(), place.unwrap_or_default()))
         }
@@ -196,9 +173,6 @@ fn ansible_words(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<String>
         "T0110" => Some(diagnostic.registered().to_owned()),
         // The result's own warnings.
         "H0002" => Some(diagnostic.message.clone()),
-        "R0301" => {
-            Some(format!("No matching task \"{name}\" found. Note: --start-at-task can only follow static includes."))
-        }
         _ => None,
     }
 }
