@@ -1,6 +1,6 @@
 //! The git program: repositories are cloned bare, and their commits written out as archives or folders.
 //!
-//! Credentials of an address reach git by its credential helper and the environment, never by an argument.
+//! Credentials of an address reach git by a descriptor (`system::git_login`), never by an argument or a variable.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use super::source::Address;
 use crate::diag::{Diagnostic, Result};
 use crate::secret::Redactor;
+use crate::system::git_login;
 use crate::system::printed::printed;
 
 /// Bytes of what git prints that are read.
@@ -25,10 +26,6 @@ const FOREIGN: &[&str] = &[
     "GIT_NAMESPACE",
     "GIT_PREFIX",
 ];
-
-/// Prints what git asks a credential helper for.
-const HELPER: &str = "!f() { test \"$1\" = get || exit 0; printf 'username=%s\\n' \"$HOSTCTL_GIT_USER\"; \
-                      test -z \"$HOSTCTL_GIT_PASSWORD\" || printf 'password=%s\\n' \"$HOSTCTL_GIT_PASSWORD\"; }; f";
 
 /// A bare clone.
 #[derive(Clone, Debug)]
@@ -49,9 +46,9 @@ fn run(
 ) -> Result<String, Failed> {
     let mut command = Command::new("git");
     if let Some(login) = &address.login {
-        command.arg("-c").arg(format!("credential.{}.helper=", login.place));
-        command.arg("-c").arg(format!("credential.{}.helper={HELPER}", login.place));
-        command.env("HOSTCTL_GIT_USER", login.user.expose()).env("HOSTCTL_GIT_PASSWORD", login.password.expose());
+        command.args(git_login::options(&login.place));
+        let content = git_login::content(login.user.expose(), login.password.expose());
+        git_login::hand_over(&mut command, &content).map_err(|error| Failed(format!("git cannot be run: {error}")))?;
     }
     for name in FOREIGN {
         command.env_remove(name);

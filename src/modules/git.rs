@@ -1,7 +1,7 @@
 //! `git`: a checkout of a repository at a version. The host's `git` does the work, in the order of Ansible's module.
 //!
-//! What a URL has as user and password goes to git in its environment, through a credential helper of one line: the
-//! process list, the checkout's configuration and the result have the URL without them.
+//! What a URL has as user and password goes to git by a descriptor (`system::git_login`): the process list, its
+//! variables, the checkout's configuration and the result have the URL without them.
 
 mod repository;
 mod submodules;
@@ -26,8 +26,8 @@ use crate::value::{Map, Value, insert};
 
 /// Keeps a checkout of a repository at a branch, tag or commit.
 ///
-/// A user and password in `repo` reach git through its environment only; the checkout's configuration has the URL
-/// without them. With `depth`, `single_branch` or `recursive: false` less is fetched.
+/// A user and password in `repo` reach git through a descriptor only; neither process list, environment nor the
+/// checkout's configuration have them. With `depth`, `single_branch` or `recursive: false` less is fetched.
 ///
 /// ```yaml
 /// - git:

@@ -19,6 +19,7 @@ pub mod engine;
 pub mod facts;
 pub mod folder;
 pub mod fs;
+pub mod git_login;
 pub mod glob;
 mod handles;
 mod held;

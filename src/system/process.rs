@@ -37,6 +37,7 @@ pub struct Program<'a> {
     argv: Vec<OsString>,
     argv0: Option<OsString>,
     stdin: Vec<u8>,
+    login: Option<Vec<u8>>,
     cwd: Option<PathBuf>,
     variables: Vec<(OsString, OsString)>,
     removed: Vec<OsString>,
@@ -89,6 +90,7 @@ impl Program<'_> {
             argv: argv.into_iter().map(Into::into).collect(),
             argv0: None,
             stdin: Vec::new(),
+            login: None,
             cwd: None,
             variables: Vec::new(),
             removed: Vec::new(),
@@ -108,6 +110,12 @@ impl Program<'_> {
     /// Bytes for standard input; without them it is `/dev/null`.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
+        self
+    }
+
+    /// What [`super::git_login`] hands over to git.
+    pub fn git_login(mut self, content: Vec<u8>) -> Self {
+        self.login = Some(content);
         self
     }
 
@@ -159,6 +167,7 @@ impl Program<'_> {
             argv: self.argv,
             argv0: self.argv0,
             stdin: self.stdin,
+            login: self.login,
             cwd: self.cwd,
             variables: self.variables,
             removed: self.removed,
@@ -294,6 +303,9 @@ fn execute(program: Program<'_>, probe: &Probe) -> Result<Output> {
     command.stdin(if program.stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let name = program.argv.first().map(|first| first.to_string_lossy().into_owned()).unwrap_or_default();
+    if let Some(content) = &program.login {
+        super::git_login::hand_over(&mut command, content).map_err(|error| not_started(&name, &program, &error))?;
+    }
     let started = if program.begun && program.cwd.is_none() {
         super::folder::where_begun(move || spawn(&mut command)).flatten()
     } else {

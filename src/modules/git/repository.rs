@@ -9,6 +9,7 @@ use crate::modules::call::Failure;
 use crate::modules::cx::Cx;
 use crate::modules::refusal::{refused, refused_with};
 use crate::system::fs::shown;
+use crate::system::git_login;
 use crate::system::process::{Output, Program};
 use crate::value::{Map, Value, insert};
 
@@ -16,7 +17,7 @@ use crate::value::{Map, Value, insert};
 pub(super) const READS: &[&str] = &[
     "git --version",
     "git ls-remote",
-    "git -c * ls-remote",
+    "git -c * -c * ls-remote",
     "git status --porcelain",
     "git branch --no-color -a",
     "git rev-parse",
@@ -181,15 +182,14 @@ impl<'a> Repository<'a> {
         }
         argv.push(self.program.clone());
         if let Some(login) = self.login.as_ref().filter(|_| !local(words)) {
-            let helper = "!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' \"$HOSTCTL_GIT_USER\" \"$HOSTCTL_GIT_PASSWORD\"; }; f";
-            argv.extend(["-c".to_owned(), format!("credential.{}.helper={helper}", login.place)]);
+            argv.extend(git_login::options(&login.place));
         }
         argv.extend(words.iter().map(|word| (*word).to_owned()));
         // There is nobody to ask for a password.
         let mut program =
             Program::new(argv).parsable().env("GIT_SSH_COMMAND", &self.ssh).env("GIT_TERMINAL_PROMPT", "0");
-        if let Some(login) = &self.login {
-            program = program.env("HOSTCTL_GIT_USER", &login.user).env("HOSTCTL_GIT_PASSWORD", &login.password);
+        if let Some(login) = self.login.as_ref().filter(|_| !local(words)) {
+            program = program.git_login(git_login::content(&login.user, &login.password));
         }
         match self.dest.as_deref().filter(|dest| dest.is_dir()) {
             Some(dest) => program.cwd(dest),
