@@ -136,6 +136,29 @@ fn shells_offer_commands_options_and_what_the_project_has() {
 }
 
 #[test]
+fn a_tabulator_runs_nothing_that_files_name() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let script = place.at("work/dynamic");
+    std::fs::write(&script, "#!/bin/sh\ntouch ran\necho '{\"g\": {\"hosts\": [\"web9\"]}}'\n").unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(place.at("work/ansible.cfg"), "[defaults]\ninventory = dynamic\nvault_password_file = dynamic\n")
+        .unwrap();
+    std::fs::write(
+        place.at("work/odd.yml"),
+        "- hosts: all\n  tags: \"{{ lookup('pipe', 'touch ran') }}\"\n  tasks:\n  - debug:\n    tags: alpha\n",
+    )
+    .unwrap();
+    place.offers("bash", "hostctl run odd.yml --limit we");
+    place.offers("bash", "hostctl run odd.yml --tags al");
+    place.offers("bash", "ansible-playbook odd.yml --start-at-task a");
+    assert!(!place.at("work/ran").exists());
+    // One that is named is asked.
+    assert_eq!(place.offers("bash", "hostctl run odd.yml -i dynamic --limit we"), ["web9"]);
+    assert!(place.at("work/ran").exists());
+}
+
+#[test]
 fn manual_pages_are_written() {
     let place = Place::new();
     let output = place.shell("sh", "hostctl man man/man1");

@@ -1,7 +1,8 @@
 //! Shell completion and manual pages, both from the definitions of the commands.
 //!
 //! The shell asks this program at every tab, so values come from the project: environments, playbooks, tags, tasks,
-//! hosts and modules. A mistake in a file gives no answers, and no message.
+//! hosts and modules. A mistake in a file gives no answers, and no message. What files of the project name is not run:
+//! only an inventory program that stands on the command line is.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -18,6 +19,7 @@ use super::output::Output;
 use crate::diag::{Diagnostic, ExitCode, Result, SourceMap};
 use crate::modules::MODULES;
 use crate::ops::{self, Config, InventoryView, Listing, ProjectRequest};
+use crate::system::printed::refuse_programs;
 
 /// The variable by which a shell asks.
 const VARIABLE: &str = "COMPLETE";
@@ -52,7 +54,11 @@ pub struct ManArgs {
 
 /// Answers a shell that asks, and ends the process then.
 pub(super) fn answer(factory: impl Fn() -> Command) {
+    if std::env::var_os(VARIABLE).is_some() {
+        refuse_programs(true);
+    }
     clap_complete::CompleteEnv::with_factory(factory).var(VARIABLE).complete();
+    refuse_programs(false);
 }
 
 pub(super) fn main(args: &CompletionArgs, output: &Output) -> Result<ExitCode> {
@@ -290,6 +296,8 @@ fn inventory(hosts: bool, groups: bool) -> BTreeSet<String> {
     let typed = Typed::now();
     let mut names = BTreeSet::new();
     let Some(request) = typed.request() else { return names };
+    // Who named it on the command line means it to be run.
+    refuse_programs(typed.inventory.is_empty() || request.env.is_some());
     let dir = typed.playbooks.first().and_then(|playbook| playbook.parent()).map(PathBuf::from).unwrap_or_default();
     let view = InventoryView::open(&request, &dir, false, &SourceMap::new());
     let Ok(found) = view.and_then(|view| view.hosts("all")) else { return names };
