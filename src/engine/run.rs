@@ -305,7 +305,7 @@ impl Engine {
             );
         }
         let stats = self.states.stats();
-        self.sink.emit(None, EventKind::Recap { stats: stats.clone() });
+        self.sink.emit(None, EventKind::Recap { stats: stats.clone(), failed: self.states.failed() });
         let exit = if self.cancel.is_cancelled() {
             ExitCode::Interrupted
         } else if let Some(code) = fatal {

@@ -56,12 +56,7 @@ pub(super) fn dump_indented(result: &Map, verbose: bool, indent: Option<usize>, 
                 }
             }
             let text = super::yaml::dump(&Value::from(result), indent.unwrap_or(2), lossy);
-            let pad = " ".repeat(indent.unwrap_or(4));
-            let lines: String = text
-                .split_inclusive('\n')
-                .map(|line| if line.trim().is_empty() { line.to_owned() } else { format!("{pad}{line}") })
-                .collect();
-            format!("\n{lines}")
+            format!("\n{}", super::yaml::indented(&text, indent.unwrap_or(4)))
         }
     }
 }
