@@ -79,6 +79,8 @@ pub struct Options {
     pub check: bool,
     /// Show diffs.
     pub diff: bool,
+    /// Files of more bytes are not put into diffs; 0: all are.
+    pub diff_limit: u64,
     /// `--tags`; empty means all.
     pub tags: Vec<String>,
     /// `--skip-tags`
@@ -130,6 +132,7 @@ impl Default for Options {
             forks: 5,
             check: false,
             diff: false,
+            diff_limit: crate::modules::DIFF_LIMIT,
             tags: Vec::new(),
             skip_tags: Vec::new(),
             inventory: Vec::new(),

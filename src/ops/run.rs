@@ -32,6 +32,8 @@ pub struct RunRequest {
     pub check: bool,
     /// Diffs.
     pub diff: bool,
+    /// `max_diff_size`: files of more bytes are not put into diffs; 0: all are.
+    pub diff_limit: u64,
     /// `--tags`
     pub tags: Vec<String>,
     /// `--skip-tags`
@@ -257,6 +259,7 @@ async fn play(
         forks: request.forks,
         check: request.check,
         diff: request.diff,
+        diff_limit: request.diff_limit,
         tags: request.tags.clone(),
         skip_tags: request.skip_tags.clone(),
         inventory: opened.inventory.clone(),

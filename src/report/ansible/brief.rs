@@ -40,7 +40,13 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
     /// Onto stdout and stderr.
     pub fn new(out: O, err: E, options: AnsibleOptions, oneline: bool) -> Self {
         let options = if oneline { options.plain_json() } else { options };
-        Self { display: Display::new(out, err, &options), options, oneline, playbook: String::new(), tasks: HashMap::new() }
+        Self {
+            display: Display::new(out, err, &options),
+            options,
+            oneline,
+            playbook: String::new(),
+            tasks: HashMap::new(),
+        }
     }
 
     fn done(&mut self, host: &str, task: TaskId, done: &Done, sources: &SourceMap) {
@@ -69,7 +75,7 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
                 self.display.line(&text, Some(Tone::Error));
             }
         }
-        let mut result = dump::visible(&done.result, &self.options);
+        let mut result = dump::with_arguments(done, &self.options);
         if name == "debug" && !self.oneline {
             dump::clean_debug(&mut result);
         }

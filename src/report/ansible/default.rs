@@ -174,11 +174,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
 
     /// All that is shown of a result.
     fn whole(&self, done: &Done) -> Map {
-        let mut result = dump::visible(&done.result, &self.options);
-        if let Some(arguments) = done.arguments.as_ref().filter(|_| self.options.verbosity >= 3) {
-            crate::value::insert(&mut result, "invocation", crate::map! { "module_args" => arguments.clone() });
-        }
-        result
+        dump::with_arguments(done, &self.options)
     }
 
     fn cleaned(&self, task: TaskId, done: &Done) -> Map {

@@ -1,7 +1,8 @@
 //! Results as Ansible's callbacks dump them: internal keys left out, JSON or YAML.
 
 use super::display::{AnsibleOptions, ResultFormat};
-use crate::value::{JsonStyle, Key, Map, StrKey, Value, to_json_text};
+use crate::event::Done;
+use crate::value::{JsonStyle, Key, Map, StrKey, Value, insert, to_json_text};
 
 /// What a status says already, or what is shown elsewhere.
 const HIDDEN: [&str; 5] = ["failed", "skipped", "exception", "warnings", "deprecations"];
@@ -14,6 +15,15 @@ pub(super) fn visible(result: &Map, options: &AnsibleOptions) -> Map {
             || options.verbosity < 3 && matches!(key, "invocation" | "diff")
     };
     result.iter().filter(|(key, _)| !key.as_str().is_some_and(hidden)).map(|(k, v)| (k.clone(), v.clone())).collect()
+}
+
+/// [`visible`], from `-vvv` on with the task's arguments.
+pub(super) fn with_arguments(done: &Done, options: &AnsibleOptions) -> Map {
+    let mut result = visible(&done.result, options);
+    if let Some(arguments) = done.arguments.as_ref().filter(|_| options.verbosity >= 3) {
+        insert(&mut result, "invocation", crate::map! { "module_args" => arguments.clone() });
+    }
+    result
 }
 
 /// Of `debug` only what it was meant to say.

@@ -615,7 +615,10 @@ mod tests {
         }
         run.done("b", map! { "changed" => true });
         run.done("a", map! { "changed" => false });
-        run.tell(None, EventKind::Recap { stats: [("a".to_owned(), crate::event::Stats::default())].into(), failed: Vec::new() });
+        run.tell(
+            None,
+            EventKind::Recap { stats: [("a".to_owned(), crate::event::Stats::default())].into(), failed: Vec::new() },
+        );
         let read = run.read();
         assert_eq!(
             run.names(),
