@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn defaults_have_their_types() {
         let all = definitions();
-        let default = |name: &str| all[&*name.to_owned()].clone();
+        let default = |name: &str| all[&crate::value::StrKey(name)].clone();
         let text = |name: &str| to_json_text(&default(name), crate::value::JsonStyle::default());
         assert!(text("DEFAULT_FORKS").contains("\"default\": 5"), "{}", text("DEFAULT_FORKS"));
         assert!(text("ACTION_WARNINGS").contains("\"default\": true"), "{}", text("ACTION_WARNINGS"));

@@ -20,7 +20,7 @@ pub(super) fn visible(result: &Map, options: &AnsibleOptions) -> Map {
 /// [`visible`], from `-vvv` on with the task's arguments.
 pub(super) fn with_arguments(done: &Done, options: &AnsibleOptions) -> Map {
     let mut result = visible(&done.result, options);
-    if let Some(arguments) = done.arguments.as_ref().filter(|_| options.verbosity >= 3) {
+    if let Some(arguments) = done.arguments.as_ref().filter(|_| options.verbosity >= 3 && !done.no_log) {
         insert(&mut result, "invocation", crate::map! { "module_args" => arguments.clone() });
     }
     result
@@ -82,6 +82,18 @@ mod tests {
         let result = map! { "stdout" => "ä", "changed" => true, "failed" => false, "_ansible_x" => 1, "diff" => 2 };
         assert_eq!(dump(&result, false, &options), "{\"changed\": true, \"stdout\": \"ä\"}");
         assert_eq!(dump(&map! { "msg" => "x" }, true, &options), "{\n    \"msg\": \"x\"\n}");
+    }
+
+    #[test]
+    fn arguments_are_shown_from_the_third_v_on() {
+        let mut done = super::super::runner::testing::done(crate::event::Status::Ok, map! { "ping" => "pong" });
+        done.arguments = Some(map! { "data" => "pong" });
+        let options = |verbosity| AnsibleOptions { verbosity, ..AnsibleOptions::default() };
+        assert_eq!(with_arguments(&done, &options(2)), map! { "ping" => "pong" });
+        let invocation = map! { "module_args" => map! { "data" => "pong" } };
+        assert_eq!(with_arguments(&done, &options(3)), map! { "ping" => "pong", "invocation" => invocation });
+        done.no_log = true;
+        assert_eq!(with_arguments(&done, &options(3)), map! { "ping" => "pong" });
     }
 
     #[test]
