@@ -408,6 +408,9 @@ pub enum EventKind {
     Recap {
         /// By host.
         stats: BTreeMap<String, Stats>,
+        /// Hosts that later plays would leave out: failed, unreachable, or failed with others (`any_errors_fatal`).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        failed: Vec<String>,
     },
     /// Last event.
     RunEnded {

@@ -185,7 +185,7 @@ impl Reporter for Journal {
                     entry.extend(state.iter().map(|(key, value)| (key.clone(), value.clone())));
                 }
             }
-            EventKind::Recap { stats } => self.stats = serde_json::to_value(stats).unwrap_or_default(),
+            EventKind::Recap { stats, .. } => self.stats = serde_json::to_value(stats).unwrap_or_default(),
             EventKind::RunEnded { exit_code, notes, seconds } => self.summary(event, *exit_code, *seconds, notes),
             _ => {}
         }

@@ -39,7 +39,7 @@ pub struct ProjectArgs {
     #[arg(long, global = true, value_name = "DIR")]
     pub project: Option<PathBuf>,
     /// Inventory file, folder or comma-separated host list; may be given several times.
-    #[arg(short, long, value_name = "INVENTORY", visible_alias = "inventory-file")]
+    #[arg(short, long, value_name = "INVENTORY", visible_alias = "inventory-file", add = super::completion::inventories())]
     pub inventory: Vec<String>,
     /// Further limit to these hosts.
     #[arg(short, long, value_name = "PATTERN", add = super::completion::hosts())]

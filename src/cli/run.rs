@@ -134,6 +134,7 @@ impl RunArgs {
             playbooks: self.playbooks.clone(),
             check: self.check,
             diff: self.diff || config.flag("DIFF_ALWAYS"),
+            diff_limit: config.number("MAX_FILE_SIZE_FOR_DIFF").unwrap_or(crate::modules::DIFF_LIMIT),
             tags: split(if self.tags.is_empty() { &configured_tags } else { &self.tags }),
             skip_tags: split(if self.skip_tags.is_empty() { &configured_skips } else { &self.skip_tags }),
             start_at_task: self.start_at_task.clone(),
@@ -216,7 +217,9 @@ pub(super) fn ask(prompt: &str) -> Result<Secret> {
     }
     if !terminal || !term.is_term() {
         return Err(Diagnostic::new("C0103", Kind::Usage, "a password is asked for, but there is no terminal")
-            .with_hint("give it as a variable from the vault: `ansible_password`, `ansible_become_password`"));
+            .with_hint(
+                "name a file that has it: `--vault-password-file`, `--connection-password-file`, `--become-password-file`",
+            ));
     }
     let read = term.write_str(prompt).and_then(|()| term.read_secure_line());
     read.map(Secret::new)

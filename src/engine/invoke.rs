@@ -280,7 +280,8 @@ impl HostRun {
         let diff = self.keyword_flag(task, "diff", scope)?.unwrap_or(self.play.engine.options.diff);
         let environment = self.environment(task, scope)?;
         let inputs = self.inputs(task, entry, &args, scope)?;
-        Ok(Call { check, diff, environment, no_log, inputs, ..Call::new(entry.meta.name, args) })
+        let diff_limit = self.play.engine.options.diff_limit;
+        Ok(Call { check, diff, diff_limit, environment, no_log, inputs, ..Call::new(entry.meta.name, args) })
     }
 
     /// Somebody shows the arguments of every call.

@@ -79,6 +79,8 @@ pub struct Options {
     pub check: bool,
     /// Show diffs.
     pub diff: bool,
+    /// Files of more bytes are not put into diffs; 0: all are.
+    pub diff_limit: u64,
     /// `--tags`; empty means all.
     pub tags: Vec<String>,
     /// `--skip-tags`
@@ -130,6 +132,7 @@ impl Default for Options {
             forks: 5,
             check: false,
             diff: false,
+            diff_limit: crate::modules::DIFF_LIMIT,
             tags: Vec::new(),
             skip_tags: Vec::new(),
             inventory: Vec::new(),
@@ -308,7 +311,7 @@ impl Engine {
             );
         }
         let stats = self.states.stats();
-        self.sink.emit(None, EventKind::Recap { stats: stats.clone() });
+        self.sink.emit(None, EventKind::Recap { stats: stats.clone(), failed: self.states.failed() });
         let exit = if self.cancel.is_cancelled() {
             ExitCode::Interrupted
         } else if let Some(code) = fatal {

@@ -194,6 +194,17 @@ impl States {
         all
     }
 
+    /// The hosts that later plays would leave out, by name.
+    pub fn failed(&self) -> Vec<String> {
+        let of = |(name, state): (&Arc<str>, &Arc<Mutex<HostState>>)| {
+            let state = lock(state);
+            (state.listed || state.unreachable || state.lost).then(|| name.to_string())
+        };
+        let mut names: Vec<String> = lock(&self.hosts).iter().filter_map(of).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// The counts of all hosts that took part.
     pub fn stats(&self) -> BTreeMap<String, Stats> {
         let mut all = lock(&self.earlier).clone();

@@ -49,8 +49,16 @@ fn run(path: &Path, name: &str, arguments: &[&str]) -> Result<String> {
             .with_hint(format!("run it by hand: `{shown}`"));
         let text = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<&str> = text.trim_end().lines().collect();
-        for line in &lines[lines.len().saturating_sub(20)..] {
+        let lines = &lines[lines.len().saturating_sub(20)..];
+        for line in lines {
             error = error.with_note((*line).to_owned());
+        }
+        if let Some(code) = output.status.code() {
+            let mut words = format!("Inventory script returned non-zero exit code {code}.");
+            if !lines.is_empty() {
+                words.push_str(&format!("\n\nStandard error from inventory script:\n{}\n", lines.join("\n")));
+            }
+            error = error.with_registered(words);
         }
         return Err(error);
     }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::attributes::{StateDiff, add_path_info, settle, with_file_args};
 use super::call::{Blob, Failure, InputKind};
 use super::cx::Cx;
-use super::place::{Place, content_diff, first_mode};
+use super::place::{Place, file_diff, first_mode};
 use super::refusal::refused;
 use super::spec::{InputArg, Meta, Module};
 use super::types::HostPath;
@@ -121,7 +121,7 @@ impl Module for Assemble {
         if before.as_deref() != Some(&*content) {
             let name = shown(&dest);
             let old = if before.is_some() { &*name } else { "" };
-            cx.diff(content_diff(old, &name, before.as_deref(), &content));
+            cx.diff(file_diff(cx, old, &name, before.as_deref(), &content));
             let place = Place {
                 path: &dest,
                 spot: None,

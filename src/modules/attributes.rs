@@ -17,12 +17,27 @@ use crate::system::process::Program;
 use crate::system::{Held, Spot};
 use crate::value::{Map, Value as Data, from_json, insert};
 
-/// Why SELinux arguments are refused.
-pub(super) const SELINUX: &str = "hostctl keeps a file's SELinux label and does not set one";
+/// Why SELinux arguments do nothing here. Ansible, too, ignores them where there is no SELinux.
+pub(super) const SELINUX: &str = "hostctl keeps a file's SELinux label and does not set one: on a host without SELinux \
+    it has no effect, and on one with SELinux the task fails";
 
 /// The SELinux arguments, for [`super::Meta::refused`].
 pub(super) const NO_SELINUX: &[(&str, &str)] =
     &[("selevel", SELINUX), ("serole", SELINUX), ("setype", SELINUX), ("seuser", SELINUX)];
+
+/// Takes the SELinux arguments out of a call: they are refused only where there is SELinux.
+pub(super) fn take_selinux(cx: &Cx, refused: &[(&str, &str)], args: &mut serde_json::Value) -> Result<()> {
+    let Some(args) = args.as_object_mut() else { return Ok(()) };
+    for (name, _) in refused.iter().filter(|(_, reason)| *reason == SELINUX) {
+        if args.remove(*name).is_some() && cx.probe().exists(Path::new("/sys/fs/selinux/enforce")) {
+            let message = format!("`{name}` cannot be set: this host has SELinux, and hostctl sets no labels");
+            return Err(Diagnostic::task("H0110", message).with_hint(
+                "leave it out, and set labels in a task with `command: semanage fcontext ...` and `restorecon`",
+            ));
+        }
+    }
+    Ok(())
+}
 
 /// What the shared arguments ask for.
 #[derive(Clone, Debug, Default)]

@@ -20,6 +20,8 @@ pub struct Call {
     pub check: bool,
     /// Diffs are wanted.
     pub diff: bool,
+    /// Files of more bytes are not put into diffs; 0: all are (`max_diff_size`).
+    pub diff_limit: u64,
     /// Variables for child processes (task keyword `environment`).
     pub environment: Vec<(String, String)>,
     /// Do not log arguments or output (task keyword `no_log`).
@@ -35,6 +37,9 @@ pub struct Call {
     pub inputs: Vec<Input>,
 }
 
+/// Ansible's own limit for files in diffs, in bytes.
+pub const DIFF_LIMIT: u64 = 104_448;
+
 impl Call {
     /// A call with its arguments and nothing else.
     pub fn new(module: &str, args: serde_json::Value) -> Self {
@@ -43,6 +48,7 @@ impl Call {
             args,
             check: false,
             diff: false,
+            diff_limit: DIFF_LIMIT,
             environment: Vec::new(),
             no_log: false,
             timeout: None,

@@ -74,6 +74,10 @@ impl Work<'_> {
                 if matches!(value, Value::Null) {
                     return;
                 }
+                if *reason == super::attributes::SELINUX {
+                    out.insert(name.to_string(), Json::String(python_str(value)));
+                    return;
+                }
                 let message = format!("hostctl's `{module}` does not take `{name}`: {reason}");
                 self.error("M0010", path, message, "not supported", None);
                 self.said(name.to_string());

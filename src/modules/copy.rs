@@ -16,7 +16,7 @@ use super::attributes::{FileArgs, StateDiff, add_path_info, with_file_args, with
 use super::call::{Blob, Failure, Input, InputKind, TreeEntry};
 use super::cx::Cx;
 use super::folders::make_missing;
-use super::place::{Place, content_diff, diff_part, first_mode};
+use super::place::{Place, diff_part, file_diff, first_mode};
 use super::refusal::refused_with;
 use super::spec::{InputArg, Meta, Module};
 use super::types::{HostPath, Mode};
@@ -466,7 +466,7 @@ impl Job<'_> {
                 let before = if present.is_some() { Some(diff_part(cx, &path)?) } else { None };
                 let header = shown(&path);
                 let name = if present.is_some() { &*header } else { "" };
-                cx.diff(content_diff(name, &header, before.as_deref(), &content.diff_part(cx)?));
+                cx.diff(file_diff(cx, name, &header, before.as_deref(), &content.diff_part(cx)?));
             }
             let place = Place {
                 path: &path,
@@ -733,7 +733,7 @@ mod tests {
         std::fs::File::create(&path).and_then(|file| file.set_len(1100 << 20)).expect("sparse");
         let cx = super::super::testing::handle("copy");
         let part = diff_part(&cx, &path).expect("a part");
-        let diff = content_diff("a", "b", Some(&part), b"small");
+        let diff = file_diff(&cx, "a", "b", Some(&part), b"small");
         assert!(diff.prepared.is_some_and(|text| text.contains("diff skipped")));
     }
 }

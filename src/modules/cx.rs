@@ -82,6 +82,14 @@ impl Cx {
         self.call.diff
     }
 
+    /// Bytes of the largest file that is put into a diff.
+    pub fn diff_limit(&self) -> u64 {
+        match self.call.diff_limit {
+            0 => super::place::MOST_COMPARED,
+            limit => limit.min(super::place::MOST_COMPARED),
+        }
+    }
+
     /// The task's `no_log`.
     pub fn no_log(&self) -> bool {
         self.call.no_log

@@ -17,12 +17,12 @@ use crate::system::fs::{Content, WriteOptions, shown, umask};
 use crate::system::process::{Output, Program};
 use crate::value::{Map, kept_text};
 
-/// Content above this is not put into diffs (Ansible's own limit).
-const DIFF_LIMIT: usize = 104_448;
+/// Content above this is not put into diffs, whatever the settings say: both sides cross the wire.
+pub const MOST_COMPARED: u64 = 8 << 20;
 
-/// What [`content_diff`] needs of a file: of a large one only so much that it is seen to be large.
+/// What [`file_diff`] needs of a file: of a large one only so much that it is seen to be large.
 pub fn diff_part(cx: &Cx, path: &Path) -> Result<Vec<u8>> {
-    cx.probe().read_part(path, 0, DIFF_LIMIT as u64 + 1)
+    cx.probe().read_part(path, 0, cx.diff_limit() + 1)
 }
 
 /// The text of a file that is edited by lines, empty if it is not there; [`crate::value::kept_bytes`] gives its bytes
@@ -140,22 +140,35 @@ fn validate(cx: &Cx, command: &str, content: Content<'_>, refused: impl FnOnce(&
     Err(Failure::with_result(error, refused(&output)))
 }
 
-/// Before and after of a content as a diff; what is no text or too large is named instead.
+/// Before and after of a file that is replaced, as Ansible's `copy` shows it: not above `max_diff_size`.
+pub fn file_diff(cx: &Cx, before_header: &str, after_header: &str, before: Option<&[u8]>, after: &[u8]) -> Diff {
+    limited_diff(cx.diff_limit(), (before_header, after_header), before, after)
+}
+
+/// Before and after of a text that is edited; what is no text is named instead.
 pub fn content_diff(before_header: &str, after_header: &str, before: Option<&[u8]>, after: &[u8]) -> Diff {
+    limited_diff(MOST_COMPARED, (before_header, after_header), before, after)
+}
+
+fn limited_diff(limit: u64, headers: (&str, &str), before: Option<&[u8]>, after: &[u8]) -> Diff {
     let before = before.unwrap_or_default();
+    let large = |bytes: &[u8]| bytes.len() as u64 > limit;
     let binary = |bytes: &[u8]| bytes.iter().take(8192).any(|byte| *byte == 0);
-    let mut diff =
-        Diff { before_header: before_header.to_owned(), after_header: after_header.to_owned(), ..Diff::default() };
-    if binary(before) || binary(after) {
-        let line = |of: &str, holds: bool| {
-            if holds { format!("diff skipped: {of} file appears to be binary\n") } else { String::new() }
-        };
-        diff.prepared = Some(line("destination", binary(before)) + &line("source", binary(after)));
-    } else if before.len() > DIFF_LIMIT || after.len() > DIFF_LIMIT {
-        diff.prepared = Some(format!("diff skipped: the file is larger than {DIFF_LIMIT} bytes\n"));
-    } else {
+    let mut diff = Diff { before_header: headers.0.to_owned(), after_header: headers.1.to_owned(), ..Diff::default() };
+    // Ansible looks at what is on the host for its kind first, and at what is to come for its size.
+    let skipped = [
+        (binary(before), "destination file appears to be binary".to_owned()),
+        (binary(after) && !large(after), "source file appears to be binary".to_owned()),
+        (large(before) && !binary(before), format!("destination file size is greater than {limit}")),
+        (large(after), format!("source file size is greater than {limit}")),
+    ];
+    let skipped: String =
+        skipped.iter().filter(|(is, _)| *is).map(|(_, why)| format!("diff skipped: {why}\n")).collect();
+    if skipped.is_empty() {
         diff.before = String::from_utf8_lossy(before).into_owned();
         diff.after = String::from_utf8_lossy(after).into_owned();
+    } else {
+        diff.prepared = Some(skipped);
     }
     diff
 }

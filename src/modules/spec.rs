@@ -301,8 +301,9 @@ fn make_spec<M: Module>() -> Spec {
     Spec { meta: M::META, args, doc, schema }
 }
 
-fn run<M: Module>(mut cx: Cx, args: serde_json::Value) -> Result<Outcome, Failure> {
+fn run<M: Module>(mut cx: Cx, mut args: serde_json::Value) -> Result<Outcome, Failure> {
     cx.allow(M::META.reads);
+    super::attributes::take_selinux(&cx, M::META.refused, &mut args)?;
     let keeps_no_diff = cx.keeps_no_diff(&args);
     let args: M::Args = serde_path_to_error::deserialize(args)
         .map_err(|error| crate::diag::Diagnostic::task("M0001", format!("`{}`: {error}", M::META.name)))?;

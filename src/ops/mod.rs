@@ -21,7 +21,8 @@ pub use crate::environment::ShownVariable;
 pub use ansible_vault::{Keep, Unsealed, replace, seal, sealing_password, unseal};
 pub use check::{Checked, check, syntax};
 pub use config::{
-    Config, SettingOrigin, SettingRow, ShownSetting, definitions, setting_rows, template_environment, template_file,
+    Config, SettingOrigin, SettingRow, ShownSetting, TemplateParts, definitions, plugin_definitions, plugins_of,
+    setting_rows, template_environment, template_file,
 };
 pub use env::{environment_list, environment_show, host_show};
 pub use extra_vars::ExtraVars;

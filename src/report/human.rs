@@ -437,7 +437,7 @@ impl<W: Write + Send> Reporter for Human<W> {
             | EventKind::Meta { .. }
             | EventKind::Notified { .. }
             | EventKind::NoHostsLeft => {}
-            EventKind::Recap { stats } => {
+            EventKind::Recap { stats, .. } => {
                 self.flush_all(sources);
                 self.recap(stats);
             }

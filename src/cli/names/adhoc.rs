@@ -110,6 +110,9 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
     if found.iter().any(Diagnostic::is_error) {
         return Ok(ops::refused_code(&found));
     }
+    if hosts.is_empty() {
+        output.note("[WARNING]: No hosts matched, nothing to do\n");
+    }
     if args.inventory.list_hosts {
         let mut text = format!("  hosts ({}):\n", hosts.len());
         for host in &hosts {
@@ -119,7 +122,6 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
         return Ok(ExitCode::Ok);
     }
     if hosts.is_empty() {
-        output.note("[WARNING]: No hosts matched, nothing to do\n");
         return Ok(ExitCode::Ok);
     }
     project.tell_empty = (false, false);
@@ -144,6 +146,7 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
         playbooks: vec![path],
         check: args.run.check,
         diff,
+        diff_limit: config.number("MAX_FILE_SIZE_FOR_DIFF").unwrap_or(crate::modules::DIFF_LIMIT),
         tags: Vec::new(),
         skip_tags: Vec::new(),
         start_at_task: None,

@@ -8,9 +8,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::super::output::Output;
 use super::display;
 use crate::diag::{Diagnostic, ExitCode, Result};
-use crate::ops::{self, Config, ShownSetting};
+use crate::ops::{self, Config, ShownSetting, TemplateParts};
 use crate::report::yaml_text;
-use crate::value::{JsonStyle, Value, python_str, to_json_text};
+use crate::value::{JsonStyle, Value, insert, python_str, to_json_text};
 
 /// Show the settings of `ansible.cfg` and the environment that are followed
 #[derive(Debug, Args)]
@@ -37,6 +37,9 @@ struct DumpArgs {
     /// The kind of plugin whose options are shown, `base` for the settings themselves, or `all`.
     #[arg(short, long, value_name = "TYPE", default_value = "base")]
     r#type: Kind,
+    /// Only these plugins of the kind.
+    #[arg(value_name = "PLUGIN")]
+    args: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -85,6 +88,30 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// With the settings themselves.
+    fn with_base(self) -> bool {
+        matches!(self, Self::All | Self::Base)
+    }
+}
+
+/// The plugins that were asked for, by kind; names without options here are told. Of all kinds, all plugins.
+fn named_plugins(of: Kind, names: &[String], output: &Output) -> Vec<(String, Vec<&'static str>)> {
+    if of == Kind::Base {
+        return Vec::new();
+    }
+    if of == Kind::All {
+        return Kind::PLUGINS.iter().map(|kind| (kind.name(), ops::plugins_of(&kind.name(), &[]))).collect();
+    }
+    for name in names {
+        if ops::plugins_of(&of.name(), std::slice::from_ref(name)).is_empty() {
+            output.note(&format!("[WARNING]: Skipping {name} as we could not find matching plugin\n"));
+        }
+    }
+    let found = if names.is_empty() { ops::plugins_of(&of.name(), &[]) } else { ops::plugins_of(&of.name(), names) };
+    vec![(of.name(), found)]
+}
+
 /// View ansible configuration.
 #[derive(Debug, Parser)]
 #[command(name = "ansible-config", infer_long_args = true, disable_version_flag = true, max_term_width = 80)]
@@ -109,6 +136,8 @@ enum ProgramCommand {
         /// Filter down to a specific plugin type.
         #[arg(short, long, value_name = "TYPE", default_value = "base")]
         r#type: Kind,
+        /// Specific plugin to target, requires type of plugin to be set
+        args: Vec<String>,
     },
     /// Dump configuration
     Dump(DumpArgs),
@@ -125,6 +154,8 @@ enum ProgramCommand {
         /// Filter down to a specific plugin type.
         #[arg(short, long, value_name = "TYPE", default_value = "base")]
         r#type: Kind,
+        /// Specific plugin to target, requires type of plugin to be set
+        args: Vec<String>,
     },
     /// Validate the configuration file and environment variables. By default it only checks the base settings without
     /// accounting for plugins (see -t).
@@ -135,6 +166,8 @@ enum ProgramCommand {
         /// Filter down to a specific plugin type.
         #[arg(short, long, value_name = "TYPE", default_value = "base")]
         r#type: Kind,
+        /// Specific plugin to target, requires type of plugin to be set
+        args: Vec<String>,
     },
 }
 
@@ -151,17 +184,26 @@ pub(super) fn main(args: ConfigProgramArgs, output: &mut Output) -> Result<ExitC
     };
     display::configure(output, &config);
     display::tell(output, &config.warnings);
-    let only_base = |kind: Kind| {
-        if kind != Kind::Base {
-            output.note("[WARNING]: The options of plugins are not listed here.\n");
-        }
-    };
     match args.command {
-        ProgramCommand::List { format, r#type } => {
-            only_base(r#type);
-            output.data(&in_form(&ops::definitions(), format == "yaml"));
+        ProgramCommand::List { format, r#type, args } => {
+            let mut all = if r#type.with_base() { ops::definitions() } else { crate::value::Map::new() };
+            if r#type.with_base() {
+                insert(&mut all, "GALAXY_SERVERS", Value::empty_map());
+            }
+            let mut of_plugins = crate::value::Map::new();
+            for (kind, plugins) in named_plugins(r#type, &args, output) {
+                let name = if r#type == Kind::All { kind.to_uppercase() } else { kind.clone() };
+                insert(&mut of_plugins, &name, Value::from(ops::plugin_definitions(&kind, &plugins)));
+            }
+            if r#type != Kind::Base {
+                insert(&mut all, "PLUGINS", Value::from(of_plugins));
+            }
+            output.data(&in_form(&Value::from(all), format == "yaml"));
         }
-        ProgramCommand::Dump(args) => output.data(&dumped(&config, &args, false)?),
+        ProgramCommand::Dump(args) => {
+            named_plugins(args.r#type, &args.args, output);
+            output.data(&dumped(&config, &args, false)?);
+        }
         ProgramCommand::View => {
             let Some(path) = &config.file else {
                 output.note("[ERROR]: Invalid or no config file was supplied\n");
@@ -171,12 +213,13 @@ pub(super) fn main(args: ConfigProgramArgs, output: &mut Output) -> Result<ExitC
                 .map_err(|error| Diagnostic::local("C0110", format!("`{}` cannot be read: {error}", path.display())))?;
             output.data(&text);
         }
-        ProgramCommand::Init { format, disabled, r#type } => {
-            only_base(r#type);
-            let text = if format == "env" { ops::template_environment(disabled) } else { ops::template_file(disabled) };
-            output.data(&text);
+        ProgramCommand::Init { format, disabled, r#type, args } => {
+            let plugins = named_plugins(r#type, &args, output);
+            let parts = TemplateParts { base: r#type.with_base(), plugins };
+            let write = if format == "env" { ops::template_environment } else { ops::template_file };
+            output.data(&write(&parts, disabled));
         }
-        ProgramCommand::Validate { format, r#type } => {
+        ProgramCommand::Validate { format, r#type, args: _ } => {
             let unknown = config.unknown(r#type != Kind::Base, format == "env");
             for text in &unknown {
                 output.note(&format!("[ERROR]: {text}\n"));
@@ -195,6 +238,7 @@ pub(in crate::cli) fn dump(args: &ConfigArgs, output: &Output) -> Result<ExitCod
     let config = Config::load(&output.sources)?;
     output.show(&config.warnings);
     let ConfigCommand::Dump(args) = &args.command;
+    named_plugins(args.r#type, &args.args, output);
     output.data(&dumped(&config, args, true)?);
     Ok(ExitCode::Ok)
 }
@@ -239,8 +283,12 @@ fn dumped(config: &Config, args: &DumpArgs, own: bool) -> Result<String> {
     for kind in Kind::PLUGINS.into_iter().filter(|kind| all || *kind == args.r#type) {
         let mut shown = String::new();
         let mut of_kind = Vec::new();
+        let named = ops::plugins_of(&kind.name(), &args.args);
         for (plugin, mut rows) in config.shown_plugins(&kind.name())? {
             rows.retain(wanted);
+            if !named.contains(&plugin) {
+                continue;
+            }
             if rows.is_empty() {
                 continue;
             }

@@ -239,6 +239,7 @@ fn stdout_callback(options: AnsibleOptions, diff: bool, output: &Output, name: &
         verbosity: options.verbosity,
         color: options.color,
         diff_context: options.diff_context,
+        format: options.format,
         diff,
         preamble: options.preamble,
         ..RunnerOptions::read(env, dir.into())

@@ -82,6 +82,8 @@ pub(super) fn main(args: InventoryArgs, output: &mut Output) -> Result<ExitCode>
         return Ok(ExitCode::Usage);
     }
     let mut project = options::project(&args.inventory, &args.vault, &args.extra_vars, &config)?;
+    // What is listed says so itself.
+    project.tell_empty.1 = false;
     if args.host.is_some() || args.graph {
         project.limit = None;
     }

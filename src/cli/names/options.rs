@@ -21,7 +21,7 @@ pub(super) const BASEDIR: &str = "Since this tool does not use playbooks, use th
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct InventoryOptions {
     /// specify inventory host path or comma separated host list
-    #[arg(short, long, value_name = "INVENTORY", alias = "inventory-file", allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "INVENTORY", alias = "inventory-file", allow_hyphen_values = true, add = crate::cli::completion::inventories())]
     pub inventory: Vec<String>,
     /// further limit selected hosts to an additional pattern
     #[arg(short = 'l', long = "limit", value_name = "SUBSET", allow_hyphen_values = true, add = completion::hosts())]

@@ -124,6 +124,7 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
         playbooks: args.playbooks,
         check: args.run.check,
         diff,
+        diff_limit: config.number("MAX_FILE_SIZE_FOR_DIFF").unwrap_or(crate::modules::DIFF_LIMIT),
         tags,
         skip_tags,
         start_at_task: args.start_at_task,

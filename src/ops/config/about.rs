@@ -10,7 +10,6 @@ const WARNED: &[(&str, &str)] = &[
     ("DISPLAY_ARGS_TO_STDOUT", "banners have no arguments"),
     ("FACTS_MODULES", "facts are those of `setup`"),
     ("LOG_VERBOSITY", "the log has what the terminal has"),
-    ("MAX_FILE_SIZE_FOR_DIFF", "the usual size is taken"),
     ("PLAYBOOK_VARS_ROOT", "variable files stand beside the playbook that is run"),
     ("PLUGIN_FILTERS_CFG", "modules are not refused by a list"),
     ("SSH_AGENT", "no ssh-agent is started"),

@@ -4,6 +4,7 @@
 //! somebody set them to something else than their default.
 
 mod about;
+mod definitions;
 mod ini;
 mod lookup;
 mod naming;
@@ -20,7 +21,10 @@ use std::path::{Path, PathBuf};
 use crate::diag::{Diagnostic, Result, SourceMap};
 use crate::value::boolean_word;
 
-pub use shown::{SettingRow, ShownSetting, definitions, setting_rows, template_environment, template_file};
+pub use definitions::{
+    TemplateParts, definitions, plugin_definitions, plugins_of, template_environment, template_file,
+};
+pub use shown::{SettingRow, ShownSetting, setting_rows};
 
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use super::Kind;
 
-use Kind::{Bool, Float, Int, List, Text};
+use Kind::{Bool, Float, Int, List, Path, Text};
 
 /// An option of a plugin.
 pub(super) struct PluginOption {
@@ -108,6 +108,11 @@ pub(super) const OPTIONS: &[PluginOption] = &[
     p(("lookup", "csvfile"), "encoding", Text, Some("utf-8"), &[], &[], &[]),
     p(("lookup", "csvfile"), "file", Text, Some("ansible.csv"), &[], &[], &[]),
     p(("lookup", "csvfile"), "keycol", Int, Some("0"), &[], &[], &[]),
+    p(("cache", "jsonfile"), "_prefix", Text, None, &[], &["ANSIBLE_CACHE_PLUGIN_PREFIX"], &[("defaults", "fact_caching_prefix")]),
+    p(("cache", "jsonfile"), "_timeout", Int, Some("86400"), &[], &["ANSIBLE_CACHE_PLUGIN_TIMEOUT"], &[("defaults", "fact_caching_timeout")]),
+    p(("cache", "jsonfile"), "_uri", Path, None, &[], &["ANSIBLE_CACHE_PLUGIN_CONNECTION"], &[("defaults", "fact_caching_connection")]),
+    p(("callback", "minimal"), "pretty_results", Bool, None, &[], &["ANSIBLE_CALLBACK_FORMAT_PRETTY"], &[("defaults", "callback_format_pretty")]),
+    p(("callback", "minimal"), "result_format", Text, Some("json"), &[], &["ANSIBLE_CALLBACK_RESULT_FORMAT"], &[("defaults", "callback_result_format")]),
     p(("callback", "default"), "check_mode_markers", Bool, Some("False"), &[], &["ANSIBLE_CHECK_MODE_MARKERS"], &[("defaults", "check_mode_markers")]),
     p(("callback", "default"), "display_failed_stderr", Bool, Some("False"), &[], &["ANSIBLE_DISPLAY_FAILED_STDERR"], &[("defaults", "display_failed_stderr")]),
     p(("callback", "default"), "display_ok_hosts", Bool, Some("True"), &[], &["ANSIBLE_DISPLAY_OK_HOSTS"], &[("defaults", "display_ok_hosts")]),

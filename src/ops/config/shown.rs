@@ -1,10 +1,9 @@
-//! Settings as lists: `config dump`, `config list`, `config init`, `config validate`, and the table of the manual.
+//! Settings as lists: `config dump`, `config validate`, and the table of the manual.
 
 use super::plugins::OPTIONS;
-use super::valid::{CHOICES, DEPRECATED, choices};
 use super::{Config, Here, Kind, Setting, SettingOrigin, about, table};
 use crate::diag::Result;
-use crate::value::{Map, Value, boolean_word, insert};
+use crate::value::{Value, boolean_word};
 
 /// A setting with its value.
 #[derive(Clone, Debug)]
@@ -34,27 +33,8 @@ pub struct SettingRow {
     pub note: &'static str,
 }
 
-/// What ansible-core's own definitions call the kind of a setting.
-fn type_name(setting: &Setting) -> &'static str {
-    match setting.kind {
-        Kind::Bool => "boolean",
-        Kind::Int => "integer",
-        Kind::Float => "float",
-        Kind::List => "list",
-        Kind::Dict => "dict",
-        Kind::Path => "path",
-        Kind::Paths => "pathspec",
-        Kind::Files => "pathlist",
-        Kind::Text => "string",
-    }
-}
-
-fn texts<'a>(words: impl IntoIterator<Item = &'a str>) -> Value {
-    Value::from(words.into_iter().map(Value::from).collect::<Vec<_>>())
-}
-
 /// Settings of ansible-core itself, without options of plugins.
-fn base() -> impl Iterator<Item = &'static Setting> {
+pub(super) fn base() -> impl Iterator<Item = &'static Setting> {
     table::SETTINGS.iter().filter(|setting| !super::lookup::OF_PLUGINS.contains(&setting.name))
 }
 
@@ -72,78 +52,6 @@ pub fn setting_rows() -> Vec<SettingRow> {
         note: if setting.here == Here::Used { "" } else { about::note(setting.name) },
     };
     table::SETTINGS.iter().map(row).collect()
-}
-
-/// The definition of every setting of ansible-core, as `ansible-config list` has them.
-pub fn definitions() -> Value {
-    let mut all = Map::new();
-    for setting in base() {
-        let mut entry = Map::new();
-        if !setting.default.is_empty() {
-            insert(&mut entry, "default", setting.default);
-        }
-        insert(
-            &mut entry,
-            "env",
-            Value::from(
-                setting.env.iter().map(|name| Value::from(crate::map! { "name" => *name })).collect::<Vec<_>>(),
-            ),
-        );
-        let ini =
-            setting.ini.iter().map(|(section, key)| Value::from(crate::map! { "key" => *key, "section" => *section }));
-        insert(&mut entry, "ini", Value::from(ini.collect::<Vec<_>>()));
-        insert(&mut entry, "type", type_name(setting));
-        if CHOICES.iter().any(|(name, _)| *name == setting.name) {
-            insert(&mut entry, "choices", texts(choices(setting.name).iter().copied()));
-        }
-        if let Some((_, version, why, instead)) = DEPRECATED.iter().find(|(name, ..)| *name == setting.name) {
-            let told = crate::map! { "alternatives" => *instead, "version" => *version, "why" => *why };
-            insert(&mut entry, "deprecated", Value::from(told));
-        }
-        insert(&mut all, setting.name, Value::from(entry));
-    }
-    Value::from(all)
-}
-
-/// A configuration file with every setting at its default; `commented`: each line is a comment.
-pub fn template_file(commented: bool) -> String {
-    let mut sections: indexmap::IndexMap<&str, String> = indexmap::IndexMap::new();
-    for setting in base() {
-        let Some((section, key)) = setting.ini.last() else { continue };
-        let mark = if commented { ";" } else { "" };
-        let default = match setting.kind {
-            Kind::List | Kind::Files => super::list(setting.default).join(", "),
-            _ => setting.default.to_owned(),
-        };
-        let text = sections.entry(section).or_insert_with(|| format!("[{section}]\n"));
-        text.push_str(&format!("# ({}) {}\n{mark}{key}={default}\n\n", type_name(setting), setting.name));
-    }
-    sections.into_values().collect::<Vec<_>>().join("\n")
-}
-
-/// The same as lines for a shell.
-pub fn template_environment(commented: bool) -> String {
-    let mut text = String::new();
-    for setting in base() {
-        let Some(name) = setting.env.last().filter(|name| !name.starts_with("_ANSIBLE_")) else { continue };
-        let mark = if commented { "#" } else { "" };
-        let default = match setting.kind {
-            Kind::Bool => {
-                if boolean_word(setting.default) == Some(true) {
-                    "1".to_owned()
-                } else {
-                    "0".to_owned()
-                }
-            }
-            Kind::List | Kind::Files => super::list(setting.default).join(", "),
-            _ => setting.default.to_owned(),
-        };
-        let quoted =
-            default.is_empty() || default.chars().all(|c| c.is_ascii_alphanumeric() || "_-./:@%+=,".contains(c));
-        let default = if quoted { default } else { format!("'{}'", default.replace('\'', "'\"'\"'")) };
-        text.push_str(&format!("# {}({})\n{mark}{name}={default}\n\n", setting.name, type_name(setting)));
-    }
-    text
 }
 
 impl Config {

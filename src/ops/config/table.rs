@@ -194,7 +194,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     s("INVENTORY_UNPARSED_WARNING", Bool, "True", &["ANSIBLE_INVENTORY_UNPARSED_WARNING"], &[("inventory", "inventory_unparsed_warning")], U),
     s("LOCALHOST_WARNING", Bool, "True", &["ANSIBLE_LOCALHOST_WARNING"], &[("defaults", "localhost_warning")], U),
     s("LOG_VERBOSITY", Int, "", &["ANSIBLE_LOG_VERBOSITY"], &[("defaults", "log_verbosity")], N),
-    s("MAX_FILE_SIZE_FOR_DIFF", Int, "104448", &["ANSIBLE_MAX_DIFF_SIZE"], &[("defaults", "max_diff_size")], N),
+    s("MAX_FILE_SIZE_FOR_DIFF", Int, "104448", &["ANSIBLE_MAX_DIFF_SIZE"], &[("defaults", "max_diff_size")], U),
     s("MODULE_IGNORE_EXTS", List, "{{ REJECT_EXTS + ['.yaml', '.yml', '.ini'] }}", &["ANSIBLE_MODULE_IGNORE_EXTS"], &[("defaults", "module_ignore_exts")], H),
     s("MODULE_STRICT_UTF8_RESPONSE", Bool, "True", &["ANSIBLE_MODULE_STRICT_UTF8_RESPONSE"], &[("defaults", "module_strict_utf8_response")], H),
     s("NETCONF_SSH_CONFIG", Text, "", &["ANSIBLE_NETCONF_SSH_CONFIG"], &[("netconf_connection", "ssh_config")], H),

@@ -27,7 +27,7 @@ impl Parser<'_> {
                 let found = if node.is_null() || node.as_list().is_some() { "nothing" } else { node.type_name() };
                 parser.problem(
                     Diagnostic::source("P0002", format!("expected a list of plays in `{name}`, found {found}"))
-                        .with_registered("A playbook must contain at least one play")
+                        .with_registered(no_plays(&node, path))
                         .with_label(node.place(), "not a list of plays")
                         .with_hint("a play starts with `- hosts: PATTERN`"),
                 );
@@ -195,4 +195,17 @@ pub(in crate::playbook) fn playbook_dir(context: &Context) -> PathBuf {
         _ => None,
     });
     file.and_then(|file| file.parent()).map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// What Ansible says of a playbook without plays.
+fn no_plays(node: &Node, path: &Path) -> String {
+    let whole = std::path::absolute(path).map_or_else(|_| path.to_path_buf(), |path| clean(&path));
+    let whole = whole.display();
+    if node.is_null() {
+        format!("Empty playbook, nothing to do: {whole}")
+    } else if node.as_list().is_some() {
+        format!("A playbook must contain at least one play: {whole}")
+    } else {
+        format!("A playbook must be a list of plays, got {} instead: {whole}", node.type_name())
+    }
 }

@@ -32,13 +32,21 @@ pub struct Brief<O: Write + Send, E: Write + Send> {
     display: Display<O, E>,
     options: AnsibleOptions,
     oneline: bool,
+    playbook: String,
     tasks: HashMap<TaskId, (String, Option<Span>, String)>,
 }
 
 impl<O: Write + Send, E: Write + Send> Brief<O, E> {
     /// Onto stdout and stderr.
     pub fn new(out: O, err: E, options: AnsibleOptions, oneline: bool) -> Self {
-        Self { display: Display::new(out, err, &options), options, oneline, tasks: HashMap::new() }
+        let options = if oneline { options.plain_json() } else { options };
+        Self {
+            display: Display::new(out, err, &options),
+            options,
+            oneline,
+            playbook: String::new(),
+            tasks: HashMap::new(),
+        }
     }
 
     fn done(&mut self, host: &str, task: TaskId, done: &Done, sources: &SourceMap) {
@@ -53,7 +61,7 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
             _ => ("SUCCESS", Tone::Ok),
         };
         if !self.oneline && !done.diffs.is_empty() && changed {
-            let text = diff::text(&done.diffs, self.options.diff_context, self.display.colored());
+            let text = diff::text(&done.diffs, self.options.diff_context, self.options.format, self.display.colored());
             if !text.is_empty() {
                 self.display.line(&text, None);
             }
@@ -67,7 +75,7 @@ impl<O: Write + Send, E: Write + Send> Brief<O, E> {
                 self.display.line(&text, Some(Tone::Error));
             }
         }
-        let mut result = dump::visible(&done.result, &self.options);
+        let mut result = dump::with_arguments(done, &self.options);
         if name == "debug" && !self.oneline {
             dump::clean_debug(&mut result);
         }
@@ -104,7 +112,8 @@ impl<O: Write + Send, E: Write + Send> Reporter for Brief<O, E> {
     fn event(&mut self, event: &Event, sources: &SourceMap) {
         let host = event.host.as_deref().unwrap_or_default();
         match &event.kind {
-            EventKind::RunStarted { .. } => {
+            EventKind::RunStarted { playbook, .. } => {
+                playbook.clone_into(&mut self.playbook);
                 for line in std::mem::take(&mut self.options.preamble) {
                     self.display.line(&line, Some(Tone::Verbose));
                 }
@@ -123,6 +132,11 @@ impl<O: Write + Send, E: Write + Send> Reporter for Brief<O, E> {
                 let text = message::diagnostic("ERROR", diagnostic, sources);
                 let text = self.display.painted(&text, Some(Tone::Error));
                 self.display.write_err(&text);
+            }
+            EventKind::Recap { failed, .. } => {
+                if let Some(retry) = &self.options.retry {
+                    retry.tell(&self.playbook, failed, &mut self.display);
+                }
             }
             EventKind::RunEnded { .. } => self.display.flush(),
             _ => {}

@@ -174,11 +174,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
 
     /// All that is shown of a result.
     fn whole(&self, done: &Done) -> Map {
-        let mut result = dump::visible(&done.result, &self.options);
-        if let Some(arguments) = done.arguments.as_ref().filter(|_| self.options.verbosity >= 3) {
-            crate::value::insert(&mut result, "invocation", crate::map! { "module_args" => arguments.clone() });
-        }
-        result
+        dump::with_arguments(done, &self.options)
     }
 
     fn cleaned(&self, task: TaskId, done: &Done) -> Map {
@@ -243,7 +239,7 @@ impl<O: Write + Send, E: Write + Send> AnsibleDefault<O, E> {
     }
 
     fn diffs(&mut self, host: &str, task: TaskId, diffs: &[crate::event::Diff]) {
-        let text = diff::text(diffs, self.options.diff_context, self.display.colored());
+        let text = diff::text(diffs, self.options.diff_context, self.options.format, self.display.colored());
         if !text.is_empty() {
             self.tell(host, Piece::Banner(task));
             let text = self.display.painted(&text, None);
@@ -480,15 +476,10 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
                 self.gave_up |= event.host.is_none();
                 self.display.diagnostic("ERROR", diagnostic, sources);
             }
-            EventKind::Recap { stats } => {
+            EventKind::Recap { stats, failed } => {
                 self.flush();
-                match self.options.retry.as_ref().and_then(|retry| retry.write(&self.playbook, stats)) {
-                    Some((text, false)) => self.display.line(&text, None),
-                    Some((text, true)) => {
-                        let text = self.display.painted(&text, Some(Tone::Warning));
-                        self.display.write_err(&text);
-                    }
-                    None => {}
+                if let Some(retry) = &self.options.retry {
+                    retry.tell(&self.playbook, failed, &mut self.display);
                 }
                 if !self.gave_up {
                     self.recap(stats);

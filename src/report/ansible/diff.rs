@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::display::Tone;
+use super::display::{ResultFormat, Tone};
 use crate::event::Diff;
+use crate::value::parse_json;
 
 /// More lines than this are not matched as Python does it (its time grows with the square).
 const LIMIT: usize = 20_000;
 
-/// The text that Ansible shows for a task's differences.
-pub(super) fn text(diffs: &[Diff], context: usize, color: bool) -> String {
+/// The text that Ansible shows for a task's differences; mappings in the form of results.
+pub(super) fn text(diffs: &[Diff], context: usize, format: ResultFormat, color: bool) -> String {
     let mut out = String::new();
     for diff in diffs.iter().filter(|diff| !diff.ours) {
         if let Some(prepared) = &diff.prepared {
@@ -18,7 +19,10 @@ pub(super) fn text(diffs: &[Diff], context: usize, color: bool) -> String {
             continue;
         }
         let header = |name: &str, word: &str| if name.is_empty() { word.to_owned() } else { format!("{word}: {name}") };
-        let lines = unified(&diff.before, &diff.after, context);
+        let lines = match format {
+            ResultFormat::Yaml if diff.mapping => unified(&as_yaml(&diff.before), &as_yaml(&diff.after), context),
+            _ => unified(&diff.before, &diff.after, context),
+        };
         if lines.is_empty() {
             continue;
         }
@@ -42,6 +46,12 @@ pub(super) fn text(diffs: &[Diff], context: usize, color: bool) -> String {
         out.push('\n');
     }
     out
+}
+
+/// A mapping's JSON text as Ansible's callbacks write it with `result_format: yaml`.
+fn as_yaml(json: &str) -> String {
+    let Ok(value) = parse_json(json) else { return json.to_owned() };
+    super::yaml::indented(&super::yaml::dump(&value, 4, true), 4) + "\n"
 }
 
 /// Python's `splitlines(True)`; the last line gets its mark if it does not end.

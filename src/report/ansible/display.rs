@@ -70,6 +70,11 @@ impl AnsibleOptions {
         self.debug || (!inner && self.verbosity >= 3)
     }
 
+    /// For callbacks that have no options of results: programs read their JSON.
+    pub(super) fn plain_json(self) -> Self {
+        Self { format: ResultFormat::Json, pretty: None, ..self }
+    }
+
     /// A warning is shown.
     pub(super) fn shows(&self, warning: &crate::diag::Diagnostic) -> bool {
         // What modules and templates tell is part of a result.

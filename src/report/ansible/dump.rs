@@ -1,7 +1,8 @@
 //! Results as Ansible's callbacks dump them: internal keys left out, JSON or YAML.
 
 use super::display::{AnsibleOptions, ResultFormat};
-use crate::value::{JsonStyle, Key, Map, StrKey, Value, to_json_text};
+use crate::event::Done;
+use crate::value::{JsonStyle, Key, Map, StrKey, Value, insert, to_json_text};
 
 /// What a status says already, or what is shown elsewhere.
 const HIDDEN: [&str; 5] = ["failed", "skipped", "exception", "warnings", "deprecations"];
@@ -14,6 +15,15 @@ pub(super) fn visible(result: &Map, options: &AnsibleOptions) -> Map {
             || options.verbosity < 3 && matches!(key, "invocation" | "diff")
     };
     result.iter().filter(|(key, _)| !key.as_str().is_some_and(hidden)).map(|(k, v)| (k.clone(), v.clone())).collect()
+}
+
+/// [`visible`], from `-vvv` on with the task's arguments.
+pub(super) fn with_arguments(done: &Done, options: &AnsibleOptions) -> Map {
+    let mut result = visible(&done.result, options);
+    if let Some(arguments) = done.arguments.as_ref().filter(|_| options.verbosity >= 3 && !done.no_log) {
+        insert(&mut result, "invocation", crate::map! { "module_args" => arguments.clone() });
+    }
+    result
 }
 
 /// Of `debug` only what it was meant to say.
@@ -56,12 +66,7 @@ pub(super) fn dump_indented(result: &Map, verbose: bool, indent: Option<usize>, 
                 }
             }
             let text = super::yaml::dump(&Value::from(result), indent.unwrap_or(2), lossy);
-            let pad = " ".repeat(indent.unwrap_or(4));
-            let lines: String = text
-                .split_inclusive('\n')
-                .map(|line| if line.trim().is_empty() { line.to_owned() } else { format!("{pad}{line}") })
-                .collect();
-            format!("\n{lines}")
+            format!("\n{}", super::yaml::indented(&text, indent.unwrap_or(4)))
         }
     }
 }
@@ -77,6 +82,18 @@ mod tests {
         let result = map! { "stdout" => "ä", "changed" => true, "failed" => false, "_ansible_x" => 1, "diff" => 2 };
         assert_eq!(dump(&result, false, &options), "{\"changed\": true, \"stdout\": \"ä\"}");
         assert_eq!(dump(&map! { "msg" => "x" }, true, &options), "{\n    \"msg\": \"x\"\n}");
+    }
+
+    #[test]
+    fn arguments_are_shown_from_the_third_v_on() {
+        let mut done = super::super::runner::testing::done(crate::event::Status::Ok, map! { "ping" => "pong" });
+        done.arguments = Some(map! { "data" => "pong" });
+        let options = |verbosity| AnsibleOptions { verbosity, ..AnsibleOptions::default() };
+        assert_eq!(with_arguments(&done, &options(2)), map! { "ping" => "pong" });
+        let invocation = map! { "module_args" => map! { "data" => "pong" } };
+        assert_eq!(with_arguments(&done, &options(3)), map! { "ping" => "pong", "invocation" => invocation });
+        done.no_log = true;
+        assert_eq!(with_arguments(&done, &options(3)), map! { "ping" => "pong" });
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::value::{JsonStyle, Map, Value, insert, to_json_text};
 /// The `json` stdout callback.
 pub struct JsonStats<O: Write + Send, E: Write + Send> {
     display: Display<O, E>,
+    retry: Option<super::RetryFiles>,
+    playbook: String,
     plays: Vec<Map>,
     tasks: Vec<(TaskId, Map, Map)>,
     names: HashMap<TaskId, usize>,
@@ -21,7 +23,14 @@ pub struct JsonStats<O: Write + Send, E: Write + Send> {
 impl<O: Write + Send, E: Write + Send> JsonStats<O, E> {
     /// Onto stdout and stderr.
     pub fn new(out: O, err: E, options: AnsibleOptions) -> Self {
-        Self { display: Display::new(out, err, &options), plays: Vec::new(), tasks: Vec::new(), names: HashMap::new() }
+        Self {
+            display: Display::new(out, err, &options),
+            retry: options.retry,
+            playbook: String::new(),
+            plays: Vec::new(),
+            tasks: Vec::new(),
+            names: HashMap::new(),
+        }
     }
 
     fn end_play(&mut self) {
@@ -40,6 +49,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for JsonStats<O, E> {
     fn event(&mut self, event: &Event, sources: &SourceMap) {
         let host = event.host.as_deref().unwrap_or_default();
         match &event.kind {
+            EventKind::RunStarted { playbook, .. } => playbook.clone_into(&mut self.playbook),
             EventKind::PlayStarted { name, .. } => {
                 self.end_play();
                 let play = map! {
@@ -97,7 +107,10 @@ impl<O: Write + Send, E: Write + Send> Reporter for JsonStats<O, E> {
                 let text = self.display.painted(&text, Some(Tone::Error));
                 self.display.write_err(&text);
             }
-            EventKind::Recap { stats } => {
+            EventKind::Recap { stats, failed } => {
+                if let Some(retry) = &self.retry {
+                    retry.tell(&self.playbook, failed, &mut self.display);
+                }
                 self.end_play();
                 let counts: Map = stats
                     .iter()

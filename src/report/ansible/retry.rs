@@ -1,10 +1,9 @@
 //! The file of hosts that failed, for `--limit @FILE` of the next run.
 
-use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::event::Stats;
+use super::display::{Display, Tone};
 
 /// Where such files are kept: a folder, or beside the playbook.
 #[derive(Clone, Debug, Default)]
@@ -14,10 +13,25 @@ pub struct RetryFiles {
 }
 
 impl RetryFiles {
-    /// Writes the hosts that failed or were unreachable; what is told of that, and whether it is a warning.
-    pub(super) fn write(&self, playbook: &str, stats: &BTreeMap<String, Stats>) -> Option<(String, bool)> {
-        let failed = |stats: &Stats| stats.failed > 0 || stats.unreachable > 0;
-        let hosts: Vec<&str> = stats.iter().filter(|(_, stats)| failed(stats)).map(|(host, _)| &**host).collect();
+    /// Writes the file, and tells of it.
+    pub(super) fn tell<O: Write + Send, E: Write + Send>(
+        &self,
+        playbook: &str,
+        hosts: &[String],
+        display: &mut Display<O, E>,
+    ) {
+        match self.write(playbook, hosts) {
+            Some((text, false)) => display.line(&text, None),
+            Some((text, true)) => {
+                let text = display.painted(&text, Some(Tone::Warning));
+                display.write_err(&text);
+            }
+            None => {}
+        }
+    }
+
+    /// Writes the hosts; what is told of that, and whether it is a warning.
+    fn write(&self, playbook: &str, hosts: &[String]) -> Option<(String, bool)> {
         if hosts.is_empty() {
             return None;
         }
@@ -50,17 +64,13 @@ mod tests {
     fn hosts_that_failed_stand_in_a_file_beside_the_playbook() {
         let dir = tempfile::tempdir().unwrap();
         let playbook = dir.path().join("site.yml").display().to_string();
-        let stats = BTreeMap::from([
-            ("a".to_owned(), Stats { failed: 1, ..Stats::default() }),
-            ("b".to_owned(), Stats { ok: 1, ..Stats::default() }),
-            ("c".to_owned(), Stats { unreachable: 1, ..Stats::default() }),
-        ]);
+        let hosts = ["a".to_owned(), "c".to_owned()];
         let path = dir.path().join("site.retry");
-        let told = RetryFiles::default().write(&playbook, &stats).unwrap();
+        let told = RetryFiles::default().write(&playbook, &hosts).unwrap();
         assert_eq!(told, (format!("\tto retry, use: --limit @{}\n", path.display()), false));
         assert_eq!(std::fs::read_to_string(path).unwrap(), "a\nc\n");
-        assert_eq!(RetryFiles::default().write(&playbook, &BTreeMap::new()), None);
+        assert_eq!(RetryFiles::default().write(&playbook, &[]), None);
         let nowhere = RetryFiles { dir: Some("/proc/nowhere".into()) };
-        assert!(nowhere.write(&playbook, &stats).unwrap().1);
+        assert!(nowhere.write(&playbook, &hosts).unwrap().1);
     }
 }

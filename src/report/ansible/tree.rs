@@ -18,7 +18,7 @@ pub struct Tree {
 impl Tree {
     /// Into a folder, which is made.
     pub fn new(dir: PathBuf, options: AnsibleOptions) -> Self {
-        Self { dir, options, trouble: None }
+        Self { dir, options: options.plain_json(), trouble: None }
     }
 
     /// The file of a host is replaced whole: a link in its place leads nowhere.

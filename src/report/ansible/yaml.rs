@@ -7,7 +7,7 @@ use crate::value::{Key, Value, python_str};
 
 /// A value as a YAML document in block style. `lossy` changes texts where that makes them readable.
 pub(super) fn dump(value: &Value, indent: usize, lossy: bool) -> String {
-    let mut out = Writer { out: String::new(), indent: indent.clamp(2, 9), lossy };
+    let mut out = Writer { out: String::new(), indent: indent.clamp(2, 9), lossy, width: WIDTH };
     match value {
         Value::Map(map) if map.is_empty() => out.out.push_str("{}\n"),
         Value::List(list) if list.is_empty() => out.out.push_str("[]\n"),
@@ -20,10 +20,22 @@ pub(super) fn dump(value: &Value, indent: usize, lossy: bool) -> String {
     out.out
 }
 
+/// Python's `textwrap.indent`: lines of blanks alone stay as they are.
+pub(super) fn indented(text: &str, by: usize) -> String {
+    let pad = " ".repeat(by);
+    text.split_inclusive('\n')
+        .map(|line| if line.trim().is_empty() { line.to_owned() } else { format!("{pad}{line}") })
+        .collect()
+}
+
+/// PyYAML goes on in the next line at the first single blank behind this column.
+const WIDTH: usize = 80;
+
 struct Writer {
     out: String,
     indent: usize,
     lossy: bool,
+    width: usize,
 }
 
 impl Writer {
@@ -38,7 +50,7 @@ impl Writer {
                     if index > 0 || !inline {
                         self.out.push_str(&pad);
                     }
-                    self.scalar(&key.to_value(), level);
+                    self.key(&key.to_value(), level);
                     self.out.push(':');
                     self.entry(value, level, level + self.indent);
                 }
@@ -90,6 +102,13 @@ impl Writer {
         }
     }
 
+    /// A key stands in one line.
+    fn key(&mut self, key: &Value, level: usize) {
+        let before = std::mem::replace(&mut self.width, usize::MAX);
+        self.scalar(key, level);
+        self.width = before;
+    }
+
     fn scalar(&mut self, value: &Value, level: usize) {
         match value {
             Value::Null => self.out.push_str("null"),
@@ -110,16 +129,76 @@ impl Writer {
                 self.literal(&shown, level);
                 return;
             }
-            self.out.push_str(&double_quoted(&shown));
+            self.double_quoted(&shown, level);
             return;
         }
         if text.chars().any(special) {
-            self.out.push_str(&double_quoted(text));
+            self.double_quoted(text, level);
         } else if plain(text) {
-            self.out.push_str(text);
+            self.folded(text, level, |c, out| out.push(c));
         } else {
-            let _ = write!(self.out, "'{}'", text.replace('\'', "''"));
+            self.out.push('\'');
+            self.folded(text, level, |c, out| {
+                if c == '\'' {
+                    out.push('\'');
+                }
+                out.push(c);
+            });
+            self.out.push('\'');
         }
+    }
+
+    fn double_quoted(&mut self, text: &str, level: usize) {
+        self.out.push('"');
+        let mut column = self.column();
+        let mut after_space = false;
+        for (at, c) in text.char_indices() {
+            let rest = &text[at + c.len_utf8()..];
+            if c == ' ' && !after_space && column > self.width && at > 0 && !rest.is_empty() {
+                self.next_line(level);
+                column = level;
+                if rest.starts_with(' ') {
+                    self.out.push('\\');
+                    column += 1;
+                }
+                after_space = true;
+                continue;
+            }
+            after_space = c == ' ';
+            let before = self.out.len();
+            escaped(c, &mut self.out);
+            column += self.out[before..].chars().count();
+        }
+        self.out.push('"');
+    }
+
+    /// A text without line breaks, broken where PyYAML breaks it.
+    fn folded(&mut self, text: &str, level: usize, put: fn(char, &mut String)) {
+        let mut column = self.column();
+        let mut after_space = false;
+        for (at, c) in text.char_indices() {
+            let rest = &text[at + c.len_utf8()..];
+            let single = c == ' ' && !after_space && !rest.starts_with(' ');
+            after_space = c == ' ';
+            if single && column > self.width && at > 0 && !rest.is_empty() {
+                self.next_line(level);
+                column = level;
+                continue;
+            }
+            let before = self.out.len();
+            put(c, &mut self.out);
+            column += self.out[before..].chars().count();
+        }
+    }
+
+    fn next_line(&mut self, level: usize) {
+        self.out.push('\n');
+        self.out.push_str(&" ".repeat(level));
+    }
+
+    fn column(&self) -> usize {
+        let line = self.out.rfind('\n').map_or(0, |at| at + 1);
+        self.out[line..].chars().count()
     }
 
     /// `|` with its lines.
@@ -165,39 +244,35 @@ fn munged(text: &str) -> String {
     clean.split('\n').map(|line| line.trim_end_matches(' ')).collect::<Vec<_>>().join("\n")
 }
 
-fn double_quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            '\u{0}' => out.push_str("\\0"),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{b}' => out.push_str("\\v"),
-            '\u{c}' => out.push_str("\\f"),
-            '\u{1b}' => out.push_str("\\e"),
-            '\u{85}' => out.push_str("\\N"),
-            '\u{2028}' => out.push_str("\\L"),
-            '\u{2029}' => out.push_str("\\P"),
-            c if special(c) => {
-                let code = u32::from(c);
-                let _ = if code < 0x100 {
-                    write!(out, "\\x{code:02X}")
-                } else if code < 0x1_0000 {
-                    write!(out, "\\u{code:04X}")
-                } else {
-                    write!(out, "\\U{code:08X}")
-                };
-            }
-            c => out.push(c),
+/// A character inside double quotes.
+fn escaped(c: char, out: &mut String) {
+    match c {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\t' => out.push_str("\\t"),
+        '\r' => out.push_str("\\r"),
+        '\u{0}' => out.push_str("\\0"),
+        '\u{7}' => out.push_str("\\a"),
+        '\u{8}' => out.push_str("\\b"),
+        '\u{b}' => out.push_str("\\v"),
+        '\u{c}' => out.push_str("\\f"),
+        '\u{1b}' => out.push_str("\\e"),
+        '\u{85}' => out.push_str("\\N"),
+        '\u{2028}' => out.push_str("\\L"),
+        '\u{2029}' => out.push_str("\\P"),
+        c if special(c) => {
+            let code = u32::from(c);
+            let _ = if code < 0x100 {
+                write!(out, "\\x{code:02X}")
+            } else if code < 0x1_0000 {
+                write!(out, "\\u{code:04X}")
+            } else {
+                write!(out, "\\U{code:08X}")
+            };
         }
+        c => out.push(c),
     }
-    out.push('"');
-    out
 }
 
 /// A text that YAML 1.1 reads as itself without quotes.

@@ -123,7 +123,7 @@ impl Role {
         Ok(Some(map! {
             "collection" => self.collection.clone().map_or(Value::Null, Value::from),
             "entry_points" => points,
-            "path" => self.path.display().to_string(),
+            "path" => std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone()).display().to_string(),
         }))
     }
 }

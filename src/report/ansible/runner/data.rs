@@ -11,6 +11,7 @@ use crate::event::{CENSORED, Done, Stats, Status};
 use crate::map;
 use crate::value::{JsonStyle, Map, StrKey, Value, insert, python_str, to_json_text};
 
+use super::super::display::ResultFormat;
 use super::super::result::short;
 
 /// So many characters of an escape sequence's text stand in one piece.
@@ -39,6 +40,8 @@ pub struct RunnerOptions {
     pub color: bool,
     /// Lines around a difference.
     pub diff_context: usize,
+    /// The form of mappings in differences.
+    pub format: ResultFormat,
     /// Differences are told (`--diff`); a task may say otherwise.
     pub diff: bool,
 }
@@ -64,6 +67,7 @@ impl RunnerOptions {
             preamble: Vec::new(),
             color: false,
             diff_context: 3,
+            format: ResultFormat::Json,
             diff: false,
         }
     }

@@ -150,7 +150,7 @@ impl<O: Write + Send, E: Write + Send> Runner<O, E> {
         }
         let changed = truthy(&done.result, "changed");
         let shown = if changed {
-            diff::text(&done.diffs, self.options.diff_context, self.options.color)
+            diff::text(&done.diffs, self.options.diff_context, self.options.format, self.options.color)
         } else {
             String::new()
         };

@@ -13,12 +13,12 @@ pub use reporter::Runner;
 pub use text::Captured;
 
 #[cfg(test)]
-mod testing {
+pub(super) mod testing {
     use crate::event::{Done, Status};
     use crate::value::Map;
 
     /// The end of a task, with nothing but this.
-    pub(super) fn done(status: Status, result: Map) -> Done {
+    pub(in crate::report::ansible) fn done(status: Status, result: Map) -> Done {
         Done {
             status,
             result,

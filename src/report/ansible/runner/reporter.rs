@@ -429,7 +429,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for Runner<O, E> {
                 let text = self.shown(event, sources);
                 self.display("error", None, None, &text, true);
             }
-            EventKind::Recap { stats } => self.recap(event, stats, sources),
+            EventKind::Recap { stats, .. } => self.recap(event, stats, sources),
             EventKind::Asked { .. } => {
                 self.make_way(sources);
                 self.show_included(event, sources);
@@ -615,7 +615,10 @@ mod tests {
         }
         run.done("b", map! { "changed" => true });
         run.done("a", map! { "changed" => false });
-        run.tell(None, EventKind::Recap { stats: [("a".to_owned(), crate::event::Stats::default())].into() });
+        run.tell(
+            None,
+            EventKind::Recap { stats: [("a".to_owned(), crate::event::Stats::default())].into(), failed: Vec::new() },
+        );
         let read = run.read();
         assert_eq!(
             run.names(),
@@ -665,7 +668,7 @@ mod tests {
             run.tell(Some(host), EventKind::Included { task: TaskId(1), name: "/x/more.yml".into(), label });
             run.done(host, map! { "include" => "more.yml" });
         }
-        run.tell(None, EventKind::Recap { stats: std::collections::BTreeMap::new() });
+        run.tell(None, EventKind::Recap { stats: std::collections::BTreeMap::new(), failed: Vec::new() });
         let read = run.read();
         let at = read.iter().position(|(name, ..)| name == "playbook_on_include").unwrap();
         assert_eq!(read[at].2, "included: /x/more.yml for a, b");
@@ -681,7 +684,7 @@ mod tests {
             let result = map! { "include" => "x.yml", "reason" => "not there" };
             run.ended(host, (Status::Failed, result, Vec::new()));
         }
-        run.tell(None, EventKind::Recap { stats: std::collections::BTreeMap::new() });
+        run.tell(None, EventKind::Recap { stats: std::collections::BTreeMap::new(), failed: Vec::new() });
         let names = run.names();
         assert_eq!(names[3..7], ["runner_on_start a", "runner_on_ok a", "runner_on_start b", "runner_on_ok b"]);
         let failed: Vec<_> = names.iter().filter(|name| name.starts_with("runner_on_failed")).collect();
@@ -708,7 +711,7 @@ mod tests {
         // Ansible's module makes none.
         let ours = Diff { before: "canary\n".into(), ours: true, ..Diff::default() };
         run.ended("b", (Status::Changed, map! { "changed" => true }, vec![ours]));
-        run.tell(None, EventKind::Recap { stats: std::collections::BTreeMap::new() });
+        run.tell(None, EventKind::Recap { stats: std::collections::BTreeMap::new(), failed: Vec::new() });
         let told = run.data("runner_on_file_diff");
         assert_eq!(told.len(), 1, "{told:?}");
         assert_eq!(told[0]["diff"]["after"]["mode"], "0644");
