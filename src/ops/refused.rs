@@ -3,7 +3,7 @@
 //! Ansible meets the first mistake that its way through the playbook leads to: it reads everything, then begins plays,
 //! then runs tasks, and each has codes of its own. `tests/oracle/refused_codes` holds this table to ansible-core.
 
-use crate::diag::{Diagnostic, ExitCode, Kind};
+use crate::diag::{Diagnostic, ExitCode, Kind, Subject};
 
 /// When Ansible meets a mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +26,11 @@ pub fn refused_code(errors: &[Diagnostic]) -> ExitCode {
 const OF_TASKS: [&str; 11] =
     ["async", "become", "check_mode", "delay", "loop", "no_log", "poll", "port", "retries", "run_once", "timeout"];
 
+/// True of files of variables beside an inventory or a playbook that no password opens.
+fn of_inventory(error: &Diagnostic) -> bool {
+    matches!(error.subject, Some(Subject::SealedForGroup(_) | Subject::SealedForHost(_)))
+}
+
 fn met(error: &Diagnostic) -> (Met, ExitCode) {
     let name = error.message.split('`').nth(1).unwrap_or_default();
     let says = |text: &str| error.message.contains(text);
@@ -37,6 +42,8 @@ fn met(error: &Diagnostic) -> (Met, ExitCode) {
         "I0009" | "I0013" | "I0014" | "I0015" | "P0106" | "P0307" | "P0401" | "P0404" | "P0501" | "P0503" => {
             (Met::Reading, ExitCode::Error)
         }
+        // A sealed file is no text that could be wrong; one of a group or host is read as a part of the inventory.
+        "V0102" | "V0103" if !of_inventory(error) => (Met::Reading, ExitCode::Error),
         "P0206" if says("any more") => (Met::Reading, ExitCode::Error),
         "P0104" if says("with_") => (Met::Reading, ExitCode::Error),
         // Python's own limit of depth.
@@ -72,6 +79,10 @@ mod tests {
         let mut included = Diagnostic::source("P0401", "no file");
         included.kind = Kind::Task;
         assert_eq!(refused_code(&[included]), ExitCode::HostFailed);
+        let sealed = Diagnostic::new("V0103", Kind::Vault, "no password");
+        assert_eq!(refused_code(std::slice::from_ref(&sealed)), ExitCode::Error);
+        let of_group = sealed.with_subject(Subject::SealedForGroup("all".to_owned()));
+        assert_eq!(refused_code(&[of_group]), ExitCode::Unreachable);
         let order = Diagnostic::source("P0103", "`order` knows no `x`");
         assert_eq!(refused_code(&[order]), ExitCode::Usage);
     }
