@@ -198,13 +198,13 @@ fn keeps_expressions(entry: &ModuleEntry, name: &str, node: &Node) -> bool {
 }
 
 /// A value that is no source: no text in it can be an expression.
-fn data_node(value: &Value, span: Span) -> Node {
+pub(super) fn data_node(value: &Value, span: Span) -> Node {
     match value {
         Value::List(items) => {
             let items: Vec<Node> = items.iter().map(|item| data_node(item, span)).collect();
             Node { span, data: NodeData::List(items.into()), tag: None, alias: None }
         }
-        Value::Bool(_) => Node::scalar(value.clone(), span),
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => Node::scalar(value.clone(), span),
         other => Node { tag: Some(crate::yaml::Tag::Unsafe), ..Node::text(python_str(other), span) },
     }
 }

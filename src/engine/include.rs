@@ -555,7 +555,7 @@ fn add_item(attempt: &mut Attempt, layer: &Layer) {
 /// The value of a loop's variable; texts that stand in the playbook are kept as source.
 fn item_value(entry: &Entry) -> Option<Value> {
     match entry {
-        Entry::Data(value, _) => Some(value.clone()),
+        Entry::Data(value, _) | Entry::Rendered(value, _) => Some(value.clone()),
         Entry::Lazy(node) => Some(node.to_value()),
         _ => None,
     }

@@ -14,8 +14,9 @@ use crate::yaml::Node;
 /// The loop of a task.
 pub(super) struct Loop {
     pub items: Vec<Value>,
-    /// The source of items that are texts of the playbook, without a template in them: those may be conditions.
-    literals: Vec<Option<Node>>,
+    /// The variable of items that are texts of the playbook, or have such in them, without a template: those may be
+    /// conditions.
+    literals: Vec<Option<Entry>>,
     pub var: String,
     pub index_var: Option<String>,
     pub label: Option<Node>,
@@ -124,7 +125,12 @@ impl HostRun {
         };
         let nodes = source.as_ref().and_then(Node::as_list).filter(|nodes| nodes.len() == items.len());
         let literals = nodes.unwrap_or_default().iter().zip(&items);
-        let literals = literals.map(|(node, item)| super::settle::literal(node, item).then(|| node.clone())).collect();
+        let literals = literals.map(|(node, item)| {
+            let whole = super::settle::literal(node, item).then(|| Entry::Lazy(node.clone()));
+            let partly = || Some(Entry::Rendered(item.clone(), super::settle::partly_literal(node, item)?));
+            whole.or_else(partly)
+        });
+        let literals = literals.collect();
         Ok(Some(Loop {
             items,
             literals,
@@ -203,8 +209,8 @@ impl Loop {
             entries.push((Arc::from("ansible_loop"), Value::from(info)));
         }
         let mut layer = Layer::data(Level::Magic, "loop", entries);
-        if let Some(Some(node)) = self.literals.get(index) {
-            Arc::make_mut(&mut layer.entries).insert(Arc::from(self.var.as_str()), Entry::Lazy(node.clone()));
+        if let Some(Some(entry)) = self.literals.get(index) {
+            Arc::make_mut(&mut layer.entries).insert(Arc::from(self.var.as_str()), entry.clone());
         }
         layer
     }

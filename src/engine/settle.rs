@@ -13,16 +13,20 @@ use crate::event::{EventKind, Status, TaskId};
 use crate::playbook::Task;
 use crate::value::{Map, StrKey, Value, insert, python_str};
 use crate::vars::{Entry, Scope};
-use crate::yaml::Node;
+use crate::yaml::{Node, NodeData};
 
 /// A variable that `set_fact` sets. A text that stands in the playbook as it is stays source, and may be a condition
 /// (`when: "{{ name }}"`), and a sealed one stays sealed until it is used; whatever came out of a template is data.
 fn fact_entry(task: &Task, name: &str, value: &Value) -> Entry {
     if let crate::playbook::Action::Module(module) = &task.action
         && let Some((_, node)) = module.args.get(name)
-        && (node.tag == Some(crate::yaml::Tag::Vault) || literal(node, value))
     {
-        return Entry::Lazy(node.clone());
+        if node.tag == Some(crate::yaml::Tag::Vault) || literal(node, value) {
+            return Entry::Lazy(node.clone());
+        }
+        if let Some(source) = partly_literal(node, value) {
+            return Entry::Rendered(value.clone(), source);
+        }
     }
     Entry::Data(value.clone(), Some(task.label_span))
 }
@@ -30,6 +34,39 @@ fn fact_entry(task: &Task, name: &str, value: &Value) -> Entry {
 /// True for the source of a text without a template.
 pub(super) fn literal(node: &Node, value: &Value) -> bool {
     node.tag.is_none() && !node.has_template() && node.as_str().is_some() && node.as_str() == value.as_str()
+}
+
+/// The source of a list or mapping, where what came out of templates is data; `None` where the value is not that
+/// of the source entry by entry, or no text in it stands as it is.
+pub(super) fn partly_literal(node: &Node, value: &Value) -> Option<Node> {
+    let mut found = false;
+    let source = mirrored(node, value, &mut found)?;
+    (found && node.as_scalar().is_none()).then_some(source)
+}
+
+fn mirrored(node: &Node, value: &Value, found: &mut bool) -> Option<Node> {
+    let data = match (&node.data, value) {
+        _ if node.tag.is_some() => return None,
+        (NodeData::List(nodes), Value::List(values)) if nodes.len() == values.len() => {
+            let inner = nodes.iter().zip(values.iter()).map(|(node, value)| mirrored(node, value, found));
+            NodeData::List(inner.collect::<Option<Vec<_>>>()?.into())
+        }
+        (NodeData::Map(pairs), Value::Map(map)) if pairs.len() == map.len() => {
+            let inner = pairs.iter().map(|(name, node)| {
+                let value = map.get(&StrKey(name.as_str()?))?;
+                Some((name.clone(), mirrored(node, value, found)?))
+            });
+            NodeData::Map(inner.collect::<Option<Vec<_>>>()?.into())
+        }
+        (NodeData::Scalar(_), _) if literal(node, value) => {
+            *found = true;
+            return Some(node.clone());
+        }
+        (NodeData::Scalar(_), Value::List(_) | Value::Map(_)) => return None,
+        (NodeData::Scalar(_), _) => return Some(super::arguments::data_node(value, node.place())),
+        _ => return None,
+    };
+    Some(Node { data, ..node.clone() })
 }
 
 impl HostRun {

@@ -52,7 +52,7 @@ fn value_of(entry: &Entry) -> String {
     match entry {
         Entry::Lazy(node) if node.tag == Some(Tag::Vault) => MASK.to_owned(),
         Entry::Lazy(node) => to_json_text(&masked(node), JsonStyle::default()),
-        Entry::Data(value, _) => to_json_text(value, JsonStyle::default()),
+        Entry::Data(value, _) | Entry::Rendered(value, _) => to_json_text(value, JsonStyle::default()),
         Entry::Sealed(..) => MASK.to_owned(),
         Entry::HostVars(_) | Entry::Merged(_) => "...".to_owned(),
     }

@@ -289,7 +289,7 @@ impl Trusted {
                             }
                         }
                     }
-                    Entry::Data(..) | Entry::Sealed(..) | Entry::HostVars(_) => {}
+                    Entry::Data(..) | Entry::Rendered(..) | Entry::Sealed(..) | Entry::HostVars(_) => {}
                 }
             }
         }
@@ -336,7 +336,7 @@ fn merged<'a>(layers: impl Iterator<Item = &'a Layer>, join: bool, trusted: Opti
         for (name, entry) in layer.entries.iter() {
             let value = match entry {
                 Entry::Lazy(node) => written(node, marked),
-                Entry::Data(value, _) => data(value),
+                Entry::Data(value, _) | Entry::Rendered(value, _) => data(value),
                 Entry::Sealed(..) => Value::from("(sealed)"),
                 Entry::Merged(parts) => parts.iter().fold(Value::empty_map(), |all, part| match part {
                     Entry::Lazy(node) => crate::vars::merge_values(&all, &written(node, marked)),

@@ -26,6 +26,11 @@ pub fn refused_code(errors: &[Diagnostic]) -> ExitCode {
 const OF_TASKS: [&str; 11] =
     ["async", "become", "check_mode", "delay", "loop", "no_log", "poll", "port", "retries", "run_once", "timeout"];
 
+/// True of files of variables beside an inventory or a playbook that no password opens.
+fn of_inventory(error: &Diagnostic) -> bool {
+    matches!(error.subject, Some(Subject::SealedForGroup(_) | Subject::SealedForHost(_)))
+}
+
 fn met(error: &Diagnostic) -> (Met, ExitCode) {
     let name = error.name();
     let of_meta = matches!(&error.subject, Some(Subject::Argument { module: "meta", .. }));
@@ -39,6 +44,8 @@ fn met(error: &Diagnostic) -> (Met, ExitCode) {
         "P0214" => (Met::Reading, ExitCode::Error),
         "P0104" if error.subject == Some(Subject::Loop) => (Met::Reading, ExitCode::Error),
         "P0403" if error.subject == Some(Subject::Role) => (Met::Reading, ExitCode::Error),
+        // A sealed file is no text that could be wrong; one of a group or host is read as a part of the inventory.
+        "V0102" | "V0103" if !of_inventory(error) => (Met::Reading, ExitCode::Error),
         // Python's own limit of depth.
         "P0403" => (Met::Reading, ExitCode::Internal),
         "P0103" if matches!(name, "notify" | "tags") => (Met::Reading, ExitCode::Error),
@@ -70,6 +77,10 @@ mod tests {
         let mut included = Diagnostic::source("P0401", "no file");
         included.kind = Kind::Task;
         assert_eq!(refused_code(&[included]), ExitCode::HostFailed);
+        let sealed = Diagnostic::new("V0103", Kind::Vault, "no password");
+        assert_eq!(refused_code(std::slice::from_ref(&sealed)), ExitCode::Error);
+        let of_group = sealed.with_subject(Subject::SealedForGroup("all".to_owned()));
+        assert_eq!(refused_code(&[of_group]), ExitCode::Unreachable);
         let order = Diagnostic::source("P0103", "`order` knows no `x`").with_subject(Subject::Name("order".to_owned()));
         assert_eq!(refused_code(&[order]), ExitCode::Usage);
     }

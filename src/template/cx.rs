@@ -198,7 +198,7 @@ impl<'t> Cx<'t> {
         }
         let value = match entry {
             Entry::Data(value, _) if super::omit::is_omit(value) => Val::Omit,
-            Entry::Data(value, _) => Val::from(value.clone()),
+            Entry::Data(value, _) | Entry::Rendered(value, _) => Val::from(value.clone()),
             Entry::Sealed(sealed, _) => Val::from(sealed.open()?),
             Entry::HostVars(hosts) => Val::hosts(Arc::clone(hosts)),
             Entry::Merged(parts) => self.merged(parts, env)?,
@@ -233,7 +233,7 @@ impl<'t> Cx<'t> {
         let mut all = Value::empty_map();
         for part in parts {
             let value = match part {
-                Entry::Data(value, _) => value.clone(),
+                Entry::Data(value, _) | Entry::Rendered(value, _) => value.clone(),
                 Entry::Lazy(node) => self.lazy(node, env)?.value(self)?,
                 Entry::Merged(_) | Entry::Sealed(..) | Entry::HostVars(_) => continue,
             };

@@ -58,7 +58,7 @@ pub fn source(expr: &Expr, env: &Env, locals: &Locals) -> Option<Node> {
     };
     match &expr.op {
         Op::Name(name) if locals.get(name).is_none() => match env.scope.get(name)? {
-            (Entry::Lazy(node), _) => Some(node.clone()),
+            (Entry::Lazy(node) | Entry::Rendered(_, node), _) => Some(node.clone()),
             _ => None,
         },
         Op::Attr(base, key) => (!methods::of_dict(key)).then(|| below(base, key)).flatten(),

@@ -18,7 +18,7 @@ impl Entry {
     pub fn is_mapping(&self) -> bool {
         match self {
             Self::Lazy(node) => node.as_map().is_some() && node.tag != Some(Tag::Vault),
-            Self::Data(value, _) => matches!(value, Value::Map(_)),
+            Self::Data(value, _) | Self::Rendered(value, _) => matches!(value, Value::Map(_)),
             Self::Merged(_) => true,
             Self::Sealed(..) | Self::HostVars(_) => false,
         }

@@ -95,6 +95,9 @@ pub enum Entry {
     Lazy(Node),
     /// Data, never rendered. The place is where it was set, if known.
     Data(Value, Option<Span>),
+    /// Data beside what it came from: texts that stand there as they are may be conditions; what came out of
+    /// templates is data there, too.
+    Rendered(Value, Node),
     /// Opened when it is used.
     Sealed(Arc<dyn Sealed>, Span),
     /// `hostvars`.
@@ -108,6 +111,7 @@ impl fmt::Debug for Entry {
         match self {
             Self::Lazy(node) => f.debug_tuple("Lazy").field(node).finish(),
             Self::Data(value, _) => f.debug_tuple("Data").field(value).finish(),
+            Self::Rendered(value, _) => f.debug_tuple("Rendered").field(value).finish(),
             Self::Sealed(..) => f.write_str("Sealed"),
             Self::HostVars(_) => f.write_str("HostVars"),
             Self::Merged(parts) => f.debug_tuple("Merged").field(parts).finish(),
@@ -119,7 +123,7 @@ impl Entry {
     /// Where it was defined.
     pub fn span(&self) -> Option<Span> {
         match self {
-            Self::Lazy(node) => Some(node.place()),
+            Self::Lazy(node) | Self::Rendered(_, node) => Some(node.place()),
             Self::Data(_, span) => *span,
             Self::Sealed(_, span) => Some(*span),
             Self::HostVars(_) => None,
@@ -154,7 +158,7 @@ impl Layer {
         self.entries.iter().filter(|(name, _)| crate::secret::names_password(name)).filter_map(|(_, entry)| {
             let value = match entry {
                 Entry::Lazy(node) if !node.has_template() => node.as_scalar()?.value.clone(),
-                Entry::Data(value, _) => value.clone(),
+                Entry::Data(value, _) | Entry::Rendered(value, _) => value.clone(),
                 _ => return None,
             };
             (value != Value::Null).then(|| crate::value::python_str(&value))

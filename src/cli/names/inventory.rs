@@ -89,10 +89,14 @@ pub(super) fn main(args: InventoryArgs, output: &mut Output) -> Result<ExitCode>
     }
     let dir = args.playbook_dir.or_else(|| config.given("PLAYBOOK_DIR").map(PathBuf::from)).unwrap_or_default();
     let export = args.export || config.flag("INVENTORY_EXPORT");
-    let view = InventoryView::open(&project, &dir, export, &output.sources)?;
+    let mut view = InventoryView::open(&project, &dir, export, &output.sources)?;
+    if args.graph && !args.vars {
+        // No variable is shown: files of them need not be readable. What inventories have is `I`.
+        view.warnings.retain(|found| !found.is_error() || found.code.starts_with('I'));
+    }
     display::tell(output, &view.warnings);
     if view.warnings.iter().any(Diagnostic::is_error) {
-        return Ok(ExitCode::Error);
+        return Ok(crate::ops::refused_code(&view.warnings));
     }
     let yaml = |value: &crate::value::Value| dump_yaml(value, YamlStyle::BLOCK);
     let json = JsonStyle { indent: Some(4), sort_keys: true, ascii: false };
