@@ -135,7 +135,8 @@ mod tests {
         let plugins = problem("P0304").with_label(span(0, 11), "a lookup").with_label(span(21, 30), "a module");
         check(plugins, &[("lookup", "cached"), ("module", "x.y.z")]);
         check(problem("T0107").with_label(span(13, 20), ""), &[("lookup", "is_in")]);
-        check(problem("M0010").with_label(span(13, 20), ""), &[("argument", "m.a")]);
+        let argument = Subject::Argument { module: "m", argument: "a".to_owned() };
+        check(problem("M0010").with_subject(argument).with_label(span(13, 20), ""), &[("argument", "m.a")]);
         check(problem("P0301").with_label(span(13, 20), ""), &[]);
     }
 

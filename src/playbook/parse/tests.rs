@@ -113,7 +113,7 @@ fn unknown_modules_name_the_nearest() {
     check_wrong(
         "- include: x.yml",
         &[
-            "P0206 there is no module `include` any more | 3:7 `include` | hint: use `include_tasks`, or `import_tasks` for a fixed name",
+            "P0214 there is no module `include` any more | 3:7 `include` | hint: use `include_tasks`, or `import_tasks` for a fixed name",
         ],
     );
 }
