@@ -194,15 +194,18 @@ impl Inventory {
             // The last layer changes fastest.
             let mut rest = number;
             let mut entries = Vec::new();
+            let mut values = Vec::new();
             for (layer, list) in lists.iter().rev() {
-                entries.push((Arc::clone(layer), Entry::Lazy(list[rest % list.len()].clone())));
+                let value = &list[rest % list.len()];
+                entries.push((Arc::clone(layer), Entry::Lazy(value.clone())));
+                values.push(value);
                 rest /= list.len();
             }
             let origin = crate::vars::Origin { level: Level::PlayVars, name: "layers".into() };
             let scope = Scope::new().with(Layer { origin, entries: Arc::new(entries.into_iter().collect()) });
             let host = python_str(&around.templates.render(name, &scope)?);
             self.add_host(&host, "ungrouped", None, Some(source));
-            self.generated_parents(&host, true, hosts.get("parents"), &scope, around, 0)?;
+            self.generated_parents(&host, true, hosts.get("parents"), (&scope, &values), around, 0)?;
         }
         Ok(())
     }
@@ -212,7 +215,7 @@ impl Inventory {
         child: &str,
         host: bool,
         parents: Option<&Node>,
-        scope: &Scope,
+        (scope, layers): (&Scope, &[&Node]),
         around: Around<'_>,
         depth: usize,
     ) -> Result<()> {
@@ -232,7 +235,17 @@ impl Inventory {
             for (name, value) in parent.get("vars").and_then(Node::as_map).unwrap_or_default() {
                 // Only text is rendered now; what is inside of lists and mappings later, by the host.
                 let entry = match value.as_str() {
-                    Some(_) => Entry::Data(around.templates.render(value, scope)?, Some(value.place())),
+                    Some(_) => {
+                        let rendered = around.templates.render(value, scope)?;
+                        // A text that is handed on as the file has it is source still.
+                        match std::iter::once(value)
+                            .chain(layers.iter().copied())
+                            .find(|node| is_text_of(node, &rendered))
+                        {
+                            Some(node) => Entry::Lazy(node.clone()),
+                            None => Entry::Data(rendered, Some(value.place())),
+                        }
+                    }
                     None => Entry::Lazy(value.clone()),
                 };
                 self.add_group(&group).set(&super::yaml::text_of(name), entry);
@@ -243,7 +256,7 @@ impl Inventory {
                 self.add_group(&group);
                 self.add_child(&group, child, Some(name.place()))?;
             }
-            self.generated_parents(&group, false, parent.get("parents"), scope, around, depth + 1)?;
+            self.generated_parents(&group, false, parent.get("parents"), (scope, layers), around, depth + 1)?;
         }
         Ok(())
     }
@@ -252,6 +265,14 @@ impl Inventory {
 /// A group's name of letters, digits and underscores, whatever the settings say of others.
 fn plain(name: &str) -> String {
     super::files::OddGroups::Replace.name(name).0.into_owned()
+}
+
+/// The value is the very text of a node, not one that a template made.
+fn is_text_of(node: &Node, value: &Value) -> bool {
+    match (node.as_scalar().map(|scalar| &scalar.value), value) {
+        (Some(Value::Str(text)), Value::Str(value)) => Arc::ptr_eq(text, value),
+        _ => false,
+    }
 }
 
 /// How many hosts layers may make.

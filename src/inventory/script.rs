@@ -215,6 +215,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_failing_program_says_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fails.sh");
+        std::fs::write(&path, "#!/bin/sh\necho 'no token' >&2\nexit 3\n").unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&path, mode).unwrap();
+        let error = run(&path, "fails.sh", &["--list"]).unwrap_err();
+        assert_eq!(error.notes, ["no token"]);
+        assert_eq!(
+            error.registered(),
+            "Inventory script returned non-zero exit code 3.\n\nStandard error from inventory script:\nno token\n"
+        );
+    }
+
+    #[test]
     fn marked_texts_get_their_tags_back() {
         let sources = SourceMap::default();
         let text =
