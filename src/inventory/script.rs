@@ -25,7 +25,7 @@ pub(super) fn is_program(path: &Path) -> bool {
         std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0);
     let mut start = [0; 4];
     executable
-        && std::fs::File::open(path).and_then(|mut file| file.read(&mut start)).is_ok()
+        && crate::diag::read::open_plain(path).and_then(|mut file| file.read(&mut start)).is_ok()
         && (start.starts_with(b"#!") || start == *b"\x7fELF")
 }
 
@@ -66,6 +66,11 @@ fn wrong(span: Span, what: String) -> Diagnostic {
         .with_hint("a program prints `{\"group\": {\"hosts\": [...], \"vars\": {}, \"children\": []}, \"_meta\": {\"hostvars\": {}}}`")
 }
 
+/// An error for a part that is not what it must be. As with ansible-core, what stands behind it is not read.
+fn expect(node: &Node, what: &str, kind: &str, right: bool) -> Result<()> {
+    if right { Ok(()) } else { Err(wrong(node.place(), format!("{what} must be {kind}, found {}", node.type_name()))) }
+}
+
 /// Runs a program and reads what it prints.
 pub(super) fn read_program(
     inventory: &mut Inventory,
@@ -98,11 +103,21 @@ pub(super) fn read_program(
     for (key, value) in groups {
         let group = text_of(key);
         if group == "_meta" {
+            expect(value, "`_meta`", "a mapping", value.as_map().is_some())?;
             meta = value.get("hostvars");
+            if let Some(meta) = meta {
+                expect(meta, "`hostvars` of `_meta`", "a mapping", meta.as_map().is_some())?;
+            }
             continue;
         }
         inventory.add_group(&group);
         let as_list = value.as_list();
+        if let Some(hosts) = value.get("hosts") {
+            expect(hosts, &format!("`hosts` of group `{group}`"), "a list", hosts.as_list().is_some())?;
+        }
+        if let Some(vars) = value.get("vars") {
+            expect(vars, &format!("`vars` of group `{group}`"), "a mapping", vars.as_map().is_some())?;
+        }
         if as_list.is_some() {
             let words = format!("Group {} was converted to 'dict' from 'list'.", python_repr(&group.as_str().into()));
             diagnostics.push(old_form(format!("the group `{group}` is a list, and no mapping with `hosts`"), words));
