@@ -100,6 +100,7 @@ pub(super) fn read_program(
     let mut hosts: IndexSet<String> = IndexSet::new();
     let mut children: Vec<(String, Node)> = Vec::new();
     let mut meta = None;
+    let mut failed = None;
     for (key, value) in groups {
         let group = text_of(key);
         if group == "_meta" {
@@ -112,11 +113,12 @@ pub(super) fn read_program(
         }
         inventory.add_group(&group);
         let as_list = value.as_list();
-        if let Some(hosts) = value.get("hosts") {
-            expect(hosts, &format!("`hosts` of group `{group}`"), "a list", hosts.as_list().is_some())?;
-        }
-        if let Some(vars) = value.get("vars") {
-            expect(vars, &format!("`vars` of group `{group}`"), "a mapping", vars.as_map().is_some())?;
+        if let Some(Err(error)) = value
+            .get("hosts")
+            .map(|hosts| expect(hosts, &format!("`hosts` of group `{group}`"), "a list", hosts.as_list().is_some()))
+        {
+            failed = Some(error);
+            break;
         }
         if as_list.is_some() {
             let words = format!("Group {} was converted to 'dict' from 'list'.", python_repr(&group.as_str().into()));
@@ -151,6 +153,13 @@ pub(super) fn read_program(
             set_vars(inventory, &group, value);
             continue;
         }
+        if let Some(Err(error)) = value
+            .get("vars")
+            .map(|vars| expect(vars, &format!("`vars` of group `{group}`"), "a mapping", vars.as_map().is_some()))
+        {
+            failed = Some(error);
+            break;
+        }
         for (name, value) in value.get("vars").and_then(Node::as_map).unwrap_or_default() {
             inventory.add_group(&group).set(&text_of(name), Entry::Lazy(value.clone()));
         }
@@ -158,12 +167,16 @@ pub(super) fn read_program(
             children.push((group.clone(), child.clone()));
         }
     }
+    // What stands before the error is kept, as ansible-core keeps it.
     for (parent, child) in children {
         let name = text_of(&child);
         inventory.add_group(&name);
         if let Err(error) = inventory.add_child(&parent, &name, Some(child.place())) {
             diagnostics.push(error);
         }
+    }
+    if let Some(error) = failed {
+        return Err(error);
     }
     if meta.is_none() {
         let words = "Inventory scripts should always provide 'meta.hostvars'. Host variables will be collected by running \
