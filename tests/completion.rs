@@ -66,7 +66,7 @@ impl Place {
                  call=${{call##*-F }}; call=${{call%% *}}\n\
                  COMP_WORDS=({}); COMP_CWORD={at}; COMP_TYPE=9\n\
                  \"$call\" {program} {last} ''\n\
-                 printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+                 for one in \"${{COMPREPLY[@]}}\"; do eval \"set -- $one\"; printf '%s\\n' \"$1\"; done",
                 words.join(" ")
             ),
             // Outside of its line editor zsh has no place for the answers: they are printed instead.
@@ -120,8 +120,6 @@ fn shells_offer_commands_options_and_what_the_project_has() {
             ("hostctl run play.yml -t beta,alp", &["beta,alpha"]),
             ("hostctl run play.yml -i hosts --limit we", &["web", "web1", "web2"]),
             ("hostctl run play.yml -i hosts -l web:!web", &["web:!web", "web:!web1", "web:!web2"]),
-            ("hostctl run play.yml -i ho", &["hosts"]),
-            ("ansible-playbook -i ho", &["hosts"]),
             ("hostctl inventory host -i hosts d", &["db1"]),
             ("hostctl doc lineinf", &["lineinfile"]),
             ("hostctl explain D010", &["D0101"]),
@@ -138,26 +136,63 @@ fn shells_offer_commands_options_and_what_the_project_has() {
 }
 
 #[test]
-fn a_tabulator_runs_nothing_that_files_name() {
-    use std::os::unix::fs::PermissionsExt as _;
+fn what_is_offered_is_a_word_and_nothing_is_run_for_it() {
     let place = Place::new();
-    let script = place.at("work/dynamic");
-    std::fs::write(&script, "#!/bin/sh\ntouch ran\necho '{\"g\": {\"hosts\": [\"web9\"]}}'\n").unwrap();
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
-    std::fs::write(place.at("work/ansible.cfg"), "[defaults]\ninventory = dynamic\nvault_password_file = dynamic\n")
-        .unwrap();
+    let odd = ["$(touch ran).yml", "a;touch ran.yml", "q'u o\"te.yml", "`touch ran`.yml", "~root.yml", "x*.yml"];
+    for name in odd {
+        std::fs::write(place.at("work").join(name), "- hosts: all\n").unwrap();
+    }
+    std::fs::write(place.at("work/odd"), "h$(touch${IFS}ran)\nh;touch${IFS}ran\n").unwrap();
     std::fs::write(
-        place.at("work/odd.yml"),
-        "- hosts: all\n  tags: \"{{ lookup('pipe', 'touch ran') }}\"\n  tasks:\n  - debug:\n    tags: alpha\n",
+        place.at("work/tags.yml"),
+        "- hosts: all\n  tasks:\n  - debug:\n    tags: ['t$(touch ran)', 't|touch ran']\n",
     )
     .unwrap();
-    place.offers("bash", "hostctl run odd.yml --limit we");
-    place.offers("bash", "hostctl run odd.yml --tags al");
-    place.offers("bash", "ansible-playbook odd.yml --start-at-task a");
-    assert!(!place.at("work/ran").exists());
-    // One that is named is asked.
-    assert_eq!(place.offers("bash", "hostctl run odd.yml -i dynamic --limit we"), ["web9"]);
-    assert!(place.at("work/ran").exists());
+    // Programs of the folder that answers come from.
+    let program = place.at("work/program");
+    std::fs::write(&program, "#!/bin/sh\ntouch ran\necho '{}'\n").unwrap();
+    let runs = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, runs).unwrap();
+    std::fs::write(place.at("work/piped.yml"), "- import_playbook: \"{{ lookup('pipe', 'touch ran') }}\"\n").unwrap();
+    std::fs::write(
+        place.at("work/ansible.cfg"),
+        "[defaults]\ninventory = program,hosts\nvault_password_file = ./program\n",
+    )
+    .unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        if !installed(shell) {
+            println!("skipped: {shell} is not installed");
+            continue;
+        }
+        for (line, expected) in [
+            ("hostctl run -i odd tags.yml --limit h", &["h$(touch${IFS}ran)", "h;touch${IFS}ran"][..]),
+            ("hostctl run tags.yml --tags t", &["t$(touch ran)", "tagged", "t|touch ran"]),
+            ("hostctl run tags.yml --limit we", &["web", "web1", "web2"]),
+            ("hostctl run piped.yml --tags al", &["all"]),
+        ] {
+            let found = place.offers(shell, line);
+            let mut found: Vec<&str> = found.iter().map(|one| one.trim_end()).collect();
+            found.sort_unstable();
+            assert_eq!(found, expected, "{shell}: `{line}`");
+        }
+        let files = place.offers(shell, "hostctl run ");
+        for name in odd.into_iter().filter(|_| shell == "bash") {
+            assert!(files.iter().any(|one| one.trim_end() == name), "{name}: {files:?}");
+        }
+        assert!(!place.at("work/ran").exists(), "{shell}");
+    }
+    if installed("bash") {
+        // Inside of quotes what closes them is taken care of.
+        for (open, word, expected) in [("'", "q", r#"q'\''u o"te.yml"#), ("\"", "$", r"\$(touch ran).yml")] {
+            let script = format!(
+                "source <(hostctl completion bash)\nCOMP_WORDS=(hostctl run $'\\x{:02x}{word}')\nCOMP_CWORD=2\n\
+                 _clap_complete_hostctl hostctl '{word}' run\nprintf '%s' \"${{COMPREPLY[@]}}\"",
+                open.as_bytes()[0]
+            );
+            let output = place.shell("bash", &script);
+            assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{script}");
+        }
+    }
 }
 
 #[test]
@@ -168,6 +203,13 @@ fn manual_pages_are_written() {
     let text = std::fs::read_to_string(place.at("work/man/man1/hostctl-deps-install.1")).unwrap();
     assert!(text.contains("locked") && text.contains("requirements.yml"), "{text}");
     assert!(place.at("work/man/man1/ansible-playbook.1").exists());
+    // What has the name of a page is replaced, whatever it is.
+    let page = place.at("work/man/man1/hostctl.1");
+    std::fs::remove_file(&page).unwrap();
+    std::os::unix::fs::symlink(place.at("work/plain.txt"), &page).unwrap();
+    assert!(place.shell("sh", "rm man/man1/hostctl-run.1; mkfifo man/man1/hostctl-run.1").status.success());
+    assert!(place.shell("sh", "timeout 20 hostctl man man/man1").status.success());
+    assert!(!page.is_symlink() && std::fs::read(place.at("work/plain.txt")).unwrap().is_empty());
     // groff, where it is there, finds nothing wrong with any page.
     if Command::new("groff").arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
         let output = place.shell("sh", "groff -man -Tutf8 -W break -w mac man/man1/*.1 >/dev/null");

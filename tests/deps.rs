@@ -261,6 +261,51 @@ fn a_lock_that_does_not_fit_is_refused() {
 }
 
 #[test]
+fn a_lock_that_leads_out_is_refused() {
+    let world = World::new();
+    let commit = world.commit("common", &[("meta/main.yml", "{}")]);
+    let source = world.address("common");
+    world.require(&format!("- {{src: {source}, name: common}}\n"));
+    let lock = |name: &str, sort: &str, source: &str| {
+        let text = format!(
+            "version: 1\nroles:\n- {{name: common, source: '{source}', commit: {commit}, requires: {{{sort} {name}: '*'}}}}\n"
+        );
+        let entry = format!("- {{name: {name}, source: '{source}', commit: {commit}}}\n");
+        let head = if sort == "role" { "" } else { "collections:\n" };
+        world.write("work/requirements.yml.lock", &format!("{text}{head}{entry}"));
+    };
+    for name in ["../../out", "/tmp/out", ".hidden", "a/../../out", "common"] {
+        lock(name, "role", &source);
+        let errors = world.bad("deps install --force", 4);
+        assert!(errors.contains("D0501") && errors.contains("requirements.yml.lock:4:3"), "{errors}");
+    }
+    lock("../../out.x", "collection", &source);
+    assert!(world.bad("deps install --force", 4).contains("is no name for a collection"));
+    lock("ns.c", "collection", &format!("{source}#/../../../common"));
+    assert!(world.bad("deps install --force", 4).contains("is no folder of a repository"));
+    assert!(!world.at("out").exists() && !world.at("roles/common").exists());
+}
+
+#[test]
+fn what_never_ends_is_not_waited_for() {
+    let world = World::new();
+    world.commit("common", &[("meta/main.yml", "{}")]);
+    // Files that include each other many times over.
+    world.require(&"- include: requirements.yml\n".repeat(12));
+    let errors = world.bad("deps install", 4);
+    assert!(errors.matches("include each other too deeply").count() == 1, "{errors}");
+    world.write("work/b.yml", "[]\n");
+    world.require(&"- include: b.yml\n".repeat(300));
+    let errors = world.bad("deps install", 4);
+    assert!(errors.matches("more than 200 requirements files are included").count() == 1, "{errors}");
+    // A FIFO in the place of the lock that two of us meet at.
+    world.require(&format!("- {{src: {}, name: common}}\n", world.address("common")));
+    std::fs::create_dir_all(world.at("roles/.hostctl-deps")).unwrap();
+    let made = Command::new("mkfifo").arg(world.at("roles/.hostctl-deps/lock")).status().unwrap();
+    assert!(made.success() && world.bad("deps install", 1).contains("D0602"));
+}
+
+#[test]
 fn what_others_made_is_not_lost() {
     let world = World::new();
     world.usual();
@@ -360,6 +405,24 @@ fn credentials_are_shown_nowhere() {
     hidden(&errors);
     world.require(&format!("{text}  broken: [\n"));
     hidden(&world.bad("deps install", 4));
+    // Where git would not take them for credentials.
+    for source in [
+        "git+robot:tok-en-0123456789@git.invalid:common",
+        "git+https://git.invalid/common?private_token=tok-en-0123456789",
+    ] {
+        world.require(&format!("- {{src: '{source}', name: three}}\n"));
+        let errors = world.bad("deps install", 4);
+        assert!(errors.contains("D0004"), "{errors}");
+        hidden(&errors);
+    }
+    for source in ["HTTPS://tok-en-0123456789@git.invalid/common", "https::https://tok-en-0123456789@git.invalid/x"] {
+        world.require(&format!("- {{src: '{source}', scm: git, name: three}}\n"));
+        let output = world.hostctl("deps install");
+        hidden(&String::from_utf8_lossy(&output.stderr));
+        hidden(&world.read("work/requirements.yml.lock"));
+    }
+    world.require("- {src: 'git+ext::sh -c id', name: x}\n");
+    assert!(world.bad("deps install", 4).contains("they run what the address says"));
 }
 
 /// Packs files and links by their names, as a hostile hand would.

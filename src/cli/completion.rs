@@ -1,11 +1,12 @@
 //! Shell completion and manual pages, both from the definitions of the commands.
 //!
 //! The shell asks this program at every tab, so values come from the project: environments, playbooks, tags, tasks,
-//! hosts and modules. A mistake in a file gives no answers, and no message. What files of the project name is not run:
-//! only an inventory program that stands on the command line is.
+//! hosts and modules. A mistake in a file gives no answers, and no message; no program is started for an answer.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use clap::{Args, Command, CommandFactory as _, ValueEnum};
@@ -19,10 +20,13 @@ use super::output::Output;
 use crate::diag::{Diagnostic, ExitCode, Result, SourceMap};
 use crate::modules::MODULES;
 use crate::ops::{self, Config, InventoryView, Listing, ProjectRequest};
-use crate::system::printed::refuse_programs;
 
 /// The variable by which a shell asks.
 const VARIABLE: &str = "COMPLETE";
+
+/// The shells that may ask.
+const SHELLS: Shells<'static> =
+    Shells(&[&super::completion_bash::Bash, &clap_complete::env::Fish, &clap_complete::env::Zsh]);
 
 /// Print what makes a shell complete commands, options, hosts, tags and more
 ///
@@ -54,11 +58,7 @@ pub struct ManArgs {
 
 /// Answers a shell that asks, and ends the process then.
 pub(super) fn answer(factory: impl Fn() -> Command) {
-    if std::env::var_os(VARIABLE).is_some() {
-        refuse_programs(true);
-    }
-    clap_complete::CompleteEnv::with_factory(factory).var(VARIABLE).complete();
-    refuse_programs(false);
+    clap_complete::CompleteEnv::with_factory(factory).var(VARIABLE).shells(SHELLS).complete();
 }
 
 pub(super) fn main(args: &CompletionArgs, output: &Output) -> Result<ExitCode> {
@@ -84,8 +84,7 @@ pub(super) fn main(args: &CompletionArgs, output: &Output) -> Result<ExitCode> {
         Shell::Zsh => "zsh",
         Shell::Fish => "fish",
     };
-    let shells = Shells::builtins();
-    let Some(completer) = shells.completer(shell) else {
+    let Some(completer) = SHELLS.completer(shell) else {
         return Err(Diagnostic::internal(format!("there is no completion for `{shell}`")));
     };
     let mut text = Vec::new();
@@ -106,7 +105,14 @@ pub(super) fn man(args: &ManArgs, output: &Output) -> Result<ExitCode> {
     std::fs::create_dir_all(&args.dir).map_err(|error| wrong(&args.dir, error))?;
     for (name, text) in pages()? {
         let path = args.dir.join(name);
-        std::fs::write(&path, text).map_err(|error| wrong(&path, error))?;
+        // Beside it first: a link or a FIFO of that name is replaced, not written to.
+        let permissions = std::fs::Permissions::from_mode(0o666);
+        let made = tempfile::Builder::new().permissions(permissions).tempfile_in(&args.dir);
+        made.and_then(|mut file| {
+            file.write_all(&text)?;
+            file.persist(&path).map_err(|error| error.error)
+        })
+        .map_err(|error| wrong(&path, error))?;
         output.data(&format!("{}\n", path.display()));
     }
     Ok(ExitCode::Ok)
@@ -136,11 +142,6 @@ fn pages() -> Result<Vec<(String, Vec<u8>)>> {
 fn is_yaml(name: &str) -> bool {
     let ending = std::path::Path::new(name).extension();
     ending.is_some_and(|ending| ending == "yml" || ending == "yaml")
-}
-
-/// Completes the paths of inventories.
-pub(super) fn inventories() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| PathCompleter::any().complete(current))
 }
 
 /// Completes playbooks.
@@ -283,6 +284,8 @@ impl Typed {
             project: self.project.clone(),
             inventory,
             ask: None,
+            // The files of a folder decide what is offered there, and no more.
+            inert: true,
             ..project_defaults(&config).ok()?
         })
     }
@@ -301,8 +304,6 @@ fn inventory(hosts: bool, groups: bool) -> BTreeSet<String> {
     let typed = Typed::now();
     let mut names = BTreeSet::new();
     let Some(request) = typed.request() else { return names };
-    // Who named it on the command line means it to be run.
-    refuse_programs(typed.inventory.is_empty() || request.env.is_some());
     let dir = typed.playbooks.first().and_then(|playbook| playbook.parent()).map(PathBuf::from).unwrap_or_default();
     let view = InventoryView::open(&request, &dir, false, &SourceMap::new());
     let Ok(found) = view.and_then(|view| view.hosts("all")) else { return names };

@@ -21,6 +21,8 @@ use crate::vault::{Keyring, Vault};
 const PREFIX: &str = "hostctl-vault-";
 /// Folders that keep an edit that was refused twice.
 const KEPT: &str = "hostctl-kept-";
+/// Bytes of an edited text, at most.
+const MOST: u64 = 1 << 30;
 /// How long an editor may take to end when hostctl is ended.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -129,6 +131,8 @@ fn sweep(base: &Path) {
 
 /// Lets the user edit bytes once with this editor; what it left, and how it ended. The file has this extension.
 pub(super) fn once(editor: &str, clear: &[u8], extension: Option<&str>) -> Result<(Vec<u8>, ExitStatus)> {
+    // Without a program the shell would run the text itself.
+    let editor = if editor.trim().is_empty() { "vi" } else { editor };
     let name = extension.map_or_else(|| "secrets".to_owned(), |end| format!("secrets.{end}"));
     let (bytes, status) = open(&base(), editor, &name, clear)?;
     if matches!(status.code(), Some(126 | 127)) {
@@ -175,7 +179,9 @@ fn open(base: &Path, editor: &str, name: &str, clear: &[u8]) -> Result<(Vec<u8>,
     let ended = runtime.block_on(run(editor, &path));
     match ended.map_err(|error| wrong(&format!("cannot start the editor `{editor}`"), &error))? {
         Ended::Done(status) => {
-            let bytes = std::fs::read(&path).map_err(|error| wrong("cannot read the edited text", &error))?;
+            // An editor may have put anything in its place.
+            let bytes = crate::diag::read::read_capped(&path, MOST)
+                .map_err(|error| wrong("cannot read the edited text", &error))?;
             Ok((bytes, status))
         }
         Ended::Stopped => Err(Diagnostic::new("C0109", Kind::Interrupted, "the edit was ended from outside")
@@ -266,6 +272,14 @@ mod tests {
         let (other, _) = make("hostctl-kept-abc000");
         sweep(base.path());
         assert!(!stale.exists() && used.exists() && other.exists());
+    }
+
+    #[test]
+    fn what_an_editor_leaves_may_be_no_file() {
+        for left in ["mkfifo \"$1\"", "ln -s /dev/zero \"$1\"", "truncate -s 2G \"$1\""] {
+            let error = once(&format!("sh -c 'rm \"$1\"; {left}' sh"), b"clear", None).unwrap_err();
+            assert_eq!(error.code, "C0108", "{left}: {error}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod arguments;
 mod check;
 mod completion;
+mod completion_bash;
 mod deps;
 mod doc;
 mod editor;

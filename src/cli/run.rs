@@ -216,10 +216,19 @@ pub(super) fn ask(prompt: &str) -> Result<Secret> {
         return Ok(Secret::new(line));
     }
     if !terminal || !term.is_term() {
-        return Err(Diagnostic::new("C0103", Kind::Usage, "a password is asked for, but there is no terminal")
-            .with_hint(
-                "name a file that has it: `--vault-password-file`, `--connection-password-file`, `--become-password-file`",
-            ));
+        let lower = prompt.to_lowercase();
+        let hint = if lower.contains("vault") {
+            "name a file or a program with it: `--vault-password-file FILE`"
+        } else if lower.contains("passphrase") {
+            "name a file that holds it: `--passphrase-file FILE`"
+        } else if lower.contains("become") {
+            "name a file that has it: `--become-password-file FILE`, or seal `ansible_become_password`"
+        } else {
+            "name a file that has it: `--connection-password-file FILE`, or seal `ansible_password`"
+        };
+        return Err(
+            Diagnostic::new("C0103", Kind::Usage, "a password is asked for, but there is no terminal").with_hint(hint)
+        );
     }
     let read = term.write_str(prompt).and_then(|()| term.read_secure_line());
     read.map(Secret::new)

@@ -15,6 +15,9 @@ const MOST_BYTES: u64 = 4 << 30;
 /// Bytes of a file that is read as a text of its own (`MANIFEST.json`).
 const MOST_TEXT: u64 = 64 << 20;
 
+/// Bytes of a long name or of other fields about an entry, at most; the reader of archives holds them in memory.
+const MOST_ABOUT: u64 = 1 << 20;
+
 /// What an entry is.
 pub(super) enum Entry<'a> {
     /// A folder.
@@ -23,7 +26,7 @@ pub(super) enum Entry<'a> {
     File(u32, &'a mut dyn Read),
     /// A link with its target.
     Link(PathBuf),
-    /// Hard links, devices and the like.
+    /// Hard links, devices and the like. A sparse file claims any size.
     Other,
 }
 
@@ -72,12 +75,26 @@ pub(super) fn each(path: &Path, mut each: impl FnMut(&Path, Entry<'_>) -> Result
         let link = entry.link_name().map_err(|error| broken(path, &error))?.map(std::borrow::Cow::into_owned);
         match entry.header().entry_type() {
             ::tar::EntryType::Directory => each(&name, Entry::Dir)?,
-            ::tar::EntryType::Regular | ::tar::EntryType::Continuous | ::tar::EntryType::GNUSparse => {
+            ::tar::EntryType::Regular | ::tar::EntryType::Continuous => {
                 each(&name, Entry::File(mode, &mut entry))?;
             }
             ::tar::EntryType::Symlink => each(&name, Entry::Link(link.unwrap_or_default()))?,
             ::tar::EntryType::XGlobalHeader => {}
             _ => each(&name, Entry::Other)?,
+        }
+    }
+    Ok(())
+}
+
+/// Sees that no entry has long fields about itself: they would be held in memory whatever their size.
+pub(super) fn check(path: &Path) -> Result<()> {
+    let mut archive = ::tar::Archive::new(open(path)?.take(MOST_BYTES));
+    for entry in archive.entries().map_err(|error| broken(path, &error))?.raw(true) {
+        let entry = entry.map_err(|error| broken(path, &error))?;
+        let kind = entry.header().entry_type();
+        let about = kind.is_gnu_longname() || kind.is_gnu_longlink() || kind.is_pax_local_extensions();
+        if (about || kind.is_pax_global_extensions()) && entry.size() > MOST_ABOUT {
+            return Err(broken(path, &"an entry has a name of more than 1 MiB"));
         }
     }
     Ok(())
@@ -169,5 +186,5 @@ pub(super) fn leads_out(place: &Path, of: &str) -> Diagnostic {
 /// The refusal of an entry that is neither file, folder nor link.
 pub(super) fn odd(place: &Path, of: &str) -> Diagnostic {
     Diagnostic::local("D0302", format!("`{}` of {of} is neither file, folder nor symbolic link", place.display()))
-        .with_hint("pack it anew, with `tar --hard-dereference`")
+        .with_hint("pack it anew, with `tar --hard-dereference` and without `--sparse`")
 }

@@ -103,6 +103,7 @@ pub(super) fn of_folder(dir: &Path, what: &str, around: &Around<'_>) -> Result<M
 
 /// The metadata of an archive.
 pub(super) fn of_archive(file: &Path, what: &str, around: &Around<'_>) -> Result<Metadata> {
+    archive::check(file)?;
     let text =
         archive::text_of(file, MANIFEST)?.ok_or_else(|| wrong(what, format!("there is no `{MANIFEST}` in it")))?;
     of_manifest(&text, what, around)

@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -97,8 +98,14 @@ impl<'a> Fetcher<'a> {
         let own = root.join(OWN);
         tree::make_dir(&own)?;
         let path = own.join("lock");
-        let file =
-            File::options().create(true).append(true).open(&path).map_err(|error| tree::unwritten(&path, &error))?;
+        // A FIFO in its place does not keep us waiting, and a link leads nowhere else.
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .custom_flags(i32::try_from(flags.bits()).unwrap_or_default())
+            .open(&path)
+            .map_err(|error| tree::unwritten(&path, &error))?;
         if rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
             (self.request.tell)(&format!("waiting for another hostctl that installs into {}", root.display()));
             rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)
@@ -180,7 +187,13 @@ impl<'a> Fetcher<'a> {
 
     fn around(&self, by: String) -> Around<'a> {
         let beside = self.request.file.parent().map(Path::to_path_buf).unwrap_or_default();
-        Around { sources: self.request.sources, redactor: self.request.redactor, beside, by: Some(by) }
+        Around {
+            sources: self.request.sources,
+            redactor: self.request.redactor,
+            beside,
+            by: Some(by),
+            included: Cell::new(0),
+        }
     }
 
     /// Fetches what a requirement means: one role, or the collections of its source. With a pin just that content.

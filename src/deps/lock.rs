@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::resolve::Chosen;
-use super::{Sort, git, tree};
+use super::{Sort, git, source, tree};
 use crate::diag::{Diagnostic, Result, SourceMap, Span};
 use crate::map;
 use crate::value::{Key, Map, Value};
@@ -111,12 +111,26 @@ pub(super) fn read(path: &Path, sources: &Arc<SourceMap>) -> Result<Option<Lock>
                 };
                 requires.push((sort, name.to_owned(), range));
             }
+            let name = text("name").ok_or_else(missing)?;
+            let folder = text("folder").unwrap_or_default();
+            let source = text("source").ok_or_else(missing)?;
+            // Names become folders, and what is there may be replaced.
+            if !source::is_name(sort, &name) && source != "galaxy" {
+                return Err(wrong(item, &format!("`{name}` is no name for a {}", sort.word())));
+            }
+            let inside = source.split_once('#').map_or("", |(_, inside)| inside);
+            if let Some(out) = [&*folder, inside].into_iter().find(|folder| source::leads_out(folder)) {
+                return Err(wrong(item, &format!("`{out}` is no folder of a repository")));
+            }
+            if entries.iter().any(|known: &Entry| known.sort == sort && known.name == name) {
+                return Err(wrong(item, &format!("`{name}` stands in it twice")));
+            }
             entries.push(Entry {
                 sort,
-                name: text("name").ok_or_else(missing)?,
-                source: text("source").ok_or_else(missing)?,
+                name,
+                source,
                 requested: text("requested").unwrap_or_default(),
-                folder: text("folder").unwrap_or_default(),
+                folder,
                 pin,
                 version: text("version").unwrap_or_default(),
                 requires,

@@ -2,6 +2,7 @@
 //!
 //! The same reader takes the dependencies that roles and collections name. It looks at paths, and fetches nothing.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ use crate::yaml::{LoadOptions, Node, load};
 
 /// How deep `include` may lead.
 const DEEPEST: usize = 8;
+/// How many files may be included.
+const MOST_INCLUDED: usize = 200;
 
 /// Something that is asked for.
 #[derive(Clone, Debug)]
@@ -43,12 +46,15 @@ pub(super) struct Around<'a> {
     /// The folder that relative paths may be meant from.
     pub beside: PathBuf,
     pub by: Option<String>,
+    /// Files that were included.
+    pub included: Cell<usize>,
 }
 
 /// Reads the file of a request; all that is wrong with it.
 pub(super) fn read(request: &Request<'_>, warnings: &mut Vec<Diagnostic>) -> Result<Vec<Requirement>, Vec<Diagnostic>> {
     let beside = request.file.parent().map(Path::to_path_buf).unwrap_or_default();
-    let around = Around { sources: request.sources, redactor: request.redactor, beside, by: None };
+    let around =
+        Around { sources: request.sources, redactor: request.redactor, beside, by: None, included: Cell::new(0) };
     let mut found = Vec::new();
     let mut wrong = Vec::new();
     match text_of(request.file) {
@@ -185,8 +191,16 @@ fn include(path: &Node, around: &Around<'_>, found: &mut Vec<Requirement>, wrong
     };
     let place = source::local(text, &around.beside);
     let label = |error: Diagnostic| error.with_label(path.place(), "included here");
-    if depth >= DEEPEST {
-        let text = "requirements files include each other too deeply";
+    let count = around.included.get();
+    around.included.set(count.saturating_add(1));
+    if depth >= DEEPEST || count >= MOST_INCLUDED {
+        // Told once, and nothing more is included.
+        around.included.set(usize::MAX);
+        let text = match count {
+            usize::MAX => return,
+            MOST_INCLUDED.. => format!("more than {MOST_INCLUDED} requirements files are included"),
+            _ => "requirements files include each other too deeply".to_owned(),
+        };
         wrong.push(label(Diagnostic::source("D0002", text)).with_hint("name the roles in one file"));
         return;
     }
@@ -271,10 +285,7 @@ pub(super) fn role(node: &Node, around: &Around<'_>) -> Result<(Requirement, Vec
     found.name = Some(name.filter(|name| !name.is_empty()).unwrap_or_else(|| source::role_name(address)));
     (found.source, found.written) = role_source(scm.as_deref(), address, around, place)?;
     let name = found.name.as_deref().unwrap_or_default();
-    let plain = !name.is_empty()
-        && Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)))
-        && !name.split('/').any(|part| part.starts_with('.'));
-    if !plain && !matches!(found.source, Source::Galaxy) {
+    if !source::is_name(Sort::Role, name) && !matches!(found.source, Source::Galaxy) {
         return Err(Diagnostic::source("D0002", format!("`{name}` is no name for a role"))
             .with_label(place, "the role's folder would have this name")
             .with_hint("give it a `name:` that is that of a folder below the roles' path"));
@@ -298,8 +309,8 @@ fn role_source(scm: Option<&str>, address: &str, around: &Around<'_>, place: Spa
     // As ansible-core: its addresses there are repositories.
     let hub = address.contains("github.com") && address.contains("http") && !ends(".tar.gz");
     match scm {
-        None if hub => Ok(git(address, String::new(), around)),
-        Some("git") => Ok(git(address, String::new(), around)),
+        None if hub => git(address, String::new(), around, place),
+        Some("git") => git(address, String::new(), around, place),
         Some(other) => Err(Diagnostic::source("D0004", format!("roles cannot be fetched by `{other}`"))
             .with_label(place, "not git")
             .with_hint("take the role from a git repository, an archive or a folder")),
@@ -328,15 +339,18 @@ fn role_source(scm: Option<&str>, address: &str, around: &Around<'_>, place: Spa
     }
 }
 
-fn git(address: &str, folder: String, around: &Around<'_>) -> (Source, String) {
+fn git(address: &str, folder: String, around: &Around<'_>, place: Span) -> Result<(Source, String)> {
     // A path is meant from here, whatever folder git runs in.
     let path = source::local(address, &around.beside);
     let local = !address.contains("://") && path.is_dir();
+    if !local && let Some((what, hint)) = Address::unfit(address, around.redactor) {
+        return Err(Diagnostic::source("D0004", what).with_label(place, "this address").with_hint(hint));
+    }
     let address = if local { path.display().to_string() } else { address.to_owned() };
     let address = Address::parse(&address, around.redactor);
     let inside = if folder.is_empty() { String::new() } else { format!("#/{folder}") };
     let written = format!("git+{}{inside}", address.url);
-    (Source::Git { address, folder }, written)
+    Ok((Source::Git { address, folder }, written))
 }
 
 fn on_disk(path: &Path, written: &str, place: Span) -> Result<(Source, String)> {
@@ -483,12 +497,12 @@ impl Entry {
                 if let Some(version) = version {
                     found.version = version;
                 }
-                if folder.split('/').any(|part| part == ".." || part == ".git") {
+                if source::leads_out(&folder) {
                     return Err(Diagnostic::source("D0002", format!("`{folder}` is no folder of a repository"))
                         .with_label(place, "leads out of it")
                         .with_hint("write `#/FOLDER` of the repository"));
                 }
-                git(&address, folder, around)
+                git(&address, folder, around, place)?
             }
             "file" | "dir" | "subdirs" => {
                 let (on_disk, written) = on_disk(&source::local(&source, &around.beside), &source, place)?;
@@ -533,10 +547,10 @@ pub(super) fn of_lock(entry: &super::lock::Entry, around: &Around<'_>) -> Result
         return Ok(found);
     }
     (found.source, found.written) = match (entry.sort, entry.source.strip_prefix("git+")) {
-        (Sort::Role, Some(address)) => git(address, String::new(), around),
+        (Sort::Role, Some(address)) => git(address, String::new(), around, entry.span)?,
         (Sort::Collection, Some(_)) => {
             let (address, _, folder) = source::split_collection(&entry.source);
-            git(&address, folder, around)
+            git(&address, folder, around, entry.span)?
         }
         (_, None) => on_disk(&source::local(&entry.source, &around.beside), &entry.source, entry.span)?,
     };
@@ -551,7 +565,13 @@ mod tests {
     fn read_all(text: &str) -> (Vec<String>, Vec<String>) {
         let sources = SourceMap::new();
         let redactor = Redactor::default();
-        let around = Around { sources: &sources, redactor: &redactor, beside: PathBuf::from("/nowhere"), by: None };
+        let around = Around {
+            sources: &sources,
+            redactor: &redactor,
+            beside: PathBuf::from("/nowhere"),
+            by: None,
+            included: Cell::new(0),
+        };
         let file = around.add("requirements.yml", None, text.to_owned());
         let (mut found, mut wrong) = (Vec::new(), Vec::new());
         whole(&file, &around, &mut found, &mut wrong);

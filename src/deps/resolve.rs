@@ -92,7 +92,7 @@ fn unknown(missing: &[Requirement]) -> Diagnostic {
         missing.iter().map(|one| format!("`{}`", one.name.as_deref().unwrap_or("?"))).collect();
     names.sort();
     names.dedup();
-    let (verb, what) = if names.len() == 1 { ("has", "a source") } else { ("have", "sources") };
+    let (verb, what) = if names.len() == 1 { ("has", "source") } else { ("have", "sources") };
     let text = format!("{} {verb} no {what} but a Galaxy server, and hostctl asks none", names.join(", "));
     let mut error = Diagnostic::source("D0101", text);
     for one in missing {
@@ -269,6 +269,7 @@ impl State<'_> {
                 redactor: self.request.redactor,
                 beside: self.request.file.parent().map(Path::to_path_buf).unwrap_or_default(),
                 by: Some(by),
+                included: std::cell::Cell::new(0),
             };
             for (sort, name, range) in &entry.requires {
                 let Some(needed) = find(*sort, name) else { continue };

@@ -22,6 +22,7 @@ fn no_role(what: &str) -> Diagnostic {
 /// Unpacks the role of an archive into a folder that is not there yet. The role is what lies around the `meta/main.yml`
 /// with the shortest path. `what` names the archive in messages.
 pub(super) fn unpack(file: &Path, to: &Path, what: &str) -> Result<()> {
+    archive::check(file)?;
     let mut top: Option<PathBuf> = None;
     archive::each(file, |place, entry| {
         if matches!(entry, Entry::File(..))
@@ -209,6 +210,40 @@ mod tests {
         refused(&[meta], &[("r/l", "/etc/passwd")]);
         refused(&[meta], &[("r/l", "../out")]);
         refused(&[meta], &[("r/d/x", "../e/f"), ("r/l", "d/x/../../..")]);
+    }
+
+    #[test]
+    fn claimed_sizes_fill_neither_disk_nor_memory() {
+        let told = |kind: ::tar::EntryType, content: &[u8], fill: &dyn Fn(&mut ::tar::Header)| {
+            let (dir, path) = pack(&[("r/meta/main.yml", "{}", 0o644)], &[]);
+            let mut bytes = std::fs::read(&path).unwrap();
+            // Without the end of the archive.
+            bytes.truncate(1024);
+            let mut header = ::tar::Header::new_gnu();
+            header.set_path("r/big").unwrap();
+            header.set_entry_type(kind);
+            header.set_size(content.len() as u64);
+            fill(&mut header);
+            header.set_cksum();
+            bytes.extend_from_slice(header.as_bytes());
+            bytes.extend_from_slice(content);
+            bytes.extend_from_slice(&[0; 2048]);
+            std::fs::write(&path, bytes).unwrap();
+            unpack(&path, &dir.path().join("role"), "this test").unwrap_err()
+        };
+        let sparse = told(::tar::EntryType::GNUSparse, b"", &|header| {
+            let gnu = header.as_gnu_mut().unwrap();
+            // 2^50 bytes, and nothing of them in the archive.
+            gnu.realsize = [0x80, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0];
+            gnu.sparse[0].offset = gnu.realsize;
+            gnu.sparse[0].numbytes = *b"00000000000\0";
+        });
+        assert_eq!(sparse.code, "D0302", "{sparse}");
+        let long = vec![b'a'; 2 << 20];
+        for kind in [::tar::EntryType::GNULongName, ::tar::EntryType::XHeader] {
+            let error = told(kind, &long, &|_| {});
+            assert!(error.code == "D0301" && error.message.contains("more than 1 MiB"), "{error}");
+        }
     }
 
     #[test]

@@ -70,46 +70,113 @@ impl Address {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Self { url: text.to_owned(), login: None };
         };
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let Some(at) = rest[..end].rfind('@') else {
-            return Self { url: text.to_owned(), login: None };
+        // `TRANSPORT::` before it stays as it is; schemes are the same in either case.
+        let (transport, scheme) = scheme.rfind("::").map_or(("", scheme), |at| scheme.split_at(at + 2));
+        let scheme = scheme.to_ascii_lowercase();
+        let Some(at) = login_end(rest) else {
+            return Self { url: format!("{transport}{scheme}://{rest}"), login: None };
         };
-        let (login, host, path) = (&rest[..at], &rest[at + 1..end], &rest[at + 1..]);
+        let (login, path) = (&rest[..at], &rest[at + 1..]);
+        let host = &path[..path.find(ENDS).unwrap_or(path.len())];
         let (user, password) = login.split_once(':').unwrap_or((login, ""));
-        if !matches!(scheme, "http" | "https") {
+        if !is_login(&scheme) {
             // The user of an ssh address is no secret; a password has no place there.
-            return Self { url: format!("{scheme}://{user}@{path}"), login: None };
+            return Self { url: format!("{transport}{scheme}://{user}@{path}"), login: None };
         }
+        learn_login(login, &scheme, redactor);
         let place = format!("{scheme}://{host}");
         let login = Login { place, user: Secret::new(decoded(user)), password: Secret::new(decoded(password)) };
-        Self { url: format!("{scheme}://{path}"), login: Some(login) }
+        Self { url: format!("{transport}{scheme}://{path}"), login: Some(login) }
     }
+
+    /// Why git is not given an address, with a hint: it would run programs of the address's choice, or a secret in it
+    /// would stand in process lists and the lock. `redactor` learns the secret.
+    pub fn unfit(text: &str, redactor: &Redactor) -> Option<(&'static str, &'static str)> {
+        let transport = text.split_once("::").map(|(name, _)| name).unwrap_or_default();
+        if matches!(transport, "ext" | "fd") {
+            return Some((
+                "git's transports `ext` and `fd` are not supported: they run what the address says",
+                "write the address of the repository itself, such as `git+ssh://USER@HOST/PATH`",
+            ));
+        }
+        let Some((_, rest)) = text.split_once("://") else {
+            // `USER:PASSWORD@HOST:PATH`, which ssh takes as a host and a path.
+            let text = text.strip_prefix("//").unwrap_or(text);
+            let (_, password) = text.split_once('@')?.0.split_once(':').filter(|(user, _)| !user.contains('/'))?;
+            if password.is_empty() || password.contains('/') {
+                return None;
+            }
+            redactor.learn(password);
+            return Some((
+                "this address has a password where git expects none",
+                "write `git+https://USER:PASSWORD@HOST/PATH`, or `git@HOST:PATH` with a key of ssh",
+            ));
+        };
+        let query = rest.split_once('?')?.1;
+        let mut secrets = query.split(['&', '#']).filter_map(|pair| pair.split_once('=')).filter(|(key, _)| {
+            let key = key.to_ascii_lowercase();
+            ["token", "secret", "password", "passwd", "key", "auth", "sig"].iter().any(|word| key.contains(word))
+        });
+        let (_, first) = secrets.next()?;
+        for value in std::iter::once(first).chain(secrets.map(|(_, value)| value)) {
+            redactor.learn(value);
+            redactor.learn(&decoded(value));
+        }
+        Some((
+            "a secret in the query of an address would stand in process lists and in the lock",
+            "write it before the host: `git+https://USER:TOKEN@HOST/PATH`",
+        ))
+    }
+}
+
+/// What ends the host of an address.
+const ENDS: [char; 3] = ['/', '?', '#'];
+
+/// Schemes whose user and password git asks its credential helpers for.
+fn is_login(scheme: &str) -> bool {
+    matches!(scheme, "http" | "https" | "ftp" | "ftps")
+}
+
+/// Where the `@` behind the credentials is, in what follows `://`.
+fn login_end(rest: &str) -> Option<usize> {
+    let end = rest.find(ENDS).unwrap_or(rest.len());
+    if let Some(at) = rest[..end].rfind('@') {
+        return Some(at);
+    }
+    // What stands where the port would be is a password with one of these characters, which should be written `%2F`.
+    let (host, port) = rest[..end].split_once(':')?;
+    let broken = !host.starts_with('[') && port.contains(|c: char| !c.is_ascii_digit());
+    rest.find('@').filter(|_| broken)
 }
 
 /// Teaches the redactor every credential in a text with addresses.
 pub(super) fn learn(text: &str, redactor: &Redactor) {
     for (at, _) in text.match_indices("://") {
         let rest = &text[at + 3..];
-        let end = rest.find(|c: char| "/?#\"'<>{}[]".contains(c) || c.is_whitespace()).unwrap_or(rest.len());
-        let Some(login) = rest[..end].rfind('@').map(|at| &rest[..at]) else { continue };
+        let end = rest.find(|c: char| "\"'<>{}[]".contains(c) || c.is_whitespace()).unwrap_or(rest.len());
+        let Some(login) = login_end(&rest[..end]).map(|at| &rest[..at]) else { continue };
         let scheme = text[..at].rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-        match login.split_once(':') {
-            Some((user, password)) => {
-                redactor.learn(password);
-                redactor.learn_pair(&decoded(user), &decoded(password));
-                // `TOKEN:x-oauth-basic@`
-                if scheme.starts_with("http") && user.len() > 15 {
-                    redactor.learn(user);
-                    redactor.learn(&decoded(user));
-                }
+        learn_login(login, &scheme.to_ascii_lowercase(), redactor);
+    }
+}
+
+fn learn_login(login: &str, scheme: &str, redactor: &Redactor) {
+    match login.split_once(':') {
+        Some((user, password)) => {
+            redactor.learn(password);
+            redactor.learn_pair(&decoded(user), &decoded(password));
+            // `TOKEN:x-oauth-basic@`
+            if is_login(scheme) && user.len() > 15 {
+                redactor.learn(user);
+                redactor.learn(&decoded(user));
             }
-            // A user alone is a token there.
-            None if scheme.starts_with("http") => {
-                redactor.learn(login);
-                redactor.learn(&decoded(login));
-            }
-            None => {}
         }
+        // A user alone is a token there.
+        None if is_login(scheme) => {
+            redactor.learn(login);
+            redactor.learn(&decoded(login));
+        }
+        None => {}
     }
 }
 
@@ -165,6 +232,25 @@ pub(super) fn is_full_name(text: &str) -> bool {
     text.split_once('.').is_some_and(|(namespace, name)| word(namespace) && word(name))
 }
 
+/// True for a name whose folder lies below that of all roles or collections, and that a line of text can show.
+pub(super) fn is_name(sort: super::Sort, name: &str) -> bool {
+    let plain = || {
+        !name.is_empty()
+            && Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)))
+            && !name.split('/').any(|part| part.starts_with('.'))
+            && !name.contains(char::is_control)
+    };
+    match sort {
+        super::Sort::Role => plain(),
+        super::Sort::Collection => is_full_name(name),
+    }
+}
+
+/// True for a folder of a repository that is none: it climbs out, or is git's own.
+pub(super) fn leads_out(folder: &str) -> bool {
+    folder.split('/').any(|part| part == ".." || part == ".git")
+}
+
 /// True for what collections name as a git address.
 pub(super) fn is_git(text: &str) -> bool {
     text.starts_with("git+") || text.starts_with("git@")
@@ -198,8 +284,53 @@ mod tests {
         assert_eq!(Address::parse("git@git.example:x/y.git", &redactor).url, "git@git.example:x/y.git");
         // An `@` behind the host belongs to the path.
         assert_eq!(Address::parse("https://git.example/a@b", &redactor).url, "https://git.example/a@b");
+        for (text, url) in [
+            ("HTTPS://u-token-4711@h/p", "https://h/p"),
+            ("http::https://u-token-4711@h/p", "http::https://h/p"),
+            ("ftp://u-token-4711@h/p", "ftp://h/p"),
+            ("https://robot:sla/sh-4711@h/p@1", "https://h/p@1"),
+            ("https://robot:spa ce-4711@h/p", "https://h/p"),
+        ] {
+            let redactor = Redactor::default();
+            assert_eq!(Address::parse(text, &redactor).url, url);
+            assert!(!redactor.redact(text).contains("4711"), "{text}");
+        }
+        assert_eq!(Address::parse("https://h:8443/a@b", &redactor).url, "https://h:8443/a@b");
         learn("x: 'git+https://u:another-one@h/p'", &redactor);
         assert!(!redactor.redact("another-one").contains("another"));
+    }
+
+    #[test]
+    fn addresses_that_git_must_not_see() {
+        let redactor = Redactor::default();
+        for text in [
+            "ext::sh -c id",
+            "fd::17/x",
+            "robot:pass-4711@h:p",
+            "//robot:pass-4711@h/p",
+            "https://h/r.git?private_token=tok-4711",
+            "https://h/r.git?a=b&access_token=tok%2D4711#x",
+        ] {
+            assert!(Address::unfit(text, &redactor).is_some(), "{text}");
+            assert!(!redactor.redact(text).contains("4711"), "{text}");
+        }
+        for text in [
+            "git@h:r.git",
+            "h:r/x@1.git",
+            "ssh://git@[::1]/x",
+            "https://h/r?v=1",
+            "/srv/a:b/c@d",
+            "./x",
+            "codecommit::eu://r",
+        ] {
+            assert!(Address::unfit(text, &redactor).is_none(), "{text}");
+        }
+        let plain = |name: &str| is_name(crate::deps::Sort::Role, name);
+        assert!(plain("a.b") && plain("x/y") && plain("-x"));
+        for name in ["", "/etc", "..", "a/../b", ".git", "a/.b", "a\nb", "\u{1b}[2J"] {
+            assert!(!plain(name), "{name:?}");
+        }
+        assert!(leads_out("a/../b") && leads_out(".git") && !leads_out("a/b..c"));
     }
 
     #[test]

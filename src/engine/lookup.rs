@@ -30,6 +30,8 @@ pub struct ControllerFiles {
     pub redactor: Arc<Redactor>,
     /// The settings that the `config` lookup shows.
     pub settings: Settings,
+    /// No command is run and nothing fetched: an error instead.
+    pub inert: bool,
 }
 
 /// Bytes of output of the longest command of a lookup.
@@ -70,6 +72,12 @@ fn netrc(url: &str) -> Option<(String, String)> {
 }
 
 impl ControllerFiles {
+    /// An error where only what is at hand is looked at.
+    fn may(&self, what: &str) -> Result<()> {
+        let told = || Diagnostic::local("T0201", format!("cannot {what} here")).with_hint("a run does it");
+        if self.inert { Err(told()) } else { Ok(()) }
+    }
+
     /// Sends a request of the `url` lookup; the answer's body, or Ansible's words for what went wrong.
     fn ask(&self, lookup: &WebLookup) -> std::result::Result<Vec<u8>, (String, String)> {
         let shown = web::mask_url(&lookup.url);
@@ -189,6 +197,7 @@ impl LookupHost for ControllerFiles {
     }
 
     fn pipe(&self, command: &str) -> Result<String> {
+        self.may("run a command")?;
         let mut shell = std::process::Command::new("/bin/sh");
         shell
             .arg("-c")
@@ -213,6 +222,7 @@ impl LookupHost for ControllerFiles {
     }
 
     fn fetch(&self, request: &WebLookup) -> Result<Vec<u8>> {
+        self.may("fetch from an address")?;
         self.ask(request).map_err(|(what, why)| {
             let shown = web::mask_url(&request.url);
             // A password that stands in the URL would be shown with the line of the playbook.
@@ -269,7 +279,15 @@ mod tests {
             unseal: Arc::new(|_| Ok(String::new())),
             redactor: Arc::default(),
             settings: Arc::new(|_, _| Ok(None)),
+            inert: false,
         }
+    }
+
+    #[test]
+    fn what_is_inert_runs_nothing() {
+        let files = ControllerFiles { inert: true, ..files() };
+        let told = files.pipe("touch /nowhere/at/all").unwrap_err();
+        assert_eq!(told.message, "cannot run a command here");
     }
 
     #[test]

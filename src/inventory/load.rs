@@ -126,6 +126,9 @@ impl Inventory {
         if path.is_dir() {
             return self.read_folder(reader, path, depth);
         }
+        if reader.options.no_programs && is_program(path) {
+            return false;
+        }
         let before = reader.diagnostics.len();
         let plugin = if is_program(path) && reader.options.enabled(&["script"]) {
             let mut found = Vec::new();

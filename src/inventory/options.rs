@@ -26,6 +26,8 @@ pub struct ReadOptions {
     enabled: Option<Vec<String>>,
     /// Files of `group_vars/` and `host_vars/` are left out.
     pub no_variable_files: bool,
+    /// Sources that are programs are passed over.
+    pub no_programs: bool,
 }
 
 impl ReadOptions {

@@ -25,7 +25,7 @@ pub(super) fn is_program(path: &Path) -> bool {
         std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0);
     let mut start = [0; 4];
     executable
-        && std::fs::File::open(path).and_then(|mut file| file.read(&mut start)).is_ok()
+        && crate::diag::read::open_plain(path).and_then(|mut file| file.read(&mut start)).is_ok()
         && (start.starts_with(b"#!") || start == *b"\x7fELF")
 }
 
@@ -74,6 +74,11 @@ fn wrong(span: Span, what: String) -> Diagnostic {
         .with_hint("a program prints `{\"group\": {\"hosts\": [...], \"vars\": {}, \"children\": []}, \"_meta\": {\"hostvars\": {}}}`")
 }
 
+/// An error for a part that is not what it must be. As with ansible-core, what stands behind it is not read.
+fn expect(node: &Node, what: &str, kind: &str, right: bool) -> Result<()> {
+    if right { Ok(()) } else { Err(wrong(node.place(), format!("{what} must be {kind}, found {}", node.type_name()))) }
+}
+
 /// Runs a program and reads what it prints.
 pub(super) fn read_program(
     inventory: &mut Inventory,
@@ -103,14 +108,26 @@ pub(super) fn read_program(
     let mut hosts: IndexSet<String> = IndexSet::new();
     let mut children: Vec<(String, Node)> = Vec::new();
     let mut meta = None;
+    let mut failed = None;
     for (key, value) in groups {
         let group = text_of(key);
         if group == "_meta" {
+            expect(value, "`_meta`", "a mapping", value.as_map().is_some())?;
             meta = value.get("hostvars");
+            if let Some(meta) = meta {
+                expect(meta, "`hostvars` of `_meta`", "a mapping", meta.as_map().is_some())?;
+            }
             continue;
         }
         inventory.add_group(&group);
         let as_list = value.as_list();
+        if let Some(Err(error)) = value
+            .get("hosts")
+            .map(|hosts| expect(hosts, &format!("`hosts` of group `{group}`"), "a list", hosts.as_list().is_some()))
+        {
+            failed = Some(error);
+            break;
+        }
         if as_list.is_some() {
             let words = format!("Group {} was converted to 'dict' from 'list'.", python_repr(&group.as_str().into()));
             diagnostics.push(old_form(format!("the group `{group}` is a list, and no mapping with `hosts`"), words));
@@ -144,6 +161,13 @@ pub(super) fn read_program(
             set_vars(inventory, &group, value);
             continue;
         }
+        if let Some(Err(error)) = value
+            .get("vars")
+            .map(|vars| expect(vars, &format!("`vars` of group `{group}`"), "a mapping", vars.as_map().is_some()))
+        {
+            failed = Some(error);
+            break;
+        }
         for (name, value) in value.get("vars").and_then(Node::as_map).unwrap_or_default() {
             inventory.add_group(&group).set(&text_of(name), Entry::Lazy(value.clone()));
         }
@@ -151,12 +175,16 @@ pub(super) fn read_program(
             children.push((group.clone(), child.clone()));
         }
     }
+    // What stands before the error is kept, as ansible-core keeps it.
     for (parent, child) in children {
         let name = text_of(&child);
         inventory.add_group(&name);
         if let Err(error) = inventory.add_child(&parent, &name, Some(child.place())) {
             diagnostics.push(error);
         }
+    }
+    if let Some(error) = failed {
+        return Err(error);
     }
     if meta.is_none() {
         let words = "Inventory scripts should always provide 'meta.hostvars'. Host variables will be collected by running \

@@ -1,6 +1,8 @@
 //! Files sealed by Ansible's vault: opened, sealed and sealed anew, as `ansible-vault` does.
 
+use std::fs::File;
 use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -116,19 +118,48 @@ pub fn replace(path: &Path, content: &[u8], keep: Keep) -> Result<()> {
         return file.write_all(content).and_then(|()| file.sync_all()).map_err(wrong);
     }
     let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".vault-").tempfile_in(dir).map_err(wrong)?;
-    file.write_all(content).and_then(|()| file.as_file().sync_all()).map_err(wrong)?;
     let mode = match (&old, keep) {
         (Some(meta), Keep::Mode) => meta.permissions().mode() & 0o7777,
         _ => 0o600,
     };
-    if let Some(meta) = old {
-        // Without the right to give files away the new one is the caller's, as with any editor.
-        let _ = std::os::unix::fs::chown(file.path(), Some(meta.uid()), Some(meta.gid()));
-    }
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).map_err(wrong)?;
-    file.persist(&target).map_err(|error| wrong(error.error))?;
-    Ok(())
+    let fill = |file: &mut File| {
+        file.write_all(content)?;
+        if let Some(meta) = &old {
+            // Without the right to give files away the new one is the caller's, as with any editor.
+            let _ = std::os::unix::fs::fchown(&*file, Some(meta.uid()), Some(meta.gid()));
+        }
+        file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+        file.sync_all()
+    };
+    let mut names = tempfile::Builder::new();
+    names.prefix(".vault-");
+    let named = match unnamed(dir) {
+        // It has no name before it is whole: a text in clear of a process that is killed is gone with it.
+        Some(mut file) => {
+            fill(&mut file).map_err(wrong)?;
+            names.make_in(dir, |path| name(&file, path)).map_err(wrong)?.into_temp_path()
+        }
+        None => {
+            let mut file = names.tempfile_in(dir).map_err(wrong)?;
+            fill(file.as_file_mut()).map_err(wrong)?;
+            file.into_temp_path()
+        }
+    };
+    named.persist(&target).map_err(|error| wrong(error.error))
+}
+
+/// A new file of a folder that has no name yet, where the file system knows such files.
+fn unnamed(dir: &Path) -> Option<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR).ok().map(File::from)
+}
+
+/// Gives such a file a name that nothing has yet.
+fn name(file: &File, path: &Path) -> std::io::Result<()> {
+    use rustix::fs::{AtFlags, CWD};
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    Ok(rustix::fs::linkat(CWD, own, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 #[cfg(test)]
@@ -166,6 +197,22 @@ mod tests {
         assert!(replace(folder.path(), b"x", Keep::Owner).is_err());
         let names = std::fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(names, 4);
+    }
+
+    #[test]
+    fn a_text_has_no_name_before_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = || std::fs::read_dir(folder.path()).unwrap().count();
+        let Some(mut file) = unnamed(folder.path()) else { return };
+        file.write_all(b"clear").unwrap();
+        assert_eq!(names(), 0);
+        let path = folder.path().join("f");
+        name(&file, &path).unwrap();
+        assert_eq!((std::fs::read(&path).unwrap(), mode(&path)), (b"clear".to_vec(), 0o600));
+        // A name that is taken stays what it is.
+        assert_eq!(name(&file, &path).unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
+        drop(unnamed(folder.path()));
+        assert_eq!(names(), 1);
     }
 
     #[test]

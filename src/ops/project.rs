@@ -121,6 +121,8 @@ pub struct ProjectRequest {
     pub unparsed_inventory: Policy,
     /// What the `config` lookup shows.
     pub settings: Option<crate::engine::Settings>,
+    /// No program is started and no address asked for it: not those of inventories and passwords, not by lookups.
+    pub inert: bool,
     /// Tell that no inventory was read, and that it has no host.
     pub tell_empty: (bool, bool),
 }
@@ -231,6 +233,7 @@ pub(super) fn open(
         unseal: Arc::clone(&unseal),
         redactor: Arc::clone(&redactor),
         settings,
+        inert: request.inert,
     };
     let templates = Arc::new(Templates::new(Arc::clone(sources), Arc::new(files)));
     let project = match (&request.project, &request.env) {
@@ -246,6 +249,7 @@ pub(super) fn open(
     reader.merge = request.hash_merge;
     reader.odd_groups = request.odd_groups;
     reader.options = request.read.clone();
+    reader.options.no_programs |= request.inert;
     reader.templates = Some(&templates);
     let environment = match (&request.env, &project) {
         (Some(name), Some(project)) => Some(Environment::load(project, name, &mut reader, &keyring)?),
@@ -388,7 +392,9 @@ pub(super) fn add_keys(keyring: &mut Keyring, request: &ProjectRequest) -> Resul
     if let Some(default) = &request.match_ids {
         keyring.match_ids(default);
     }
-    let (passwords, warnings) = read_passwords(&request.passwords, request.match_ids.as_deref())?;
+    let mut passwords = request.passwords.clone();
+    passwords.retain(|(_, source)| !request.inert || !source.is_program());
+    let (passwords, warnings) = read_passwords(&passwords, request.match_ids.as_deref())?;
     passwords.iter().for_each(|(id, password)| keyring.add_password(id, password));
     warnings.into_iter().for_each(|warning| keyring.warn(warning));
     Ok(())
@@ -407,7 +413,7 @@ pub fn passphrase_file(path: &Path) -> Result<Secret> {
     if meta.is_file() && meta.permissions().mode() & 0o077 != 0 {
         return Err(wrong("can be read by others".to_owned()).with_hint(format!("chmod 600 {}", path.display())));
     }
-    let text = std::fs::read_to_string(path).map_err(unread)?;
+    let text = crate::diag::read::read_source_text(path).map_err(unread)?;
     let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
     if text.is_empty() {
         return Err(wrong("is empty".to_owned()).with_hint("write the passphrase into its first line"));

@@ -26,6 +26,15 @@ pub enum PasswordSource {
     Given(Secret),
 }
 
+impl PasswordSource {
+    /// True for a program that prints the password.
+    pub(super) fn is_program(&self) -> bool {
+        use std::os::unix::fs::PermissionsExt as _;
+        let Self::File { path, .. } = self else { return false };
+        std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    }
+}
+
 /// Passwords by id.
 pub type Passwords = Vec<(String, Secret)>;
 

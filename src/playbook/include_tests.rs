@@ -57,6 +57,26 @@ fn cycles_are_shown_as_a_chain() {
 }
 
 #[test]
+fn imports_of_imports_have_an_end() {
+    let name = |at: usize| format!("t{at}.yml");
+    let mut files = vec![("site.yml".to_owned(), "- hosts: all\n  tasks:\n    - import_tasks: t0.yml\n".to_owned())];
+    files.extend((0..6).map(|at| (name(at), format!("- import_tasks: t{}.yml\n", at + 1).repeat(8))));
+    files.push((name(6), "- debug:\n".to_owned()));
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
+    let loaded = Project::new(&files).load("site.yml");
+    let told: Vec<&str> = loaded.problems.iter().map(|found| &*found.message).collect();
+    assert_eq!(told, ["more than 20000 files and roles are brought in"]);
+    // Rings among many: some of them are told.
+    let rings =
+        (0..9).map(|at| (format!("r{at}.yml"), (0..9).map(|to| format!("- import_tasks: r{to}.yml\n")).collect()));
+    let mut files: Vec<(String, String)> = rings.collect();
+    files.push(("site.yml".to_owned(), "- hosts: all\n  tasks:\n    - import_tasks: r0.yml\n".to_owned()));
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
+    let problems = Project::new(&files).load("site.yml").problems;
+    assert!(problems.iter().any(|found| found.code == "P0404") && problems.len() <= 21, "{}", problems.len());
+}
+
+#[test]
 fn imports_that_are_wrong() {
     let project = Project::new(&[
         (

@@ -2,10 +2,9 @@
 //!
 //! Such a program is somebody's script: it may print without end, or leave a child behind that holds its output open.
 
-use std::io::{Error, ErrorKind, Read as _, Result};
+use std::io::{Error, Read as _, Result};
 use std::os::fd::AsFd as _;
 use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,21 +15,9 @@ const MOST_ERRORS: usize = 1 << 20;
 /// How long output is waited for after the program itself has ended.
 const PATIENCE: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 2000 });
 
-/// No programs are started any more.
-static REFUSED: AtomicBool = AtomicBool::new(false);
-
-/// From now on this process starts no such programs, or starts them again: who presses the tabulator key in a folder
-/// has not asked for what its files name to be run.
-pub fn refuse_programs(refuse: bool) {
-    REFUSED.store(refuse, Ordering::Relaxed);
-}
-
 /// Runs a program that prints at most `most` bytes; one that prints more is ended, which is an error. Standard error
 /// is taken with the output unless the caller said where it goes. A child that it left behind is not waited for.
 pub fn printed(command: &mut Command, most: usize) -> Result<Output> {
-    if REFUSED.load(Ordering::Relaxed) {
-        return Err(Error::new(ErrorKind::PermissionDenied, "no programs are run here"));
-    }
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     let mut out = child.stdout.take();
     let mut errors = child.stderr.take();

@@ -22,13 +22,7 @@ pub(super) fn parse(text: &str) -> Result<Box<dyn Recipient + Send>> {
     if let Ok(recipient) = age::x25519::Recipient::from_str(text) {
         return Ok(Box::new(recipient));
     }
-    // A secret key is never shown, whatever else is wrong.
-    let shown = if text.to_ascii_uppercase().contains("SECRET") || text.contains("PRIVATE") {
-        "a secret key".to_owned()
-    } else {
-        let short: String = text.chars().take(40).filter(|c| !c.is_control()).collect();
-        if short.len() < text.len() { format!("`{short}...`") } else { format!("`{short}`") }
-    };
+    let shown = shown(text);
     let mut words = text.split_whitespace();
     let (kind, body) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     // The reader of crate age looks for what ends the key.
@@ -54,6 +48,15 @@ pub(super) fn parse(text: &str) -> Result<Box<dyn Recipient + Send>> {
         _ => wrong(format!("{shown} is no recipient"))
             .with_hint("`hostctl vault init` prints the public key of the identity that it makes"),
     })
+}
+
+/// What was given in the place of a recipient, for messages. A secret key is never shown, whatever else is wrong.
+pub(super) fn shown(text: &str) -> String {
+    if text.to_ascii_uppercase().contains("SECRET") || text.contains("PRIVATE") {
+        return "a secret key".to_owned();
+    }
+    let short: String = text.chars().take(40).filter(|c| !c.is_control()).collect();
+    if short.len() < text.len() { format!("`{short}...`") } else { format!("`{short}`") }
 }
 
 /// What tells a key from others: an ssh key's comment does not.
@@ -123,6 +126,7 @@ mod tests {
         assert!(
             message("AGE-SECRET-KEY-1ABC").contains("a secret key") && !message("AGE-SECRET-KEY-1ABC").contains("1ABC")
         );
+        assert!(!shown("age-secret-key-1abc").contains("1abc") && shown("x") == "`x`");
         assert!(message(&format!("{ED25519}\n{RSA}")).contains("is no recipient"));
         for text in ["", "ssh-ed25519", "ssh-rsa AAAA", "ssh-ed25519 ????", "age1", "\u{1b}[31m"] {
             assert!(parse(text).is_err(), "{text}");

@@ -10,7 +10,7 @@ use super::file::{HEADER, Header, VERSION, VaultFile};
 use super::key::{self, FileKey};
 use super::keyring::Keyring;
 use super::name::{is_variable, join_name, split_name};
-use super::recipient::{same, unique};
+use super::recipient::{same, shown, unique};
 use super::seal;
 use super::source::reason;
 use super::write::{Lock, write};
@@ -247,9 +247,13 @@ impl Vault {
         let lock = self.lock(keyring)?;
         let old = &self.file.header.recipients;
         if let Some(unknown) = remove.iter().find(|key| !old.iter().any(|known| same(known, key))) {
-            return Err(Diagnostic::new("V0010", Kind::Vault, format!("`{unknown}` is no recipient of this vault"))
-                .with_nearest(unknown, old.iter().map(String::as_str))
-                .with_hint_else("`hostctl vault recipients` lists them"));
+            return Err(Diagnostic::new(
+                "V0010",
+                Kind::Vault,
+                format!("{} is no recipient of this vault", shown(unknown)),
+            )
+            .with_nearest(unknown, old.iter().map(String::as_str))
+            .with_hint_else("`hostctl vault recipients` lists them"));
         }
         let stays = |key: &&String| !remove.iter().any(|gone| same(gone, key));
         let new = unique(old.iter().filter(stays).chain(add));

@@ -173,7 +173,10 @@ enum ProgramCommand {
 
 pub(super) fn main(args: ConfigProgramArgs, output: &mut Output) -> Result<ExitCode> {
     let config = match &args.config {
-        Some(path) if std::fs::File::open(path).is_err() => {
+        Some(path)
+            if crate::diag::read::open_plain(path)
+                .is_err_and(|error| error.kind() != std::io::ErrorKind::IsADirectory) =>
+        {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
             let text = "The provided configuration file is missing or not accessible";
             output.note(&format!("[ERROR]: {text}: {}\n", path.display()));
@@ -209,7 +212,7 @@ pub(super) fn main(args: ConfigProgramArgs, output: &mut Output) -> Result<ExitC
                 output.note("[ERROR]: Invalid or no config file was supplied\n");
                 return Ok(ExitCode::Error);
             };
-            let text = std::fs::read_to_string(path)
+            let text = crate::diag::read::read_source_text(path)
                 .map_err(|error| Diagnostic::local("C0110", format!("`{}` cannot be read: {error}", path.display())))?;
             output.data(&text);
         }

@@ -234,7 +234,7 @@ fn password_file(path: &Path) -> Result<Secret> {
     } else {
         match crate::ops::password_program(path).map_err(wrong)? {
             Some(text) => text,
-            None => std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?,
+            None => crate::diag::read::read_source_text(path).map_err(|error| wrong(error.to_string()))?,
         }
     };
     Ok(Secret::new(text.trim_matches(['\r', '\n'])))

@@ -1,6 +1,7 @@
 //! `ansible-vault`: files and values sealed in Ansible's format.
 
 use std::io::{IsTerminal, Read, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
@@ -165,7 +166,12 @@ fn encrypt(args: &EncryptArgs, config: Config, output: &Output) -> Result<ExitCo
     for path in inputs(&args.files) {
         let path = real(&path);
         let sealed = tools.seal(&read(&path)?, password, id)?;
+        let others = std::fs::metadata(&path).is_ok_and(|meta| meta.is_file() && meta.nlink() > 1);
         args.to.write(&path, sealed.as_bytes(), output)?;
+        if others && args.to.output_file.is_none() {
+            let text = "has other names (hard links), whose content is as it was: not encrypted";
+            output.note(&format!("[WARNING]: {} {text}\n", path.display()));
+        }
     }
     Ok(told("Encryption successful", output))
 }

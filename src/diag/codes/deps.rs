@@ -21,7 +21,7 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "D0004",
         title: "a source that is not supported",
-        text: "Roles and collections come from git repositories, archives (`.tar.gz`, `.tar`) and folders. Mercurial, downloads from the web and signatures of collections are not supported. An address is known as that of a git repository by `git+` before it, by `scm: git` (roles) or `type: git` (collections).",
+        text: "Roles and collections come from git repositories, archives (`.tar.gz`, `.tar`) and folders. Mercurial, downloads from the web and signatures of collections are not supported. An address is known as that of a git repository by `git+` before it, by `scm: git` (roles) or `type: git` (collections). Transports of git that run what an address says (`ext::`, `fd::`) and addresses with a secret where git would show it (in a query, or as `USER:PASSWORD@HOST:PATH`) are refused.",
     },
     CodeEntry {
         code: "D0005",
@@ -81,7 +81,7 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "D0501",
         title: "the lock file cannot be read",
-        text: "The lock was edited by hand, holds marks of a merge, or was written by a newer hostctl.",
+        text: "The lock was edited by hand, holds marks of a merge, or was written by a newer hostctl. A name or a folder in it that leads out of the folder of roles or collections is refused, and so is a name that stands in it twice.",
     },
     CodeEntry {
         code: "D0502",

@@ -269,7 +269,7 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     CodeEntry {
         code: "P0404",
         title: "nested too deep",
-        text: "Imports or role dependencies are nested more than 200 deep.",
+        text: "Imports or role dependencies are nested more than 200 deep, or one playbook brings in more than 20000 files and roles, counting each as often as it is brought in: eight imports of a file with eight imports are 64.",
     },
     CodeEntry {
         code: "P0405",

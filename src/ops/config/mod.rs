@@ -187,7 +187,7 @@ impl Config {
         }
         places.push(expanded("~/.ansible.cfg", here, env));
         places.push(PathBuf::from("/etc/ansible/ansible.cfg"));
-        self.file = places.into_iter().find(|path| !path.is_dir() && std::fs::File::open(path).is_ok());
+        self.file = places.into_iter().find(|path| crate::diag::read::open_plain(path).is_ok());
         if open && local.exists() && env("ANSIBLE_CONFIG").is_none() {
             let words = format!(
                 "Ansible is being run in a world writable directory ({}), ignoring it as an ansible.cfg source. For more \
@@ -441,6 +441,17 @@ mod tests {
             *value = value.replace(&dir.path().display().to_string(), "DIR");
         });
         config
+    }
+
+    #[test]
+    fn a_fifo_is_no_settings_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ansible.cfg");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        let home = dir.path().display().to_string();
+        let env = |name: &str| (name == "HOME").then(|| home.clone());
+        let config = Config::load_with(&env, dir.path(), &SourceMap::new()).unwrap();
+        assert!(config.file.is_none_or(|file| !file.starts_with(dir.path())));
     }
 
     #[test]

@@ -20,6 +20,11 @@ use super::loader::Loader;
 use super::model::{Context, Item};
 use crate::diag::{Diagnostic, Span, Subject};
 
+/// Files and roles that one load brings in, at most: imports of imports multiply.
+const MOST_BROUGHT: usize = 20_000;
+/// Rings that are told, at most.
+const MOST_RINGS: usize = 20;
+
 /// What is being loaded at the moment, for finding cycles.
 struct Frame {
     /// The file or folder, and the entry into it (`tasks_from`).
@@ -55,6 +60,10 @@ pub(super) struct Parser<'a> {
     /// Tasks that were left out because of a mistake.
     pub(super) lost: Vec<crate::yaml::Node>,
     stack: Vec<Frame>,
+    /// Files and roles that were brought in so far, each as often as it was.
+    brought: usize,
+    /// Rings that were told.
+    rings: usize,
     /// Handlers of roles that `import_role` brought into the play.
     pub(super) imported_handlers: Vec<Item>,
     /// Collections that the short names of the task at hand are looked for in.
@@ -73,6 +82,8 @@ impl<'a> Parser<'a> {
             problems: Vec::new(),
             lost: Vec::new(),
             stack: Vec::new(),
+            brought: 0,
+            rings: 0,
             imported_handlers: Vec::new(),
             collections: Vec::new(),
             dir: PathBuf::new(),
@@ -116,10 +127,25 @@ impl<'a> Parser<'a> {
         asked: Option<Span>,
         load: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<T> {
+        self.brought += 1;
+        if self.brought > MOST_BROUGHT {
+            if self.brought == MOST_BROUGHT + 1 {
+                self.problem(
+                    Diagnostic::source("P0404", format!("more than {MOST_BROUGHT} files and roles are brought in"))
+                        .with_label_opt(asked, "the limit is passed here")
+                        .with_note("what brings in the same several times, at several levels, multiplies")
+                        .with_hint("use `include_tasks` or `include_role`, which are read when they run"),
+                );
+            }
+            return None;
+        }
         let key = (path.canonicalize().unwrap_or_else(|_| path.to_path_buf()), part.to_owned());
         if let Some(first) = self.stack.iter().position(|frame| frame.key == key) {
-            let diagnostic = self.cycle(first, name, asked);
-            self.problem(if part.is_empty() { diagnostic } else { diagnostic.with_subject(Subject::Role) });
+            self.rings += 1;
+            if self.rings <= MOST_RINGS {
+                let diagnostic = self.cycle(first, name, asked);
+                self.problem(if part.is_empty() { diagnostic } else { diagnostic.with_subject(Subject::Role) });
+            }
             return None;
         }
         if self.stack.len() >= 200 {

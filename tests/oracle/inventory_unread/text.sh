@@ -1,0 +1,2 @@
+#!/bin/sh
+echo '{"web": {"hosts": "w1"}, "db": {"hosts": ["d1"]}, "_meta": {"hostvars": {}}}'
