@@ -105,7 +105,7 @@ fn list_play(out: &mut String, number: usize, play: &Play, what: &Listing, opene
         unique.iter().cloned().collect::<Vec<_>>().join(",")
     );
     let selected = match patterns.as_slice() {
-        [] => Ok(Default::default()),
+        [] => Ok((Vec::new(), Vec::new())),
         patterns => opened.hosts.select_with_warnings(&patterns.join(",")),
     };
     let (hosts, warnings) = if what.hosts { selected? } else { selected.unwrap_or_default() };
