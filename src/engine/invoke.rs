@@ -215,6 +215,11 @@ impl HostRun {
             .find(|word| *word != "env")
             .unwrap_or_default()
             .trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        self.named_interpreter(name, scope)
+    }
+
+    /// The program that `ansible_NAME_interpreter` names for scripts in a language; none to look for one.
+    fn named_interpreter(&self, name: &str, scope: &Scope) -> Result<Option<String>> {
         let name = format!("ansible_{name}_interpreter");
         if scope.get(&name).is_none() {
             return Ok(None);
@@ -272,10 +277,15 @@ impl HostRun {
         &self,
         task: &Task,
         entry: &'static ModuleEntry,
-        args: serde_json::Value,
+        mut args: serde_json::Value,
         scope: &Scope,
         no_log: bool,
     ) -> Result<Call> {
+        if entry.meta.name == "setup"
+            && let Some(python) = self.named_interpreter("python", scope)?
+        {
+            args["python"] = python.into();
+        }
         let check = self.keyword_flag(task, "check_mode", scope)?.unwrap_or(self.play.engine.options.check);
         let diff = self.keyword_flag(task, "diff", scope)?.unwrap_or(self.play.engine.options.diff);
         let environment = self.environment(task, scope)?;

@@ -28,6 +28,7 @@ mod lookup;
 mod loops;
 mod managed;
 mod meta;
+mod patterns;
 mod pause;
 mod person;
 mod play;
@@ -49,6 +50,7 @@ mod task;
 mod vars_files;
 
 pub use lookup::{ControllerFiles, Settings, Unseal};
+pub use patterns::PlayHosts;
 pub use person::{Answer, Nobody, Person, Question, Until};
 pub use run::{Engine, Loads, Options, Parts, Summary};
 pub use state::{FactCache, HostList, HostRecord, StaticHosts};

@@ -9,6 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 use super::conditions::{flag_of, of_play};
 use super::failures::After;
 use super::interp::HostRun;
+use super::patterns::PlayHosts;
 use super::prompts::prompts;
 use super::run::Engine;
 use super::schedule::Gate;
@@ -99,9 +100,15 @@ impl PlayRun {
             let Some(node) = keywords.get(name) else { return Ok(None) };
             engine.templates.render(node, &early).map(Some).map_err(|error| of_play(name, node, error))
         };
-        let pattern = rendered("hosts")?.as_ref().map_or_else(String::new, pattern_text);
-        let name = rendered("name")?.as_ref().map_or_else(|| pattern.clone(), crate::value::python_str);
-        let shown = begin(engine, &pattern, keywords.get("hosts"))?;
+        let hosts = match (keywords.get("hosts"), rendered("hosts")?) {
+            (Some(node), Some(value)) => {
+                PlayHosts::read(node, &value).map_err(|error| of_play("hosts", node, error))?
+            }
+            _ => PlayHosts::default(),
+        };
+        let pattern = hosts.patterns.join(",");
+        let name = rendered("name")?.as_ref().map_or(hosts.name, crate::value::python_str);
+        let shown = begin(engine, (!hosts.patterns.is_empty()).then_some(&*pattern), keywords.get("hosts"))?;
         let strategy = strategy(engine, keywords.get("strategy"), &early)?;
         let force_handlers = play_flag(engine, "force_handlers", keywords.get("force_handlers"), &early)?;
         engine.sink.emit(
@@ -301,9 +308,10 @@ impl PlayRun {
     }
 }
 
-/// The hosts of a play, those that failed before among them; all begin it afresh.
-fn begin(engine: &Engine, pattern: &str, node: Option<&Node>) -> Result<Vec<Arc<str>>> {
-    let selected = engine.hosts.select(pattern).map_err(|diagnostic| match (diagnostic.span(), node) {
+/// The hosts of a play, those that failed before among them; all begin it afresh. Without a pattern there are none.
+fn begin(engine: &Engine, pattern: Option<&str>, node: Option<&Node>) -> Result<Vec<Arc<str>>> {
+    let selected = pattern.map_or_else(|| Ok(Vec::new()), |pattern| engine.hosts.select(pattern));
+    let selected = selected.map_err(|diagnostic| match (diagnostic.span(), node) {
         (None, Some(node)) => diagnostic.with_label(node.place(), "this pattern"),
         _ => diagnostic,
     })?;
@@ -421,14 +429,6 @@ fn imported_layers(items: &[Item], layers: &mut Vec<Layer>) {
                 imported_layers(&role.tasks, layers);
             }
         }
-    }
-}
-
-/// A host pattern as text: a list is joined as Ansible does.
-fn pattern_text(value: &Value) -> String {
-    match value {
-        Value::List(items) => items.iter().map(crate::value::python_str).collect::<Vec<_>>().join(","),
-        other => crate::value::python_str(other),
     }
 }
 

@@ -128,10 +128,10 @@ fn keep_old() -> String {
 pub(super) enum State {
     Absent,
     BuildDep,
+    Fixed,
     Latest,
     #[default]
     Present,
-    Fixed,
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize, JsonSchema, Default, PartialEq, Eq)]

@@ -39,6 +39,10 @@ pub struct Args {
     /// The folder of the host's own facts (`*.fact`).
     #[serde(default = "facts_folder")]
     fact_path: HostPath,
+    /// The Python to tell of (`ansible_python_interpreter`): the engine gives it.
+    #[serde(default)]
+    #[schemars(skip)]
+    python: Option<String>,
 }
 
 fn all() -> Vec<String> {
@@ -84,7 +88,7 @@ impl Module for Setup {
                 return Err(error.into());
             }
         }
-        let mut facts = collect(cx.probe(), &subset);
+        let mut facts = collect(cx.probe(), &subset, args.python.as_deref());
         if wants_local(&subset) {
             insert(&mut facts, "local", local(cx, &args.fact_path.expand(cx.environment()), args.gather_timeout)?);
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::project::{Opened, ProjectRequest, open, playbook_file};
 use crate::diag::{Diagnostic, Result, SourceMap};
+use crate::engine::PlayHosts;
 use crate::playbook::{
     Action, Context, IncludeKind, Item, Play, RoleUse, Task, joined_python_uses, rendered_tags, selected,
 };
@@ -87,12 +88,13 @@ fn list_play(out: &mut String, number: usize, play: &Play, what: &Listing, opene
     layers.extend(vars.map(|node| Layer::source(Level::PlayVars, "play vars", node)));
     let scope = Scope::from_layers(layers);
     let render = |node: &Node| opened.templates.render(node, &scope).unwrap_or_else(|_| node.to_value());
-    let patterns: Vec<String> = match keywords.get("hosts").map(render) {
-        Some(Value::List(items)) => items.iter().map(python_str).collect(),
-        Some(value) => vec![python_str(&value)],
-        None => Vec::new(),
+    let PlayHosts { patterns, name } = match keywords.get("hosts") {
+        Some(node) => {
+            PlayHosts::read(node, &render(node)).map_err(|error| error.within("Error processing keyword 'hosts': "))?
+        }
+        None => PlayHosts::default(),
     };
-    let name = keywords.get("name").map_or_else(|| patterns.join(","), |node| python_str(&render(node)));
+    let name = keywords.get("name").map_or(name, |node| python_str(&render(node)));
     let mut play_tags = Vec::new();
     tags_of(&play.context, &render, &mut play_tags);
     let unique: BTreeSet<String> = play_tags.iter().cloned().collect();
@@ -102,7 +104,10 @@ fn list_play(out: &mut String, number: usize, play: &Play, what: &Listing, opene
         patterns.join(","),
         unique.iter().cloned().collect::<Vec<_>>().join(",")
     );
-    let selected = opened.hosts.select_with_warnings(&patterns.join(","));
+    let selected = match patterns.as_slice() {
+        [] => Ok((Vec::new(), Vec::new())),
+        patterns => opened.hosts.select_with_warnings(&patterns.join(",")),
+    };
     let (hosts, warnings) = if what.hosts { selected? } else { selected.unwrap_or_default() };
     if what.hosts {
         let shown: Vec<Value> = patterns.iter().map(|pattern| Value::from(pattern.as_str())).collect();

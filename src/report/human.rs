@@ -392,7 +392,10 @@ impl<W: Write + Send> Reporter for Human<W> {
             // The hosts of each task tell which batch it is.
             EventKind::BatchStarted { .. } => {}
             EventKind::NoHosts { pattern } => {
-                self.print(&format!("  no host matches `{pattern}`: skipped\n"));
+                self.print(&match pattern.as_str() {
+                    "" => "  its `hosts` gives no pattern: skipped\n".to_owned(),
+                    pattern => format!("  no host matches `{pattern}`: skipped\n"),
+                });
             }
             EventKind::TaskStarted { task, name, role, module, place, handler, .. } => {
                 let start = (!handler).then(|| start_at(name, role.as_deref(), module, place));

@@ -80,6 +80,12 @@ impl Masked {
         self.add(text, end, std::iter::once((start, end, Fill::Blank)).filter(|_| start < end))
     }
 
+    /// The text again with spaces for the blanks that begin at `at`, of a line of a quoted scalar: folded away either way.
+    pub(super) fn tabs(&mut self, text: &str, at: usize) -> Option<String> {
+        let blanks = text.as_bytes()[at..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        self.add(text, at + blanks, std::iter::once((at, at + blanks, Fill::Blank)).filter(|_| blanks > 0))
+    }
+
     /// True if scalars may hold the marks of `lenient`.
     pub(super) fn folded(&self) -> bool {
         self.quoted.is_some()

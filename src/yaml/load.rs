@@ -136,6 +136,8 @@ fn read(file: &SourceFile, options: &LoadOptions) -> Loaded {
                     syntax::unclosed_bracket(&file.text, byte).and_then(|open| masked.again(&file.text, open, byte))
                 } else if info == QUOTED {
                     masked.quoted(&file.text, byte)
+                } else if info == TAB {
+                    masked.tabs(&file.text, byte)
                 } else if BLANKS.contains(&&*info) {
                     masked.blank(&file.text, byte)
                 } else {
@@ -164,6 +166,8 @@ fn read(file: &SourceFile, options: &LoadOptions) -> Loaded {
 
 /// Complaints of the parser about what PyYAML reads.
 const QUOTED: &str = "invalid indentation in quoted scalar";
+/// At the tab, which the parser says of lines of a quoted scalar only.
+const TAB: &str = "tab cannot be used as indentation";
 const BLANKS: [&str; 2] =
     ["':' must be followed by a valid YAML whitespace", "comments must be separated from other tokens by whitespace"];
 
@@ -586,6 +590,17 @@ mod tests {
         check("e:\n- 1\n-\n- k: v\n", "{'e': [1, None, {'k': 'v'}]}");
         check("a: [1, {b: 2}, c: 3]\n", "{'a': [1, {'b': 2}, {'c': 3}]}");
         check("\u{feff}a: 1\r\nb: 2\r\n", "{'a': 1, 'b': 2}");
+    }
+
+    #[test]
+    fn tabs_begin_lines_inside_quotes_only() {
+        check(
+            "a:\n  b: '{{ x\n\t\tif y }}'\n  c: \"p\n\t  q\n\n \tr \\\n\ts\"\nd: 'u\n\t'\n",
+            "{'a': {'b': '{{ x if y }}', 'c': 'p q\\nr s'}, 'd': 'u '}",
+        );
+        check(&format!("a:\n  b: '{}'\nc: 1\n", "x\n\t".repeat(5)), "{'a': {'b': 'x x x x x '}, 'c': 1}");
+        fails("a: 'x\n\ty'\n\tb: 1\n", "Y0002", "\t", "spaces");
+        fails("a:\n  b: x\n\ty\n", "Y0002", "\t", "spaces");
     }
 
     #[test]

@@ -71,6 +71,7 @@ fn module_use(task: &Task, module: &ModuleUse, loader: &Loader) -> Vec<Diagnosti
             args.push((name, span, node));
         }
     }
+    twice_by_omission(module.entry, &mut args);
     let map: Map = args.iter().map(|(name, _, node)| (Key::from(*name), node.to_value())).collect();
     let templated = |path: &[PathPart]| follow(&args, path).is_some_and(unknown);
     if let Some((span, _)) = module.args.get(RAW).filter(|_| module.entry.spec().arg(RAW).is_none()) {
@@ -100,6 +101,25 @@ fn decimal_mode(entry: &'static ModuleEntry, name: &str, node: &Node) -> Option<
             .with_hint(format!("write '0{number}'"))
             .warning(),
     )
+}
+
+/// True for a template that may leave its argument out: `{{ item.group | default(omit) }}`.
+fn may_be_omitted(node: &Node) -> bool {
+    let words = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "omit");
+    node.as_scalar().is_some_and(|scalar| words(&scalar.text)) && node.has_template()
+}
+
+/// Of an argument that is given under several of its names, those that may be left out are judged by the run alone.
+fn twice_by_omission(entry: &'static ModuleEntry, args: &mut Vec<(&str, Span, &Node)>) {
+    let mut index = args.len();
+    while index > 0 {
+        index -= 1;
+        let (name, _, node) = args[index];
+        let same = |other: &str| canonical(entry, other) == canonical(entry, name);
+        if may_be_omitted(node) && args.iter().filter(|(other, _, _)| same(other)).count() > 1 {
+            args.remove(index);
+        }
+    }
 }
 
 /// The name that an alias stands for.
@@ -165,7 +185,9 @@ fn located(error: &ArgError, args: &[(&str, Span, &Node)], module: &ModuleUse) -
     if let Some(hint) = &error.hint {
         diagnostic = diagnostic.with_hint(hint.clone());
     }
-    diagnostic
+    // Left out, the argument does no harm: only the run knows.
+    let omitted = error.on_key && follow(args, &error.path).is_some_and(may_be_omitted);
+    if omitted { diagnostic.warning() } else { diagnostic }
 }
 
 /// Literal `module_defaults` that reach a task: the nearest entry for it. `None` if some are not known.

@@ -251,6 +251,8 @@ pub(super) fn failure(done: &Done, task: Option<Span>, label: &str, module: &str
         Some(text) => text.to_owned(),
         None => message,
     };
+    // Of what a program wrote, the end of its last line is no part: also one with `\r`.
+    let message = message.trim_end().to_owned();
     if let Some(own) = own.filter(|own| !own.chain.is_empty() && !done.no_log) {
         let words = own.chain_words();
         if message == words {

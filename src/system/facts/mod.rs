@@ -37,7 +37,7 @@ const COLLECTORS: &[(&str, bool, &str, Collect)] = &[
     ("lsb", true, "", platform::lsb),
     ("pkg_mgr", true, "", platform::pkg_mgr),
     ("platform", true, "", platform::platform),
-    (PYTHON, true, "", python::python),
+    (PYTHON, true, "", |probe, facts| python::python(probe, None, facts)),
     ("selinux", true, "", base::selinux),
     ("service_mgr", true, "", platform::service_mgr),
     ("ssh_pub_keys", true, "", base::ssh_keys),
@@ -143,14 +143,15 @@ pub fn wants_local(subset: &[String]) -> bool {
     wanted(subset, "local", true, "")
 }
 
-/// Collects what the subset asks for; `stop` ends early between collectors.
-pub fn collect(probe: &Probe, subset: &[String]) -> Map {
+/// Collects what the subset asks for, about the Python that is named or else found; an interruption ends it between
+/// collectors.
+pub fn collect(probe: &Probe, subset: &[String], named: Option<&str>) -> Map {
     let mut facts = Map::new();
     std::thread::scope(|threads| {
         let beside = wanted(subset, PYTHON, true, "").then(|| {
             threads.spawn(|| {
                 let mut facts = Map::new();
-                python::python(probe, &mut facts);
+                python::python(probe, named, &mut facts);
                 facts
             })
         });

@@ -22,15 +22,20 @@ print(json.dumps({'executable': sys.executable, 'version_info': list(v), 'type':
 /// Past this time a host has no Python that answers.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Path and facts of the first Python that answers: a name may be that of a version manager's stand-in.
-pub(super) fn python(probe: &Probe, facts: &mut Map) {
+/// Facts of the Python that is named, or path and facts of the first one that answers: a name may be that of a version
+/// manager's stand-in. None if there is no such Python.
+pub(super) fn python(probe: &Probe, named: Option<&str>, facts: &mut Map) {
     let end = Instant::now() + PATIENCE;
     let answers = |path: PathBuf| {
         let left = end.checked_duration_since(Instant::now())?;
         Some((path.display().to_string(), asked(probe, path, left)?))
     };
-    if let Some((path, found)) = NAMES.iter().filter_map(|name| probe.which(name)).find_map(answers) {
-        insert(facts, DISCOVERED, path);
+    let names = named.as_ref().map_or(NAMES, std::slice::from_ref);
+    if let Some((path, found)) = names.iter().filter_map(|name| probe.which(name)).find_map(answers) {
+        // What was named was not discovered.
+        if named.is_none() {
+            insert(facts, DISCOVERED, path);
+        }
         let version = |at: usize| found.version.get(at).cloned().unwrap_or_default();
         let text: Vec<String> = found.version.iter().take(3).map(crate::value::python_str).collect();
         insert(facts, "python_version", text.join("."));
