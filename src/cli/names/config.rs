@@ -151,6 +151,9 @@ pub(super) fn main(args: ConfigProgramArgs, output: &mut Output) -> Result<ExitC
     };
     display::configure(output, &config);
     display::tell(output, &config.warnings);
+    let base = config.number("DEFAULT_VERBOSITY").and_then(|level| u8::try_from(level).ok()).unwrap_or(0);
+    let shown = display::options(&config, args.verbose.saturating_add(base), output, Some(super::Program::Config));
+    shown.preamble.iter().for_each(|line| output.data(&format!("{line}\n")));
     let only_base = |kind: Kind| {
         if kind != Kind::Base {
             output.note("[WARNING]: The options of plugins are not listed here.\n");
