@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use super::conditions::{flag_of, of_keyword, whole};
 use super::interp::HostRun;
 use super::play::PlayRun;
@@ -10,7 +12,8 @@ use crate::diag::{Diagnostic, Kind, Result, Span};
 use crate::modules::RunsOn;
 use crate::playbook::Task;
 use crate::value::{Value, boolean, boolean_word, python_repr, python_str};
-use crate::vars::Scope;
+use crate::vars::{Entry, Layer, Level, Origin, Scope};
+use crate::yaml::Node;
 
 impl HostRun {
     /// The host that a task is delegated to, as people are told; with its address where that differs.
@@ -26,6 +29,41 @@ impl HostRun {
             .map(|value| python_str(&value))
             .filter(|address| **address != *host);
         Some(address.map_or_else(|| host.to_string(), |address| format!("{host}({address})")))
+    }
+
+    /// What a task sees of how its host is reached where keywords, options and settings say it and no variable does:
+    /// user, password and key, under their general names and ssh's. As with Ansible neither `vars` nor `hostvars`
+    /// has them.
+    pub(super) fn with_login(&self, task: &Task, scope: Scope) -> Scope {
+        let option = |name: &str| self.play.engine.options.defaults.get(name).cloned();
+        // A user that cannot be told is what connecting tells.
+        let user = || {
+            let (keyword, _) = super::heard::hearing_now(|| self.keyword_value(task, "remote_user", &scope));
+            keyword.ok().flatten().or_else(|| option("remote_user"))
+        };
+        let mut found: IndexMap<Arc<str>, Entry> = IndexMap::new();
+        let mut see = |names: [&str; 2], value: &dyn Fn() -> Option<Value>| match names.map(|name| scope.get(name)) {
+            [None, None] => {
+                if let Some(value) = value() {
+                    found.extend(names.map(|name| (name.into(), Entry::Data(value.clone(), None))));
+                }
+            }
+            [Some(_), Some(_)] => {}
+            // One of the two names is the other.
+            [own, _] => {
+                let (known, other) = if own.is_some() { (names[0], names[1]) } else { (names[1], names[0]) };
+                let node = Node::text(format!("{{{{ {known} }}}}"), task.label_span);
+                found.insert(other.into(), Entry::Lazy(node));
+            }
+        };
+        see(["ansible_user", "ansible_ssh_user"], &user);
+        see(["ansible_password", "ansible_ssh_pass"], &|| option("password"));
+        see(["ansible_private_key_file", "ansible_ssh_private_key_file"], &|| option("private_key_file"));
+        if found.is_empty() {
+            return scope;
+        }
+        let origin = Origin { level: Level::Builtin, name: "hostctl".into() };
+        scope.with(Layer { origin, entries: Arc::new(found) }.task_only())
     }
 
     /// The target of a task: its host, or the one it is delegated to.
@@ -104,9 +142,13 @@ struct Settings<'a> {
 impl Settings<'_> {
     /// The first of some variables that is set.
     fn get(&self, names: &[&str]) -> Result<Option<String>> {
-        for name in names {
-            if self.vars.get(name).is_some()
-                && let Some(value) = self.run.play.engine.templates.variable(name, self.vars)?
+        // What only tells of the others comes last, so that errors name what somebody wrote.
+        let of = |told: bool| {
+            let level = move |name: &&&str| self.vars.get(name).map(|(_, origin)| origin.level == Level::Builtin);
+            names.iter().filter(move |name| level(name) == Some(told))
+        };
+        for name in of(false).chain(of(true)) {
+            if let Some(value) = self.run.play.engine.templates.variable(name, self.vars)?
                 && value != Value::Null
             {
                 return Ok(Some(python_str(&value)));

@@ -157,7 +157,8 @@ impl HostRun {
 
     /// The scope of a task here.
     pub(super) fn scope(&self, task: &Task, here: &Here) -> Scope {
-        self.play.scope(&self.host, Some(&task.context), Some(task), &here.frames)
+        let scope = self.play.scope(&self.host, Some(&task.context), Some(task), &here.frames);
+        self.with_login(task, scope)
     }
 
     pub(super) fn emit(&self, kind: EventKind) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use indexmap::IndexMap;
 
@@ -12,8 +12,9 @@ use crate::engine::{HostList, HostRecord};
 use crate::event::{EventKind, Sink};
 use crate::inventory::{Beside, Inventory, InventorySource, OddGroups, ReadOptions, Reader, read_limit};
 use crate::playbook::InventoryVariable;
+use crate::template::Templates;
 use crate::value::{Map, Value};
-use crate::vars::Entry;
+use crate::vars::{Entry, Layer};
 use crate::vault::Keyring;
 use crate::yaml::Node;
 
@@ -30,6 +31,7 @@ pub(super) struct InventoryHosts {
     folder: Mutex<PathBuf>,
     /// For files of hosts and groups that are added during the run.
     files: Option<(Arc<SourceMap>, Arc<Keyring>)>,
+    plugins: (Weak<Templates>, Vec<Layer>),
     /// What was read, and how: for `meta: refresh_inventory`.
     read: Vec<InventorySource>,
     options: ReadOptions,
@@ -77,6 +79,11 @@ impl InventoryHosts {
     /// From now on files of hosts and groups that are added are read.
     pub fn set_files(&mut self, sources: &Arc<SourceMap>, keyring: &Arc<Keyring>) {
         self.files = Some((Arc::clone(sources), Arc::clone(keyring)));
+    }
+
+    /// What inventory plugins use when sources are read anew: templates, and the variables of `-e`.
+    pub fn set_plugins(&mut self, templates: &Arc<Templates>, extra: Vec<Layer>) {
+        self.plugins = (Arc::downgrade(templates), extra);
     }
 
     /// Reads the files of what was added; the first error is the task's.
@@ -137,6 +144,7 @@ impl InventoryHosts {
             told: Mutex::default(),
             folder: Mutex::new(playbook_dir.to_path_buf()),
             files: None,
+            plugins: Default::default(),
             read: sources.to_vec(),
             options: reader.options.clone(),
             odd_groups: reader.odd_groups,
@@ -273,6 +281,9 @@ impl HostList for InventoryHosts {
         let mut reader = Reader::new(sources, Some(keyring));
         reader.options = self.options.clone();
         (reader.odd_groups, reader.merge) = (self.odd_groups, self.merge);
+        let templates = self.plugins.0.upgrade();
+        reader.templates = templates.as_deref();
+        reader.extra.clone_from(&self.plugins.1);
         let mut inventory = Inventory::load(&mut reader, &self.read);
         let folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner).clone();
         inventory.add_vars_folder(&mut reader, &folder, Beside::Playbook);

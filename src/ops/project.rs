@@ -280,6 +280,7 @@ pub(super) fn open(
     let early = Loader::new(options.clone());
     let extra = super::extra_vars::layer(&request.extra_vars, request.extra_form, request.hash_merge, sources, &early)?;
     reader.extra = vec![extra.clone()];
+    let given = reader.extra.clone();
     layers.push(extra);
     let loader = Arc::new(Loader::new(LoaderOptions {
         scope: Scope::from_layers(layers.clone()).merging(request.hash_merge),
@@ -342,6 +343,7 @@ pub(super) fn open(
     problems.dedup_by(|a, b| a.message == b.message && a.labels == b.labels);
     hosts.set_policy(request.unmatched_pattern);
     hosts.set_files(sources, &keyring);
+    hosts.set_plugins(&templates, given);
     Ok(Opened {
         redactor,
         keyring,

@@ -187,6 +187,9 @@ pub(super) fn main(args: ConfigProgramArgs, output: &mut Output) -> Result<ExitC
     };
     display::configure(output, &config);
     display::tell(output, &config.warnings);
+    let base = config.number("DEFAULT_VERBOSITY").and_then(|level| u8::try_from(level).ok()).unwrap_or(0);
+    let shown = display::options(&config, args.verbose.saturating_add(base), output, Some(super::Program::Config));
+    shown.preamble.iter().for_each(|line| output.data(&format!("{line}\n")));
     match args.command {
         ProgramCommand::List { format, r#type, args } => {
             let mut all = if r#type.with_base() { ops::definitions() } else { crate::value::Map::new() };

@@ -69,7 +69,7 @@ impl Config {
                 Some(known) => (known.value, known.origin),
                 None => (self.option_value(setting), super::lookup::shown(&origin)),
             };
-            let changed = changed || setting.name == "CONFIG_FILE" && self.file.is_some();
+            let changed = changed || setting.name == "CONFIG_FILE" && (self.file.is_some() || !all);
             rows.push(ShownSetting { name: setting.name, value, origin, changed });
         }
         Ok(rows)

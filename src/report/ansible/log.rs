@@ -25,6 +25,10 @@ impl<W: Write + Send> LogLines<W> {
 impl<W: Write + Send> Write for LogLines<W> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
         let text = String::from_utf8_lossy(bytes);
+        // The line that keeps parts of the output apart is none of the log.
+        if text == "\n" {
+            return Ok(bytes.len());
+        }
         let now = jiff::Zoned::now();
         let time = now.strftime("%Y-%m-%d %H:%M:%S").to_string();
         let line = format!(
@@ -52,7 +56,7 @@ fn level(text: &str) -> &'static str {
     let text = text.trim_start();
     if text.starts_with("[ERROR]") {
         "ERROR"
-    } else if text.starts_with("[WARNING]") || text.starts_with("[DEPRECATION WARNING]") {
+    } else if text.starts_with("[WARNING]") {
         "WARNING"
     } else {
         "INFO"
@@ -68,6 +72,7 @@ mod tests {
         let mut log = LogLines::new(Vec::new(), "me");
         log.write_all(b"\nPLAY [a] ****\n").unwrap();
         log.write_all(b"[WARNING]: odd\n").unwrap();
+        log.write_all(b"[DEPRECATION WARNING]: old\n").unwrap();
         log.write_all(b"\n").unwrap();
         let out = log.out.lock().unwrap().clone();
         let text = String::from_utf8(out).unwrap();
@@ -78,7 +83,7 @@ mod tests {
             [
                 format!("{process} u=me n=ansible INFO| PLAY [a] ****"),
                 format!("{process} u=me n=ansible WARNING| [WARNING]: odd"),
-                format!("{process} u=me n=ansible INFO| "),
+                format!("{process} u=me n=ansible INFO| [DEPRECATION WARNING]: old"),
             ]
         );
         assert!(text.as_bytes()[19] == b',' && text.as_bytes()[10] == b' ', "{text}");
