@@ -120,6 +120,8 @@ fn shells_offer_commands_options_and_what_the_project_has() {
             ("hostctl run play.yml -t beta,alp", &["beta,alpha"]),
             ("hostctl run play.yml -i hosts --limit we", &["web", "web1", "web2"]),
             ("hostctl run play.yml -i hosts -l web:!web", &["web:!web", "web:!web1", "web:!web2"]),
+            ("hostctl run play.yml -i ho", &["hosts"]),
+            ("ansible-playbook -i ho", &["hosts"]),
             ("hostctl inventory host -i hosts d", &["db1"]),
             ("hostctl doc lineinf", &["lineinfile"]),
             ("hostctl explain D010", &["D0101"]),

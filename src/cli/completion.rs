@@ -144,6 +144,11 @@ fn is_yaml(name: &str) -> bool {
     ending.is_some_and(|ending| ending == "yml" || ending == "yaml")
 }
 
+/// Completes the paths of inventories.
+pub(super) fn inventories() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| PathCompleter::any().complete(current))
+}
+
 /// Completes playbooks.
 pub(super) fn playbooks() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| {
