@@ -79,7 +79,7 @@ impl Parser<'_> {
         };
         let diagnostic = diagnostic.with_registered(format!("'{name}' is not a valid attribute for a {kind}"));
         self.problem(match place {
-            Places::INCLUDE => diagnostic.with_subject(Subject::OfInclude(name.to_string())),
+            Places::INCLUDE => diagnostic.with_subject(Subject::OfInclude(name.clone())),
             _ => diagnostic,
         });
     }
