@@ -66,7 +66,7 @@ pub(super) fn main(args: &LogArgs, output: &Output) -> Result<ExitCode> {
 }
 
 fn open(path: &std::path::Path) -> Result<std::fs::File> {
-    std::fs::File::open(path).map_err(|error| {
+    crate::diag::read::open_plain(path).map_err(|error| {
         let mut diagnostic = Diagnostic::local("R0202", format!("cannot read `{}`: {error}", path.display()));
         let logs: Vec<String> = path
             .parent()
@@ -141,7 +141,8 @@ fn failed(dir: &std::path::Path, output: &Output) -> Result<ExitCode> {
                     let image = text("/progress/image");
                     let why = text("/progress/state/message") + &text("/progress/state/by");
                     output.data(&format!("image {image}: {state} {why}\n"));
-                    if let Ok(log) = std::fs::read_to_string(dir.join("logs").join(format!("{image}.log"))) {
+                    if let Ok(log) = crate::diag::read::read_source_text(&dir.join("logs").join(format!("{image}.log")))
+                    {
                         let lines: Vec<&str> = log.lines().collect();
                         for line in &lines[lines.len().saturating_sub(20)..] {
                             output.data(&format!("  | {line}\n"));

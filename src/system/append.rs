@@ -31,13 +31,22 @@ pub fn open(path: &Path) -> Result<File> {
         if !mine(link.uid()) || shared && folder.mode() & STICKY == 0 {
             return Err(refused("a link that another user may have put there"));
         }
-        return OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+        let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+        return waiting(OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(&path)?);
     }
-    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags =
+        OFlags::NONBLOCK | OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR)?);
     if shared && !mine(file.metadata()?.uid()) {
         return Err(refused("a file of another user in a folder where everybody writes"));
     }
+    waiting(file)
+}
+
+/// Writes wait again: only the opening must not, of a FIFO that nobody reads.
+fn waiting(file: File) -> Result<File> {
+    let now = rustix::fs::fcntl_getfl(&file)?;
+    rustix::fs::fcntl_setfl(&file, now - OFlags::NONBLOCK)?;
     Ok(file)
 }
 
@@ -58,6 +67,20 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert!(open(dir.path()).is_err());
+    }
+
+    #[test]
+    fn a_fifo_is_written_to_once_somebody_reads_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(open(&path).is_err());
+        let reader = rustix::fs::open(&path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap();
+        let mut file = open(&path).unwrap();
+        assert!(!rustix::fs::fcntl_getfl(&file).unwrap().contains(OFlags::NONBLOCK));
+        file.write_all(b"one").unwrap();
+        let mut text = [0; 8];
+        assert_eq!(rustix::io::read(&reader, &mut text).unwrap(), 3);
     }
 
     #[test]
