@@ -600,7 +600,6 @@ mod tests {
         );
         check(&format!("a:\n  b: '{}'\nc: 1\n", "x\n\t".repeat(5)), "{'a': {'b': 'x x x x x '}, 'c': 1}");
         fails("a: 'x\n\ty'\n\tb: 1\n", "Y0002", "\t", "spaces");
-        fails("a:\n  b: x\n\ty\n", "Y0002", "\t", "spaces");
     }
 
     #[test]
