@@ -232,6 +232,7 @@ pub(super) fn role(node: &Node, around: &Around<'_>) -> Result<(Requirement, Vec
     let mut odd = Vec::new();
     let (mut name, mut src, mut scm, mut version) = (None, None, None, None);
     let mut place = node.place();
+    let mut named_at = None;
     if let Some(text) = scalar(node) {
         let parts: Vec<&str> = text.split(',').map(str::trim).collect();
         match parts[..] {
@@ -271,6 +272,9 @@ pub(super) fn role(node: &Node, around: &Around<'_>) -> Result<(Requirement, Vec
                 place = value.place();
             }
             by_src |= key.as_str() == Some("src");
+            if matches!(key.as_str(), Some("name" | "role")) {
+                named_at = Some(value.place());
+            }
             *slot = Some(text);
         }
     } else {
@@ -287,7 +291,7 @@ pub(super) fn role(node: &Node, around: &Around<'_>) -> Result<(Requirement, Vec
     let name = found.name.as_deref().unwrap_or_default();
     if !source::is_name(Sort::Role, name) && !matches!(found.source, Source::Galaxy) {
         return Err(Diagnostic::source("D0002", format!("`{name}` is no name for a role"))
-            .with_label(place, "the role's folder would have this name")
+            .with_label(named_at.unwrap_or(place), "the role's folder would have this name")
             .with_hint("give it a `name:` that is that of a folder below the roles' path"));
     }
     Ok((found, odd))
@@ -605,6 +609,12 @@ mod tests {
                 "role user.five galaxy",
             ]
         );
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_shown_where_it_stands() {
+        let (_, wrong) = read_all("- src: https://h/one.git\n  scm: git\n  name: ../one\n");
+        assert_eq!(wrong, ["D0002 requirements.yml:3:9 `../one` is no name for a role"]);
     }
 
     #[test]

@@ -289,9 +289,10 @@ impl Inventory {
                 .ok_or_else(|| {
                     Diagnostic::new(
                         "I0012",
-                        Kind::Source,
-                        format!("`{pattern}` is beyond the {length} hosts of `{name}`"),
+                        Kind::Local,
+                        format!("`{pattern}` is beyond the last host of `{name}`, which has {length}"),
                     )
+                    .with_registered(format!("No hosts matched the subscripted pattern '{pattern}'"))
                     .with_label_opt(span, "in this pattern")
                     .with_hint(format!("the first is `{name}[0]`, the last `{name}[-1]`"))
                 }),

@@ -215,7 +215,9 @@ fn limits_cut_and_files_are_read() {
     let selected = inventory.select("weeb:db", None, None).unwrap();
     assert_eq!(names(&selected), "d");
     assert!(selected.warnings[0].hints[0].contains("`web`"));
-    assert_eq!(inventory.select("web[7]", None, None).unwrap_err().code, "I0012");
+    let beyond = inventory.select("web[7]", None, None).unwrap_err();
+    assert_eq!((&*beyond.code, beyond.kind.exit_code()), ("I0012", crate::diag::ExitCode::Error));
+    assert_eq!(beyond.registered(), "No hosts matched the subscripted pattern 'web[7]'");
     assert_eq!(inventory.select("~(", None, None).unwrap_err().code, "I0012");
 }
 
