@@ -657,7 +657,7 @@ mod tests {
                 "D0002 requirements.yml:4:3",
                 "D0002 requirements.yml:5:3",
                 "D0005 requirements.yml:6:3",
-                "D0002 requirements.yml:7:9",
+                "D0002 requirements.yml:7:32",
                 "D0003 requirements.yml:8:26",
                 "D0004 requirements.yml:10:3",
                 "D0002 requirements.yml:11:10",
