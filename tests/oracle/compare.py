@@ -260,12 +260,14 @@ def engine(case, which):
 def digest(case):
     source = (HERE / "compare.py").read_bytes()
     sum_ = hashlib.sha256(source.split(b"RECAP", 1)[0] + source.split(b"def engine", 1)[1].split(b"def digest", 1)[0])
-    # Results hold paths of the folder in which the cases run.
-    sum_.update(str(WORK).encode())
+    # Results hold paths of the folder in which the cases run, the machine's name and kernel, and days of files.
+    machine = os.uname()
+    sum_.update(f"{WORK} {machine.nodename} {machine.release}".encode())
     for path in sorted(case.rglob("*")):
         sum_.update(str(path.relative_to(case)).encode())
         if path.is_file():
-            sum_.update(str(path.stat().st_mode).encode() + path.read_bytes())
+            known = path.stat()
+            sum_.update(f"{known.st_mode} {int(known.st_mtime) // 86400}".encode() + path.read_bytes())
     return sum_.hexdigest()
 
 
