@@ -281,10 +281,10 @@ impl HostRun {
         scope: &Scope,
         no_log: bool,
     ) -> Result<Call> {
-        if entry.meta.name == "setup"
-            && let Some(python) = self.named_interpreter("python", scope)?
+        if let Some(language) = entry.meta.tells_of
+            && let Some(program) = self.named_interpreter(language, scope)?
         {
-            args["python"] = python.into();
+            args[language] = program.into();
         }
         let check = self.keyword_flag(task, "check_mode", scope)?.unwrap_or(self.play.engine.options.check);
         let diff = self.keyword_flag(task, "diff", scope)?.unwrap_or(self.play.engine.options.diff);

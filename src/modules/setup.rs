@@ -65,6 +65,7 @@ impl Module for Setup {
         full_name: "ansible.builtin.setup",
         also: &["ansible.legacy.setup", "gather_facts", "ansible.builtin.gather_facts"],
         summary: "Collect facts of the host",
+        tells_of: Some("python"),
         reads: READS,
         ..Meta::NONE
     };

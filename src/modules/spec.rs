@@ -93,6 +93,8 @@ pub struct Meta {
     pub missing: Option<&'static str>,
     /// For a module that hands its work to another one, which that may be.
     pub hands_to: Option<HandsTo>,
+    /// A language that its result tells of: the argument of this name gets what `ansible_LANGUAGE_interpreter` names.
+    pub tells_of: Option<&'static str>,
     /// Programs that only read, each as the first words of its argument vector (`systemctl show`):
     /// what `Probe::run` may start for this module.
     pub reads: &'static [&'static str],
@@ -143,6 +145,7 @@ impl Meta {
         changed_at: ChangedAt::First,
         missing: None,
         hands_to: None,
+        tells_of: None,
         reads: &[],
     };
 }

@@ -41,32 +41,14 @@ fn typed(kind: Kind, text: &str) -> Value {
     typed.unwrap_or_else(|| Value::from(text))
 }
 
-/// A setting, or an option of a plugin.
-#[derive(Clone, Copy)]
-struct Definition {
-    name: &'static str,
-    kind: Kind,
-    default: Option<&'static str>,
-    vars: &'static [&'static str],
-    env: &'static [&'static str],
-    ini: &'static [(&'static str, &'static str)],
+/// A setting as if it were an option of a plugin.
+fn as_option(setting: &'static Setting) -> PluginOption {
+    let default = Some(setting.default).filter(|default| !default.is_empty());
+    let Setting { name, kind, env, ini, .. } = *setting;
+    PluginOption { plugin: ("base", ""), name, kind, default, vars: &[], env, ini }
 }
 
-impl From<&'static Setting> for Definition {
-    fn from(setting: &'static Setting) -> Self {
-        let default = Some(setting.default).filter(|default| !default.is_empty());
-        Self { name: setting.name, kind: setting.kind, default, vars: &[], env: setting.env, ini: setting.ini }
-    }
-}
-
-impl From<&'static PluginOption> for Definition {
-    fn from(option: &'static PluginOption) -> Self {
-        let PluginOption { name, kind, default, vars, env, ini, .. } = *option;
-        Self { name, kind, default, vars, env, ini }
-    }
-}
-
-impl Definition {
+impl PluginOption {
     fn entry(self) -> Map {
         let mut entry = Map::new();
         if let Some(default) = self.default {
@@ -120,7 +102,7 @@ pub fn plugins_of(kind: &str, named: &[String]) -> Vec<&'static str> {
 pub fn definitions() -> Map {
     let mut all = Map::new();
     for setting in base() {
-        let mut entry = Definition::from(setting).entry();
+        let mut entry = as_option(setting).entry();
         if CHOICES.iter().any(|(name, _)| *name == setting.name) {
             insert(&mut entry, "choices", texts(choices(setting.name).iter().copied()));
         }
@@ -138,8 +120,7 @@ pub fn plugin_definitions(kind: &str, plugins: &[&str]) -> Map {
     let mut all = Map::new();
     for plugin in plugins {
         let of = OPTIONS.iter().filter(|option| option.plugin == (kind, *plugin));
-        let entries: Map =
-            of.map(|option| (option.name.into(), Value::from(Definition::from(option).entry()))).collect();
+        let entries: Map = of.map(|option| (option.name.into(), Value::from(option.entry()))).collect();
         insert(&mut all, plugin, Value::from(entries));
     }
     all
@@ -155,11 +136,11 @@ pub struct TemplateParts<'a> {
 }
 
 impl TemplateParts<'_> {
-    fn definitions(&self) -> Vec<Definition> {
-        let mut all: Vec<Definition> = if self.base { base().map(Into::into).collect() } else { Vec::new() };
+    fn definitions(&self) -> Vec<PluginOption> {
+        let mut all: Vec<PluginOption> = if self.base { base().map(as_option).collect() } else { Vec::new() };
         for (kind, plugins) in &self.plugins {
             for plugin in plugins {
-                all.extend(OPTIONS.iter().filter(|option| option.plugin == (kind, *plugin)).map(Definition::from));
+                all.extend(OPTIONS.iter().filter(|option| option.plugin == (kind, *plugin)).copied());
             }
         }
         all

@@ -6,6 +6,7 @@ use super::Kind;
 use Kind::{Bool, Float, Int, List, Path, Text};
 
 /// An option of a plugin.
+#[derive(Clone, Copy)]
 pub(super) struct PluginOption {
     /// Type and name of the plugin.
     pub plugin: (&'static str, &'static str),
