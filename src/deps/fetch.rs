@@ -185,7 +185,8 @@ impl<'a> Fetcher<'a> {
         Ok(dir)
     }
 
-    fn around(&self, by: String) -> Around<'a> {
+    /// What surrounds a text that says what `by` needs.
+    pub fn around(&self, by: String) -> Around<'a> {
         let beside = self.request.file.parent().map(Path::to_path_buf).unwrap_or_default();
         Around {
             sources: self.request.sources,

@@ -4,11 +4,11 @@
 //! versions: a source has one, and it fits or it does not.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::fetch::{self, Fetcher, Package};
 use super::lock::{Entry, Lock};
-use super::requirements::{self, Around, Requirement};
+use super::requirements::{self, Requirement};
 use super::source::Source;
 use super::{Mode, Request, Sort, collection, install, ranges, role};
 use crate::diag::{Diagnostic, Result, Span};
@@ -264,13 +264,7 @@ impl State<'_> {
             }
             let at = self.resolved.chosen.len();
             let by = format!("{} {}", entry.sort.word(), entry.name);
-            let around = Around {
-                sources: self.request.sources,
-                redactor: self.request.redactor,
-                beside: self.request.file.parent().map(Path::to_path_buf).unwrap_or_default(),
-                by: Some(by),
-                included: std::cell::Cell::new(0),
-            };
+            let around = self.fetcher.around(by);
             for (sort, name, range) in &entry.requires {
                 let Some(needed) = find(*sort, name) else { continue };
                 match requirements::of_lock(needed, &around) {
