@@ -156,6 +156,33 @@ pub enum ImageState {
     },
     /// Not built: the run stopped first.
     Cancelled,
+    /// Not built, since nothing that it is made from has changed.
+    Reused {
+        /// The digest that the registry has, if it was asked.
+        digest: Option<String>,
+        /// Where it was found and why it counts, a few words.
+        reason: String,
+    },
+    /// Could be built or pushed now, but something must get better first (space, memory, the engine).
+    Held {
+        /// What is waited for, a few words.
+        reason: String,
+    },
+}
+
+/// What a build is expected to do, told once before its first image.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ImageForecast {
+    /// Images that will be built, parents first, each with the reason (`parent base`, `Dockerfile`, `new`).
+    pub build: Vec<(String, String)>,
+    /// Images that will be reused, each with where they were found.
+    pub reuse: Vec<(String, String)>,
+    /// Bytes that the builds are expected to take; `None` if unknown.
+    pub bytes: Option<u64>,
+    /// Seconds that the builds are expected to take; `None` if unknown.
+    pub seconds: Option<f64>,
+    /// File systems that matter: what for, bytes free, bytes in all.
+    pub disks: Vec<(String, u64, u64)>,
 }
 
 /// What a running module tells before it ends.
@@ -194,6 +221,33 @@ pub enum Progress {
         /// The instruction.
         text: String,
     },
+    /// How far an image's push is.
+    ImagePush {
+        /// The image's name.
+        image: String,
+        /// Layers that the registry has.
+        done: u32,
+        /// Layers in all.
+        of: u32,
+        /// Bytes sent so far.
+        bytes: u64,
+    },
+    /// What a build is expected to do.
+    ImageForecast {
+        /// The forecast.
+        forecast: ImageForecast,
+    },
+    /// How the build host is, every few seconds while images are built.
+    ImageHost {
+        /// Bytes free on the engine's file system.
+        disk_free: u64,
+        /// Bytes of it in all.
+        disk_total: u64,
+        /// Bytes of build cache, if the engine tells.
+        cache: Option<u64>,
+        /// Seconds left by what earlier builds took; `None` if unknown.
+        seconds_left: Option<f64>,
+    },
 }
 
 impl Progress {
@@ -201,7 +255,11 @@ impl Progress {
     pub fn weight(&self) -> usize {
         let text = match self {
             Self::Output { text, .. } | Self::ImageStep { text, .. } | Self::ImageLog { line: text, .. } => text.len(),
-            Self::Image { .. } => 0,
+            Self::ImageForecast { forecast } => {
+                let names = forecast.build.iter().chain(&forecast.reuse);
+                names.map(|(name, reason)| name.len() + reason.len() + 16).sum()
+            }
+            Self::Image { .. } | Self::ImagePush { .. } | Self::ImageHost { .. } => 0,
         };
         text + 64
     }

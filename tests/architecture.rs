@@ -33,8 +33,8 @@ const ORDER: &[&str] = &[
 /// Rooms that may use only these others.
 const ONLY: &[(&str, &[&str])] = &[
     ("system", &["diag", "value", "secret", "event"]),
-    // The tag file is edited with its comments kept, which `yaml` does.
-    ("image", &["diag", "value", "secret", "event", "yaml", "system"]),
+    // The tag file is edited with its comments kept, which `yaml` does; Kolla's trees are templates.
+    ("image", &["diag", "value", "secret", "event", "yaml", "template", "system"]),
     ("modules", &["diag", "value", "secret", "event", "system", "image", "mirror"]),
     ("report", &["diag", "value", "secret", "event"]),
 ];

@@ -144,9 +144,18 @@ pub(super) fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
                 redact_text(text, redactor);
             }
             Progress::Image { state, .. } => match state {
-                ImageState::Failed { message } | ImageState::PushFailed { message } => redact_text(message, redactor),
+                ImageState::Failed { message: text }
+                | ImageState::PushFailed { message: text }
+                | ImageState::Reused { reason: text, .. }
+                | ImageState::Held { reason: text } => redact_text(text, redactor),
                 _ => {}
             },
+            Progress::ImageForecast { forecast } => {
+                for (_, reason) in forecast.build.iter_mut().chain(&mut forecast.reuse) {
+                    redact_text(reason, redactor);
+                }
+            }
+            Progress::ImagePush { .. } | Progress::ImageHost { .. } => {}
         },
         EventKind::ItemDone { label, done, .. } => {
             redact_text(label, redactor);

@@ -146,10 +146,13 @@ impl Sink {
                     Progress::Output { stream: Stream::Stdout, text } => ("stdout".to_owned(), text.clone()),
                     Progress::Output { stream: Stream::Stderr, text } => ("stderr".to_owned(), text.clone()),
                     Progress::ImageLog { image, line } => (format!("/{image}"), format!("{line}\n")),
-                    Progress::Image { image, .. } | Progress::ImageStep { image, .. } => {
+                    Progress::Image { image, .. }
+                    | Progress::ImageStep { image, .. }
+                    | Progress::ImagePush { image, .. } => {
                         // What an image's log still holds comes before its next state.
                         (format!("/{image}"), String::new())
                     }
+                    Progress::ImageForecast { .. } | Progress::ImageHost { .. } => (String::new(), String::new()),
                 };
                 // What the other stream holds came before.
                 if let Progress::Output { stream, .. } = progress {

@@ -89,6 +89,8 @@ impl ImageReport {
             ImageState::PushFailed { .. } => "push_failed",
             ImageState::Blocked { .. } => "blocked",
             ImageState::Cancelled => "cancelled",
+            ImageState::Reused { .. } => "reused",
+            ImageState::Held { .. } => "held",
         }
     }
 

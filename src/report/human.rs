@@ -267,6 +267,16 @@ impl<W: Write + Send> Human<W> {
                     self.print(&line);
                 }
             },
+            Progress::ImagePush { image, done, of, .. } => {
+                if let Some(live) = &mut self.live {
+                    live.set(image, image, &format!("push {done} of {of} layers"));
+                }
+            }
+            Progress::ImageForecast { forecast } => {
+                let line = format!("    {} images to build, {} to reuse\n", forecast.build.len(), forecast.reuse.len());
+                self.print(&line);
+            }
+            Progress::ImageHost { .. } => {}
         }
     }
 
@@ -316,6 +326,13 @@ impl<W: Write + Send> Human<W> {
             ImageState::PushFailed { message } => (Status::Failed, "PUSH FAILED", message.clone()),
             ImageState::Blocked { by } => (Status::Skipped, "blocked", format!("by {by}")),
             ImageState::Cancelled => (Status::Skipped, "cancelled", String::new()),
+            ImageState::Reused { reason, .. } => (Status::Ok, "reused", reason.clone()),
+            ImageState::Held { reason } => {
+                if let Some(live) = &mut self.live {
+                    live.set(image, image, reason);
+                }
+                return;
+            }
         };
         if let Some(live) = &mut self.live {
             live.remove(image);

@@ -96,10 +96,9 @@ impl Probe {
             .negotiate_version()
             .await
             .map_err(EngineError::from)
-            .map_err(|error| EngineError {
-                class: ErrorClass::Unreachable,
-                message: format!("the engine at `{text}` does not answer: {}", error.message),
-                step: None,
+            .map_err(|error| {
+                let message = format!("the engine at `{text}` does not answer: {}", error.message);
+                EngineError::new(ErrorClass::Unreachable, message)
             })?;
         let version = docker.version().await?.version.unwrap_or_else(|| "unknown".to_owned());
         Ok(Engine { docker, socket, version })

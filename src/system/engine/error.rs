@@ -1,6 +1,7 @@
 //! Errors of engine and registry, sorted by what helps against them.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::FailedStep;
 
@@ -9,8 +10,12 @@ use super::FailedStep;
 pub enum ErrorClass {
     /// A flaky network or an overloaded server: try again.
     Transient,
-    /// Wrong or missing credentials: trying again does not help.
+    /// The registry wants fewer requests (429): wait as long as it says.
+    RateLimited,
+    /// Wrong or missing credentials, or a right that the login lacks: trying again does not help.
     Auth,
+    /// What came back has another digest than what was sent or recorded.
+    Digest,
     /// The thing asked for is not there.
     NotFound,
     /// An instruction of the Dockerfile failed.
@@ -38,12 +43,34 @@ pub struct EngineError {
     pub message: String,
     /// The instruction that failed.
     pub step: Option<FailedStep>,
+    /// How long the server wants to be left alone (`Retry-After`).
+    pub retry_after: Option<Duration>,
+}
+
+impl ErrorClass {
+    /// The class as summaries name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Transient => "registry trouble",
+            Self::RateLimited => "rate limit",
+            Self::Auth => "no right",
+            Self::Digest => "digest mismatch",
+            Self::NotFound => "not found",
+            Self::Instruction => "build error",
+            Self::Refused => "refused",
+            Self::Unreachable => "engine lost",
+            Self::Unusable => "unusable engine",
+            Self::Certificate => "certificate",
+            Self::DiskFull => "disk full",
+            Self::Other => "other error",
+        }
+    }
 }
 
 impl EngineError {
     /// An error of a class.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), step: None }
+        Self { class, message: message.into(), step: None, retry_after: None }
     }
 
     /// An error whose class is told by its text, as engines give it.
