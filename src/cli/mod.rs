@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand; the doc comment of its arguments is the help text.
 
 mod arguments;
+mod attach;
 mod check;
 mod completion;
 mod completion_bash;
@@ -43,6 +44,7 @@ enum Command {
     Env(env::EnvArgs),
     Inventory(inventory::InventoryArgs),
     Vault(Box<vault::VaultArgs>),
+    Attach(attach::AttachArgs),
     Log(log::LogArgs),
     Doc(doc::DocArgs),
     Explain(doc::ExplainArgs),
@@ -90,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Env(args) => env::main(&args, &output),
         Command::Inventory(args) => inventory::main(&args, &output),
         Command::Vault(args) => vault::main(&args, &output),
+        Command::Attach(args) => attach::main(&args, &output),
         Command::Log(args) => log::main(&args, &output),
         Command::Doc(args) => doc::main(&args, &output),
         Command::Explain(args) => doc::explain(&args, &output),

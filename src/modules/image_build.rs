@@ -181,6 +181,7 @@ impl Module for ImageBuild {
         summary: "Build container images from a tree of Dockerfiles and push them",
         inputs: &[InputArg::File { arg: "path", unless: Some("remote_src"), unless_by_default: false }],
         secret: &["registry_password", "secrets"],
+        outlives: true,
         together: &[&["registry_username", "registry_password"]],
         required_if: &[("push", "true", &["registry"]), ("forbid_mirror_in_image", "true", &["mirror_names"])],
         ..Meta::NONE

@@ -276,7 +276,7 @@ impl<W: Write + Send> Human<W> {
                 let line = format!("    {} images to build, {} to reuse\n", forecast.build.len(), forecast.reuse.len());
                 self.print(&line);
             }
-            Progress::ImageHost { .. } => {}
+            Progress::ImageHost { .. } | Progress::BuildSeen { .. } => {}
         }
     }
 
@@ -442,7 +442,10 @@ impl<W: Write + Send> Reporter for Human<W> {
                 self.print(&line);
             }
             // The live line shows that the task goes on; how hosts are reached is in the journal.
-            EventKind::Job { .. } | EventKind::Trace { .. } | EventKind::VarPrompt { .. } => {}
+            EventKind::Job { .. }
+            | EventKind::Trace { .. }
+            | EventKind::VarPrompt { .. }
+            | EventKind::WorkBegun { .. } => {}
             EventKind::Asked { .. } => self.make_way(sources),
             EventKind::HostDone { task, done, items } => self.host_done(host, *task, done, *items, sources),
             EventKind::Warning { diagnostic } | EventKind::Error { diagnostic } => {

@@ -35,9 +35,11 @@ pub mod printed;
 pub mod process;
 pub mod proxy;
 mod replace;
+pub mod running_build;
 mod scratch;
 pub mod services;
 mod sockets;
+mod state_place;
 pub mod tls;
 pub mod tool;
 mod tree;
@@ -50,4 +52,5 @@ pub mod zip;
 
 pub use handles::{Control, Mutate, Probe};
 pub use held::{Held, Spot};
+pub use state_place::place_of_state;
 pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};

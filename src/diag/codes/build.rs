@@ -106,4 +106,34 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "Build arguments are written into the image's history, where everyone who pulls the image can read them. \
                Give the value in `secrets` and read it with `RUN --mount=type=secret,id=ID`.",
     },
+    CodeEntry {
+        code: "B0140",
+        title: "no name of a build",
+        text: "A build that runs on its host is named by the run and its task, `20261122T010203-7f3a.0a1b2c3d.4e5f6071`. \
+               `hostctl attach` without a name takes the newest run.",
+    },
+    CodeEntry {
+        code: "B0141",
+        title: "the build's own process cannot be started",
+        text: "Images are built by a process of its own on the build host, so that a lost connection does not end the \
+               build. Its folder is below `/var/lib/hostctl/builds` for root, else below `~/.local/state/hostctl/builds`. \
+               It could not be made there, or the process ended at once.",
+    },
+    CodeEntry {
+        code: "B0142",
+        title: "what a build tells cannot be read",
+        text: "The build's events or its end could not be read in its folder on the host.",
+    },
+    CodeEntry {
+        code: "B0143",
+        title: "the process that built the images is gone",
+        text: "It was killed, or the machine was restarted, before it could write its end. `hostctl run ... --resume` \
+               goes on: images that were finished are neither built nor pushed again, and the tag stays.",
+    },
+    CodeEntry {
+        code: "B0144",
+        title: "this build runs already, with other arguments",
+        text: "A build of this run's task still runs on the host, but the task asks for something else now. Let it end \
+               (`hostctl attach`), or stop it (`hostctl attach --stop`).",
+    },
 ];
