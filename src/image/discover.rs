@@ -1,6 +1,5 @@
 //! Finds images in a tree of Dockerfiles: each folder with one is an image of the folder's name.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::def::ImageDef;
@@ -47,16 +46,7 @@ pub fn tree(
                 "{file}:{line}: `# syntax={frontend}` pulls this frontend from a registry in every build"
             ));
         }
-        images.push(ImageDef {
-            name,
-            context: folder.to_path_buf(),
-            dockerfile_path: "Dockerfile".into(),
-            shown: file,
-            dockerfile,
-            args: BTreeMap::new(),
-            labels: BTreeMap::new(),
-            push: true,
-        });
+        images.push(ImageDef::new(name, folder, "Dockerfile", file, dockerfile));
     }
     if !problems.is_empty() {
         return Err(all("B0002", "the image tree has mistakes", problems));

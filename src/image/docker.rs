@@ -83,7 +83,7 @@ impl DockerBuilder {
     }
 
     fn name(&self, image: usize) -> String {
-        self.names.full(&self.graph.images[image].name)
+        self.graph.full(image, &self.names)
     }
 
     /// The run's build arguments that the image's Dockerfile declares.
@@ -108,11 +108,17 @@ impl DockerBuilder {
             dockerfile: def.dockerfile_path.to_string_lossy().into_owned(),
             args: self.args(image),
             labels,
-            secrets: self.settings.secrets.clone(),
-            network_host: self.settings.network_host,
-            target: None,
+            secrets: self
+                .settings
+                .secrets
+                .iter()
+                .filter(|(id, _)| def.may_see(id))
+                .map(|(id, secret)| (id.clone(), secret.clone()))
+                .collect(),
+            network_host: def.network_host.unwrap_or(self.settings.network_host),
+            target: def.target.clone(),
             platform: None,
-            no_cache: self.settings.no_cache,
+            no_cache: def.no_cache.unwrap_or(self.settings.no_cache),
             pull: self.settings.pull,
             logins: self.settings.login.iter().cloned().collect(),
             context: Arc::new(TreeContext {
@@ -189,12 +195,12 @@ impl Builder for DockerBuilder {
     }
 
     async fn push(&self, image: usize, feed: &Feed) -> Result<String, EngineError> {
-        let name = &self.graph.images[image].name;
-        self.engine.push(&self.names.push(name, self.settings.login.clone()), feed).await?;
+        self.engine.push(&self.graph.push_spec(image, &self.names, self.settings.login.clone()), feed).await?;
         let Some(registry) = &self.registry else {
             return Err(EngineError::new(ErrorClass::Refused, "no registry was named to push to"));
         };
-        let digest = registry.digest(&self.names.repository(name), &self.names.tag).await?;
+        let digest =
+            registry.digest(&self.graph.repository(image, &self.names), self.graph.tag(image, &self.names)).await?;
         digest.ok_or_else(|| {
             EngineError::new(ErrorClass::Transient, "the registry does not have the image that was just pushed")
         })

@@ -1,22 +1,40 @@
-//! How images hang together: parents, cycles, selection, and what a longest path is.
+//! How images hang together: parents, cycles, order, full names, and what a longest path is.
+//! Which of them are meant is in `select.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use super::def::{ImageDef, Place};
 use super::discover::all;
-use super::names::{Meaning, Names};
+use super::dockerfile::{Reference, ReferenceKind};
+use super::names::{Meaning, Names, without_tag};
 use crate::diag::{Diagnostic, Result, nearest};
+use crate::system::engine::{PushSpec, RegistryLogin};
 
-/// One reference from an image to another of the tree.
+/// How an image names a parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EdgeKind {
+    /// `FROM image`, of any stage.
+    From,
+    /// `COPY --from=image`.
+    CopyFrom,
+    /// `RUN --mount=from=image`.
+    Mount,
+    /// Beside the Dockerfile: `parents` of a list.
+    Declared,
+}
+
+/// One reference from an image to another of the set.
 #[derive(Clone, Debug)]
 pub struct Edge {
     /// Index of the parent.
     pub parent: usize,
+    /// How it is named.
+    pub kind: EdgeKind,
     /// The line that names it.
     pub place: Place,
-    /// Where the name stands in the Dockerfile, to be replaced by the parent of this run.
-    pub range: Range<usize>,
+    /// Where the name stands in the Dockerfile, to be replaced by the parent of this run; `None` for a declared parent.
+    pub range: Option<Range<usize>>,
 }
 
 /// Images and their edges. Indices are places in [`Graph::images`].
@@ -26,49 +44,157 @@ pub struct Graph {
     pub images: Vec<ImageDef>,
     /// Edges of each image to its parents, in file order; a parent may be named twice.
     pub edges: Vec<Vec<Edge>>,
+    /// Parents of each image, each once, in file order.
+    pub parents: Vec<Vec<usize>>,
     /// Children of each image, each once.
     pub children: Vec<Vec<usize>>,
+    by_name: HashMap<String, usize>,
+}
+
+/// The registry in Kaapana's labels that stands for none: such images are built and never pushed.
+pub const LOCAL_ONLY: &str = "local-only";
+
+/// Finds the image that a reference means.
+struct Finder<'a> {
+    images: &'a [ImageDef],
+    names: &'a Names,
+    by_name: &'a HashMap<String, usize>,
+    /// Whole names without tags of images that have one of their own.
+    own: HashMap<String, usize>,
+    /// What such names begin with if no registry ever has them.
+    unpushed: BTreeSet<String>,
+}
+
+enum Found {
+    Parent(usize),
+    Elsewhere,
+    /// It must be one of the set, and is not: its name, and how it is known.
+    Missing(String, &'static str),
+}
+
+impl<'a> Finder<'a> {
+    fn new(images: &'a [ImageDef], names: &'a Names, by_name: &'a HashMap<String, usize>) -> Self {
+        let mut own = HashMap::new();
+        let mut unpushed = BTreeSet::new();
+        for (index, image) in images.iter().enumerate() {
+            let Some(name) = &image.own_name else { continue };
+            let untagged = name.untagged();
+            unpushed.insert(format!("{LOCAL_ONLY}/"));
+            if image.local_only
+                && let Some((before, _)) = untagged.rsplit_once('/')
+            {
+                unpushed.insert(format!("{before}/"));
+            }
+            own.entry(untagged).or_insert(index);
+        }
+        Self { images, names, by_name, own, unpushed }
+    }
+
+    fn find(&self, reference: &str) -> Found {
+        if reference.contains('@') {
+            // A digest names exact content, which no image of this run has yet.
+            return Found::Elsewhere;
+        }
+        let untagged = without_tag(reference);
+        if let Some(index) = self.own.get(untagged) {
+            return Found::Parent(*index);
+        }
+        if let Some(name) = self.unpushed.iter().find_map(|before| untagged.strip_prefix(before.as_str())) {
+            return Found::Missing(name.to_owned(), "is never in a registry");
+        }
+        let named = |name: &str, own: bool| {
+            let index = *self.by_name.get(name)?;
+            let image = &self.images[index];
+            (image.own_name.is_none() && (own || image.bare_reference)).then_some(index)
+        };
+        match self.names.meaning(reference) {
+            Meaning::Full(name) => match named(name, true) {
+                Some(index) => Found::Parent(index),
+                None => Found::Missing(name.to_owned(), "has its registry and namespace"),
+            },
+            Meaning::Bare(name) => named(name, false).map_or(Found::Elsewhere, Found::Parent),
+            Meaning::Other => Found::Elsewhere,
+        }
+    }
+
+    /// The edge of a reference, if it leads to another image of the set.
+    fn edge(&self, index: usize, reference: Reference, unknown: &mut Vec<String>) -> Option<Edge> {
+        let image = &self.images[index];
+        let parent = match self.find(&reference.image) {
+            Found::Parent(parent) if parent != index => parent,
+            Found::Parent(_) | Found::Elsewhere => return None,
+            Found::Missing(name, _) if name == image.name => return None,
+            Found::Missing(name, reason) => {
+                let place = image.place(reference.line);
+                let near = self.near(&name);
+                let image = &reference.image;
+                unknown.push(format!("{place}: no image `{name}` in the tree, but `{image}` {reason}{near}"));
+                return None;
+            }
+        };
+        let kind = match reference.kind {
+            ReferenceKind::From => EdgeKind::From,
+            ReferenceKind::CopyFrom => EdgeKind::CopyFrom,
+            ReferenceKind::Mount => EdgeKind::Mount,
+        };
+        Some(Edge { parent, kind, place: image.place(reference.line), range: Some(reference.range) })
+    }
+
+    fn near(&self, name: &str) -> String {
+        nearest(name, self.images.iter().map(|image| image.name.as_str()))
+            .map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+    }
+
+    /// All edges of an image in file order, declared parents last.
+    fn edges(&self, index: usize, references: Vec<Reference>, unknown: &mut Vec<String>) -> Vec<Edge> {
+        let image = &self.images[index];
+        let mut own: Vec<Edge> =
+            references.into_iter().filter_map(|reference| self.edge(index, reference, unknown)).collect();
+        for declared in &image.parents {
+            match self.by_name.get(&declared.name) {
+                Some(parent) => {
+                    own.push(Edge {
+                        parent: *parent,
+                        kind: EdgeKind::Declared,
+                        place: declared.place.clone(),
+                        range: None,
+                    });
+                }
+                None => {
+                    let near = self.near(&declared.name);
+                    unknown.push(format!("{}: no image `{}` in the set{near}", declared.place, declared.name));
+                }
+            }
+        }
+        own
+    }
 }
 
 impl Graph {
     /// Finds all edges; unknown parents and cycles are told all at once, edge by edge.
     pub fn new(images: Vec<ImageDef>, names: &Names, args: &BTreeMap<String, String>) -> Result<Self> {
-        let by_name: BTreeMap<String, usize> =
-            images.iter().enumerate().map(|(index, image)| (image.name.clone(), index)).collect();
+        let mut by_name: HashMap<String, usize> = HashMap::with_capacity(images.len());
+        for (index, image) in images.iter().enumerate() {
+            by_name.entry(image.name.clone()).or_insert(index);
+        }
+        let finder = Finder::new(&images, names, &by_name);
         let mut edges = Vec::with_capacity(images.len());
         let mut broken = Vec::new();
         let mut unknown = Vec::new();
         for (index, image) in images.iter().enumerate() {
-            let mut own = Vec::new();
-            match image.dockerfile.references(&image.effective_args(args)) {
-                Err(problem) => broken.push(format!("{}:{}: {}", image.shown, problem.line, problem.message)),
-                Ok(references) => {
-                    for reference in references {
-                        let place = image.place(reference.line);
-                        let parent = match names.meaning(&reference.image) {
-                            Meaning::Full(name) | Meaning::Bare(name) if name == image.name => None,
-                            Meaning::Full(name) => match by_name.get(name) {
-                                Some(parent) => Some(*parent),
-                                None => {
-                                    let near = nearest(name, by_name.keys().map(String::as_str))
-                                        .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-                                    unknown.push(format!(
-                                        "{place}: no image `{name}` in the tree, but `{}` has its registry and namespace{near}",
-                                        reference.image
-                                    ));
-                                    None
-                                }
-                            },
-                            Meaning::Bare(name) => by_name.get(name).copied(),
-                            Meaning::Other => None,
-                        };
-                        if let Some(parent) = parent.filter(|parent| *parent != index) {
-                            own.push(Edge { parent, place, range: reference.range });
-                        }
-                    }
+            // Most images have no arguments of their own.
+            let references = if image.args.is_empty() {
+                image.dockerfile.references(args)
+            } else {
+                image.dockerfile.references(&image.effective_args(args))
+            };
+            match references {
+                Err(problem) => {
+                    broken.push(format!("{}:{}: {}", image.shown, problem.line, problem.message));
+                    edges.push(Vec::new());
                 }
+                Ok(references) => edges.push(finder.edges(index, references, &mut unknown)),
             }
-            edges.push(own);
         }
         if !broken.is_empty() {
             return Err(all("B0002", "Dockerfiles that cannot be read", broken));
@@ -76,13 +202,18 @@ impl Graph {
         if !unknown.is_empty() {
             return Err(all("B0003", "unknown local parents", unknown));
         }
+        let mut parents: Vec<Vec<usize>> = Vec::with_capacity(images.len());
         let mut children = vec![Vec::new(); images.len()];
+        let mut seen = BTreeSet::new();
         for (index, own) in edges.iter().enumerate() {
-            for parent in own.iter().map(|edge| edge.parent).collect::<BTreeSet<_>>() {
-                children[parent].push(index);
+            seen.clear();
+            let each: Vec<usize> = own.iter().map(|edge| edge.parent).filter(|parent| seen.insert(*parent)).collect();
+            for parent in &each {
+                children[*parent].push(index);
             }
+            parents.push(each);
         }
-        let graph = Self { images, edges, children };
+        let graph = Self { images, edges, parents, children, by_name };
         match graph.cycles() {
             cycles if cycles.is_empty() => Ok(graph),
             cycles => Err(graph.describe_cycles(&cycles)),
@@ -91,52 +222,63 @@ impl Graph {
 
     /// The parents of an image, each once, in file order.
     pub fn parents(&self, image: usize) -> Vec<usize> {
-        let mut found = Vec::new();
-        for edge in &self.edges[image] {
-            if !found.contains(&edge.parent) {
-                found.push(edge.parent);
+        self.parents[image].clone()
+    }
+
+    /// The index of a name.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The image's name without a tag: the run's, or its own.
+    pub fn untagged(&self, image: usize, names: &Names) -> String {
+        let def = &self.images[image];
+        def.own_name.as_ref().map_or_else(|| names.untagged(&def.name), super::def::OwnName::untagged)
+    }
+
+    /// The image's tag: the run's, or its own.
+    pub fn tag<'a>(&'a self, image: usize, names: &'a Names) -> &'a str {
+        self.images[image].own_tag.as_deref().unwrap_or(&names.tag)
+    }
+
+    /// The image's full name: what it is built, pushed and referred to as.
+    pub fn full(&self, image: usize, names: &Names) -> String {
+        format!("{}:{}", self.untagged(image, names), self.tag(image, names))
+    }
+
+    /// The part of its name that the registry sees.
+    pub fn repository(&self, image: usize, names: &Names) -> String {
+        let def = &self.images[image];
+        def.own_name.as_ref().map_or_else(|| names.repository(&def.name), |own| own.repository.clone())
+    }
+
+    /// The registry that its name begins with; empty for none.
+    pub fn registry<'a>(&'a self, image: usize, names: &'a Names) -> &'a str {
+        self.images[image].own_name.as_ref().map_or(names.registry.as_str(), |own| own.registry.as_str())
+    }
+
+    /// The full names that the result has beside [`Graph::full`], each once.
+    pub fn extra_names(&self, image: usize, names: &Names) -> Vec<String> {
+        let full = self.full(image, names);
+        let mut found: Vec<String> = Vec::new();
+        for tag in &self.images[image].tags {
+            let name =
+                if tag.contains(['/', ':']) { tag.clone() } else { format!("{}:{tag}", self.untagged(image, names)) };
+            if name != full && !found.contains(&name) {
+                found.push(name);
             }
         }
         found
     }
 
-    /// The index of a name.
-    pub fn find(&self, name: &str) -> Option<usize> {
-        self.images.iter().position(|image| image.name == name)
+    /// True if the image goes to a registry when the run pushes.
+    pub fn is_pushed(&self, image: usize) -> bool {
+        self.images[image].push && !self.images[image].local_only
     }
 
-    /// Which images to build: those that `only` names (all if it is empty) with their ancestors, less
-    /// those that `skip` names and all that need them.
-    pub fn select(&self, only: &[String], skip: &[String]) -> Result<BTreeSet<usize>> {
-        let wanted = if only.is_empty() { (0..self.images.len()).collect() } else { self.matching("only", only)? };
-        let left_out = self.closure(&self.matching("skip", skip)?, |image| self.children[image].clone());
-        let mut selected = self.closure(&wanted, |image| self.parents(image));
-        let torn: Vec<_> = if only.is_empty() { Vec::new() } else { wanted.intersection(&left_out).copied().collect() };
-        if let Some(image) = torn.first() {
-            let name = &self.images[*image].name;
-            return Err(Diagnostic::task(
-                "B0006",
-                format!("`only` asks for `{name}`, but `skip` leaves it or one of its parents out"),
-            ));
-        }
-        selected.retain(|image| !left_out.contains(image));
-        // Ancestors that are needed by nothing any more stay: they were asked for by `only` or by all.
-        Ok(selected)
-    }
-
-    fn matching(&self, argument: &str, patterns: &[String]) -> Result<BTreeSet<usize>> {
-        let mut found = BTreeSet::new();
-        for pattern in patterns {
-            let before = found.len();
-            let hits = self.images.iter().enumerate().filter(|(_, image)| glob(pattern, &image.name));
-            let hits: Vec<usize> = hits.map(|(index, _)| index).collect();
-            found.extend(&hits);
-            if hits.is_empty() && found.len() == before {
-                return Err(Diagnostic::task("B0006", format!("`{argument}`: no image matches `{pattern}`"))
-                    .with_nearest(pattern, self.images.iter().map(|image| image.name.as_str())));
-            }
-        }
-        Ok(found)
+    /// What to push for an image.
+    pub fn push_spec(&self, image: usize, names: &Names, login: Option<RegistryLogin>) -> PushSpec {
+        PushSpec { repository: self.untagged(image, names), tag: self.tag(image, names).to_owned(), login }
     }
 
     /// A set and all that `next` leads to.
@@ -147,6 +289,15 @@ impl Graph {
             waiting.extend(next(image).into_iter().filter(|other| reached.insert(*other)));
         }
         reached
+    }
+
+    /// How deep each image stands: 0 without a parent in the set, else one more than its highest parent.
+    pub fn levels(&self) -> Vec<usize> {
+        let mut levels = vec![0; self.images.len()];
+        for image in self.parents_first() {
+            levels[image] = self.parents[image].iter().map(|parent| levels[*parent] + 1).max().unwrap_or(0);
+        }
+        levels
     }
 
     /// For each image the weight of the heaviest path from it down to a leaf, itself included.
@@ -161,7 +312,7 @@ impl Graph {
 
     /// All images, parents before children. Images on a cycle are missing.
     pub fn parents_first(&self) -> Vec<usize> {
-        let mut missing: Vec<usize> = (0..self.images.len()).map(|image| self.parents(image).len()).collect();
+        let mut missing: Vec<usize> = self.parents.iter().map(Vec::len).collect();
         let mut ready: Vec<usize> = (0..self.images.len()).rev().filter(|image| missing[*image] == 0).collect();
         let mut order = Vec::with_capacity(self.images.len());
         while let Some(image) = ready.pop() {
@@ -178,34 +329,35 @@ impl Graph {
 
     /// One cycle for each knot that the order leaves over, as edges that lead around it.
     fn cycles(&self) -> Vec<Vec<(usize, &Edge)>> {
-        let ordered: BTreeSet<usize> = self.parents_first().into_iter().collect();
-        let mut left: BTreeSet<usize> = (0..self.images.len()).filter(|image| !ordered.contains(image)).collect();
+        let mut left = vec![true; self.images.len()];
+        for image in self.parents_first() {
+            left[image] = false;
+        }
         let mut cycles = Vec::new();
-        while let Some(start) = left.first().copied() {
+        let mut on_path: HashMap<usize, usize> = HashMap::new();
+        for start in 0..left.len() {
             let mut path: Vec<(usize, &Edge)> = Vec::new();
             let mut at = start;
-            let found = loop {
-                if let Some(begin) = path.iter().position(|(image, _)| *image == at) {
-                    break Some(path.split_off(begin));
-                }
-                match self.edges[at].iter().find(|edge| left.contains(&edge.parent)) {
-                    Some(edge) => {
-                        path.push((at, edge));
-                        at = edge.parent;
-                    }
-                    None => break None,
-                }
-            };
-            match found {
-                Some(cycle) => {
+            while left[at] {
+                if let Some(begin) = on_path.get(&at) {
+                    let cycle = path.split_off(*begin);
                     for (image, _) in &cycle {
-                        left.remove(image);
+                        left[*image] = false;
                     }
                     cycles.push(cycle);
+                    break;
                 }
-                // It only hangs below a cycle that was already told.
-                None => _ = left.remove(&at),
+                let Some(edge) = self.edges[at].iter().find(|edge| left[edge.parent]) else { break };
+                on_path.insert(at, path.len());
+                path.push((at, edge));
+                at = edge.parent;
             }
+            // What led there hangs below a cycle that was told; another cycle through it would begin elsewhere.
+            for (image, _) in path {
+                left[image] =
+                    self.edges[image].iter().any(|edge| left[edge.parent] && !on_path.contains_key(&edge.parent));
+            }
+            on_path.clear();
         }
         cycles
     }
@@ -230,31 +382,21 @@ impl Graph {
 
     /// The image's Dockerfile with every parent of this run pinned to its full name.
     pub fn pinned_dockerfile(&self, image: usize, names: &Names) -> String {
-        let changes = self.edges[image]
-            .iter()
-            .map(|edge| (edge.range.clone(), names.full(&self.images[edge.parent].name)))
-            .collect();
+        self.dockerfile_with(image, |parent| self.full(parent, names))
+    }
+
+    /// The image's Dockerfile with every parent of the set replaced by what `name` gives for its index.
+    pub fn dockerfile_with(&self, image: usize, name: impl Fn(usize) -> String) -> String {
+        let changes =
+            self.edges[image].iter().filter_map(|edge| Some((edge.range.clone()?, name(edge.parent)))).collect();
         self.images[image].dockerfile.rewritten(changes)
     }
-}
-
-/// `*` and `?` as in a shell.
-fn glob(pattern: &str, name: &str) -> bool {
-    let mut escaped = String::from("^");
-    for c in pattern.chars() {
-        match c {
-            '*' => escaped.push_str(".*"),
-            '?' => escaped.push('.'),
-            c => escaped.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
-        }
-    }
-    escaped.push('$');
-    regex::Regex::new(&escaped).is_ok_and(|pattern| pattern.is_match(name))
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::image::def::{OwnName, ParentName};
     use crate::image::dockerfile::Dockerfile;
 
     pub(in crate::image) fn names() -> Names {
@@ -262,19 +404,10 @@ pub(super) mod tests {
     }
 
     pub(in crate::image) fn image(name: &str, text: &str) -> ImageDef {
-        ImageDef {
-            name: name.into(),
-            context: name.into(),
-            dockerfile_path: "Dockerfile".into(),
-            shown: format!("images/{name}/Dockerfile"),
-            dockerfile: Dockerfile::parse(text).unwrap(),
-            args: BTreeMap::new(),
-            labels: BTreeMap::new(),
-            push: true,
-        }
+        ImageDef::new(name, name, "Dockerfile", format!("images/{name}/Dockerfile"), Dockerfile::parse(text).unwrap())
     }
 
-    fn graph(images: &[(&str, &str)]) -> Result<Graph> {
+    pub(in crate::image) fn graph(images: &[(&str, &str)]) -> Result<Graph> {
         Graph::new(images.iter().map(|(name, text)| image(name, text)).collect(), &names(), &BTreeMap::new())
     }
 
@@ -325,24 +458,123 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn selection_takes_ancestors_and_leaves_out_what_needs_the_skipped() {
-        let graph = graph(&[
-            ("base", "FROM scratch"),
-            ("mid", "FROM base"),
-            ("web-a", "FROM mid"),
-            ("web-b", "FROM mid"),
-            ("other", "FROM base"),
-        ])
-        .unwrap();
-        let select = |only: &[&str], skip: &[&str]| {
-            let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-            graph.select(&owned(only), &owned(skip)).map(|set| set.into_iter().collect::<Vec<_>>())
+    fn an_image_with_a_name_of_its_own_is_known_by_it_alone() {
+        let own = |name: &str, registry: &str, repository: &str, tag: &str, text: &str| {
+            let mut def = image(name, text);
+            def.own_name = Some(OwnName { registry: registry.into(), repository: repository.into() });
+            def.own_tag = Some(tag.into());
+            def.local_only = repository.starts_with("local-only/");
+            def
         };
-        assert_eq!(select(&[], &[]).unwrap(), [0, 1, 2, 3, 4]);
-        assert_eq!(select(&["web-*"], &[]).unwrap(), [0, 1, 2, 3]);
-        assert_eq!(select(&["other"], &[]).unwrap(), [0, 4]);
-        assert_eq!(select(&[], &["mid"]).unwrap(), [0, 4]);
-        assert_eq!(select(&["web-a"], &["mid"]).unwrap_err().code, "B0006");
-        assert_eq!(select(&["othre"], &[]).unwrap_err().hints, ["did you mean `other`?"]);
+        let images = vec![
+            own("base", "", "local-only/base", "latest", "FROM nginx:1"),
+            own("nginx", "other:5000", "x/nginx", "0.2", "FROM local-only/base:latest"),
+            image("app", "FROM other:5000/x/nginx:0.1\nCOPY --from=base / /\nCOPY --from=local-only/base / /"),
+        ];
+        let graph = Graph::new(images, &names(), &BTreeMap::new()).unwrap();
+        assert_eq!(graph.parents, [vec![], vec![0], vec![1, 0]]);
+        assert_eq!(graph.levels(), [0, 1, 2]);
+        assert_eq!(
+            graph.pinned_dockerfile(2, &names()),
+            "FROM other:5000/x/nginx:0.2\nCOPY --from=base / /\nCOPY --from=local-only/base:latest / /"
+        );
+        assert_eq!(graph.full(0, &names()), "local-only/base:latest");
+        assert_eq!(
+            (graph.repository(1, &names()).as_str(), graph.registry(1, &names()), graph.tag(1, &names())),
+            ("x/nginx", "other:5000", "0.2")
+        );
+        assert_eq!(
+            (graph.repository(2, &names()).as_str(), graph.registry(2, &names()), graph.tag(2, &names())),
+            ("lab/app", "r:5000", "t")
+        );
+        assert!(!graph.is_pushed(0) && graph.is_pushed(1));
+        let images =
+            vec![own("base", "", "local-only/base", "latest", "FROM a"), image("app", "FROM local-only/bsae:1")];
+        assert_eq!(
+            Graph::new(images, &names(), &BTreeMap::new()).unwrap_err().message,
+            "images/app/Dockerfile:1: FROM local-only/bsae:1: no image `bsae` in the tree, but `local-only/bsae:1` is \
+             never in a registry; did you mean `base`?"
+        );
+    }
+
+    #[test]
+    fn more_names_are_tags_or_whole_names() {
+        let mut def = image("app", "FROM scratch");
+        def.tags = ["latest", "ghcr.io/lab/app:1", "t", "latest"].map(str::to_owned).to_vec();
+        let graph = Graph::new(vec![def], &names(), &BTreeMap::new()).unwrap();
+        assert_eq!(graph.extra_names(0, &names()), ["r:5000/lab/app:latest", "ghcr.io/lab/app:1"]);
+    }
+
+    #[test]
+    fn declared_parents_order_and_are_told_like_others() {
+        let with = |name: &str, text: &str, parents: &[&str]| {
+            let mut def = image(name, text);
+            let place = |parent: &str| Place { file: "list.yml".into(), line: 7, text: format!("- {parent}") };
+            def.parents =
+                parents.iter().map(|name| ParentName { name: (*name).to_owned(), place: place(name) }).collect();
+            def
+        };
+        let images = vec![with("a", "FROM scratch", &["b", "c"]), with("b", "FROM c", &[]), with("c", "FROM x", &[])];
+        let graph = Graph::new(images, &names(), &BTreeMap::new()).unwrap();
+        assert_eq!((graph.parents_first(), graph.levels()), (vec![2, 1, 0], vec![2, 1, 0]));
+        assert_eq!(graph.pinned_dockerfile(0, &names()), "FROM scratch");
+        let images = vec![with("a", "FROM scratch", &["b"]), with("b", "FROM a", &[])];
+        let error = Graph::new(images, &names(), &BTreeMap::new()).unwrap_err();
+        assert_eq!(error.notes, ["`a` needs `b`: list.yml:7: - b", "`b` needs `a`: images/b/Dockerfile:1: FROM a"]);
+        let images = vec![with("a", "FROM scratch", &["bb"]), with("b", "FROM scratch", &["b"])];
+        let error = Graph::new(images, &names(), &BTreeMap::new()).unwrap_err();
+        assert_eq!(error.message, "list.yml:7: - bb: no image `bb` in the set; did you mean `b`?");
+        // An image cannot be a parent of itself where it is asked for by name.
+        let error = Graph::new(vec![with("b", "FROM scratch", &["b"])], &names(), &BTreeMap::new()).unwrap_err();
+        assert_eq!((error.code.as_ref(), error.message.as_str()), ("B0004", "images need each other: b -> b"));
+    }
+
+    #[test]
+    fn each_knot_gives_one_cycle_and_what_hangs_below_gives_none() {
+        let error = graph(&[
+            ("z", "FROM y"),
+            ("y", "FROM b"),
+            ("a", "FROM b"),
+            ("b", "FROM a"),
+            ("c", "FROM b\nCOPY --from=d / /"),
+            ("d", "FROM c"),
+        ])
+        .unwrap_err();
+        assert_eq!(error.message, "images need each other: b -> a -> b; c -> d -> c");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn cycles_are_told_exactly_when_there_are_some(
+            edges in proptest::collection::vec((0usize..12, 0usize..12), 0..30)
+        ) {
+            let images = (0..12).map(|index| {
+                let mut text = "FROM scratch\n".to_owned();
+                for (_, parent) in edges.iter().filter(|(child, _)| *child == index) {
+                    text.push_str(&format!("COPY --from=i{parent} / /\n"));
+                }
+                image(&format!("i{index}"), &text)
+            }).collect();
+            // The plain rule: an image that reaches itself over at least two.
+            let mut reach = [[false; 12]; 12];
+            for (child, parent) in &edges {
+                reach[*child][*parent] |= child != parent;
+            }
+            for by in 0..12 {
+                for from in 0..12 {
+                    for to in 0..12 {
+                        reach[from][to] |= reach[from][by] && reach[by][to];
+                    }
+                }
+            }
+            let cyclic = (0..12).any(|index| reach[index][index]);
+            match Graph::new(images, &names(), &BTreeMap::new()) {
+                Ok(_) => proptest::prop_assert!(!cyclic),
+                Err(error) => {
+                    proptest::prop_assert!(cyclic);
+                    proptest::prop_assert!(error.notes.len() >= 2);
+                }
+            }
+        }
     }
 }

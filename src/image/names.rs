@@ -1,7 +1,5 @@
 //! Full image names, and which references mean an image of the tree.
 
-use crate::system::engine::PushSpec;
-
 /// What all images of a run have in their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
@@ -33,11 +31,6 @@ impl Names {
             Some(rest) if !self.registry.is_empty() => rest.to_owned(),
             _ => untagged,
         }
-    }
-
-    /// What to push for an image.
-    pub fn push(&self, name: &str, login: Option<crate::system::engine::RegistryLogin>) -> PushSpec {
-        PushSpec { repository: self.untagged(name), tag: self.tag.clone(), login }
     }
 
     fn base(&self) -> String {

@@ -64,7 +64,7 @@ impl ImageReport {
         });
         Self {
             name: def.name.clone(),
-            full: names.full(&def.name),
+            full: graph.full(end.image, names),
             state: end.state,
             seconds: end.seconds,
             push_tries: end.push_tries,

@@ -187,7 +187,7 @@ impl<'a> Run<'a> {
                         self.ready.push(*child);
                     }
                 }
-                if self.plan.push && self.graph.images[image].push {
+                if self.plan.push && self.graph.is_pushed(image) {
                     self.start_push(image, events);
                 }
             }
@@ -258,7 +258,7 @@ impl<'a> Run<'a> {
                 watcher.state(*image, &ImageState::Cancelled);
                 Finished { image: *image, state: ImageState::Cancelled, seconds: 0.0, push_tries: 0, error: None }
             });
-            if matches!(end.state, ImageState::Built { .. }) && plan.push && graph.images[*image].push {
+            if matches!(end.state, ImageState::Built { .. }) && plan.push && graph.is_pushed(*image) {
                 end.state = ImageState::PushFailed { message: "the push was interrupted".to_owned() };
                 watcher.state(*image, &end.state);
             }
