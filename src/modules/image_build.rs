@@ -242,11 +242,9 @@ impl Module for ImageBuild {
 fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
     let registry = args.registry.clone().unwrap_or_default();
     let login = match (&args.registry_username, &args.registry_password) {
-        (Some(username), Some(password)) if !username.is_empty() => Some(RegistryLogin {
-            host: registry.clone(),
-            username: username.clone(),
-            password: Secret::new(password.as_str()),
-        }),
+        (Some(username), Some(password)) if !username.is_empty() => {
+            Some(RegistryLogin::new(registry.as_str(), username.as_str(), Secret::new(password.as_str())))
+        }
         _ => None,
     };
     let mut build_args = texts("build_args", &args.build_args)?;

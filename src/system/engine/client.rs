@@ -5,7 +5,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, PruneImagesOptionsBuilder, PushImageOptionsBuilder, RemoveImageOptionsBuilder,
     TagImageOptionsBuilder,
@@ -15,32 +14,10 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
+use super::credentials::RegistryLogin;
 use super::error::{EngineError, ErrorClass};
 use super::{BuildEvent, BuildSpec, BuilderKind, ContextSource, Feed, buildkit, classic, session, socket_path};
-use crate::secret::Secret;
 use crate::system::{Mutate, Probe};
-
-/// A login for one registry host.
-#[derive(Clone, Debug)]
-pub struct RegistryLogin {
-    /// `registry.example.org:5000`.
-    pub host: String,
-    /// User name.
-    pub username: String,
-    /// Password. Leaves this process only in request headers on the engine's socket or over TLS.
-    pub password: Secret,
-}
-
-impl RegistryLogin {
-    pub(super) fn credentials(&self) -> DockerCredentials {
-        DockerCredentials {
-            username: Some(self.username.clone()),
-            password: Some(self.password.expose().to_owned()),
-            serveraddress: Some(self.host.clone()),
-            ..DockerCredentials::default()
-        }
-    }
-}
 
 /// What to push.
 #[derive(Clone, Debug)]

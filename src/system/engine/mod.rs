@@ -6,6 +6,7 @@
 mod buildkit;
 mod classic;
 mod client;
+mod credentials;
 mod error;
 mod lines;
 mod progress;
@@ -15,9 +16,13 @@ mod scan;
 mod session;
 mod upgrade;
 
-pub use client::{Engine, EngineMut, ImageFacts, PushSpec, RegistryLogin};
-pub use error::{EngineError, ErrorClass};
-pub use registry::{RegistryClient, RegistrySettings, is_loopback};
+pub use client::{Engine, EngineMut, ImageFacts, PushSpec};
+pub use credentials::{Credentials, RegistryLogin};
+pub use error::{EngineError, ErrorClass, Right};
+pub use registry::{
+    Descriptor, ImageConfig, IndexEntry, Manifest, Patience, Platform, RateBudget, RegistryClient, RegistrySettings,
+    index, is_digest, is_loopback, registry_of, split_name,
+};
 pub use scan::{Finding, scan_saved_image, without};
 
 use std::collections::BTreeMap;

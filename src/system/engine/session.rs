@@ -26,7 +26,8 @@ use tokio::sync::oneshot;
 use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::client::{RegistryLogin, tar_chunks};
+use super::client::tar_chunks;
+use super::credentials::RegistryLogin;
 use super::error::EngineError;
 use super::upgrade::upgrade;
 use super::{BuildSpec, ContextSource};
@@ -68,7 +69,7 @@ pub(super) async fn open(socket: &Path, spec: &BuildSpec) -> Result<Option<Sessi
         .add_service(UploadServer::new(ServeContext { name: id.clone(), source: Arc::clone(&spec.context) }))
         .add_service(SecretsServer::new(ServeSecrets { secrets: spec.secrets.clone() }))
         .add_service(AuthServer::new(ServeLogins {
-            logins: spec.logins.iter().map(|login| (login.host.clone(), login.clone())).collect(),
+            logins: spec.logins.iter().map(|login| (super::registry_of(&login.host), login.clone())).collect(),
         }));
     let incoming = futures_util::stream::once(async move { Ok::<_, std::io::Error>(transport) })
         .chain(futures_util::stream::pending());
@@ -172,9 +173,10 @@ struct ServeLogins {
 impl Auth for ServeLogins {
     async fn credentials(&self, request: Request<CredentialsRequest>) -> Result<Response<CredentialsResponse>, Status> {
         // Only the registry that was named gets the login; all others are read without one.
-        let answer = match self.logins.get(&request.get_ref().host) {
+        let answer = match self.logins.get(&super::registry_of(&request.get_ref().host)) {
             Some(login) => {
-                CredentialsResponse { username: login.username.clone(), secret: login.password.expose().to_owned() }
+                let (username, secret) = login.for_session();
+                CredentialsResponse { username, secret }
             }
             None => CredentialsResponse::default(),
         };
