@@ -9,6 +9,7 @@ pub mod discover;
 mod docker;
 pub mod dockerfile;
 mod graph;
+pub mod kolla;
 mod names;
 mod report;
 pub mod schedule;
