@@ -9,6 +9,7 @@ mod deps;
 mod doc;
 mod editor;
 mod env;
+mod image;
 mod inventory;
 mod log;
 mod names;
@@ -42,6 +43,7 @@ enum Command {
     Check(Box<check::CheckArgs>),
     Deps(deps::DepsArgs),
     Env(env::EnvArgs),
+    Image(image::ImageArgs),
     Inventory(inventory::InventoryArgs),
     Vault(Box<vault::VaultArgs>),
     Attach(attach::AttachArgs),
@@ -90,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::main(&args, &output),
         Command::Deps(args) => deps::main(&args, &output),
         Command::Env(args) => env::main(&args, &output),
+        Command::Image(args) => image::main(&args, &output),
         Command::Inventory(args) => inventory::main(&args, &output),
         Command::Vault(args) => vault::main(&args, &output),
         Command::Attach(args) => attach::main(&args, &output),

@@ -216,7 +216,7 @@ impl Builder for DockerBuilder {
 }
 
 /// The items of a context after `.dockerignore`; `Dockerfile.dockerignore` wins, as for the engine's client.
-fn read_context(root: &Path, dockerfile: &Path) -> Result<Vec<TreeItem>, String> {
+pub(super) fn read_context(root: &Path, dockerfile: &Path) -> Result<Vec<TreeItem>, String> {
     let probe = Probe::new(Vec::new());
     let items = probe.tree_items(root).map_err(|error| error.to_string())?;
     let own = PathBuf::from(format!("{}.dockerignore", dockerfile.display()));

@@ -184,4 +184,42 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "the images of a Kolla tree contradict each other",
         text: "Two folders name the same image, or images are built from each other in a ring. The message lists them.",
     },
+    CodeEntry {
+        code: "B0070",
+        title: "`reuse` is none of its values",
+        text: "`reuse` says when an image that was built before is taken again: `inputs` (its inputs are the same; the \
+               default), `never`, or `{max_age: 7d}` (the same inputs, and nothing in it is older than that). Spans of \
+               time are a number and `s`, `m`, `h`, `d` or `w`.",
+    },
+    CodeEntry {
+        code: "B0071",
+        title: "the record of builds cannot be read",
+        text: "A file below `/var/lib/hostctl/images` (for users other than root: `hostctl/images` in \
+               `$XDG_STATE_HOME` or `~/.local/state`) is broken or out of reach. Its images count as never built. The \
+               file is kept: the next build writes a new one and gives the old one the name `FILE.unreadable-N`.",
+    },
+    CodeEntry {
+        code: "B0072",
+        title: "the record of builds cannot be written",
+        text: "What was built could not be recorded (a full disk, missing rights, a folder that others may write to). \
+               The images are built and pushed all the same; the next run will build them again.",
+    },
+    CodeEntry {
+        code: "B0073",
+        title: "the record of builds was written by a newer hostctl",
+        text: "A later version of hostctl wrote this file in a form that this one does not know. It is neither read nor \
+               replaced: its images count as never built, and what is built now is not recorded.",
+    },
+    CodeEntry {
+        code: "B0074",
+        title: "the files of the last build are not there",
+        text: "`hostctl image why` reads the image tree of the last run again. A tree that is sent from a controller is \
+               on the build host only during the build: name it with `--tree DIR`.",
+    },
+    CodeEntry {
+        code: "B0075",
+        title: "no recorded build has this image",
+        text: "`hostctl image why` knows the images of the last run of each set on this machine and of this user. Build \
+               once, name the record with `--state-dir DIR`, or correct the name.",
+    },
 ];
