@@ -14,6 +14,7 @@ mod names;
 mod output;
 mod person;
 mod run;
+mod tags;
 mod vault;
 
 use std::io::Write as _;
@@ -44,6 +45,7 @@ enum Command {
     Inventory(inventory::InventoryArgs),
     Vault(Box<vault::VaultArgs>),
     Log(log::LogArgs),
+    Tags(Box<tags::TagsArgs>),
     Doc(doc::DocArgs),
     Explain(doc::ExplainArgs),
     Config(names::ConfigArgs),
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Inventory(args) => inventory::main(&args, &output),
         Command::Vault(args) => vault::main(&args, &output),
         Command::Log(args) => log::main(&args, &output),
+        Command::Tags(args) => tags::main(&args, &output),
         Command::Doc(args) => doc::main(&args, &output),
         Command::Explain(args) => doc::explain(&args, &output),
         Command::Config(args) => names::dump(&args, &output),

@@ -11,10 +11,12 @@ pub mod dockerfile;
 mod graph;
 mod names;
 mod report;
+pub mod retry;
 pub mod schedule;
 pub mod set;
 pub mod tag;
 pub mod tagfile;
+pub mod tagrows;
 mod watch;
 
 pub use builder::Builder;
