@@ -16,6 +16,7 @@ mod names;
 mod output;
 mod person;
 mod run;
+mod tags;
 mod vault;
 
 use std::io::Write as _;
@@ -48,6 +49,7 @@ enum Command {
     Vault(Box<vault::VaultArgs>),
     Attach(attach::AttachArgs),
     Log(log::LogArgs),
+    Tags(Box<tags::TagsArgs>),
     Doc(doc::DocArgs),
     Explain(doc::ExplainArgs),
     Config(names::ConfigArgs),
@@ -97,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Vault(args) => vault::main(&args, &output),
         Command::Attach(args) => attach::main(&args, &output),
         Command::Log(args) => log::main(&args, &output),
+        Command::Tags(args) => tags::main(&args, &output),
         Command::Doc(args) => doc::main(&args, &output),
         Command::Explain(args) => doc::explain(&args, &output),
         Command::Config(args) => names::dump(&args, &output),

@@ -27,6 +27,7 @@ pub enum OutputForm {
     #[default]
     Human,
     /// One JSON object a line on stdout; everything else on stderr.
+    #[value(alias = "json")]
     Jsonl,
     /// What Ansible's stdout callback writes (`default`, or the configured one).
     Ansible,

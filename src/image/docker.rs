@@ -204,6 +204,25 @@ impl Builder for DockerBuilder {
         digest.ok_or_else(|| {
             EngineError::new(ErrorClass::Transient, "the registry does not have the image that was just pushed")
         })
+        let name = &self.graph.images[image].name;
+        let Some(registry) = &self.registry else {
+            return Err(EngineError::new(ErrorClass::Refused, "no registry was named to push to"));
+        };
+        registry.budget().pass().await;
+        let pushed = self.engine.push(&self.names.push(name, self.settings.login.clone()), feed).await;
+        if let Err(error) = pushed {
+            // The engine tells a refusal as text only.
+            return Err(registry.explain(error, &self.names.repository(name)).await);
+        }
+        // The manifest itself: what the registry says of it is checked against its bytes.
+        match registry.manifest(&self.names.repository(name), &self.names.tag).await {
+            Ok(manifest) => Ok(manifest.digest),
+            Err(error) if error.class == ErrorClass::NotFound => Err(EngineError::new(
+                ErrorClass::Transient,
+                "the registry does not have the image that was just pushed",
+            )),
+            Err(error) => Err(error),
+        }
     }
 
     async fn inspect(&self, image: usize) -> Result<Option<ImageFacts>, EngineError> {

@@ -18,11 +18,13 @@ mod names;
 pub mod record;
 mod report;
 pub mod reuse;
+pub mod retry;
 pub mod schedule;
 mod select;
 pub mod set;
 pub mod tag;
 pub mod tagfile;
+pub mod tagrows;
 mod watch;
 pub mod why;
 

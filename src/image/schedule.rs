@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
             let mut tries = 1;
             let outcome = loop {
                 match builder.push(image, &feed).await {
-                    Err(error) if error.class == ErrorClass::Transient => {
+                    Err(error) if matches!(error.class, ErrorClass::Transient | ErrorClass::RateLimited) => {
                         let Some(wait) = waits.next() else { break Err(error) };
                         let text = format!("push: {error}; next try in {} s", wait.as_secs_f32());
                         feed.send(BuildEvent::Log(text));

@@ -18,7 +18,7 @@ use crate::diag::{Diagnostic, Kind, Result};
 use crate::event::{ImageState, Progress};
 use crate::secret::Redactor;
 use crate::system::Mutate;
-use crate::system::engine::{BuilderKind, EngineError, ErrorClass, RegistrySettings};
+use crate::system::engine::{BuilderKind, EngineError, ErrorClass, RegistryLogin, RegistrySettings};
 
 /// Which builder to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,7 +128,9 @@ pub async fn build(
         None
     };
     let redactor = Redactor::default();
-    for secret in request.settings.secrets.values().chain(request.settings.login.iter().map(|login| &login.password)) {
+    for secret in
+        request.settings.secrets.values().chain(request.settings.login.iter().flat_map(RegistryLogin::secrets))
+    {
         redactor.learn(secret.expose());
     }
     let builder = DockerBuilder::new(
@@ -210,11 +212,8 @@ fn engine_trouble(error: &EngineError, address: &str) -> Diagnostic {
 
 fn registry_trouble(error: &EngineError) -> Diagnostic {
     let diagnostic = Diagnostic::new("B0011", Kind::Task, error.message.clone());
-    match error.class {
-        ErrorClass::Auth => diagnostic.with_hint("check `registry_username` and `registry_password`"),
-        ErrorClass::Certificate => diagnostic.with_hint(
-            "place the registry's CA in `/etc/docker/certs.d/HOST:PORT/ca.crt`, or name it in `registry_ca`",
-        ),
-        _ => diagnostic.with_note("asked before the first build, so that no build is paid for in vain"),
+    match &error.hint {
+        Some(hint) => diagnostic.with_hint(hint.as_str()),
+        None => diagnostic.with_note("asked before the first build, so that no build is paid for in vain"),
     }
 }

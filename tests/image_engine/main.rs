@@ -4,7 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
+mod faults;
 mod lab;
+mod registry;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

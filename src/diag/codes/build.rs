@@ -222,4 +222,25 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "`hostctl image why` knows the images of the last run of each set on this machine and of this user. Build \
                once, name the record with `--state-dir DIR`, or correct the name.",
     },
+    CodeEntry {
+        code: "B0080",
+        title: "there is no tag file",
+        text: "`hostctl tags` reads the tag file that an environment names (`tag_file: image-tags.yml` in its \
+               `environment.yml`), or the files that are given. The environment names none, or the first image build \
+               has not written it yet.",
+    },
+    CodeEntry {
+        code: "B0081",
+        title: "recorded images are not in the registry as recorded",
+        text: "`hostctl tags verify` asked the registry for each digest of the tag file. `moved`: the tag points to \
+               another digest now; the recorded one is still there. `missing`: the registry has neither. \
+               `unreachable`: it could not be asked. Build and push the images again, or correct the tag file.",
+    },
+    CodeEntry {
+        code: "B0082",
+        title: "the registry cannot be asked",
+        text: "The credentials for a registry could not be read, or no client could be made for it. Credentials come \
+               from the environment (`registry`, `registry_username`, `registry_password`), then from Docker's and \
+               Podman's credential files and helpers of this user.",
+    },
 ];

@@ -159,7 +159,7 @@ pub(super) fn classify(text: &str) -> ErrorClass {
         "access to the requested resource is not authorized",
     ]) {
         ErrorClass::Auth
-    } else if has(&["429 too many", "toomanyrequests", "too many requests", "http status: 429"]) {
+    } else if has(&["429 too many", "toomanyrequests", "too many requests", "http status: 429", "http 429 "]) {
         ErrorClass::RateLimited
     } else if has(&["digest mismatch", "digest did not match", "did not match the digest", "failed commit on ref"]) {
         ErrorClass::Digest
@@ -263,7 +263,7 @@ mod tests {
             ("write /x: no space left on device", ErrorClass::DiskFull),
             ("toomanyrequests: You have reached your pull rate limit", ErrorClass::RateLimited),
             ("received unexpected HTTP status: 429 Too Many Requests", ErrorClass::RateLimited),
-            ("error parsing HTTP 429 response body: too many requests", ErrorClass::RateLimited),
+            ("error parsing HTTP 429 response body: unexpected end of JSON input: \"\"", ErrorClass::RateLimited),
             ("digest did not match uploaded content", ErrorClass::Digest),
             ("denied: requested access to the resource is denied", ErrorClass::Auth),
             ("x509: certificate signed by unknown authority", ErrorClass::Certificate),

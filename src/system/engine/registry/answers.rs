@@ -171,7 +171,7 @@ pub(super) fn retry_after(answer: &Answer, now: jiff::Timestamp) -> Option<Durat
     let wait = if !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit()) {
         Duration::from_secs(text.parse().unwrap_or(u64::MAX))
     } else {
-        let when = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+        let when = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()?;
         Duration::try_from(when.duration_since(now)).unwrap_or(Duration::ZERO)
     };
     Some(wait.min(LONGEST))

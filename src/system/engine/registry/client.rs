@@ -187,8 +187,14 @@ impl RegistryClient {
                 content: ask.content.clone(),
                 limit: ask.limit,
             };
-            let answer =
-                self.send(sent).await.map_err(|trouble| self.asked(ask).failed(trouble, self.plain_allowed()))?;
+            let answer = self.send(sent).await.map_err(|trouble| {
+                let trouble = match trouble {
+                    // It has spoken HTTP before.
+                    Trouble::NoHttp => Trouble::Broken("what came is no HTTP".to_owned()),
+                    other => other,
+                };
+                self.asked(ask).failed(trouble, self.plain_allowed())
+            })?;
             if answer.status != StatusCode::UNAUTHORIZED || !first {
                 return Ok(answer);
             }

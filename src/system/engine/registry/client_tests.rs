@@ -12,6 +12,7 @@ use super::client::{RegistryClient, RegistrySettings};
 use super::transport::Patience;
 use crate::secret::Secret;
 
+#[expect(dead_code, reason = "the tests with a real engine use what is not used here")]
 #[path = "../../../../tests/image_engine/faults.rs"]
 mod faults;
 

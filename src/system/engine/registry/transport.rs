@@ -218,6 +218,10 @@ fn sort(error: &hyper_util::client::legacy::Error, https: bool) -> Trouble {
         }
     }
     let words = current.to_string();
+    // hyper's words for a server that speaks first, as those of ssh and mail do.
+    if words.contains("unexpected message") {
+        return Trouble::NoHttp;
+    }
     let cut =
         matches!(kind, Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe));
     match (error.is_connect(), https && cut) {
