@@ -8,6 +8,7 @@ mod deps;
 mod doc;
 mod editor;
 mod env;
+mod image;
 mod inventory;
 mod log;
 mod names;
@@ -42,6 +43,7 @@ enum Command {
     Deps(deps::DepsArgs),
     Env(env::EnvArgs),
     Inventory(inventory::InventoryArgs),
+    Image(image::ImageArgs),
     Vault(Box<vault::VaultArgs>),
     Log(log::LogArgs),
     Doc(doc::DocArgs),
@@ -89,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Deps(args) => deps::main(&args, &output),
         Command::Env(args) => env::main(&args, &output),
         Command::Inventory(args) => inventory::main(&args, &output),
+        Command::Image(args) => image::main(&args, &output),
         Command::Vault(args) => vault::main(&args, &output),
         Command::Log(args) => log::main(&args, &output),
         Command::Doc(args) => doc::main(&args, &output),

@@ -3,6 +3,7 @@
 //! with a fake [`Builder`].
 
 mod builder;
+pub mod capabilities;
 pub mod context;
 mod def;
 pub mod discover;
@@ -10,6 +11,8 @@ mod docker;
 pub mod dockerfile;
 mod graph;
 mod names;
+pub mod platforms;
+pub mod preflight;
 mod report;
 pub mod schedule;
 pub mod set;
