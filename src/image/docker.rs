@@ -17,7 +17,7 @@ use super::graph::Graph;
 use super::names::Names;
 use crate::secret::Secret;
 use crate::system::engine::{
-    BuildEvent, BuildSpec, BuilderKind, ContextSource, EngineError, EngineMut, ErrorClass, Feed, ImageFacts,
+    Backend, BuildEvent, BuildSpec, BuilderKind, ContextSource, EngineError, ErrorClass, Feed, ImageFacts,
     RegistryClient, RegistryLogin, scan_saved_image, without,
 };
 use crate::system::{Probe, TreeItem, write_tree_tar};
@@ -45,7 +45,7 @@ pub struct Settings {
 
 /// Builds with Docker's API.
 pub struct DockerBuilder {
-    engine: EngineMut,
+    engine: Backend,
     kind: BuilderKind,
     graph: Arc<Graph>,
     names: Names,
@@ -71,7 +71,7 @@ const PREDEFINED: &[&str] = &[
 impl DockerBuilder {
     /// A builder for a graph whose contexts lie below `root` on this host.
     pub fn new(
-        engine: EngineMut,
+        engine: impl Into<Backend>,
         kind: BuilderKind,
         graph: Arc<Graph>,
         names: Names,
@@ -79,7 +79,7 @@ impl DockerBuilder {
         registry: Option<RegistryClient>,
         settings: Settings,
     ) -> Self {
-        Self { engine, kind, graph, names, root, registry, settings }
+        Self { engine: engine.into(), kind, graph, names, root, registry, settings }
     }
 
     fn name(&self, image: usize) -> String {
@@ -121,14 +121,14 @@ impl DockerBuilder {
             no_cache: def.no_cache.unwrap_or(self.settings.no_cache),
             pull: self.settings.pull,
             logins: self.settings.login.iter().cloned().collect(),
-            context: Arc::new(TreeContext {
+            ..BuildSpec::new(Arc::new(TreeContext {
                 root,
                 items: context,
                 dockerfile: (
                     def.dockerfile_path.clone(),
                     self.graph.pinned_dockerfile(image, &self.names).into_bytes(),
                 ),
-            }),
+            }))
         })
     }
 

@@ -4,6 +4,7 @@
 
 pub mod admission;
 mod builder;
+pub mod capabilities;
 pub mod context;
 mod def;
 pub mod discover;
@@ -16,6 +17,8 @@ pub mod key;
 pub mod kolla;
 mod names;
 pub mod record;
+pub mod platforms;
+pub mod preflight;
 mod report;
 pub mod reuse;
 pub mod retry;

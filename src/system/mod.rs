@@ -10,6 +10,7 @@ pub mod apt;
 mod arriving;
 mod backup;
 pub mod block;
+pub mod build_host;
 mod capture;
 mod connect;
 mod contents;

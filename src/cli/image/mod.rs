@@ -1,6 +1,9 @@
 //! `hostctl image`: what `image_build` knows and does, without a playbook. One file a subcommand.
 
 mod why;
+//! `hostctl image`: what concerns images, without a playbook.
+
+mod doctor;
 
 use clap::{Args, Subcommand};
 
@@ -8,6 +11,7 @@ use super::output::Output;
 use crate::diag::{ExitCode, Result};
 
 /// Ask and do what image builds ask and do, without a playbook
+/// Look at images, their builders and registries without a playbook
 #[derive(Debug, Args)]
 pub struct ImageArgs {
     #[command(subcommand)]
@@ -17,10 +21,12 @@ pub struct ImageArgs {
 #[derive(Debug, Subcommand)]
 enum ImageCommand {
     Why(why::WhyArgs),
+    Doctor(Box<doctor::DoctorArgs>),
 }
 
 pub(super) fn main(args: &ImageArgs, output: &Output) -> Result<ExitCode> {
     match &args.command {
         ImageCommand::Why(args) => why::main(args, output),
+        ImageCommand::Doctor(args) => doctor::main(args, output),
     }
 }

@@ -243,4 +243,143 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
                from the environment (`registry`, `registry_username`, `registry_password`), then from Docker's and \
                Podman's credential files and helpers of this user.",
     },
+    CodeEntry {
+        code: "B0105",
+        title: "the builder cannot do what a Dockerfile or the run asks",
+        text: "The classic builder knows no build secrets, ssh agents, cache mounts, heredocs, foreign platforms or \
+               newer flags of `COPY`; some engines' own frontend reads no heredocs. All places are told with file \
+               and line before anything is built. Use an engine with BuildKit, or write `# \
+               syntax=docker/dockerfile:1` in the file's first line.",
+    },
+    CodeEntry {
+        code: "B0106",
+        title: "the builder cannot write its cache there",
+        text: "`cache_to` names a place that this builder has no exporter for; that was asked by a trial, not taken \
+               from a version. `cache_to: inline` works with every BuildKit; a registry with Docker's containerd \
+               image store and with `buildah`.",
+    },
+    CodeEntry {
+        code: "B0107",
+        title: "a platform cannot be built on this host",
+        text: "Programs of a foreign platform run by an interpreter of the kernel that is there in containers too: \
+               `/proc/sys/fs/binfmt_misc/qemu-*`, enabled, with flag F. Install it: `apt-get install qemu-user- \
+               static binfmt-support`.",
+    },
+    CodeEntry {
+        code: "B0108",
+        title: "squash is refused",
+        text: "BuildKit has no squash. One layer for the whole image loses the history, and with it the sharing of \
+               layers between images and the cache. Copy the result into a second stage instead: `FROM base`, `COPY \
+               --from=build /out /`.",
+    },
+    CodeEntry {
+        code: "B0109",
+        title: "there is no ssh agent",
+        text: "`RUN --mount=type=ssh` gets keys by an agent's socket; key files are never read or sent. Start one: \
+               `eval \"$(ssh-agent)\" && ssh-add`.",
+    },
+    CodeEntry {
+        code: "B0110",
+        title: "there is no container engine",
+        text: "Nothing listens at the engine's socket, or what listens is no engine. Start it with `systemctl start \
+               docker`, or name the socket in `docker_host` or `--engine`.",
+    },
+    CodeEntry {
+        code: "B0111",
+        title: "this user may not use the engine",
+        text: "The engine's socket is there, but this user may not write to it. Add the user to the group `docker` \
+               and log in again, or run with sudo.",
+    },
+    CodeEntry {
+        code: "B0112",
+        title: "images lie on a nested overlay",
+        text: "An overlay cannot have its upper folder on an overlay: mounts end with \"invalid argument\". It \
+               happens when the engine or `buildah` runs in a container and keeps images in the container's own \
+               file system. Give it a volume for its data folder.",
+    },
+    CodeEntry {
+        code: "B0113",
+        title: "the engine is old",
+        text: "The engine's newest API is older than that of the first engines with BuildKit. Builds use the \
+               classic builder. Install a newer engine.",
+    },
+    CodeEntry {
+        code: "B0114",
+        title: "BuildKit is off or missing",
+        text: "The engine does not take `/session` and `/grpc`, so builds use the classic builder: no secrets, no \
+               cache mounts, no heredocs. Podman's socket has none at all.",
+    },
+    CodeEntry {
+        code: "B0115",
+        title: "a frontend cannot be pulled",
+        text: "A Dockerfile begins with `# syntax=`, and its registry does not have that frontend or is not \
+               reachable. Without the line the engine's own frontend is used; or name a copy in a registry that can \
+               be reached.",
+    },
+    CodeEntry {
+        code: "B0116",
+        title: "too little disk",
+        text: "The root or the file system of the engine's data has little room, or less than the forecast expects. \
+               `docker builder prune` removes build cache.",
+    },
+    CodeEntry {
+        code: "B0117",
+        title: "too little memory",
+        text: "Little memory is available for builds. Lower `parallel`, or end other programs.",
+    },
+    CodeEntry {
+        code: "B0118",
+        title: "the registry refuses the login",
+        text: "The registry answered, but not with this login, or its certificate is not trusted. Asked before the \
+               first build, so that no build is paid for in vain.",
+    },
+    CodeEntry {
+        code: "B0119",
+        title: "there is no registry at the address",
+        text: "Nobody listens there, something else answers, or it speaks plain HTTP where TLS is expected. Look at \
+               the port: a registry's is often 5000.",
+    },
+    CodeEntry {
+        code: "B0120",
+        title: "the clock is wrong",
+        text: "This host's clock differs from the registry's. Tokens and certificates are refused when it is \
+               minutes. `timedatectl set-ntp true` lets the host set it.",
+    },
+    CodeEntry {
+        code: "B0121",
+        title: "the package mirror is not reachable",
+        text: "Nobody answers at the mirror's address, so package installs in builds would fail.",
+    },
+    CodeEntry {
+        code: "B0122",
+        title: "a firewall stands between builds and the mirror",
+        text: "Builds reach the mirror from the engine's bridge. The rules of `iptables` and `nft` are read; what \
+               they leave open is told as unknown, since only a container can try it. Allow the port on the bridge, \
+               or build with `network: host`.",
+    },
+    CodeEntry {
+        code: "B0123",
+        title: "a large context without `.dockerignore`",
+        text: "Everything in the context's folder is sent to the builder in each build. List what no `COPY` needs \
+               in `.dockerignore`.",
+    },
+    CodeEntry {
+        code: "B0124",
+        title: "packages are installed without a cache mount",
+        text: "A `RUN` that installs packages loads all of them again in every build. With \
+               `--mount=type=cache,target=/var/cache/apt,sharing=locked` what was loaded stays for the next build, \
+               and out of the image.",
+    },
+    CodeEntry {
+        code: "B0125",
+        title: "the whole context is copied before the dependencies",
+        text: "`COPY . .` before an install step makes any change of the context install all dependencies again. \
+               Copy the list of dependencies alone, install, then copy the rest.",
+    },
+    CodeEntry {
+        code: "B0126",
+        title: "`buildah` cannot be used",
+        text: "Builds without an engine need the program `buildah`: `apt-get install buildah`. It is used when it \
+               is chosen (`builder: buildah`), or when the host is itself a container without an engine.",
+    },
 ];

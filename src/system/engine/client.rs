@@ -112,6 +112,10 @@ impl Engine {
         &self.socket
     }
 
+    pub(super) fn docker(&self) -> &Docker {
+        &self.docker
+    }
+
     /// BuildKit if a session can be opened, else the classic builder.
     pub async fn builder(&self) -> Result<BuilderKind, EngineError> {
         Ok(if session::probe(&self.socket).await? { BuilderKind::BuildKit } else { BuilderKind::Classic })
@@ -165,6 +169,7 @@ impl EngineMut {
         match kind {
             BuilderKind::BuildKit => buildkit::build(&self.engine.socket, spec, feed).await,
             BuilderKind::Classic => classic::build(&self.engine.docker, spec, feed).await,
+            BuilderKind::Buildah => Err(EngineError::new(ErrorClass::Unusable, "`buildah` builds without this engine")),
         }
     }
 
