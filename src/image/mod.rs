@@ -14,12 +14,14 @@ mod report;
 pub mod schedule;
 mod select;
 pub mod set;
+pub mod sources;
 pub mod tag;
 pub mod tagfile;
 mod watch;
 
 pub use builder::Builder;
 pub use def::{ImageDef, OwnName, ParentName, Place};
+pub use discover::Found;
 pub use docker::{DockerBuilder, Settings};
 pub use graph::{Edge, EdgeKind, Graph, LOCAL_ONLY};
 pub use names::{Meaning, Names, valid_name, valid_tag, without_tag};
