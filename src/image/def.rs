@@ -39,6 +39,10 @@ pub struct ImageDef {
     pub own_name: Option<OwnName>,
     /// The tag of this image alone, in place of the run's.
     pub own_tag: Option<String>,
+    /// The last part of its full name where that is not `name`: variants of an image share one and differ by tag.
+    pub published: Option<String>,
+    /// What its tag ends with beside the run's (`-cuda`).
+    pub tag_suffix: String,
     /// A reference of the bare name (`FROM base`) means this image. Not so for Kaapana's labels, where `FROM nginx`
     /// is the one of Docker Hub even if an image has the label `IMAGE=nginx`.
     pub bare_reference: bool,
@@ -79,6 +83,8 @@ impl ImageDef {
             tags: Vec::new(),
             own_name: None,
             own_tag: None,
+            published: None,
+            tag_suffix: String::new(),
             bare_reference: true,
             parents: Vec::new(),
             secrets: None,
@@ -98,6 +104,11 @@ impl ImageDef {
         let mut args = run.clone();
         args.extend(self.args.clone());
         args
+    }
+
+    /// The last part of its full name.
+    pub fn published_name(&self) -> &str {
+        self.published.as_deref().unwrap_or(&self.name)
     }
 
     /// True if its build may see a secret of the run.

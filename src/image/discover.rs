@@ -1,62 +1,99 @@
-//! Finds images in a tree of Dockerfiles: each folder with one is an image of the folder's name.
+//! Collects the images of a source: each name once, Dockerfiles read, all that is wrong told together.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::def::ImageDef;
 use super::dockerfile::Dockerfile;
 use super::names::valid_name;
+use super::sources::{self, TreeSettings};
 use crate::diag::{Diagnostic, Result};
 
-/// What the images of a tree are, in path order, and warnings. `files` are the tree's regular files;
-/// `shown` is the tree as the user wrote it; `root_name` names an image that lies in the root itself.
-/// All that is wrong is told together.
+/// What a source holds, in file order.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The images.
+    pub images: Vec<ImageDef>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// What the images of a tree are, in path order, and warnings: [`sources::tree`] with its defaults.
 pub fn tree(
     files: &[PathBuf],
     shown: &str,
     root_name: &str,
     read: &dyn Fn(&Path) -> Result<String>,
 ) -> Result<(Vec<ImageDef>, Vec<String>)> {
-    let mut images: Vec<ImageDef> = Vec::new();
-    let mut problems = Vec::new();
-    let mut warnings = Vec::new();
-    let shown = shown.trim_end_matches('/');
-    for path in files.iter().filter(|path| path.file_name().is_some_and(|name| name == "Dockerfile")) {
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let name = folder.file_name().map_or(root_name.into(), |name| name.to_string_lossy()).into_owned();
-        let file = format!("{shown}/{}", path.display());
-        if !valid_name(&name) {
-            problems.push(format!(
-                "{file}: `{name}` cannot be an image's name: use lower case letters, digits, `.`, `_`, `-`"
+    let found = sources::tree(files, shown, root_name, &TreeSettings::default(), read)?;
+    Ok((found.images, found.warnings))
+}
+
+/// Takes images one by one.
+#[derive(Default)]
+pub(super) struct Collector {
+    found: Found,
+    /// Names and what has them.
+    taken: HashMap<String, String>,
+    problems: Vec<String>,
+}
+
+impl Collector {
+    pub(super) fn warn(&mut self, text: String) {
+        self.found.warnings.push(text);
+    }
+
+    pub(super) fn problem(&mut self, text: String) {
+        self.problems.push(text);
+    }
+
+    /// True if a name can be taken by what is `shown`; otherwise the reason is noted.
+    pub(super) fn take(&mut self, name: &str, shown: &str) -> bool {
+        if !valid_name(name) {
+            self.problem(format!(
+                "{shown}: `{name}` cannot be an image's name: use lower case letters, digits, `.`, `_`, `-`"
             ));
-            continue;
+            return false;
         }
-        if let Some(other) = images.iter().find(|image| image.name == name) {
-            problems.push(format!("{file}: the name `{name}` is already taken by {}", other.shown));
-            continue;
+        if let Some(other) = self.taken.get(name) {
+            let text = format!("{shown}: the name `{name}` is already taken by {other}");
+            self.problem(text);
+            return false;
         }
-        let dockerfile = match Dockerfile::parse(read(path)?) {
-            Ok(dockerfile) => dockerfile,
-            Err(problem) => {
-                problems.push(format!("{file}:{}: {}", problem.line, problem.message));
-                continue;
+        self.taken.insert(name.to_owned(), shown.to_owned());
+        true
+    }
+
+    /// Reads a Dockerfile; a mistake in it is noted.
+    pub(super) fn parse(&mut self, shown: &str, text: String) -> Option<Dockerfile> {
+        match Dockerfile::parse(text) {
+            Ok(dockerfile) => {
+                if let Some((frontend, line)) = &dockerfile.syntax {
+                    self.warn(format!(
+                        "{shown}:{line}: `# syntax={frontend}` pulls this frontend from a registry in every build"
+                    ));
+                }
+                Some(dockerfile)
             }
-        };
-        if let Some((frontend, line)) = &dockerfile.syntax {
-            warnings.push(format!(
-                "{file}:{line}: `# syntax={frontend}` pulls this frontend from a registry in every build"
-            ));
+            Err(problem) => {
+                self.problem(format!("{shown}:{}: {}", problem.line, problem.message));
+                None
+            }
         }
-        images.push(ImageDef::new(name, folder, "Dockerfile", file, dockerfile));
     }
-    if !problems.is_empty() {
-        return Err(all("B0002", "the image tree has mistakes", problems));
+
+    pub(super) fn add(&mut self, image: ImageDef) {
+        self.found.images.push(image);
     }
-    if images.is_empty() {
-        return Err(Diagnostic::task("B0001", format!("no Dockerfile in `{shown}`")).with_hint(
-            "each image is a folder with a file named `Dockerfile`; the folder's name is the image's name",
-        ));
+
+    /// All images, or all that is wrong with them.
+    pub(super) fn finish(self) -> Result<Found> {
+        if self.problems.is_empty() {
+            Ok(self.found)
+        } else {
+            Err(all("B0002", "the image tree has mistakes", self.problems))
+        }
     }
-    Ok((images, warnings))
 }
 
 /// One diagnostic for many problems: a single one is the message itself.
@@ -66,58 +103,4 @@ pub(super) fn all(code: &'static str, message: &str, mut problems: Vec<String>) 
     }
     let count = problems.len();
     problems.into_iter().fold(Diagnostic::task(code, format!("{message} ({count})")), Diagnostic::with_note)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(files: &[(&str, &str)]) -> Result<(Vec<ImageDef>, Vec<String>)> {
-        let paths: Vec<PathBuf> = files.iter().map(|(path, _)| path.into()).collect();
-        tree(&paths, "images/", "images", &|path| {
-            Ok(files.iter().find(|(name, _)| Path::new(name) == path).unwrap().1.to_owned())
-        })
-    }
-
-    #[test]
-    fn folders_with_a_dockerfile_are_images() {
-        let (images, warnings) = run(&[
-            ("Dockerfile", "FROM scratch"),
-            ("app/Dockerfile", "# syntax=docker/dockerfile:1\nFROM base"),
-            ("app/file", ""),
-            ("deep/er/base/Dockerfile", "FROM scratch"),
-        ])
-        .unwrap();
-        let names: Vec<_> = images.iter().map(|image| (image.name.as_str(), image.shown.as_str())).collect();
-        assert_eq!(
-            names,
-            [
-                ("images", "images/Dockerfile"),
-                ("app", "images/app/Dockerfile"),
-                ("base", "images/deep/er/base/Dockerfile")
-            ]
-        );
-        assert_eq!(warnings.len(), 1);
-        assert!(warnings[0].starts_with("images/app/Dockerfile:1:"), "{warnings:?}");
-    }
-
-    #[test]
-    fn every_mistake_is_told_with_its_file() {
-        let error = run(&[
-            ("a/x/Dockerfile", "FROM scratch"),
-            ("b/x/Dockerfile", "FROM scratch"),
-            ("Up/Dockerfile", "FROM scratch"),
-            ("c/Dockerfile", "RUN x"),
-        ])
-        .unwrap_err();
-        assert_eq!(
-            error.notes,
-            [
-                "images/b/x/Dockerfile: the name `x` is already taken by images/a/x/Dockerfile",
-                "images/Up/Dockerfile: `Up` cannot be an image's name: use lower case letters, digits, `.`, `_`, `-`",
-                "images/c/Dockerfile:1: expected `FROM` or `ARG`, found `RUN`",
-            ]
-        );
-        assert_eq!(run(&[("a/file", "")]).unwrap_err().code, "B0001");
-    }
 }

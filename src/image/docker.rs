@@ -200,7 +200,7 @@ impl Builder for DockerBuilder {
             return Err(EngineError::new(ErrorClass::Refused, "no registry was named to push to"));
         };
         let digest =
-            registry.digest(&self.graph.repository(image, &self.names), self.graph.tag(image, &self.names)).await?;
+            registry.digest(&self.graph.repository(image, &self.names), &self.graph.tag(image, &self.names)).await?;
         digest.ok_or_else(|| {
             EngineError::new(ErrorClass::Transient, "the registry does not have the image that was just pushed")
         })

@@ -59,6 +59,8 @@ struct Finder<'a> {
     images: &'a [ImageDef],
     names: &'a Names,
     by_name: &'a HashMap<String, usize>,
+    /// Images whose last name is this one and whose tag has an end of its own, or that share the name with such.
+    variants: HashMap<&'a str, Vec<usize>>,
     /// Whole names without tags of images that have one of their own.
     own: HashMap<String, usize>,
     /// What such names begin with if no registry ever has them.
@@ -70,13 +72,19 @@ enum Found {
     Elsewhere,
     /// It must be one of the set, and is not: its name, and how it is known.
     Missing(String, &'static str),
+    /// It could be several variants of one name.
+    Several(String),
 }
 
 impl<'a> Finder<'a> {
     fn new(images: &'a [ImageDef], names: &'a Names, by_name: &'a HashMap<String, usize>) -> Self {
         let mut own = HashMap::new();
         let mut unpushed = BTreeSet::new();
+        let mut variants: HashMap<&str, Vec<usize>> = HashMap::new();
         for (index, image) in images.iter().enumerate() {
+            if let Some(name) = &image.published {
+                variants.entry(name).or_default().push(index);
+            }
             let Some(name) = &image.own_name else { continue };
             let untagged = name.untagged();
             unpushed.insert(format!("{LOCAL_ONLY}/"));
@@ -87,7 +95,10 @@ impl<'a> Finder<'a> {
             }
             own.entry(untagged).or_insert(index);
         }
-        Self { images, names, by_name, own, unpushed }
+        for (name, found) in &mut variants {
+            found.extend(by_name.get(*name).filter(|index| images[**index].published.is_none()));
+        }
+        Self { images, names, by_name, variants, own, unpushed }
     }
 
     fn find(&self, reference: &str) -> Found {
@@ -102,18 +113,30 @@ impl<'a> Finder<'a> {
         if let Some(name) = self.unpushed.iter().find_map(|before| untagged.strip_prefix(before.as_str())) {
             return Found::Missing(name.to_owned(), "is never in a registry");
         }
-        let named = |name: &str, own: bool| {
-            let index = *self.by_name.get(name)?;
-            let image = &self.images[index];
-            (image.own_name.is_none() && (own || image.bare_reference)).then_some(index)
-        };
+        let tag = reference[untagged.len()..].trim_start_matches(':');
         match self.names.meaning(reference) {
-            Meaning::Full(name) => match named(name, true) {
-                Some(index) => Found::Parent(index),
-                None => Found::Missing(name.to_owned(), "has its registry and namespace"),
-            },
-            Meaning::Bare(name) => named(name, false).map_or(Found::Elsewhere, Found::Parent),
+            Meaning::Full(name) => self
+                .named(name, tag, |image| image.own_name.is_none())
+                .unwrap_or_else(|| Found::Missing(name.to_owned(), "has its registry and namespace")),
+            Meaning::Bare(name) => self
+                .named(name, tag, |image| image.own_name.is_none() && image.bare_reference)
+                .unwrap_or(Found::Elsewhere),
             Meaning::Other => Found::Elsewhere,
+        }
+    }
+
+    fn named(&self, name: &str, tag: &str, fits: impl Fn(&ImageDef) -> bool) -> Option<Found> {
+        let known = |index: &usize| fits(&self.images[*index]);
+        let Some(variants) = self.variants.get(name) else {
+            return self.by_name.get(name).copied().filter(known).map(Found::Parent);
+        };
+        let suffix = |index: &usize| self.images[*index].tag_suffix.as_str();
+        let fitting: Vec<usize> =
+            variants.iter().copied().filter(known).filter(|index| tag.ends_with(suffix(index))).collect();
+        match fitting.iter().max_by_key(|index| suffix(index).len()) {
+            Some(best) => Some(Found::Parent(*best)),
+            None if tag.is_empty() || !variants.iter().any(known) => None,
+            None => Some(Found::Several(name.to_owned())),
         }
     }
 
@@ -124,6 +147,17 @@ impl<'a> Finder<'a> {
             Found::Parent(parent) if parent != index => parent,
             Found::Parent(_) | Found::Elsewhere => return None,
             Found::Missing(name, _) if name == image.name => return None,
+            Found::Several(name) => {
+                let place = image.place(reference.line);
+                let variants = self.variants.get(name.as_str()).into_iter().flatten();
+                let known: Vec<String> = variants.map(|index| format!("`{}`", self.images[*index].name)).collect();
+                unknown.push(format!(
+                    "{place}: the tag of `{}` is that of no variant of `{name}`; name one of {}",
+                    reference.image,
+                    known.join(", ")
+                ));
+                return None;
+            }
             Found::Missing(name, reason) => {
                 let place = image.place(reference.line);
                 let near = self.near(&name);
@@ -233,12 +267,13 @@ impl Graph {
     /// The image's name without a tag: the run's, or its own.
     pub fn untagged(&self, image: usize, names: &Names) -> String {
         let def = &self.images[image];
-        def.own_name.as_ref().map_or_else(|| names.untagged(&def.name), super::def::OwnName::untagged)
+        def.own_name.as_ref().map_or_else(|| names.untagged(def.published_name()), super::def::OwnName::untagged)
     }
 
-    /// The image's tag: the run's, or its own.
-    pub fn tag<'a>(&'a self, image: usize, names: &'a Names) -> &'a str {
-        self.images[image].own_tag.as_deref().unwrap_or(&names.tag)
+    /// The image's tag: the run's, or its own, with the variant's end.
+    pub fn tag(&self, image: usize, names: &Names) -> String {
+        let def = &self.images[image];
+        format!("{}{}", def.own_tag.as_deref().unwrap_or(&names.tag), def.tag_suffix)
     }
 
     /// The image's full name: what it is built, pushed and referred to as.
@@ -249,7 +284,7 @@ impl Graph {
     /// The part of its name that the registry sees.
     pub fn repository(&self, image: usize, names: &Names) -> String {
         let def = &self.images[image];
-        def.own_name.as_ref().map_or_else(|| names.repository(&def.name), |own| own.repository.clone())
+        def.own_name.as_ref().map_or_else(|| names.repository(def.published_name()), |own| own.repository.clone())
     }
 
     /// The registry that its name begins with; empty for none.
@@ -262,8 +297,11 @@ impl Graph {
         let full = self.full(image, names);
         let mut found: Vec<String> = Vec::new();
         for tag in &self.images[image].tags {
-            let name =
-                if tag.contains(['/', ':']) { tag.clone() } else { format!("{}:{tag}", self.untagged(image, names)) };
+            let name = if tag.contains(['/', ':']) {
+                tag.clone()
+            } else {
+                format!("{}:{tag}{}", self.untagged(image, names), self.images[image].tag_suffix)
+            };
             if name != full && !found.contains(&name) {
                 found.push(name);
             }
@@ -278,7 +316,7 @@ impl Graph {
 
     /// What to push for an image.
     pub fn push_spec(&self, image: usize, names: &Names, login: Option<RegistryLogin>) -> PushSpec {
-        PushSpec { repository: self.untagged(image, names), tag: self.tag(image, names).to_owned(), login }
+        PushSpec { repository: self.untagged(image, names), tag: self.tag(image, names), login }
     }
 
     /// A set and all that `next` leads to.
@@ -480,11 +518,11 @@ pub(super) mod tests {
         );
         assert_eq!(graph.full(0, &names()), "local-only/base:latest");
         assert_eq!(
-            (graph.repository(1, &names()).as_str(), graph.registry(1, &names()), graph.tag(1, &names())),
+            (graph.repository(1, &names()).as_str(), graph.registry(1, &names()), graph.tag(1, &names()).as_str()),
             ("x/nginx", "other:5000", "0.2")
         );
         assert_eq!(
-            (graph.repository(2, &names()).as_str(), graph.registry(2, &names()), graph.tag(2, &names())),
+            (graph.repository(2, &names()).as_str(), graph.registry(2, &names()), graph.tag(2, &names()).as_str()),
             ("lab/app", "r:5000", "t")
         );
         assert!(!graph.is_pushed(0) && graph.is_pushed(1));
@@ -503,6 +541,34 @@ pub(super) mod tests {
         def.tags = ["latest", "ghcr.io/lab/app:1", "t", "latest"].map(str::to_owned).to_vec();
         let graph = Graph::new(vec![def], &names(), &BTreeMap::new()).unwrap();
         assert_eq!(graph.extra_names(0, &names()), ["r:5000/lab/app:latest", "ghcr.io/lab/app:1"]);
+    }
+
+    #[test]
+    fn variants_of_one_name_are_told_apart_by_their_tags() {
+        let variant = |name: &str, suffix: &str| {
+            let mut def = image(name, "FROM scratch");
+            def.published = Some("app".into());
+            def.tag_suffix = suffix.into();
+            def
+        };
+        let with = |text: &str| {
+            Graph::new(
+                vec![variant("app-a", "-a"), variant("app-b", "-b"), image("x", text)],
+                &names(),
+                &BTreeMap::new(),
+            )
+        };
+        let graph = with("FROM r:5000/lab/app:old-b\nCOPY --from=app-a / /").unwrap();
+        assert_eq!(graph.parents[2], [1, 0]);
+        assert_eq!(graph.pinned_dockerfile(2, &names()), "FROM r:5000/lab/app:t-b\nCOPY --from=r:5000/lab/app:t-a / /");
+        assert_eq!(
+            with("FROM r:5000/lab/app:old").unwrap_err().message,
+            "images/x/Dockerfile:1: FROM r:5000/lab/app:old: the tag of `r:5000/lab/app:old` is that of no variant of \
+             `app`; name one of `app-a`, `app-b`"
+        );
+        // With a plain one beside them it is that one.
+        let images = vec![image("app", "FROM scratch"), variant("app-b", "-b"), image("x", "FROM app:7")];
+        assert_eq!(Graph::new(images, &names(), &BTreeMap::new()).unwrap().parents[2], [0]);
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod retry;
 pub mod schedule;
 mod select;
 pub mod set;
+pub mod sources;
 pub mod tag;
 pub mod tagfile;
 pub mod tagrows;
@@ -33,6 +34,7 @@ pub mod why;
 
 pub use builder::Builder;
 pub use def::{ImageDef, OwnName, ParentName, Place};
+pub use discover::Found;
 pub use docker::{DockerBuilder, Settings};
 pub use graph::{Edge, EdgeKind, Graph, LOCAL_ONLY};
 pub use names::{Meaning, Names, valid_name, valid_tag, without_tag};

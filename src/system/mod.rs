@@ -22,6 +22,7 @@ pub mod facts;
 pub mod folder;
 pub mod fs;
 pub mod git_login;
+pub mod git_source;
 pub mod glob;
 mod handles;
 mod held;

@@ -382,4 +382,52 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "Builds without an engine need the program `buildah`: `apt-get install buildah`. It is used when it \
                is chosen (`builder: buildah`), or when the host is itself a container without an engine.",
     },
+    CodeEntry {
+        code: "B0050",
+        title: "a setting of the image tree cannot be used",
+        text: "The template of names, a pattern of Dockerfiles' names or an ignore pattern is wrong. Names may have \
+               `{{ dir }}`, `{{ parent }}`, `{{ path }}`, `{{ file }}` and `{{ root }}`. A Dockerfile's pattern has at most \
+               one `*`. Ignore patterns match whole components of a path: `build*`, `docs/*`, `/top`.",
+    },
+    CodeEntry {
+        code: "B0051",
+        title: "a list of images has a mistake",
+        text: "The frame shows the place in the list. Each image has a `name` and a `context`: a path below the list's \
+               folder, `{host: /path}` on the build host, or `{git: ADDRESS}` with `branch`, `tag` or `commit` and `folder`. \
+               `docs/images.md` has every key with an example.",
+    },
+    CodeEntry {
+        code: "B0052",
+        title: "the context of a listed image cannot be used",
+        text: "The Dockerfile of an image in a list could not be read, or the folder is not in its repository. Paths are \
+               below the list's own folder; `dockerfile` is inside the context. No part of the way to a folder of a \
+               repository may be a link.",
+    },
+    CodeEntry {
+        code: "B0053",
+        title: "a parent is not in the list",
+        text: "`parents` names images of the same list, variants with their suffix. Images from elsewhere need no entry: \
+               the `FROM` that names them is enough.",
+    },
+    CodeEntry {
+        code: "B0054",
+        title: "a tag in a list cannot be made",
+        text: "A tag may have `{{ branch }}`, `{{ commit }}`, `{{ short_commit }}`, `{{ version }}` and `{{ tag }}`, and no \
+               expressions. Branch, commit and version are those of the repository that the image comes from; on a \
+               detached head there is no branch, without tags no version. A whole name needs a tag: \
+               `registry.example/lab/app:latest`.",
+    },
+    CodeEntry {
+        code: "B0055",
+        title: "a repository of an image cannot be fetched",
+        text: "The build host's git could not fetch the address at the branch, tag or commit; its words are in the notes. \
+               Nothing is ever asked: credentials come from the address, git's own helpers or ssh keys of the build host's \
+               user. A commit that is in no branch or tag is given by few servers.",
+    },
+    CodeEntry {
+        code: "B0056",
+        title: "the images cannot be shown",
+        text: "`hostctl image graph` shows one source: `--tree DIR`, `--labels DIR` or `--list FILE`. The folder or file must \
+               be on this machine and readable.",
+    },
 ];
