@@ -1,19 +1,22 @@
 //! The append-only record of a run under `.hostctl/runs/RUN/`.
 //!
 //! `events.jsonl` has every event, `journal` the lines a person saw, `logs/IMAGE.log` each
-//! image's whole log, `summary.json` how it ended. Everything arrives redacted.
+//! image's whole log, `summary.json` how it ended, `summary.md` the same for people. Everything arrives redacted.
 
-use std::collections::HashMap;
+mod logs;
+mod markdown;
+mod summary;
+
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::diag::{Diagnostic, Result, SourceMap};
-use crate::event::{Event, EventKind, Progress, Reporter, Trouble};
+use crate::event::{Event, EventKind, ImageLedger, Progress, Reporter, Trouble};
 
-/// The version written into `summary.json`.
-pub const SUMMARY_VERSION: u32 = 1;
+use logs::Logs;
+use summary::RunSummary;
 
 /// The folder of one run.
 #[derive(Clone, Debug)]
@@ -84,12 +87,9 @@ pub struct Journal {
     dir: RunDir,
     /// Held while the run lives, so that who follows it learns of its end, however it ends.
     _alive: Option<File>,
-    logs: HashMap<String, BufWriter<File>>,
-    started: String,
-    playbook: String,
-    environments: Vec<String>,
-    images: indexmap::IndexMap<String, serde_json::Value>,
-    stats: serde_json::Value,
+    logs: Logs,
+    images: ImageLedger,
+    summary: RunSummary,
     told: bool,
     trouble: Option<Trouble>,
 }
@@ -99,14 +99,11 @@ impl Journal {
     pub fn new(dir: RunDir) -> Self {
         let alive = File::open(dir.path()).ok().filter(|folder| folder.try_lock().is_ok());
         Self {
+            logs: Logs::new(dir.path().join("logs")),
             dir,
             _alive: alive,
-            logs: HashMap::new(),
-            started: String::new(),
-            playbook: String::new(),
-            environments: Vec::new(),
-            images: indexmap::IndexMap::new(),
-            stats: serde_json::Value::Null,
+            images: ImageLedger::default(),
+            summary: RunSummary::default(),
             told: false,
             trouble: None,
         }
@@ -120,42 +117,9 @@ impl Journal {
         }
     }
 
-    fn log(&mut self, image: &str, line: &str) {
-        // A name with a slash stays one file.
-        let name: String =
-            image.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
-        let path = self.dir.path().join(format!("logs/{name}.log"));
-        let written = match self.logs.get_mut(image) {
-            Some(log) => writeln!(log, "{line}").and_then(|()| log.flush()),
-            None => private(&path).map(BufWriter::new).and_then(|mut log| {
-                let written = writeln!(log, "{line}").and_then(|()| log.flush());
-                self.logs.insert(image.to_owned(), log);
-                written
-            }),
-        };
-        if let Err(error) = written {
-            self.note(&path, &error);
-        }
-    }
-
-    fn summary(&mut self, event: &Event, exit_code: u8, seconds: f64, notes: &[(String, String)]) {
-        let notes: serde_json::Map<String, serde_json::Value> =
-            notes.iter().map(|(name, text)| (name.clone(), text.clone().into())).collect();
-        let summary = serde_json::json!({
-            "version": SUMMARY_VERSION,
-            "run": event.run,
-            "playbook": self.playbook,
-            "environments": self.environments,
-            "started": self.started,
-            "ended": event.time,
-            "seconds": seconds,
-            "exit_code": exit_code,
-            "stats": self.stats,
-            "images": self.images,
-            "notes": notes,
-        });
-        let text = serde_json::to_string_pretty(&summary).unwrap_or_default() + "\n";
-        let path = self.dir.path().join("summary.json");
+    /// A file of the run that is there whole or not at all.
+    fn whole(&mut self, name: &str, text: &str) {
+        let path = self.dir.path().join(name);
         let write = || -> std::io::Result<()> {
             let mut file = tempfile::Builder::new().prefix(".summary").tempfile_in(self.dir.path())?;
             file.write_all(text.as_bytes())?;
@@ -171,22 +135,27 @@ impl Journal {
 
 impl Reporter for Journal {
     fn event(&mut self, event: &Event, _sources: &SourceMap) {
+        self.images.event(event);
+        self.summary.event(event);
         match &event.kind {
-            EventKind::RunStarted { playbook, environments, .. } => {
-                self.started.clone_from(&event.time);
-                self.playbook.clone_from(playbook);
-                self.environments.clone_from(environments);
-            }
-            EventKind::Progress { progress: Progress::ImageLog { image, line }, .. } => self.log(image, line),
-            EventKind::Progress { progress: Progress::Image { image, state }, .. } => {
-                let state = serde_json::to_value(state).unwrap_or_default();
-                let entry = self.images.entry(image.clone()).or_insert_with(|| serde_json::json!({}));
-                if let (Some(entry), Some(state)) = (entry.as_object_mut(), state.as_object()) {
-                    entry.extend(state.iter().map(|(key, value)| (key.clone(), value.clone())));
+            EventKind::Progress { progress: Progress::ImageLog { image, line }, .. } => {
+                let (host, images) = (event.host.as_ref(), &mut self.images);
+                if let Err((path, error)) = self.logs.line(host, image, line, |image| images.log_file(host, image)) {
+                    self.note(&path, &error);
                 }
             }
-            EventKind::Recap { stats, .. } => self.stats = serde_json::to_value(stats).unwrap_or_default(),
-            EventKind::RunEnded { exit_code, notes, seconds } => self.summary(event, *exit_code, *seconds, notes),
+            EventKind::Progress { progress: Progress::Image { image, state }, .. } => {
+                self.logs.state(event.host.as_ref(), image, state);
+            }
+            EventKind::RunEnded { exit_code, notes, seconds } => {
+                self.logs.close();
+                let json = self.summary.json(event, (*exit_code, *seconds), notes, &self.images);
+                let text = markdown::text(&json);
+                let json = serde_json::to_string_pretty(&json).unwrap_or_default() + "\n";
+                self.whole("summary.md", &text);
+                // Last, since it tells that the run is over.
+                self.whole("summary.json", &json);
+            }
             _ => {}
         }
     }
