@@ -17,6 +17,7 @@ use crate::event::{Event, EventKind, ImageLedger, Progress, Reporter, Trouble};
 
 use logs::Logs;
 use summary::RunSummary;
+pub use summary::SUMMARY_VERSION;
 
 /// The folder of one run.
 #[derive(Clone, Debug)]

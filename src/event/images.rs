@@ -157,7 +157,11 @@ fn number(result: &Value, key: &str) -> Option<f64> {
 }
 
 fn whole(number: f64) -> Option<u64> {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked before, and the cast saturates")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked before, and the cast saturates"
+    )]
     (number >= 0.0).then_some(number as u64)
 }
 
@@ -267,7 +271,8 @@ impl ImageBuild {
         }
         self.tag = text("tag").map(str::to_owned).or(self.tag.take());
         self.builder = text("builder").map(str::to_owned).or(self.builder.take());
-        let named = |step: &Value| step.as_str().or_else(|| step.get("name").and_then(Value::as_str)).map(str::to_owned);
+        let named =
+            |step: &Value| step.as_str().or_else(|| step.get("name").and_then(Value::as_str)).map(str::to_owned);
         let path = result.get(&StrKey("slowest_path"));
         let path = path.and_then(|path| path.as_list().or_else(|| path.get("images").and_then(Value::as_list)));
         if let Some(path) = path {
@@ -311,7 +316,10 @@ pub fn file_name(name: &str) -> String {
         return clean;
     }
     let hash = hex::encode(&Sha256::digest(name.as_bytes())[..4]);
-    format!("{}-{hash}", clean.trim_start_matches(['.', '-']))
+    match clean.trim_start_matches(['.', '-']) {
+        "" => format!("image-{hash}"),
+        clean => format!("{clean}-{hash}"),
+    }
 }
 
 /// All image builds of a run.

@@ -132,7 +132,10 @@ fn a_second_host_has_logs_of_its_own() {
 
 #[test]
 fn places_are_those_of_dockerfiles() {
-    assert_eq!(place("docker/web/Dockerfile:41: RUN x: exit code 1"), Some(("docker/web/Dockerfile:41", "RUN x: exit code 1")));
+    assert_eq!(
+        place("docker/web/Dockerfile:41: RUN x: exit code 1"),
+        Some(("docker/web/Dockerfile:41", "RUN x: exit code 1"))
+    );
     for none in ["registry:5000: refused", "exit code: 1", "", "Dockerfile: x", "a Dockerfile:x: y"] {
         assert_eq!(place(none), None, "{none}");
     }

@@ -42,9 +42,7 @@ impl Logs {
         let place = self.open.iter().position(|(owner, _)| owner.as_ref() == host);
         if let Some(log) = place.and_then(|place| self.open[place].1.get_mut(image)) {
             // One write a line: who follows the log sees it, and a controller that is killed loses nothing.
-            return log.write_all(&self.line).map_err(|error| {
-                (self.folder.join(name(image)), error)
-            });
+            return log.write_all(&self.line).map_err(|error| (self.folder.join(name(image)), error));
         }
         let path = self.folder.join(name(image));
         if self.count >= OPEN {

@@ -97,7 +97,8 @@ impl RunSummary {
 
 fn counts(builds: &[&ImageBuild]) -> Value {
     let count = |state: &str| builds.iter().map(|build| build.count(state)).sum::<usize>();
-    let mut counts: Json<String, Value> = STATES.iter().map(|state| ((*state).to_owned(), count(state).into())).collect();
+    let mut counts: Json<String, Value> =
+        STATES.iter().map(|state| ((*state).to_owned(), count(state).into())).collect();
     counts.insert("all".to_owned(), builds.iter().map(|build| build.images.len()).sum::<usize>().into());
     counts.into()
 }

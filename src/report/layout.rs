@@ -4,7 +4,7 @@ use console::Style;
 
 use crate::event::{Done, Status};
 
-pub(super) use crate::value::duration;
+pub(super) use crate::value::{duration, whole_duration};
 
 use super::screen::steers;
 

@@ -2,7 +2,7 @@
 
 /// Seconds as `0.3s`, `14.2s`, `2m10s`, `1h02m`.
 pub fn duration(seconds: f64) -> String {
-    if seconds < 60.0 { format!("{:.1}s", seconds.max(0.0)) } else { long(whole(seconds)) }
+    if seconds >= 60.0 { long(whole(seconds)) } else { format!("{:.1}s", seconds.max(0.0)) }
 }
 
 /// Seconds without tenths: `48s`, `2m10s`, `1h02m`.
