@@ -13,7 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::diag::{Diagnostic, Result, SourceMap};
-use crate::event::{Event, EventKind, ImageLedger, Progress, Reporter, Trouble};
+use crate::event::{Event, EventKind, ImageLedger, Progress, Reporter, Trouble, file_name};
 
 use logs::Logs;
 use summary::RunSummary;
@@ -67,6 +67,16 @@ pub fn list_runs(base: &Path) -> Vec<String> {
         .unwrap_or_default();
     runs.sort();
     runs
+}
+
+/// An image's log in the folder of a run: of `IMAGE`, or of `IMAGE@HOST` where several hosts built it.
+pub fn image_log(dir: &Path, image: &str) -> PathBuf {
+    let path = |name: String| dir.join("logs").join(format!("{name}.log"));
+    let whole = path(file_name(image));
+    match image.split_once('@') {
+        Some((image, host)) if !whole.exists() => path(format!("{}@{}", file_name(image), file_name(host))),
+        _ => whole,
+    }
 }
 
 /// True if nobody writes the record in this folder any more.
@@ -229,5 +239,82 @@ mod tests {
         );
         sink.emit(None, EventKind::RunEnded { exit_code: 0, notes: Vec::new(), seconds: 0.0 });
         assert_eq!(sink.take_untold().len(), 1);
+    }
+
+    fn sink(dir: &RunDir, redactor: crate::secret::Redactor) -> crate::event::Sink {
+        use std::sync::Arc;
+        let journal = Box::new(Journal::new(dir.clone()));
+        crate::event::Sink::new("r", Arc::new(redactor), crate::diag::SourceMap::new(), vec![journal])
+    }
+
+    #[test]
+    fn every_line_of_an_image_is_in_its_log_and_no_secret() {
+        use crate::event::{ImageState, TaskId};
+        use std::sync::Arc;
+        let base = tempfile::tempdir().unwrap();
+        let dir = RunDir::create(base.path(), "r").unwrap();
+        let redactor = crate::secret::Redactor::default();
+        redactor.learn("correct horse battery staple");
+        let sink = sink(&dir, redactor);
+        let hosts: [Arc<str>; 2] = ["one".into(), "two/2".into()];
+        let tell = |host: &Arc<str>, progress| sink.emit(Some(host), EventKind::Progress { task: TaskId(1), progress });
+        let state = |host, image: &str, state| tell(host, Progress::Image { image: image.into(), state });
+        let log =
+            |host, image: &str, line: &str| tell(host, Progress::ImageLog { image: image.into(), line: line.into() });
+        state(&hosts[0], "kolla/base", ImageState::Building);
+        state(&hosts[1], "kolla/base", ImageState::Building);
+        for line in 0..300 {
+            // More images than files may be open.
+            log(&hosts[0], &format!("image-{}", line % 100), &format!("{line}"));
+            log(&hosts[0], "kolla/base", &format!("{line} {}", "x".repeat(10_000)));
+        }
+        log(&hosts[0], "kolla/base", "it is correct horse");
+        log(&hosts[0], "kolla/base", "battery staple");
+        log(&hosts[1], "kolla/base", "of two");
+        state(&hosts[0], "kolla/base", ImageState::Built { seconds: 1.0 });
+        // A push goes on in the same file.
+        log(&hosts[0], "kolla/base", "pushed");
+        sink.emit(None, EventKind::RunEnded { exit_code: 0, notes: Vec::new(), seconds: 0.0 });
+        let text = std::fs::read_to_string(image_log(dir.path(), "kolla/base")).unwrap();
+        assert_eq!(text.lines().filter(|line| line.ends_with(&"x".repeat(10_000))).count(), 300);
+        assert!(text.ends_with("it is ********\npushed\n"), "{}", &text[text.len() - 100..]);
+        assert_eq!(std::fs::read_to_string(image_log(dir.path(), "kolla/base@two/2")).unwrap(), "of two\n");
+        assert_eq!(std::fs::read_to_string(image_log(dir.path(), "image-7")).unwrap(), "7\n107\n207\n");
+        assert!(!image_log(dir.path(), "../../x").display().to_string().contains("../"));
+    }
+
+    #[test]
+    fn the_summary_tells_each_image_also_for_people() {
+        use crate::event::{ImageForecast, ImageState, TaskId};
+        let base = tempfile::tempdir().unwrap();
+        let dir = RunDir::create(base.path(), "r").unwrap();
+        let sink = sink(&dir, crate::secret::Redactor::default());
+        let host = std::sync::Arc::from("one");
+        let tell = |progress| sink.emit(Some(&host), EventKind::Progress { task: TaskId(1), progress });
+        let state = |image: &str, state| tell(Progress::Image { image: image.into(), state });
+        let forecast = ImageForecast { build: vec![("base".into(), "new".into())], ..ImageForecast::default() };
+        tell(Progress::ImageForecast { forecast });
+        state("base", ImageState::Built { seconds: 2.0 });
+        state("base", ImageState::Pushed { digest: "sha256:1".into(), seconds: 1.0 });
+        state("web", ImageState::Failed { message: "img/web/Dockerfile:3: RUN false: exit code 1".into() });
+        state("app", ImageState::Blocked { by: "web".into() });
+        state("old", ImageState::Reused { digest: Some("sha256:2".into()), reason: "in the registry".into() });
+        sink.emit(None, EventKind::RunEnded { exit_code: 2, notes: Vec::new(), seconds: 9.0 });
+        let text = std::fs::read_to_string(dir.path().join("summary.json")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&json["version"], &json["exit_code"]), (&1.into(), &2.into()));
+        let image = |name: &str| json["images"].as_array().unwrap().iter().find(|image| image["name"] == name).unwrap();
+        assert_eq!(image("base")["digest"], "sha256:1");
+        assert_eq!((&image("base")["seconds"], &image("base")["push_seconds"]), (&2.0.into(), &1.0.into()));
+        assert_eq!((&image("web")["class"], &image("web")["log"]), (&"build failed".into(), &"logs/web.log".into()));
+        assert_eq!(image("web")["failed_at"], "img/web/Dockerfile:3");
+        assert_eq!((&image("app")["state"], &image("app")["blocked_by"]), (&"blocked".into(), &"web".into()));
+        assert_eq!((&image("old")["reason"], &image("old")["digest"]), (&"in the registry".into(), &"sha256:2".into()));
+        assert_eq!((&json["counts"]["pushed"], &json["counts"]["all"]), (&1.into(), &4.into()));
+        assert_eq!(json["slowest_path"][0]["name"], "base");
+        assert_eq!(json["forecast"]["build"][0]["reason"], "new");
+        assert_eq!(json["builds"][0]["host"], "one");
+        let text = std::fs::read_to_string(dir.path().join("summary.md")).unwrap();
+        assert!(text.contains("### Images: 1 pushed, 1 reused, 1 failed, 1 blocked"), "{text}");
     }
 }

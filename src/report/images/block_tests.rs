@@ -219,8 +219,29 @@ images 1 done 1 reused 2 bui...t 38 min left
 x horizon  FAILED   logs/horizon.log
   disk 61 of 100 GiB free   ... push 32 MB/s"
     );
-    shown.resize(6, 30);
-    assert_eq!(shown.shown(), "");
+    shown.resize(20, 30);
+    assert_eq!(
+        shown.shown(),
+        "\
+play 1 of 1   images
+            one
+    keystone    reused      in
+ the registry
+    base        built       31
+.0s
+    horizon     FAILED      RU
+N np...41)   lo
+gs/horizon.log
+    app         blocked     by
+ horizon
+images 1 done 1 re...min left
+  nova...e   14/31    2m10s
+  neut...r    9/22      48s
+  glan...i    push      12s
+  cinder held: 5 G...B needed
+x horizon  FAILED   logs/hori
+  disk 61 of 100 G... 32 MB/s"
+    );
 }
 
 #[test]

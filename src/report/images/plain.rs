@@ -124,8 +124,9 @@ impl Line<'_> {
         if let Some(state) = &set.state {
             let _ = write!(text, "   disk {} of {} GiB free", gib(state.disk_free), gib(state.disk_total));
         }
-        let lead = self.lead("images");
-        let room = self.look.width.max(40).saturating_sub(console::measure_text_width(&lead));
+        let host = self.host.map_or_else(String::new, |host| format!(" on {host}"));
+        let lead = format!("{} images{host}   ", self.look.paint.dim(self.stamp));
+        let room = self.look.width.saturating_sub(console::measure_text_width(&lead)).max(12);
         format!("{lead}{}\n", shorten(&text, room))
     }
 }
