@@ -4,6 +4,7 @@
 //! times them, and hands them to the reporters (terminal, JSON Lines, journal) in that order.
 //! Events carry no display policy.
 
+mod images;
 mod job;
 mod redact;
 mod sink;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::diag::{Diagnostic, SourceMap, Span};
 use crate::value::Map;
 
+pub use images::{ImageBuild, ImageLedger, ImageRecord, file_name, place};
 pub use job::JobState;
 pub use redact::{redact_diagnostic, redact_done, redact_map, redact_progress, redact_value};
 pub use sink::Sink;

@@ -288,6 +288,7 @@ pub(super) fn begin(args: &RunArgs, output: &Output, given: Option<Given>) -> Re
         width: output.width,
         verbosity: args.verbose,
         diff: request.diff,
+        unicode: output.unicode,
     };
     let shown = || -> Vec<Box<dyn Reporter>> {
         let mut all: Vec<Box<dyn Reporter>> = match output.form {
@@ -314,7 +315,7 @@ pub(super) fn start(
     problems: &dyn Fn(&[Diagnostic]),
 ) -> Result<ExitCode> {
     let reporters = |dir: &RunDir| -> Result<Vec<Box<dyn Reporter>>> {
-        let plain = HumanOptions { color: false, live: false, width: 160, verbosity: 0, diff: true };
+        let plain = HumanOptions { color: false, live: false, width: 160, verbosity: 0, diff: true, unicode: true };
         let named = |name: &str| dir.path().join(name).display().to_string();
         let events = std::io::BufWriter::new(dir.file("events.jsonl")?);
         let mut all: Vec<Box<dyn Reporter>> = vec![
