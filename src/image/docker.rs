@@ -195,27 +195,18 @@ impl Builder for DockerBuilder {
     }
 
     async fn push(&self, image: usize, feed: &Feed) -> Result<String, EngineError> {
-        self.engine.push(&self.graph.push_spec(image, &self.names, self.settings.login.clone()), feed).await?;
         let Some(registry) = &self.registry else {
             return Err(EngineError::new(ErrorClass::Refused, "no registry was named to push to"));
         };
-        let digest =
-            registry.digest(&self.graph.repository(image, &self.names), &self.graph.tag(image, &self.names)).await?;
-        digest.ok_or_else(|| {
-            EngineError::new(ErrorClass::Transient, "the registry does not have the image that was just pushed")
-        })
-        let name = &self.graph.images[image].name;
-        let Some(registry) = &self.registry else {
-            return Err(EngineError::new(ErrorClass::Refused, "no registry was named to push to"));
-        };
+        let repository = self.graph.repository(image, &self.names);
         registry.budget().pass().await;
-        let pushed = self.engine.push(&self.names.push(name, self.settings.login.clone()), feed).await;
-        if let Err(error) = pushed {
+        let spec = self.graph.push_spec(image, &self.names, self.settings.login.clone());
+        if let Err(error) = self.engine.push(&spec, feed).await {
             // The engine tells a refusal as text only.
-            return Err(registry.explain(error, &self.names.repository(name)).await);
+            return Err(registry.explain(error, &repository).await);
         }
         // The manifest itself: what the registry says of it is checked against its bytes.
-        match registry.manifest(&self.names.repository(name), &self.names.tag).await {
+        match registry.manifest(&repository, &self.graph.tag(image, &self.names)).await {
             Ok(manifest) => Ok(manifest.digest),
             Err(error) if error.class == ErrorClass::NotFound => Err(EngineError::new(
                 ErrorClass::Transient,

@@ -331,42 +331,6 @@ impl<W: Write + Send> Human<W> {
         }
     }
 
-    fn progress(&mut self, host: &str, task: TaskId, progress: &Progress) {
-        match progress {
-            Progress::Output { text, .. } => self.output(host, task, text),
-            Progress::Image { image, state } => self.image(image, state),
-            Progress::ImageStep { image, step, of, text } => {
-                let of = if *of == 0 { "?".to_owned() } else { of.to_string() };
-                let line = format!("{step}/{of}  {text}");
-                match &mut self.live {
-                    Some(live) => live.set(image, image, &line),
-                    None => {
-                        let line =
-                            format!("    {}  {}\n", pad(image, 18), shorten(&line, self.options.width.max(40) - 24));
-                        self.print(&line);
-                    }
-                }
-            }
-            Progress::ImageLog { image, line } => match &mut self.live {
-                Some(live) => live.set(image, image, safe_line(line).trim()),
-                None => {
-                    let line = format!("    {} | {}\n", pad(image, 18), safe_line(line));
-                    self.print(&line);
-                }
-            },
-            Progress::ImagePush { image, done, of, .. } => {
-                if let Some(live) = &mut self.live {
-                    live.set(image, image, &format!("push {done} of {of} layers"));
-                }
-            }
-            Progress::ImageForecast { forecast } => {
-                let line = format!("    {} images to build, {} to reuse\n", forecast.build.len(), forecast.reuse.len());
-                self.print(&line);
-            }
-            Progress::ImageHost { .. } | Progress::BuildSeen { .. } => {}
-        }
-    }
-
     fn output(&mut self, host: &str, task: TaskId, text: &str) {
         let many = self.hosts > 1;
         let lead = if many { format!("      {host} | ") } else { "      | ".to_owned() };

@@ -1,9 +1,7 @@
 //! `hostctl image`: what `image_build` knows and does, without a playbook. One file a subcommand.
 
-mod why;
-//! `hostctl image`: what concerns images, without a playbook.
-
 mod doctor;
+mod why;
 
 use clap::{Args, Subcommand};
 
@@ -11,7 +9,6 @@ use super::output::Output;
 use crate::diag::{ExitCode, Result};
 
 /// Ask and do what image builds ask and do, without a playbook
-/// Look at images, their builders and registries without a playbook
 #[derive(Debug, Args)]
 pub struct ImageArgs {
     #[command(subcommand)]

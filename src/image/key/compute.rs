@@ -121,8 +121,7 @@ fn key(inputs: &Inputs<'_>, image: usize, items: &[TreeItem], digests: &Digests,
     let file = &def.dockerfile;
     let edges = &inputs.graph.edges[image];
     let name = |image: usize| inputs.graph.images[image].name.as_str();
-    let parents: Vec<_> =
-        edges.iter().filter_map(|edge| Some((edge.range.clone()?, name(edge.parent)))).collect();
+    let parents: Vec<_> = edges.iter().filter_map(|edge| Some((edge.range.clone()?, name(edge.parent)))).collect();
     let text = normalised(file, &parents);
     let network = if def.network_host.unwrap_or(inputs.network_host) { "host" } else { "default" };
     let mut parts: Vec<(String, String)> = [

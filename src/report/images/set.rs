@@ -194,7 +194,7 @@ impl Set {
                     at: now,
                 });
             }
-            Progress::Output { .. } | Progress::ImageForecast { .. } => {}
+            Progress::Output { .. } | Progress::ImageForecast { .. } | Progress::BuildSeen { .. } => {}
         }
         Vec::new()
     }

@@ -122,6 +122,9 @@ fn image_of(progress: &Progress) -> Option<&str> {
         | Progress::ImageStep { image, .. }
         | Progress::ImageLog { image, .. }
         | Progress::ImagePush { image, .. } => Some(image),
-        Progress::Output { .. } | Progress::ImageForecast { .. } | Progress::ImageHost { .. } => None,
+        Progress::Output { .. }
+        | Progress::ImageForecast { .. }
+        | Progress::ImageHost { .. }
+        | Progress::BuildSeen { .. } => None,
     }
 }

@@ -15,7 +15,8 @@ use serde_json::{Value as Json, json};
 
 use super::backend::Saved;
 use super::buildah_program::{Ended, Program, Told};
-use super::client::{ImageFacts, PushSpec, RegistryLogin};
+use super::client::{ImageFacts, PushSpec};
+use super::credentials::RegistryLogin;
 use super::error::{EngineError, ErrorClass};
 use super::registry::is_loopback;
 use super::{BuildEvent, BuildSpec, CacheTo, ContextSource, FailedStep, Feed};

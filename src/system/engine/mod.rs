@@ -24,20 +24,17 @@ mod session;
 mod ssh_forward;
 mod upgrade;
 
+pub use answers::{Bridge, CacheSupport, EngineAnswers, Frontend, Worker};
+pub use backend::Backend;
+pub use buildah::{Buildah, BuildahSettings};
 pub use client::{Engine, EngineMut, ImageFacts, PushSpec};
 pub use credentials::{Credentials, RegistryLogin};
 pub use error::{EngineError, ErrorClass, Right};
+pub use look::RegistryLook;
 pub use registry::{
     Descriptor, ImageConfig, IndexEntry, Manifest, Patience, Platform, RateBudget, RegistryClient, RegistrySettings,
     index, is_digest, is_loopback, registry_of, split_name,
 };
-pub use answers::{Bridge, CacheSupport, EngineAnswers, Frontend, Worker};
-pub use backend::Backend;
-pub use buildah::{Buildah, BuildahSettings};
-pub use client::{Engine, EngineMut, ImageFacts, PushSpec, RegistryLogin};
-pub use error::{EngineError, ErrorClass};
-pub use look::RegistryLook;
-pub use registry::{RegistryClient, RegistrySettings, is_loopback};
 pub use scan::{Finding, scan_saved_image, without};
 
 use std::collections::BTreeMap;
