@@ -175,5 +175,12 @@ impl HostRun {
             call.masked = self.play.engine.redactor.sealed();
             call.outlives = Some(self.work_of(task, call));
         }
+        // After the work has its name, which is the same in the run that is resumed.
+        let resumed = self.play.engine.options.run_info.get("resumes").is_some_and(|run| *run != Value::Null);
+        if let Some(argument) = entry.meta.resumes.filter(|_| resumed)
+            && call.args.get(argument).is_none_or(serde_json::Value::is_null)
+        {
+            call.args[argument] = true.into();
+        }
     }
 }

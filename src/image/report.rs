@@ -6,7 +6,7 @@ use super::names::Names;
 use super::schedule::Finished;
 use super::watch::LogEnd;
 use crate::diag::{Diagnostic, Kind};
-use crate::event::ImageState;
+use crate::event::{ImageForecast, ImageState};
 use crate::system::engine::{EngineError, ErrorClass, ImageFacts};
 use crate::value::{Map, Value, insert};
 
@@ -33,12 +33,16 @@ pub struct ImageReport {
     pub error: Option<EngineError>,
     /// The instruction that failed.
     pub place: Option<Place>,
+    /// The build key.
+    pub key: Option<String>,
+    /// Its failure does not change the exit code.
+    pub allowed_to_fail: bool,
     /// A heredoc stands in the Dockerfile, which old engines do not know.
     heredoc: bool,
 }
 
 /// A whole set's end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     /// In graph order.
     pub images: Vec<ImageReport>,
@@ -52,6 +56,14 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// The run was stopped.
     pub cancelled: bool,
+    /// What was expected.
+    pub forecast: Option<ImageForecast>,
+    /// Nothing was built: only the forecast was asked for.
+    pub planned: bool,
+    /// The chain of images that took the longest.
+    pub slowest_path: Vec<String>,
+    /// Seconds of it.
+    pub slowest_seconds: f64,
 }
 
 impl ImageReport {
@@ -73,6 +85,8 @@ impl ImageReport {
             log,
             error: end.error,
             place,
+            key: None,
+            allowed_to_fail: def.allowed_to_fail,
             heredoc: def.dockerfile.instructions.iter().any(|one| one.text.contains("<<")),
         }
     }
@@ -114,6 +128,21 @@ impl ImageReport {
             ImageState::Blocked { by } => insert(&mut map, "blocked_by", by.as_str()),
             _ => {}
         }
+        if let ImageState::Reused { digest, reason } = &self.state {
+            insert(&mut map, "reason", reason.as_str());
+            if let Some(digest) = digest {
+                insert(&mut map, "digest", digest.as_str());
+            }
+        }
+        if let Some(error) = &self.error {
+            insert(&mut map, "class", error.class.name());
+        }
+        if let Some(key) = &self.key {
+            insert(&mut map, "key", key.as_str());
+        }
+        if self.allowed_to_fail {
+            insert(&mut map, "allowed_to_fail", true);
+        }
         if let Some(place) = &self.place {
             insert(&mut map, "failed_at", format!("{}:{}", place.file, place.line));
         }
@@ -146,22 +175,35 @@ impl Report {
         let mut map = Map::new();
         insert(&mut map, "tag", self.tag.as_str());
         insert(&mut map, "images", self.images.iter().map(ImageReport::to_value).collect::<Vec<_>>());
-        for name in ["pushed", "push_failed", "failed", "blocked", "cancelled"] {
+        for name in ["pushed", "push_failed", "failed", "blocked", "cancelled", "reused"] {
             let key = if name == "failed" { "build_failed" } else { name };
             insert(&mut map, key, Value::Int(count(name)));
         }
         insert(&mut map, "built", Value::Int(count("built") + count("pushed") + count("push_failed")));
         insert(&mut map, "builder", self.builder);
         insert(&mut map, "engine_version", self.engine.as_str());
+        if !self.slowest_path.is_empty() {
+            let names = self.slowest_path.iter().map(|name| Value::from(name.as_str())).collect::<Vec<_>>();
+            insert(&mut map, "slowest_path", names);
+            insert(&mut map, "slowest_seconds", rounded(self.slowest_seconds));
+        }
+        if let Some(forecast) = &self.forecast {
+            let json = serde_json::to_value(forecast).unwrap_or_default();
+            insert(&mut map, "forecast", crate::value::from_json(json));
+        }
         map
     }
 
     /// What went wrong, if anything did.
     pub fn diagnostic(&self) -> Option<Diagnostic> {
-        let of = |name: &str| self.images.iter().filter(|image| image.state_name() == name).collect::<Vec<_>>();
+        let counts = |image: &&ImageReport| !image.allowed_to_fail;
+        let of = |name: &str| {
+            self.images.iter().filter(|image| image.state_name() == name).filter(counts).collect::<Vec<_>>()
+        };
         let (failed, unpushed, blocked) = (of("failed"), of("push_failed"), of("blocked"));
         if self.cancelled {
-            let done = self.images.iter().filter(|image| matches!(image.state_name(), "built" | "pushed")).count();
+            let done =
+                self.images.iter().filter(|image| matches!(image.state_name(), "built" | "pushed" | "reused")).count();
             return Some(
                 Diagnostic::new("B0012", Kind::Interrupted, "the image builds were interrupted")
                     .with_note(format!("{done} of {} images were finished before", self.images.len())),
@@ -251,14 +293,7 @@ mod tests {
                 ImageReport::new(&graph, &names(), end, None, log)
             })
             .collect();
-        Report {
-            images,
-            tag: "t".into(),
-            builder: "buildkit",
-            engine: "20".into(),
-            warnings: Vec::new(),
-            cancelled: false,
-        }
+        Report { images, tag: "t".into(), builder: "buildkit", engine: "20".into(), ..Report::default() }
     }
 
     #[test]

@@ -243,6 +243,11 @@ impl Cx {
         self.link.cancelled()
     }
 
+    /// Secrets of the run by their variables' names.
+    pub fn masked(&self) -> &[(String, String)] {
+        &self.call.masked
+    }
+
     /// The controller's files for an argument.
     pub fn input(&self, arg: &str) -> Option<&Input> {
         self.call.inputs.iter().find(|input| input.arg == arg)

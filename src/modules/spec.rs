@@ -100,6 +100,8 @@ pub struct Meta {
     pub outlives: bool,
     /// The argument that is the run's time (`YYYYMMDDThhmmss`) where it is not given.
     pub run_time: Option<&'static str>,
+    /// The argument that is set to true where it is not given and the run goes on with an earlier one.
+    pub resumes: Option<&'static str>,
     /// Programs that only read, each as the first words of its argument vector (`systemctl show`):
     /// what `Probe::run` may start for this module.
     pub reads: &'static [&'static str],
@@ -153,6 +155,7 @@ impl Meta {
         tells_of: None,
         outlives: false,
         run_time: None,
+        resumes: None,
         reads: &[],
     };
 }

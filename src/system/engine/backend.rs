@@ -97,6 +97,14 @@ impl Backend {
         }
     }
 
+    /// Removes build cache that nothing uses; returns the bytes won. `buildah` keeps it as images.
+    pub async fn prune_cache(&self) -> Result<u64, EngineError> {
+        match self {
+            Self::Engine(engine) => engine.prune_cache().await,
+            Self::Buildah(_) => Ok(0),
+        }
+    }
+
     /// What is there under a name; `None` if nothing.
     pub async fn inspect(&self, image: &str) -> Result<Option<ImageFacts>, EngineError> {
         match self {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, PruneImagesOptionsBuilder, PushImageOptionsBuilder, RemoveImageOptionsBuilder,
-    TagImageOptionsBuilder,
+    ListContainersOptionsBuilder, PruneBuildOptionsBuilder, PruneImagesOptionsBuilder, PushImageOptionsBuilder,
+    RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use bytes::Bytes;
@@ -105,6 +105,11 @@ impl Engine {
     /// The engine's own version (`20.10.24`).
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// The folder that the engine keeps everything in.
+    pub async fn root_folder(&self) -> Option<PathBuf> {
+        self.docker.info().await.ok()?.docker_root_dir.filter(|dir| !dir.is_empty()).map(PathBuf::from)
     }
 
     /// The socket's path.
@@ -209,6 +214,13 @@ impl EngineMut {
         let filters = std::collections::HashMap::from([("dangling".to_owned(), vec!["true".to_owned()])]);
         let options = PruneImagesOptionsBuilder::new().filters(&filters).build();
         let pruned = self.engine.docker.prune_images(Some(options)).await?;
+        Ok(pruned.space_reclaimed.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
+    }
+
+    /// Removes build cache that nothing uses; returns the bytes won.
+    pub async fn prune_cache(&self) -> Result<u64, EngineError> {
+        let options = PruneBuildOptionsBuilder::new().all(true).build();
+        let pruned = self.engine.docker.prune_build(Some(options)).await?;
         Ok(pruned.space_reclaimed.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
     }
 }

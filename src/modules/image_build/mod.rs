@@ -3,23 +3,24 @@
 //! The work is in the room `image`; this file turns arguments into a request, lays the
 //! controller's tree out on the host, and gives the report back.
 
-use std::collections::BTreeMap;
+mod request;
+mod tree;
+
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::call::{Blob, Failure, Input, InputKind};
+use super::call::Failure;
 use super::cx::Cx;
 use super::spec::{InputArg, Meta, Module};
 use super::types::HostPath;
-use crate::diag::{Diagnostic, Result};
-use crate::image::set::{self, BuilderChoice, SetRequest};
-use crate::image::{Names, Settings, discover};
-use crate::secret::Secret;
-use crate::system::engine::{BuilderKind, DEFAULT_SOCKET, RegistryLogin, RegistrySettings};
-use crate::system::{ScratchContent, ScratchItem, TreeKind};
+use crate::diag::Result;
+use crate::image::set;
+use crate::system::Mutate;
 use crate::value::{Map, Value, insert};
+use request::request;
+use tree::Tree;
 
 /// Builds container images from a tree of Dockerfiles on the host's own engine, and pushes them.
 ///
@@ -141,6 +142,72 @@ pub struct Args {
     /// Which builder of the engine.
     #[serde(default)]
     builder: BuilderArg,
+    /// Where images come from: `tree`, each folder with a Dockerfile; `labels`, each Dockerfile with the labels
+    /// `REGISTRY`, `IMAGE`, `VERSION`, as Kaapana's.
+    #[serde(default)]
+    from: From,
+    /// How an image of a tree is called: `{{ dir }}` the folder, `{{ parent }}` the one above, `{{ path }}` all of them,
+    /// `{{ file }}` what the star of `dockerfiles` stands for, `{{ root }}` the tree. Single quotes and `{% raw %}` keep
+    /// Jinja away from it.
+    #[serde(default)]
+    name_template: Option<String>,
+    /// Names of Dockerfiles in the tree, each with at most one `*`; by default `Dockerfile`.
+    #[serde(default)]
+    dockerfiles: Vec<String>,
+    /// Folders and files of the tree that hold no images. Patterns match whole components of a path.
+    #[serde(default)]
+    ignore: Vec<String>,
+    /// The version of images with Kaapana's labels; by default that of `git describe` where the tree is on the host.
+    #[serde(default)]
+    version: Option<String>,
+    /// Sets that are built one after the other under one tag, as lists of image names and patterns; what an earlier set
+    /// holds is not in a later one. By default all images are one set.
+    #[serde(default)]
+    sets: Vec<Vec<String>>,
+    /// When an image of an earlier build is used instead of building it: `inputs` (the default), if nothing that it
+    /// is made from has changed; `never`; or a mapping with `max_age`, such as `7d`, so that updates get in.
+    #[serde(default)]
+    reuse: Option<serde_json::Value>,
+    /// Images that an earlier run finished under this tag are neither built nor pushed again, whatever `reuse` says.
+    /// `--resume` sets it.
+    #[serde(default)]
+    resume: Option<bool>,
+    /// What is pushed gets the tag `key-...` of what it is made from, too, by which other build hosts find it.
+    #[serde(default = "yes")]
+    key_tags: bool,
+    /// Pushes at the same time.
+    #[serde(default)]
+    pushes: Option<u32>,
+    /// How often a build is tried again whose instruction failed.
+    #[serde(default)]
+    build_retries: u32,
+    /// Only tell what would be built and reused, and why.
+    #[serde(default)]
+    plan: bool,
+    /// Platforms to build for (`linux/arm64`); of several each is pushed under a tag of its own, and a list of them
+    /// under the run's tag.
+    #[serde(default)]
+    platforms: Vec<String>,
+    /// Images whose layers, or registry caches whose steps, may be used instead of running a step.
+    #[serde(default)]
+    cache_from: Vec<String>,
+    /// Where the build's cache goes: `inline`, into the image itself, or the name of a cache in a registry.
+    #[serde(default)]
+    cache_to: Vec<String>,
+    /// Sockets of ssh agents on the host by id, for `RUN --mount=type=ssh`; `default: true` is the agent of
+    /// `SSH_AUTH_SOCK`.
+    #[serde(default)]
+    ssh: serde_json::Map<String, serde_json::Value>,
+    /// Addresses by name for `/etc/hosts` of `RUN` instructions.
+    #[serde(default)]
+    extra_hosts: serde_json::Map<String, serde_json::Value>,
+    /// Refused: neither BuildKit nor a registry can keep layers apart afterwards.
+    #[serde(default)]
+    squash: bool,
+    /// Space that builds leave free on the engine's file system, such as `20g`; by default 5 GiB or a tenth of it,
+    /// whichever is less.
+    #[serde(default)]
+    min_free: Option<String>,
     /// The engine's socket; by default `DOCKER_HOST` or `unix:///var/run/docker.sock`.
     #[serde(default)]
     docker_host: Option<String>,
@@ -168,6 +235,23 @@ enum BuilderArg {
     Buildkit,
     /// The classic builder.
     Classic,
+    /// `buildah`, which needs no engine.
+    Buildah,
+}
+
+/// Where images come from.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum From {
+    /// A tree of Dockerfiles.
+    #[default]
+    Tree,
+    /// A tree of Dockerfiles with Kaapana's labels.
+    Labels,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The module.
@@ -182,6 +266,8 @@ impl Module for ImageBuild {
         inputs: &[InputArg::File { arg: "path", unless: Some("remote_src"), unless_by_default: false }],
         secret: &["registry_password", "secrets"],
         outlives: true,
+        resumes: Some("resume"),
+        reads: crate::system::git_source::GIT_READS,
         together: &[&["registry_username", "registry_password"]],
         required_if: &[("push", "true", &["registry"]), ("forbid_mirror_in_image", "true", &["mirror_names"])],
         ..Meta::NONE
@@ -190,8 +276,8 @@ impl Module for ImageBuild {
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         let request = request(cx, &args)?;
         let tree = Tree::find(cx, &args)?;
-        let (images, mut warnings) =
-            discover::tree(&tree.files, args.path.as_str(), &tree.root_name, &|path| tree.read(cx, path))?;
+        let found = tree.images(cx, &args)?;
+        let (images, mut warnings) = (found.images, found.warnings);
         let prepared = set::prepare(images, &request)?;
         warnings.extend(prepared.warnings.iter().cloned());
         warnings.into_iter().for_each(|warning| cx.warn(warning));
@@ -215,7 +301,14 @@ impl Module for ImageBuild {
             (None, Some(folder)) => folder.path().to_path_buf(),
             (None, None) => PathBuf::new(),
         };
-        let verb = if args.push { "build and push" } else { "build" };
+        if args.plan && cx.check_mode() {
+            return Ok(planned);
+        }
+        let verb = match (args.plan, args.push) {
+            (true, _) => "plan",
+            (false, true) => "build and push",
+            (false, false) => "build",
+        };
         let link = cx.link();
         let deadline = cx.probe().control().deadline();
         let stop = || link.cancelled() || deadline.is_some_and(|end| std::time::Instant::now() >= end);
@@ -223,9 +316,13 @@ impl Module for ImageBuild {
             let link = cx.link();
             std::sync::Arc::new(move |progress| link.progress(progress))
         };
-        let report = cx.change(format!("{verb} {}", names.join(", ")), |mutate| {
-            cx.block_on(set::build(mutate, &prepared, &request, root, tell, &stop))
-        })?;
+        let work = |mutate: &Mutate| cx.block_on(set::build(mutate, &prepared, &request, root, tell, &stop));
+        let report = if args.plan {
+            // A forecast changes nothing that anybody declared.
+            cx.scratch(work)?
+        } else {
+            cx.change(format!("{verb} {}", names.join(", ")), work)?
+        };
         let Some(report) = report else { return Ok(planned) };
         report.warnings.iter().for_each(|warning| cx.warn(warning.clone()));
         let mut result = report.to_map();
@@ -239,198 +336,9 @@ impl Module for ImageBuild {
     }
 }
 
-fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
-    let registry = args.registry.clone().unwrap_or_default();
-    let login = match (&args.registry_username, &args.registry_password) {
-        (Some(username), Some(password)) if !username.is_empty() => {
-            Some(RegistryLogin::new(registry.as_str(), username.as_str(), Secret::new(password.as_str())))
-        }
-        _ => None,
-    };
-    let mut build_args = texts("build_args", &args.build_args)?;
-    if let Some(distro) = &args.base_distro {
-        build_args.entry("BASE_DISTRO".to_owned()).or_insert_with(|| distro.clone());
-    }
-    if let Some(password) = args.registry_password.as_ref().filter(|password| password.len() > 3)
-        && let Some((name, _)) = build_args.iter().find(|(_, value)| value.contains(password.as_str()))
-    {
-        return Err(Diagnostic::task("B0017", format!("the build argument `{name}` holds the registry's password"))
-            .with_note("build arguments stay in the image's history")
-            .with_hint("use `secrets` and `RUN --mount=type=secret`"));
-    }
-    let forbidden: Vec<String> = if args.forbid_mirror_in_image {
-        args.mirror_names.iter().filter(|name| !name.is_empty()).cloned().collect()
-    } else {
-        Vec::new()
-    };
-    let default_parallel = || std::thread::available_parallelism().map_or(1, |count| count.get().min(4));
-    let environment = cx.environment();
-    let engine = args
-        .docker_host
-        .clone()
-        .or_else(|| cx.probe().variable("DOCKER_HOST").filter(|host| !host.is_empty()))
-        .unwrap_or_else(|| DEFAULT_SOCKET.to_owned());
-    Ok(SetRequest {
-        names: Names {
-            registry: registry.clone(),
-            namespace: args.namespace.clone(),
-            prefix: args.prefix.clone(),
-            tag: args.tag.clone(),
-        },
-        settings: Settings {
-            args: build_args,
-            labels: texts("labels", &args.labels)?,
-            secrets: texts("secrets", &args.secrets)?.into_iter().map(|(id, text)| (id, Secret::new(text))).collect(),
-            network_host: args.network == Network::Host,
-            no_cache: args.nocache,
-            pull: args.pull,
-            login: login.clone(),
-            forbidden,
-        },
-        only: args.only.clone(),
-        skip: args.skip.clone(),
-        parallel: args.parallel.map_or_else(default_parallel, |count| count.max(1) as usize),
-        push: args.push,
-        registry: RegistrySettings {
-            host: registry,
-            ca_file: args.registry_ca.as_ref().map(|path| whole(path.expand(environment))),
-            insecure: args.registry_insecure,
-            login,
-        },
-        log_dir: args.log_dir.as_ref().map(|path| whole(path.expand(environment))),
-        engine,
-        builder: match args.builder {
-            BuilderArg::Auto => BuilderChoice::Auto,
-            BuilderArg::Buildkit => BuilderChoice::Only(BuilderKind::BuildKit),
-            BuilderArg::Classic => BuilderChoice::Only(BuilderKind::Classic),
-        },
-    })
-}
-
-/// Scalars as text; lists and mappings are refused.
-fn texts(argument: &str, given: &serde_json::Map<String, serde_json::Value>) -> Result<BTreeMap<String, String>> {
-    given
-        .iter()
-        .map(|(name, value)| {
-            let text = match value {
-                serde_json::Value::String(text) => text.clone(),
-                serde_json::Value::Null => String::new(),
-                serde_json::Value::Bool(_) | serde_json::Value::Number(_) => value.to_string(),
-                _ => {
-                    let message = format!("`{argument}.{name}`: expected text, found a list or mapping");
-                    return Err(Diagnostic::task("M0001", message));
-                }
-            };
-            Ok((name.clone(), text))
-        })
-        .collect()
-}
-
-fn dockerfiles(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
-    paths.retain(|path| path.file_name().is_some_and(|name| name == "Dockerfile"));
-    paths
-}
-
-/// The tree's files, wherever they are.
-struct Tree {
-    files: Vec<PathBuf>,
-    /// Dockerfiles that are links.
-    links: Vec<PathBuf>,
-    /// The folder on the host, with `remote_src`.
-    root: Option<PathBuf>,
-    root_name: String,
-    input: Option<Input>,
-}
-
-impl Tree {
-    fn find(cx: &Cx, args: &Args) -> Result<Self> {
-        if let Some(input) = cx.input("path").filter(|_| !args.remote_src) {
-            if !input.is_tree {
-                return Err(Diagnostic::task(
-                    "B0001",
-                    format!("`{}` is a file: expected a folder", args.path.as_str()),
-                ));
-            }
-            let paths = |wanted: fn(&InputKind) -> bool| -> Vec<PathBuf> {
-                let entries = input.entries.iter().filter(|entry| wanted(&entry.kind));
-                entries.map(|entry| PathBuf::from(&entry.path)).collect()
-            };
-            return Ok(Self {
-                files: paths(|kind| matches!(kind, InputKind::File { .. })),
-                links: dockerfiles(paths(|kind| matches!(kind, InputKind::Link { .. }))),
-                root: None,
-                root_name: input.basename.clone(),
-                input: Some(input.clone()),
-            });
-        }
-        let root = whole(args.path.expand(cx.environment()));
-        let items = cx
-            .probe()
-            .tree_items(&root)
-            .map_err(|error| Diagnostic::task("B0016", format!("`{}` cannot be read: {error}", root.display())))?;
-        let root_name = root.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
-        let (mut files, mut links) = (Vec::new(), Vec::new());
-        for item in items {
-            match item.kind {
-                TreeKind::File(_) => files.push(item.path),
-                TreeKind::Link(_) => links.push(item.path),
-                TreeKind::Dir => {}
-            }
-        }
-        Ok(Self { files, links: dockerfiles(links), root: Some(root), root_name, input: None })
-    }
-
-    fn read(&self, cx: &Cx, path: &Path) -> Result<String> {
-        let bad = |error: &dyn std::fmt::Display| {
-            Diagnostic::task("B0016", format!("`{}` cannot be read: {error}", path.display()))
-        };
-        if let Some(root) = &self.root {
-            return cx.probe().tree_text(&root.join(path)).map_err(|error| bad(&error));
-        }
-        let entry = self.input.iter().flat_map(|input| &input.entries).find(|entry| Path::new(&entry.path) == path);
-        let entry = entry.ok_or_else(|| bad(&"it is not in the tree that was sent"))?;
-        match cx.blob(entry)? {
-            Blob::Memory(bytes) => String::from_utf8(bytes.to_vec()).map_err(|error| bad(&error)),
-            Blob::File(file) => cx.probe().tree_text(&file).map_err(|error| bad(&error)),
-        }
-    }
-
-    /// The contexts of the controller's tree in a private folder of the host; `None` in check mode
-    /// and if the tree is here already.
-    fn lay_out(&self, cx: &Cx, contexts: &[&Path]) -> Result<Option<tempfile::TempDir>> {
-        let Some(input) = &self.input else { return Ok(None) };
-        cx.scratch(|mutate| {
-            let mut items = Vec::new();
-            for entry in &input.entries {
-                let path = PathBuf::from(&entry.path);
-                if !contexts.iter().any(|context| path.starts_with(context)) {
-                    continue;
-                }
-                let content = match &entry.kind {
-                    InputKind::Dir => ScratchContent::Dir,
-                    InputKind::Link { target } => ScratchContent::Link(target.into()),
-                    InputKind::File { .. } => match cx.blob(entry)? {
-                        Blob::Memory(bytes) => ScratchContent::Bytes(bytes),
-                        Blob::File(file) => ScratchContent::CopyOf(file),
-                    },
-                };
-                items.push(ScratchItem { path, mode: entry.mode, content });
-            }
-            mutate.scratch_tree(&items).map_err(|error| {
-                Diagnostic::task("B0016", format!("the image tree could not be laid out on the host: {error}"))
-            })
-        })
-    }
-}
-
-/// A path from the module's working folder: contexts are read and logs written by other threads, which may have another.
-fn whole(path: PathBuf) -> PathBuf {
-    std::path::absolute(&path).unwrap_or(path)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::call::TreeEntry;
+    use super::super::call::{Input, InputKind, TreeEntry};
     use super::super::testing::{Try, file_entry, get, module};
     use super::*;
     use crate::map;
