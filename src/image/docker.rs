@@ -2,23 +2,21 @@
 //! names that must not be in an image, pushes with the digest read back.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures_util::StreamExt;
-use tokio::sync::mpsc;
 
 use super::builder::Builder;
 use super::context::Ignore;
 use super::graph::Graph;
 use super::names::Names;
+use super::proof::{Clean, Proof, search_image};
 use crate::secret::Secret;
 use crate::system::engine::{
     BuildEvent, BuildSpec, BuilderKind, ContextSource, EngineError, EngineMut, ErrorClass, Feed, ImageFacts,
-    RegistryClient, RegistryLogin, scan_saved_image, without,
+    RegistryClient, RegistryLogin,
 };
 use crate::system::{Probe, TreeItem, write_tree_tar};
 
@@ -41,6 +39,24 @@ pub struct Settings {
     pub login: Option<RegistryLogin>,
     /// Words that must not be in a finished image.
     pub forbidden: Vec<String>,
+    /// The vault's values by name: none of them may be in a finished image, in any encoding.
+    pub vault: BTreeMap<String, Secret>,
+}
+
+impl Settings {
+    /// Every secret that the proof looks for: the vault's, the build secrets, the registry's password.
+    pub fn sought(&self) -> BTreeMap<String, Secret> {
+        let mut sought = self.vault.clone();
+        let own = self.secrets.iter().map(|(id, value)| (format!("build secret {id}"), value.clone()));
+        let login = self.login.iter().map(|login| (format!("password of {}", login.host), login.password.clone()));
+        for (name, value) in own.chain(login) {
+            // Mostly they are values of the vault, which have a name there.
+            if !sought.values().any(|known| *known == value) {
+                sought.insert(name, value);
+            }
+        }
+        sought
+    }
 }
 
 /// Builds with Docker's API.
@@ -52,6 +68,7 @@ pub struct DockerBuilder {
     root: PathBuf,
     registry: Option<RegistryClient>,
     settings: Settings,
+    proof: Arc<Proof>,
 }
 
 /// Arguments that every Dockerfile takes without declaring them.
@@ -79,7 +96,8 @@ impl DockerBuilder {
         registry: Option<RegistryClient>,
         settings: Settings,
     ) -> Self {
-        Self { engine, kind, graph, names, root, registry, settings }
+        let proof = Arc::new(Proof::new(&settings.sought(), &settings.forbidden, Clean::default()));
+        Self { engine, kind, graph, names, root, registry, settings, proof }
     }
 
     fn name(&self, image: usize) -> String {
@@ -126,53 +144,22 @@ impl DockerBuilder {
         })
     }
 
-    /// Fails if one of the forbidden words is in the image's configuration, history or layers.
+    /// The proof: fails if a secret or a forbidden word is in the image's configuration, history or layers.
     async fn search(&self, image: usize, feed: &Feed) -> Result<(), EngineError> {
-        let words = self.settings.forbidden.clone();
-        if words.is_empty() {
-            return Ok(());
-        }
-        let name = self.name(image);
-        let mut places = Vec::new();
         // The builder writes the arguments that it was given into the history. That record alone is no
         // trace of the mirror in the image; an `ENV` or a file that takes the value over is.
         let recorded: Vec<String> = (0..self.graph.images.len())
             .flat_map(|image| self.args(image))
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        for (place, text) in self.engine.reader().description(&name).await? {
-            let text = if place == "history" { without(&text, &recorded) } else { text };
-            for word in words.iter().filter(|word| text.contains(word.as_str())) {
-                places.push(format!("`{word}` in the {place}"));
-            }
-        }
-        let (sender, receiver) = mpsc::channel(8);
-        let reader = ChunkReader { receiver, rest: Bytes::new() };
-        let search = tokio::task::spawn_blocking(move || scan_saved_image(reader, &words, &recorded));
-        let mut stream = std::pin::pin!(self.engine.reader().save(&name));
-        while let Some(chunk) = stream.next().await {
-            if sender.send(chunk.map_err(std::io::Error::other)).await.is_err() {
-                break;
-            }
-        }
-        drop(sender);
-        let found = search
-            .await
-            .map_err(|error| EngineError::new(ErrorClass::Other, error.to_string()))?
-            .map_err(|error| EngineError::new(ErrorClass::Other, format!("searching the image: {error}")))?;
-        for finding in found {
-            let place = format!("`{}` in {}", finding.word, finding.place);
-            if !places.contains(&place) {
-                places.push(place);
-            }
-        }
-        if places.is_empty() {
-            return Ok(());
-        }
-        for place in &places {
-            feed.send(BuildEvent::Log(format!("FORBIDDEN {place}")));
-        }
-        Err(EngineError::new(ErrorClass::Refused, format!("the image still names the mirror: {}", places.join("; "))))
+        let searched = search_image(self.engine.reader(), &self.name(image), &self.proof, recorded).await?;
+        searched.lines(|line| feed.send(BuildEvent::Log(line)));
+        searched.verdict().map_err(|message| EngineError::new(ErrorClass::Refused, message))
+    }
+
+    /// The search of this run, with its record of clean layers.
+    pub fn proof(&self) -> &Arc<Proof> {
+        &self.proof
     }
 }
 
@@ -231,25 +218,5 @@ struct TreeContext {
 impl ContextSource for TreeContext {
     fn write_tar(&self, out: &mut dyn Write) -> std::io::Result<()> {
         write_tree_tar(&self.root, &self.items, std::slice::from_ref(&self.dockerfile), out)
-    }
-}
-
-/// Chunks of a stream for a blocking reader.
-struct ChunkReader {
-    receiver: mpsc::Receiver<std::io::Result<Bytes>>,
-    rest: Bytes,
-}
-
-impl Read for ChunkReader {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        while self.rest.is_empty() {
-            match self.receiver.blocking_recv() {
-                Some(chunk) => self.rest = chunk?,
-                None => return Ok(0),
-            }
-        }
-        let take = self.rest.len().min(buffer.len());
-        buffer[..take].copy_from_slice(&self.rest.split_to(take));
-        Ok(take)
     }
 }

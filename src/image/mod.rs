@@ -10,6 +10,7 @@ mod docker;
 pub mod dockerfile;
 mod graph;
 mod names;
+pub mod proof;
 mod report;
 pub mod schedule;
 pub mod set;

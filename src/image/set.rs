@@ -11,6 +11,7 @@ use super::def::ImageDef;
 use super::docker::{DockerBuilder, Settings};
 use super::graph::Graph;
 use super::names::Names;
+use super::proof::Proof;
 use super::report::{ImageReport, Report};
 use super::schedule::{self, Plan};
 use super::watch::LogWatcher;
@@ -87,6 +88,9 @@ pub fn prepare(images: Vec<ImageDef>, request: &SetRequest) -> Result<Prepared> 
             warnings.push(format!("the build argument `{name}` is declared by no Dockerfile (`ARG {name}`)"));
         }
     }
+    for name in Proof::too_short(&request.settings.sought()) {
+        warnings.push(format!("`{name}` is too short to be searched for in images"));
+    }
     let graph = Graph::new(images, &request.names, &request.settings.args)?;
     let selected = graph.select(&request.only, &request.skip)?;
     if selected.is_empty() {
@@ -128,7 +132,7 @@ pub async fn build(
         None
     };
     let redactor = Redactor::default();
-    for secret in request.settings.secrets.values().chain(request.settings.login.iter().map(|login| &login.password)) {
+    for secret in request.settings.sought().values() {
         redactor.learn(secret.expose());
     }
     let builder = DockerBuilder::new(

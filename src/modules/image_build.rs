@@ -287,6 +287,7 @@ fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
             pull: args.pull,
             login: login.clone(),
             forbidden,
+            vault: BTreeMap::new(),
         },
         only: args.only.clone(),
         skip: args.skip.clone(),

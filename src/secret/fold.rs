@@ -74,9 +74,98 @@ fn each(text: &[u8], escape: bool, mut keep: impl FnMut(usize, u8)) {
     }
 }
 
+/// Folds a stream in pieces, for a search that only asks whether something is there: a gap of any
+/// length is none, and no places are kept.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Folder {
+    /// Backslashes at the end of what was seen: the next byte tells what they are.
+    slashes: usize,
+}
+
+/// More backslashes in a row than any text that is sought has.
+const MOST_SLASHES: usize = 4096;
+/// Bytes that are looked at together.
+const BLOCK: usize = 32;
+
+impl Folder {
+    /// Appends what is left of the next piece.
+    pub(super) fn push(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        let mut rest = text;
+        while let Some(byte) = rest.first() {
+            if self.slashes > 0 {
+                match byte {
+                    b'\\' => {
+                        self.slashes += 1;
+                        rest = &rest[1..];
+                        continue;
+                    }
+                    b'n' | b'r' | b't' => {
+                        self.slashes = 0;
+                        rest = &rest[1..];
+                        continue;
+                    }
+                    byte if blank(*byte) => self.slashes = 0,
+                    _ => self.flush(out),
+                }
+            }
+            let block = &rest[..rest.len().min(BLOCK)];
+            let (mut blanks, mut slashes) = (false, false);
+            for byte in block {
+                blanks |= blank(*byte);
+                slashes |= *byte == b'\\';
+            }
+            let mut length = block.len();
+            if slashes {
+                length = block.iter().position(|byte| *byte == b'\\').unwrap_or(length);
+            }
+            if blanks {
+                let start = out.len();
+                out.resize(start + length, 0);
+                let target = &mut out[start..];
+                let mut kept = 0;
+                for byte in &block[..length] {
+                    target[kept] = *byte;
+                    kept += usize::from(!blank(*byte));
+                }
+                out.truncate(start + kept);
+            } else {
+                out.extend_from_slice(&block[..length]);
+            }
+            if length < block.len() {
+                self.slashes = 1;
+                length += 1;
+            }
+            rest = &rest[length..];
+        }
+    }
+
+    /// The end of the stream: backslashes there are text.
+    pub(super) fn flush(&mut self, out: &mut Vec<u8>) {
+        out.resize(out.len() + self.slashes.min(MOST_SLASHES), b'\\');
+        self.slashes = 0;
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_stream_is_folded_as_the_whole(text in "[ant\\\\ \n\té]{0,200}", cuts in prop::collection::vec(1usize..40, 1..9)) {
+            let (mut folder, mut out) = (Folder::default(), Vec::new());
+            let (mut rest, mut cuts) = (text.as_bytes(), cuts.iter().cycle());
+            while !rest.is_empty() {
+                let cut = cuts.next().map_or(1, |cut| *cut).min(rest.len());
+                folder.push(&rest[..cut], &mut out);
+                rest = &rest[cut..];
+            }
+            folder.flush(&mut out);
+            prop_assert_eq!(out, fold(text.as_bytes()));
+        }
+    }
 
     fn check(text: &str, expected: &str) {
         assert_eq!(String::from_utf8_lossy(&fold(text.as_bytes())), expected);

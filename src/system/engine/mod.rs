@@ -11,14 +11,12 @@ mod lines;
 mod progress;
 mod registry;
 mod resolve;
-mod scan;
 mod session;
 mod upgrade;
 
 pub use client::{Engine, EngineMut, ImageFacts, PushSpec, RegistryLogin};
 pub use error::{EngineError, ErrorClass};
 pub use registry::{RegistryClient, RegistrySettings, is_loopback};
-pub use scan::{Finding, scan_saved_image, without};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
