@@ -100,6 +100,12 @@ impl DockerBuilder {
         Self { engine, kind, graph, names, root, registry, settings, proof }
     }
 
+    /// The same with a record of layers that earlier runs found clean (see `proof::keep`).
+    pub fn with_clean(mut self, clean: Clean) -> Self {
+        self.proof = Arc::new(Proof::new(&self.settings.sought(), &self.settings.forbidden, clean));
+        self
+    }
+
     fn name(&self, image: usize) -> String {
         self.names.full(&self.graph.images[image].name)
     }

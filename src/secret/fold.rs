@@ -34,8 +34,22 @@ pub(super) fn decided(text: &[u8]) -> usize {
     text.len() - text.iter().rev().take_while(|byte| **byte == b'\\').count()
 }
 
-fn blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+/// 1 for what is no white space: a table is faster than a comparison where each step waits for the last.
+const KEPT: [u8; 256] = {
+    let mut table = [1; 256];
+    let mut at = 0;
+    while at < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "at is below 256")]
+        if blank(at as u8) {
+            table[at] = 0;
+        }
+        at += 1;
+    }
+    table
+};
+
+const fn blank(byte: u8) -> bool {
+    byte == b' ' || byte.wrapping_sub(b'\t') < 5
 }
 
 fn each(text: &[u8], escape: bool, mut keep: impl FnMut(usize, u8)) {
@@ -90,6 +104,8 @@ const BLOCK: usize = 32;
 impl Folder {
     /// Appends what is left of the next piece.
     pub(super) fn push(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        let mut end = out.len();
+        out.resize(end + self.slashes.min(MOST_SLASHES) + text.len() + BLOCK, 0);
         let mut rest = text;
         while let Some(byte) = rest.first() {
             if self.slashes > 0 {
@@ -105,44 +121,47 @@ impl Folder {
                         continue;
                     }
                     byte if blank(*byte) => self.slashes = 0,
-                    _ => self.flush(out),
+                    _ => {
+                        let count = std::mem::take(&mut self.slashes).min(MOST_SLASHES);
+                        out[end..end + count].fill(b'\\');
+                        end += count;
+                    }
                 }
             }
-            let block = &rest[..rest.len().min(BLOCK)];
-            let (mut blanks, mut slashes) = (false, false);
-            for byte in block {
-                blanks |= blank(*byte);
-                slashes |= *byte == b'\\';
-            }
-            let mut length = block.len();
-            if slashes {
-                length = block.iter().position(|byte| *byte == b'\\').unwrap_or(length);
-            }
-            if blanks {
-                let start = out.len();
-                out.resize(start + length, 0);
-                let target = &mut out[start..];
-                let mut kept = 0;
-                for byte in &block[..length] {
-                    target[kept] = *byte;
-                    kept += usize::from(!blank(*byte));
+            if let (Some(block), Some(target)) = (rest.first_chunk::<BLOCK>(), out[end..].first_chunk_mut::<BLOCK>())
+                && !block.iter().fold(false, |any, byte| any | (*byte == b'\\'))
+            {
+                if block.iter().fold(false, |any, byte| any | blank(*byte)) {
+                    let mut kept = 0;
+                    for byte in block {
+                        // `kept` is below BLOCK; this tells the compiler.
+                        target[kept % BLOCK] = *byte;
+                        kept += usize::from(KEPT[usize::from(*byte)]);
+                    }
+                    end += kept;
+                } else {
+                    *target = *block;
+                    end += BLOCK;
                 }
-                out.truncate(start + kept);
-            } else {
-                out.extend_from_slice(&block[..length]);
+                rest = &rest[BLOCK..];
+                continue;
             }
-            if length < block.len() {
-                self.slashes = 1;
-                length += 1;
+            for byte in &rest[..rest.len().min(BLOCK)] {
+                rest = &rest[1..];
+                if *byte == b'\\' {
+                    self.slashes = 1;
+                    break;
+                }
+                out[end] = *byte;
+                end += usize::from(!blank(*byte));
             }
-            rest = &rest[length..];
         }
+        out.truncate(end);
     }
 
     /// The end of the stream: backslashes there are text.
     pub(super) fn flush(&mut self, out: &mut Vec<u8>) {
-        out.resize(out.len() + self.slashes.min(MOST_SLASHES), b'\\');
-        self.slashes = 0;
+        out.resize(out.len() + std::mem::take(&mut self.slashes).min(MOST_SLASHES), b'\\');
     }
 }
 

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
 mod lab;
+mod proof;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -87,6 +87,22 @@ impl Clean {
         self.order.is_empty()
     }
 
+    /// The key, to be written beside the record.
+    pub(super) fn key(&self) -> &[u8; 32] {
+        &self.key
+    }
+
+    /// Takes over what another record of the same key has; `false` if the key is another.
+    pub(super) fn merge(&mut self, other: &Self) -> bool {
+        if self.key != other.key {
+            return false;
+        }
+        for hash in &other.order {
+            self.insert(hash.clone(), other.known.get(hash).copied().unwrap_or(0));
+        }
+        true
+    }
+
     /// Stands for a set of values in this record.
     pub(super) fn fingerprint<'a>(&self, values: impl Iterator<Item = &'a str>) -> [u8; 32] {
         let mut mac = self.mac();

@@ -12,6 +12,7 @@ mod ar;
 mod clean;
 mod describe;
 mod engine;
+pub mod keep;
 mod members;
 #[cfg(test)]
 mod proof_tests;

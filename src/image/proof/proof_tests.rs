@@ -176,6 +176,42 @@ fn every_format_is_opened() {
     check("app.pyz", &[b"#!/usr/bin/env python3\n".as_slice(), &zip("m.py", &text)].concat(), "/app.pyz > m.py");
 }
 
+/// As buildah writes them: layers by their content's digest, with links of the old names.
+#[test]
+fn archives_of_other_tools_are_read() {
+    let layer = tar(&[("etc/a", b"x")]);
+    let file = format!("{}.tar", &digest(&layer)[7..]);
+    let config = serde_json::json!({ "rootfs": { "diff_ids": [digest(&layer)] } }).to_string();
+    let manifest = serde_json::json!([{ "Config": "c.json", "Layers": ["old/layer.tar"] }]).to_string();
+    let mut builder = ::tar::Builder::new(Vec::new());
+    let mut header = ::tar::Header::new_gnu();
+    for (name, data) in
+        [(file.as_str(), layer.as_slice()), ("c.json", config.as_bytes()), ("manifest.json", manifest.as_bytes())]
+    {
+        header.set_size(data.len() as u64);
+        builder.append_data(&mut header, name, data).unwrap();
+    }
+    header.set_entry_type(::tar::EntryType::Symlink);
+    header.set_size(0);
+    builder.append_link(&mut header, "old/layer.tar", format!("../{file}")).unwrap();
+    let whole = builder.into_inner().unwrap();
+    let proof = proof();
+    let searched = |proof: &Proof| proof.search(whole.as_slice(), &About::default()).unwrap().cost.layers_searched;
+    assert_eq!((searched(&proof), searched(&proof)), (1, 0));
+}
+
+/// The oldest tar archives have no magic number.
+#[test]
+fn an_archive_without_a_magic_number_is_opened() {
+    let text = format!("x {VALUE} y").into_bytes();
+    let mut old = tar(&[("b", &text)]);
+    old[257..265].fill(0);
+    old[148..156].fill(b' ');
+    let sum: u32 = old[..512].iter().map(|byte| u32::from(*byte)).sum();
+    old[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    check("a.tar", &old, "/a.tar > b");
+}
+
 #[test]
 fn members_of_zip_archives_are_opened_however_they_are_written() {
     let text = format!("x {VALUE} y").into_bytes();
@@ -315,6 +351,9 @@ fn a_clean_layer_is_searched_once_and_a_hit_is_never_remembered() {
     assert_eq!(cost(&image(std::slice::from_ref(&base), "{}"), "one"), (1, 0, 0, 1));
     assert_eq!(cost(&image(&[base.clone(), bad.clone()], "{}"), "two"), (1, 1, 1, 1));
     assert_eq!(cost(&image(&[base, bad], "{}"), "two"), (1, 1, 1, 1));
+    let total = proof.total();
+    assert_eq!((total.layers_searched, total.layers_known, total.not_opened), (3, 2, 3));
+    assert!(total.seconds_per_gb() > 0.0 && total.to_string().contains(" s/GB"), "{total}");
     assert!(proof.knows("one") && !proof.knows("two") && !proof.knows(""));
     let again = Proof::new(&values(), &["proxy.lan".to_owned()], proof.clean());
     assert!(again.knows("one"));

@@ -136,3 +136,39 @@ pub const HOLDS_A_SECRET: &str = "the image holds a secret";
 pub const NAMES_THE_MIRROR: &str = "the image still names the mirror";
 /// The same when the image could not be read whole.
 pub const NOT_SEARCHED: &str = "the image cannot be searched";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verdict_names_secrets_before_words() {
+        let finding =
+            |what: &str, word, encoding| Finding { what: what.into(), word, place: "layer 1 /a".into(), encoding };
+        let mut searched = Searched::default();
+        assert_eq!(searched.verdict(), Ok(()));
+        let mut lines = Vec::new();
+        searched.lines(|line| lines.push(line));
+        assert!(lines.is_empty(), "nothing was searched: {lines:?}");
+        searched.cost =
+            Cost { bytes: 2_000_000_000, seconds: 5.0, layers_searched: 3, not_opened: 1, ..Cost::default() };
+        searched.not_opened.push(NotOpened { place: "layer 1 /b".into(), reason: "bzip2 is not unpacked".into() });
+        searched.findings = vec![finding("token", false, "base64"), finding("proxy.lan", true, "plain")];
+        assert_eq!(
+            searched.verdict().unwrap_err(),
+            "the image holds a secret: `token` in layer 1 /a (base64); the image still names the mirror: `proxy.lan` in layer 1 /a"
+        );
+        searched.lines(|line| lines.push(line));
+        assert_eq!(
+            lines,
+            [
+                "proof: 3 layers searched, 0 known, 2.000 GB in 5.00 s (2.50 s/GB, 0.00 s of it waiting for the engine), 1 members not opened",
+                "proof: not opened: layer 1 /b: bzip2 is not unpacked",
+                "SECRET `token` in layer 1 /a (base64)",
+                "FORBIDDEN `proxy.lan` in layer 1 /a",
+            ]
+        );
+        searched.findings.remove(0);
+        assert!(searched.verdict().unwrap_err().starts_with(NAMES_THE_MIRROR));
+    }
+}

@@ -116,6 +116,8 @@ fn id_of(name: &str) -> String {
         format!("sha256:{id}")
     } else if let Some(id) = name.strip_suffix("/layer.tar") {
         format!("chain:{id}")
+    } else if let Some(id) = name.strip_suffix(".tar").filter(|id| id.len() == 64 && !id.contains('/')) {
+        format!("sha256:{id}")
     } else {
         name.to_owned()
     }

@@ -52,6 +52,7 @@ pub struct Proof {
     clean: Mutex<Clean>,
     /// The engine names layers as Docker up to 24 does.
     named_by_chain: AtomicBool,
+    total: Mutex<Cost>,
 }
 
 impl std::fmt::Debug for Proof {
@@ -92,6 +93,7 @@ impl Proof {
             redactor,
             clean: Mutex::new(clean),
             named_by_chain: AtomicBool::new(false),
+            total: Mutex::default(),
         }
     }
 
@@ -116,6 +118,11 @@ impl Proof {
     /// True if the image of this ID was searched before, whole, and held nothing.
     pub fn knows(&self, id: &str) -> bool {
         !id.is_empty() && self.record().get(&self.fingerprint, &format!("image {id}")).is_some()
+    }
+
+    /// What all searches cost so far.
+    pub fn total(&self) -> Cost {
+        *self.total.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn record(&self) -> std::sync::MutexGuard<'_, Clean> {
@@ -166,6 +173,7 @@ impl Proof {
             self.record().learn(&self.fingerprint, &format!("image {}", about.id), cost.not_opened);
         }
         cost.seconds = start.elapsed().as_secs_f64();
+        self.total.lock().unwrap_or_else(PoisonError::into_inner).add(&cost);
         Ok(Searched { findings: self.findings(&walk, &layers), not_opened: self.not_opened(&walk, &layers), cost })
     }
 

@@ -27,9 +27,10 @@ pub(super) struct Entry {
     pub(super) is_file: bool,
 }
 
-/// True for the beginning of a tar archive.
+/// True for the beginning of a tar archive, also of the oldest kind that has no magic number: the
+/// checksum in its header is right.
 pub(super) fn looks_like(head: &[u8]) -> bool {
-    head.get(257..262) == Some(b"ustar") && checksum(head)
+    (head.get(257..262) == Some(b"ustar") || head.first().is_some_and(|byte| *byte != 0)) && checksum(head)
 }
 
 fn checksum(head: &[u8]) -> bool {
