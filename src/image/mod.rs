@@ -18,6 +18,7 @@ pub mod kolla;
 mod names;
 pub mod platforms;
 pub mod preflight;
+pub mod proof;
 pub mod record;
 mod report;
 pub mod retry;

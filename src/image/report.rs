@@ -3,6 +3,7 @@
 use super::def::Place;
 use super::graph::Graph;
 use super::names::Names;
+use super::proof::{Cost, HOLDS_A_SECRET, NAMES_THE_MIRROR, NOT_SEARCHED};
 use super::schedule::Finished;
 use super::watch::LogEnd;
 use crate::diag::{Diagnostic, Kind};
@@ -60,6 +61,8 @@ pub struct Report {
     pub forecast: Option<ImageForecast>,
     /// Nothing was built: only the forecast was asked for.
     pub planned: bool,
+    /// What the search for secrets cost.
+    pub proof: Option<Cost>,
     /// The chain of images that took the longest.
     pub slowest_path: Vec<String>,
     /// Seconds of it.
@@ -187,6 +190,20 @@ impl Report {
             insert(&mut map, "slowest_path", names);
             insert(&mut map, "slowest_seconds", rounded(self.slowest_seconds));
         }
+        if let Some(cost) = self.proof.filter(|cost| cost.bytes > 0 || cost.layers_known > 0) {
+            let mut proof = Map::new();
+            for (name, number) in [
+                ("bytes", cost.bytes),
+                ("layers_searched", cost.layers_searched),
+                ("layers_known", cost.layers_known),
+                ("not_opened", cost.not_opened),
+            ] {
+                insert(&mut proof, name, Value::Int(i128::from(number)));
+            }
+            insert(&mut proof, "seconds", rounded(cost.seconds));
+            insert(&mut proof, "seconds_per_gb", rounded(cost.seconds_per_gb()));
+            insert(&mut map, "proof", Value::from(proof));
+        }
         if let Some(forecast) = &self.forecast {
             let json = serde_json::to_value(forecast).unwrap_or_default();
             insert(&mut map, "forecast", crate::value::from_json(json));
@@ -223,8 +240,13 @@ impl Report {
             (many, _) => ("B0008", format!("{} of {} images failed: {}", many.len(), self.images.len(), names(many))),
         };
         let message = if first.place.is_none() { message.replacen(" failed at ", " failed: ", 1) } else { message };
-        let forbidden = first.error.as_ref().is_some_and(|error| error.message.contains("still names the mirror"));
-        let code = if forbidden { "B0010" } else { code };
+        let says = |text: &str| first.error.as_ref().is_some_and(|error| error.message.contains(text));
+        let code = match code {
+            _ if says(HOLDS_A_SECRET) => "B0100",
+            _ if says(NOT_SEARCHED) => "B0101",
+            _ if says(NAMES_THE_MIRROR) => "B0010",
+            code => code,
+        };
         let mut diagnostic = Diagnostic::task(code, message);
         if failed.len() + unpushed.len() > 1 {
             for image in failed.iter().chain(&unpushed) {
@@ -256,7 +278,10 @@ fn hint(diagnostic: Diagnostic, image: &ImageReport) -> Diagnostic {
         _ if image.heredoc && error.message.contains("unknown instruction") => {
             diagnostic.with_hint("heredocs (`<<EOF`) need Docker 23 or newer; older engines read their lines as instructions")
         }
-        _ if error.message.contains("still names the mirror") => diagnostic.with_hint(
+        _ if error.message.contains(HOLDS_A_SECRET) => diagnostic.with_hint(
+            "read it with `RUN --mount=type=secret,id=ID` instead of `COPY`, `ARG` or `ENV`; a later `RUN rm` does not remove it",
+        ),
+        _ if error.message.contains(NAMES_THE_MIRROR) => diagnostic.with_hint(
             "restore the package sources in the same `RUN` that used the mirror, so that no layer keeps its name",
         ),
         _ => diagnostic,

@@ -7,6 +7,7 @@ mod encodings;
 mod fold;
 mod lines;
 mod matcher;
+mod sought;
 mod stream;
 
 use std::borrow::Cow;
@@ -18,6 +19,7 @@ use encodings::Needles;
 use matcher::{Both, Matcher};
 
 pub use lines::LineRedactor;
+pub use sought::{SHORTEST_SOUGHT, Search, Sought, Spelling, spellings};
 pub use stream::StreamRedactor;
 
 /// Texts made of secrets that are remembered, of each kind.

@@ -6,6 +6,7 @@
 
 mod faults;
 mod lab;
+mod proof;
 mod registry;
 
 use std::fs;

@@ -430,4 +430,21 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "`hostctl image graph` shows one source: `--tree DIR`, `--labels DIR` or `--list FILE`. The folder or file must \
                be on this machine and readable.",
     },
+    CodeEntry {
+        code: "B0100",
+        title: "an image holds a secret",
+        text: "The finished image was searched for the vault's values, the build secrets and the registry's password, in \
+               all their encodings: every layer by itself (also what a later layer deletes), names, links and \
+               attributes, configuration, history and provenance, and inside gzip, xz, zstd, zip, tar and ar members \
+               down to three levels. The message names the value, not its text, with layer and path; the image is not \
+               pushed. Read secrets with `RUN --mount=type=secret,id=ID`, which leaves them in no layer, and build \
+               again: a later `RUN rm` does not remove them. The engine still has the image.",
+    },
+    CodeEntry {
+        code: "B0101",
+        title: "an image could not be searched",
+        text: "After a build the image is read back from the engine and searched for secrets. It did not come whole, so \
+               nothing is proved, and it was not pushed. The message holds the reason; the engine's own log may tell \
+               more (`journalctl -u docker`).",
+    },
 ];

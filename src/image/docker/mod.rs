@@ -5,15 +5,12 @@ mod book;
 mod lists;
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures_util::StreamExt;
-use tokio::sync::mpsc;
 
 use super::admission::{self, Admission, Limits, Work};
 use super::builder::Builder;
@@ -21,12 +18,13 @@ use super::context::Ignore;
 use super::graph::Graph;
 use super::names::{Names, valid_tag};
 use super::platforms::{Platform, platform_tag};
+use super::proof::{Clean, Cost, Proof, search_image};
 use super::record::Entry;
 use super::reuse::Place;
 use crate::secret::Secret;
 use crate::system::engine::{
     Backend, BuildEvent, BuildSpec, BuilderKind, CacheTo, ContextSource, EngineError, ErrorClass, Feed, ImageFacts,
-    PushSpec, RegistryClient, RegistryLogin, scan_saved_image, without,
+    PushSpec, RegistryClient, RegistryLogin,
 };
 use crate::system::{Probe, TreeItem, write_tree_tar};
 
@@ -49,6 +47,8 @@ pub struct Settings {
     pub login: Option<RegistryLogin>,
     /// Words that must not be in a finished image.
     pub forbidden: Vec<String>,
+    /// The vault's values by name: none of them may be in a finished image, in any encoding.
+    pub vault: BTreeMap<String, Secret>,
     /// Sockets of ssh agents for `RUN --mount=type=ssh` by id.
     pub ssh: BTreeMap<String, PathBuf>,
     /// Images whose layers, or registry caches whose steps, may be used.
@@ -61,6 +61,22 @@ pub struct Settings {
     pub platforms: Vec<Platform>,
     /// What is pushed gets a tag of its key, too, by which other build hosts find it.
     pub key_tags: bool,
+}
+
+impl Settings {
+    /// Every secret that the proof looks for: the vault's, the build secrets, the registry's password.
+    pub fn sought(&self) -> BTreeMap<String, Secret> {
+        let mut sought = self.vault.clone();
+        let own = self.secrets.iter().map(|(id, value)| (format!("build secret {id}"), value.clone()));
+        let login = self.login.iter().map(|login| (format!("password of {}", login.host), login.password.clone()));
+        for (name, value) in own.chain(login) {
+            // Mostly they are values of the vault, which have a name there.
+            if !sought.values().any(|known| *known == value) {
+                sought.insert(name, value);
+            }
+        }
+        sought
+    }
 }
 
 pub use book::{Book, now};
@@ -79,6 +95,8 @@ pub struct DockerBuilder {
     root: PathBuf,
     registry: Option<RegistryClient>,
     settings: Settings,
+    proof: Arc<Proof>,
+    cost: Mutex<Cost>,
     /// The record; none where nothing is recorded.
     book: Option<Book>,
     limits: Limits,
@@ -113,7 +131,39 @@ impl DockerBuilder {
     ) -> Self {
         let data = PathBuf::from("/var/lib/docker");
         let limits = Limits { parallel: usize::MAX, ..Limits::default() };
-        Self { engine: engine.into(), kind, graph, names, root, registry, settings, book: None, limits, data }
+        let proof = Arc::new(Proof::new(&settings.sought(), &settings.forbidden, Clean::default()));
+        let engine = engine.into();
+        Self {
+            engine,
+            kind,
+            graph,
+            names,
+            root,
+            registry,
+            settings,
+            proof,
+            cost: Mutex::default(),
+            book: None,
+            limits,
+            data,
+        }
+    }
+
+    /// The same with a record of layers that earlier runs found clean (see `proof::keep`).
+    #[must_use]
+    pub fn with_clean(mut self, clean: Clean) -> Self {
+        self.proof = Arc::new(Proof::new(&self.settings.sought(), &self.settings.forbidden, clean));
+        self
+    }
+
+    /// What the search of this run's images cost.
+    pub fn cost(&self) -> Cost {
+        *self.cost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The search of this run, with its record of clean layers.
+    pub fn proof(&self) -> &Arc<Proof> {
+        &self.proof
     }
 
     /// The same with a record of what it does.
@@ -213,52 +263,18 @@ impl DockerBuilder {
         })
     }
 
-    /// Fails if one of the forbidden words is in the image's configuration, history or layers.
-    async fn search(&self, _image: usize, name: &str, feed: &Feed) -> Result<(), EngineError> {
-        let words = self.settings.forbidden.clone();
-        if words.is_empty() {
-            return Ok(());
-        }
-        let mut places = Vec::new();
+    /// The proof: fails if a secret or a forbidden word is in the image's configuration, history or layers.
+    async fn search(&self, name: &str, feed: &Feed) -> Result<(), EngineError> {
         // The builder writes the arguments that it was given into the history. That record alone is no
         // trace of the mirror in the image; an `ENV` or a file that takes the value over is.
         let recorded: Vec<String> = (0..self.graph.images.len())
             .flat_map(|image| self.args(image))
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        for (place, text) in self.engine.reader().description(name).await? {
-            let text = if place == "history" { without(&text, &recorded) } else { text };
-            for word in words.iter().filter(|word| text.contains(word.as_str())) {
-                places.push(format!("`{word}` in the {place}"));
-            }
-        }
-        let (sender, receiver) = mpsc::channel(8);
-        let reader = ChunkReader { receiver, rest: Bytes::new() };
-        let search = tokio::task::spawn_blocking(move || scan_saved_image(reader, &words, &recorded));
-        let mut stream = std::pin::pin!(self.engine.reader().save(name));
-        while let Some(chunk) = stream.next().await {
-            if sender.send(chunk.map_err(std::io::Error::other)).await.is_err() {
-                break;
-            }
-        }
-        drop(sender);
-        let found = search
-            .await
-            .map_err(|error| EngineError::new(ErrorClass::Other, error.to_string()))?
-            .map_err(|error| EngineError::new(ErrorClass::Other, format!("searching the image: {error}")))?;
-        for finding in found {
-            let place = format!("`{}` in {}", finding.word, finding.place);
-            if !places.contains(&place) {
-                places.push(place);
-            }
-        }
-        if places.is_empty() {
-            return Ok(());
-        }
-        for place in &places {
-            feed.send(BuildEvent::Log(format!("FORBIDDEN {place}")));
-        }
-        Err(EngineError::new(ErrorClass::Refused, format!("the image still names the mirror: {}", places.join("; "))))
+        let searched = search_image(self.engine.reader(), name, &self.proof, recorded).await?;
+        self.cost.lock().unwrap_or_else(PoisonError::into_inner).add(&searched.cost);
+        searched.lines(|line| feed.send(BuildEvent::Log(line)));
+        searched.verdict().map_err(|message| EngineError::new(ErrorClass::Refused, message))
     }
 }
 
@@ -270,13 +286,13 @@ impl DockerBuilder {
                 feed.send(BuildEvent::Log(format!("platform {platform}")));
                 let spec = self.spec(image, fresh, Some(platform), true)?;
                 self.engine.build(self.kind, &spec, feed).await?;
-                self.search(image, &self.name_for(image, Some(platform)), feed).await?;
+                self.search(&self.name_for(image, Some(platform)), feed).await?;
             }
             return Ok(());
         }
         let spec = self.spec(image, fresh, platforms.first(), false)?;
         self.engine.build(self.kind, &spec, feed).await?;
-        self.search(image, &self.name(image), feed).await
+        self.search(&self.name(image), feed).await
     }
 
     /// Pushes one name; the digest that its registry has afterwards.
@@ -464,25 +480,5 @@ struct TreeContext {
 impl ContextSource for TreeContext {
     fn write_tar(&self, out: &mut dyn Write) -> std::io::Result<()> {
         write_tree_tar(&self.root, &self.items, std::slice::from_ref(&self.dockerfile), out)
-    }
-}
-
-/// Chunks of a stream for a blocking reader.
-struct ChunkReader {
-    receiver: mpsc::Receiver<std::io::Result<Bytes>>,
-    rest: Bytes,
-}
-
-impl Read for ChunkReader {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        while self.rest.is_empty() {
-            match self.receiver.blocking_recv() {
-                Some(chunk) => self.rest = chunk?,
-                None => return Ok(0),
-            }
-        }
-        let take = self.rest.len().min(buffer.len());
-        buffer[..take].copy_from_slice(&self.rest.split_to(take));
-        Ok(take)
     }
 }

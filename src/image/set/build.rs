@@ -19,6 +19,7 @@ use crate::image::forecast::{critical_path, forecast};
 use crate::image::history::History;
 use crate::image::platforms::Host;
 use crate::image::preflight::{self, Ask, Severity};
+use crate::image::proof::keep;
 use crate::image::report::{ImageReport, Report};
 use crate::image::retry::Policy;
 use crate::image::schedule::{self, Finished, Plan};
@@ -85,18 +86,15 @@ pub async fn build(
         return Ok(report);
     }
     let redactor = Redactor::default();
-    let logins = request.settings.login.iter().map(|login| &login.password);
-    for secret in request.settings.secrets.values().chain(logins) {
+    for secret in request.settings.sought().values() {
         redactor.learn(secret.expose());
-    }
-    for (_, value) in &request.masked {
-        redactor.learn(value);
     }
     let mut limits = Limits { parallel, ..Limits::default() };
     if let Some(bytes) = request.min_free {
         (limits.disk_reserve, limits.disk_reserve_percent) = (bytes, 100);
     }
     let unknown_bytes = limits.unknown_image;
+    let folder = store.folder().to_path_buf();
     let builder = DockerBuilder::new(
         engine.clone(),
         kind,
@@ -107,7 +105,8 @@ pub async fn build(
         request.settings.clone(),
     )
     .recording(Book::new(store, mutate.clone(), keys, records, request.engine.clone()))
-    .within(limits, data);
+    .within(limits, data)
+    .with_clean(keep::load(probe, &folder));
     let mut watcher =
         LogWatcher::new(Arc::clone(&prepared.graph), tell, request.log_dir.clone(), mutate.clone(), redactor);
     let token = CancellationToken::new();
@@ -150,6 +149,10 @@ pub async fn build(
     if let Some(book) = builder.book() {
         warnings.extend(book.take_troubles().into_iter().map(|trouble| trouble.message.clone()));
     }
+    if let Err(error) = keep::save(mutate, &folder, &builder.proof().clean()) {
+        warnings.push(error.message.clone());
+    }
+    report.proof = Some(builder.cost());
     let seconds: BTreeMap<usize, f64> = finished.iter().map(|end| (end.image, end.seconds)).collect();
     let (path, path_seconds) =
         critical_path(&prepared.graph, &|image| seconds.get(&image).copied().unwrap_or_default());

@@ -12,6 +12,7 @@ use super::def::ImageDef;
 use super::docker::Settings;
 use super::graph::Graph;
 use super::names::Names;
+use super::proof::Proof;
 use super::reuse::Reuse;
 use crate::diag::{Diagnostic, Result};
 use crate::system::engine::{BuilderKind, RegistrySettings};
@@ -65,8 +66,6 @@ pub struct SetRequest {
     pub plan: bool,
     /// Bytes that stay free on the engine's file system.
     pub min_free: Option<u64>,
-    /// Secrets of the run by name, to be masked and searched for.
-    pub masked: Vec<(String, String)>,
     /// Digests of context files that are known already, by path.
     pub digests: Vec<(PathBuf, String)>,
     /// Host and port of the package mirror, for the preflight.
@@ -114,6 +113,9 @@ pub fn prepare(images: Vec<ImageDef>, request: &SetRequest) -> Result<Prepared> 
         if !offered && !images.iter().any(declared) {
             warnings.push(format!("the build argument `{name}` is declared by no Dockerfile (`ARG {name}`)"));
         }
+    }
+    for name in Proof::too_short(&request.settings.sought()) {
+        warnings.push(format!("`{name}` is too short to be searched for in images"));
     }
     let graph = Graph::new(images, &request.names, &request.settings.args)?;
     let selected = graph.select(&request.only, &request.skip)?;

@@ -35,6 +35,14 @@ use tree::Tree;
 /// Full names are `[registry/]namespace/[prefix]name:tag`. The registry's password goes to the
 /// engine in a request header and to the registry over TLS; it is never a build argument.
 ///
+/// Each finished image is searched before it is pushed: layers (one by one, so what a later layer
+/// deletes counts), file names, configuration, history and provenance, for every build secret and the
+/// registry's password in all encodings; gzip, xz, zstd, zip, tar and ar members are opened down to
+/// three levels. A hit fails the image and names the value, the layer and the path. Values under six
+/// characters cannot be searched for and are named in a warning. What is not opened (other formats,
+/// damage, more than 256 MB or a hundred times its size unpacked) is told in the image's log, with the
+/// cost in seconds for each GB. A layer that held nothing is not searched again for another image.
+///
 /// Returns `images` (each with `name`, `full`, `state`, `digest`, `seconds`, `parents`, `log`),
 /// `tag`, counts (`built`, `pushed`, `build_failed`, `push_failed`, `blocked`, `cancelled`), `builder` and
 /// `engine_version`.
@@ -204,6 +212,9 @@ pub struct Args {
     /// Refused: neither BuildKit nor a registry can keep layers apart afterwards.
     #[serde(default)]
     squash: bool,
+    /// Names of vault values that may be in images (a user name, a host): all others are searched for in every image.
+    #[serde(default)]
+    search_except: Vec<String>,
     /// Space that builds leave free on the engine's file system, such as `20g`; by default 5 GiB or a tenth of it,
     /// whichever is less.
     #[serde(default)]
@@ -369,12 +380,15 @@ mod tests {
             "only" => vec![Value::from("web")],
             "docker_host" => "unix:///nonexistent",
             "build_args" => map! { "UNUSED" => 1 },
+            "secrets" => map! { "pin" => "12345" },
         };
         let outcome = sent(&files, more).check(true).ok();
         assert!(outcome.changed);
         assert_eq!(get(&outcome, "planned"), serde_json::json!(["base", "web"]));
         assert_eq!(outcome.changes, ["build base, web"]);
-        assert_eq!(outcome.warnings.len(), 2, "{:?}", outcome.warnings);
+        assert_eq!(outcome.warnings.len(), 3, "{:?}", outcome.warnings);
+        let short = "`build secret pin` is too short to be searched for in images";
+        assert!(outcome.warnings.iter().any(|warning| warning == short), "{:?}", outcome.warnings);
     }
 
     #[test]

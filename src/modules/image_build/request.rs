@@ -67,6 +67,12 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
             extra_hosts: texts("extra_hosts", &args.extra_hosts)?.into_iter().collect(),
             platforms: platforms(&args.platforms)?,
             key_tags: args.key_tags,
+            vault: cx
+                .masked()
+                .iter()
+                .filter(|(name, _)| !args.search_except.contains(name))
+                .map(|(name, value)| (name.clone(), Secret::new(value.as_str())))
+                .collect(),
         },
         only: args.only.clone(),
         skip: args.skip.clone(),
@@ -98,7 +104,6 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
         build_retries: args.build_retries,
         plan: args.plan,
         min_free: args.min_free.as_deref().map(bytes).transpose()?,
-        masked: cx.masked().to_vec(),
         digests: Vec::new(),
         mirror: None,
         squash: args.squash,

@@ -19,7 +19,6 @@ mod look;
 mod progress;
 mod registry;
 mod resolve;
-mod scan;
 mod session;
 mod ssh_forward;
 mod upgrade;
@@ -35,7 +34,6 @@ pub use registry::{
     Descriptor, ImageConfig, IndexEntry, Manifest, Patience, Platform, RateBudget, RegistryClient, RegistrySettings,
     index, is_digest, is_loopback, registry_of, split_name,
 };
-pub use scan::{Finding, scan_saved_image, without};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
