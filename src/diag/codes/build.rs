@@ -154,4 +154,10 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "the images of a Kolla tree contradict each other",
         text: "Two folders name the same image, or images are built from each other in a ring. The message lists them.",
     },
+    CodeEntry {
+        code: "B0038",
+        title: "a rendered tree cannot be written",
+        text: "A file or folder below `--output` could not be written or replaced. Files there are never written through \
+               links. What was written before the error stays.",
+    },
 ];
