@@ -7,6 +7,7 @@ mod env;
 mod extra_vars;
 mod fact_cache;
 mod hosts;
+mod image_render;
 mod inventory;
 mod listing;
 mod project;
@@ -31,6 +32,7 @@ pub use config::{
 pub use env::{environment_list, environment_show, host_show};
 pub use extra_vars::ExtraVars;
 pub use fact_cache::FactCaching;
+pub use image_render::{Rendered, render_kolla};
 pub use inventory::{InventoryView, ListedHost};
 pub use listing::{Listing, hosts_of, list};
 pub use project::{Policy, ProjectRequest, passphrase_file, password_program, playbook_file, state_base};

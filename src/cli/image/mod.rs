@@ -2,6 +2,7 @@
 
 mod doctor;
 mod why;
+mod render;
 
 use clap::{Args, Subcommand};
 
@@ -19,11 +20,13 @@ pub struct ImageArgs {
 enum ImageCommand {
     Why(why::WhyArgs),
     Doctor(Box<doctor::DoctorArgs>),
+    Render(render::RenderArgs),
 }
 
 pub(super) fn main(args: &ImageArgs, output: &Output) -> Result<ExitCode> {
     match &args.command {
         ImageCommand::Why(args) => why::main(args, output),
         ImageCommand::Doctor(args) => doctor::main(args, output),
+        ImageCommand::Render(args) => render::main(args, output),
     }
 }

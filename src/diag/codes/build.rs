@@ -447,4 +447,10 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
                nothing is proved, and it was not pushed. The message holds the reason; the engine's own log may tell \
                more (`journalctl -u docker`).",
     },
+    CodeEntry {
+        code: "B0038",
+        title: "a rendered tree cannot be written",
+        text: "A file or folder below `--output` could not be written or replaced. Files there are never written through \
+               links. What was written before the error stays.",
+    },
 ];

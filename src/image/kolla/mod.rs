@@ -5,10 +5,16 @@
 //! Python (`template/methods.py`, `template/filters.py`, oslo.config) is written anew here, from
 //! kolla 21 to 23 and oslo.config 10.
 
+mod config;
 mod files;
+mod ini;
 mod layout;
 mod load;
 mod options;
+mod python;
+mod render;
+mod repos;
+mod select;
 mod sources;
 mod tree;
 
