@@ -8,6 +8,7 @@ mod deps;
 mod doc;
 mod editor;
 mod env;
+mod image;
 mod inventory;
 mod log;
 mod names;
@@ -41,6 +42,7 @@ enum Command {
     Check(Box<check::CheckArgs>),
     Deps(deps::DepsArgs),
     Env(env::EnvArgs),
+    Image(image::ImageArgs),
     Inventory(inventory::InventoryArgs),
     Vault(Box<vault::VaultArgs>),
     Log(log::LogArgs),
@@ -88,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::main(&args, &output),
         Command::Deps(args) => deps::main(&args, &output),
         Command::Env(args) => env::main(&args, &output),
+        Command::Image(args) => image::main(&args, &output),
         Command::Inventory(args) => inventory::main(&args, &output),
         Command::Vault(args) => vault::main(&args, &output),
         Command::Log(args) => log::main(&args, &output),

@@ -39,8 +39,15 @@ pub struct OutputArgs {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
     color: ColorWhen,
     /// The form of the output.
+    // As text: commands whose `--output` means something else (a folder, a drawing's format) have an argument of the
+    // same id, whose value clap hands up here.
     #[arg(long, global = true, value_name = "FORM", default_value = "human", hide_default_value = true)]
-    output: OutputForm,
+    #[arg(value_parser = forms())]
+    output: String,
+}
+
+fn forms() -> clap::builder::PossibleValuesParser {
+    OutputForm::value_variants().iter().filter_map(ValueEnum::to_possible_value).collect::<Vec<_>>().into()
 }
 
 /// What the terminal can do, decided once.
@@ -84,7 +91,7 @@ impl OutputArgs {
             std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).unwrap_or(160_usize).clamp(40, 1000)
         };
         Output {
-            form: self.output,
+            form: OutputForm::from_str(&self.output, false).unwrap_or_default(),
             paint: Paint { color: color(terminal) },
             error_paint: Paint { color: color(std::io::stderr().is_terminal()) },
             terminal: terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
@@ -98,7 +105,7 @@ impl OutputArgs {
 impl Output {
     /// Before the command line is understood.
     pub fn plain() -> Self {
-        OutputArgs { color: ColorWhen::Auto, output: OutputForm::Human }.resolve()
+        OutputArgs { color: ColorWhen::Auto, output: String::new() }.resolve()
     }
 
     /// Data to stdout. A closed pipe ends the output, not the program; of any other error the first is kept.

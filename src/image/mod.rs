@@ -8,6 +8,7 @@ mod def;
 pub mod discover;
 mod docker;
 pub mod dockerfile;
+pub mod draw;
 mod graph;
 mod names;
 mod report;

@@ -7,6 +7,7 @@ mod env;
 mod extra_vars;
 mod fact_cache;
 mod hosts;
+mod image_graph;
 mod inventory;
 mod listing;
 mod project;
@@ -27,6 +28,7 @@ pub use config::{
 pub use env::{environment_list, environment_show, host_show};
 pub use extra_vars::ExtraVars;
 pub use fact_cache::FactCaching;
+pub use image_graph::{ImageGraphRequest, ImageGraphView, ImageSource, image_graph};
 pub use inventory::{InventoryView, ListedHost};
 pub use listing::{Listing, hosts_of, list};
 pub use project::{Policy, ProjectRequest, passphrase_file, password_program, playbook_file, state_base};

@@ -151,6 +151,14 @@ impl List {
         found.into_values().collect()
     }
 
+    /// True if a tag says something of the repository around the list.
+    pub fn needs_stamps(&self) -> bool {
+        let of_git =
+            |text: &TagText| text.pieces.iter().any(|(piece, _)| matches!(piece, Piece::Name(name) if *name != "tag"));
+        let local = self.images.iter().filter(|image| !matches!(image.context, Context::Git(..)));
+        local.flat_map(|image| image.options.tags.iter().flatten()).any(of_git)
+    }
+
     /// The folders below the list's own that are contexts.
     pub fn sent(&self) -> Vec<&Path> {
         let mut found: Vec<&Path> = self
