@@ -148,7 +148,9 @@ impl Files {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
-    let mut found = Diagnostic::new("B0056", Kind::Source, format!("`{}` cannot be read: {error}", path.display()));
+    let text = error.to_string();
+    let reason = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
+    let mut found = Diagnostic::new("B0056", Kind::Source, format!("`{}` cannot be read: {reason}", path.display()));
     if error.kind() == std::io::ErrorKind::NotFound {
         found = found.with_hint("the source lies on this machine; check the path with `ls`");
     } else if error.kind() == std::io::ErrorKind::NotADirectory {

@@ -147,6 +147,8 @@ fn head(width: f64, height: f64, title: &str) -> String {
 /// What colours stand for: groups where there are some, else levels.
 struct Kinds {
     groups: Option<Vec<String>>,
+    /// Some image is in no group.
+    ungrouped: bool,
     levels: usize,
 }
 
@@ -154,7 +156,8 @@ impl Kinds {
     fn of(picture: &Picture) -> Self {
         let groups: BTreeSet<&String> = picture.nodes.iter().filter_map(|node| node.groups.first()).collect();
         let groups = (!groups.is_empty()).then(|| groups.into_iter().cloned().collect());
-        Self { groups, levels: picture.levels() }
+        let ungrouped = picture.nodes.iter().any(|node| node.groups.is_empty());
+        Self { groups, ungrouped, levels: picture.levels() }
     }
 
     fn colour(&self, node: &Node) -> usize {
@@ -182,7 +185,7 @@ impl Kinds {
             None => (0..self.levels).map(|level| (format!("level {level}"), level)).collect(),
             Some(groups) => {
                 let words = groups.iter().map(|group| format!("group {group}"));
-                words.chain(["no group".to_owned()]).zip(0..).collect()
+                words.chain(self.ungrouped.then(|| "no group".to_owned())).zip(0..).collect()
             }
         }
     }
