@@ -11,6 +11,7 @@ pub mod discover;
 mod docker;
 pub mod dockerfile;
 pub mod forecast;
+pub mod draw;
 mod graph;
 pub mod history;
 pub mod key;

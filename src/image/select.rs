@@ -103,20 +103,21 @@ impl Graph {
     /// Which images to build: those that `only` names (all if it is empty) with their ancestors, less
     /// those that `skip` names and all that need them. Patterns are those of [`Pattern::parse`].
     pub fn select(&self, only: &[String], skip: &[String]) -> Result<BTreeSet<usize>> {
-        self.select_by(&patterns("only", only)?, &patterns("skip", skip)?)
+        self.select_named(("only", &patterns("only", only)?), ("skip", &patterns("skip", skip)?))
     }
 
-    /// [`Graph::select`] with patterns that were read before.
-    pub fn select_by(&self, only: &[Pattern], skip: &[Pattern]) -> Result<BTreeSet<usize>> {
-        let wanted = if only.is_empty() { (0..self.images.len()).collect() } else { self.matching("only", only)? };
-        let left_out = self.with_descendants(&self.matching("skip", skip)?);
+    /// [`Graph::select`] with patterns that were read before, each list with what messages call it.
+    pub fn select_named(&self, only: (&str, &[Pattern]), skip: (&str, &[Pattern])) -> Result<BTreeSet<usize>> {
+        let (named, only) = only;
+        let wanted = if only.is_empty() { (0..self.images.len()).collect() } else { self.matching(named, only)? };
+        let left_out = self.with_descendants(&self.matching(skip.0, skip.1)?);
         let mut selected = self.with_ancestors(&wanted);
         let torn = if only.is_empty() { None } else { wanted.intersection(&left_out).next() };
         if let Some(image) = torn {
             let name = &self.images[*image].name;
             return Err(Diagnostic::task(
                 "B0006",
-                format!("`only` asks for `{name}`, but `skip` leaves it or one of its parents out"),
+                format!("`{named}` asks for `{name}`, but `{}` leaves it or one of its parents out", skip.0),
             ));
         }
         selected.retain(|image| !left_out.contains(image));

@@ -3,6 +3,7 @@
 mod doctor;
 mod why;
 mod render;
+mod graph;
 
 use clap::{Args, Subcommand};
 
@@ -21,6 +22,7 @@ enum ImageCommand {
     Why(why::WhyArgs),
     Doctor(Box<doctor::DoctorArgs>),
     Render(render::RenderArgs),
+    Graph(Box<graph::GraphArgs>),
 }
 
 pub(super) fn main(args: &ImageArgs, output: &Output) -> Result<ExitCode> {
@@ -28,5 +30,6 @@ pub(super) fn main(args: &ImageArgs, output: &Output) -> Result<ExitCode> {
         ImageCommand::Why(args) => why::main(args, output),
         ImageCommand::Doctor(args) => doctor::main(args, output),
         ImageCommand::Render(args) => render::main(args, output),
+        ImageCommand::Graph(args) => graph::main(args, output),
     }
 }

@@ -151,6 +151,14 @@ impl List {
         found.into_values().collect()
     }
 
+    /// True if a tag says something of the repository around the list.
+    pub fn needs_stamps(&self) -> bool {
+        let of_git =
+            |text: &TagText| text.pieces.iter().any(|(piece, _)| matches!(piece, Piece::Name(name) if *name != "tag"));
+        let local = self.images.iter().filter(|image| !matches!(image.context, Context::Git(..)));
+        local.flat_map(|image| image.options.tags.iter().flatten()).any(of_git)
+    }
+
     /// The folders below the list's own that are contexts.
     pub fn sent(&self) -> Vec<&Path> {
         let mut found: Vec<&Path> = self
@@ -292,8 +300,8 @@ fn read_context(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Contex
 
 fn context_of<'a>(node: &'a Node, own: &'a mut Vec<Diagnostic>, diagnostics: &mut Vec<Diagnostic>) -> Option<Context> {
     let mut fields = Fields::new(node, "`context`", own)?;
-    let (path, host, git) = (fields.optional("path"), fields.optional("host"), fields.text("git"));
-    let git_place = fields.optional("git").map(Node::place);
+    let (path, host, git) = (fields.optional("path"), fields.optional("host"), fields.optional("git"));
+    let git_place = git.map(Node::place);
     let folder = inner_path(&mut fields, "folder");
     let branch = fields.text("branch").map(|name| GitReference::Branch(name.to_string()));
     let tag = fields.text("tag").map(|name| GitReference::Tag(name.to_string()));
@@ -343,7 +351,11 @@ fn context_of<'a>(node: &'a Node, own: &'a mut Vec<Diagnostic>, diagnostics: &mu
         };
     }
     let reference = references.into_iter().next().unwrap_or(GitReference::Head);
-    match GitSource::parse(&git?, reference) {
+    let Some(address) = git?.as_str() else {
+        diagnostics.push(wrong_type(git?, "`git`", "a string").with_hint(CONTEXT_FORMS));
+        return None;
+    };
+    match GitSource::parse(address, reference) {
         Ok(source) => Some(Context::Git(source, folder.unwrap_or_default())),
         Err((problem, hint)) => {
             diagnostics.push(bad(git_place.unwrap_or(place), problem, "given to git here").with_hint(hint));
@@ -407,7 +419,7 @@ impl ListedImage {
                     .with_label(self.context_place, "the Dockerfile of this image")
                     .with_hint("`docker build` would refuse it too; correct the line")
             }),
-            Err(error) => Err(Diagnostic::source("B0052", format!("`{file}` cannot be read: {error}"))
+            Err(error) => Err(Diagnostic::source("B0052", format!("`{file}` cannot be read: {}", reason(&error)))
                 .with_label(self.context_place, "the context of this image")
                 .with_hint("name the Dockerfile inside the context with `dockerfile: NAME`")),
         };
@@ -448,6 +460,12 @@ impl ListedImage {
             .collect();
         Ok(def)
     }
+}
+
+/// Why a file cannot be read, without the system's number for it.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }
 
 /// A span's line for messages of the graph.

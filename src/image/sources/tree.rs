@@ -115,6 +115,11 @@ impl TreeSettings {
         })
     }
 
+    /// True for a path that would be an image's Dockerfile.
+    pub fn is_dockerfile(&self, path: &Path) -> bool {
+        self.dockerfiles(std::slice::from_ref(&path.to_path_buf())).next().is_some()
+    }
+
     /// The name of the image in a folder of the tree.
     fn name(&self, folder: &Path, star: &str, root: &str) -> String {
         let parts: Vec<String> = folder.iter().map(|part| part.to_string_lossy().into_owned()).collect();
