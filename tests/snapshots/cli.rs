@@ -22,6 +22,8 @@ fn every_command_has_its_help() {
         "env",
         "env list",
         "env show",
+        "image",
+        "image why",
         "inventory",
         "inventory list",
         "inventory graph",

@@ -51,9 +51,10 @@ fn case() -> Case {
 
 /// The three keys by what their own files are.
 fn chain(base: &str, mid: &str, app: &str) -> Keys {
-    let base = key("base", &[("file a", base)]);
-    let mid = key("mid", &[("file m", mid), ("parent base", &base.digest)]);
-    let app = key("app", &[("file x", app), ("parent mid", &mid.digest)]);
+    let [base, mid, app] = [base, mid, app].map(|content| format!("file 644 {content}"));
+    let base = key("base", &[("file a", &base)]);
+    let mid = key("mid", &[("file m", &mid), ("parent base", &base.digest)]);
+    let app = key("app", &[("file x", &app), ("parent mid", &mid.digest)]);
     Keys { keys: vec![Some(base), Some(mid), Some(app)], problems: vec![] }
 }
 
