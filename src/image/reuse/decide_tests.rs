@@ -25,6 +25,7 @@ struct Case {
     keys: Keys,
     records: Records,
     policy: Reuse,
+    no_cache: BTreeSet<usize>,
     push: bool,
     engine: BTreeSet<String>,
     registry: BTreeSet<String>,
@@ -39,6 +40,7 @@ fn case() -> Case {
         keys: chain("1", "1", "1"),
         records: Records::default(),
         policy: Reuse::Inputs,
+        no_cache: BTreeSet::new(),
         push: true,
         engine: BTreeSet::new(),
         registry: BTreeSet::new(),
@@ -107,6 +109,7 @@ impl Case {
             keys: &self.keys,
             records: &self.records,
             policy: self.policy,
+            no_cache: &self.no_cache,
             push: self.push,
             now: NOW,
         };
@@ -191,6 +194,13 @@ fn never_builds_all() {
 }
 
 #[test]
+fn what_is_built_without_cache_takes_its_children_along() {
+    let mut case = case();
+    case.no_cache = [1].into();
+    case.check(["Registry", "build fresh: `nocache`", "build fresh: parent `mid` is built with `nocache`"]);
+}
+
+#[test]
 fn what_is_too_old_is_built_afresh_with_all_below_it() {
     case().max_age("7d").check(["Registry", "Registry", "Registry"]);
     case().max_age("3d").check(["Registry", "Registry", "Registry"]);
@@ -201,8 +211,8 @@ fn what_is_too_old_is_built_afresh_with_all_below_it() {
     young.built(2, 1);
     young.check([
         "build fresh: older than 2d",
-        "build fresh: parent `base` is built for its age",
-        "build fresh: parent `mid` is built for its age",
+        "build fresh: parent `base` is built anew",
+        "build fresh: parent `mid` is built anew",
     ]);
     // Only `app` is old.
     let mut old = case().max_age("7d");
