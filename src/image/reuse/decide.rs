@@ -241,7 +241,7 @@ pub fn explain(setting: &Setting<'_>, image: usize) -> Option<String> {
             break;
         }
         if old.parts.is_empty() {
-            words.push("an input, but the record of that build no longer says which".to_owned());
+            words.push("an input (the record of that build no longer says which)".to_owned());
             break;
         }
         let (part, text) = difference(&key.parts, &old.parts)?;
