@@ -81,18 +81,20 @@ pub fn why(
             .fold(diagnostic, Diagnostic::with_note)
             .with_hint(format!("ls -l {}", root.join(&graph.images[index].context).display())));
     };
+    let no_cache = BTreeSet::new();
     let setting = Setting {
         graph: &graph,
         names: &names,
         keys: &keys,
         records: &records,
         policy: Reuse::Inputs,
+        no_cache: &no_cache,
         push: false,
         now,
     };
     let repository = graph.untagged(index, &names);
     let record = records.get(&repository);
-    let last = record.last_of(&request.platform).or(record.last()).cloned();
+    let last = record.last_of(key.platform()).or(record.last()).cloned();
     let same = last.as_ref().is_some_and(|last| last.key == key.digest);
     Ok((
         WhyAnswer {

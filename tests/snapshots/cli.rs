@@ -24,6 +24,7 @@ fn every_command_has_its_help() {
         "env show",
         "image",
         "image graph",
+        "image why",
         "inventory",
         "inventory list",
         "inventory graph",

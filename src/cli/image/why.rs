@@ -89,3 +89,48 @@ fn json(answer: &WhyAnswer) -> serde_json::Value {
         "last": build(&answer.last), "earlier": build(&answer.earlier), "unpinned": answer.unpinned,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer() -> WhyAnswer {
+        let last = Entry { tag: "t2".into(), run: "r7".into(), time: 1_000_000, ..Entry::default() };
+        WhyAnswer {
+            image: "web".into(),
+            repository: "r/lab/web".into(),
+            key: "k".into(),
+            difference: Some("parent `base`: context file `a`".into()),
+            last: Some(last),
+            earlier: None,
+            unpinned: Vec::new(),
+            root: PathBuf::new(),
+        }
+    }
+
+    #[test]
+    fn the_answer_is_one_line_with_the_build_below() {
+        let now = 1_000_000 + 3 * 86_400;
+        assert_eq!(
+            human(&answer(), now),
+            "web: parent `base`: context file `a`\n  differs from tag t2, run r7, 3 days ago\n"
+        );
+        let earlier = Some(Entry { tag: "t1".into(), time: now - 1, ..Entry::default() });
+        let more = WhyAnswer { earlier, unpinned: vec!["debian:12".into()], ..answer() };
+        assert_eq!(
+            human(&more, now),
+            "web: parent `base`: context file `a`\n  differs from tag t2, run r7, 3 days ago\n  the same as tag t1, 1 second \
+             ago\n  not looked for changes: debian:12\n"
+        );
+        let same = WhyAnswer { difference: None, ..answer() };
+        assert_eq!(human(&same, now), "web: nothing differs\n  from tag t2, run r7, 3 days ago\n");
+        assert_eq!(human(&WhyAnswer { last: None, ..same }, now), "web: never built here\n");
+    }
+
+    #[test]
+    fn programs_get_all_of_it() {
+        let json = json(&answer());
+        assert_eq!(json["difference"], "parent `base`: context file `a`");
+        assert_eq!((&json["last"]["tag"], &json["earlier"]), (&"t2".into(), &serde_json::Value::Null));
+    }
+}

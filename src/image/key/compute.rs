@@ -92,10 +92,8 @@ pub fn compute(probe: &Probe, inputs: &Inputs<'_>, wanted: &BTreeSet<usize>, con
     for image in &wanted {
         let def = &graph.images[*image];
         let root = inputs.root.join(&def.context);
-        match read_context(&root, &def.dockerfile_path) {
-            Ok(mut items) => {
-                // Its text counts as it is read, with other names of parents; the file itself is not sent.
-                items.retain(|item| item.path != def.dockerfile_path);
+        match context(&root, &def.dockerfile_path) {
+            Ok(items) => {
                 let files = items.iter().filter(|item| matches!(item.kind, TreeKind::File(_)));
                 paths.extend(files.map(|item| root.join(&item.path)));
                 contexts.insert(*image, items);
@@ -112,6 +110,25 @@ pub fn compute(probe: &Probe, inputs: &Inputs<'_>, wanted: &BTreeSet<usize>, con
         }
     }
     keys
+}
+
+/// True if an image's context still gives the key that was computed before: to be asked after its build and before it is
+/// recorded, since people edit while a build of hours runs. Its Dockerfile and its parents count as they were then.
+pub fn still(probe: &Probe, inputs: &Inputs<'_>, image: usize, keys: &Keys, contents: &mut Contents) -> bool {
+    let (Some(def), Some(before)) = (inputs.graph.images.get(image), keys.get(image)) else { return false };
+    let root = inputs.root.join(&def.context);
+    let Ok(items) = context(&root, &def.dockerfile_path) else { return false };
+    let files = items.iter().filter(|item| matches!(item.kind, TreeKind::File(_)));
+    let digests = contents.digests(probe, files.map(|item| root.join(&item.path)).collect());
+    key(inputs, image, &items, &digests, keys).is_ok_and(|now| now.digest == before.digest)
+}
+
+/// What is sent of a context. The Dockerfile's own text counts as it is read, with other names of parents; the file
+/// itself is not sent.
+fn context(root: &Path, dockerfile: &Path) -> Result<Vec<TreeItem>, String> {
+    let mut items = read_context(root, dockerfile)?;
+    items.retain(|item| item.path != dockerfile);
+    Ok(items)
 }
 
 type Digests = HashMap<PathBuf, io::Result<String>>;

@@ -27,7 +27,7 @@ mod contents;
 mod model;
 mod text;
 
-pub use compute::{Bases, Inputs, Keys, bases, compute};
+pub use compute::{Bases, Inputs, Keys, bases, compute, still};
 pub use contents::Contents;
 pub use model::{Key, difference};
 

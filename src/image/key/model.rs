@@ -40,6 +40,11 @@ impl Key {
         difference(&self.parts, &old.parts).map(|(_, words)| words)
     }
 
+    /// The platform that it is for.
+    pub fn platform(&self) -> &str {
+        self.parts.iter().find(|(name, _)| name == "platform").map_or("", |(_, platform)| platform)
+    }
+
     /// The key of a parent, as it was taken into this one.
     pub fn parent(&self, name: &str) -> Option<&str> {
         parent(&self.parts, name)

@@ -201,6 +201,35 @@ fn bases_without_a_digest_are_told_and_pinned_ones_need_no_answer() {
 }
 
 #[test]
+fn a_change_while_it_was_built_is_seen() {
+    let root = tempfile::tempdir().unwrap();
+    let case = case();
+    case.lay_out(root.path());
+    let graph = case.graph();
+    let inputs = Inputs {
+        graph: &graph,
+        tag: "t",
+        root: root.path(),
+        args: &case.args,
+        labels: &case.labels,
+        secrets: &case.secrets,
+        network_host: false,
+        target: None,
+        platform: "p",
+        bases: &|_| None,
+    };
+    let (probe, mut contents) = (Probe::new(Vec::new()), Contents::new(0));
+    let keys = compute(&probe, &inputs, &[1].into(), &mut contents);
+    assert!(still(&probe, &inputs, 1, &keys, &mut contents));
+    fs::write(root.path().join("base/new"), "x").unwrap();
+    assert!(still(&probe, &inputs, 1, &keys, &mut contents), "that is the parent's matter");
+    fs::write(root.path().join("app/src/a.c"), "int c;").unwrap();
+    assert!(!still(&probe, &inputs, 1, &keys, &mut contents));
+    assert!(!still(&probe, &inputs, 0, &keys, &mut contents));
+    assert!(!still(&probe, &inputs, 7, &keys, &mut contents));
+}
+
+#[test]
 fn an_unreadable_context_leaves_it_and_its_children_without_keys() {
     let root = tempfile::tempdir().unwrap();
     let case = case();

@@ -59,11 +59,7 @@ impl Entry {
         Self {
             key: key.digest.clone(),
             bases: key.parts.iter().filter_map(base).collect(),
-            platform: key
-                .parts
-                .iter()
-                .find(|(name, _)| name == "platform")
-                .map_or_else(String::new, |(_, p)| p.clone()),
+            platform: key.platform().to_owned(),
             parts: key.parts.clone(),
             unpinned: key.unpinned.clone(),
             ..Self::default()

@@ -40,10 +40,12 @@ pub enum Why {
     Gone,
     /// It is older than the policy allows.
     Age,
-    /// A parent is built for its age.
+    /// A parent is built for its age, or without cached steps.
     ParentAge,
     /// The policy is to build.
     Never,
+    /// It is asked for without cached steps.
+    NoCache,
     /// Its inputs cannot be read.
     Unreadable,
 }
@@ -85,7 +87,7 @@ impl Decision {
     }
 
     fn build(why: Why, reason: impl Into<String>) -> Self {
-        Self::Build { why, reason: reason.into(), fresh: matches!(why, Why::Age | Why::ParentAge) }
+        Self::Build { why, reason: reason.into(), fresh: matches!(why, Why::Age | Why::ParentAge | Why::NoCache) }
     }
 }
 
@@ -101,6 +103,9 @@ pub struct Setting<'a> {
     pub records: &'a Records,
     /// The policy.
     pub policy: Reuse,
+    /// Images that are to be built without cached steps (`nocache`) whatever the policy says, and with them all that
+    /// is made from them.
+    pub no_cache: &'a BTreeSet<usize>,
     /// The run pushes.
     pub push: bool,
     /// Seconds since 1970.
@@ -125,7 +130,7 @@ pub fn candidates<'a>(setting: &'a Setting<'a>, selected: &BTreeSet<usize>) -> V
     if setting.policy == Reuse::Never {
         return found;
     }
-    for image in selected {
+    for image in selected.difference(setting.no_cache) {
         let (repository, record) = setting.record(*image);
         let Some(key) = setting.keys.get(*image) else { continue };
         let entries = record.with_key(&key.digest).filter(|entry| setting.is_fresh(entry));
@@ -176,6 +181,9 @@ fn one(
     let Some(key) = setting.keys.get(image) else {
         return Decision::build(Why::Unreadable, "its inputs cannot be read");
     };
+    if setting.no_cache.contains(&image) {
+        return Decision::build(Why::NoCache, "`nocache`");
+    }
     if setting.policy == Reuse::Never {
         return Decision::build(Why::Never, "`reuse: never`");
     }
@@ -185,18 +193,19 @@ fn one(
             None => Decision::build(Why::New, "new"),
         };
     }
-    let aged = setting
-        .graph
-        .parents(image)
-        .into_iter()
-        .find(|parent| matches!(decisions[*parent], Some(Decision::Build { why: Why::Age | Why::ParentAge, .. })));
+    let afresh = |parent: &usize| match decisions[*parent] {
+        Some(Decision::Build { why: why @ (Why::Age | Why::ParentAge | Why::NoCache), .. }) => Some((*parent, why)),
+        _ => None,
+    };
+    let afresh = setting.graph.parents(image).iter().find_map(afresh);
     let mut fresh = record.with_key(&key.digest).filter(|entry| setting.is_fresh(entry)).peekable();
     if let (None, Reuse::MaxAge(age)) = (fresh.peek(), setting.policy) {
         return Decision::build(Why::Age, format!("older than {age}"));
     }
-    if let Some(parent) = aged {
+    if let Some((parent, why)) = afresh {
         let name = &setting.graph.images[parent].name;
-        return Decision::build(Why::ParentAge, format!("parent `{name}` is built for its age"));
+        let reason = if why == Why::NoCache { "with `nocache`" } else { "anew" };
+        return Decision::build(Why::ParentAge, format!("parent `{name}` is built {reason}"));
     }
     for entry in fresh {
         let here = presence(&Candidate { image, repository: repository.clone(), entry });
@@ -223,8 +232,7 @@ fn one(
 pub fn explain(setting: &Setting<'_>, image: usize) -> Option<String> {
     let record = setting.record(image).1;
     let key = setting.keys.get(image)?;
-    let platform = key.parts.iter().find(|(name, _)| name == "platform").map_or("", |(_, platform)| platform);
-    let last = record.last_of(platform).or(record.last())?;
+    let last = record.last_of(key.platform()).or(record.last())?;
     let mut words = Vec::new();
     let (mut key, mut old, mut image) = (key, last, image);
     // Down a chain of parents, which has no cycle; the bound is for safety.
@@ -233,7 +241,7 @@ pub fn explain(setting: &Setting<'_>, image: usize) -> Option<String> {
             break;
         }
         if old.parts.is_empty() {
-            words.push("an input, but the record of that build no longer says which".to_owned());
+            words.push("an input (the record of that build no longer says which)".to_owned());
             break;
         }
         let (part, text) = difference(&key.parts, &old.parts)?;

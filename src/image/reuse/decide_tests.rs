@@ -25,6 +25,7 @@ struct Case {
     keys: Keys,
     records: Records,
     policy: Reuse,
+    no_cache: BTreeSet<usize>,
     push: bool,
     engine: BTreeSet<String>,
     registry: BTreeSet<String>,
@@ -39,6 +40,7 @@ fn case() -> Case {
         keys: chain("1", "1", "1"),
         records: Records::default(),
         policy: Reuse::Inputs,
+        no_cache: BTreeSet::new(),
         push: true,
         engine: BTreeSet::new(),
         registry: BTreeSet::new(),
@@ -51,9 +53,10 @@ fn case() -> Case {
 
 /// The three keys by what their own files are.
 fn chain(base: &str, mid: &str, app: &str) -> Keys {
-    let base = key("base", &[("file a", base)]);
-    let mid = key("mid", &[("file m", mid), ("parent base", &base.digest)]);
-    let app = key("app", &[("file x", app), ("parent mid", &mid.digest)]);
+    let [base, mid, app] = [base, mid, app].map(|content| format!("file 644 {content}"));
+    let base = key("base", &[("file a", &base)]);
+    let mid = key("mid", &[("file m", &mid), ("parent base", &base.digest)]);
+    let app = key("app", &[("file x", &app), ("parent mid", &mid.digest)]);
     Keys { keys: vec![Some(base), Some(mid), Some(app)], problems: vec![] }
 }
 
@@ -106,6 +109,7 @@ impl Case {
             keys: &self.keys,
             records: &self.records,
             policy: self.policy,
+            no_cache: &self.no_cache,
             push: self.push,
             now: NOW,
         };
@@ -190,6 +194,13 @@ fn never_builds_all() {
 }
 
 #[test]
+fn what_is_built_without_cache_takes_its_children_along() {
+    let mut case = case();
+    case.no_cache = [1].into();
+    case.check(["Registry", "build fresh: `nocache`", "build fresh: parent `mid` is built with `nocache`"]);
+}
+
+#[test]
 fn what_is_too_old_is_built_afresh_with_all_below_it() {
     case().max_age("7d").check(["Registry", "Registry", "Registry"]);
     case().max_age("3d").check(["Registry", "Registry", "Registry"]);
@@ -200,8 +211,8 @@ fn what_is_too_old_is_built_afresh_with_all_below_it() {
     young.built(2, 1);
     young.check([
         "build fresh: older than 2d",
-        "build fresh: parent `base` is built for its age",
-        "build fresh: parent `mid` is built for its age",
+        "build fresh: parent `base` is built anew",
+        "build fresh: parent `mid` is built anew",
     ]);
     // Only `app` is old.
     let mut old = case().max_age("7d");

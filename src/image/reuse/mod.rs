@@ -10,7 +10,7 @@
 //! the build before had (its cached steps may be in it), and never later than the freshness of the parents that it was
 //! built on. An image that is not fresh enough is built without cached steps and with newer bases. A child can never be
 //! fresher than the parent it was built on, so it is built too, also if the run that built the parent ended before it
-//! came to the child. Besides, a parent that is built for its age takes all its children along.
+//! came to the child. Besides, a parent that is built for its age or with `nocache` takes all its children along.
 
 mod decide;
 mod policy;
