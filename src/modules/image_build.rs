@@ -32,7 +32,8 @@ use crate::value::{Map, Value, insert};
 /// blocked by it; all others are built.
 ///
 /// Full names are `[registry/]namespace/[prefix]name:tag`. The registry's password goes to the
-/// engine in a request header and to the registry over TLS; it is never a build argument.
+/// engine in a request header and to the registry over TLS; it is never a build argument. Without `registry_username`
+/// the login is that of Docker's or Podman's own credential files and helpers (ECR, GCR) of the user on the host.
 ///
 /// Returns `images` (each with `name`, `full`, `state`, `digest`, `seconds`, `parents`, `log`),
 /// `tag`, counts (`built`, `pushed`, `build_failed`, `push_failed`, `blocked`, `cancelled`), `builder` and
@@ -244,7 +245,8 @@ fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
         (Some(username), Some(password)) if !username.is_empty() => {
             Some(RegistryLogin::new(registry.as_str(), username.as_str(), Secret::new(password.as_str())))
         }
-        _ => None,
+        _ if registry.is_empty() => None,
+        _ => stored_login(cx, args, &registry)?,
     };
     let mut build_args = texts("build_args", &args.build_args)?;
     if let Some(distro) = &args.base_distro {
@@ -304,6 +306,25 @@ fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
             BuilderArg::Classic => BuilderChoice::Only(BuilderKind::Classic),
         },
     })
+}
+
+/// The login of Docker's or Podman's own files and helpers. Only a push cannot do without it.
+fn stored_login(cx: &Cx, args: &Args, registry: &str) -> Result<Option<RegistryLogin>> {
+    let found = cx.probe().registry_credentials().and_then(|known| known.login(registry, &args.namespace));
+    match found {
+        Ok(login) => Ok(login),
+        Err(error) if args.push => {
+            let problem = Diagnostic::task("B0082", error.message);
+            Err(match error.hint {
+                Some(hint) => problem.with_hint(hint),
+                None => problem,
+            })
+        }
+        Err(error) => {
+            cx.warn(error.message);
+            Ok(None)
+        }
+    }
 }
 
 /// Scalars as text; lists and mappings are refused.

@@ -20,7 +20,8 @@ use crate::map;
 use crate::secret::{Redactor, Secret};
 use crate::system::Probe;
 use crate::system::engine::{
-    Credentials, EngineError, RegistryClient, RegistryLogin, RegistrySettings, is_digest, registry_of, split_name,
+    Credentials, EngineError, ErrorClass, RegistryClient, RegistryLogin, RegistrySettings, is_digest, registry_of,
+    split_name,
 };
 use crate::value::{Value, python_str};
 use crate::vars::{Layer, Level, Scope};
@@ -252,7 +253,10 @@ async fn ask_all(rows: &mut [Verified], clients: &BTreeMap<String, RegistryClien
     // A registry that does not answer is asked once, not for each image.
     let mut down = BTreeMap::new();
     for (host, client) in clients {
-        if let Err(error) = patiently(async || client.check_login().await).await {
+        // Nor is a login that is refused sent again and again. Without one, what is public may still be read.
+        if let Err(error) = patiently(async || client.check_login().await).await
+            && (client.has_login() || error.class != ErrorClass::Auth)
+        {
             down.insert(host.clone(), error);
         }
     }

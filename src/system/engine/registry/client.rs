@@ -114,6 +114,11 @@ impl RegistryClient {
         &self.settings.host
     }
 
+    /// True if requests carry a login.
+    pub fn has_login(&self) -> bool {
+        self.settings.login.is_some()
+    }
+
     /// Asks for the API's root with the login: tells wrong credentials before a build is paid for.
     pub async fn check_login(&self) -> Result<(), EngineError> {
         let ask = Ask::new(Method::GET, "/v2/", "", Right::Login);
