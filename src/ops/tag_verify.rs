@@ -4,6 +4,7 @@
 //! only; else what Docker's and Podman's credential files and helpers of this user have.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,9 +116,9 @@ pub fn verify_tags(
         let mut clients = BTreeMap::new();
         for row in &rows {
             let (host, repository) = split_name(&row.image);
-            if !clients.contains_key(&host) {
-                let client = client(&host, &repository, &own, options, redactor)?;
-                clients.insert(host, client);
+            if let Entry::Vacant(place) = clients.entry(host) {
+                let client = client(place.key(), &repository, &own, options, redactor)?;
+                place.insert(client);
             }
         }
         runtime.block_on(ask_all(&mut rows, &clients));
@@ -180,7 +181,13 @@ fn environment_login(request: &ProjectRequest, name: &str, sources: &Arc<SourceM
         Some(dir) => dir.clone(),
         None => crate::environment::Project::discover(&std::env::current_dir().unwrap_or_default())?.root,
     };
-    let request = ProjectRequest { env: Some(name.to_owned()), project: Some(root.clone()), ..request.clone() };
+    // The environment's own variables count; no inventory is asked for them.
+    let request = ProjectRequest {
+        env: Some(name.to_owned()),
+        project: Some(root.clone()),
+        inventory: vec!["localhost,".to_owned()],
+        ..request.clone()
+    };
     let opened = open(&request, &root.join("playbook.yml"), sources, true)?;
     let absolute = std::path::absolute(&root).unwrap_or(root);
     let run: Value = map! { "project" => absolute.display().to_string(), "environment" => name }.into();

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use hostctl::secret::Secret;
 use hostctl::system::Probe;
 use hostctl::system::engine::{
@@ -33,6 +34,7 @@ impl Drop for Registry {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "a skip is told")]
 fn skipped(reason: &str) {
     assert!(std::env::var_os("HOSTCTL_NO_SKIP").is_none(), "may not be skipped: {reason}");
     println!("SKIPPED registry: {reason}");
@@ -286,7 +288,6 @@ fn tags_are_shown_compared_and_verified() {
     // Without one: Docker's credential file of this user, then nobody.
     let docker = registry.folder.path().join("docker");
     fs::create_dir_all(&docker).unwrap();
-    use base64::Engine as _;
     let auth = base64::engine::general_purpose::STANDARD.encode(format!("builder:{PASSWORD}"));
     fs::write(docker.join("config.json"), json!({ "auths": { &registry.address: { "auth": auth } } }).to_string())
         .unwrap();
