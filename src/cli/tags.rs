@@ -53,7 +53,7 @@ enum TagsCommand {
         files: Vec<String>,
         /// Steps at most.
         #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
-        limit: usize,
+        count: usize,
         #[command(flatten)]
         project: Box<ProjectArgs>,
     },
@@ -90,9 +90,9 @@ pub(super) fn main(args: &TagsArgs, output: &Output) -> Result<ExitCode> {
             diff(&found, output);
             Ok(ExitCode::Ok)
         }
-        TagsCommand::History { files, limit, project } => {
+        TagsCommand::History { files, count, project } => {
             let found = ops::tag_files(&project.request(output, &config)?, files, &output.sources)?;
-            history(&found, *limit, output);
+            history(&found, *count, output);
             Ok(ExitCode::Ok)
         }
         TagsCommand::Verify { files, insecure, ca, project } => {

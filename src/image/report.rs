@@ -269,6 +269,9 @@ impl Report {
 
 fn hint(diagnostic: Diagnostic, image: &ImageReport) -> Diagnostic {
     let Some(error) = &image.error else { return diagnostic };
+    if let Some(hint) = &error.hint {
+        return diagnostic.with_hint(hint.as_str());
+    }
     match error.class {
         ErrorClass::Auth => diagnostic.with_hint("check `registry_username` and `registry_password`"),
         ErrorClass::DiskFull => diagnostic.with_hint("free space on the engine's disk: `docker system df`, `docker builder prune`"),

@@ -79,7 +79,7 @@ fn by_git(file: &TagFileView, limit: usize) -> Result<Vec<TagStep>, String> {
     // A name is not a pattern: `:(literal)`.
     let literal = format!(":(literal){name}");
     let log = git(folder, &["log", "--no-ext-diff", "--no-show-signature", &count, form, "HEAD", "--", &literal])?;
-    let commits: Vec<Vec<&str>> = log.lines().map(|line| line.split('\u{1f}').collect()).collect();
+    let commits: Vec<Vec<&str>> = log.lines().map(|line| line.splitn(4, '\u{1f}').collect()).collect();
     if commits.is_empty() {
         return Err("git has no commit of this file".to_owned());
     }
@@ -160,7 +160,9 @@ mod tests {
 
     fn run_git(folder: &Path, words: &[&str]) {
         let mut command = Command::new("git");
-        crate::deps::FOREIGN.iter().for_each(|name| drop(command.env_remove(name)));
+        for name in crate::deps::FOREIGN {
+            command.env_remove(name);
+        }
         let who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false"];
         let output = command.args(who).args(words).current_dir(folder).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

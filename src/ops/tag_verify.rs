@@ -4,6 +4,7 @@
 //! only; else what Docker's and Podman's credential files and helpers of this user have.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,8 @@ use crate::map;
 use crate::secret::{Redactor, Secret};
 use crate::system::Probe;
 use crate::system::engine::{
-    Credentials, EngineError, RegistryClient, RegistryLogin, RegistrySettings, is_digest, registry_of, split_name,
+    Credentials, EngineError, ErrorClass, RegistryClient, RegistryLogin, RegistrySettings, is_digest, registry_of,
+    split_name,
 };
 use crate::value::{Value, python_str};
 use crate::vars::{Layer, Level, Scope};
@@ -114,9 +116,9 @@ pub fn verify_tags(
         let mut clients = BTreeMap::new();
         for row in &rows {
             let (host, repository) = split_name(&row.image);
-            if !clients.contains_key(&host) {
-                let client = client(&host, &repository, &own, options, redactor)?;
-                clients.insert(host, client);
+            if let Entry::Vacant(place) = clients.entry(host) {
+                let client = client(place.key(), &repository, &own, options, redactor)?;
+                place.insert(client);
             }
         }
         runtime.block_on(ask_all(&mut rows, &clients));
@@ -179,7 +181,13 @@ fn environment_login(request: &ProjectRequest, name: &str, sources: &Arc<SourceM
         Some(dir) => dir.clone(),
         None => crate::environment::Project::discover(&std::env::current_dir().unwrap_or_default())?.root,
     };
-    let request = ProjectRequest { env: Some(name.to_owned()), project: Some(root.clone()), ..request.clone() };
+    // The environment's own variables count; no inventory is asked for them.
+    let request = ProjectRequest {
+        env: Some(name.to_owned()),
+        project: Some(root.clone()),
+        inventory: vec!["localhost,".to_owned()],
+        ..request.clone()
+    };
     let opened = open(&request, &root.join("playbook.yml"), sources, true)?;
     let absolute = std::path::absolute(&root).unwrap_or(root);
     let run: Value = map! { "project" => absolute.display().to_string(), "environment" => name }.into();
@@ -252,7 +260,10 @@ async fn ask_all(rows: &mut [Verified], clients: &BTreeMap<String, RegistryClien
     // A registry that does not answer is asked once, not for each image.
     let mut down = BTreeMap::new();
     for (host, client) in clients {
-        if let Err(error) = patiently(async || client.check_login().await).await {
+        // Nor is a login that is refused sent again and again. Without one, what is public may still be read.
+        if let Err(error) = patiently(async || client.check_login().await).await
+            && (client.has_login() || error.class != ErrorClass::Auth)
+        {
             down.insert(host.clone(), error);
         }
     }

@@ -27,7 +27,8 @@ pub fn tag_files(request: &ProjectRequest, words: &[String], sources: &Arc<Sourc
     let mut found = Vec::new();
     for word in words {
         let path = Path::new(word);
-        let names_file = path.is_file() || word.contains('/') || word.ends_with(".yml") || word.ends_with(".yaml");
+        let names_file =
+            path.is_file() || word.contains('/') || path.extension().is_some_and(|end| end == "yml" || end == "yaml");
         found.push(if names_file {
             view(None, path.to_path_buf())?
         } else {

@@ -128,7 +128,7 @@ impl Drop for Faults {
 
 /// One request of a connection.
 fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_read_timeout(Some(Duration::from_mins(1)))?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut head = Vec::new();
     loop {

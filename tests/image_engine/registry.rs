@@ -8,16 +8,17 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use hostctl::secret::Secret;
 use hostctl::system::Probe;
 use hostctl::system::engine::{
-    ErrorClass, IndexEntry, Manifest, RegistryClient, RegistryLogin, RegistrySettings, Right,
+    ErrorClass, IndexEntry, Manifest, Patience, RegistryClient, RegistryLogin, RegistrySettings, Right,
 };
 use serde_json::{Value as Json, json};
 
 use super::faults::{Fault, Faults, answer, answer_with};
 use super::lab::{Lab, PASSWORD};
-use super::{Watch, arguments, image, run};
+use super::{Watch, arguments, image, run, run_with};
 
 /// A registry program of the test's own.
 struct Registry {
@@ -33,6 +34,7 @@ impl Drop for Registry {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "a skip is told")]
 fn skipped(reason: &str) {
     assert!(std::env::var_os("HOSTCTL_NO_SKIP").is_none(), "may not be skipped: {reason}");
     println!("SKIPPED registry: {reason}");
@@ -168,12 +170,28 @@ async fn bad_days_have_their_classes() {
         assert_eq!(class().await, Err(expected), "{shown}");
         assert_eq!(class().await.as_deref(), Ok(image.digest.as_str()), "after {shown}");
     }
+    // Answers that trickle, and none at all, have an end.
+    let hurried = Patience {
+        answer: Duration::from_millis(500),
+        idle: Duration::from_secs(5),
+        grace: Duration::from_secs(1),
+        ..Patience::default()
+    };
+    let settings = RegistrySettings { host: faults.address.clone(), ..RegistrySettings::default() };
+    let hurried = Probe::new(Vec::new()).registry(settings).unwrap().patient(hurried).unwrap();
+    faults.rule("GET", "/manifests/", 1, Fault::Trickle(Duration::from_millis(300)));
+    let error = hurried.manifest("lab/base", "t1").await.unwrap_err();
+    assert!(error.class == ErrorClass::Transient && error.message.contains("too slowly"), "{error}");
+    faults.rule("GET", "/manifests/", 1, Fault::Silent);
+    let error = hurried.manifest("lab/base", "t1").await.unwrap_err();
+    assert!(error.class == ErrorClass::Transient && error.message.contains("no answer within"), "{error}");
+    assert!(faults.seen().iter().all(|seen| seen.authorization.is_empty()));
     // An upload that is cut leaves nothing under the digest.
     faults.rule("PUT", "/blobs/uploads/", 1, Fault::CutUpload(3));
     let error = own.put_blob("lab/base", "a blob that is cut").await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Transient, "{error}");
     own.put_blob("lab/base", "a blob that is cut").await.unwrap();
-    assert!(!registry.folder.path().join("none").exists());
+    assert_eq!(faults.seen().iter().filter(|seen| seen.body == b"a blob that is cut").count(), 1);
 }
 
 /// Runs hostctl in a folder with a home of its own.
@@ -270,7 +288,6 @@ fn tags_are_shown_compared_and_verified() {
     // Without one: Docker's credential file of this user, then nobody.
     let docker = registry.folder.path().join("docker");
     fs::create_dir_all(&docker).unwrap();
-    use base64::Engine as _;
     let auth = base64::engine::general_purpose::STANDARD.encode(format!("builder:{PASSWORD}"));
     fs::write(docker.join("config.json"), json!({ "auths": { &registry.address: { "auth": auth } } }).to_string())
         .unwrap();
@@ -279,19 +296,11 @@ fn tags_are_shown_compared_and_verified() {
     let (code, shown, errors) = hostctl(&project, &["tags", "verify", "two"], None);
     assert!(code == 2 && shown.starts_with("unreachable ") && errors.contains("wants a login"), "{shown}{errors}");
     // A registry that is gone is asked once.
-    let address = registry.address.clone();
-    drop(registry.server_stopped());
+    let mut registry = registry;
+    let _ = registry.server.kill();
+    let _ = registry.server.wait();
     let (code, shown, errors) = hostctl(&project, &["tags", "verify", "one"], None);
-    assert!(code == 2 && shown.matches("unreachable").count() == 3, "{address}: {shown}{errors}");
-}
-
-impl Registry {
-    /// Its folder, after the server has ended.
-    fn server_stopped(mut self) -> tempfile::TempDir {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-        std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
-    }
+    assert!(code == 2 && shown.matches("unreachable").count() == 3, "{shown}{errors}");
 }
 
 /// Two writers of one tag file: both are in it; merge markers are refused and stay.
@@ -357,6 +366,25 @@ fn pushes_outlive_a_registry_with_bad_days() {
     assert_eq!(image(&outcome.unwrap().result, "base")["digest"], digest);
     assert!(took >= Duration::from_secs(3), "{took:?}");
     assert!(faults.seen().iter().any(|seen| seen.method == "POST"), "the registry was asked by our own client");
+    // Without a login of the playbook: that of a helper in Docker's own files, which sees nothing in its arguments.
+    let bin = lab.path("bin");
+    fs::create_dir_all(&bin).unwrap();
+    fs::create_dir_all(lab.path("docker")).unwrap();
+    let told = json!({ "Username": "builder", "Secret": PASSWORD }).to_string();
+    fs::write(lab.path("told"), told).unwrap();
+    let helper = bin.join("docker-credential-lab");
+    fs::write(&helper, format!("#!/bin/sh\n[ \"$1\" = get ] && exec cat {}\n", lab.path("told").display())).unwrap();
+    fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let config = json!({ "credHelpers": { &faults.address: "lab" } }).to_string();
+    fs::write(lab.path("docker/config.json"), config).unwrap();
+    let mut args = arguments(&lab, &root, "auto", json!({ "registry": faults.address, "tag": "helper" }));
+    args.as_object_mut().unwrap().retain(|name, _| !name.starts_with("registry_"));
+    let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display());
+    let docker = lab.path("docker").display().to_string();
+    let variables = [("PATH", path.as_str()), ("DOCKER_CONFIG", docker.as_str())];
+    let outcome = run_with("image_build", args, Vec::new(), &Arc::new(Watch::default()), &variables);
+    assert_eq!(image(&outcome.unwrap().result, "base")["digest"], digest);
+    faults.seen();
     // A right that is gone in the middle: no second try.
     faults.rule("PUT", "/manifests/", 5, answer(401));
     let (outcome, _) = pushed("f401");

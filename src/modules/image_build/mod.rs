@@ -33,7 +33,8 @@ use tree::Tree;
 /// blocked by it; all others are built.
 ///
 /// Full names are `[registry/]namespace/[prefix]name:tag`. The registry's password goes to the
-/// engine in a request header and to the registry over TLS; it is never a build argument.
+/// engine in a request header and to the registry over TLS; it is never a build argument. Without `registry_username`
+/// the login is that of Docker's or Podman's own credential files and helpers (ECR, GCR) of the user on the host.
 ///
 /// Each finished image is searched before it is pushed: layers (one by one, so what a later layer
 /// deletes counts), file names, configuration, history and provenance, for every build secret and the
@@ -345,6 +346,215 @@ impl Module for ImageBuild {
             Some(diagnostic) => Err(Failure::with_result(diagnostic, result)),
         }
     }
+}
+
+fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
+    let registry = args.registry.clone().unwrap_or_default();
+    let login = match (&args.registry_username, &args.registry_password) {
+        (Some(username), Some(password)) if !username.is_empty() => {
+            Some(RegistryLogin::new(registry.as_str(), username.as_str(), Secret::new(password.as_str())))
+        }
+        _ if registry.is_empty() => None,
+        _ => stored_login(cx, args, &registry)?,
+    };
+    let mut build_args = texts("build_args", &args.build_args)?;
+    if let Some(distro) = &args.base_distro {
+        build_args.entry("BASE_DISTRO".to_owned()).or_insert_with(|| distro.clone());
+    }
+    if let Some(password) = args.registry_password.as_ref().filter(|password| password.len() > 3)
+        && let Some((name, _)) = build_args.iter().find(|(_, value)| value.contains(password.as_str()))
+    {
+        return Err(Diagnostic::task("B0017", format!("the build argument `{name}` holds the registry's password"))
+            .with_note("build arguments stay in the image's history")
+            .with_hint("use `secrets` and `RUN --mount=type=secret`"));
+    }
+    let forbidden: Vec<String> = if args.forbid_mirror_in_image {
+        args.mirror_names.iter().filter(|name| !name.is_empty()).cloned().collect()
+    } else {
+        Vec::new()
+    };
+    let default_parallel = || std::thread::available_parallelism().map_or(1, |count| count.get().min(4));
+    let environment = cx.environment();
+    let engine = args
+        .docker_host
+        .clone()
+        .or_else(|| cx.probe().variable("DOCKER_HOST").filter(|host| !host.is_empty()))
+        .unwrap_or_else(|| DEFAULT_SOCKET.to_owned());
+    Ok(SetRequest {
+        names: Names {
+            registry: registry.clone(),
+            namespace: args.namespace.clone(),
+            prefix: args.prefix.clone(),
+            tag: args.tag.clone(),
+        },
+        settings: Settings {
+            args: build_args,
+            labels: texts("labels", &args.labels)?,
+            secrets: texts("secrets", &args.secrets)?.into_iter().map(|(id, text)| (id, Secret::new(text))).collect(),
+            network_host: args.network == Network::Host,
+            no_cache: args.nocache,
+            pull: args.pull,
+            login: login.clone(),
+            forbidden,
+        },
+        only: args.only.clone(),
+        skip: args.skip.clone(),
+        parallel: args.parallel.map_or_else(default_parallel, |count| count.max(1) as usize),
+        push: args.push,
+        registry: RegistrySettings {
+            host: registry,
+            ca_file: args.registry_ca.as_ref().map(|path| whole(path.expand(environment))),
+            insecure: args.registry_insecure,
+            login,
+        },
+        log_dir: args.log_dir.as_ref().map(|path| whole(path.expand(environment))),
+        engine,
+        builder: match args.builder {
+            BuilderArg::Auto => BuilderChoice::Auto,
+            BuilderArg::Buildkit => BuilderChoice::Only(BuilderKind::BuildKit),
+            BuilderArg::Classic => BuilderChoice::Only(BuilderKind::Classic),
+        },
+    })
+}
+
+/// The login of Docker's or Podman's own files and helpers. Only a push cannot do without it.
+fn stored_login(cx: &Cx, args: &Args, registry: &str) -> Result<Option<RegistryLogin>> {
+    let found = cx.probe().registry_credentials().and_then(|known| known.login(registry, &args.namespace));
+    match found {
+        Ok(login) => Ok(login),
+        Err(error) if args.push => {
+            let problem = Diagnostic::task("B0082", error.message);
+            Err(match error.hint {
+                Some(hint) => problem.with_hint(hint),
+                None => problem,
+            })
+        }
+        Err(error) => {
+            cx.warn(error.message);
+            Ok(None)
+        }
+    }
+}
+
+/// Scalars as text; lists and mappings are refused.
+fn texts(argument: &str, given: &serde_json::Map<String, serde_json::Value>) -> Result<BTreeMap<String, String>> {
+    given
+        .iter()
+        .map(|(name, value)| {
+            let text = match value {
+                serde_json::Value::String(text) => text.clone(),
+                serde_json::Value::Null => String::new(),
+                serde_json::Value::Bool(_) | serde_json::Value::Number(_) => value.to_string(),
+                _ => {
+                    let message = format!("`{argument}.{name}`: expected text, found a list or mapping");
+                    return Err(Diagnostic::task("M0001", message));
+                }
+            };
+            Ok((name.clone(), text))
+        })
+        .collect()
+}
+
+fn dockerfiles(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.retain(|path| path.file_name().is_some_and(|name| name == "Dockerfile"));
+    paths
+}
+
+/// The tree's files, wherever they are.
+struct Tree {
+    files: Vec<PathBuf>,
+    /// Dockerfiles that are links.
+    links: Vec<PathBuf>,
+    /// The folder on the host, with `remote_src`.
+    root: Option<PathBuf>,
+    root_name: String,
+    input: Option<Input>,
+}
+
+impl Tree {
+    fn find(cx: &Cx, args: &Args) -> Result<Self> {
+        if let Some(input) = cx.input("path").filter(|_| !args.remote_src) {
+            if !input.is_tree {
+                return Err(Diagnostic::task(
+                    "B0001",
+                    format!("`{}` is a file: expected a folder", args.path.as_str()),
+                ));
+            }
+            let paths = |wanted: fn(&InputKind) -> bool| -> Vec<PathBuf> {
+                let entries = input.entries.iter().filter(|entry| wanted(&entry.kind));
+                entries.map(|entry| PathBuf::from(&entry.path)).collect()
+            };
+            return Ok(Self {
+                files: paths(|kind| matches!(kind, InputKind::File { .. })),
+                links: dockerfiles(paths(|kind| matches!(kind, InputKind::Link { .. }))),
+                root: None,
+                root_name: input.basename.clone(),
+                input: Some(input.clone()),
+            });
+        }
+        let root = whole(args.path.expand(cx.environment()));
+        let items = cx
+            .probe()
+            .tree_items(&root)
+            .map_err(|error| Diagnostic::task("B0016", format!("`{}` cannot be read: {error}", root.display())))?;
+        let root_name = root.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
+        let (mut files, mut links) = (Vec::new(), Vec::new());
+        for item in items {
+            match item.kind {
+                TreeKind::File(_) => files.push(item.path),
+                TreeKind::Link(_) => links.push(item.path),
+                TreeKind::Dir => {}
+            }
+        }
+        Ok(Self { files, links: dockerfiles(links), root: Some(root), root_name, input: None })
+    }
+
+    fn read(&self, cx: &Cx, path: &Path) -> Result<String> {
+        let bad = |error: &dyn std::fmt::Display| {
+            Diagnostic::task("B0016", format!("`{}` cannot be read: {error}", path.display()))
+        };
+        if let Some(root) = &self.root {
+            return cx.probe().tree_text(&root.join(path)).map_err(|error| bad(&error));
+        }
+        let entry = self.input.iter().flat_map(|input| &input.entries).find(|entry| Path::new(&entry.path) == path);
+        let entry = entry.ok_or_else(|| bad(&"it is not in the tree that was sent"))?;
+        match cx.blob(entry)? {
+            Blob::Memory(bytes) => String::from_utf8(bytes.to_vec()).map_err(|error| bad(&error)),
+            Blob::File(file) => cx.probe().tree_text(&file).map_err(|error| bad(&error)),
+        }
+    }
+
+    /// The contexts of the controller's tree in a private folder of the host; `None` in check mode
+    /// and if the tree is here already.
+    fn lay_out(&self, cx: &Cx, contexts: &[&Path]) -> Result<Option<tempfile::TempDir>> {
+        let Some(input) = &self.input else { return Ok(None) };
+        cx.scratch(|mutate| {
+            let mut items = Vec::new();
+            for entry in &input.entries {
+                let path = PathBuf::from(&entry.path);
+                if !contexts.iter().any(|context| path.starts_with(context)) {
+                    continue;
+                }
+                let content = match &entry.kind {
+                    InputKind::Dir => ScratchContent::Dir,
+                    InputKind::Link { target } => ScratchContent::Link(target.into()),
+                    InputKind::File { .. } => match cx.blob(entry)? {
+                        Blob::Memory(bytes) => ScratchContent::Bytes(bytes),
+                        Blob::File(file) => ScratchContent::CopyOf(file),
+                    },
+                };
+                items.push(ScratchItem { path, mode: entry.mode, content });
+            }
+            mutate.scratch_tree(&items).map_err(|error| {
+                Diagnostic::task("B0016", format!("the image tree could not be laid out on the host: {error}"))
+            })
+        })
+    }
+}
+
+/// A path from the module's working folder: contexts are read and logs written by other threads, which may have another.
+fn whole(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 #[cfg(test)]

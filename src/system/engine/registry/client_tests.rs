@@ -202,6 +202,35 @@ async fn refusals_close_the_budget_for_as_long_as_is_named() {
 }
 
 #[tokio::test]
+async fn pushes_that_are_refused_together_ask_once_and_rights_are_found_out() {
+    let server = Faults::new(None);
+    server.rule("GET", "/v2/", 1, answer_with(401, "WWW-Authenticate", "Basic realm=\"lab\""));
+    server.rule("POST", "/uploads/", 1, answer_with(429, "Retry-After", "120"));
+    let client = client(&server, true);
+    let refused = || super::super::error::EngineError::from_text("error parsing HTTP 429 response body: EOF");
+    let (one, two) = tokio::join!(client.explain(refused(), "lab/x"), client.explain(refused(), "lab/y"));
+    assert!([&one, &two].iter().all(|error| error.retry_after > Some(Duration::from_secs(115))), "{one:?} {two:?}");
+    assert_eq!(server.seen().iter().filter(|seen| seen.method == "POST").count(), 1);
+    // The engine's word for a missing right does not say which.
+    let other = Faults::new(None);
+    other.rule("GET", "/v2/", 1, answer_with(401, "WWW-Authenticate", "Basic realm=\"lab\""));
+    other.rule("POST", "/uploads/", 1, text(403, r#"{"errors":[{"code":"DENIED"}]}"#));
+    let denied = super::super::error::EngineError::from_text("denied: requested access to the resource is denied");
+    let own = self::client(&other, true);
+    let told = own.explain(denied.clone(), "lab/x").await;
+    assert_eq!(told.right, Some(Right::Push));
+    assert!(
+        told.message.contains("lacks the right to push `lab/x`") && told.message.contains(&denied.message),
+        "{told}"
+    );
+    // A refusal that says more than was asked for is still one.
+    let digest = sha256("blob");
+    other.rule("GET", "/blobs/", 1, text(403, &"x".repeat(500)));
+    let error = own.blob("lab/x", &digest, 10).await.unwrap_err();
+    assert_eq!((error.class, error.right), (ErrorClass::Auth, Some(Right::Pull)), "{error}");
+}
+
+#[tokio::test]
 async fn blobs_are_followed_elsewhere_without_the_login_and_nothing_else_is() {
     let (server, store) = (Faults::new(None), Faults::new(None));
     server.rule("GET", "/v2/", 1, answer_with(401, "WWW-Authenticate", "Basic realm=\"lab\""));
@@ -255,7 +284,7 @@ async fn no_request_hangs_for_ever() {
     let patience = Patience {
         answer: Duration::from_millis(200),
         idle: Duration::from_millis(200),
-        grace: Duration::from_millis(1000),
+        grace: Duration::from_secs(1),
         ..Patience::default()
     };
     let upstream = Faults::new(None);
@@ -301,6 +330,9 @@ async fn wrong_ports_are_told_with_what_to_type() {
     server.rule("GET", "/v2/", FOREVER, text(200, "<!doctype html><title>Harbor</title>"));
     let error = client(&server, false).digest("lab/x", "t").await.unwrap_err();
     assert!(error.message.contains("is no registry") && error.message.contains("Harbor"), "{error}");
+    // Some other server, without a page.
+    let error = client(&Faults::new(None), false).digest("lab/x", "t").await.unwrap_err();
+    assert!(error.message.contains("is no registry: it has no `/v2/`"), "{error}");
     // No HTTP at all, and nobody.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();

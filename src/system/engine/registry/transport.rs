@@ -53,6 +53,9 @@ impl Default for Patience {
     }
 }
 
+/// Bytes of an answer that is no success, at least.
+const WORDS: usize = 1 << 20;
+
 /// A request; the address is whole.
 pub(super) struct Sent<'a> {
     pub(super) method: Method,
@@ -136,7 +139,9 @@ impl Transport {
             .map_err(|_| Trouble::Late(format!("no answer within {} s", self.patience.answer.as_secs_f32())))?
             .map_err(|error| sort(&error, https))?;
         let (parts, body) = response.into_parts();
-        let body = if sent.method == Method::HEAD { Bytes::new() } else { self.read(body, sent.limit).await? };
+        // What a server says of its trouble may be longer than what was asked for.
+        let limit = if parts.status.is_success() { sent.limit } else { sent.limit.max(WORDS) };
+        let body = if sent.method == Method::HEAD { Bytes::new() } else { self.read(body, limit).await? };
         Ok(Answer { status: parts.status, headers: parts.headers, body })
     }
 
