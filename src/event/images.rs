@@ -397,9 +397,9 @@ impl ImageLedger {
         self.builds.iter().rev().find(|build| build.task == task && build.host.as_ref() == host)
     }
 
-    /// All builds that have images, in the order of their beginnings.
+    /// All builds that have images or told what they expect, in the order of their beginnings.
     pub fn builds(&self) -> impl Iterator<Item = &ImageBuild> {
-        self.builds.iter().filter(|build| !build.images.is_empty())
+        self.builds.iter().filter(|build| !build.images.is_empty() || build.forecast.is_some())
     }
 
     /// The file's name of an image's log: `IMAGE.log`, and `IMAGE@HOST.log` for each further host that builds it.

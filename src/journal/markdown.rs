@@ -28,7 +28,10 @@ pub(super) fn text(summary: &Value) -> String {
     );
     hosts(&mut out, &summary["stats"]);
     let images: Vec<&Value> = summary["images"].as_array().map(|images| images.iter().collect()).unwrap_or_default();
+    let forecasts = list(&summary["builds"]).filter(|build| build["forecast"].is_object());
     if images.is_empty() {
+        // What is only planned has no images yet.
+        forecasts.for_each(|build| forecast(&mut out, build));
         return out;
     }
     let _ = writeln!(out, "### Images: {}\n", counts(&summary["counts"]));
@@ -47,9 +50,7 @@ pub(super) fn text(summary: &Value) -> String {
         let total: f64 = list(&summary["slowest_path"]).filter_map(|step| step["seconds"].as_f64()).sum();
         let _ = writeln!(out, "Slowest path, {}: {}\n", duration(total), path.join(", "));
     }
-    for build in list(&summary["builds"]).filter(|build| build["forecast"].is_object()) {
-        forecast(&mut out, build);
-    }
+    forecasts.for_each(|build| forecast(&mut out, build));
     table(&mut out, &images);
     out
 }
@@ -247,5 +248,7 @@ mod tests {
     #[test]
     fn nothing_known_is_no_error() {
         assert!(text(&json!({})).starts_with("## : ended well"));
+        let plan = json!({"builds": [{"forecast": {"build": [1], "reuse": []}}]});
+        assert!(text(&plan).ends_with("Expected: 1 to build, 0 to reuse, unknown on disk, time unknown.\n\n"));
     }
 }

@@ -156,6 +156,8 @@ fn scene(scene: &mut Scene) {
     scene.state("neutron-server", ImageState::Building);
     scene.state("horizon", ImageState::Building);
     scene.step("horizon", 17, 19, "RUN npm ci");
+    // Not shown again when it fails: the log has it, and so has the task's error.
+    scene.log("horizon", "npm ERR! code E500");
     scene.step("neutron-server", 9, 22, "COPY extend_start.sh /usr/local/bin");
     scene.seconds(712);
     scene.state("glance-api", ImageState::Pushing);
