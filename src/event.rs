@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::diag::{Diagnostic, SourceMap, Span};
 use crate::value::Map;
 
-pub use images::{ImageBuild, ImageLedger, ImageRecord, file_name, place};
+pub use images::{ImageBuild, ImageLedger, ImageRecord, exit_code, file_name, place};
 pub use job::JobState;
 pub use redact::{redact_diagnostic, redact_done, redact_map, redact_progress, redact_value};
 pub use sink::Sink;

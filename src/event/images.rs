@@ -148,6 +148,14 @@ pub fn place(message: &str) -> Option<(&str, &str)> {
     (known && path.to_ascii_lowercase().contains("dockerfile")).then_some((before, rest))
 }
 
+/// What a failed instruction's message says beside the instruction: `exit code 7` of the engines' long sentences.
+pub fn exit_code(message: &str) -> Option<String> {
+    let found = ["exit code: ", "returned a non-zero code: "].into_iter().find_map(|lead| message.rsplit_once(lead));
+    let code = found?.1.trim().trim_end_matches('.');
+    (!code.is_empty() && code.len() < 4 && code.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| format!("exit code {code}"))
+}
+
 fn number(result: &Value, key: &str) -> Option<f64> {
     match result.get(key)? {
         Value::Float(number) => Some(*number).filter(|number| number.is_finite()),
@@ -389,9 +397,9 @@ impl ImageLedger {
         self.builds.iter().rev().find(|build| build.task == task && build.host.as_ref() == host)
     }
 
-    /// All builds that have images, in the order of their beginnings.
+    /// All builds that have images or told what they expect, in the order of their beginnings.
     pub fn builds(&self) -> impl Iterator<Item = &ImageBuild> {
-        self.builds.iter().filter(|build| !build.images.is_empty())
+        self.builds.iter().filter(|build| !build.images.is_empty() || build.forecast.is_some())
     }
 
     /// The file's name of an image's log: `IMAGE.log`, and `IMAGE@HOST.log` for each further host that builds it.

@@ -140,3 +140,17 @@ fn places_are_those_of_dockerfiles() {
         assert_eq!(place(none), None, "{none}");
     }
 }
+
+#[test]
+fn an_exit_code_is_read_from_what_engines_say() {
+    for text in [
+        "The command '/bin/sh -c make' returned a non-zero code: 7",
+        "executor failed running [/bin/sh -c make]: exit code: 7",
+        "process \"/bin/sh -c make\" did not complete successfully: exit code: 7",
+    ] {
+        assert_eq!(exit_code(text).as_deref(), Some("exit code 7"));
+    }
+    for none in ["", "exit code: ", "exit code: x", "returned a non-zero code: 7777 lines"] {
+        assert_eq!(exit_code(none), None, "{none}");
+    }
+}

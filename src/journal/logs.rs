@@ -76,3 +76,27 @@ impl Logs {
         self.count = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_files_are_open_at_a_time_and_none_of_what_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut logs = Logs::new(folder.path().to_path_buf());
+        let host: Arc<str> = "one".into();
+        let open = |logs: &Logs| logs.open.iter().map(|(_, logs)| logs.len()).sum::<usize>();
+        for image in 0..200 {
+            let name = format!("image-{image}");
+            logs.line(Some(&host).filter(|_| image % 2 == 0), &name, "x", |image| format!("{image}.log")).unwrap();
+            assert!(open(&logs) <= OPEN && open(&logs) == logs.count);
+        }
+        let before = logs.count;
+        logs.state(None, "image-199", &ImageState::Built { seconds: 1.0 });
+        logs.state(None, "image-199", &ImageState::Built { seconds: 1.0 });
+        logs.state(None, "image-197", &ImageState::Pushing);
+        assert_eq!((logs.count, open(&logs)), (before - 1, before - 1));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 200);
+    }
+}

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::event::exit_code;
 use crate::value::{about, duration, gib, size};
 
 /// Job summaries end at 1 MiB; what is too much for them is in the JSON file.
@@ -27,7 +28,10 @@ pub(super) fn text(summary: &Value) -> String {
     );
     hosts(&mut out, &summary["stats"]);
     let images: Vec<&Value> = summary["images"].as_array().map(|images| images.iter().collect()).unwrap_or_default();
+    let forecasts = list(&summary["builds"]).filter(|build| build["forecast"].is_object());
     if images.is_empty() {
+        // What is only planned has no images yet.
+        forecasts.for_each(|build| forecast(&mut out, build));
         return out;
     }
     let _ = writeln!(out, "### Images: {}\n", counts(&summary["counts"]));
@@ -46,9 +50,7 @@ pub(super) fn text(summary: &Value) -> String {
         let total: f64 = list(&summary["slowest_path"]).filter_map(|step| step["seconds"].as_f64()).sum();
         let _ = writeln!(out, "Slowest path, {}: {}\n", duration(total), path.join(", "));
     }
-    for build in list(&summary["builds"]).filter(|build| build["forecast"].is_object()) {
-        forecast(&mut out, build);
-    }
+    forecasts.for_each(|build| forecast(&mut out, build));
     table(&mut out, &images);
     out
 }
@@ -100,7 +102,7 @@ fn failures(out: &mut String, images: &[&Value]) {
             code_span(text_of(&image["name"])),
             escaped(text_of(&image["class"])),
             code_span(text_of(&image["failed_at"])),
-            escaped(text_of(&image["reason"])),
+            escaped(&exit_code(text_of(&image["reason"])).unwrap_or_else(|| text_of(&image["reason"]).to_owned())),
             code_span(text_of(&image["log"])),
         );
     }
@@ -206,7 +208,7 @@ mod tests {
             "images": [
                 {"name": "base", "host": "builder1", "state": "pushed", "seconds": 130.0, "push_seconds": 12.0,
                  "size": 4_400_000, "digest": "sha256:1", "log": "logs/base.log"},
-                {"name": "web", "host": "builder1", "state": "failed", "class": "build error", "reason": "RUN a | b: exit code 1",
+                {"name": "web", "host": "builder1", "state": "failed", "class": "build error", "reason": "RUN a | b failed",
                  "failed_at": "img/web/Dockerfile:3", "log": "logs/web.log"},
                 {"name": "app", "host": "builder1", "state": "blocked", "blocked_by": "web"},
             ],
@@ -220,7 +222,7 @@ mod tests {
              | builder1 | 3 | 1 | 0 | 1 | 0 | 0 | 0 |\n\n\
              ### Images: 1 pushed, 1 failed, 1 blocked\n\n\
              | failed | class | where | why | log |\n|---|---|---|---|---|\n\
-             | <code>web</code> | build error | <code>img/web/Dockerfile:3</code> | RUN a &#124; b: exit code 1 | <code>logs/web.log</code> |\n\n\
+             | <code>web</code> | build error | <code>img/web/Dockerfile:3</code> | RUN a &#124; b failed | <code>logs/web.log</code> |\n\n\
              Blocked by <code>web</code>: <code>app</code>\n\n\
              Slowest path, 2m10s: <code>base</code> (2m10s)\n\n\
              Expected on builder1: 2 to build, 0 to reuse, unknown on disk, 38 min, took 13m20s.\n\n\
@@ -246,5 +248,7 @@ mod tests {
     #[test]
     fn nothing_known_is_no_error() {
         assert!(text(&json!({})).starts_with("## : ended well"));
+        let plan = json!({"builds": [{"forecast": {"build": [1], "reuse": []}}]});
+        assert!(text(&plan).ends_with("Expected: 1 to build, 0 to reuse, unknown on disk, time unknown.\n\n"));
     }
 }

@@ -1,5 +1,7 @@
 //! A small terminal, and what it shows.
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// Rows of a terminal that knows what hostctl writes: text, line breaks, going up, deleting, colours.
@@ -154,4 +156,41 @@ fn printing_fast_costs_few_frames() {
     // 200 ms: four pauses, and what fills the buffer.
     assert!(canvas.frames() < 60, "{}", canvas.frames());
     assert!(written > 200_000 * 15 && written < 200_000 * 20, "{written}");
+}
+
+proptest! {
+    /// Whatever is printed and moves in whatever order: the terminal shows what was printed, and below it what moves.
+    #[test]
+    fn the_terminal_shows_what_was_printed_and_what_moves(
+        acts in proptest::collection::vec(
+            (proptest::option::of("[a-z]{0,30}"), proptest::collection::vec("[a-z]{1,30}", 0..8), 0..90_u64),
+            1..40,
+        ),
+        rows in 2..12_usize,
+    ) {
+        let columns = 20;
+        let (mut canvas, mut terminal, mut time) = (Canvas::default(), Terminal::new(rows, columns), 0);
+        let mut expected: Vec<String> = Vec::new();
+        for (text, moving, pause) in acts {
+            time += pause;
+            let mut due = true;
+            if let Some(text) = text {
+                due = canvas.print(&format!("{text}\n"), at(time));
+                // As the terminal breaks it.
+                let chars: Vec<char> = text.chars().collect();
+                expected.extend(chars.chunks(columns).map(|row| row.iter().collect::<String>()));
+                if chars.is_empty() {
+                    expected.push(String::new());
+                }
+            }
+            if due {
+                let frame = canvas.frame(moving.clone(), (rows, columns), at(time));
+                terminal.write(&frame.unwrap_or_default());
+                let cut = |line: &String| line.chars().take(columns - 1).collect::<String>();
+                let shown: Vec<String> = expected.iter().cloned().chain(moving.iter().take(rows - 1).map(cut)).collect();
+                let shown = shown.join("\n");
+                prop_assert_eq!(terminal.shown(), shown.trim_end());
+            }
+        }
+    }
 }

@@ -259,7 +259,8 @@ impl<W: Write + Send> Human<W> {
             again,
         }
         .render(sources);
-        self.print(&(lines + &running.tables));
+        self.print(&lines);
+        self.print(&running.tables);
     }
 
     /// Shows what has ended so far, and takes the moving lines away.

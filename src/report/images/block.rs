@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::event::{ImageBuild, ImageState, Status, place};
+use crate::event::{ImageBuild, ImageState, Status, exit_code, place};
 use crate::value::{about, gib, size};
 
 use super::super::layout::{pad, safe_line, shorten, whole_duration};
@@ -165,12 +165,19 @@ fn failed(set: &Set, build: &ImageBuild, look: &Look, rows: usize) -> Vec<String
 /// `  horizon  FAILED  17/19 RUN npm ci  (docker/horizon/Dockerfile:41)   logs/horizon.log`.
 fn failure_line(image: &str, failed: &Failed, name: usize, log: &str, look: &Look) -> String {
     let word = if failed.push { "PUSH FAILED" } else { "FAILED" };
-    let what = match place(&failed.message) {
-        Some((place, rest)) if failed.step.is_empty() => format!("{rest}  ({place})"),
-        Some((place, _)) => format!("{}  ({place})", failed.step),
-        None if failed.push || failed.step.is_empty() => failed.message.clone(),
-        None => format!("{}: {}", failed.step, failed.message),
+    let code = exit_code(&failed.message);
+    let (at, rest) = place(&failed.message).map_or((None, failed.message.as_str()), |(at, rest)| (Some(at), rest));
+    let mut what = match (failed.step.as_str(), code) {
+        ("", None) => rest.to_owned(),
+        ("", Some(code)) => code,
+        (_, None) if failed.push => rest.to_owned(),
+        (step, _) if at.is_some() => step.to_owned(),
+        (step, Some(code)) => format!("{step}: {code}"),
+        (step, None) => format!("{step}: {rest}"),
     };
+    if let Some(at) = at {
+        what = format!("{what}  ({at})");
+    }
     let mark = if look.ascii { "x " } else { "\u{2717} " };
     let taken = 2 + name + 2 + word.len() + 2;
     let room = look.width.saturating_sub(taken + log.len() + 3);

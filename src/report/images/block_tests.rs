@@ -156,6 +156,8 @@ fn scene(scene: &mut Scene) {
     scene.state("neutron-server", ImageState::Building);
     scene.state("horizon", ImageState::Building);
     scene.step("horizon", 17, 19, "RUN npm ci");
+    // Not shown again when it fails: the log has it, and so has the task's error.
+    scene.log("horizon", "npm ERR! code E500");
     scene.step("neutron-server", 9, 22, "COPY extend_start.sh /usr/local/bin");
     scene.seconds(712);
     scene.state("glance-api", ImageState::Pushing);
@@ -354,36 +356,4 @@ fn a_flood_of_lines_costs_few_frames() {
     let writes = shown.writes() - before;
     assert!(writes <= 41, "{writes} writes for 40 ticks");
     assert!(shown.text().len() < 42 * 24 * 110, "{}", shown.text().len());
-}
-
-/// A line that is not shown costs little, however many images there are.
-#[test]
-#[ignore = "measures time: cargo test --release --lib cost_of -- --ignored --nocapture"]
-fn cost_of_a_line() {
-    for live in [true, false] {
-        let mut shown = Scene::new(24, 100, |options| options.live = live);
-        shown.play(&["one"]);
-        for image in 0..200 {
-            shown.state(&format!("image-{image}"), ImageState::Building);
-        }
-        let event = |number: u64| Event {
-            v: 1,
-            run: "r".into(),
-            seq: number,
-            time: "2026-11-21T06:17:04.000Z".into(),
-            host: Some("one".into()),
-            kind: EventKind::Progress {
-                task: TaskId(1),
-                progress: Progress::ImageLog { image: format!("image-{}", number % 200), line: "a line ".repeat(12) },
-            },
-        };
-        let events: Vec<Event> = (0..20_000).map(event).collect();
-        let sources = SourceMap::new();
-        let start = std::time::Instant::now();
-        for event in &events {
-            shown.human.event(event, &sources);
-        }
-        let each = start.elapsed() / 20_000;
-        let _ = writeln!(std::io::stderr(), "live {live}: {each:?} a line");
-    }
 }

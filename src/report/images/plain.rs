@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::event::{ImageBuild, ImageState, Progress, Status, place};
+use crate::event::{ImageBuild, ImageState, Progress, Status, exit_code, place};
 use crate::value::{about, duration, gib, whole_duration};
 
 use super::super::layout::{pad, safe_line, shorten};
@@ -51,6 +51,7 @@ impl Line<'_> {
 
     /// An image's new state; a failure with its log's last lines, where there is no block that keeps it.
     pub fn state(&self, set: &mut Set, image: &str, state: &ImageState, log: &str, tail: &[String]) -> String {
+        let step = set.failed.get(image).map(|failed| failed.step.clone()).unwrap_or_default();
         let (word, status, text) = match state {
             ImageState::Waiting => return String::new(),
             ImageState::Building | ImageState::Pushing if self.look.live => return String::new(),
@@ -60,8 +61,8 @@ impl Line<'_> {
             ImageState::Pushed { digest, seconds } => {
                 ("pushed", Some(Status::Changed), format!("{}  {digest}", duration(*seconds)))
             }
-            ImageState::Failed { message } => ("FAILED", Some(Status::Failed), failure(message)),
-            ImageState::PushFailed { message } => ("PUSH FAILED", Some(Status::Failed), failure(message)),
+            ImageState::Failed { message } => ("FAILED", Some(Status::Failed), failure(message, &step)),
+            ImageState::PushFailed { message } => ("PUSH FAILED", Some(Status::Failed), failure(message, &step)),
             ImageState::Blocked { by } => ("blocked", Some(Status::Skipped), format!("by {by}")),
             ImageState::Cancelled => ("cancelled", Some(Status::Skipped), String::new()),
             ImageState::Reused { reason, .. } => ("reused", Some(Status::Ok), reason.clone()),
@@ -131,10 +132,11 @@ impl Line<'_> {
     }
 }
 
-/// Why it failed, and where.
-fn failure(message: &str) -> String {
-    match place(message) {
-        Some((place, rest)) => format!("{rest}  ({place})"),
-        None => message.to_owned(),
+/// Why it failed, and where: `17/19 RUN npm ci: exit code 1` where engines use many words.
+fn failure(message: &str, step: &str) -> String {
+    match (place(message), exit_code(message)) {
+        (Some((place, rest)), _) => format!("{rest}  ({place})"),
+        (None, Some(code)) if !step.is_empty() => format!("{step}: {code}"),
+        (None, _) => message.to_owned(),
     }
 }

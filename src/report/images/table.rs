@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use indexmap::IndexMap;
 
-use crate::event::{ImageBuild, ImageRecord, ImageState, Status};
+use crate::event::{ImageBuild, ImageRecord, ImageState, Status, exit_code, place};
 use crate::value::{duration, size, whole_duration};
 
 use super::super::layout::{pad, shorten};
@@ -63,9 +63,10 @@ fn failures(out: &mut String, build: &ImageBuild, look: &Look) {
         let fit = if look.verbosity > 0 { images.len() } else { FAILURES };
         for image in images.iter().take(fit) {
             let reason = image.reason().unwrap_or_default();
-            let what = match (&image.failed_at, crate::event::place(reason)) {
-                (Some(at), Some((_, rest))) => format!("{at}: {rest}"),
-                (Some(at), None) => format!("{at}: {reason}"),
+            let rest = place(reason).map_or(reason, |(_, rest)| rest);
+            let what = match (&image.failed_at, exit_code(rest)) {
+                (Some(at), Some(code)) if rest == reason => format!("{at}: {code}"),
+                (Some(at), _) => format!("{at}: {rest}"),
                 (None, _) => reason.to_owned(),
             };
             let room = look.width.max(60).saturating_sub(6 + name + 2 + image.log.len() + 3).max(12);
@@ -98,13 +99,18 @@ fn blocked(out: &mut String, build: &ImageBuild, look: &Look) {
 }
 
 fn images(out: &mut String, build: &ImageBuild, look: &Look) {
-    // What was not even begun has no figures.
-    let known = |image: &&ImageRecord| image.seconds.is_some() || image.digest.is_some() || image.size.is_some();
+    // What was not even begun has no figures; what was reused is as it was.
+    let all = look.verbosity > 0;
+    let known = |image: &&ImageRecord| {
+        image.seconds.is_some()
+            || image.push_seconds.is_some()
+            || all && (image.digest.is_some() || image.size.is_some())
+    };
     let mut images: Vec<&ImageRecord> = build.images.values().filter(known).collect();
     if images.is_empty() {
         return;
     }
-    let fit = if look.verbosity > 0 || images.len() <= IMAGES { images.len() } else { IMAGES - 1 };
+    let fit = if all || images.len() <= IMAGES { images.len() } else { IMAGES - 1 };
     if fit < images.len() {
         // The longest tell most.
         let time = |image: &ImageRecord| image.seconds.unwrap_or_default() + image.push_seconds.unwrap_or_default();
