@@ -3,6 +3,8 @@
 //! with a fake [`Builder`].
 
 mod builder;
+#[cfg(test)]
+mod builders_lab_tests;
 pub mod capabilities;
 pub mod context;
 mod def;
