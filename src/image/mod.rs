@@ -4,6 +4,8 @@
 
 pub mod admission;
 mod builder;
+#[cfg(test)]
+mod builders_lab_tests;
 pub mod capabilities;
 pub mod context;
 mod def;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::cli::output::{Output, OutputForm};
-use crate::diag::{Diagnostic, ExitCode, Kind, Result};
+use crate::diag::{Diagnostic, ExitCode, Result};
 use crate::image::capabilities::Wanted;
+use crate::image::platforms::Platform;
 use crate::image::preflight::{self, Ask, Line, Severity};
 use crate::image::{ImageDef, discover};
 use crate::system::engine::{BuilderKind, DEFAULT_SOCKET, RegistrySettings};
@@ -34,14 +35,14 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "DIR")]
     tree: Option<PathBuf>,
     /// Package mirror that builds use.
-    #[arg(long, value_name = "HOST:PORT")]
-    mirror: Option<String>,
+    #[arg(long, value_name = "HOST:PORT", value_parser = mirror_place)]
+    mirror: Option<(String, u16)>,
     /// Builds use the host's network.
     #[arg(long)]
     network_host: bool,
     /// Platforms to build for, such as linux/arm64; may be given several times.
     #[arg(long, value_name = "PLATFORM")]
-    platform: Vec<String>,
+    platform: Vec<Platform>,
     /// What the builder can do, after the checks.
     #[arg(long)]
     capabilities: bool,
@@ -62,15 +63,7 @@ pub(super) fn main(args: &DoctorArgs, output: &Output) -> Result<ExitCode> {
         insecure: args.insecure,
         ..RegistrySettings::default()
     });
-    let usage = |text: String| Diagnostic::new("C0001", Kind::Usage, text);
-    let mirror = match args.mirror.as_deref().map(mirror_place) {
-        Some(None) => return Err(usage("`--mirror`: expected HOST:PORT".to_owned())),
-        place => place.flatten(),
-    };
-    let mut wanted = Wanted::default();
-    for text in &args.platform {
-        wanted.platforms.push(text.parse().map_err(usage)?);
-    }
+    let wanted = Wanted { platforms: args.platform.clone(), ..Wanted::default() };
     let images = args.tree.as_deref().map(|tree| images(&probe, tree)).transpose()?.unwrap_or_default();
     let images: Vec<&ImageDef> = images.iter().collect();
     let builder = args.builder.map(|name| match name {
@@ -83,7 +76,7 @@ pub(super) fn main(args: &DoctorArgs, output: &Output) -> Result<ExitCode> {
         registry: settings.as_ref(),
         images: &images,
         contexts: args.tree.as_deref(),
-        mirror: mirror.as_ref().map(|(host, port)| (host.as_str(), *port)),
+        mirror: args.mirror.as_ref().map(|(host, port)| (host.as_str(), *port)),
         network_host: args.network_host,
         ..Ask::new(&args.engine, &wanted)
     };
@@ -111,10 +104,11 @@ fn shown(line: &Line, output: &Output) -> String {
 }
 
 /// `172.30.0.1:3142`, with or without `http://` before it.
-fn mirror_place(text: &str) -> Option<(String, u16)> {
-    let text = text.trim_start_matches("http://").trim_start_matches("https://").trim_end_matches('/');
-    let (host, port) = text.rsplit_once(':')?;
-    Some((host.to_owned(), port.parse().ok()?)).filter(|(host, _)| !host.is_empty() && !host.contains('/'))
+fn mirror_place(text: &str) -> std::result::Result<(String, u16), String> {
+    let bare = text.trim_start_matches("http://").trim_start_matches("https://").trim_end_matches('/');
+    let found = bare.rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
+    let found = found.filter(|(host, _)| !host.is_empty() && !host.contains('/'));
+    found.ok_or_else(|| "expected HOST:PORT".to_owned())
 }
 
 fn images(probe: &Probe, tree: &Path) -> Result<Vec<ImageDef>> {

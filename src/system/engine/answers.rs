@@ -11,14 +11,12 @@ use std::time::Duration;
 use bollard::query_parameters::InspectNetworkOptions;
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use bollard_buildkit_proto::moby::buildkit::v1::types::WorkerRecord;
-use bollard_buildkit_proto::moby::buildkit::v1::{
-    CacheOptions, CacheOptionsEntry, InfoRequest, ListWorkersRequest, SolveRequest,
-};
+use bollard_buildkit_proto::moby::buildkit::v1::{InfoRequest, ListWorkersRequest};
 use tonic::transport::Channel;
 
 use super::client::Engine;
-use super::error::EngineError;
-use super::{BuildSpec, ContextSource, Feed, buildkit, session};
+use super::error::{EngineError, ErrorClass};
+use super::{BuildSpec, CacheTo, ContextSource, Feed, buildkit, session};
 
 /// A trial that takes longer tells nothing.
 const TRIAL: Duration = Duration::from_secs(20);
@@ -173,42 +171,37 @@ impl Engine {
         }
         answers.buildkit = answers.buildkit.take().filter(|version| !version.is_empty());
         if answers.session {
-            answers.cache = CacheSupport {
-                inline: exporter(&mut client, "inline").await,
-                registry: exporter(&mut client, "registry").await,
-            };
+            answers.cache.inline = self.exporter(CacheTo::Inline).await;
+            // The place is no name, so nothing is sent: only whether the exporter is known is told.
+            answers.cache.registry = self.exporter(CacheTo::Registry { name: String::new(), all_stages: false }).await;
             answers.frontend.heredoc = self.heredoc().await;
         }
+    }
+
+    /// A build of nothing that would write its cache there: a builder without the exporter says so first.
+    async fn exporter(&self, to: CacheTo) -> Option<bool> {
+        let mut spec = BuildSpec::new(Arc::new(Trial("FROM scratch\nCOPY Dockerfile /trial\n")));
+        spec.cache_to = vec![to];
+        match self.trial(&spec).await? {
+            Ok(()) => Some(true),
+            Err(error) if error.class == ErrorClass::Unreachable => None,
+            Err(error) => Some(error.class != ErrorClass::Unusable),
+        }
+    }
+
+    async fn trial(&self, spec: &BuildSpec) -> Option<Result<(), EngineError>> {
+        let nobody = Feed::new(|_| ());
+        tokio::time::timeout(TRIAL, buildkit::build(self.socket(), spec, &nobody)).await.ok()
     }
 
     /// Lets the builder read a Dockerfile with a heredoc; nothing is kept of the result.
     async fn heredoc(&self) -> Option<bool> {
         let spec = BuildSpec::new(Arc::new(Trial("FROM scratch\nCOPY <<END /trial\nhostctl\nEND\n")));
-        let nobody = Feed::new(|_| ());
-        let trial = buildkit::build(self.socket(), &spec, &nobody);
-        match tokio::time::timeout(TRIAL, trial).await {
-            Ok(Ok(())) => Some(true),
-            Ok(Err(error)) if error.message.contains("nknown instruction") => Some(false),
-            _ => None,
+        match self.trial(&spec).await? {
+            Ok(()) => Some(true),
+            Err(error) if error.message.contains("nknown instruction") => Some(false),
+            Err(_) => None,
         }
-    }
-}
-
-/// A build of nothing that would write its cache there: a builder without the exporter says so first.
-async fn exporter(client: &mut ControlClient<Channel>, kind: &str) -> Option<bool> {
-    let entry = CacheOptionsEntry { r#type: kind.to_owned(), attrs: Default::default() };
-    let request = SolveRequest {
-        r#ref: uuid::Uuid::new_v4().simple().to_string(),
-        cache: Some(CacheOptions { exports: vec![entry], ..CacheOptions::default() }),
-        ..SolveRequest::default()
-    };
-    match tokio::time::timeout(TRIAL, client.solve(request)).await {
-        Ok(Ok(_)) => Some(true),
-        Ok(Err(status)) => match status.code() {
-            tonic::Code::Unavailable | tonic::Code::Unimplemented => None,
-            _ => Some(buildkit::missing_exporter(status.message()).is_none()),
-        },
-        Err(_) => None,
     }
 }
 

@@ -69,7 +69,7 @@ impl Probe {
             .to_str()
             .ok_or_else(|| EngineError::new(ErrorClass::Unusable, "the engine's socket path is not UTF-8"))?;
         let docker = Docker::connect_with_unix(text, 120, API_DEFAULT_VERSION)?
-            .with_request_modifier(url_safe_logins)
+            .with_request_modifier(as_engines_read)
             .negotiate_version()
             .await
             .map_err(EngineError::from)
@@ -89,8 +89,12 @@ impl Mutate {
     }
 }
 
-/// Engines read the URL-safe alphabet; bollard writes the standard one.
-fn url_safe_logins<B>(mut request: hyper::Request<B>) -> hyper::Request<B> {
+/// Engines read the URL-safe alphabet, and a parameter for each extra host; bollard writes the standard
+/// one, and one parameter.
+fn as_engines_read<B>(mut request: hyper::Request<B>) -> hyper::Request<B> {
+    if let Some(uri) = each_host(request.uri()) {
+        *request.uri_mut() = uri;
+    }
     for name in ["x-registry-auth", "x-registry-config"] {
         let Some(value) = request.headers().get(name).and_then(|value| value.to_str().ok()) else { continue };
         let safe = value.replace('+', "-").replace('/', "_");
@@ -99,6 +103,19 @@ fn url_safe_logins<B>(mut request: hyper::Request<B>) -> hyper::Request<B> {
         }
     }
     request
+}
+
+/// `extrahosts=a%3A1%2Cb%3A2` as two parameters.
+fn each_host(uri: &hyper::Uri) -> Option<hyper::Uri> {
+    let query = uri.query().filter(|query| query.contains("extrahosts="))?;
+    let each = |part: &str| match part.strip_prefix("extrahosts=") {
+        Some(hosts) => hosts.split("%2C").map(|host| format!("extrahosts={host}")).collect::<Vec<_>>().join("&"),
+        None => part.to_owned(),
+    };
+    let query: Vec<String> = query.split('&').map(each).collect();
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(format!("{}?{}", uri.path(), query.join("&")).parse().ok()?);
+    hyper::Uri::from_parts(parts).ok()
 }
 
 impl Engine {
@@ -285,8 +302,16 @@ mod tests {
     #[test]
     fn logins_are_sent_in_the_alphabet_that_engines_read() {
         let request = hyper::Request::builder().header("X-Registry-Auth", "a+b/c=").body(()).unwrap();
-        let fixed = url_safe_logins(request);
+        let fixed = as_engines_read(request);
         assert_eq!(fixed.headers()["x-registry-auth"], "a-b_c=");
+    }
+
+    #[test]
+    fn each_extra_host_is_a_parameter() {
+        let uri: hyper::Uri = "http://localhost/build?t=x&extrahosts=a%3A1%2Cb%3A2&rm=true".parse().unwrap();
+        let expected = "http://localhost/build?t=x&extrahosts=a%3A1&extrahosts=b%3A2&rm=true";
+        assert_eq!(each_host(&uri).unwrap().to_string(), expected);
+        assert_eq!(each_host(&"http://localhost/build?t=a%2Cb".parse().unwrap()), None);
     }
 
     #[tokio::test(flavor = "multi_thread")]

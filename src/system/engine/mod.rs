@@ -216,3 +216,6 @@ pub fn socket_path(address: &str) -> Result<PathBuf, EngineError> {
         ))
     }
 }
+
+#[cfg(test)]
+mod lab_tests;
