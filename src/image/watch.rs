@@ -15,7 +15,7 @@ use crate::system::Mutate;
 use crate::system::engine::BuildEvent;
 
 /// How many last lines of a log a failure shows.
-const TAIL: usize = 20;
+const TAIL: usize = 40;
 
 /// What is left of an image's log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

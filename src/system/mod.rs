@@ -61,5 +61,4 @@ pub use held::{Held, Spot};
 pub use load::{DiskRoom, HostLoad, Pressure};
 pub use state::StateChange;
 pub use state_place::place_of_state;
-pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};
 pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, lay_out, write_tree_tar};

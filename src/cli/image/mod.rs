@@ -1,9 +1,9 @@
 //! `hostctl image`: what `image_build` knows and does, without a playbook. One file a subcommand.
 
 mod doctor;
-mod why;
-mod render;
 mod graph;
+mod render;
+mod why;
 
 use clap::{Args, Subcommand};
 

@@ -373,7 +373,7 @@ impl<'a> Run<'a> {
         match kind {
             Kind::Build => {
                 let state = ImageState::Failed { message };
-                self.watcher.state(image, &state);
+                self.watcher.state(image, &self.placed(image, &state, &error));
                 let build_tries = count(self);
                 let end = Finished { seconds, build_tries, error: Some(error), ..Finished::new(image, state) };
                 self.finished[image] = Some(end);
@@ -388,6 +388,17 @@ impl<'a> Run<'a> {
                 }
             }
         }
+    }
+
+    /// The state with the failed instruction's place before its message, as people see it.
+    fn placed(&self, image: usize, state: &ImageState, error: &EngineError) -> ImageState {
+        let ImageState::Failed { message } = state else { return state.clone() };
+        let def = &self.graph.images[image];
+        let found = error.step.as_ref().and_then(|step| {
+            let line = def.dockerfile.instruction_of(step.classic, step.step, &step.text)?.line;
+            Some(format!("{}:{line}: {message}", def.shown))
+        });
+        ImageState::Failed { message: found.unwrap_or_else(|| message.clone()) }
     }
 
     /// Everything below a failed image is blocked by it, unless something else blocked it before.

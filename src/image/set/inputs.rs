@@ -84,6 +84,13 @@ pub(super) async fn decide_all(sources: &Sources<'_>, prepared: &Prepared, reque
     if request.settings.key_tags && request.reuse != Reuse::Never {
         ask_for_key_tags(sources, prepared, request, &keys, &mut records).await;
     }
+    // With the run's `nocache` all are built anew.
+    let no_cache: BTreeSet<usize> = prepared
+        .selected
+        .iter()
+        .copied()
+        .filter(|image| graph.images[*image].no_cache.unwrap_or(request.settings.no_cache))
+        .collect();
     let setting = Setting {
         graph,
         names: &request.names,
@@ -91,6 +98,7 @@ pub(super) async fn decide_all(sources: &Sources<'_>, prepared: &Prepared, reque
         records: &records,
         policy: request.reuse,
         push: request.push,
+        no_cache: &no_cache,
         now: now(),
     };
     let found = presence(sources, candidates(&setting, &prepared.selected)).await;
@@ -122,11 +130,15 @@ async fn digests_of_bases(
 ) -> BTreeMap<String, String> {
     let own = sources.registry;
     let one = |reference: String| async move {
-        if !pull && let Ok(Some(facts)) = sources.engine.inspect(&reference).await {
-            return (reference, Some(facts.id));
-        }
         let (host, rest) = split_name(&reference);
         let (repository, tag) = rest.rsplit_once(':').unwrap_or((&rest, "latest"));
+        if !pull && let Ok(Some(facts)) = sources.engine.inspect(&reference).await {
+            // The registry's digest where it came from there: the same before and after it was pulled.
+            let own = facts.digests.iter().filter_map(|digest| digest.split_once('@'));
+            let own = own.filter(|(name, _)| split_name(name) == (host.clone(), repository.to_owned()));
+            let digest = own.map(|(_, digest)| digest.to_owned()).next().unwrap_or(facts.id);
+            return (reference.clone(), Some(digest));
+        }
         let digest = match own.filter(|registry| registry.name() == host) {
             Some(registry) => registry.digest(repository, tag).await.ok().flatten(),
             None => None,

@@ -20,7 +20,8 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
         (Some(username), Some(password)) if !username.is_empty() => {
             Some(RegistryLogin::new(registry.as_str(), username.as_str(), Secret::new(password.as_str())))
         }
-        _ => None,
+        _ if registry.is_empty() => None,
+        _ => stored_login(cx, args, &registry)?,
     };
     let mut build_args = texts("build_args", &args.build_args)?;
     if let Some(distro) = &args.base_distro {
@@ -108,6 +109,25 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
         mirror: None,
         squash: args.squash,
     })
+}
+
+/// The login of Docker's or Podman's own files and helpers. Only a push cannot do without it.
+fn stored_login(cx: &Cx, args: &Args, registry: &str) -> Result<Option<RegistryLogin>> {
+    let found = cx.probe().registry_credentials().and_then(|known| known.login(registry, &args.namespace));
+    match found {
+        Ok(login) => Ok(login),
+        Err(error) if args.push => {
+            let problem = Diagnostic::task("B0082", error.message);
+            Err(match error.hint {
+                Some(hint) => problem.with_hint(hint),
+                None => problem,
+            })
+        }
+        Err(error) => {
+            cx.warn(error.message);
+            Ok(None)
+        }
+    }
 }
 
 /// Scalars as text; lists and mappings are refused.

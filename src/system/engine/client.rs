@@ -39,6 +39,8 @@ pub struct ImageFacts {
     pub size: u64,
     /// The layers' content digests, base first.
     pub layers: Vec<String>,
+    /// `registry:5000/lab/base@sha256:...`, where it was pulled from or pushed to.
+    pub digests: Vec<String>,
 }
 
 /// The engine, for reading.
@@ -150,6 +152,7 @@ impl Engine {
                 id: found.id.unwrap_or_default(),
                 size: found.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
                 layers: found.root_fs.and_then(|fs| fs.layers).unwrap_or_default(),
+                digests: found.repo_digests.unwrap_or_default(),
             })),
             Err(error) if error.class == ErrorClass::NotFound => Ok(None),
             Err(error) => Err(error),
