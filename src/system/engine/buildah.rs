@@ -174,6 +174,7 @@ impl Buildah {
             id: if id.starts_with("sha256:") { id.to_owned() } else { format!("sha256:{id}") },
             size: sizes.fold(0, u64::saturating_add),
             layers: layers.filter_map(|layer| layer.as_str().map(str::to_owned)).collect(),
+            digests: Vec::new(),
         }))
     }
 
