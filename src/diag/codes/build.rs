@@ -438,7 +438,8 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
                attributes, configuration, history and provenance, and inside gzip, xz, zstd, zip, tar and ar members \
                down to three levels. The message names the value, not its text, with layer and path; the image is not \
                pushed. Read secrets with `RUN --mount=type=secret,id=ID`, which leaves them in no layer, and build \
-               again: a later `RUN rm` does not remove them. The engine still has the image.",
+               again: a later `RUN rm` does not remove them. The engine still has the image. A value that is an \
+               ordinary word is found by chance: choose one that nobody can guess.",
     },
     CodeEntry {
         code: "B0101",

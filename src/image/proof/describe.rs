@@ -32,7 +32,7 @@ impl Describe<'_> {
         for needle in self.walk.text(text) {
             // A word is found in the texts; as it is written, it may be the builder's record.
             let known = || self.walk.hits[before..].iter().any(|hit| hit.needle == needle);
-            if !(json.is_some() && (self.is_word)(needle)) && !known() {
+            if !(known() || json.is_some() && (self.is_word)(needle)) {
                 self.hit(label.to_owned(), needle);
             }
         }

@@ -20,7 +20,7 @@ pub fn load(probe: &Probe, folder: &Path) -> Clean {
         let path = folder.join(name);
         let found = probe.lstat(&path).ok()??;
         let own = found.uid() == probe.lstat(folder).ok()??.uid();
-        let private = found.mode() & 0o077 == 0;
+        let private = found.mode() & 0o7777 == 0o600;
         if own && private && found.is_file() { probe.read_part(&path, 0, LIMIT).ok() } else { None }
     };
     let key: Option<[u8; 32]> = read(KEY).and_then(|bytes| bytes.try_into().ok());

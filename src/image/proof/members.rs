@@ -1,6 +1,7 @@
 //! Looks into files: packed streams and archives are opened, what is inside is searched and
 //! opened in turn, down to [`DEPTH`]. Whatever is not opened is told with its reason.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, ErrorKind, Read, Result};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,12 +13,6 @@ use crate::secret::{Search, Sought};
 /// How deep members are opened below a file of a layer. A tar archive directly inside a packed
 /// stream (`.tar.gz`) is no level of its own.
 pub const DEPTH: u32 = 3;
-/// What may be unpacked of one file of a layer, whatever its size, and by its size.
-pub(super) const FILE_BUDGET: u64 = 256 << 20;
-const FILE_RATIO: u64 = 100;
-/// The same for a whole layer.
-pub(super) const LAYER_BUDGET: u64 = 4 << 30;
-const LAYER_RATIO: u64 = 20;
 /// Memory that unpacking one stream may take.
 const MEMORY: u64 = 128 << 20;
 /// Places that are kept of those not opened, and of those found.
@@ -118,6 +113,8 @@ pub(super) struct Walk {
     small: Search,
     pool: Vec<Buffers>,
     pub(super) hits: Vec<Hit>,
+    /// Layers with hits, also those that are too many to be kept.
+    pub(super) tainted: BTreeSet<usize>,
     pub(super) closed: Vec<Closed>,
     /// How many there were in all.
     pub(super) closed_count: u64,
@@ -135,6 +132,7 @@ impl Walk {
             small: Search::default(),
             pool: Vec::new(),
             hits: Vec::new(),
+            tainted: BTreeSet::new(),
             closed: Vec::new(),
             closed_count: 0,
             told: false,
@@ -159,7 +157,7 @@ impl Walk {
     /// be read whole.
     pub(super) fn layer(&mut self, index: usize, inner: &mut dyn Read) -> Result<()> {
         self.layer = Some(index);
-        self.meter.layer.set(LAYER_BUDGET);
+        self.meter.new_layer();
         let mut tap = self.quiet(inner);
         let outcome = match tap.head().map(Format::of) {
             Ok(Format::Gzip) => self.packed_layer(&mut flate2::bufread::MultiGzDecoder::new(&mut tap)),
@@ -184,8 +182,8 @@ impl Walk {
 
     /// A file outside of layers, opened as one of a layer would be.
     pub(super) fn file(&mut self, name: &[u8], inner: &mut dyn Read) -> Result<()> {
-        self.begin(name, FILE_BUDGET);
-        self.meter.layer.set(LAYER_BUDGET);
+        self.meter.new_layer();
+        self.begin(name);
         let outcome = self.content(inner, 0, false);
         self.place.clear();
         outcome
@@ -198,15 +196,16 @@ impl Walk {
     }
 
     /// A new file of a layer: its place and its budget.
-    fn begin(&mut self, name: &[u8], size: u64) {
+    fn begin(&mut self, name: &[u8]) {
         self.place.push(name.to_vec());
         self.told = false;
-        self.meter.over.set(false);
-        self.meter.file.set(size.saturating_mul(FILE_RATIO).max(FILE_BUDGET));
-        self.meter.layer.set(self.meter.layer.get().saturating_add(size.saturating_mul(LAYER_RATIO)));
+        self.meter.new_file();
     }
 
     fn record(&mut self, hits: &[u32]) {
+        if !hits.is_empty() {
+            self.tainted.extend(self.layer);
+        }
         for needle in hits {
             let hit = Hit { layer: self.layer, parts: self.place.clone(), needle: *needle };
             if self.hits.len() < 10 * MOST && !self.hits.contains(&hit) {
@@ -330,7 +329,7 @@ impl Walk {
     fn entries(&mut self, tap: &mut Tap<'_>, depth: u32) -> Result<()> {
         while let Some(entry) = tar::next(tap)? {
             if self.place.is_empty() {
-                self.begin(&entry.name, entry.size);
+                self.begin(&entry.name);
             } else {
                 self.place.push(entry.name);
             }

@@ -363,6 +363,53 @@ fn a_clean_layer_is_searched_once_and_a_hit_is_never_remembered() {
 }
 
 #[test]
+fn a_value_over_the_border_of_two_pieces_is_found() {
+    let piece = 128 << 10;
+    let fragment = STANDARD.encode(VALUE);
+    for value in [VALUE, &fragment] {
+        for cut in 1..value.len() {
+            let content = [vec![b'.'; 2 * piece - cut], value.as_bytes().to_vec(), b"...".to_vec()].concat();
+            assert_eq!(in_file("a", &content).len(), 1, "{cut} bytes before the border");
+        }
+    }
+}
+
+#[test]
+fn very_many_hits_in_one_layer_do_not_make_another_clean() {
+    let names: Vec<String> = (0..1100).map(|at| format!("f{at}")).collect();
+    let many: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), VALUE.as_bytes())).collect();
+    let whole = image(&[tar(&many), tar(&[("bad", VALUE.as_bytes())])], "{}");
+    let proof = proof();
+    for _ in 0..2 {
+        let searched = proof.search(whole.as_slice(), &About::default()).unwrap();
+        assert_eq!((searched.cost.layers_searched, searched.findings.len()), (2, 20));
+    }
+}
+
+#[test]
+fn a_name_that_stands_for_no_content_is_searched_each_time() {
+    let config = r#"{"rootfs":{"diff_ids":["a","b"]}}"#.as_bytes();
+    let manifest = br#"[{"Config":"c.json","Layers":["layer.tar"]}]"#.as_slice();
+    let with = |layer: &[u8]| tar(&[("layer.tar", layer), ("c.json", config), ("manifest.json", manifest)]);
+    let proof = proof();
+    let findings = |image: Vec<u8>| proof.search(image.as_slice(), &About::default()).unwrap().findings.len();
+    assert_eq!(findings(with(&tar(&[("a", b"x")]))), 0);
+    assert_eq!(findings(with(&tar(&[("a", VALUE.as_bytes())]))), 1);
+}
+
+#[test]
+fn an_image_that_was_replaced_meanwhile_proves_nothing() {
+    let layer = tar(&[("a", b"x")]);
+    let whole = image(std::slice::from_ref(&layer), "{}");
+    let about = |diff: &str| About { id: "one".into(), layers: vec![diff.to_owned()], ..About::default() };
+    let proof = proof();
+    assert!(proof.search(whole.as_slice(), &about("sha256:other")).is_err());
+    assert!(!proof.knows("one"));
+    assert!(proof.search(whole.as_slice(), &about(&digest(&layer))).is_ok());
+    assert!(proof.knows("one"));
+}
+
+#[test]
 fn what_is_cut_or_damaged_proves_nothing_or_is_told() {
     let whole = image(&[tar(&[("a", &[7; 5000])])], "{}");
     for cut in [0, 100, 600, 3000, 6000, 7400] {
@@ -386,7 +433,7 @@ fn what_is_cut_or_damaged_proves_nothing_or_is_told() {
     assert_eq!(closed("a.tar", &inner[..2000]), ["/a.tar: its tar data end early"]);
     let mut broken = tar(&[("b", b"x"), ("c", b"y")]);
     broken[1024 + 150] = b'9';
-    broken.extend(format!("{VALUE}").bytes());
+    broken.extend(VALUE.bytes());
     let searched = search(&image(&[tar(&[("a.tar", &broken)])], "{}"));
     assert_eq!((searched.findings.len(), searched.not_opened.len()), (1, 1), "{searched:?}");
     assert_eq!(closed("x.bz2", b"BZh91AY&SY and so on"), ["/x.bz2: bzip2 is not unpacked"]);
@@ -424,13 +471,11 @@ fn depth_and_size_have_limits_that_are_told() {
         tars = gz(&tar(&[("t", &tars)]));
     }
     assert_eq!(in_file("t", &tars).len(), 1);
-    // 400 MB of zeros in 400 KB, inside of which lies more.
-    let bomb = gz_of_zeros(400 << 20);
-    let start = std::time::Instant::now();
+    // Zeros, and zeros whose packed form is packed again.
+    let bomb = gz_of_zeros(64 << 20);
     assert_eq!(closed("bomb.gz", &bomb), ["/bomb.gz: it unpacks to more than its budget"]);
     let double = gz(&[bomb.as_slice(), &bomb].concat());
     assert_eq!(closed("bomb.gz", &double).len(), 1);
-    println!("bombs: {:.1} s", start.elapsed().as_secs_f64());
     let searched = search(&image(&[tar(&[("bomb.gz", &bomb), ("after", VALUE.as_bytes())])], "{}"));
     assert_eq!(searched.findings.len(), 1);
 }

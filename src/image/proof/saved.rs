@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Error, ErrorKind, Read, Result};
+use std::path::Path;
 
 use serde_json::Value as Json;
 
@@ -52,8 +53,9 @@ struct Found {
 }
 
 impl Saved<'_> {
-    /// Reads the whole stream. An error means that it was not read whole: nothing is proved then.
-    pub(super) fn read(&mut self, image: &mut dyn Read) -> Result<Vec<Layer>> {
+    /// Reads the whole stream: its layers, and the contents' digests of each image in it. An error means
+    /// that it was not read whole: nothing is proved then.
+    pub(super) fn read(&mut self, image: &mut dyn Read) -> Result<(Vec<Layer>, Vec<Vec<String>>)> {
         let mut found = Found::default();
         let mut tap = self.walk.quiet(image);
         while let Some(entry) = tar::next(&mut tap)? {
@@ -96,7 +98,7 @@ impl Saved<'_> {
             return Ok(());
         }
         let mut whole = std::io::Cursor::new(head).chain(content);
-        let is_layer = name.ends_with(".tar") || name.starts_with("blobs/");
+        let is_layer = Path::new(name).extension().is_some_and(|end| end == "tar") || name.starts_with("blobs/");
         if is_layer && (packed || empty || tar::looks_like(whole.get_ref().0.get_ref())) {
             let before = self.walk.closed_count;
             self.walk.layer(found.layers.len(), &mut whole)?;
@@ -152,7 +154,7 @@ impl Found {
     }
 
     /// The layers with their places in the image; an error if one of them was not in the stream.
-    fn finish(mut self) -> Result<Vec<Layer>> {
+    fn finish(mut self) -> Result<(Vec<Layer>, Vec<Vec<String>>)> {
         let invalid = |text: String| Error::new(ErrorKind::InvalidData, text);
         if let Some((config, _)) = self.images.iter().find(|(config, _)| !self.diffs.contains_key(config)) {
             return Err(invalid(format!("the saved image has no configuration `{config}`")));
@@ -162,6 +164,7 @@ impl Found {
         if images.is_empty() {
             return Err(invalid("the saved image has no manifest".to_owned()));
         }
+        let mut contents = Vec::new();
         for (config, files) in images {
             let diffs = self.diffs.get(&config).cloned().unwrap_or_default();
             for (at, file) in files.iter().enumerate() {
@@ -175,7 +178,8 @@ impl Found {
                     layer.diff = Some(diffs[at].clone());
                 }
             }
+            contents.push(diffs);
         }
-        Ok(self.layers)
+        Ok((self.layers, contents))
     }
 }

@@ -1,7 +1,7 @@
 //! The values of a run, and the search of one image for them.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Result};
+use std::io::{Error, ErrorKind, Read, Result};
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -134,7 +134,7 @@ impl Proof {
         let start = Instant::now();
         let mut walk = Walk::new(Arc::clone(&self.sought));
         let mut source = Source::new(image, Rc::clone(&walk.meter));
-        let (bytes, waited) = (Rc::clone(&source.bytes), Rc::clone(&source.waited));
+        let waited = Rc::clone(&source.waited);
         let is_word = |number: u32| self.forms.get(number as usize).is_some_and(|form| form.word);
         for (name, text) in &about.descriptions {
             let mut describe = Describe { walk: &mut walk, is_word: &is_word, recorded: &about.recorded };
@@ -142,14 +142,20 @@ impl Proof {
         }
         let chains = Chains::new(&about.layers, &self.named_by_chain);
         let known = |id: &str| {
+            if !names_content(id) {
+                return None;
+            }
             let record = self.record();
             let by_content = chains.content(id).and_then(|diff| record.get(&self.fingerprint, diff));
             by_content.or_else(|| record.get(&self.fingerprint, id))
         };
         let mut saved = Saved { walk: &mut walk, is_word: &is_word, recorded: &about.recorded, known: &known };
-        let layers = saved.read(&mut source)?;
+        let (layers, contents) = saved.read(&mut source)?;
+        if !about.layers.is_empty() && !contents.contains(&about.layers) {
+            return Err(Error::new(ErrorKind::InvalidData, "the image was replaced while it was read"));
+        }
         let mut cost = Cost {
-            bytes: bytes.get(),
+            bytes: walk.meter.read.get(),
             opened: walk.meter.opened.get(),
             waited: waited.get().as_secs_f64(),
             not_opened: walk.closed_count,
@@ -158,9 +164,9 @@ impl Proof {
         for (index, layer) in layers.iter().enumerate() {
             if layer.searched {
                 cost.layers_searched += 1;
-                if !walk.hits.iter().any(|hit| hit.layer == Some(index)) {
+                if !walk.tainted.contains(&index) {
                     let mut record = self.record();
-                    for thing in layer.diff.iter().chain([&layer.id]) {
+                    for thing in layer.diff.iter().chain([&layer.id]).filter(|id| names_content(id)) {
                         record.learn(&self.fingerprint, thing, layer.closed);
                     }
                 }
@@ -238,4 +244,9 @@ impl Proof {
         }
         shown
     }
+}
+
+/// True for an ID that stands for content; a mere file name does not.
+fn names_content(id: &str) -> bool {
+    id.starts_with("sha256:") || id.starts_with("chain:")
 }

@@ -17,32 +17,66 @@ pub(super) struct Buffers {
     search: Search,
 }
 
-/// How much may still be unpacked, and whether the stream below everything failed.
+/// What was unpacked and how much may be, and whether the stream below everything failed. What is
+/// allowed grows with the bytes that were really read: sizes in headers are only claims.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
-    /// Of the file of the layer that is read.
-    pub(super) file: Cell<u64>,
-    /// Of the layer.
-    pub(super) layer: Cell<u64>,
+    /// Bytes of the saved image so far.
+    pub(super) read: Cell<u64>,
     /// All that was unpacked.
     pub(super) opened: Cell<u64>,
+    /// For the file of the layer that is read, and for the layer.
+    file: Cell<Since>,
+    layer: Cell<Since>,
     /// The budget was used up.
     pub(super) over: Cell<bool>,
     /// The image's own stream failed: no fault of what it holds.
     pub(super) broken: Cell<bool>,
 }
 
+/// The figures at the beginning of something.
+#[derive(Clone, Copy, Debug, Default)]
+struct Since {
+    read: u64,
+    opened: u64,
+}
+
+/// Bytes that may be unpacked of one file of a layer, whatever its size, and for each of its bytes. (Tests
+/// unpack less.)
+const FILE_BUDGET: u64 = if cfg!(test) { 8 << 20 } else { 256 << 20 };
+const FILE_RATIO: u64 = 100;
+/// The same for a whole layer.
+const LAYER_BUDGET: u64 = 4 << 30;
+const LAYER_RATIO: u64 = 20;
+
 impl Meter {
+    fn now(&self) -> Since {
+        Since { read: self.read.get(), opened: self.opened.get() }
+    }
+
+    /// A new file begins.
+    pub(super) fn new_file(&self) {
+        self.over.set(false);
+        self.file.set(self.now());
+    }
+
+    /// A new layer begins.
+    pub(super) fn new_layer(&self) {
+        self.layer.set(self.now());
+        self.new_file();
+    }
+
     fn take(&self, bytes: usize) -> Result<()> {
-        let bytes = bytes as u64;
-        self.opened.set(self.opened.get() + bytes);
-        if bytes > self.file.get() || bytes > self.layer.get() {
-            self.over.set(true);
-            return Err(Error::other("budget"));
+        self.opened.set(self.opened.get() + bytes as u64);
+        let now = self.now();
+        let within = |since: Since, budget: u64, ratio: u64| {
+            now.opened - since.opened <= budget.saturating_add(ratio.saturating_mul(now.read - since.read))
+        };
+        if within(self.file.get(), FILE_BUDGET, FILE_RATIO) && within(self.layer.get(), LAYER_BUDGET, LAYER_RATIO) {
+            return Ok(());
         }
-        self.file.set(self.file.get() - bytes);
-        self.layer.set(self.layer.get() - bytes);
-        Ok(())
+        self.over.set(true);
+        Err(Error::other("budget"))
     }
 }
 
@@ -187,15 +221,13 @@ impl Read for Tap<'_> {
 pub(super) struct Source<R> {
     inner: R,
     meter: Rc<Meter>,
-    /// Bytes so far.
-    pub(super) bytes: Rc<Cell<u64>>,
     /// Time spent waiting for it.
     pub(super) waited: Rc<Cell<std::time::Duration>>,
 }
 
 impl<R: Read> Source<R> {
     pub(super) fn new(inner: R, meter: Rc<Meter>) -> Self {
-        Self { inner, meter, bytes: Rc::default(), waited: Rc::default() }
+        Self { inner, meter, waited: Rc::default() }
     }
 }
 
@@ -205,7 +237,7 @@ impl<R: Read> Read for Source<R> {
         let read = self.inner.read(buffer);
         self.waited.set(self.waited.get() + start.elapsed());
         match &read {
-            Ok(read) => self.bytes.set(self.bytes.get() + *read as u64),
+            Ok(read) => self.meter.read.set(self.meter.read.get() + *read as u64),
             Err(error) if error.kind() != ErrorKind::Interrupted => self.meter.broken.set(true),
             Err(_) => {}
         }
