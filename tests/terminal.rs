@@ -180,13 +180,13 @@ struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
 impl Gate {
     fn open(&self) {
-        *self.0.0.lock().unwrap() = true;
+        *self.0.0.lock().expect("nobody panics with it") = true;
         self.0.1.notify_all();
     }
     fn wait(&self) {
-        let mut open = self.0.0.lock().unwrap();
+        let mut open = self.0.0.lock().expect("nobody panics with it");
         while !*open {
-            open = self.0.1.wait(open).unwrap();
+            open = self.0.1.wait(open).expect("nobody panics with it");
         }
     }
 }
@@ -194,7 +194,7 @@ impl Gate {
 /// Something that answers as an engine with the classic builder: each image has two steps and a thousand lines,
 /// `base` waits at the gate between them, and `bad` fails. It knows no more of the API than the test needs.
 fn engine(socket: &Path, gate: &Gate) {
-    let listener = UnixListener::bind(socket).unwrap();
+    let listener = UnixListener::bind(socket).expect("a socket in the folder");
     let gate = gate.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {

@@ -13,7 +13,7 @@ use super::set::Set;
 use super::view::Look;
 
 /// Between two lines about the whole.
-const WHOLE: Duration = Duration::from_secs(60);
+const WHOLE: Duration = Duration::from_mins(1);
 /// Between two lines about a push.
 const PUSH: Duration = Duration::from_secs(10);
 
