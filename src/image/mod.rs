@@ -10,6 +10,7 @@ mod docker;
 pub mod dockerfile;
 pub mod draw;
 mod graph;
+pub mod kolla;
 mod names;
 mod report;
 pub mod schedule;

@@ -51,4 +51,4 @@ pub mod zip;
 
 pub use handles::{Control, Mutate, Probe};
 pub use held::{Held, Spot};
-pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, write_tree_tar};
+pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, lay_out, write_tree_tar};

@@ -112,39 +112,7 @@ impl Mutate {
             .prefix(&super::leftovers::prefix())
             .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(base)?;
-        for item in items {
-            let inside = item.path.components().all(|part| matches!(part, Component::Normal(_)));
-            if !inside {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    format!("`{}` would lie outside of its tree", item.path.display()),
-                ));
-            }
-            let path = folder.path().join(&item.path);
-            if let Some(parent) = path.parent() {
-                fs::DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
-            }
-            match &item.content {
-                ScratchContent::Dir => {
-                    fs::DirBuilder::new().recursive(true).mode(0o755).create(&path)?;
-                    continue;
-                }
-                ScratchContent::Link(target) => {
-                    std::os::unix::fs::symlink(target, &path)?;
-                    continue;
-                }
-                ScratchContent::Bytes(bytes) => create(&path)?.write_all(bytes)?,
-                ScratchContent::CopyOf(source) => {
-                    io::copy(&mut File::open(source)?, &mut create(&path)?)?;
-                }
-            }
-            fs::set_permissions(&path, fs::Permissions::from_mode(item.mode & 0o7777))?;
-        }
-        // Folders last: their modes may forbid writing.
-        for item in items.iter().filter(|item| matches!(item.content, ScratchContent::Dir)) {
-            let mode = (item.mode & 0o7777) | 0o700;
-            fs::set_permissions(folder.path().join(&item.path), fs::Permissions::from_mode(mode))?;
-        }
+        lay_out(folder.path(), items)?;
         Ok(folder)
     }
 
@@ -206,6 +174,63 @@ impl Mutate {
         file.set_permissions(fs::Permissions::from_mode(0o600))?;
         Ok(file)
     }
+}
+
+/// Lays a tree out in a folder, over what is there: files and links are replaced, never written through. Paths that
+/// would leave the folder are refused, and so are folders that are links.
+pub fn lay_out(root: &Path, items: &[ScratchItem]) -> io::Result<()> {
+    let mut safe = std::collections::HashSet::new();
+    for item in items {
+        let inside = item.path.components().all(|part| matches!(part, Component::Normal(_)));
+        if !inside {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("`{}` would lie outside of its tree", item.path.display()),
+            ));
+        }
+        let path = root.join(&item.path);
+        let folder = if matches!(item.content, ScratchContent::Dir) { Some(&*item.path) } else { item.path.parent() };
+        for part in folder.into_iter().flat_map(Path::ancestors) {
+            if !safe.insert(part.to_path_buf()) {
+                break;
+            }
+            let linked = fs::symlink_metadata(root.join(part)).is_ok_and(|meta| meta.is_symlink());
+            if linked && !part.as_os_str().is_empty() {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("the folder `{}` is a link", root.join(part).display()),
+                ));
+            }
+        }
+        if let Some(folder) = folder {
+            fs::DirBuilder::new().recursive(true).mode(0o755).create(root.join(folder))?;
+        }
+        if matches!(item.content, ScratchContent::Dir) {
+            continue;
+        }
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        match &item.content {
+            ScratchContent::Dir => {}
+            ScratchContent::Link(target) => {
+                std::os::unix::fs::symlink(target, &path)?;
+                continue;
+            }
+            ScratchContent::Bytes(bytes) => create(&path)?.write_all(bytes)?,
+            ScratchContent::CopyOf(source) => {
+                io::copy(&mut File::open(source)?, &mut create(&path)?)?;
+            }
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(item.mode & 0o7777))?;
+    }
+    // Folders last: their modes may forbid writing.
+    for item in items.iter().filter(|item| matches!(item.content, ScratchContent::Dir)) {
+        let mode = (item.mode & 0o7777) | 0o700;
+        fs::set_permissions(root.join(&item.path), fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
 }
 
 /// Writes items of a folder as a tar stream, owned by root. A file named in `replaced` has that

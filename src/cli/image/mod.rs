@@ -1,6 +1,7 @@
 //! `hostctl image`: what `image_build` knows and does, without a playbook. One file a subcommand.
 
 mod graph;
+mod render;
 
 use clap::{Args, Subcommand};
 
@@ -17,10 +18,12 @@ pub struct ImageArgs {
 #[derive(Debug, Subcommand)]
 enum ImageCommand {
     Graph(Box<graph::GraphArgs>),
+    Render(render::RenderArgs),
 }
 
 pub(super) fn main(args: &ImageArgs, output: &Output) -> Result<ExitCode> {
     match &args.command {
         ImageCommand::Graph(args) => graph::main(args, output),
+        ImageCommand::Render(args) => render::main(args, output),
     }
 }

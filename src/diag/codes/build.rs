@@ -154,4 +154,58 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "`hostctl image graph` shows one source: `--tree DIR`, `--labels DIR` or `--list FILE`. The folder or file must \
                be on this machine and readable.",
     },
+    CodeEntry {
+        code: "B0030",
+        title: "this is no Kolla tree",
+        text: "`--source` names the folder `kolla` of an installed package or of a checkout: `docker/` with a `Dockerfile.j2` for \
+               each image, beside `template/repos.yaml`, `common/` and `image/`. In packages before 23 `docker/` is in \
+               `share/kolla`, which is found from there. Python files are read as data; nothing in them is run.",
+    },
+    CodeEntry {
+        code: "B0031",
+        title: "kolla-build.conf cannot be read",
+        text: "The file is read as oslo.config reads it: `[section]`, `name = value` or `name: value`, continuation lines that \
+               begin with white space, comments with `#` or `;` at the line's start. The message names the line.",
+    },
+    CodeEntry {
+        code: "B0032",
+        title: "an option of Kolla has no valid value",
+        text: "A value does not fit its option (a number, true or false, one of a list), or `$name` in it names no option. \
+               `$$` is a dollar sign. Options are those of the tree's own `common/config.py`.",
+    },
+    CodeEntry {
+        code: "B0033",
+        title: "a Kolla template cannot be rendered",
+        text: "The message names the template and the line. Templates see what Kolla's see: Jinja2 with undefined variables that \
+               are empty, `handle_repos`, `debian_package_install`, `cleanup_repos`, `raise_error` and `customizable`.",
+    },
+    CodeEntry {
+        code: "B0034",
+        title: "a package repository of a Kolla tree cannot be used",
+        text: "A template asks for a repository that `template/repos.yaml` does not describe for this distribution and \
+               architecture, or its entry lacks something.",
+    },
+    CodeEntry {
+        code: "B0035",
+        title: "the selection of Kolla images cannot be met",
+        text: "A pattern is no regular expression of Python, or a profile does not exist or is empty. Profiles are lists in the \
+               section `[profiles]`.",
+    },
+    CodeEntry {
+        code: "B0036",
+        title: "this option of kolla-build is not followed",
+        text: "The option has no meaning here or asks for something that hostctl refuses. The message says which, and what to \
+               use instead.",
+    },
+    CodeEntry {
+        code: "B0037",
+        title: "the images of a Kolla tree contradict each other",
+        text: "Two folders name the same image, or images are built from each other in a ring. The message lists them.",
+    },
+    CodeEntry {
+        code: "B0038",
+        title: "a rendered tree cannot be written",
+        text: "A file or folder below `--output` could not be written or replaced. Files there are never written through \
+               links. What was written before the error stays.",
+    },
 ];

@@ -1,0 +1,26 @@
+//! Kolla's template trees: `docker/` with a `Dockerfile.j2` in each image's folder, rendered as
+//! `kolla-build` renders them, without Python. [`load`] gives a [`Tree`]; nothing here writes a file.
+//!
+//! What Kolla keeps in Python is read as data by a small reader of literals; what it computes in
+//! Python (`template/methods.py`, `template/filters.py`, oslo.config) is written anew here, from
+//! kolla 21 to 23 and oslo.config 10.
+
+mod config;
+mod files;
+mod ini;
+mod layout;
+mod load;
+mod options;
+mod python;
+mod render;
+mod repos;
+mod select;
+mod sources;
+mod tree;
+
+pub use files::Reader;
+pub use layout::{Item, ItemContent};
+pub use load::load;
+pub use options::Options;
+pub use sources::Source;
+pub use tree::{KollaImage, Status, Tree};
