@@ -4,6 +4,7 @@
 //! times them, and hands them to the reporters (terminal, JSON Lines, journal) in that order.
 //! Events carry no display policy.
 
+mod images;
 mod job;
 mod redact;
 mod sink;
@@ -16,8 +17,9 @@ use serde::{Deserialize, Serialize};
 use crate::diag::{Diagnostic, SourceMap, Span};
 use crate::value::Map;
 
+pub use images::{ImageBuild, ImageLedger, ImageRecord, exit_code, file_name, place};
 pub use job::JobState;
-pub use redact::{redact_done, redact_map, redact_value};
+pub use redact::{redact_diagnostic, redact_done, redact_map, redact_progress, redact_value};
 pub use sink::Sink;
 
 /// In the place of a result that `no_log` hides.
@@ -232,6 +234,13 @@ pub enum Progress {
         /// Bytes sent so far.
         bytes: u64,
     },
+    /// So much of a build that outlives its link was told: who comes back begins behind it.
+    BuildSeen {
+        /// The build's name on its host.
+        build: String,
+        /// Events of it.
+        seen: u64,
+    },
     /// What a build is expected to do.
     ImageForecast {
         /// The forecast.
@@ -259,7 +268,7 @@ impl Progress {
                 let names = forecast.build.iter().chain(&forecast.reuse);
                 names.map(|(name, reason)| name.len() + reason.len() + 16).sum()
             }
-            Self::Image { .. } | Self::ImagePush { .. } | Self::ImageHost { .. } => 0,
+            Self::Image { .. } | Self::ImagePush { .. } | Self::ImageHost { .. } | Self::BuildSeen { .. } => 0,
         };
         text + 64
     }
@@ -285,6 +294,18 @@ pub enum EventKind {
         /// How many plays the playbook has.
         #[serde(default)]
         plays: usize,
+        /// The first run that this one goes on with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resumes: Option<String>,
+    },
+    /// A task began work on its host that outlives its link.
+    WorkBegun {
+        /// The task.
+        task: TaskId,
+        /// The work's name on the host.
+        build: String,
+        /// How the host was reached: keywords of a play.
+        reached: Map,
     },
     /// A later batch of a play begins (`serial`).
     BatchStarted {

@@ -1,19 +1,23 @@
 //! The append-only record of a run under `.hostctl/runs/RUN/`.
 //!
 //! `events.jsonl` has every event, `journal` the lines a person saw, `logs/IMAGE.log` each
-//! image's whole log, `summary.json` how it ended. Everything arrives redacted.
+//! image's whole log, `summary.json` how it ended, `summary.md` the same for people. Everything arrives redacted.
 
-use std::collections::HashMap;
+mod logs;
+mod markdown;
+mod summary;
+
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::diag::{Diagnostic, Result, SourceMap};
-use crate::event::{Event, EventKind, Progress, Reporter, Trouble};
+use crate::event::{Event, EventKind, ImageLedger, Progress, Reporter, Trouble, file_name};
 
-/// The version written into `summary.json`.
-pub const SUMMARY_VERSION: u32 = 1;
+use logs::Logs;
+use summary::RunSummary;
+pub use summary::SUMMARY_VERSION;
 
 /// The folder of one run.
 #[derive(Clone, Debug)]
@@ -65,6 +69,16 @@ pub fn list_runs(base: &Path) -> Vec<String> {
     runs
 }
 
+/// An image's log in the folder of a run: of `IMAGE`, or of `IMAGE@HOST` where several hosts built it.
+pub fn image_log(dir: &Path, image: &str) -> PathBuf {
+    let path = |name: String| dir.join("logs").join(format!("{name}.log"));
+    let whole = path(file_name(image));
+    match image.split_once('@') {
+        Some((image, host)) if !whole.exists() => path(format!("{}@{}", file_name(image), file_name(host))),
+        _ => whole,
+    }
+}
+
 /// True if nobody writes the record in this folder any more.
 pub fn is_over(dir: &Path) -> bool {
     dir.join("summary.json").exists() || File::open(dir).is_ok_and(|folder| folder.try_lock_shared().is_ok())
@@ -84,12 +98,9 @@ pub struct Journal {
     dir: RunDir,
     /// Held while the run lives, so that who follows it learns of its end, however it ends.
     _alive: Option<File>,
-    logs: HashMap<String, BufWriter<File>>,
-    started: String,
-    playbook: String,
-    environments: Vec<String>,
-    images: indexmap::IndexMap<String, serde_json::Value>,
-    stats: serde_json::Value,
+    logs: Logs,
+    images: ImageLedger,
+    summary: RunSummary,
     told: bool,
     trouble: Option<Trouble>,
 }
@@ -99,14 +110,11 @@ impl Journal {
     pub fn new(dir: RunDir) -> Self {
         let alive = File::open(dir.path()).ok().filter(|folder| folder.try_lock().is_ok());
         Self {
+            logs: Logs::new(dir.path().join("logs")),
             dir,
             _alive: alive,
-            logs: HashMap::new(),
-            started: String::new(),
-            playbook: String::new(),
-            environments: Vec::new(),
-            images: indexmap::IndexMap::new(),
-            stats: serde_json::Value::Null,
+            images: ImageLedger::default(),
+            summary: RunSummary::default(),
             told: false,
             trouble: None,
         }
@@ -120,42 +128,9 @@ impl Journal {
         }
     }
 
-    fn log(&mut self, image: &str, line: &str) {
-        // A name with a slash stays one file.
-        let name: String =
-            image.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' }).collect();
-        let path = self.dir.path().join(format!("logs/{name}.log"));
-        let written = match self.logs.get_mut(image) {
-            Some(log) => writeln!(log, "{line}").and_then(|()| log.flush()),
-            None => private(&path).map(BufWriter::new).and_then(|mut log| {
-                let written = writeln!(log, "{line}").and_then(|()| log.flush());
-                self.logs.insert(image.to_owned(), log);
-                written
-            }),
-        };
-        if let Err(error) = written {
-            self.note(&path, &error);
-        }
-    }
-
-    fn summary(&mut self, event: &Event, exit_code: u8, seconds: f64, notes: &[(String, String)]) {
-        let notes: serde_json::Map<String, serde_json::Value> =
-            notes.iter().map(|(name, text)| (name.clone(), text.clone().into())).collect();
-        let summary = serde_json::json!({
-            "version": SUMMARY_VERSION,
-            "run": event.run,
-            "playbook": self.playbook,
-            "environments": self.environments,
-            "started": self.started,
-            "ended": event.time,
-            "seconds": seconds,
-            "exit_code": exit_code,
-            "stats": self.stats,
-            "images": self.images,
-            "notes": notes,
-        });
-        let text = serde_json::to_string_pretty(&summary).unwrap_or_default() + "\n";
-        let path = self.dir.path().join("summary.json");
+    /// A file of the run that is there whole or not at all.
+    fn whole(&mut self, name: &str, text: &str) {
+        let path = self.dir.path().join(name);
         let write = || -> std::io::Result<()> {
             let mut file = tempfile::Builder::new().prefix(".summary").tempfile_in(self.dir.path())?;
             file.write_all(text.as_bytes())?;
@@ -171,22 +146,27 @@ impl Journal {
 
 impl Reporter for Journal {
     fn event(&mut self, event: &Event, _sources: &SourceMap) {
+        self.images.event(event);
+        self.summary.event(event);
         match &event.kind {
-            EventKind::RunStarted { playbook, environments, .. } => {
-                self.started.clone_from(&event.time);
-                self.playbook.clone_from(playbook);
-                self.environments.clone_from(environments);
-            }
-            EventKind::Progress { progress: Progress::ImageLog { image, line }, .. } => self.log(image, line),
-            EventKind::Progress { progress: Progress::Image { image, state }, .. } => {
-                let state = serde_json::to_value(state).unwrap_or_default();
-                let entry = self.images.entry(image.clone()).or_insert_with(|| serde_json::json!({}));
-                if let (Some(entry), Some(state)) = (entry.as_object_mut(), state.as_object()) {
-                    entry.extend(state.iter().map(|(key, value)| (key.clone(), value.clone())));
+            EventKind::Progress { progress: Progress::ImageLog { image, line }, .. } => {
+                let (host, images) = (event.host.as_ref(), &mut self.images);
+                if let Err((path, error)) = self.logs.line(host, image, line, |image| images.log_file(host, image)) {
+                    self.note(&path, &error);
                 }
             }
-            EventKind::Recap { stats, .. } => self.stats = serde_json::to_value(stats).unwrap_or_default(),
-            EventKind::RunEnded { exit_code, notes, seconds } => self.summary(event, *exit_code, *seconds, notes),
+            EventKind::Progress { progress: Progress::Image { image, state }, .. } => {
+                self.logs.state(event.host.as_ref(), image, state);
+            }
+            EventKind::RunEnded { exit_code, notes, seconds } => {
+                self.logs.close();
+                let json = self.summary.json(event, (*exit_code, *seconds), notes, &self.images);
+                let text = markdown::text(&json);
+                let json = serde_json::to_string_pretty(&json).unwrap_or_default() + "\n";
+                self.whole("summary.md", &text);
+                // Last, since it tells that the run is over.
+                self.whole("summary.json", &json);
+            }
             _ => {}
         }
     }
@@ -259,5 +239,82 @@ mod tests {
         );
         sink.emit(None, EventKind::RunEnded { exit_code: 0, notes: Vec::new(), seconds: 0.0 });
         assert_eq!(sink.take_untold().len(), 1);
+    }
+
+    fn sink(dir: &RunDir, redactor: crate::secret::Redactor) -> crate::event::Sink {
+        use std::sync::Arc;
+        let journal = Box::new(Journal::new(dir.clone()));
+        crate::event::Sink::new("r", Arc::new(redactor), crate::diag::SourceMap::new(), vec![journal])
+    }
+
+    #[test]
+    fn every_line_of_an_image_is_in_its_log_and_no_secret() {
+        use crate::event::{ImageState, TaskId};
+        use std::sync::Arc;
+        let base = tempfile::tempdir().unwrap();
+        let dir = RunDir::create(base.path(), "r").unwrap();
+        let redactor = crate::secret::Redactor::default();
+        redactor.learn("correct horse battery staple");
+        let sink = sink(&dir, redactor);
+        let hosts: [Arc<str>; 2] = ["one".into(), "two/2".into()];
+        let tell = |host: &Arc<str>, progress| sink.emit(Some(host), EventKind::Progress { task: TaskId(1), progress });
+        let state = |host, image: &str, state| tell(host, Progress::Image { image: image.into(), state });
+        let log =
+            |host, image: &str, line: &str| tell(host, Progress::ImageLog { image: image.into(), line: line.into() });
+        state(&hosts[0], "kolla/base", ImageState::Building);
+        state(&hosts[1], "kolla/base", ImageState::Building);
+        for line in 0..300 {
+            // More images than files may be open.
+            log(&hosts[0], &format!("image-{}", line % 100), &format!("{line}"));
+            log(&hosts[0], "kolla/base", &format!("{line} {}", "x".repeat(10_000)));
+        }
+        log(&hosts[0], "kolla/base", "it is correct horse");
+        log(&hosts[0], "kolla/base", "battery staple");
+        log(&hosts[1], "kolla/base", "of two");
+        state(&hosts[0], "kolla/base", ImageState::Built { seconds: 1.0 });
+        // A push goes on in the same file.
+        log(&hosts[0], "kolla/base", "pushed");
+        sink.emit(None, EventKind::RunEnded { exit_code: 0, notes: Vec::new(), seconds: 0.0 });
+        let text = std::fs::read_to_string(image_log(dir.path(), "kolla/base")).unwrap();
+        assert_eq!(text.lines().filter(|line| line.ends_with(&"x".repeat(10_000))).count(), 300);
+        assert!(text.ends_with("it is ********\npushed\n"), "{}", &text[text.len() - 100..]);
+        assert_eq!(std::fs::read_to_string(image_log(dir.path(), "kolla/base@two/2")).unwrap(), "of two\n");
+        assert_eq!(std::fs::read_to_string(image_log(dir.path(), "image-7")).unwrap(), "7\n107\n207\n");
+        assert!(!image_log(dir.path(), "../../x").display().to_string().contains("../"));
+    }
+
+    #[test]
+    fn the_summary_tells_each_image_also_for_people() {
+        use crate::event::{ImageForecast, ImageState, TaskId};
+        let base = tempfile::tempdir().unwrap();
+        let dir = RunDir::create(base.path(), "r").unwrap();
+        let sink = sink(&dir, crate::secret::Redactor::default());
+        let host = std::sync::Arc::from("one");
+        let tell = |progress| sink.emit(Some(&host), EventKind::Progress { task: TaskId(1), progress });
+        let state = |image: &str, state| tell(Progress::Image { image: image.into(), state });
+        let forecast = ImageForecast { build: vec![("base".into(), "new".into())], ..ImageForecast::default() };
+        tell(Progress::ImageForecast { forecast });
+        state("base", ImageState::Built { seconds: 2.0 });
+        state("base", ImageState::Pushed { digest: "sha256:1".into(), seconds: 1.0 });
+        state("web", ImageState::Failed { message: "img/web/Dockerfile:3: RUN false: exit code 1".into() });
+        state("app", ImageState::Blocked { by: "web".into() });
+        state("old", ImageState::Reused { digest: Some("sha256:2".into()), reason: "in the registry".into() });
+        sink.emit(None, EventKind::RunEnded { exit_code: 2, notes: Vec::new(), seconds: 9.0 });
+        let text = std::fs::read_to_string(dir.path().join("summary.json")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&json["version"], &json["exit_code"]), (&1.into(), &2.into()));
+        let image = |name: &str| json["images"].as_array().unwrap().iter().find(|image| image["name"] == name).unwrap();
+        assert_eq!(image("base")["digest"], "sha256:1");
+        assert_eq!((&image("base")["seconds"], &image("base")["push_seconds"]), (&2.0.into(), &1.0.into()));
+        assert_eq!((&image("web")["class"], &image("web")["log"]), (&"build failed".into(), &"logs/web.log".into()));
+        assert_eq!(image("web")["failed_at"], "img/web/Dockerfile:3");
+        assert_eq!((&image("app")["state"], &image("app")["blocked_by"]), (&"blocked".into(), &"web".into()));
+        assert_eq!((&image("old")["reason"], &image("old")["digest"]), (&"in the registry".into(), &"sha256:2".into()));
+        assert_eq!((&json["counts"]["pushed"], &json["counts"]["all"]), (&1.into(), &4.into()));
+        assert_eq!(json["slowest_path"][0]["name"], "base");
+        assert_eq!(json["forecast"]["build"][0]["reason"], "new");
+        assert_eq!(json["builds"][0]["host"], "one");
+        let text = std::fs::read_to_string(dir.path().join("summary.md")).unwrap();
+        assert!(text.contains("### Images: 1 pushed, 1 reused, 1 failed, 1 blocked"), "{text}");
     }
 }

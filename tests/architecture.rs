@@ -49,7 +49,6 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli"]),
     ("console", &["report", "cli"]),
     ("hyper", &["system", "mirror"]),
-    ("indicatif", &["report"]),
     ("minijinja", &["template"]),
     ("openssh", &["connection"]),
     ("rtnetlink", &["system"]),

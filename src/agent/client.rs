@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::in_process::sources;
 use super::protocol::{self, CHUNK, FromAgent, Hello, Inline, SMALL, ToAgent};
+use super::run::Leaving;
 use crate::connection::Connection;
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::engine::Target;
@@ -64,6 +65,8 @@ pub(super) struct Started {
     pub(super) hello: Hello,
     /// The hash that the agent must report.
     pub(super) sha256: Option<String>,
+    /// Whether this process ends without ending what outlives it.
+    pub(super) leaving: Leaving,
 }
 
 /// An agent on a host.
@@ -75,6 +78,7 @@ pub(super) struct Agent {
     state: Mutex<State>,
     next: AtomicU64,
     ended: watch::Receiver<bool>,
+    leaving: Leaving,
 }
 
 /// Says cancel if the one who waits goes away.
@@ -85,7 +89,7 @@ struct CancelOnDrop<'a> {
 
 impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
-        if self.agent.lock().pending.remove(&self.id).is_some() {
+        if self.agent.lock().pending.remove(&self.id).is_some() && !self.agent.leaving.is_set() {
             self.agent.send(&ToAgent::Cancel { id: self.id });
         }
     }
@@ -105,6 +109,7 @@ impl Agent {
             state: Mutex::default(),
             next: AtomicU64::new(1),
             ended,
+            leaving: started.leaving,
         });
         tokio::spawn(write_frames(started.input, control_frames, bulk_frames));
         let reader = Arc::clone(&agent);

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::run::{Find, Flag, SetOnDrop, run_call};
+use super::run::{Find, Flag, Leaving, SetOnDrop, run_call};
 use crate::diag::{Diagnostic, Result};
 use crate::engine::Target;
 use crate::event::Progress;
@@ -21,6 +21,8 @@ pub(super) struct InProcess {
     pub(super) find: Find,
     /// The folder that modules run in, if it is not this process's own.
     pub(super) folder: Option<PathBuf>,
+    /// This process ends, and builds go on without it.
+    pub(super) leaving: Leaving,
 }
 
 /// The content's places, by hash.
@@ -65,13 +67,17 @@ impl Link for LocalLink {
     fn cancelled(&self) -> bool {
         self.cancel.is_set()
     }
+
+    fn lost(&self) -> bool {
+        self.cancel.is_lost()
+    }
 }
 
 #[async_trait]
 impl Target for InProcess {
     async fn invoke(&self, call: Call, progress: Sender<Progress>) -> Result<Outcome, Failure> {
         let cancel = Flag::default();
-        let _cancel_on_drop = SetOnDrop(cancel.clone());
+        let _cancel_on_drop = SetOnDrop { flag: cancel.clone(), leaves: self.leaving.clone() };
         let sources = sources(&call);
         let link = Arc::new(LocalLink { progress, sources, cancel: cancel.clone() });
         run_call(self.find, call, self.folder.clone(), link, cancel).await

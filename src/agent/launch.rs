@@ -10,6 +10,7 @@ use super::client::{Agent, Started, Tail};
 use super::elevate;
 use super::payload::{Payload, Program};
 use super::protocol::{self, FromAgent, PROTOCOL};
+use super::run::Leaving;
 use crate::connection::{Connection, Duplex};
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::engine::Become;
@@ -29,6 +30,8 @@ pub(super) struct Launch<'a> {
     pub(super) wanted: Option<&'a Become>,
     /// The file's path if it need not be shipped (`connection: local`).
     pub(super) direct: Option<String>,
+    /// See [`Started::leaving`].
+    pub(super) leaving: Leaving,
 }
 
 /// How a start ended.
@@ -266,7 +269,15 @@ async fn attempt(
         )
         .with_hint(format!("delete it there, it is shipped anew: rm '{}'", hello.path)));
     }
-    Ok(Attempt::Ready(Box::new(Started { input, output: Box::new(output), ended, errors: tail, hello, sha256 })))
+    Ok(Attempt::Ready(Box::new(Started {
+        input,
+        output: Box::new(output),
+        ended,
+        errors: tail,
+        hello,
+        sha256,
+        leaving: launch.leaving.clone(),
+    })))
 }
 
 async fn drain(errors: &mut (impl AsyncRead + Unpin), tail: &Mutex<Vec<u8>>) {

@@ -11,6 +11,7 @@ mod elevate;
 mod in_process;
 mod job;
 mod launch;
+mod outlive;
 mod payload;
 mod pool;
 pub mod protocol;
@@ -18,6 +19,7 @@ mod run;
 pub mod server;
 
 pub use pool::{Options, Pool};
+pub use run::Leaving;
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use super::client::Agent;
 use super::in_process::InProcess;
 use super::launch::{Launch, launch};
 use super::payload::Program;
-use super::run::Find;
+use super::run::{Find, Leaving};
 use crate::connection::{Connection, Local, Ssh, SshOptions};
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::engine::{Become, Target, TargetSpec, Targets};
@@ -28,6 +28,8 @@ pub struct Options {
     pub warn: Arc<dyn Fn(Diagnostic) + Send + Sync>,
     /// Takes what is done to reach a host and a user, for those who look closely: the host, a line of text.
     pub trace: Arc<dyn Fn(&Arc<str>, String) + Send + Sync>,
+    /// Set where this process is told to end and image builds shall go on without it.
+    pub leaving: Leaving,
 }
 
 impl Options {
@@ -36,7 +38,7 @@ impl Options {
         // Through the process, since the file may be replaced while we run; and not `self`,
         // which would mean ssh when ssh opens it.
         let trace = Arc::new(|_: &Arc<str>, _| {});
-        Self { program: format!("/proc/{}/exe", std::process::id()).into(), warn, trace }
+        Self { program: format!("/proc/{}/exe", std::process::id()).into(), warn, trace, leaving: Leaving::default() }
     }
 }
 
@@ -189,7 +191,7 @@ impl Targets for Pool {
             let own = std::env::current_dir().ok();
             let folder = spec.folder.clone().filter(|folder| own.as_ref() != Some(folder));
             if folder.is_none() || folder::may_differ() {
-                return Ok(Arc::new(InProcess { find: self.find, folder }));
+                return Ok(Arc::new(InProcess { find: self.find, folder, leaving: self.options.leaving.clone() }));
             }
         }
         let mut key = TargetSpec { r#become: wanted.cloned(), ..spec.clone() };
@@ -208,7 +210,8 @@ impl Targets for Pool {
         };
         let start = async |connection| {
             let (host, direct) = (Arc::clone(&spec.host), direct.clone());
-            launch(&Launch { host, connection, program: &self.program, wanted, direct }).await
+            let leaving = self.options.leaving.clone();
+            launch(&Launch { host, connection, program: &self.program, wanted, direct, leaving }).await
         };
         if let Some(wanted) = wanted {
             (self.options.trace)(&spec.host, format!("EXEC {}", super::elevate::elevation(Some(wanted), "...")?.exec));

@@ -20,24 +20,63 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// A flag that tells a call to end.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Flag(Arc<AtomicBool>);
+pub(super) struct Flag(Arc<Flags>);
+
+#[derive(Debug, Default)]
+struct Flags {
+    set: AtomicBool,
+    lost: AtomicBool,
+}
 
 impl Flag {
+    /// The call shall end.
     pub(super) fn set(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.set.store(true, Ordering::Release);
+    }
+
+    /// Whoever waited for the call is gone: it ends, but what outlives its link goes on elsewhere.
+    pub(super) fn lose(&self) {
+        // A call that was told to end before stays told.
+        if !self.is_set() {
+            self.0.lost.store(true, Ordering::Release);
+            self.set();
+        }
     }
 
     pub(super) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.set.load(Ordering::Acquire)
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.0.lost.load(Ordering::Acquire)
     }
 }
 
-/// Sets its flag when dropped: the one who waited is gone.
-pub(super) struct SetOnDrop(pub(super) Flag);
+/// Sets its flag when dropped: the one who waited is gone. If `leaves` says so, what outlives its link goes on.
+pub(super) struct SetOnDrop {
+    pub(super) flag: Flag,
+    pub(super) leaves: Leaving,
+}
 
 impl Drop for SetOnDrop {
     fn drop(&mut self) {
-        self.0.set();
+        if self.leaves.is_set() { self.flag.lose() } else { self.flag.set() }
+    }
+}
+
+/// True once this process was told to end (not interrupted by its user): image builds go on without it.
+#[derive(Clone, Debug, Default)]
+pub struct Leaving(Arc<AtomicBool>);
+
+impl Leaving {
+    /// From now on.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it is so.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
 }
 
@@ -75,6 +114,14 @@ pub(super) async fn run_call(
             Ok(Ok(started)) => started,
             Ok(Err(error)) => Err(no_folder(folder, &error).into()),
             Err(error) => Err(Diagnostic::internal(format!("the job did not start: {error}")).into()),
+        };
+    }
+    if call.outlives.is_some() {
+        let ended = blocking(folder.clone(), move || super::outlive::run_or_come_back(call, &*link)).await;
+        return match ended {
+            Ok(Ok(ended)) => ended,
+            Ok(Err(error)) => Err(no_folder(folder, &error).into()),
+            Err(error) => Err(Diagnostic::internal(format!("the build was not followed: {error}")).into()),
         };
     }
     let args = call.args.take();

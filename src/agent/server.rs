@@ -35,6 +35,9 @@ pub fn main(nonce: &str) -> ExitCode {
     if let Some(folder) = nonce.strip_prefix(super::job::ROLE) {
         return super::job::main(modules::find, std::path::Path::new(folder));
     }
+    if let Some(folder) = nonce.strip_prefix(super::outlive::ROLE) {
+        return super::outlive::main(modules::find, std::path::Path::new(folder));
+    }
     lifetime::own_session();
     crate::system::folder::leave_closed();
     let Ok(stdio) = lifetime::take_stdio() else { return ExitCode::Internal };
@@ -168,7 +171,8 @@ impl Server {
         };
         self.blobs.end();
         let calls = lock(&self.calls);
-        calls.values().for_each(|call| call.cancel.set());
+        // Whoever wants a call ended says so before; what may outlive the link goes on.
+        calls.values().for_each(|call| call.cancel.lose());
         End { clean, idle: calls.is_empty() }
     }
 
@@ -292,5 +296,9 @@ impl Link for ServerLink {
 
     fn cancelled(&self) -> bool {
         self.cancel.is_set()
+    }
+
+    fn lost(&self) -> bool {
+        self.cancel.is_lost()
     }
 }

@@ -110,6 +110,7 @@ async fn agent() -> (Arc<Agent>, std::thread::JoinHandle<bool>) {
         errors: Arc::default(),
         hello,
         sha256: None,
+        leaving: Leaving::default(),
     };
     (Agent::new("h".into(), Arc::new(Local::default()), started), thread)
 }
@@ -285,6 +286,7 @@ async fn an_end_without_goodbye_is_a_lost_connection() {
         errors: Arc::default(),
         hello,
         sha256: None,
+        leaving: Leaving::default(),
     };
     let agent = Agent::new("h".into(), Arc::new(Local::default()), started);
     let waiting = { invoke(&*agent, call("echo", serde_json::json!({}))) };
@@ -328,6 +330,7 @@ fn evil(frames: Vec<FromAgent>) -> Arc<Agent> {
         errors: Arc::default(),
         hello,
         sha256: None,
+        leaving: Leaving::default(),
     };
     Agent::new("evil".into(), Arc::new(Local::default()), started)
 }

@@ -1,6 +1,6 @@
 //! `hostctl log`: what a run did, also while it runs in another terminal.
 
-use std::io::{BufRead, BufReader, Seek};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,14 +8,15 @@ use clap::Args;
 
 use super::output::{Output, OutputForm};
 use crate::diag::{Diagnostic, ExitCode, Kind, Result};
-use crate::journal::{list_runs, runs_dir};
+use crate::event::ImageLedger;
+use crate::journal::{image_log, list_runs, runs_dir};
 
 /// Show the record of a run, or an image's build log
 #[derive(Debug, Args)]
 pub struct LogArgs {
     /// The run; default: the newest. A part of its id is enough.
     run: Option<String>,
-    /// An image of that run.
+    /// An image of that run: its whole log. `IMAGE@HOST` where several hosts built it.
     image: Option<String>,
     /// Go on while the run goes on.
     #[arg(short, long)]
@@ -23,6 +24,9 @@ pub struct LogArgs {
     /// Only what failed.
     #[arg(long)]
     failed: bool,
+    /// The summary in Markdown, as CI systems show it: `hostctl log --summary >>"$GITHUB_STEP_SUMMARY"`.
+    #[arg(long, conflicts_with_all = ["image", "failed", "follow"])]
+    summary: bool,
     /// The project's folder.
     #[arg(long, value_name = "DIR")]
     project: Option<PathBuf>,
@@ -42,7 +46,7 @@ pub(super) fn main(args: &LogArgs, output: &Output) -> Result<ExitCode> {
         Some(wanted) => match runs.iter().rev().find(|run| run.contains(wanted)) {
             Some(run) => run,
             // `hostctl log base`: the image of the newest run.
-            None if image.is_none() && runs_dir(&base).join(newest).join(format!("logs/{wanted}.log")).exists() => {
+            None if image.is_none() && image_log(&runs_dir(&base).join(newest), wanted).exists() => {
                 image = Some(wanted);
                 newest
             }
@@ -58,7 +62,8 @@ pub(super) fn main(args: &LogArgs, output: &Output) -> Result<ExitCode> {
         return failed(&dir, output);
     }
     let path = match (image, output.form) {
-        (Some(image), _) => dir.join("logs").join(format!("{image}.log")),
+        _ if args.summary => dir.join("summary.md"),
+        (Some(image), _) => image_log(&dir, image),
         (None, OutputForm::Jsonl) => dir.join("events.jsonl"),
         (None, OutputForm::Human | OutputForm::Ansible) => dir.join("journal"),
     };
@@ -111,6 +116,7 @@ fn follow(path: &std::path::Path, dir: &std::path::Path, follow: bool, output: &
 fn failed(dir: &std::path::Path, output: &Output) -> Result<ExitCode> {
     let reader = BufReader::new(open(&dir.join("events.jsonl"))?);
     let mut names = std::collections::HashMap::new();
+    let mut images = ImageLedger::default();
     let mut count = 0;
     for line in reader.lines().map_while(std::result::Result::ok) {
         let Ok(event) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
@@ -135,16 +141,21 @@ fn failed(dir: &std::path::Path, output: &Output) -> Result<ExitCode> {
                 }
             }
             Some("progress") => {
+                let host: Option<std::sync::Arc<str>> =
+                    Some(text("/host")).filter(|host| !host.is_empty()).map(Into::into);
+                let image = text("/progress/image");
+                if image.is_empty() {
+                    continue;
+                }
+                // The first host that tells of an image has the plain name of its log.
+                let log = images.log_file(host.as_ref(), &image);
                 let state = text("/progress/state/state");
                 if matches!(state.as_str(), "failed" | "push_failed" | "blocked") {
                     count += 1;
-                    let image = text("/progress/image");
                     let why = text("/progress/state/message") + &text("/progress/state/by");
                     output.data(&format!("image {image}: {state} {why}\n"));
-                    if let Ok(log) = crate::diag::read::read_source_text(&dir.join("logs").join(format!("{image}.log")))
-                    {
-                        let lines: Vec<&str> = log.lines().collect();
-                        for line in &lines[lines.len().saturating_sub(20)..] {
+                    if state != "blocked" {
+                        for line in last_lines(&dir.join("logs").join(log)).unwrap_or_default() {
                             output.data(&format!("  | {line}\n"));
                         }
                     }
@@ -157,4 +168,21 @@ fn failed(dir: &std::path::Path, output: &Output) -> Result<ExitCode> {
         output.data("nothing failed\n");
     }
     Ok(ExitCode::Ok)
+}
+
+/// The last 40 lines of a log, of its last 64 KiB: logs may be large.
+fn last_lines(path: &std::path::Path) -> std::io::Result<Vec<String>> {
+    const BYTES: u64 = 64 << 10;
+    const LINES: usize = 40;
+    let mut file = crate::diag::read::open_plain(path)?;
+    let length = file.metadata()?.len();
+    let from = length.saturating_sub(BYTES);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(BYTES).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    // The first line may be a part of one.
+    let mut lines: Vec<String> = text.lines().skip(usize::from(from > 0)).map(str::to_owned).collect();
+    lines.drain(..lines.len().saturating_sub(LINES));
+    Ok(lines)
 }

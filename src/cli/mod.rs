@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand; the doc comment of its arguments is the help text.
 
 mod arguments;
+mod attach;
 mod check;
 mod completion;
 mod completion_bash;
@@ -15,6 +16,7 @@ mod names;
 mod output;
 mod person;
 mod run;
+mod tags;
 mod vault;
 
 use std::io::Write as _;
@@ -45,7 +47,9 @@ enum Command {
     Image(image::ImageArgs),
     Inventory(inventory::InventoryArgs),
     Vault(Box<vault::VaultArgs>),
+    Attach(attach::AttachArgs),
     Log(log::LogArgs),
+    Tags(Box<tags::TagsArgs>),
     Doc(doc::DocArgs),
     Explain(doc::ExplainArgs),
     Config(names::ConfigArgs),
@@ -93,7 +97,9 @@ pub fn main() -> ExitCode {
         Command::Image(args) => image::main(&args, &output),
         Command::Inventory(args) => inventory::main(&args, &output),
         Command::Vault(args) => vault::main(&args, &output),
+        Command::Attach(args) => attach::main(&args, &output),
         Command::Log(args) => log::main(&args, &output),
+        Command::Tags(args) => tags::main(&args, &output),
         Command::Doc(args) => doc::main(&args, &output),
         Command::Explain(args) => doc::explain(&args, &output),
         Command::Config(args) => names::dump(&args, &output),

@@ -27,6 +27,7 @@ pub enum OutputForm {
     #[default]
     Human,
     /// One JSON object a line on stdout; everything else on stderr.
+    #[value(alias = "json")]
     Jsonl,
     /// What Ansible's stdout callback writes (`default`, or the configured one).
     Ansible,
@@ -63,6 +64,8 @@ pub struct Output {
     pub terminal: bool,
     /// Columns of stdout.
     pub width: usize,
+    /// The locale's letters are UTF-8.
+    pub unicode: bool,
     /// Where spans point.
     pub sources: Arc<SourceMap>,
     /// Why standard output did not take everything.
@@ -96,10 +99,21 @@ impl OutputArgs {
             error_paint: Paint { color: color(std::io::stderr().is_terminal()) },
             terminal: terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
             width,
+            unicode: unicode(|name| std::env::var(name).ok()),
             sources: SourceMap::new(),
             unwritten: Arc::default(),
         }
     }
+}
+
+/// The locale's letters, by the variables that name it, the strongest first.
+fn unicode(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let named =
+        ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| variable(name).filter(|text| !text.is_empty()));
+    named.is_some_and(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
 }
 
 impl Output {
@@ -157,5 +171,17 @@ impl Output {
     /// Shows several diagnostics on stderr.
     pub fn show(&self, diagnostics: &[Diagnostic]) {
         self.note(&frames(diagnostics, &self.sources, self.error_paint));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_strongest_variable_names_the_letters() {
+        let unicode = |set: &[(&str, &str)]| {
+            super::unicode(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        };
+        assert!(unicode(&[("LANG", "de_DE.UTF-8")]) && unicode(&[("LC_ALL", ""), ("LC_CTYPE", "C.utf8")]));
+        assert!(!unicode(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]) && !unicode(&[]));
     }
 }

@@ -90,12 +90,25 @@ pub struct RunArgs {
     /// Forget the facts that earlier runs kept (`fact_caching`).
     #[arg(long)]
     flush_cache: bool,
+    /// Go on with an earlier run that was cut off: its tag stays, finished images are neither built nor pushed again.
+    /// Default: the newest unfinished run of the playbook.
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
+    resume: Option<String>,
     /// Only check the playbooks; contact no host.
     #[arg(long)]
     syntax_check: bool,
 }
 
 impl RunArgs {
+    /// The same connection and variables, for what only comes back to work that goes on.
+    pub(super) fn come_back(&mut self, ask_password: bool, ask_become_password: bool) {
+        self.ask_password |= ask_password;
+        self.ask_become_password |= ask_become_password;
+        (self.check, self.step, self.syntax_check, self.resume, self.start_at_task) = (false, false, false, None, None);
+        self.tags.clear();
+        self.skip_tags.clear();
+    }
+
     fn request(&self, output: &Output, config: &ops::Config) -> Result<ops::RunRequest> {
         let mut defaults = indexmap::IndexMap::new();
         let mut set = |name: &str, value: Option<crate::value::Value>| {
@@ -155,6 +168,7 @@ impl RunArgs {
             login_password: login,
             become_password: r#become,
             command: typed(std::env::args_os().skip(1)),
+            resume: self.resume.clone(),
             ansible_codes: false,
         })
     }
@@ -249,10 +263,22 @@ fn forks(given: Option<usize>, config: &ops::Config) -> Result<usize> {
     })
 }
 
+/// A playbook that stands in no file: its path, its name, its text.
+pub(super) type Given = (PathBuf, String, Arc<str>);
+
 pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
+    begin(&args, output, None)
+}
+
+/// Runs the playbooks, or in their place the given one.
+pub(super) fn begin(args: &RunArgs, output: &Output, given: Option<Given>) -> Result<ExitCode> {
     let config = ops::Config::load(&output.sources)?;
     output.show(&config.warnings);
-    let request = args.request(output, &config)?;
+    let mut request = args.request(output, &config)?;
+    if let Some(given) = given {
+        request.playbooks = vec![given.0.clone()];
+        request.project.given = Some(given);
+    }
     if args.syntax_check {
         return super::check::run(&request.project, &request.playbooks, output);
     }
@@ -262,6 +288,7 @@ pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
         width: output.width,
         verbosity: args.verbose,
         diff: request.diff,
+        unicode: output.unicode,
     };
     let shown = || -> Vec<Box<dyn Reporter>> {
         let mut all: Vec<Box<dyn Reporter>> = match output.form {
@@ -288,7 +315,7 @@ pub(super) fn start(
     problems: &dyn Fn(&[Diagnostic]),
 ) -> Result<ExitCode> {
     let reporters = |dir: &RunDir| -> Result<Vec<Box<dyn Reporter>>> {
-        let plain = HumanOptions { color: false, live: false, width: 160, verbosity: 0, diff: true };
+        let plain = HumanOptions { color: false, live: false, width: 160, verbosity: 0, diff: true, unicode: true };
         let named = |name: &str| dir.path().join(name).display().to_string();
         let events = std::io::BufWriter::new(dir.file("events.jsonl")?);
         let mut all: Vec<Box<dyn Reporter>> = vec![

@@ -16,7 +16,7 @@ use crate::system::printed::printed;
 const MOST: usize = 4 << 20;
 
 /// Variables of a repository around this process, such as that of a hook: they do not mean ours.
-const FOREIGN: &[&str] = &[
+pub(crate) const FOREIGN: &[&str] = &[
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",

@@ -10,6 +10,7 @@ use super::arguments::argument_error;
 use super::conditions::stacked;
 use super::inputs::Take;
 use super::interp::HostRun;
+use super::outlive::Seen;
 use super::result::Attempt;
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::event::{EventKind, Progress, Status, Stream, TaskId};
@@ -95,7 +96,11 @@ impl HostRun {
         let unsent = self.unforced_file(task, &call);
         let named = self.named(task, &call, folder.as_deref());
         let job = job.map(|job| (job, call.clone()));
-        let ended = self.carry_out(target.as_ref(), call, task.id, limit).await;
+        let ended = if call.outlives.is_some() {
+            self.carry_through(&spec, call, task.id, limit).await
+        } else {
+            self.carry_out(target.as_ref(), call, task.id, limit, &Seen::default()).await
+        };
         let mut attempt = match ended {
             Ok(mut outcome) => {
                 named.apply(&mut outcome);
@@ -162,16 +167,18 @@ impl HostRun {
             // Of several the last counts; the keyword `environment` has no say in it.
             call.environment.push(("ANSIBLE_ASYNC_DIR".to_owned(), self.jobs_folder(scope)?));
         }
+        self.fill_in(task, &mut call);
         Ok(call)
     }
 
     /// Calls the module and tells its output on the way; ends with the time limit.
-    async fn carry_out(
+    pub(super) async fn carry_out(
         &self,
         target: &dyn super::target::Target,
         call: Call,
         task: TaskId,
         limit: Option<u64>,
+        seen: &Seen,
     ) -> std::result::Result<Outcome, Failure> {
         let (sender, mut receiver) = mpsc::channel(QUEUED);
         let mut lines = Lines::new(self, task, call.no_log);
@@ -193,10 +200,14 @@ impl HostRun {
                     receiver.close();
                     break Err(timed_out(limit.unwrap_or_default()));
                 }
-                Some(progress) = receiver.recv() => lines.take(progress),
+                Some(progress) = receiver.recv() => {
+                    seen.count(&progress);
+                    lines.take(progress);
+                }
             }
         };
         while let Ok(progress) = receiver.try_recv() {
+            seen.count(&progress);
             lines.take(progress);
         }
         lines.flush();

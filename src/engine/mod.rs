@@ -28,6 +28,7 @@ mod lookup;
 mod loops;
 mod managed;
 mod meta;
+mod outlive;
 mod patterns;
 mod pause;
 mod person;

@@ -228,6 +228,8 @@ pub struct Engine {
     pub(super) notes: Mutex<Vec<(String, String)>>,
     /// What no message may show.
     pub(super) hidden: Mutex<super::hidden::Hidden>,
+    /// Work on a host was left before its end.
+    pub(super) left_work: AtomicBool,
 }
 
 impl Engine {
@@ -269,7 +271,13 @@ impl Engine {
             exit: Mutex::new(ExitCode::Ok),
             notes: Mutex::default(),
             hidden: Mutex::default(),
+            left_work: AtomicBool::new(false),
         })
+    }
+
+    /// True if work that outlives its link was left before its end.
+    pub fn left_work(&self) -> bool {
+        self.left_work.load(std::sync::atomic::Ordering::Acquire)
     }
 
     /// What playbooks before this one came to, on the same command line: the recap adds it up.

@@ -13,7 +13,8 @@ fn redact_text(text: &mut String, redactor: &Redactor) {
     }
 }
 
-fn redact_diagnostic(diagnostic: &mut Diagnostic, redactor: &Redactor) {
+/// Redacts every text in a diagnostic.
+pub fn redact_diagnostic(diagnostic: &mut Diagnostic, redactor: &Redactor) {
     redact_text(&mut diagnostic.message, redactor);
     diagnostic.registered.iter_mut().for_each(|text| redact_text(text, redactor));
     for link in &mut diagnostic.chain {
@@ -117,6 +118,7 @@ pub(super) fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
         EventKind::TaskStarted { name, .. } => redact_text(name, redactor),
         EventKind::BatchStarted { .. }
         | EventKind::HostStarted { .. }
+        | EventKind::WorkBegun { .. }
         | EventKind::Job { .. }
         | EventKind::Recap { .. }
         | EventKind::NoHostsLeft => {}
@@ -137,26 +139,7 @@ pub(super) fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
         | EventKind::Notified { handler: text, .. } => {
             redact_text(text, redactor);
         }
-        EventKind::Progress { progress, .. } => match progress {
-            Progress::Output { text, .. }
-            | Progress::ImageLog { line: text, .. }
-            | Progress::ImageStep { text, .. } => {
-                redact_text(text, redactor);
-            }
-            Progress::Image { state, .. } => match state {
-                ImageState::Failed { message: text }
-                | ImageState::PushFailed { message: text }
-                | ImageState::Reused { reason: text, .. }
-                | ImageState::Held { reason: text } => redact_text(text, redactor),
-                _ => {}
-            },
-            Progress::ImageForecast { forecast } => {
-                for (_, reason) in forecast.build.iter_mut().chain(&mut forecast.reuse) {
-                    redact_text(reason, redactor);
-                }
-            }
-            Progress::ImagePush { .. } | Progress::ImageHost { .. } => {}
-        },
+        EventKind::Progress { progress, .. } => redact_progress(progress, redactor),
         EventKind::ItemDone { label, done, .. } => {
             redact_text(label, redactor);
             redact_done(done, redactor);
@@ -165,5 +148,27 @@ pub(super) fn redact_kind(kind: &mut EventKind, redactor: &Redactor) {
         EventKind::VarPrompt { entry, .. } => redact_map(entry, redactor),
         EventKind::Warning { diagnostic } | EventKind::Error { diagnostic } => redact_diagnostic(diagnostic, redactor),
         EventKind::RunEnded { notes, .. } => notes.iter_mut().for_each(|(_, text)| redact_text(text, redactor)),
+    }
+}
+
+/// Redacts every text that a running task tells.
+pub fn redact_progress(progress: &mut Progress, redactor: &Redactor) {
+    match progress {
+        Progress::Output { text, .. } | Progress::ImageLog { line: text, .. } | Progress::ImageStep { text, .. } => {
+            redact_text(text, redactor);
+        }
+        Progress::Image { state, .. } => match state {
+            ImageState::Failed { message: text }
+            | ImageState::PushFailed { message: text }
+            | ImageState::Reused { reason: text, .. }
+            | ImageState::Held { reason: text } => redact_text(text, redactor),
+            _ => {}
+        },
+        Progress::ImageForecast { forecast } => {
+            for (_, reason) in forecast.build.iter_mut().chain(&mut forecast.reuse) {
+                redact_text(reason, redactor);
+            }
+        }
+        Progress::ImagePush { .. } | Progress::ImageHost { .. } | Progress::BuildSeen { .. } => {}
     }
 }

@@ -152,7 +152,9 @@ impl Sink {
                         // What an image's log still holds comes before its next state.
                         (format!("/{image}"), String::new())
                     }
-                    Progress::ImageForecast { .. } | Progress::ImageHost { .. } => (String::new(), String::new()),
+                    Progress::ImageForecast { .. } | Progress::ImageHost { .. } | Progress::BuildSeen { .. } => {
+                        (String::new(), String::new())
+                    }
                 };
                 // What the other stream holds came before.
                 if let Progress::Output { stream, .. } = progress {

@@ -2,24 +2,39 @@
 //! the record of their tags. Reaches the host through `system` alone; the order is tested
 //! with a fake [`Builder`].
 
+pub mod admission;
 mod builder;
+#[cfg(test)]
+mod builders_lab_tests;
+pub mod capabilities;
 pub mod context;
 mod def;
 pub mod discover;
 mod docker;
 pub mod dockerfile;
+pub mod forecast;
 pub mod draw;
 mod graph;
+pub mod history;
+pub mod key;
 pub mod kolla;
 mod names;
+pub mod platforms;
+pub mod preflight;
+pub mod proof;
+pub mod record;
 mod report;
+pub mod retry;
+pub mod reuse;
 pub mod schedule;
 mod select;
 pub mod set;
 pub mod sources;
 pub mod tag;
 pub mod tagfile;
+pub mod tagrows;
 mod watch;
+pub mod why;
 
 pub use builder::Builder;
 pub use def::{ImageDef, OwnName, ParentName, Place};
@@ -28,5 +43,6 @@ pub use docker::{DockerBuilder, Settings};
 pub use graph::{Edge, EdgeKind, Graph, LOCAL_ONLY};
 pub use names::{Meaning, Names, valid_name, valid_tag, without_tag};
 pub use report::{ImageReport, Report};
+pub use reuse::Reuse;
 pub use select::{Pattern, patterns};
 pub use watch::LogEnd;

@@ -3,10 +3,11 @@
 use super::def::Place;
 use super::graph::Graph;
 use super::names::Names;
+use super::proof::{Cost, HOLDS_A_SECRET, NAMES_THE_MIRROR, NOT_SEARCHED};
 use super::schedule::Finished;
 use super::watch::LogEnd;
 use crate::diag::{Diagnostic, Kind};
-use crate::event::ImageState;
+use crate::event::{ImageForecast, ImageState};
 use crate::system::engine::{EngineError, ErrorClass, ImageFacts};
 use crate::value::{Map, Value, insert};
 
@@ -33,12 +34,16 @@ pub struct ImageReport {
     pub error: Option<EngineError>,
     /// The instruction that failed.
     pub place: Option<Place>,
+    /// The build key.
+    pub key: Option<String>,
+    /// Its failure does not change the exit code.
+    pub allowed_to_fail: bool,
     /// A heredoc stands in the Dockerfile, which old engines do not know.
     heredoc: bool,
 }
 
 /// A whole set's end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     /// In graph order.
     pub images: Vec<ImageReport>,
@@ -52,6 +57,16 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// The run was stopped.
     pub cancelled: bool,
+    /// What was expected.
+    pub forecast: Option<ImageForecast>,
+    /// Nothing was built: only the forecast was asked for.
+    pub planned: bool,
+    /// What the search for secrets cost.
+    pub proof: Option<Cost>,
+    /// The chain of images that took the longest.
+    pub slowest_path: Vec<String>,
+    /// Seconds of it.
+    pub slowest_seconds: f64,
 }
 
 impl ImageReport {
@@ -73,6 +88,8 @@ impl ImageReport {
             log,
             error: end.error,
             place,
+            key: None,
+            allowed_to_fail: def.allowed_to_fail,
             heredoc: def.dockerfile.instructions.iter().any(|one| one.text.contains("<<")),
         }
     }
@@ -114,6 +131,21 @@ impl ImageReport {
             ImageState::Blocked { by } => insert(&mut map, "blocked_by", by.as_str()),
             _ => {}
         }
+        if let ImageState::Reused { digest, reason } = &self.state {
+            insert(&mut map, "reason", reason.as_str());
+            if let Some(digest) = digest {
+                insert(&mut map, "digest", digest.as_str());
+            }
+        }
+        if let Some(error) = &self.error {
+            insert(&mut map, "class", error.class.name());
+        }
+        if let Some(key) = &self.key {
+            insert(&mut map, "key", key.as_str());
+        }
+        if self.allowed_to_fail {
+            insert(&mut map, "allowed_to_fail", true);
+        }
         if let Some(place) = &self.place {
             insert(&mut map, "failed_at", format!("{}:{}", place.file, place.line));
         }
@@ -146,22 +178,49 @@ impl Report {
         let mut map = Map::new();
         insert(&mut map, "tag", self.tag.as_str());
         insert(&mut map, "images", self.images.iter().map(ImageReport::to_value).collect::<Vec<_>>());
-        for name in ["pushed", "push_failed", "failed", "blocked", "cancelled"] {
+        for name in ["pushed", "push_failed", "failed", "blocked", "cancelled", "reused"] {
             let key = if name == "failed" { "build_failed" } else { name };
             insert(&mut map, key, Value::Int(count(name)));
         }
         insert(&mut map, "built", Value::Int(count("built") + count("pushed") + count("push_failed")));
         insert(&mut map, "builder", self.builder);
         insert(&mut map, "engine_version", self.engine.as_str());
+        if !self.slowest_path.is_empty() {
+            let names = self.slowest_path.iter().map(|name| Value::from(name.as_str())).collect::<Vec<_>>();
+            insert(&mut map, "slowest_path", names);
+            insert(&mut map, "slowest_seconds", rounded(self.slowest_seconds));
+        }
+        if let Some(cost) = self.proof.filter(|cost| cost.bytes > 0 || cost.layers_known > 0) {
+            let mut proof = Map::new();
+            for (name, number) in [
+                ("bytes", cost.bytes),
+                ("layers_searched", cost.layers_searched),
+                ("layers_known", cost.layers_known),
+                ("not_opened", cost.not_opened),
+            ] {
+                insert(&mut proof, name, Value::Int(i128::from(number)));
+            }
+            insert(&mut proof, "seconds", rounded(cost.seconds));
+            insert(&mut proof, "seconds_per_gb", rounded(cost.seconds_per_gb()));
+            insert(&mut map, "proof", Value::from(proof));
+        }
+        if let Some(forecast) = &self.forecast {
+            let json = serde_json::to_value(forecast).unwrap_or_default();
+            insert(&mut map, "forecast", crate::value::from_json(json));
+        }
         map
     }
 
     /// What went wrong, if anything did.
     pub fn diagnostic(&self) -> Option<Diagnostic> {
-        let of = |name: &str| self.images.iter().filter(|image| image.state_name() == name).collect::<Vec<_>>();
+        let counts = |image: &&ImageReport| !image.allowed_to_fail;
+        let of = |name: &str| {
+            self.images.iter().filter(|image| image.state_name() == name).filter(counts).collect::<Vec<_>>()
+        };
         let (failed, unpushed, blocked) = (of("failed"), of("push_failed"), of("blocked"));
         if self.cancelled {
-            let done = self.images.iter().filter(|image| matches!(image.state_name(), "built" | "pushed")).count();
+            let done =
+                self.images.iter().filter(|image| matches!(image.state_name(), "built" | "pushed" | "reused")).count();
             return Some(
                 Diagnostic::new("B0012", Kind::Interrupted, "the image builds were interrupted")
                     .with_note(format!("{done} of {} images were finished before", self.images.len())),
@@ -181,8 +240,13 @@ impl Report {
             (many, _) => ("B0008", format!("{} of {} images failed: {}", many.len(), self.images.len(), names(many))),
         };
         let message = if first.place.is_none() { message.replacen(" failed at ", " failed: ", 1) } else { message };
-        let forbidden = first.error.as_ref().is_some_and(|error| error.message.contains("still names the mirror"));
-        let code = if forbidden { "B0010" } else { code };
+        let says = |text: &str| first.error.as_ref().is_some_and(|error| error.message.contains(text));
+        let code = match code {
+            _ if says(HOLDS_A_SECRET) => "B0100",
+            _ if says(NOT_SEARCHED) => "B0101",
+            _ if says(NAMES_THE_MIRROR) => "B0010",
+            code => code,
+        };
         let mut diagnostic = Diagnostic::task(code, message);
         if failed.len() + unpushed.len() > 1 {
             for image in failed.iter().chain(&unpushed) {
@@ -205,6 +269,9 @@ impl Report {
 
 fn hint(diagnostic: Diagnostic, image: &ImageReport) -> Diagnostic {
     let Some(error) = &image.error else { return diagnostic };
+    if let Some(hint) = &error.hint {
+        return diagnostic.with_hint(hint.as_str());
+    }
     match error.class {
         ErrorClass::Auth => diagnostic.with_hint("check `registry_username` and `registry_password`"),
         ErrorClass::DiskFull => diagnostic.with_hint("free space on the engine's disk: `docker system df`, `docker builder prune`"),
@@ -214,7 +281,10 @@ fn hint(diagnostic: Diagnostic, image: &ImageReport) -> Diagnostic {
         _ if image.heredoc && error.message.contains("unknown instruction") => {
             diagnostic.with_hint("heredocs (`<<EOF`) need Docker 23 or newer; older engines read their lines as instructions")
         }
-        _ if error.message.contains("still names the mirror") => diagnostic.with_hint(
+        _ if error.message.contains(HOLDS_A_SECRET) => diagnostic.with_hint(
+            "read it with `RUN --mount=type=secret,id=ID` instead of `COPY`, `ARG` or `ENV`; a later `RUN rm` does not remove it",
+        ),
+        _ if error.message.contains(NAMES_THE_MIRROR) => diagnostic.with_hint(
             "restore the package sources in the same `RUN` that used the mirror, so that no layer keeps its name",
         ),
         _ => diagnostic,
@@ -251,14 +321,7 @@ mod tests {
                 ImageReport::new(&graph, &names(), end, None, log)
             })
             .collect();
-        Report {
-            images,
-            tag: "t".into(),
-            builder: "buildkit",
-            engine: "20".into(),
-            warnings: Vec::new(),
-            cancelled: false,
-        }
+        Report { images, tag: "t".into(), builder: "buildkit", engine: "20".into(), ..Report::default() }
     }
 
     #[test]

@@ -130,6 +130,10 @@ impl LogWatcher {
 }
 
 impl Watcher for LogWatcher {
+    fn host(&mut self, free: u64, total: u64, seconds_left: Option<f64>) {
+        (self.tell)(Progress::ImageHost { disk_free: free, disk_total: total, cache: None, seconds_left });
+    }
+
     fn state(&mut self, image: usize, state: &ImageState) {
         if matches!(state, ImageState::Building) {
             self.open(image);

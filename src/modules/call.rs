@@ -33,8 +33,27 @@ pub struct Call {
     /// `ANSIBLE_ASYNC_DIR` of `environment` names, else `~/.ansible_async`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detach: Option<u64>,
+    /// Run in a process of its own that outlives the link, or come back to the one of this name that runs already or
+    /// has ended. Unlike [`Call::detach`] the answer is the module's own, at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlives: Option<Outlives>,
+    /// Secrets of the run by their variables' names: masked in what a build writes on the host, and searched for in
+    /// images. Only for modules whose table entry asks for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masked: Vec<(String, String)>,
     /// Files of the controller that the module needs, by the argument's name.
     pub inputs: Vec<Input>,
+}
+
+/// Which process outlives its link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outlives {
+    /// Its name on the host: the run, and the task in it.
+    pub id: String,
+    /// How many of its events were seen before.
+    pub seen: u64,
+    /// Whoever asks has not asked before: one of this name that has ended is begun anew.
+    pub fresh: bool,
 }
 
 /// Ansible's own limit for files in diffs, in bytes.
@@ -53,6 +72,8 @@ impl Call {
             no_log: false,
             timeout: None,
             detach: None,
+            outlives: None,
+            masked: Vec::new(),
             inputs: Vec::new(),
         }
     }

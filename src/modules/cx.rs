@@ -18,6 +18,10 @@ pub trait Link: Send + Sync {
     fn blob(&self, sha256: &str) -> Result<Blob>;
     /// The run was interrupted or the connection is gone: end soon, leave nothing half-written.
     fn cancelled(&self) -> bool;
+    /// Only the connection is gone, or the controller: what may outlive them goes on.
+    fn lost(&self) -> bool {
+        false
+    }
 }
 
 /// Modules of Ansible whose failure counts as a change, since their command ran; `async_status` says what the job said.
@@ -237,6 +241,11 @@ impl Cx {
     /// The run was interrupted.
     pub fn cancelled(&self) -> bool {
         self.link.cancelled()
+    }
+
+    /// Secrets of the run by their variables' names.
+    pub fn masked(&self) -> &[(String, String)] {
+        &self.call.masked
     }
 
     /// The controller's files for an argument.

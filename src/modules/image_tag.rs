@@ -13,8 +13,8 @@ use crate::value::{Map, insert};
 /// Makes the tag that all images of a run share: `<release>-<distribution>-<version>-<YYYYMMDDThhmmss>`.
 ///
 /// Distribution and version are named as Kolla names them (`rocky-9`, `ubuntu-noble`,
-/// `debian-bookworm`), by default those of the host. The time is UTC; give the run's own so that
-/// all hosts get the same tag. Returns `tag`, `distribution` and `time`.
+/// `debian-bookworm`), by default those of the host. The time is UTC, by default the run's own, so
+/// that all hosts get the same tag, and a resumed run keeps it. Returns `tag`, `distribution` and `time`.
 ///
 /// ```yaml
 /// - name: One tag for the run
@@ -33,7 +33,7 @@ pub struct Args {
     /// Distribution and version (`rocky-9`); by default from the host's `/etc/os-release`.
     #[serde(default)]
     base_distro: Option<String>,
-    /// `YYYYMMDDThhmmss` in UTC; by default now.
+    /// `YYYYMMDDThhmmss` in UTC; by default the time at which the run began (the first one, if it is resumed).
     #[serde(default)]
     time: Option<String>,
 }
@@ -47,6 +47,7 @@ impl Module for ImageTag {
         name: "image_tag",
         full_name: "hostctl.core.image_tag",
         summary: "Make the tag of a run from release, distribution and time",
+        run_time: Some("time"),
         ..Meta::NONE
     };
 

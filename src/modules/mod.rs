@@ -41,6 +41,7 @@ mod getent;
 mod git;
 mod group;
 mod hostname;
+mod image_attach;
 mod image_build;
 mod image_tag;
 mod image_tags;
@@ -91,14 +92,15 @@ mod yum_repository;
 
 pub use ansible_words::ansible_message;
 pub use async_status::job_result;
-pub use call::{Blob, BlobSource, Call, DIFF_LIMIT, Failure, Input, InputKind, Outcome, TreeEntry};
+pub use call::{Blob, BlobSource, Call, DIFF_LIMIT, Failure, Input, InputKind, Outcome, Outlives, TreeEntry};
 pub use custom::{CUSTOM, ENTRY as CUSTOM_ENTRY};
 pub use cx::{Cx, Link};
 pub use deprecated::deprecated_arguments;
 pub use engine_args::{ABSENT, ABSENT_ENTRY};
+pub use image_attach::{EndOfWork, follow_work};
 pub use reconnect::{RebootArgs, WaitForConnectionArgs};
 pub use reference::reference;
-pub use shlex::first_word;
+pub use shlex::{first_word, words};
 pub use spec::{
     ArgError, ArgSpec, ArgType, ChangedAt, HandsTo, InputArg, Meta, Module, ModuleEntry, PathPart, RunsOn, Spec, entry,
 };

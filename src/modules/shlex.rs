@@ -1,5 +1,10 @@
 //! Words of a command line, as Python's `shlex.split` makes them.
 
+/// The words of a line; `None` if its quoting is wrong.
+pub fn words(text: &str) -> Option<Vec<String>> {
+    split(text).ok()
+}
+
 /// The words, or what is wrong with the quoting.
 pub fn split(text: &str) -> Result<Vec<String>, &'static str> {
     let mut words = Vec::new();

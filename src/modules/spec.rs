@@ -95,6 +95,13 @@ pub struct Meta {
     pub hands_to: Option<HandsTo>,
     /// A language that its result tells of: the argument of this name gets what `ansible_LANGUAGE_interpreter` names.
     pub tells_of: Option<&'static str>,
+    /// Its work outlives a lost link: it runs in a process of its own ([`super::Call::outlives`]), and gets the secrets
+    /// of the vault to mask and to search for ([`super::Call::masked`]).
+    pub outlives: bool,
+    /// The argument that is the run's time (`YYYYMMDDThhmmss`) where it is not given.
+    pub run_time: Option<&'static str>,
+    /// The argument that is set to true where it is not given and the run goes on with an earlier one.
+    pub resumes: Option<&'static str>,
     /// Programs that only read, each as the first words of its argument vector (`systemctl show`):
     /// what `Probe::run` may start for this module.
     pub reads: &'static [&'static str],
@@ -146,6 +153,9 @@ impl Meta {
         missing: None,
         hands_to: None,
         tells_of: None,
+        outlives: false,
+        run_time: None,
+        resumes: None,
         reads: &[],
     };
 }

@@ -46,6 +46,7 @@ table![
     super::engine_args::IncludeTasks,
     super::engine_args::IncludeVars,
     super::hostname::Hostname,
+    super::image_attach::ImageAttach,
     super::image_build::ImageBuild,
     super::image_tag::ImageTag,
     super::image_tags::ImageTags,

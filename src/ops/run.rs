@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fact_cache::{FactCaching, JsonFacts};
 use super::project::{Opened, ProjectRequest, open, playbook_file};
+use super::resume::{hint_at_unfinished, to_resume};
 use crate::agent;
 use crate::diag::{Diagnostic, ExitCode, Result, SourceMap};
 use crate::engine::{Engine, FactCache, HostList as _, Loads, Options, Parts, Person, Targets};
@@ -74,6 +75,8 @@ pub struct RunRequest {
     pub become_password: Option<Secret>,
     /// The command line as it was typed, without `--start-at-task`.
     pub command: String,
+    /// `--resume`: the run to go on with; the newest unfinished one of the playbook if empty.
+    pub resume: Option<String>,
     /// What is refused before the run ends with ansible-playbook's codes, not with our own.
     pub ansible_codes: bool,
 }
@@ -123,6 +126,18 @@ pub async fn run(
         }
         let loaded = loaded.playbook;
         learn_secrets(&opened)?;
+        let resumed = match &request.resume {
+            None => None,
+            Some(name) => {
+                Some(to_resume(&opened.state, Some(name.as_str()).filter(|name| !name.is_empty()), playbook)?)
+            }
+        };
+        let time = resumed.as_ref().map_or(time.as_str(), super::resume::Earlier::time).to_owned();
+        let unfinished = if resumed.is_none() && !request.check && request.project.given.is_none() {
+            hint_at_unfinished(&opened.state, playbook)
+        } else {
+            None
+        };
         let id = if request.playbooks.len() == 1 { run_id.clone() } else { new_run_id(&time) };
         let dir = RunDir::create(&opened.state, &id)?;
         let mut all: Vec<Box<dyn Reporter>> = vec![Box::new(Journal::new(dir.clone()))];
@@ -138,11 +153,18 @@ pub async fn run(
                 check: request.check,
                 command: if request.playbooks.len() == 1 { request.command.clone() } else { String::new() },
                 plays: loaded.plays.len(),
+                resumes: resumed.as_ref().map(|run| run.root.clone()),
             },
         );
+        if let Some(diagnostic) = unfinished {
+            sink.emit(None, EventKind::Warning { diagnostic });
+        }
         let cancel = CancellationToken::new();
-        let watch = Watch::start(&cancel, &sink, &opened.templates);
-        let ended = play(&request, &opened, &sink, &cancel, &loaded, (&time, &id), &mut counts).await;
+        let leaving = agent::Leaving::default();
+        let watch = Watch::start(&cancel, &leaving, &sink, &opened.templates);
+        let root = resumed.as_ref().map(|run| run.root.as_str());
+        let names = RunNames { time: &time, id: &id, resumes: root };
+        let ended = play(&request, &opened, (&sink, &cancel, &leaving), &loaded, &names, &mut counts).await;
         drop(watch);
         let (code, mut notes) = ended;
         // A record that is not whole must not pass for a success.
@@ -223,13 +245,22 @@ fn certainly_runs(request: &RunRequest, opened: &Opened, play: &Play) -> bool {
     patterns.is_some_and(|patterns| opened.hosts.select(&patterns.join(",")).is_ok_and(|hosts| !hosts.is_empty()))
 }
 
+/// How a run is called.
+struct RunNames<'a> {
+    /// When it began, or the first one that it resumes.
+    time: &'a str,
+    /// Its own name.
+    id: &'a str,
+    /// The name of the first run that it resumes.
+    resumes: Option<&'a str>,
+}
+
 async fn play(
     request: &RunRequest,
     opened: &Opened,
-    sink: &Sink,
-    cancel: &CancellationToken,
+    (sink, cancel, leaving): (&Sink, &CancellationToken, &agent::Leaving),
     playbook: &crate::playbook::Playbook,
-    (time, id): (&str, &str),
+    names_of_run: &RunNames<'_>,
     counts: &mut BTreeMap<String, Stats>,
 ) -> (ExitCode, Vec<(String, String)>) {
     let warn_sink = sink.clone();
@@ -239,7 +270,8 @@ async fn play(
     let trace_sink = sink.clone();
     let trace =
         Arc::new(move |host: &Arc<str>, text| trace_sink.emit(Some(host), EventKind::Trace { text, inner: false }));
-    let pool: Arc<dyn Targets> = Arc::new(agent::Pool::new(agent::Options { trace, ..options }));
+    let pool: Arc<dyn Targets> =
+        Arc::new(agent::Pool::new(agent::Options { trace, leaving: leaving.clone(), ..options }));
     let mut defaults = request.defaults.clone();
     for (name, secret) in [("password", &request.login_password), ("become_password", &request.become_password)] {
         if let Some(secret) = secret {
@@ -249,12 +281,13 @@ async fn play(
     }
     let names: Vec<Value> = opened.environments.iter().map(|name| Value::from(name.as_str())).collect();
     let run_info = map! {
-        "id" => id,
-        "time" => time,
+        "id" => names_of_run.id,
+        "time" => names_of_run.time,
+        "resumes" => names_of_run.resumes,
         "environment" => opened.environments.last().map(|name| Value::from(name.as_str())).unwrap_or_default(),
         "environments" => names,
         "tag_file" => opened.tag_file.as_ref().map(|path| path.display().to_string()),
-        "dir" => crate::journal::runs_dir(&opened.state).join(id).display().to_string(),
+        "dir" => crate::journal::runs_dir(&opened.state).join(names_of_run.id).display().to_string(),
         "project" => opened.base.display().to_string(),
     };
     let options = Options {
@@ -331,7 +364,11 @@ async fn play(
         sink.emit(None, EventKind::Warning { diagnostic });
     }
     pool.close().await;
-    (summary.exit, summary.notes)
+    let mut notes = summary.notes;
+    if leaving.is_set() && engine.left_work() {
+        notes.push(("builds".to_owned(), format!("go on on their hosts: hostctl attach {}", names_of_run.id)));
+    }
+    (summary.exit, notes)
 }
 
 /// How long a run that was told to terminate may take to end in order. Who sends the signal (a service
@@ -349,16 +386,16 @@ impl Drop for Watch {
 }
 
 impl Watch {
-    fn start(cancel: &CancellationToken, sink: &Sink, templates: &Arc<Templates>) -> Self {
+    fn start(cancel: &CancellationToken, leaving: &agent::Leaving, sink: &Sink, templates: &Arc<Templates>) -> Self {
         let ended = CancellationToken::new();
         let over = ended.clone();
-        let (cancel, sink, templates) = (cancel.clone(), sink.clone(), Arc::clone(templates));
+        let (cancel, leaving, sink, templates) = (cancel.clone(), leaving.clone(), sink.clone(), Arc::clone(templates));
         let listen = move || {
             let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
             runtime.block_on(async move {
                 tokio::select! {
                     () = over.cancelled() => {}
-                    () = watch_signals(&cancel, &sink, &templates) => {}
+                    () = watch_signals(&cancel, &leaving, &sink, &templates) => {}
                 }
             });
         };
@@ -370,7 +407,7 @@ impl Watch {
 
 /// Interrupt and terminate end the run in order; a second interrupt ends it at once, and so does time
 /// after a terminate.
-async fn watch_signals(cancel: &CancellationToken, sink: &Sink, templates: &Templates) {
+async fn watch_signals(cancel: &CancellationToken, leaving: &agent::Leaving, sink: &Sink, templates: &Templates) {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).ok();
     let mut hangup = signal(SignalKind::hangup()).ok();
@@ -398,6 +435,8 @@ async fn watch_signals(cancel: &CancellationToken, sink: &Sink, templates: &Temp
             std::process::exit(ExitCode::Interrupted as i32);
         }
         if alone {
+            // Nobody asked for the end of what was begun: a terminal or a login session has ended.
+            leaving.set();
             deadline = Some(tokio::time::Instant::now() + GRACE);
         }
         sink.emit(

@@ -11,12 +11,15 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 
 use crate::diag::SourceMap;
-use crate::event::{Done, Event, EventKind, ImageState, Progress, Reporter, Stats, Status, TaskId, Trouble};
+use crate::event::{Done, Event, EventKind, Progress, Reporter, Stats, Status, TaskId, Trouble};
 
+use super::canvas::Canvas;
 use super::frame::frame;
+use super::images::{Images, Look};
 use super::layout::{Paint, duration, pad, safe_line, shell_word, shorten, word};
 use super::lines::{HostEnd, TaskLines};
 use super::live::Live;
+use super::screen::safe;
 use super::written::Written;
 
 /// How a run is shown.
@@ -32,6 +35,27 @@ pub struct HumanOptions {
     pub verbosity: u8,
     /// Show diffs.
     pub diff: bool,
+    /// The terminal shows more than ASCII.
+    pub unicode: bool,
+}
+
+/// Where the time and the window's size come from.
+pub(super) struct Surroundings {
+    /// Time since some beginning.
+    pub now: Box<dyn Fn() -> Duration + Send>,
+    /// Rows and columns of the window, if it tells.
+    pub size: Box<dyn Fn() -> Option<(usize, usize)> + Send>,
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        let start = Instant::now();
+        let size = || {
+            let (rows, columns) = console::Term::stdout().size_checked()?;
+            Some((usize::from(rows), usize::from(columns)))
+        };
+        Self { now: Box::new(move || start.elapsed()), size: Box::new(size) }
+    }
 }
 
 /// What goes on from a task: its name, or its place if it has none. Facts are gathered again by the whole command.
@@ -43,6 +67,16 @@ fn start_at(name: &str, role: Option<&str>, module: &str, place: &str) -> String
     let line = place.rsplit_once(':').map_or(place, |(line, _)| line);
     let start = if name == module { line } else { &named };
     format!(" --start-at-task {}", shell_word(start))
+}
+
+fn look(options: HumanOptions, width: usize) -> Look {
+    Look {
+        paint: Paint { color: options.color },
+        width,
+        verbosity: options.verbosity,
+        live: options.live,
+        ascii: !options.unicode,
+    }
 }
 
 /// A task that is under way.
@@ -57,6 +91,8 @@ struct Running {
     /// Output held back until the task counts as long.
     held: Vec<String>,
     flowing: bool,
+    /// What became of its images, for below its lines.
+    tables: String,
 }
 
 impl Running {
@@ -70,6 +106,7 @@ impl Running {
             items: BTreeMap::new(),
             held: Vec::new(),
             flowing: false,
+            tables: String::new(),
         }
     }
 }
@@ -88,7 +125,16 @@ pub struct Human<W: Write + Send> {
     out: Written<W>,
     options: HumanOptions,
     paint: Paint,
+    surroundings: Surroundings,
+    /// Columns of the window.
+    width: usize,
+    /// What stands at the bottom of a terminal.
+    canvas: Option<Canvas>,
+    /// The line of the task that runs.
     live: Option<Live>,
+    images: Images,
+    /// Somebody is asked: nothing moves.
+    still: bool,
     running: IndexMap<TaskId, Running>,
     hosts: usize,
     /// Columns of the hosts' names in this play.
@@ -107,27 +153,35 @@ const HELD: usize = 500;
 impl<W: Write + Send> Human<W> {
     /// Onto standard output; with `options.live` finished lines go through the live area instead.
     pub fn new(out: W, options: HumanOptions) -> Self {
-        Self::onto(Written::new(out, None), options)
+        Self::onto(Written::new(out, None), options, Surroundings::default())
     }
 
     /// Onto a file of the record, named in messages.
     pub fn record(out: W, file: impl Into<String>, options: HumanOptions) -> Self {
-        Self::onto(Written::new(out, Some(file.into())), options)
+        Self::onto(Written::new(out, Some(file.into())), options, Surroundings::default())
     }
 
-    fn onto(out: Written<W>, options: HumanOptions) -> Self {
-        let live = options.live.then(|| Live::new(options.width));
+    pub(super) fn onto(out: Written<W>, options: HumanOptions, surroundings: Surroundings) -> Self {
         Self {
             out,
             options,
             paint: Paint { color: options.color },
-            live,
+            surroundings,
+            width: options.width,
+            canvas: options.live.then(Canvas::default),
+            live: None,
+            images: Images::default(),
+            still: false,
             running: IndexMap::new(),
             hosts: 0,
             host_width: 9,
             command: String::new(),
             blank: true,
         }
+    }
+
+    fn now(&self) -> Duration {
+        (self.surroundings.now)()
     }
 
     /// Prints lines; two empty lines never follow each other.
@@ -137,9 +191,43 @@ impl<W: Write + Send> Human<W> {
             return;
         }
         self.blank = text.ends_with("\n\n") || text == "\n";
-        match &self.live {
-            Some(live) => live.print(text),
+        let now = self.now();
+        match &mut self.canvas {
+            Some(canvas) => {
+                if canvas.print(&safe(text), now) {
+                    self.draw();
+                }
+            }
             None => self.out.write(text),
+        }
+    }
+
+    /// Shows what was printed, and the moving lines as they are now.
+    fn draw(&mut self) {
+        let Some(canvas) = &mut self.canvas else { return };
+        // The window may have changed its size.
+        let size = (self.surroundings.size)().unwrap_or((24, self.options.width));
+        let (rows, width) = (size.0.max(2), size.1.clamp(20, 1000));
+        self.width = width;
+        let now = (self.surroundings.now)();
+        let mut lines = Vec::new();
+        if !self.still {
+            lines.extend(self.live.as_ref().map(|live| live.line(width, now)));
+            let look = look(self.options, width - 1);
+            let block = self.images.block(&look, rows - 1 - lines.len(), now);
+            lines.extend(block);
+        }
+        if let Some(frame) = canvas.frame(lines, (rows, size.1), now) {
+            self.out.bytes(frame.as_bytes());
+            self.out.flush();
+        }
+    }
+
+    /// The task's line gets a new text; drawn with the next frame.
+    fn say(&mut self, text: &str) {
+        let now = self.now();
+        if let Some(live) = &mut self.live {
+            live.set(text, now);
         }
     }
 
@@ -149,9 +237,7 @@ impl<W: Write + Send> Human<W> {
     }
 
     fn show(&mut self, mut running: Running, sources: &SourceMap) {
-        if let Some(live) = &mut self.live {
-            live.clear();
-        }
+        self.live = None;
         if running.ends.is_empty() {
             return;
         }
@@ -174,6 +260,7 @@ impl<W: Write + Send> Human<W> {
         }
         .render(sources);
         self.print(&lines);
+        self.print(&running.tables);
     }
 
     /// Shows what has ended so far, and takes the moving lines away.
@@ -187,9 +274,8 @@ impl<W: Write + Send> Human<W> {
                 self.show(running, sources);
             }
         }
-        if let Some(live) = &mut self.live {
-            live.clear();
-        }
+        (self.live, self.still) = (None, true);
+        self.draw();
     }
 
     fn flush_all(&mut self, sources: &SourceMap) {
@@ -221,17 +307,19 @@ impl<W: Write + Send> Human<W> {
         if start.is_none() {
             shown = format!("handler: {shown}");
         }
-        if let Some(live) = &mut self.live {
-            live.set("task", &shown, "");
-            live.tick();
+        if self.canvas.is_some() {
+            // Drawn with the next frame: most tasks end before.
+            self.live = Some(Live::new(&shown, self.now()));
         }
         self.running.insert(task, Running::new(shown, start));
     }
 
-    fn host_done(&mut self, host: &str, task: TaskId, done: &Done, items: Option<usize>, sources: &SourceMap) {
-        let hosts = self.hosts;
+    fn host_done(&mut self, event: &Event, task: TaskId, done: &Done, items: Option<usize>, sources: &SourceMap) {
+        let (hosts, host) = (self.hosts, event.host.as_deref().unwrap_or_default());
+        let table = self.images.ended(event.host.as_ref(), task, hosts > 1, &look(self.options, self.width));
         let running = self.running.entry(task).or_insert_with(|| Running::new(String::new(), None));
         running.hosts.insert(host.to_owned());
+        running.tables.push_str(&table);
         running.ends.push(HostEnd {
             host: host.to_owned(),
             done: done.clone(),
@@ -244,49 +332,13 @@ impl<W: Write + Send> Human<W> {
         }
     }
 
-    fn progress(&mut self, host: &str, task: TaskId, progress: &Progress) {
-        match progress {
-            Progress::Output { text, .. } => self.output(host, task, text),
-            Progress::Image { image, state } => self.image(image, state),
-            Progress::ImageStep { image, step, of, text } => {
-                let of = if *of == 0 { "?".to_owned() } else { of.to_string() };
-                let line = format!("{step}/{of}  {text}");
-                match &mut self.live {
-                    Some(live) => live.set(image, image, &line),
-                    None => {
-                        let line =
-                            format!("    {}  {}\n", pad(image, 18), shorten(&line, self.options.width.max(40) - 24));
-                        self.print(&line);
-                    }
-                }
-            }
-            Progress::ImageLog { image, line } => match &mut self.live {
-                Some(live) => live.set(image, image, safe_line(line).trim()),
-                None => {
-                    let line = format!("    {} | {}\n", pad(image, 18), safe_line(line));
-                    self.print(&line);
-                }
-            },
-            Progress::ImagePush { image, done, of, .. } => {
-                if let Some(live) = &mut self.live {
-                    live.set(image, image, &format!("push {done} of {of} layers"));
-                }
-            }
-            Progress::ImageForecast { forecast } => {
-                let line = format!("    {} images to build, {} to reuse\n", forecast.build.len(), forecast.reuse.len());
-                self.print(&line);
-            }
-            Progress::ImageHost { .. } => {}
-        }
-    }
-
     fn output(&mut self, host: &str, task: TaskId, text: &str) {
         let many = self.hosts > 1;
         let lead = if many { format!("      {host} | ") } else { "      | ".to_owned() };
         let lines: Vec<String> =
             text.split_terminator('\n').map(|line| format!("{}{}\n", self.paint.dim(&lead), safe_line(line))).collect();
-        if let (Some(live), Some(last)) = (&mut self.live, text.lines().last()) {
-            live.set("task", "", safe_line(last).trim());
+        if let Some(last) = text.lines().last() {
+            self.say(safe_line(last).trim());
         }
         let Some(running) = self.running.get_mut(&task) else { return };
         if running.flowing || running.started.elapsed() > LONG {
@@ -301,45 +353,6 @@ impl<W: Write + Send> Human<W> {
             let over = running.held.len().saturating_sub(HELD);
             running.held.drain(..over);
         }
-    }
-
-    fn image(&mut self, image: &str, state: &ImageState) {
-        let (status, word, text) = match state {
-            ImageState::Waiting => return,
-            ImageState::Building => {
-                if let Some(live) = &mut self.live {
-                    live.set(image, image, "building");
-                }
-                return;
-            }
-            ImageState::Pushing => {
-                if let Some(live) = &mut self.live {
-                    live.set(image, image, "pushing");
-                }
-                return;
-            }
-            ImageState::Built { seconds } => (Status::Changed, "built", duration(*seconds)),
-            ImageState::Pushed { digest, seconds } => {
-                (Status::Changed, "pushed", format!("{}  {digest}", duration(*seconds)))
-            }
-            ImageState::Failed { message } => (Status::Failed, "FAILED", message.clone()),
-            ImageState::PushFailed { message } => (Status::Failed, "PUSH FAILED", message.clone()),
-            ImageState::Blocked { by } => (Status::Skipped, "blocked", format!("by {by}")),
-            ImageState::Cancelled => (Status::Skipped, "cancelled", String::new()),
-            ImageState::Reused { reason, .. } => (Status::Ok, "reused", reason.clone()),
-            ImageState::Held { reason } => {
-                if let Some(live) = &mut self.live {
-                    live.set(image, image, reason);
-                }
-                return;
-            }
-        };
-        if let Some(live) = &mut self.live {
-            live.remove(image);
-        }
-        let text = shorten(&text, self.options.width.max(60) - 36);
-        let line = format!("    {} {} {text}", pad(image, 18), self.paint.status(status, &pad(word, 11)));
-        self.print(&format!("{}\n", line.trim_end()));
     }
 
     fn recap(&mut self, stats: &BTreeMap<String, Stats>) {
@@ -374,9 +387,19 @@ impl<W: Write + Send> Human<W> {
     }
 }
 
+impl<W: Write + Send> Drop for Human<W> {
+    fn drop(&mut self) {
+        self.still = true;
+        self.draw();
+    }
+}
+
 impl<W: Write + Send> Reporter for Human<W> {
     fn event(&mut self, event: &Event, sources: &SourceMap) {
         let host = event.host.as_deref().unwrap_or_default();
+        let now = self.now();
+        let lines = self.images.event(event, self.hosts > 1, &look(self.options, self.width), now);
+        self.print(&lines);
         match &event.kind {
             EventKind::RunStarted { version, playbook, environments, check, command, .. } => {
                 self.command.clone_from(command);
@@ -423,7 +446,9 @@ impl<W: Write + Send> Reporter for Human<W> {
                     running.hosts.insert(host.to_owned());
                 }
             }
-            EventKind::Progress { task, progress } => self.progress(host, *task, progress),
+            EventKind::Progress { task, progress: Progress::Output { text, .. } } => self.output(host, *task, text),
+            // The images' own lines tell.
+            EventKind::Progress { .. } => {}
             EventKind::ItemDone { task, label, done } => {
                 let worth = done.status != Status::Ok && done.status != Status::Skipped || done.verbose;
                 if let Some(running) = self.running.get_mut(task) {
@@ -433,18 +458,19 @@ impl<W: Write + Send> Reporter for Human<W> {
                         items.shown.push((label.clone(), done.clone()));
                     }
                 }
-                if let Some(live) = &mut self.live {
-                    live.set("task", "", label);
-                }
+                self.say(label);
             }
             EventKind::Retry { attempt, of, .. } => {
                 let line = format!("      {}\n", self.paint.dim(&format!("{host}: try {attempt} of {of}")));
                 self.print(&line);
             }
             // The live line shows that the task goes on; how hosts are reached is in the journal.
-            EventKind::Job { .. } | EventKind::Trace { .. } | EventKind::VarPrompt { .. } => {}
+            EventKind::Job { .. }
+            | EventKind::Trace { .. }
+            | EventKind::VarPrompt { .. }
+            | EventKind::WorkBegun { .. } => {}
             EventKind::Asked { .. } => self.make_way(sources),
-            EventKind::HostDone { task, done, items } => self.host_done(host, *task, done, *items, sources),
+            EventKind::HostDone { task, done, items } => self.host_done(event, *task, done, *items, sources),
             EventKind::Warning { diagnostic } | EventKind::Error { diagnostic } => {
                 let mut text = String::new();
                 for line in frame(diagnostic, sources, self.paint).lines() {
@@ -462,20 +488,25 @@ impl<W: Write + Send> Reporter for Human<W> {
                 self.recap(stats);
             }
             EventKind::RunEnded { notes, seconds, .. } => {
+                self.live = None;
+                self.images.clear();
                 let mut text = String::from("\n");
                 for (name, value) in notes {
                     let _ = writeln!(text, "{} {value}", pad(name, 9));
                 }
                 let _ = writeln!(text, "{} {}", pad("time", 9), duration(*seconds));
                 self.print(&text);
+                // Nothing comes after it that would.
+                self.draw();
             }
+        }
+        if self.still && !matches!(event.kind, EventKind::Asked { .. } | EventKind::Progress { .. }) {
+            self.still = false;
         }
     }
 
     fn tick(&mut self) {
-        if let Some(live) = &mut self.live {
-            live.tick();
-        }
+        self.draw();
     }
 
     fn trouble(&mut self) -> Option<Trouble> {

@@ -4,6 +4,8 @@ use console::Style;
 
 use crate::event::{Done, Status};
 
+pub(super) use crate::value::{duration, whole_duration};
+
 use super::screen::steers;
 
 /// Paints text, or leaves it plain.
@@ -130,20 +132,6 @@ pub(super) fn pad(text: &str, width: usize) -> String {
     console::pad_str(text, width, console::Alignment::Left, None).into_owned()
 }
 
-/// Seconds as `0.3s`, `14.2s`, `2m10s`, `1h02m`.
-pub(super) fn duration(seconds: f64) -> String {
-    if seconds < 60.0 {
-        return format!("{seconds:.1}s");
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "durations are small and positive")]
-    let whole = seconds as u64;
-    if whole < 3600 {
-        format!("{}m{:02}s", whole / 60, whole % 60)
-    } else {
-        format!("{}h{:02}m", whole / 3600, whole / 60 % 60)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,12 +158,5 @@ mod tests {
         assert_eq!(safe_line("Reading... 5%\rReading... 100%\r"), "Reading... 100%");
         assert_eq!(shorten("a\u{1b}[2J\u{202e}b\nc\u{9b}", 20), "ab c");
         assert_eq!(safe_line("\u{1b}[31mred\u{1b}[0m \u{7}\u{1b}]0;title\u{7}end"), "red end");
-    }
-
-    #[test]
-    fn durations_read_well() {
-        assert_eq!(duration(0.31), "0.3s");
-        assert_eq!(duration(130.0), "2m10s");
-        assert_eq!(duration(3725.0), "1h02m");
     }
 }

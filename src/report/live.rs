@@ -1,104 +1,64 @@
-//! The moving lines of a terminal: what runs now, how long, and its last line of output.
+//! The moving line of a task: what runs now, how long, and its last line of output.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use indexmap::IndexMap;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use super::layout::{shorten, whole_duration};
 
-use super::layout::{duration, shorten};
-use super::screen::safe;
+/// After so long without output a line says so.
+pub(super) const SILENCE: Duration = Duration::from_secs(10);
 
-/// One thing that runs.
-struct Lane {
-    bar: ProgressBar,
+/// What runs.
+pub(super) struct Live {
     name: String,
     text: String,
-    since: Instant,
-    last: Instant,
+    since: Duration,
+    last: Duration,
 }
-
-/// Moving lines on stderr's terminal; nothing elsewhere.
-pub(super) struct Live {
-    progress: MultiProgress,
-    lanes: IndexMap<String, Lane>,
-    width: usize,
-}
-
-/// After so long without output a lane says so.
-const SILENCE: Duration = Duration::from_secs(10);
 
 impl Live {
-    /// Lines below what is printed to stdout.
-    pub fn new(width: usize) -> Self {
-        let progress = MultiProgress::with_draw_target(ProgressDrawTarget::stdout_with_hz(10));
-        Self { progress, lanes: IndexMap::new(), width }
+    /// Begins now.
+    pub fn new(name: &str, now: Duration) -> Self {
+        Self { name: name.to_owned(), text: String::new(), since: now, last: now }
     }
 
-    /// Prints a finished text above the moving lines.
-    pub fn print(&self, text: &str) {
-        // The moving lines are taken away while the text is written.
-        self.progress.suspend(|| {
-            use std::io::Write as _;
-            let mut out = std::io::stdout().lock();
-            let _ = out.write_all(safe(text).as_bytes());
-            let _ = out.flush();
-        });
-    }
-
-    /// Starts a lane, or gives it a new text.
-    pub fn set(&mut self, key: &str, name: &str, text: &str) {
-        let now = Instant::now();
-        let lane = self.lanes.entry(key.to_owned()).or_insert_with(|| {
-            let bar = self.progress.add(ProgressBar::new_spinner());
-            bar.set_style(ProgressStyle::with_template("  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
-            Lane { bar, name: name.to_owned(), text: String::new(), since: now, last: now }
-        });
-        if !name.is_empty() && lane.name != name {
-            (lane.name, lane.since) = (name.to_owned(), now);
-            lane.text.clear();
-        }
+    /// Its last output.
+    pub fn set(&mut self, text: &str, now: Duration) {
         if !text.is_empty() {
-            text.clone_into(&mut lane.text);
-            lane.last = now;
+            text.clone_into(&mut self.text);
+            self.last = now;
         }
     }
 
-    /// Ends a lane.
-    pub fn remove(&mut self, key: &str) {
-        if let Some(lane) = self.lanes.shift_remove(key) {
-            lane.bar.finish_and_clear();
-            self.progress.remove(&lane.bar);
-        }
+    /// Its line.
+    pub fn line(&self, width: usize, now: Duration) -> String {
+        let elapsed = whole_duration(now.saturating_sub(self.since).as_secs_f64());
+        let text = quiet(&self.text, self.last, now);
+        let name = shorten(&self.name, width / 2);
+        let room = width.saturating_sub(console::measure_text_width(&name) + elapsed.len() + 8).max(10);
+        format!("  {name}  {elapsed}  {}", shorten(&text, room)).trim_end().to_owned()
     }
+}
 
-    /// Ends all lanes.
-    pub fn clear(&mut self) {
-        for (_, lane) in self.lanes.drain(..) {
-            lane.bar.finish_and_clear();
-            self.progress.remove(&lane.bar);
-        }
+/// The last output, after a silence with how long that is.
+pub(super) fn quiet(text: &str, last: Duration, now: Duration) -> String {
+    let quiet = now.saturating_sub(last);
+    if quiet <= SILENCE {
+        return text.to_owned();
     }
+    let told = format!("(no output for {})", whole_duration(quiet.as_secs_f64()));
+    if text.is_empty() { told } else { format!("{told} {text}") }
+}
 
-    /// Draws elapsed times anew.
-    pub fn tick(&mut self) {
-        let now = Instant::now();
-        // The window may have changed its size.
-        let width =
-            console::Term::stdout().size_checked().map_or(self.width, |(_, columns)| usize::from(columns).max(20));
-        for lane in self.lanes.values() {
-            let elapsed = duration((now - lane.since).as_secs_f64());
-            let quiet = now - lane.last;
-            let text = if quiet > SILENCE && !lane.text.is_empty() {
-                format!("(no output for {}) {}", duration(quiet.as_secs_f64()), lane.text)
-            } else if quiet > SILENCE {
-                format!("(no output for {})", duration(quiet.as_secs_f64()))
-            } else {
-                lane.text.clone()
-            };
-            let name = shorten(&lane.name, width / 2);
-            let room = width.saturating_sub(console::measure_text_width(&name) + elapsed.len() + 8).max(10);
-            lane.bar.set_message(format!("{name}  {elapsed}  {}", shorten(&text, room)));
-            lane.bar.tick();
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_task_says_so() {
+        let at = Duration::from_secs;
+        let mut live = Live::new("packages : install", at(0));
+        live.set("Unpacking", at(2));
+        assert_eq!(live.line(60, at(3)), "  packages : install  3s  Unpacking");
+        assert_eq!(live.line(60, at(75)), "  packages : install  1m15s  (no output for 1m1...npacking");
     }
 }

@@ -3,8 +3,10 @@
 //! Knows events and diagnostics only; decides nothing about a run.
 
 mod ansible;
+mod canvas;
 mod frame;
 mod human;
+mod images;
 mod jsonl;
 mod layout;
 mod lines;

@@ -100,6 +100,38 @@ fn spell_one(secret: &str, needles: &mut Needles) {
     }
 }
 
+/// Adds one family of spellings.
+type Family = fn(&str, &mut Needles);
+
+/// The families of spellings by the name that a finding gives them, the plainest first.
+pub(super) const FAMILIES: [(&str, Family); 11] = [
+    ("plain", |secret, needles| needles.add(secret)),
+    ("base64", |secret, needles| base64(secret.as_bytes(), needles)),
+    ("hex", |secret, needles| {
+        needles.add_encoded(hex::encode(secret));
+        needles.add_encoded(hex::encode_upper(secret));
+    }),
+    ("JSON", json),
+    ("percent-encoded", percent),
+    ("shell-quoted", shell),
+    ("escaped", |secret, needles| {
+        numbers(secret, needles);
+        needles.add(secret.replace('\'', "''"));
+    }),
+    ("HTML", html),
+    ("UTF-16", |secret, needles| {
+        // Without the zero at one end: little and big endian are the same then.
+        let bytes: Vec<u8> = secret.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        needles.exact.insert(bytes[..bytes.len().saturating_sub(1)].to_vec());
+    }),
+    (TWICE, twice),
+    (CASED, cased),
+];
+/// The family of base64 in base64.
+pub(super) const TWICE: &str = "base64 twice";
+/// The family of capitals, small letters and the reversed text.
+pub(super) const CASED: &str = "changed case or reversed";
+
 /// HTML as its writers spell quotes.
 fn html(text: &str, needles: &mut Needles) {
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
@@ -138,6 +170,11 @@ pub(super) fn spell_derived(text: &str, needles: &mut Needles) {
 
 /// What one filter makes of it: `upper`, `lower`, `capitalize`, `reverse`, `b64encode` twice.
 fn derived(secret: &str, needles: &mut Needles) {
+    cased(secret, needles);
+    twice(secret, needles);
+}
+
+fn cased(secret: &str, needles: &mut Needles) {
     needles.add(secret.to_uppercase());
     needles.add(secret.to_lowercase());
     let mut chars = secret.chars();
@@ -147,6 +184,9 @@ fn derived(secret: &str, needles: &mut Needles) {
         needles.add(first.to_uppercase().chain(rest.to_lowercase().chars()).collect::<String>());
     }
     needles.add(secret.chars().rev().collect::<String>());
+}
+
+fn twice(secret: &str, needles: &mut Needles) {
     needles.add_encoded(STANDARD.encode(STANDARD.encode(secret)));
     for shift in 0..3 {
         let inner = decided_base64(secret.as_bytes(), shift);

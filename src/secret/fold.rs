@@ -34,8 +34,22 @@ pub(super) fn decided(text: &[u8]) -> usize {
     text.len() - text.iter().rev().take_while(|byte| **byte == b'\\').count()
 }
 
-fn blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+/// 1 for what is no white space: a table is faster than a comparison where each step waits for the last.
+const KEPT: [u8; 256] = {
+    let mut table = [1; 256];
+    let mut at = 0;
+    while at < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "at is below 256")]
+        if blank(at as u8) {
+            table[at] = 0;
+        }
+        at += 1;
+    }
+    table
+};
+
+const fn blank(byte: u8) -> bool {
+    byte == b' ' || byte.wrapping_sub(b'\t') < 5
 }
 
 fn each(text: &[u8], escape: bool, mut keep: impl FnMut(usize, u8)) {
@@ -74,9 +88,103 @@ fn each(text: &[u8], escape: bool, mut keep: impl FnMut(usize, u8)) {
     }
 }
 
+/// Folds a stream in pieces, for a search that only asks whether something is there: a gap of any
+/// length is none, and no places are kept.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Folder {
+    /// Backslashes at the end of what was seen: the next byte tells what they are.
+    slashes: usize,
+}
+
+/// More backslashes in a row than any text that is sought has.
+const MOST_SLASHES: usize = 4096;
+/// Bytes that are looked at together.
+const BLOCK: usize = 32;
+
+impl Folder {
+    /// Appends what is left of the next piece.
+    pub(super) fn push(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        let mut end = out.len();
+        out.resize(end + self.slashes.min(MOST_SLASHES) + text.len() + BLOCK, 0);
+        let mut rest = text;
+        while let Some(byte) = rest.first() {
+            if self.slashes > 0 {
+                match byte {
+                    b'\\' => {
+                        self.slashes += 1;
+                        rest = &rest[1..];
+                        continue;
+                    }
+                    b'n' | b'r' | b't' => {
+                        self.slashes = 0;
+                        rest = &rest[1..];
+                        continue;
+                    }
+                    byte if blank(*byte) => self.slashes = 0,
+                    _ => {
+                        let count = std::mem::take(&mut self.slashes).min(MOST_SLASHES);
+                        out[end..end + count].fill(b'\\');
+                        end += count;
+                    }
+                }
+            }
+            if let (Some(block), Some(target)) = (rest.first_chunk::<BLOCK>(), out[end..].first_chunk_mut::<BLOCK>())
+                && !block.iter().fold(false, |any, byte| any | (*byte == b'\\'))
+            {
+                if block.iter().fold(false, |any, byte| any | blank(*byte)) {
+                    let mut kept = 0;
+                    for byte in block {
+                        // `kept` is below BLOCK; this tells the compiler.
+                        target[kept % BLOCK] = *byte;
+                        kept += usize::from(KEPT[usize::from(*byte)]);
+                    }
+                    end += kept;
+                } else {
+                    *target = *block;
+                    end += BLOCK;
+                }
+                rest = &rest[BLOCK..];
+                continue;
+            }
+            for byte in &rest[..rest.len().min(BLOCK)] {
+                rest = &rest[1..];
+                if *byte == b'\\' {
+                    self.slashes = 1;
+                    break;
+                }
+                out[end] = *byte;
+                end += usize::from(!blank(*byte));
+            }
+        }
+        out.truncate(end);
+    }
+
+    /// The end of the stream: backslashes there are text.
+    pub(super) fn flush(&mut self, out: &mut Vec<u8>) {
+        out.resize(out.len() + std::mem::take(&mut self.slashes).min(MOST_SLASHES), b'\\');
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_stream_is_folded_as_the_whole(text in "[ant\\\\ \n\té]{0,200}", cuts in prop::collection::vec(1usize..40, 1..9)) {
+            let (mut folder, mut out) = (Folder::default(), Vec::new());
+            let (mut rest, mut cuts) = (text.as_bytes(), cuts.iter().cycle());
+            while !rest.is_empty() {
+                let cut = cuts.next().map_or(1, |cut| *cut).min(rest.len());
+                folder.push(&rest[..cut], &mut out);
+                rest = &rest[cut..];
+            }
+            folder.flush(&mut out);
+            prop_assert_eq!(out, fold(text.as_bytes()));
+        }
+    }
 
     fn check(text: &str, expected: &str) {
         assert_eq!(String::from_utf8_lossy(&fold(text.as_bytes())), expected);

@@ -7,6 +7,7 @@ mod encodings;
 mod fold;
 mod lines;
 mod matcher;
+mod sought;
 mod stream;
 
 use std::borrow::Cow;
@@ -18,6 +19,7 @@ use encodings::Needles;
 use matcher::{Both, Matcher};
 
 pub use lines::LineRedactor;
+pub use sought::{SHORTEST_SOUGHT, Search, Sought, Spelling, spellings};
 pub use stream::StreamRedactor;
 
 /// Texts made of secrets that are remembered, of each kind.
@@ -67,6 +69,8 @@ struct Known {
     /// Parts of secrets, which no number of hashes may crowd out.
     parts: Derived,
     matcher: Option<Matcher>,
+    /// What came out of a vault, by value, with its name.
+    sealed: std::collections::BTreeMap<String, String>,
 }
 
 /// What templates made of secrets, up to a number.
@@ -132,6 +136,20 @@ impl Redactor {
             (known.found, known.matcher) = (None, None);
         }
         true
+    }
+
+    /// Learns what came out of a vault under a name: it is searched for where images are built.
+    pub fn learn_sealed(&self, name: &str, secret: &str) -> bool {
+        let masked = self.learn(secret);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.sealed.entry(secret.to_owned()).or_insert_with(|| name.to_owned());
+        masked
+    }
+
+    /// What came out of a vault: names and values. For those who must search for them.
+    pub fn sealed(&self) -> Vec<(String, String)> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.sealed.iter().map(|(value, name)| (name.clone(), value.clone())).collect()
     }
 
     /// Learns a password with its user: `user:password` in base64 (HTTP's basic auth, registry
@@ -262,7 +280,7 @@ impl Redactor {
             }
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let Known { needles, found, derived, parts, matcher } = &mut *known;
+        let Known { needles, found, derived, parts, matcher, sealed: _ } = &mut *known;
         let sets = || {
             let secrets = found.get_or_insert_with(|| Both::new(needles)).clone();
             Matcher::new(std::iter::once(secrets).chain(derived.found()).chain(parts.found()))

@@ -238,6 +238,11 @@ impl Probe {
         execute(program, self)
     }
 
+    /// Runs a credential helper of the user's own Docker configuration: its whole purpose is to tell.
+    pub(super) fn run_helper(&self, program: Program<'_>) -> Result<Output> {
+        execute(program, self)
+    }
+
     /// Finds a program by the path that child processes get.
     pub fn which(&self, name: &str) -> Option<PathBuf> {
         which(name, self.variable("PATH").as_deref())

@@ -48,7 +48,7 @@ impl Mutate {
         Ok(())
     }
 
-    fn lock(&self, file: &File) -> io::Result<()> {
+    pub(super) fn lock(&self, file: &File) -> io::Result<()> {
         let start = Instant::now();
         loop {
             match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {

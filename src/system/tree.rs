@@ -287,7 +287,7 @@ fn no_follow() -> i32 {
 }
 
 /// Opens a file; neither a link, nor a FIFO that would block.
-fn open_plain(path: &Path) -> io::Result<File> {
+pub(super) fn open_plain(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).custom_flags(no_follow()).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));

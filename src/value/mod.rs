@@ -12,6 +12,7 @@ mod re_syntax;
 mod re_translate;
 mod regex;
 mod truth;
+mod units;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use re_syntax::pattern_error;
 pub use re_translate::{Anchor, PatternFlags, translated};
 pub use regex::{Match, PythonRegex, matches};
 pub use truth::{boolean, boolean_word};
+pub use units::{about, duration, gib, size, whole_duration};
 
 /// A map in insertion order; any scalar is a key, as in YAML.
 pub type Map = IndexMap<Key, Value>;

@@ -56,6 +56,9 @@ pub fn generate_identity() -> (Secret, String) {
     (Secret::new(text), public)
 }
 
+/// The name of what came out of vault text without one.
+const VAULTED: &str = "a vaulted value";
+
 impl Keyring {
     /// A ring without keys.
     pub fn new(redactor: Arc<Redactor>) -> Self {
@@ -303,10 +306,11 @@ impl Keyring {
     /// Teaches the redactor an opened text, and of YAML and JSON each value on its own: it becomes variables by
     /// `vars_files`, `include_vars`, `-e @FILE`, `from_yaml` or `from_json`.
     fn learn_text(&self, text: &str) {
-        self.redactor.learn(text);
         if !text.contains([':', '[', '-']) {
+            self.redactor.learn_sealed(VAULTED, text.trim());
             return;
         }
+        self.redactor.learn(text);
         let sources = SourceMap::new();
         let file = sources.add("<vault>", None, text);
         let loaded = load(&sources, &file, &LoadOptions::default());
@@ -316,9 +320,9 @@ impl Keyring {
         }
         for document in loaded.documents {
             match &document.data {
-                NodeData::Scalar(_) => {}
-                NodeData::Map(_) => self.learn_values(&document, false),
-                NodeData::List(_) => self.learn_values(&document, true),
+                NodeData::Scalar(_) => drop(self.redactor.learn_sealed(VAULTED, text.trim())),
+                NodeData::Map(_) => self.learn_values(VAULTED, &document, false),
+                NodeData::List(_) => self.learn_values(VAULTED, &document, true),
             }
         }
     }
@@ -340,17 +344,19 @@ impl Keyring {
 
     /// The scalars of a node. A list is mostly one of plays or tasks: plain words in it (`present`, `localhost`) are
     /// no secrets.
-    fn learn_values(&self, node: &Node, words_too_plain: bool) {
+    fn learn_values(&self, name: &str, node: &Node, words_too_plain: bool) {
         match &node.data {
-            NodeData::List(items) => items.iter().for_each(|item| self.learn_values(item, words_too_plain)),
-            NodeData::Map(pairs) => pairs.iter().for_each(|(_, value)| self.learn_values(value, words_too_plain)),
+            NodeData::List(items) => items.iter().for_each(|item| self.learn_values(name, item, words_too_plain)),
+            NodeData::Map(pairs) => pairs.iter().for_each(|(key, value)| {
+                self.learn_values(key.as_str().unwrap_or(name), value, words_too_plain);
+            }),
             NodeData::Scalar(scalar) => {
                 let plain_word = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c == '.');
                 if matches!(scalar.value, Value::Null | Value::Bool(_)) || words_too_plain && plain_word(&scalar.text) {
                     return;
                 }
                 // A number may be told as it is written or as it is read.
-                self.redactor.learn(&scalar.text);
+                self.redactor.learn_sealed(name, &scalar.text);
                 self.redactor.learn(&python_str(&scalar.value));
             }
         }
@@ -370,7 +376,7 @@ impl Keyring {
                 if text.starts_with(['{', '[']) {
                     self.learn_text(&text);
                 }
-                if !self.redactor.learn(&text) && !text.is_empty() {
+                if !self.redactor.learn_sealed(name, &text) && !text.is_empty() {
                     let warning = Diagnostic::new(
                         "V0014",
                         Kind::Vault,

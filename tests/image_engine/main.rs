@@ -4,7 +4,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
+mod faults;
 mod lab;
+mod proof;
+mod registry;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -49,11 +52,23 @@ impl Link for Watch {
 }
 
 fn run(module: &str, args: Json, inputs: Vec<Input>, watch: &Arc<Watch>) -> Result<Outcome, Failure> {
+    run_with(module, args, inputs, watch, &[])
+}
+
+/// The same with a task's `environment`.
+fn run_with(
+    module: &str,
+    args: Json,
+    inputs: Vec<Input>,
+    watch: &Arc<Watch>,
+    environment: &[(&str, &str)],
+) -> Result<Outcome, Failure> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let entry = find(module).unwrap();
     let Value::Map(map) = from_json(args) else { panic!("arguments are a mapping") };
     let args = entry.spec().coerce(&map, &|_| false).unwrap_or_else(|errors| panic!("{errors:?}"));
-    let call = Call { inputs, ..Call::new(module, args.clone()) };
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let call = Call { inputs, environment, ..Call::new(module, args.clone()) };
     let cx = Cx::new(call, Arc::clone(watch) as Arc<dyn Link>, runtime.handle().clone());
     entry.run(cx, args)
 }

@@ -1,7 +1,9 @@
 //! `hostctl image`: what `image_build` knows and does, without a playbook. One file a subcommand.
 
-mod graph;
+mod doctor;
+mod why;
 mod render;
+mod graph;
 
 use clap::{Args, Subcommand};
 
@@ -17,13 +19,17 @@ pub struct ImageArgs {
 
 #[derive(Debug, Subcommand)]
 enum ImageCommand {
-    Graph(Box<graph::GraphArgs>),
+    Why(why::WhyArgs),
+    Doctor(Box<doctor::DoctorArgs>),
     Render(render::RenderArgs),
+    Graph(Box<graph::GraphArgs>),
 }
 
 pub(super) fn main(args: &ImageArgs, output: &Output) -> Result<ExitCode> {
     match &args.command {
-        ImageCommand::Graph(args) => graph::main(args, output),
+        ImageCommand::Why(args) => why::main(args, output),
+        ImageCommand::Doctor(args) => doctor::main(args, output),
         ImageCommand::Render(args) => render::main(args, output),
+        ImageCommand::Graph(args) => graph::main(args, output),
     }
 }

@@ -27,6 +27,7 @@ pub(super) fn plain_output() -> Output {
         error_paint: Paint { color: std::io::stderr().is_terminal() && !no_color("NO_COLOR") },
         terminal,
         width: columns.max(79),
+        unicode: true,
         sources: SourceMap::new(),
         unwritten: std::sync::Arc::default(),
     }

@@ -107,52 +107,34 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
                Give the value in `secrets` and read it with `RUN --mount=type=secret,id=ID`.",
     },
     CodeEntry {
-        code: "B0050",
-        title: "a setting of the image tree cannot be used",
-        text: "The template of names, a pattern of Dockerfiles' names or an ignore pattern is wrong. Names may have \
-               `{{ dir }}`, `{{ parent }}`, `{{ path }}`, `{{ file }}` and `{{ root }}`. A Dockerfile's pattern has at most \
-               one `*`. Ignore patterns match whole components of a path: `build*`, `docs/*`, `/top`.",
+        code: "B0140",
+        title: "no name of a build",
+        text: "A build that runs on its host is named by the run and its task, `20261122T010203-7f3a.0a1b2c3d.4e5f6071`. \
+               `hostctl attach` without a name takes the newest run.",
     },
     CodeEntry {
-        code: "B0051",
-        title: "a list of images has a mistake",
-        text: "The frame shows the place in the list. Each image has a `name` and a `context`: a path below the list's \
-               folder, `{host: /path}` on the build host, or `{git: ADDRESS}` with `branch`, `tag` or `commit` and `folder`. \
-               `docs/images.md` has every key with an example.",
+        code: "B0141",
+        title: "the build's own process cannot be started",
+        text: "Images are built by a process of its own on the build host, so that a lost connection does not end the \
+               build. Its folder is below `/var/lib/hostctl/builds` for root, else below `~/.local/state/hostctl/builds`. \
+               It could not be made there, or the process ended at once.",
     },
     CodeEntry {
-        code: "B0052",
-        title: "the context of a listed image cannot be used",
-        text: "The Dockerfile of an image in a list could not be read, or the folder is not in its repository. Paths are \
-               below the list's own folder; `dockerfile` is inside the context. No part of the way to a folder of a \
-               repository may be a link.",
+        code: "B0142",
+        title: "what a build tells cannot be read",
+        text: "The build's events or its end could not be read in its folder on the host.",
     },
     CodeEntry {
-        code: "B0053",
-        title: "a parent is not in the list",
-        text: "`parents` names images of the same list, variants with their suffix. Images from elsewhere need no entry: \
-               the `FROM` that names them is enough.",
+        code: "B0143",
+        title: "the process that built the images is gone",
+        text: "It was killed, or the machine was restarted, before it could write its end. `hostctl run ... --resume` \
+               goes on: images that were finished are neither built nor pushed again, and the tag stays.",
     },
     CodeEntry {
-        code: "B0054",
-        title: "a tag in a list cannot be made",
-        text: "A tag may have `{{ branch }}`, `{{ commit }}`, `{{ short_commit }}`, `{{ version }}` and `{{ tag }}`, and no \
-               expressions. Branch, commit and version are those of the repository that the image comes from; on a \
-               detached head there is no branch, without tags no version. A whole name needs a tag: \
-               `registry.example/lab/app:latest`.",
-    },
-    CodeEntry {
-        code: "B0055",
-        title: "a repository of an image cannot be fetched",
-        text: "The build host's git could not fetch the address at the branch, tag or commit; its words are in the notes. \
-               Nothing is ever asked: credentials come from the address, git's own helpers or ssh keys of the build host's \
-               user. A commit that is in no branch or tag is given by few servers.",
-    },
-    CodeEntry {
-        code: "B0056",
-        title: "the images cannot be shown",
-        text: "`hostctl image graph` shows one source: `--tree DIR`, `--labels DIR` or `--list FILE`. The folder or file must \
-               be on this machine and readable.",
+        code: "B0144",
+        title: "this build runs already, with other arguments",
+        text: "A build of this run's task still runs on the host, but the task asks for something else now. Let it end \
+               (`hostctl attach`), or stop it (`hostctl attach --stop`).",
     },
     CodeEntry {
         code: "B0030",
@@ -201,6 +183,269 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "B0037",
         title: "the images of a Kolla tree contradict each other",
         text: "Two folders name the same image, or images are built from each other in a ring. The message lists them.",
+    },
+    CodeEntry {
+        code: "B0070",
+        title: "`reuse` is none of its values",
+        text: "`reuse` says when an image that was built before is taken again: `inputs` (its inputs are the same; the \
+               default), `never`, or `{max_age: 7d}` (the same inputs, and nothing in it is older than that). Spans of \
+               time are a number and `s`, `m`, `h`, `d` or `w`.",
+    },
+    CodeEntry {
+        code: "B0071",
+        title: "the record of builds cannot be read",
+        text: "A file below `/var/lib/hostctl/images` (for users other than root: `hostctl/images` in \
+               `$XDG_STATE_HOME` or `~/.local/state`) is broken or out of reach. Its images count as never built. The \
+               file is kept: the next build writes a new one and gives the old one the name `FILE.unreadable-N`.",
+    },
+    CodeEntry {
+        code: "B0072",
+        title: "the record of builds cannot be written",
+        text: "What was built could not be recorded (a full disk, missing rights, a folder that others may write to). \
+               The images are built and pushed all the same; the next run will build them again.",
+    },
+    CodeEntry {
+        code: "B0073",
+        title: "the record of builds was written by a newer hostctl",
+        text: "A later version of hostctl wrote this file in a form that this one does not know. It is neither read nor \
+               replaced: its images count as never built, and what is built now is not recorded.",
+    },
+    CodeEntry {
+        code: "B0074",
+        title: "the files of the last build are not there",
+        text: "`hostctl image why` reads the image tree of the last run again. A tree that is sent from a controller is \
+               on the build host only during the build: name it with `--tree DIR`.",
+    },
+    CodeEntry {
+        code: "B0075",
+        title: "no recorded build has this image",
+        text: "`hostctl image why` knows the images of the last run of each set on this machine and of this user. Build \
+               once, name the record with `--state-dir DIR`, or correct the name.",
+    },
+    CodeEntry {
+        code: "B0080",
+        title: "there is no tag file",
+        text: "`hostctl tags` reads the tag file that an environment names (`tag_file: image-tags.yml` in its \
+               `environment.yml`), or the files that are given. The environment names none, or the first image build \
+               has not written it yet.",
+    },
+    CodeEntry {
+        code: "B0081",
+        title: "recorded images are not in the registry as recorded",
+        text: "`hostctl tags verify` asked the registry for each digest of the tag file. `moved`: the tag points to \
+               another digest now; the recorded one is still there. `missing`: the registry has neither. \
+               `unreachable`: it could not be asked. Build and push the images again, or correct the tag file.",
+    },
+    CodeEntry {
+        code: "B0082",
+        title: "the registry cannot be asked",
+        text: "The credentials for a registry could not be read, or no client could be made for it. Credentials come \
+               from the environment (`registry`, `registry_username`, `registry_password`), then from Docker's and \
+               Podman's credential files and helpers of this user.",
+    },
+    CodeEntry {
+        code: "B0105",
+        title: "the builder cannot do what a Dockerfile or the run asks",
+        text: "The classic builder knows no build secrets, ssh agents, cache mounts, heredocs, foreign platforms or \
+               newer flags of `COPY`; some engines' own frontend reads no heredocs. All places are told with file \
+               and line before anything is built. Use an engine with BuildKit, or write `# \
+               syntax=docker/dockerfile:1` in the file's first line.",
+    },
+    CodeEntry {
+        code: "B0106",
+        title: "the builder cannot write its cache there",
+        text: "`cache_to` names a place that this builder has no exporter for; that was asked by a trial, not taken \
+               from a version. `cache_to: inline` works with every BuildKit; a registry with Docker's containerd \
+               image store and with `buildah`.",
+    },
+    CodeEntry {
+        code: "B0107",
+        title: "a platform cannot be built on this host",
+        text: "Programs of a foreign platform run by an interpreter of the kernel that is there in containers too: \
+               `/proc/sys/fs/binfmt_misc/qemu-*`, enabled, with flag F. Install it: `apt-get install qemu-user- \
+               static binfmt-support`.",
+    },
+    CodeEntry {
+        code: "B0108",
+        title: "squash is refused",
+        text: "BuildKit has no squash. One layer for the whole image loses the history, and with it the sharing of \
+               layers between images and the cache. Copy the result into a second stage instead: `FROM base`, `COPY \
+               --from=build /out /`.",
+    },
+    CodeEntry {
+        code: "B0109",
+        title: "there is no ssh agent",
+        text: "`RUN --mount=type=ssh` gets keys by an agent's socket; key files are never read or sent. Start one: \
+               `eval \"$(ssh-agent)\" && ssh-add`.",
+    },
+    CodeEntry {
+        code: "B0110",
+        title: "there is no container engine",
+        text: "Nothing listens at the engine's socket, or what listens is no engine. Start it with `systemctl start \
+               docker`, or name the socket in `docker_host` or `--engine`.",
+    },
+    CodeEntry {
+        code: "B0111",
+        title: "this user may not use the engine",
+        text: "The engine's socket is there, but this user may not write to it. Add the user to the group `docker` \
+               and log in again, or run with sudo.",
+    },
+    CodeEntry {
+        code: "B0112",
+        title: "images lie on a nested overlay",
+        text: "An overlay cannot have its upper folder on an overlay: mounts end with \"invalid argument\". It \
+               happens when the engine or `buildah` runs in a container and keeps images in the container's own \
+               file system. Give it a volume for its data folder.",
+    },
+    CodeEntry {
+        code: "B0113",
+        title: "the engine is old",
+        text: "The engine's newest API is older than that of the first engines with BuildKit. Builds use the \
+               classic builder. Install a newer engine.",
+    },
+    CodeEntry {
+        code: "B0114",
+        title: "BuildKit is off or missing",
+        text: "The engine does not take `/session` and `/grpc`, so builds use the classic builder: no secrets, no \
+               cache mounts, no heredocs. Podman's socket has none at all.",
+    },
+    CodeEntry {
+        code: "B0115",
+        title: "a frontend cannot be pulled",
+        text: "A Dockerfile begins with `# syntax=`, and its registry does not have that frontend or is not \
+               reachable. Without the line the engine's own frontend is used; or name a copy in a registry that can \
+               be reached.",
+    },
+    CodeEntry {
+        code: "B0116",
+        title: "too little disk",
+        text: "The root or the file system of the engine's data has little room, or less than the forecast expects. \
+               `docker builder prune` removes build cache.",
+    },
+    CodeEntry {
+        code: "B0117",
+        title: "too little memory",
+        text: "Little memory is available for builds. Lower `parallel`, or end other programs.",
+    },
+    CodeEntry {
+        code: "B0118",
+        title: "the registry refuses the login",
+        text: "The registry answered, but not with this login, or its certificate is not trusted. Asked before the \
+               first build, so that no build is paid for in vain.",
+    },
+    CodeEntry {
+        code: "B0119",
+        title: "there is no registry at the address",
+        text: "Nobody listens there, something else answers, or it speaks plain HTTP where TLS is expected. Look at \
+               the port: a registry's is often 5000.",
+    },
+    CodeEntry {
+        code: "B0120",
+        title: "the clock is wrong",
+        text: "This host's clock differs from the registry's. Tokens and certificates are refused when it is \
+               minutes. `timedatectl set-ntp true` lets the host set it.",
+    },
+    CodeEntry {
+        code: "B0121",
+        title: "the package mirror is not reachable",
+        text: "Nobody answers at the mirror's address, so package installs in builds would fail.",
+    },
+    CodeEntry {
+        code: "B0122",
+        title: "a firewall stands between builds and the mirror",
+        text: "Builds reach the mirror from the engine's bridge. The rules of `iptables` and `nft` are read; what \
+               they leave open is told as unknown, since only a container can try it. Allow the port on the bridge, \
+               or build with `network: host`.",
+    },
+    CodeEntry {
+        code: "B0123",
+        title: "a large context without `.dockerignore`",
+        text: "Everything in the context's folder is sent to the builder in each build. List what no `COPY` needs \
+               in `.dockerignore`.",
+    },
+    CodeEntry {
+        code: "B0124",
+        title: "packages are installed without a cache mount",
+        text: "A `RUN` that installs packages loads all of them again in every build. With \
+               `--mount=type=cache,target=/var/cache/apt,sharing=locked` what was loaded stays for the next build, \
+               and out of the image.",
+    },
+    CodeEntry {
+        code: "B0125",
+        title: "the whole context is copied before the dependencies",
+        text: "`COPY . .` before an install step makes any change of the context install all dependencies again. \
+               Copy the list of dependencies alone, install, then copy the rest.",
+    },
+    CodeEntry {
+        code: "B0126",
+        title: "`buildah` cannot be used",
+        text: "Builds without an engine need the program `buildah`: `apt-get install buildah`. It is used when it \
+               is chosen (`builder: buildah`), or when the host is itself a container without an engine.",
+    },
+    CodeEntry {
+        code: "B0050",
+        title: "a setting of the image tree cannot be used",
+        text: "The template of names, a pattern of Dockerfiles' names or an ignore pattern is wrong. Names may have \
+               `{{ dir }}`, `{{ parent }}`, `{{ path }}`, `{{ file }}` and `{{ root }}`. A Dockerfile's pattern has at most \
+               one `*`. Ignore patterns match whole components of a path: `build*`, `docs/*`, `/top`.",
+    },
+    CodeEntry {
+        code: "B0051",
+        title: "a list of images has a mistake",
+        text: "The frame shows the place in the list. Each image has a `name` and a `context`: a path below the list's \
+               folder, `{host: /path}` on the build host, or `{git: ADDRESS}` with `branch`, `tag` or `commit` and `folder`. \
+               `docs/images.md` has every key with an example.",
+    },
+    CodeEntry {
+        code: "B0052",
+        title: "the context of a listed image cannot be used",
+        text: "The Dockerfile of an image in a list could not be read, or the folder is not in its repository. Paths are \
+               below the list's own folder; `dockerfile` is inside the context. No part of the way to a folder of a \
+               repository may be a link.",
+    },
+    CodeEntry {
+        code: "B0053",
+        title: "a parent is not in the list",
+        text: "`parents` names images of the same list, variants with their suffix. Images from elsewhere need no entry: \
+               the `FROM` that names them is enough.",
+    },
+    CodeEntry {
+        code: "B0054",
+        title: "a tag in a list cannot be made",
+        text: "A tag may have `{{ branch }}`, `{{ commit }}`, `{{ short_commit }}`, `{{ version }}` and `{{ tag }}`, and no \
+               expressions. Branch, commit and version are those of the repository that the image comes from; on a \
+               detached head there is no branch, without tags no version. A whole name needs a tag: \
+               `registry.example/lab/app:latest`.",
+    },
+    CodeEntry {
+        code: "B0055",
+        title: "a repository of an image cannot be fetched",
+        text: "The build host's git could not fetch the address at the branch, tag or commit; its words are in the notes. \
+               Nothing is ever asked: credentials come from the address, git's own helpers or ssh keys of the build host's \
+               user. A commit that is in no branch or tag is given by few servers.",
+    },
+    CodeEntry {
+        code: "B0056",
+        title: "the images cannot be shown",
+        text: "`hostctl image graph` shows one source: `--tree DIR`, `--labels DIR` or `--list FILE`. The folder or file must \
+               be on this machine and readable.",
+    },
+    CodeEntry {
+        code: "B0100",
+        title: "an image holds a secret",
+        text: "The finished image was searched for the vault's values, the build secrets and the registry's password, in \
+               all their encodings: every layer by itself (also what a later layer deletes), names, links and \
+               attributes, configuration, history and provenance, and inside gzip, xz, zstd, zip, tar and ar members \
+               down to three levels. The message names the value, not its text, with layer and path; the image is not \
+               pushed. Read secrets with `RUN --mount=type=secret,id=ID`, which leaves them in no layer, and build \
+               again: a later `RUN rm` does not remove them. The engine still has the image.",
+    },
+    CodeEntry {
+        code: "B0101",
+        title: "an image could not be searched",
+        text: "After a build the image is read back from the engine and searched for secrets. It did not come whole, so \
+               nothing is proved, and it was not pushed. The message holds the reason; the engine's own log may tell \
+               more (`journalctl -u docker`).",
     },
     CodeEntry {
         code: "B0038",

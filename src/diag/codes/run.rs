@@ -24,6 +24,21 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "The file of that run or image is missing or not readable.",
     },
     CodeEntry {
+        code: "R0203",
+        title: "no run to go on with",
+        text: "`--resume` goes on with a run of the same playbook that was cut off or failed: the tag stays, and images that were finished are neither built nor pushed again. A run that goes on, has ended well, or was one of another playbook is refused.",
+    },
+    CodeEntry {
+        code: "R0204",
+        title: "an earlier run is unfinished",
+        text: "The last run of this playbook was cut off while it built images. This run starts anew, with a new tag. `--resume` would go on with the old one; what still builds on a host is shown by `hostctl attach`.",
+    },
+    CodeEntry {
+        code: "R0205",
+        title: "nothing to come back to",
+        text: "`hostctl attach` comes back to image builds whose end a run did not see, since its connection was lost or it was killed. This run left none, or its record does not say how it was started.",
+    },
+    CodeEntry {
         code: "R0301",
         title: "no task of that name",
         text: "`--start-at-task` names a task that the playbooks do not have, so nothing was run. Names may hold `*` and `?`.",

@@ -129,6 +129,12 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         "the agent's file is damaged",
         "The program on the host has the right name and size, but not the right content. Delete it; it is sent anew.",
     ),
+    code(
+        "S0211",
+        "the connection was lost, the work goes on",
+        "Images are built by a process of its own on the host. The connection is made anew for up to half an hour; what \
+         was told meanwhile is told then. `hostctl attach` shows it later, too.",
+    ),
     code("S0208", "hostctl cannot read its own file", "The program that runs is needed to be shipped to hosts."),
     code("S0209", "no shell on this machine", "`/bin/sh` of the controller could not be started."),
     code(

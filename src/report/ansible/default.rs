@@ -493,6 +493,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for AnsibleDefault<O, E> {
             }
             EventKind::Progress { .. }
             | EventKind::Trace { .. }
+            | EventKind::WorkBegun { .. }
             | EventKind::Warning { .. }
             | EventKind::VarPrompt { .. } => {}
             EventKind::RunEnded { .. } => self.display.flush(),

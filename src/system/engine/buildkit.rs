@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
-use bollard_buildkit_proto::moby::buildkit::v1::{CacheOptions, SolveRequest, StatusRequest};
+use bollard_buildkit_proto::moby::buildkit::v1::{CacheOptions, CacheOptionsEntry, SolveRequest, StatusRequest};
 use hyper::upgrade::Upgraded;
 use tonic::transport::{Channel, Endpoint, Uri};
 
@@ -17,7 +17,7 @@ use super::error::{EngineError, ErrorClass, chain};
 use super::progress::Progress;
 use super::session::{self, Session};
 use super::upgrade::upgrade;
-use super::{BuildSpec, Feed};
+use super::{BuildSpec, CacheTo, Feed};
 
 /// Messages of the engine may be large (whole Dockerfiles in errors, bursts of log).
 const MAX_MESSAGE: usize = 64 << 20;
@@ -25,17 +25,15 @@ const MAX_MESSAGE: usize = 64 << 20;
 /// Builds one image. Dropping the future ends the running step at once.
 pub(super) async fn build(socket: &Path, spec: &BuildSpec, feed: &Feed) -> Result<(), EngineError> {
     let no_buildkit = || EngineError::new(ErrorClass::Unusable, "this engine has no BuildKit");
+    if let Some(kinds) = several(&spec.cache_to) {
+        return Err(EngineError::new(ErrorClass::Refused, kinds));
+    }
     let session = session::open(socket, spec).await?.ok_or_else(no_buildkit)?;
-    let stream = upgrade(socket, "/grpc", &[]).await?.ok_or_else(no_buildkit)?;
-    let channel = Endpoint::from_static("http://buildkit")
-        .connect_with_connector(Once(Mutex::new(Some(stream))))
-        .await
-        .map_err(|error| EngineError::new(ErrorClass::Unreachable, chain(&error)))?;
-    let client = ControlClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
+    let client = control(socket).await?.ok_or_else(no_buildkit)?;
     let reference = uuid::Uuid::new_v4().simple().to_string();
     let mut progress = Progress::new(feed.clone());
 
-    let request = solve_request(spec, &session, &reference);
+    let request = solve_request(spec, &session, &reference)?;
     let mut solver = client.clone();
     let solve = async move { solver.solve(request).await };
     let outcome = {
@@ -62,6 +60,16 @@ pub(super) async fn build(socket: &Path, spec: &BuildSpec, feed: &Feed) -> Resul
     }
 }
 
+/// The builder's own API; `None` if the engine has none.
+pub(super) async fn control(socket: &Path) -> Result<Option<ControlClient<Channel>>, EngineError> {
+    let Some(stream) = upgrade(socket, "/grpc", &[]).await? else { return Ok(None) };
+    let channel = Endpoint::from_static("http://buildkit")
+        .connect_with_connector(Once(Mutex::new(Some(stream))))
+        .await
+        .map_err(|error| EngineError::new(ErrorClass::Unreachable, chain(&error)))?;
+    Ok(Some(ControlClient::new(channel).max_decoding_message_size(MAX_MESSAGE)))
+}
+
 async fn watch(mut client: ControlClient<Channel>, reference: String, progress: &mut Progress) {
     let Ok(answer) = client.status(StatusRequest { r#ref: reference }).await else {
         return;
@@ -72,7 +80,28 @@ async fn watch(mut client: ControlClient<Channel>, reference: String, progress: 
     }
 }
 
-fn solve_request(spec: &BuildSpec, session: &Session, reference: &str) -> SolveRequest {
+/// The engine takes one cache export a build.
+fn several(cache_to: &[CacheTo]) -> Option<String> {
+    let kinds: Vec<&str> = cache_to.iter().map(CacheTo::kind).collect();
+    (kinds.len() > 1).then(|| {
+        format!("`cache_to` names {}: this engine's builder takes one place for its cache", kinds.join(" and "))
+    })
+}
+
+/// What the builder calls the cache's places.
+fn cache_options(cache_to: &[CacheTo]) -> CacheOptions {
+    let export = |to: &CacheTo| {
+        let mut attrs = HashMap::new();
+        if let CacheTo::Registry { name, all_stages } = to {
+            attrs.insert("ref".to_owned(), name.clone());
+            attrs.insert("mode".to_owned(), if *all_stages { "max" } else { "min" }.to_owned());
+        }
+        CacheOptionsEntry { r#type: to.kind().to_owned(), attrs }
+    };
+    CacheOptions { exports: cache_to.iter().map(export).collect(), ..CacheOptions::default() }
+}
+
+fn solve_request(spec: &BuildSpec, session: &Session, reference: &str) -> Result<SolveRequest, EngineError> {
     let mut attrs = HashMap::from([
         ("context".to_owned(), session.context_address()),
         ("filename".to_owned(), spec.dockerfile.clone()),
@@ -95,22 +124,53 @@ fn solve_request(spec: &BuildSpec, session: &Session, reference: &str) -> SolveR
     if spec.pull {
         attrs.insert("image-resolve-mode".to_owned(), "pull".to_owned());
     }
+    if !spec.cache_from.is_empty() {
+        attrs.insert("cache-from".to_owned(), spec.cache_from.join(","));
+    }
+    if !spec.extra_hosts.is_empty() {
+        attrs.insert("add-hosts".to_owned(), add_hosts(&spec.extra_hosts)?);
+    }
     let mut entitlements = Vec::new();
     if spec.network_host {
         attrs.insert("force-network-mode".to_owned(), "host".to_owned());
         entitlements.push("network.host".to_owned());
     }
-    SolveRequest {
+    Ok(SolveRequest {
         r#ref: reference.to_owned(),
         session: session.id.clone(),
         frontend: "dockerfile.v0".to_owned(),
         frontend_attrs: attrs,
-        exporter_deprecated: "moby".to_owned(),
+        // Without a name nothing is kept: a trial.
+        exporter_deprecated: if spec.names.is_empty() { String::new() } else { "moby".to_owned() },
         exporter_attrs_deprecated: HashMap::from([("name".to_owned(), spec.names.join(","))]),
-        cache: Some(CacheOptions::default()),
+        cache: Some(cache_options(&spec.cache_to)),
         entitlements,
         ..SolveRequest::default()
+    })
+}
+
+/// One line of CSV, as the frontend reads it.
+fn add_hosts(hosts: &[(String, String)]) -> Result<String, EngineError> {
+    let mut entries = Vec::with_capacity(hosts.len());
+    for (name, address) in hosts {
+        if name.is_empty() || name.contains([',', '"', '=', '\n', ' ']) || address.parse::<std::net::IpAddr>().is_err()
+        {
+            let text = format!("`{name}:{address}` is no extra host: expected a name and an address");
+            return Err(EngineError::new(ErrorClass::Refused, text));
+        }
+        entries.push(format!("{name}={address}"));
     }
+    Ok(entries.join(","))
+}
+
+/// The cache exporter that the builder's words say it does not have.
+pub(super) fn missing_exporter(text: &str) -> Option<&str> {
+    let lower = text.to_ascii_lowercase();
+    let known = ["unknown cache exporter", "unsupported cache exporter", "cache export is not supported"];
+    if !known.iter().any(|words| lower.contains(words)) {
+        return None;
+    }
+    Some(text.split('"').nth(1).unwrap_or("registry"))
 }
 
 fn failure(status: &tonic::Status, progress: &Progress) -> EngineError {
@@ -123,6 +183,15 @@ fn failure(status: &tonic::Status, progress: &Progress) -> EngineError {
     let text = text.strip_prefix("failed to solve with frontend dockerfile.v0: ").unwrap_or(text);
     let text = text.strip_prefix("failed to build LLB: ").unwrap_or(text);
     let text = text.strip_prefix("rpc error: code = Unknown desc = ").unwrap_or(text);
+    if let Some(kind) = missing_exporter(text) {
+        return EngineError::new(
+            ErrorClass::Unusable,
+            format!(
+                "this engine's builder cannot write its cache to `{kind}`: use `cache_to: inline`, or an engine whose \
+                 builder has that exporter (Docker with the containerd image store, `buildah`)"
+            ),
+        );
+    }
     let mut error = EngineError::from_text(text).at_step(step);
     if error.class == ErrorClass::Other && (text.contains("failed to create LLB definition") || text.contains("parse"))
     {
@@ -150,5 +219,39 @@ impl tower_service::Service<Uri> for Once {
                 std::io::Error::new(std::io::ErrorKind::NotConnected, "the engine closed the connection")
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_cache_exporter_is_one_clear_error() {
+        let status = tonic::Status::unknown("unknown cache exporter: \"registry\"");
+        let error = failure(&status, &Progress::new(Feed::new(|_| ())));
+        assert_eq!(error.class, ErrorClass::Unusable);
+        assert!(error.message.contains("`registry`") && error.message.contains("cache_to: inline"), "{error}");
+        assert_eq!(missing_exporter("failed to solve: process did not complete"), None);
+    }
+
+    #[test]
+    fn cache_places_become_the_builders_words() {
+        let to = [CacheTo::Registry { name: "r:5000/cache".into(), all_stages: true }];
+        let options = cache_options(&to);
+        assert_eq!(options.exports[0].r#type, "registry");
+        assert_eq!(options.exports[0].attrs["ref"], "r:5000/cache");
+        assert_eq!(options.exports[0].attrs["mode"], "max");
+        assert_eq!(several(&to), None);
+        let two = several(&[CacheTo::Inline, to[0].clone()]).unwrap();
+        assert!(two.contains("inline and registry"), "{two}");
+    }
+
+    #[test]
+    fn extra_hosts_are_names_with_addresses() {
+        let pair = |name: &str, address: &str| (name.to_owned(), address.to_owned());
+        assert_eq!(add_hosts(&[pair("a", "10.0.0.1"), pair("b", "::1")]).unwrap(), "a=10.0.0.1,b=::1");
+        assert!(add_hosts(&[pair("a,x", "10.0.0.1")]).is_err());
+        assert!(add_hosts(&[pair("a", "host")]).is_err());
     }
 }

@@ -15,11 +15,8 @@ use super::{BuildEvent, BuildSpec, FailedStep, Feed};
 
 /// Builds one image. Dropping the future ends the running step's container.
 pub(super) async fn build(docker: &Docker, spec: &BuildSpec, feed: &Feed) -> Result<(), EngineError> {
-    if let Some(id) = spec.secrets.keys().next() {
-        return Err(EngineError::new(
-            ErrorClass::Unusable,
-            format!("the build secret `{id}` needs BuildKit, which this engine does not have"),
-        ));
+    if let Some(problem) = refused(spec) {
+        return Err(EngineError::new(ErrorClass::Unusable, problem));
     }
     let Some(first) = spec.names.first() else {
         return Err(EngineError::new(ErrorClass::Refused, "an image without a name"));
@@ -47,8 +44,15 @@ pub(super) async fn build(docker: &Docker, spec: &BuildSpec, feed: &Feed) -> Res
     if let Some(platform) = &spec.platform {
         options = options.platform(platform);
     }
+    if !spec.cache_from.is_empty() {
+        options = options.cachefrom(&spec.cache_from);
+    }
+    let hosts: Vec<String> = spec.extra_hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect();
+    if !hosts.is_empty() {
+        options = options.extrahosts(&hosts.join(","));
+    }
     let logins: HashMap<String, DockerCredentials> =
-        spec.logins.iter().map(|login| (login.host.clone(), login.credentials())).collect();
+        spec.logins.iter().map(|login| (login.engine_key(), login.credentials())).collect();
     let body = bollard::body_try_stream(tar_chunks(Arc::clone(&spec.context)));
     let mut answers = docker.build_image(options.build(), Some(logins), Some(body));
     let mut lines = Lines::default();
@@ -93,6 +97,20 @@ pub(super) async fn build(docker: &Docker, spec: &BuildSpec, feed: &Feed) -> Res
             Ok(())
         }
     }
+}
+
+/// What of a build this builder cannot do; it would be left out in silence.
+fn refused(spec: &BuildSpec) -> Option<String> {
+    let what = if let Some(id) = spec.secrets.keys().next() {
+        format!("the build secret `{id}`")
+    } else if let Some(id) = spec.ssh.keys().next() {
+        format!("the ssh agent `{id}`")
+    } else if let Some(to) = spec.cache_to.first() {
+        format!("a cache written to `{}`", to.kind())
+    } else {
+        return None;
+    };
+    Some(format!("{what} needs BuildKit, which this engine does not have"))
 }
 
 /// `Step 2/5 : RUN make`.

@@ -5,42 +5,19 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, PruneImagesOptionsBuilder, PushImageOptionsBuilder, RemoveImageOptionsBuilder,
-    TagImageOptionsBuilder,
+    ListContainersOptionsBuilder, PruneBuildOptionsBuilder, PruneImagesOptionsBuilder, PushImageOptionsBuilder,
+    RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
+use super::credentials::RegistryLogin;
 use super::error::{EngineError, ErrorClass};
 use super::{BuildEvent, BuildSpec, BuilderKind, ContextSource, Feed, buildkit, classic, session, socket_path};
-use crate::secret::Secret;
 use crate::system::{Mutate, Probe};
-
-/// A login for one registry host.
-#[derive(Clone, Debug)]
-pub struct RegistryLogin {
-    /// `registry.example.org:5000`.
-    pub host: String,
-    /// User name.
-    pub username: String,
-    /// Password. Leaves this process only in request headers on the engine's socket or over TLS.
-    pub password: Secret,
-}
-
-impl RegistryLogin {
-    pub(super) fn credentials(&self) -> DockerCredentials {
-        DockerCredentials {
-            username: Some(self.username.clone()),
-            password: Some(self.password.expose().to_owned()),
-            serveraddress: Some(self.host.clone()),
-            ..DockerCredentials::default()
-        }
-    }
-}
 
 /// What to push.
 #[derive(Clone, Debug)]
@@ -92,7 +69,7 @@ impl Probe {
             .to_str()
             .ok_or_else(|| EngineError::new(ErrorClass::Unusable, "the engine's socket path is not UTF-8"))?;
         let docker = Docker::connect_with_unix(text, 120, API_DEFAULT_VERSION)?
-            .with_request_modifier(url_safe_logins)
+            .with_request_modifier(as_engines_read)
             .negotiate_version()
             .await
             .map_err(EngineError::from)
@@ -112,8 +89,12 @@ impl Mutate {
     }
 }
 
-/// Engines read the URL-safe alphabet; bollard writes the standard one.
-fn url_safe_logins<B>(mut request: hyper::Request<B>) -> hyper::Request<B> {
+/// Engines read the URL-safe alphabet, and a parameter for each extra host; bollard writes the standard
+/// one, and one parameter.
+fn as_engines_read<B>(mut request: hyper::Request<B>) -> hyper::Request<B> {
+    if let Some(uri) = each_host(request.uri()) {
+        *request.uri_mut() = uri;
+    }
     for name in ["x-registry-auth", "x-registry-config"] {
         let Some(value) = request.headers().get(name).and_then(|value| value.to_str().ok()) else { continue };
         let safe = value.replace('+', "-").replace('/', "_");
@@ -124,15 +105,37 @@ fn url_safe_logins<B>(mut request: hyper::Request<B>) -> hyper::Request<B> {
     request
 }
 
+/// `extrahosts=a%3A1%2Cb%3A2` as two parameters.
+fn each_host(uri: &hyper::Uri) -> Option<hyper::Uri> {
+    let query = uri.query().filter(|query| query.contains("extrahosts="))?;
+    let each = |part: &str| match part.strip_prefix("extrahosts=") {
+        Some(hosts) => hosts.split("%2C").map(|host| format!("extrahosts={host}")).collect::<Vec<_>>().join("&"),
+        None => part.to_owned(),
+    };
+    let query: Vec<String> = query.split('&').map(each).collect();
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(format!("{}?{}", uri.path(), query.join("&")).parse().ok()?);
+    hyper::Uri::from_parts(parts).ok()
+}
+
 impl Engine {
     /// The engine's own version (`20.10.24`).
     pub fn version(&self) -> &str {
         &self.version
     }
 
+    /// The folder that the engine keeps everything in.
+    pub async fn root_folder(&self) -> Option<PathBuf> {
+        self.docker.info().await.ok()?.docker_root_dir.filter(|dir| !dir.is_empty()).map(PathBuf::from)
+    }
+
     /// The socket's path.
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    pub(super) fn docker(&self) -> &Docker {
+        &self.docker
     }
 
     /// BuildKit if a session can be opened, else the classic builder.
@@ -188,6 +191,7 @@ impl EngineMut {
         match kind {
             BuilderKind::BuildKit => buildkit::build(&self.engine.socket, spec, feed).await,
             BuilderKind::Classic => classic::build(&self.engine.docker, spec, feed).await,
+            BuilderKind::Buildah => Err(EngineError::new(ErrorClass::Unusable, "`buildah` builds without this engine")),
         }
     }
 
@@ -227,6 +231,13 @@ impl EngineMut {
         let filters = std::collections::HashMap::from([("dangling".to_owned(), vec!["true".to_owned()])]);
         let options = PruneImagesOptionsBuilder::new().filters(&filters).build();
         let pruned = self.engine.docker.prune_images(Some(options)).await?;
+        Ok(pruned.space_reclaimed.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
+    }
+
+    /// Removes build cache that nothing uses; returns the bytes won.
+    pub async fn prune_cache(&self) -> Result<u64, EngineError> {
+        let options = PruneBuildOptionsBuilder::new().all(true).build();
+        let pruned = self.engine.docker.prune_build(Some(options)).await?;
         Ok(pruned.space_reclaimed.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
     }
 }
@@ -291,8 +302,16 @@ mod tests {
     #[test]
     fn logins_are_sent_in_the_alphabet_that_engines_read() {
         let request = hyper::Request::builder().header("X-Registry-Auth", "a+b/c=").body(()).unwrap();
-        let fixed = url_safe_logins(request);
+        let fixed = as_engines_read(request);
         assert_eq!(fixed.headers()["x-registry-auth"], "a-b_c=");
+    }
+
+    #[test]
+    fn each_extra_host_is_a_parameter() {
+        let uri: hyper::Uri = "http://localhost/build?t=x&extrahosts=a%3A1%2Cb%3A2&rm=true".parse().unwrap();
+        let expected = "http://localhost/build?t=x&extrahosts=a%3A1&extrahosts=b%3A2&rm=true";
+        assert_eq!(each_host(&uri).unwrap().to_string(), expected);
+        assert_eq!(each_host(&"http://localhost/build?t=a%2Cb".parse().unwrap()), None);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -34,6 +34,28 @@ pub enum ErrorClass {
     Other,
 }
 
+/// A right at a registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// To log in at all.
+    Login,
+    /// To read a repository.
+    Pull,
+    /// To write a repository.
+    Push,
+}
+
+impl Right {
+    /// `login`, `pull` or `push`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Pull => "pull",
+            Self::Push => "push",
+        }
+    }
+}
+
 /// An error of engine or registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineError {
@@ -45,6 +67,10 @@ pub struct EngineError {
     pub step: Option<FailedStep>,
     /// How long the server wants to be left alone (`Retry-After`).
     pub retry_after: Option<Duration>,
+    /// The right that is missing, with [`ErrorClass::Auth`], where the server lets it be known.
+    pub right: Option<Right>,
+    /// What to type or change.
+    pub hint: Option<String>,
 }
 
 impl ErrorClass {
@@ -70,7 +96,21 @@ impl ErrorClass {
 impl EngineError {
     /// An error of a class.
     pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), step: None, retry_after: None }
+        Self { class, message: message.into(), step: None, retry_after: None, right: None, hint: None }
+    }
+
+    /// The same with what to type.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same with the right that is missing.
+    #[must_use]
+    pub fn lacking(mut self, right: Right) -> Self {
+        self.right = Some(right);
+        self
     }
 
     /// An error whose class is told by its text, as engines give it.
@@ -115,16 +155,19 @@ pub(super) fn classify(text: &str) -> ErrorClass {
         "requested access to the resource is denied",
         "401 ",
         "403 forbidden",
+        "insufficient_scope",
+        "access to the requested resource is not authorized",
     ]) {
         ErrorClass::Auth
+    } else if has(&["429 too many", "toomanyrequests", "too many requests", "http status: 429", "http 429 "]) {
+        ErrorClass::RateLimited
+    } else if has(&["digest mismatch", "digest did not match", "did not match the digest", "failed commit on ref"]) {
+        ErrorClass::Digest
     } else if has(&[
         "500 internal server error",
         "502 bad gateway",
         "503 service unavailable",
         "504 gateway",
-        "429 too many",
-        "toomanyrequests",
-        "too many requests",
         "unexpected eof",
         ": eof",
         "connection reset",
@@ -157,6 +200,7 @@ impl From<bollard::errors::Error> for EngineError {
                 let message = message.trim().to_owned();
                 let class = match (status_code, classify(&message)) {
                     (_, class @ (ErrorClass::DiskFull | ErrorClass::Auth | ErrorClass::Certificate)) => class,
+                    (429, _) => ErrorClass::RateLimited,
                     (404, _) => ErrorClass::NotFound,
                     (400 | 409, _) => ErrorClass::Refused,
                     (401 | 403, _) => ErrorClass::Auth,
@@ -217,6 +261,11 @@ mod tests {
             ("The command '/bin/sh -c false' returned a non-zero code: 1", ErrorClass::Instruction),
             ("executor failed running [/bin/false]: exit code: 3", ErrorClass::Instruction),
             ("write /x: no space left on device", ErrorClass::DiskFull),
+            ("toomanyrequests: You have reached your pull rate limit", ErrorClass::RateLimited),
+            ("received unexpected HTTP status: 429 Too Many Requests", ErrorClass::RateLimited),
+            ("error parsing HTTP 429 response body: unexpected end of JSON input: \"\"", ErrorClass::RateLimited),
+            ("digest did not match uploaded content", ErrorClass::Digest),
+            ("denied: requested access to the resource is denied", ErrorClass::Auth),
             ("x509: certificate signed by unknown authority", ErrorClass::Certificate),
             ("manifest for busybox:nope not found: manifest unknown", ErrorClass::NotFound),
         ] {

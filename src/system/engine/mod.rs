@@ -1,24 +1,39 @@
-//! The container engine on this host: Docker's API, BuildKit's session, the registry reader.
+//! The container engine on this host: Docker's API, BuildKit's session, the registry reader; and the
+//! builder that needs no engine (`buildah`).
 //!
 //! [`Engine`] reads; [`EngineMut`] builds, tags, pushes and removes, and comes only from a
-//! `Mutate` handle. Knows nothing of image trees or their order (that is `image`).
+//! `Mutate` handle. [`Backend`] is an engine or `buildah` with the same methods. Knows nothing of image
+//! trees or their order (that is `image`).
 
+mod answers;
+mod backend;
+mod buildah;
+mod buildah_program;
 mod buildkit;
 mod classic;
 mod client;
+mod credentials;
 mod error;
 mod lines;
+mod look;
 mod progress;
 mod registry;
 mod resolve;
-mod scan;
 mod session;
+mod ssh_forward;
 mod upgrade;
 
-pub use client::{Engine, EngineMut, ImageFacts, PushSpec, RegistryLogin};
-pub use error::{EngineError, ErrorClass};
-pub use registry::{RegistryClient, RegistrySettings, is_loopback};
-pub use scan::{Finding, scan_saved_image, without};
+pub use answers::{Bridge, CacheSupport, EngineAnswers, Frontend, Worker};
+pub use backend::Backend;
+pub use buildah::{Buildah, BuildahSettings};
+pub use client::{Engine, EngineMut, ImageFacts, PushSpec};
+pub use credentials::{Credentials, RegistryLogin};
+pub use error::{EngineError, ErrorClass, Right};
+pub use look::RegistryLook;
+pub use registry::{
+    Descriptor, ImageConfig, IndexEntry, Manifest, Patience, Platform, RateBudget, RegistryClient, RegistrySettings,
+    index, is_digest, is_loopback, registry_of, split_name,
+};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,21 +44,48 @@ use crate::secret::Secret;
 /// Where the engine listens unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "unix:///var/run/docker.sock";
 
-/// Which of the engine's two builders.
+/// Who builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuilderKind {
     /// BuildKit inside the engine.
     BuildKit,
-    /// The classic builder.
+    /// The engine's classic builder.
     Classic,
+    /// The program `buildah`, without an engine.
+    Buildah,
 }
 
 impl BuilderKind {
-    /// `buildkit` or `classic`.
+    /// `buildkit`, `classic` or `buildah`.
     pub fn name(self) -> &'static str {
         match self {
             Self::BuildKit => "buildkit",
             Self::Classic => "classic",
+            Self::Buildah => "buildah",
+        }
+    }
+}
+
+/// Where a build's cache goes besides the builder's own store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CacheTo {
+    /// Into the image itself: small, only the last stage's steps.
+    Inline,
+    /// Into a registry.
+    Registry {
+        /// `registry.example.org:5000/cache/web`.
+        name: String,
+        /// Steps of all stages, not only those that the image holds.
+        all_stages: bool,
+    },
+}
+
+impl CacheTo {
+    /// The exporter's name as builders have it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Inline => "inline",
+            Self::Registry { .. } => "registry",
         }
     }
 }
@@ -59,8 +101,17 @@ pub struct BuildSpec {
     pub args: BTreeMap<String, String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
-    /// Secrets for `RUN --mount=type=secret` by id. BuildKit only.
+    /// Secrets for `RUN --mount=type=secret` by id. BuildKit and `buildah` only.
     pub secrets: BTreeMap<String, Secret>,
+    /// Sockets of ssh agents for `RUN --mount=type=ssh` by id (`default`). Keys stay in the agent: key
+    /// files are not read. BuildKit and `buildah` only.
+    pub ssh: BTreeMap<String, PathBuf>,
+    /// Images whose layers, or registry caches whose steps, may be used instead of running a step.
+    pub cache_from: Vec<String>,
+    /// Where the build's cache goes.
+    pub cache_to: Vec<CacheTo>,
+    /// Names and addresses for `/etc/hosts` of `RUN` instructions.
+    pub extra_hosts: Vec<(String, String)>,
     /// `host`, or the engine's default.
     pub network_host: bool,
     /// Stop at this stage.
@@ -75,6 +126,30 @@ pub struct BuildSpec {
     pub logins: Vec<RegistryLogin>,
     /// Makes the context's tar; called once for each time the engine asks.
     pub context: Arc<dyn ContextSource>,
+}
+
+impl BuildSpec {
+    /// A build of the context's `Dockerfile` with nothing else asked for.
+    pub fn new(context: Arc<dyn ContextSource>) -> Self {
+        Self {
+            names: Vec::new(),
+            dockerfile: "Dockerfile".to_owned(),
+            args: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            ssh: BTreeMap::new(),
+            cache_from: Vec::new(),
+            cache_to: Vec::new(),
+            extra_hosts: Vec::new(),
+            network_host: false,
+            target: None,
+            platform: None,
+            no_cache: false,
+            pull: false,
+            logins: Vec::new(),
+            context,
+        }
+    }
 }
 
 /// Writes a build context as a tar stream. Runs on a blocking thread.
@@ -141,3 +216,6 @@ pub fn socket_path(address: &str) -> Result<PathBuf, EngineError> {
         ))
     }
 }
+
+#[cfg(test)]
+mod lab_tests;

@@ -1,4 +1,5 @@
-//! The session that BuildKit calls back: context, secrets and registry logins, all from memory.
+//! The session that BuildKit calls back: context, secrets and registry logins, all from memory;
+//! ssh agents by their sockets.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -16,6 +17,7 @@ use bollard_buildkit_proto::moby::filesync::v1::{
     CredentialsRequest, CredentialsResponse, FetchTokenRequest, FetchTokenResponse, GetTokenAuthorityRequest,
     GetTokenAuthorityResponse, VerifyTokenAuthorityRequest, VerifyTokenAuthorityResponse,
 };
+use bollard_buildkit_proto::moby::sshforward::v1::ssh_server::SshServer;
 use bollard_buildkit_proto::moby::upload::v1::BytesMessage;
 use bollard_buildkit_proto::moby::upload::v1::upload_server::{Upload, UploadServer};
 use futures_util::{Stream, StreamExt};
@@ -26,8 +28,10 @@ use tokio::sync::oneshot;
 use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::client::{RegistryLogin, tar_chunks};
+use super::client::tar_chunks;
+use super::credentials::RegistryLogin;
 use super::error::EngineError;
+use super::ssh_forward::ForwardAgents;
 use super::upgrade::upgrade;
 use super::{BuildSpec, ContextSource};
 use crate::secret::Secret;
@@ -58,7 +62,9 @@ pub(super) async fn open(socket: &Path, spec: &BuildSpec) -> Result<Option<Sessi
         "/moby.upload.v1.Upload/Pull",
         "/moby.buildkit.secrets.v1.Secrets/GetSecret",
     ];
-    headers.extend(methods.iter().map(|method| ("X-Docker-Expose-Session-Grpc-Method", *method)));
+    let ssh = ["/moby.sshforward.v1.SSH/CheckAgent", "/moby.sshforward.v1.SSH/ForwardAgent"];
+    let methods = methods.iter().chain(ssh.iter().filter(|_| !spec.ssh.is_empty()));
+    headers.extend(methods.map(|method| ("X-Docker-Expose-Session-Grpc-Method", *method)));
     let Some(stream) = upgrade(socket, "/session", &headers).await? else {
         return Ok(None);
     };
@@ -67,8 +73,9 @@ pub(super) async fn open(socket: &Path, spec: &BuildSpec) -> Result<Option<Sessi
         .add_service(HealthServer::new(Healthy))
         .add_service(UploadServer::new(ServeContext { name: id.clone(), source: Arc::clone(&spec.context) }))
         .add_service(SecretsServer::new(ServeSecrets { secrets: spec.secrets.clone() }))
+        .add_service(SshServer::new(ForwardAgents { agents: spec.ssh.clone() }))
         .add_service(AuthServer::new(ServeLogins {
-            logins: spec.logins.iter().map(|login| (login.host.clone(), login.clone())).collect(),
+            logins: spec.logins.iter().map(|login| (super::registry_of(&login.host), login.clone())).collect(),
         }));
     let incoming = futures_util::stream::once(async move { Ok::<_, std::io::Error>(transport) })
         .chain(futures_util::stream::pending());
@@ -172,9 +179,10 @@ struct ServeLogins {
 impl Auth for ServeLogins {
     async fn credentials(&self, request: Request<CredentialsRequest>) -> Result<Response<CredentialsResponse>, Status> {
         // Only the registry that was named gets the login; all others are read without one.
-        let answer = match self.logins.get(&request.get_ref().host) {
+        let answer = match self.logins.get(&super::registry_of(&request.get_ref().host)) {
             Some(login) => {
-                CredentialsResponse { username: login.username.clone(), secret: login.password.expose().to_owned() }
+                let (username, secret) = login.for_session();
+                CredentialsResponse { username, secret }
             }
             None => CredentialsResponse::default(),
         };

@@ -412,6 +412,7 @@ impl<O: Write + Send, E: Write + Send> Reporter for Runner<O, E> {
                 self.show_notified(sources);
                 self.meta(event, *task, skipped.is_some(), sources);
             }
+            EventKind::WorkBegun { .. } => {}
             EventKind::NoHostsLeft => self.nobody_left.push(event.clone()),
             EventKind::VarPrompt { name, entry } => {
                 let text = self.shown(event, sources);

@@ -3,23 +3,24 @@
 //! The work is in the room `image`; this file turns arguments into a request, lays the
 //! controller's tree out on the host, and gives the report back.
 
-use std::collections::BTreeMap;
+mod request;
+mod tree;
+
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::call::{Blob, Failure, Input, InputKind};
+use super::call::Failure;
 use super::cx::Cx;
 use super::spec::{InputArg, Meta, Module};
 use super::types::HostPath;
-use crate::diag::{Diagnostic, Result};
-use crate::image::set::{self, BuilderChoice, SetRequest};
-use crate::image::{Names, Settings, discover};
-use crate::secret::Secret;
-use crate::system::engine::{BuilderKind, DEFAULT_SOCKET, RegistryLogin, RegistrySettings};
-use crate::system::{ScratchContent, ScratchItem, TreeKind};
+use crate::diag::Result;
+use crate::image::set;
+use crate::system::Mutate;
 use crate::value::{Map, Value, insert};
+use request::request;
+use tree::Tree;
 
 /// Builds container images from a tree of Dockerfiles on the host's own engine, and pushes them.
 ///
@@ -32,7 +33,16 @@ use crate::value::{Map, Value, insert};
 /// blocked by it; all others are built.
 ///
 /// Full names are `[registry/]namespace/[prefix]name:tag`. The registry's password goes to the
-/// engine in a request header and to the registry over TLS; it is never a build argument.
+/// engine in a request header and to the registry over TLS; it is never a build argument. Without `registry_username`
+/// the login is that of Docker's or Podman's own credential files and helpers (ECR, GCR) of the user on the host.
+///
+/// Each finished image is searched before it is pushed: layers (one by one, so what a later layer
+/// deletes counts), file names, configuration, history and provenance, for every build secret and the
+/// registry's password in all encodings; gzip, xz, zstd, zip, tar and ar members are opened down to
+/// three levels. A hit fails the image and names the value, the layer and the path. Values under six
+/// characters cannot be searched for and are named in a warning. What is not opened (other formats,
+/// damage, more than 256 MB or a hundred times its size unpacked) is told in the image's log, with the
+/// cost in seconds for each GB. A layer that held nothing is not searched again for another image.
 ///
 /// Returns `images` (each with `name`, `full`, `state`, `digest`, `seconds`, `parents`, `log`),
 /// `tag`, counts (`built`, `pushed`, `build_failed`, `push_failed`, `blocked`, `cancelled`), `builder` and
@@ -141,6 +151,75 @@ pub struct Args {
     /// Which builder of the engine.
     #[serde(default)]
     builder: BuilderArg,
+    /// Where images come from: `tree`, each folder with a Dockerfile; `labels`, each Dockerfile with the labels
+    /// `REGISTRY`, `IMAGE`, `VERSION`, as Kaapana's.
+    #[serde(default)]
+    from: From,
+    /// How an image of a tree is called: `{{ dir }}` the folder, `{{ parent }}` the one above, `{{ path }}` all of them,
+    /// `{{ file }}` what the star of `dockerfiles` stands for, `{{ root }}` the tree. Single quotes and `{% raw %}` keep
+    /// Jinja away from it.
+    #[serde(default)]
+    name_template: Option<String>,
+    /// Names of Dockerfiles in the tree, each with at most one `*`; by default `Dockerfile`.
+    #[serde(default)]
+    dockerfiles: Vec<String>,
+    /// Folders and files of the tree that hold no images. Patterns match whole components of a path.
+    #[serde(default)]
+    ignore: Vec<String>,
+    /// The version of images with Kaapana's labels; by default that of `git describe` where the tree is on the host.
+    #[serde(default)]
+    version: Option<String>,
+    /// Sets that are built one after the other under one tag, as lists of image names and patterns; what an earlier set
+    /// holds is not in a later one. By default all images are one set.
+    #[serde(default)]
+    sets: Vec<Vec<String>>,
+    /// When an image of an earlier build is used instead of building it: `inputs` (the default), if nothing that it
+    /// is made from has changed; `never`; or a mapping with `max_age`, such as `7d`, so that updates get in.
+    #[serde(default)]
+    reuse: Option<serde_json::Value>,
+    /// Images that an earlier run finished under this tag are neither built nor pushed again, whatever `reuse` says.
+    /// `--resume` sets it.
+    #[serde(default)]
+    resume: Option<bool>,
+    /// What is pushed gets the tag `key-...` of what it is made from, too, by which other build hosts find it.
+    #[serde(default = "yes")]
+    key_tags: bool,
+    /// Pushes at the same time.
+    #[serde(default)]
+    pushes: Option<u32>,
+    /// How often a build is tried again whose instruction failed.
+    #[serde(default)]
+    build_retries: u32,
+    /// Only tell what would be built and reused, and why.
+    #[serde(default)]
+    plan: bool,
+    /// Platforms to build for (`linux/arm64`); of several each is pushed under a tag of its own, and a list of them
+    /// under the run's tag.
+    #[serde(default)]
+    platforms: Vec<String>,
+    /// Images whose layers, or registry caches whose steps, may be used instead of running a step.
+    #[serde(default)]
+    cache_from: Vec<String>,
+    /// Where the build's cache goes: `inline`, into the image itself, or the name of a cache in a registry.
+    #[serde(default)]
+    cache_to: Vec<String>,
+    /// Sockets of ssh agents on the host by id, for `RUN --mount=type=ssh`; `default: true` is the agent of
+    /// `SSH_AUTH_SOCK`.
+    #[serde(default)]
+    ssh: serde_json::Map<String, serde_json::Value>,
+    /// Addresses by name for `/etc/hosts` of `RUN` instructions.
+    #[serde(default)]
+    extra_hosts: serde_json::Map<String, serde_json::Value>,
+    /// Refused: neither BuildKit nor a registry can keep layers apart afterwards.
+    #[serde(default)]
+    squash: bool,
+    /// Names of vault values that may be in images (a user name, a host): all others are searched for in every image.
+    #[serde(default)]
+    search_except: Vec<String>,
+    /// Space that builds leave free on the engine's file system, such as `20g`; by default 5 GiB or a tenth of it,
+    /// whichever is less.
+    #[serde(default)]
+    min_free: Option<String>,
     /// The engine's socket; by default `DOCKER_HOST` or `unix:///var/run/docker.sock`.
     #[serde(default)]
     docker_host: Option<String>,
@@ -168,6 +247,23 @@ enum BuilderArg {
     Buildkit,
     /// The classic builder.
     Classic,
+    /// `buildah`, which needs no engine.
+    Buildah,
+}
+
+/// Where images come from.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum From {
+    /// A tree of Dockerfiles.
+    #[default]
+    Tree,
+    /// A tree of Dockerfiles with Kaapana's labels.
+    Labels,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The module.
@@ -181,6 +277,9 @@ impl Module for ImageBuild {
         summary: "Build container images from a tree of Dockerfiles and push them",
         inputs: &[InputArg::File { arg: "path", unless: Some("remote_src"), unless_by_default: false }],
         secret: &["registry_password", "secrets"],
+        outlives: true,
+        resumes: Some("resume"),
+        reads: crate::system::git_source::GIT_READS,
         together: &[&["registry_username", "registry_password"]],
         required_if: &[("push", "true", &["registry"]), ("forbid_mirror_in_image", "true", &["mirror_names"])],
         ..Meta::NONE
@@ -189,8 +288,8 @@ impl Module for ImageBuild {
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
         let request = request(cx, &args)?;
         let tree = Tree::find(cx, &args)?;
-        let (images, mut warnings) =
-            discover::tree(&tree.files, args.path.as_str(), &tree.root_name, &|path| tree.read(cx, path))?;
+        let found = tree.images(cx, &args)?;
+        let (images, mut warnings) = (found.images, found.warnings);
         let prepared = set::prepare(images, &request)?;
         warnings.extend(prepared.warnings.iter().cloned());
         warnings.into_iter().for_each(|warning| cx.warn(warning));
@@ -214,7 +313,14 @@ impl Module for ImageBuild {
             (None, Some(folder)) => folder.path().to_path_buf(),
             (None, None) => PathBuf::new(),
         };
-        let verb = if args.push { "build and push" } else { "build" };
+        if args.plan && cx.check_mode() {
+            return Ok(planned);
+        }
+        let verb = match (args.plan, args.push) {
+            (true, _) => "plan",
+            (false, true) => "build and push",
+            (false, false) => "build",
+        };
         let link = cx.link();
         let deadline = cx.probe().control().deadline();
         let stop = || link.cancelled() || deadline.is_some_and(|end| std::time::Instant::now() >= end);
@@ -222,9 +328,13 @@ impl Module for ImageBuild {
             let link = cx.link();
             std::sync::Arc::new(move |progress| link.progress(progress))
         };
-        let report = cx.change(format!("{verb} {}", names.join(", ")), |mutate| {
-            cx.block_on(set::build(mutate, &prepared, &request, root, tell, &stop))
-        })?;
+        let work = |mutate: &Mutate| cx.block_on(set::build(mutate, &prepared, &request, root, tell, &stop));
+        let report = if args.plan {
+            // A forecast changes nothing that anybody declared.
+            cx.scratch(work)?
+        } else {
+            cx.change(format!("{verb} {}", names.join(", ")), work)?
+        };
         let Some(report) = report else { return Ok(planned) };
         report.warnings.iter().for_each(|warning| cx.warn(warning.clone()));
         let mut result = report.to_map();
@@ -241,12 +351,11 @@ impl Module for ImageBuild {
 fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
     let registry = args.registry.clone().unwrap_or_default();
     let login = match (&args.registry_username, &args.registry_password) {
-        (Some(username), Some(password)) if !username.is_empty() => Some(RegistryLogin {
-            host: registry.clone(),
-            username: username.clone(),
-            password: Secret::new(password.as_str()),
-        }),
-        _ => None,
+        (Some(username), Some(password)) if !username.is_empty() => {
+            Some(RegistryLogin::new(registry.as_str(), username.as_str(), Secret::new(password.as_str())))
+        }
+        _ if registry.is_empty() => None,
+        _ => stored_login(cx, args, &registry)?,
     };
     let mut build_args = texts("build_args", &args.build_args)?;
     if let Some(distro) = &args.base_distro {
@@ -306,6 +415,25 @@ fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
             BuilderArg::Classic => BuilderChoice::Only(BuilderKind::Classic),
         },
     })
+}
+
+/// The login of Docker's or Podman's own files and helpers. Only a push cannot do without it.
+fn stored_login(cx: &Cx, args: &Args, registry: &str) -> Result<Option<RegistryLogin>> {
+    let found = cx.probe().registry_credentials().and_then(|known| known.login(registry, &args.namespace));
+    match found {
+        Ok(login) => Ok(login),
+        Err(error) if args.push => {
+            let problem = Diagnostic::task("B0082", error.message);
+            Err(match error.hint {
+                Some(hint) => problem.with_hint(hint),
+                None => problem,
+            })
+        }
+        Err(error) => {
+            cx.warn(error.message);
+            Ok(None)
+        }
+    }
 }
 
 /// Scalars as text; lists and mappings are refused.
@@ -431,7 +559,7 @@ fn whole(path: PathBuf) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::super::call::TreeEntry;
+    use super::super::call::{Input, InputKind, TreeEntry};
     use super::super::testing::{Try, file_entry, get, module};
     use super::*;
     use crate::map;
@@ -462,12 +590,15 @@ mod tests {
             "only" => vec![Value::from("web")],
             "docker_host" => "unix:///nonexistent",
             "build_args" => map! { "UNUSED" => 1 },
+            "secrets" => map! { "pin" => "12345" },
         };
         let outcome = sent(&files, more).check(true).ok();
         assert!(outcome.changed);
         assert_eq!(get(&outcome, "planned"), serde_json::json!(["base", "web"]));
         assert_eq!(outcome.changes, ["build base, web"]);
-        assert_eq!(outcome.warnings.len(), 2, "{:?}", outcome.warnings);
+        assert_eq!(outcome.warnings.len(), 3, "{:?}", outcome.warnings);
+        let short = "`build secret pin` is too short to be searched for in images";
+        assert!(outcome.warnings.iter().any(|warning| warning == short), "{:?}", outcome.warnings);
     }
 
     #[test]

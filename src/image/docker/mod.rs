@@ -1,0 +1,484 @@
+//! The [`Builder`] over the engine of this host: contexts, pinned parents, the search for
+//! names that must not be in an image, pushes with the digest read back.
+
+mod book;
+mod lists;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use async_trait::async_trait;
+
+use super::admission::{self, Admission, Limits, Work};
+use super::builder::Builder;
+use super::context::Ignore;
+use super::graph::Graph;
+use super::names::{Names, valid_tag};
+use super::platforms::{Platform, platform_tag};
+use super::proof::{Clean, Cost, Proof, search_image};
+use super::record::Entry;
+use super::reuse::Place;
+use crate::secret::Secret;
+use crate::system::engine::{
+    Backend, BuildEvent, BuildSpec, BuilderKind, CacheTo, ContextSource, EngineError, ErrorClass, Feed, ImageFacts,
+    PushSpec, RegistryClient, RegistryLogin,
+};
+use crate::system::{Probe, TreeItem, write_tree_tar};
+
+/// What all builds of a run share.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Build arguments of the run; each image gets those that it declares.
+    pub args: BTreeMap<String, String>,
+    /// Labels for every image.
+    pub labels: BTreeMap<String, String>,
+    /// Secrets for `RUN --mount=type=secret`.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Builds use the host's network.
+    pub network_host: bool,
+    /// No cached steps.
+    pub no_cache: bool,
+    /// Ask registries for newer bases.
+    pub pull: bool,
+    /// The registry's login.
+    pub login: Option<RegistryLogin>,
+    /// Words that must not be in a finished image.
+    pub forbidden: Vec<String>,
+    /// The vault's values by name: none of them may be in a finished image, in any encoding.
+    pub vault: BTreeMap<String, Secret>,
+    /// Sockets of ssh agents for `RUN --mount=type=ssh` by id.
+    pub ssh: BTreeMap<String, PathBuf>,
+    /// Images whose layers, or registry caches whose steps, may be used.
+    pub cache_from: Vec<String>,
+    /// Where the cache goes.
+    pub cache_to: Vec<CacheTo>,
+    /// Names and addresses for `/etc/hosts` of `RUN`.
+    pub extra_hosts: Vec<(String, String)>,
+    /// Platforms to build for; the engine's own if empty.
+    pub platforms: Vec<Platform>,
+    /// What is pushed gets a tag of its key, too, by which other build hosts find it.
+    pub key_tags: bool,
+}
+
+impl Settings {
+    /// Every secret that the proof looks for: the vault's, the build secrets, the registry's password.
+    pub fn sought(&self) -> BTreeMap<String, Secret> {
+        let mut sought = self.vault.clone();
+        let own = self.secrets.iter().map(|(id, value)| (format!("build secret {id}"), value.clone()));
+        let login = self.login.iter().map(|login| (format!("password of {}", login.host), login.password.clone()));
+        for (name, value) in own.chain(login) {
+            // Mostly they are values of the vault, which have a name there.
+            if !sought.values().any(|known| *known == value) {
+                sought.insert(name, value);
+            }
+        }
+        sought
+    }
+}
+
+pub use book::{Book, now};
+
+/// The tag of a key in a registry.
+pub fn key_tag(key: &str) -> String {
+    format!("key-{}", key.get(..32).unwrap_or(key))
+}
+
+/// Builds with Docker's API.
+pub struct DockerBuilder {
+    engine: Backend,
+    kind: BuilderKind,
+    graph: Arc<Graph>,
+    names: Names,
+    root: PathBuf,
+    registry: Option<RegistryClient>,
+    settings: Settings,
+    proof: Arc<Proof>,
+    cost: Mutex<Cost>,
+    /// The record; none where nothing is recorded.
+    book: Option<Book>,
+    limits: Limits,
+    /// The engine's folder, whose file system builds fill.
+    data: PathBuf,
+}
+
+/// Arguments that every Dockerfile takes without declaring them.
+const PREDEFINED: &[&str] = &[
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "FTP_PROXY",
+    "ftp_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
+
+impl DockerBuilder {
+    /// A builder for a graph whose contexts lie below `root` on this host.
+    pub fn new(
+        engine: impl Into<Backend>,
+        kind: BuilderKind,
+        graph: Arc<Graph>,
+        names: Names,
+        root: PathBuf,
+        registry: Option<RegistryClient>,
+        settings: Settings,
+    ) -> Self {
+        let data = PathBuf::from("/var/lib/docker");
+        let limits = Limits { parallel: usize::MAX, ..Limits::default() };
+        let proof = Arc::new(Proof::new(&settings.sought(), &settings.forbidden, Clean::default()));
+        let engine = engine.into();
+        Self {
+            engine,
+            kind,
+            graph,
+            names,
+            root,
+            registry,
+            settings,
+            proof,
+            cost: Mutex::default(),
+            book: None,
+            limits,
+            data,
+        }
+    }
+
+    /// The same with a record of layers that earlier runs found clean (see `proof::keep`).
+    #[must_use]
+    pub fn with_clean(mut self, clean: Clean) -> Self {
+        self.proof = Arc::new(Proof::new(&self.settings.sought(), &self.settings.forbidden, clean));
+        self
+    }
+
+    /// What the search of this run's images cost.
+    pub fn cost(&self) -> Cost {
+        *self.cost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The search of this run, with its record of clean layers.
+    pub fn proof(&self) -> &Arc<Proof> {
+        &self.proof
+    }
+
+    /// The same with a record of what it does.
+    #[must_use]
+    pub fn recording(mut self, book: Book) -> Self {
+        self.book = Some(book);
+        self
+    }
+
+    /// The same with limits for the file system of the engine's folder.
+    #[must_use]
+    pub fn within(mut self, limits: Limits, data: PathBuf) -> Self {
+        (self.limits, self.data) = (limits, data);
+        self
+    }
+
+    /// The record.
+    pub fn book(&self) -> Option<&Book> {
+        self.book.as_ref()
+    }
+
+    /// Platforms of an image; empty means the engine's own, and one image.
+    fn platforms(&self, image: usize) -> Result<Vec<Platform>, EngineError> {
+        let own = &self.graph.images[image].platforms;
+        if own.is_empty() {
+            return Ok(self.settings.platforms.clone());
+        }
+        own.iter()
+            .map(|text| text.parse())
+            .collect::<Result<_, _>>()
+            .map_err(|error: String| EngineError::new(ErrorClass::Refused, error))
+    }
+
+    /// The image's full name; of several platforms, that of one.
+    fn name_for(&self, image: usize, platform: Option<&Platform>) -> String {
+        let tag = self.graph.tag(image, &self.names);
+        let tag = platform.map_or(tag.clone(), |platform| platform_tag(&tag, platform));
+        format!("{}:{tag}", self.graph.untagged(image, &self.names))
+    }
+
+    fn name(&self, image: usize) -> String {
+        self.graph.full(image, &self.names)
+    }
+
+    /// The run's build arguments that the image's Dockerfile declares.
+    fn args(&self, image: usize) -> BTreeMap<String, String> {
+        let def = &self.graph.images[image];
+        let declared = def.dockerfile.declared_args();
+        let mut args = def.effective_args(&self.settings.args);
+        args.retain(|name, _| declared.contains(name) || PREDEFINED.contains(&name.as_str()));
+        args
+    }
+
+    fn spec(&self, image: usize, fresh: bool, one: Option<&Platform>, many: bool) -> Result<BuildSpec, EngineError> {
+        let named = one.filter(|_| many);
+        let def = &self.graph.images[image];
+        let root = self.root.join(&def.context);
+        let context = read_context(&root, &def.dockerfile_path).map_err(|message| {
+            EngineError::new(ErrorClass::Refused, format!("the context of `{}`: {message}", def.name))
+        })?;
+        let mut labels = self.settings.labels.clone();
+        labels.extend(def.labels.clone());
+        Ok(BuildSpec {
+            names: if many {
+                vec![self.name_for(image, named)]
+            } else {
+                std::iter::once(self.name(image)).chain(self.graph.extra_names(image, &self.names)).collect()
+            },
+            dockerfile: def.dockerfile_path.to_string_lossy().into_owned(),
+            args: self.args(image),
+            labels,
+            secrets: self
+                .settings
+                .secrets
+                .iter()
+                .filter(|(id, _)| def.may_see(id))
+                .map(|(id, secret)| (id.clone(), secret.clone()))
+                .collect(),
+            network_host: def.network_host.unwrap_or(self.settings.network_host),
+            target: def.target.clone(),
+            platform: one.map(Platform::to_string),
+            ssh: self.settings.ssh.clone(),
+            cache_from: self.settings.cache_from.clone(),
+            cache_to: self.settings.cache_to.clone(),
+            extra_hosts: self.settings.extra_hosts.clone(),
+            no_cache: fresh || def.no_cache.unwrap_or(self.settings.no_cache),
+            pull: fresh || self.settings.pull,
+            logins: self.settings.login.iter().cloned().collect(),
+            ..BuildSpec::new(Arc::new(TreeContext {
+                root,
+                items: context,
+                dockerfile: (
+                    def.dockerfile_path.clone(),
+                    self.graph.dockerfile_with(image, |parent| self.name_for(parent, named)).into_bytes(),
+                ),
+            }))
+        })
+    }
+
+    /// The proof: fails if a secret or a forbidden word is in the image's configuration, history or layers.
+    async fn search(&self, name: &str, feed: &Feed) -> Result<(), EngineError> {
+        // The builder writes the arguments that it was given into the history. That record alone is no
+        // trace of the mirror in the image; an `ENV` or a file that takes the value over is.
+        let recorded: Vec<String> = (0..self.graph.images.len())
+            .flat_map(|image| self.args(image))
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let searched = search_image(self.engine.reader(), name, &self.proof, recorded).await?;
+        self.cost.lock().unwrap_or_else(PoisonError::into_inner).add(&searched.cost);
+        searched.lines(|line| feed.send(BuildEvent::Log(line)));
+        searched.verdict().map_err(|message| EngineError::new(ErrorClass::Refused, message))
+    }
+}
+
+impl DockerBuilder {
+    async fn build_all(&self, image: usize, fresh: bool, feed: &Feed) -> Result<(), EngineError> {
+        let platforms = self.platforms(image)?;
+        if let [_, _, ..] = &platforms[..] {
+            for platform in &platforms {
+                feed.send(BuildEvent::Log(format!("platform {platform}")));
+                let spec = self.spec(image, fresh, Some(platform), true)?;
+                self.engine.build(self.kind, &spec, feed).await?;
+                self.search(&self.name_for(image, Some(platform)), feed).await?;
+            }
+            return Ok(());
+        }
+        let spec = self.spec(image, fresh, platforms.first(), false)?;
+        self.engine.build(self.kind, &spec, feed).await?;
+        self.search(&self.name(image), feed).await
+    }
+
+    /// Pushes one name; the digest that its registry has afterwards.
+    async fn push_one(&self, image: usize, tag: &str, feed: &Feed) -> Result<String, EngineError> {
+        let Some(registry) = &self.registry else {
+            return Err(EngineError::new(ErrorClass::Refused, "no registry was named to push to"));
+        };
+        let repository = self.graph.repository(image, &self.names);
+        registry.budget().pass().await;
+        let spec = self.graph.push_spec(image, &self.names, self.settings.login.clone());
+        let spec = PushSpec { tag: tag.to_owned(), ..spec };
+        if let Err(error) = self.engine.push(&spec, feed).await {
+            // The engine tells a refusal as text only.
+            return Err(registry.explain(error, &repository).await);
+        }
+        // The manifest itself: what the registry says of it is checked against its bytes.
+        match registry.manifest(&repository, tag).await {
+            Ok(manifest) => Ok(manifest.digest),
+            Err(error) if error.class == ErrorClass::NotFound => Err(EngineError::new(
+                ErrorClass::Transient,
+                "the registry does not have the image that was just pushed",
+            )),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// More names of a pushed image: tags of its own repository by its registry, others by the engine.
+    async fn push_more(&self, image: usize, digest: &str, feed: &Feed) -> Result<(), EngineError> {
+        let Some(registry) = &self.registry else { return Ok(()) };
+        let repository = self.graph.repository(image, &self.names);
+        let untagged = self.graph.untagged(image, &self.names);
+        for name in self.graph.extra_names(image, &self.names) {
+            match name.strip_prefix(&untagged).and_then(|rest| rest.strip_prefix(':')) {
+                Some(tag) => drop(registry.retag(&repository, digest, tag).await?),
+                None => {
+                    let (rest, tag) = name.rsplit_once(':').unwrap_or((&name, "latest"));
+                    let spec = self.graph.push_spec(image, &self.names, self.settings.login.clone());
+                    let spec = PushSpec { repository: rest.to_owned(), tag: tag.to_owned(), ..spec };
+                    self.engine.push(&spec, feed).await?;
+                }
+            }
+            feed.send(BuildEvent::Log(format!("pushed as {name}")));
+        }
+        let key = self.book.as_ref().and_then(|book| book.keys.get(image)).filter(|_| self.settings.key_tags);
+        if let Some(tag) = key.map(|key| key_tag(&key.digest)).filter(|tag| valid_tag(tag))
+            && let Err(error) = registry.retag(&repository, digest, &tag).await
+        {
+            // Without it other build hosts build the image themselves.
+            feed.send(BuildEvent::Log(format!("the tag `{tag}` could not be written: {error}")));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Builder for DockerBuilder {
+    async fn build(&self, image: usize, fresh: bool, feed: &Feed) -> Result<(), EngineError> {
+        let (started, begun) = (now(), Instant::now());
+        self.build_all(image, fresh, feed).await?;
+        if let Some(book) = &self.book {
+            // What is only for the record must not turn a good build into a failure.
+            let facts = self.inspect(image).await.ok().flatten();
+            let cached = !fresh && !self.settings.no_cache;
+            let seconds = begun.elapsed().as_secs_f64();
+            book.built((&self.graph, &self.names), image, (started, cached), seconds, facts.as_ref());
+        }
+        Ok(())
+    }
+
+    async fn reuse(
+        &self,
+        image: usize,
+        entry: &Entry,
+        place: Place,
+        feed: &Feed,
+    ) -> Result<Option<String>, EngineError> {
+        let nothing = |text: &str| EngineError::new(ErrorClass::NotFound, text);
+        let digest = match place {
+            Place::Registry => {
+                let registry = self.registry.as_ref().ok_or_else(|| nothing("it is only in the registry"))?;
+                let digest = entry.digest.as_deref().ok_or_else(|| nothing("its digest is not known"))?;
+                let repository = self.graph.repository(image, &self.names);
+                let tag = self.graph.tag(image, &self.names);
+                if registry.digest(&repository, &tag).await?.as_deref() != Some(digest) {
+                    registry.retag(&repository, digest, &tag).await?;
+                }
+                self.push_more(image, digest, feed).await?;
+                Some(digest.to_owned())
+            }
+            Place::Engine => {
+                let id = entry.id.as_deref().ok_or_else(|| nothing("its id is not known"))?;
+                for name in std::iter::once(self.name(image)).chain(self.graph.extra_names(image, &self.names)) {
+                    self.engine.tag(id, &name).await?;
+                }
+                None
+            }
+        };
+        if let Some(book) = &self.book {
+            book.reused(image, entry);
+            if let Some(digest) = &digest {
+                book.pushed((&self.graph, &self.names), image, digest, entry.push_seconds.unwrap_or(0.0));
+            }
+        }
+        Ok(digest)
+    }
+
+    async fn push(&self, image: usize, feed: &Feed) -> Result<String, EngineError> {
+        let begun = Instant::now();
+        let tag = self.graph.tag(image, &self.names);
+        let platforms = self.platforms(image)?;
+        let digest = if let ([_, _, ..], Some(registry)) = (&platforms[..], &self.registry) {
+            let mut pushed = Vec::with_capacity(platforms.len());
+            for platform in platforms {
+                let digest = self.push_one(image, &platform_tag(&tag, &platform), feed).await?;
+                pushed.push((platform, digest));
+            }
+            lists::write(registry, &self.graph.repository(image, &self.names), &tag, &pushed).await?
+        } else {
+            self.push_one(image, &tag, feed).await?
+        };
+        self.push_more(image, &digest, feed).await?;
+        if let Some(book) = &self.book {
+            book.pushed((&self.graph, &self.names), image, &digest, begun.elapsed().as_secs_f64());
+        }
+        Ok(digest)
+    }
+
+    async fn inspect(&self, image: usize) -> Result<Option<ImageFacts>, EngineError> {
+        let platforms = self.platforms(image)?;
+        let many = platforms.first().filter(|_| platforms.len() > 1);
+        self.engine.inspect(&self.name_for(image, many)).await
+    }
+
+    fn registry(&self, image: usize) -> String {
+        self.graph.registry(image, &self.names).to_owned()
+    }
+
+    fn admit(&self, work: &Work) -> Admission {
+        admission::admit(&self.limits, &Probe::new(Vec::new()).host_load(&self.data), work)
+    }
+
+    async fn make_room(&self) -> Result<u64, EngineError> {
+        let before = self.room().map_or(0, |(free, _)| free);
+        let images = self.engine.prune().await?;
+        let cache = self.engine.prune_cache().await?;
+        let after = self.room().map_or(0, |(free, _)| free);
+        // Layers that are shared are counted more than once: what counts is what is free.
+        Ok(if before == 0 { images + cache } else { after.saturating_sub(before) })
+    }
+
+    async fn engine_answers(&self) -> bool {
+        let asked = self.engine.inspect("hostctl.invalid/none:none");
+        match tokio::time::timeout(std::time::Duration::from_secs(10), asked).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => error.class != ErrorClass::Unreachable,
+            Err(_) => false,
+        }
+    }
+
+    fn room(&self) -> Option<(u64, u64)> {
+        let room = Probe::new(Vec::new()).disk_room(&self.data)?;
+        Some((room.free, room.total))
+    }
+}
+
+/// The items of a context after `.dockerignore`; `Dockerfile.dockerignore` wins, as for the engine's client.
+pub(super) fn read_context(root: &Path, dockerfile: &Path) -> Result<Vec<TreeItem>, String> {
+    let probe = Probe::new(Vec::new());
+    let items = probe.tree_items(root).map_err(|error| error.to_string())?;
+    let own = PathBuf::from(format!("{}.dockerignore", dockerfile.display()));
+    let ignore = Path::new(".dockerignore");
+    let found = [own.as_path(), ignore].into_iter().find(|path| items.iter().any(|item| item.path == *path));
+    let Some(path) = found else { return Ok(items) };
+    let text = probe.tree_text(&root.join(path)).map_err(|error| format!("`{}`: {error}", path.display()))?;
+    let ignore_rules = Ignore::parse(&text).map_err(|error| format!("`{}`: {error}", path.display()))?;
+    Ok(ignore_rules.keep(&items, &[dockerfile, ignore]))
+}
+
+struct TreeContext {
+    root: PathBuf,
+    items: Vec<TreeItem>,
+    dockerfile: (PathBuf, Vec<u8>),
+}
+
+impl ContextSource for TreeContext {
+    fn write_tar(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        write_tree_tar(&self.root, &self.items, std::slice::from_ref(&self.dockerfile), out)
+    }
+}

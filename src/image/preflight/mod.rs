@@ -1,0 +1,16 @@
+//! What may stop or spoil a set of builds, looked at before the first one: one line each, with what to
+//! type. `hostctl image doctor` shows them all; a build shows what is not `ok`.
+
+mod engine;
+mod firewall;
+mod host;
+mod line;
+mod lint;
+mod registry;
+mod run;
+
+pub use line::{Line, Severity};
+pub use run::{Ask, failure, run};
+
+#[cfg(test)]
+mod fake_engine_tests;

@@ -1,0 +1,133 @@
+//! All checks in their order.
+
+use std::path::Path;
+
+use super::line::{Line, Severity};
+use super::{engine, host, lint, registry};
+use crate::diag::Diagnostic;
+use crate::image::capabilities::{Capabilities, Wanted};
+use crate::image::def::ImageDef;
+use crate::image::platforms::Host;
+use crate::system::Probe;
+use crate::system::engine::{BuilderKind, RegistrySettings};
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The engine's address.
+    pub engine: &'a str,
+    /// A builder chosen by hand.
+    pub builder: Option<BuilderKind>,
+    /// The registry that images are pushed to.
+    pub registry: Option<&'a RegistrySettings>,
+    /// Images of the run.
+    pub images: &'a [&'a ImageDef],
+    /// Where their contexts lie.
+    pub contexts: Option<&'a Path>,
+    /// Host and port of the package mirror.
+    pub mirror: Option<(&'a str, u16)>,
+    /// Builds use the host's network.
+    pub network_host: bool,
+    /// What the run asks of its builder.
+    pub wanted: &'a Wanted,
+    /// Bytes that the forecast expects, 0 if unknown.
+    pub need: u64,
+    /// `/`, but for tests.
+    pub root: &'a Path,
+}
+
+impl<'a> Ask<'a> {
+    /// The engine at an address, and nothing else.
+    pub fn new(engine: &'a str, wanted: &'a Wanted) -> Self {
+        Self {
+            engine,
+            builder: None,
+            registry: None,
+            images: &[],
+            contexts: None,
+            mirror: None,
+            network_host: false,
+            wanted,
+            need: 0,
+            root: Path::new("/"),
+        }
+    }
+}
+
+/// Looks at everything; changes nothing but a few bytes in the engine's build cache. The lines come in a
+/// fixed order, also where all is well; `None` instead of capabilities: nothing can build.
+pub async fn run(probe: &Probe, ask: &Ask<'_>) -> (Vec<Line>, Option<Capabilities>) {
+    let mut lines = Vec::new();
+    let found = engine::find(probe, ask.builder, ask.engine, ask.root, &mut lines).await;
+    let engine = found.as_ref().and_then(|found| found.engine.as_ref());
+    let answers = found.as_ref().and_then(|found| found.capabilities.engine.as_ref());
+    if let Some(found) = &found {
+        let kind = ask.builder.unwrap_or_else(|| found.capabilities.kind());
+        for (code, text) in found.capabilities.cannot(kind, ask.wanted, ask.images) {
+            let fix = if kind == BuilderKind::Classic { "builder: auto, on an engine with BuildKit" } else { "" };
+            lines.push(Line { severity: Severity::Fail, code, check: "builder", found: text, fix: some(fix) });
+        }
+        let workers = answers.map(|answers| answers.workers.as_slice()).unwrap_or_default();
+        if let Some(error) = Host::of(probe, workers, ask.root).refuse(&ask.wanted.platforms) {
+            let fix = error.hints.first().cloned().unwrap_or_default();
+            lines.push(Line::fail("B0107", "platforms", error.message.clone(), fix));
+        }
+    }
+    registry::frontends(probe, ask.images, engine, answers, ask.registry, &mut lines).await;
+    let (data, prune) = match (&found, answers) {
+        (_, Some(answers)) => (answers.root_dir.clone(), "docker builder prune"),
+        (Some(_), None) => (Some("/var/lib/containers".into()), "buildah rmi --prune"),
+        (None, None) => (None, "docker builder prune"),
+    };
+    host::disk(probe, ask.root, data.as_deref(), ask.need, prune, &mut lines);
+    lines.push(host::memory(probe, &ask.root.join("proc")));
+    if let Some(settings) = ask.registry {
+        registry::registry(probe, settings, &mut lines).await;
+    }
+    if let Some(mirror) = ask.mirror {
+        // `buildah` runs steps in the host's network.
+        let network_host = ask.network_host || (found.is_some() && answers.is_none());
+        let bridge = answers.and_then(|answers| answers.bridge.as_ref());
+        host::mirror(probe, mirror, network_host, bridge, &mut lines).await;
+    }
+    if !ask.images.is_empty() {
+        lint::lint(probe, ask.images, ask.contexts, &mut lines);
+    }
+    (lines, found.map(|found| found.capabilities))
+}
+
+fn some(fix: &str) -> Option<String> {
+    (!fix.is_empty()).then(|| fix.to_owned())
+}
+
+/// The error for what would make the builds fail, if there is something: the first line is the message,
+/// all others are notes.
+pub fn failure(lines: &[Line]) -> Option<Diagnostic> {
+    let mut bad = lines.iter().filter(|line| line.severity == Severity::Fail);
+    let first = bad.next()?;
+    let mut diagnostic = Diagnostic::task(first.code, first.found.clone());
+    if let Some(fix) = &first.fix {
+        diagnostic = diagnostic.with_hint(fix.clone());
+    }
+    Some(bad.fold(diagnostic, |diagnostic, line| diagnostic.with_note(line.text())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_is_one_error() {
+        let lines = [
+            Line::ok("B0110", "engine", "20.10"),
+            Line::fail("B0116", "disk", "1 GiB free", "docker builder prune"),
+            Line::warn("B0117", "memory", "little", "x"),
+            Line::fail("B0118", "login", "refused", "docker login r"),
+        ];
+        let error = failure(&lines).unwrap();
+        assert_eq!((error.code.as_ref(), error.message.as_str()), ("B0116", "1 GiB free"));
+        assert_eq!(error.hints, ["docker builder prune"]);
+        assert_eq!(error.notes, ["FAIL  login       refused [B0118]: docker login r"]);
+        assert_eq!(failure(&lines[..1]), None);
+    }
+}

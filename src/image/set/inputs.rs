@@ -1,0 +1,242 @@
+//! What is decided before the first build: digests of bases, keys, what is there already, what is built.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+use futures_util::StreamExt;
+
+use super::{Prepared, SetRequest};
+use crate::diag::Result;
+use crate::image::docker::{key_tag, now};
+use crate::image::key::{Contents, Inputs, Keys, bases, compute};
+use crate::image::record::{Entry, Records, Request, Store};
+use crate::image::reuse::{Candidate, Decision, Place, Presence, Reuse, Setting, candidates, decide};
+use crate::system::Mutate;
+use crate::system::engine::{Backend, RegistryClient, split_name};
+
+/// Questions to engine and registry at the same time.
+const ASKED: usize = 16;
+
+/// What is known before the first build.
+pub(super) struct Known {
+    pub(super) store: Store,
+    pub(super) keys: Keys,
+    pub(super) records: Records,
+    pub(super) decisions: Vec<Option<Decision>>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Where everything is asked.
+pub(super) struct Sources<'a> {
+    pub(super) mutate: &'a Mutate,
+    pub(super) engine: &'a Backend,
+    pub(super) registry: Option<&'a RegistryClient>,
+    pub(super) root: &'a Path,
+    /// `linux/amd64`
+    pub(super) platform: &'a str,
+}
+
+/// Reads records, computes keys and decides for each image.
+pub(super) async fn decide_all(sources: &Sources<'_>, prepared: &Prepared, request: &SetRequest) -> Result<Known> {
+    let probe = sources.mutate.probe();
+    let graph = &prepared.graph;
+    let store = Store::of_user(probe)?;
+    let repositories: Vec<String> =
+        prepared.selected.iter().map(|image| graph.untagged(*image, &request.names)).collect();
+    let mut records = store.read(probe, repositories.iter().map(String::as_str));
+    let mut warnings: Vec<String> = records.warnings.iter().map(|warning| warning.message.clone()).collect();
+    let before = last_bases(&records, &repositories);
+    let wanted = bases(graph, &prepared.selected, &request.settings.args);
+    let digests = digests_of_bases(sources, wanted, &before, request.settings.pull).await;
+    let look = |reference: &str| digests.get(reference).cloned();
+    let secrets: BTreeSet<String> = request.settings.secrets.keys().cloned().collect();
+    let inputs = Inputs {
+        graph,
+        tag: &request.names.tag,
+        root: sources.root,
+        args: &request.settings.args,
+        labels: &request.settings.labels,
+        secrets: &secrets,
+        network_host: request.settings.network_host,
+        target: None,
+        platform: sources.platform,
+        bases: &look,
+    };
+    let mut contents = Contents::load(probe, store.folder(), now());
+    for (path, digest) in &request.digests {
+        contents.give(sources.root.join(path), digest.clone());
+    }
+    let keys = compute(probe, &inputs, &prepared.selected, &mut contents);
+    warnings.extend(keys.problems.iter().map(|(image, problem)| format!("`{}`: {problem}", graph.images[*image].name)));
+    // Without the cache the next run reads all contexts again, and no more.
+    let _ = contents.save(sources.mutate, store.folder());
+    let mut asked = Request::new(&set_name(request), graph, &request.names, sources.root);
+    asked.time = now();
+    asked.args.clone_from(&request.settings.args);
+    asked.labels.clone_from(&request.settings.labels);
+    asked.secrets = secrets;
+    asked.network_host = request.settings.network_host;
+    sources.platform.clone_into(&mut asked.platform);
+    asked.bases = digests.into_iter().collect();
+    if let Err(error) = store.save_request(sources.mutate, &asked) {
+        warnings.push(error.message.clone());
+    }
+    if request.settings.key_tags && request.reuse != Reuse::Never {
+        ask_for_key_tags(sources, prepared, request, &keys, &mut records).await;
+    }
+    let setting = Setting {
+        graph,
+        names: &request.names,
+        keys: &keys,
+        records: &records,
+        policy: request.reuse,
+        push: request.push,
+        now: now(),
+    };
+    let found = presence(sources, candidates(&setting, &prepared.selected)).await;
+    let of = |candidate: &Candidate<'_>| found.get(&name_of(candidate)).copied().unwrap_or_default();
+    let mut decisions = decide(&setting, &prepared.selected, &of);
+    if request.resume {
+        resume(sources, prepared, request, (&keys, &records), &mut decisions).await;
+    }
+    Ok(Known { store, keys, records, decisions, warnings })
+}
+
+/// Sets of the same names are the same set.
+fn set_name(request: &SetRequest) -> String {
+    request.names.untagged("")
+}
+
+/// Digests of bases as the newest builds had them, for registries that do not answer.
+fn last_bases(records: &Records, repositories: &[String]) -> HashMap<String, String> {
+    let entries = repositories.iter().filter_map(|repository| records.get(repository).last());
+    entries.flat_map(|entry| entry.bases.clone()).collect()
+}
+
+/// What builds will use: the engine's image, unless newer ones are asked for; else the registry's digest.
+async fn digests_of_bases(
+    sources: &Sources<'_>,
+    wanted: BTreeSet<String>,
+    before: &HashMap<String, String>,
+    pull: bool,
+) -> BTreeMap<String, String> {
+    let own = sources.registry;
+    let one = |reference: String| async move {
+        if !pull && let Ok(Some(facts)) = sources.engine.inspect(&reference).await {
+            return (reference, Some(facts.id));
+        }
+        let (host, rest) = split_name(&reference);
+        let (repository, tag) = rest.rsplit_once(':').unwrap_or((&rest, "latest"));
+        let digest = match own.filter(|registry| registry.name() == host) {
+            Some(registry) => registry.digest(repository, tag).await.ok().flatten(),
+            None => None,
+        };
+        (reference, digest)
+    };
+    let found: Vec<(String, Option<String>)> =
+        futures_util::stream::iter(wanted).map(one).buffer_unordered(ASKED).collect().await;
+    found
+        .into_iter()
+        .filter_map(|(reference, digest)| {
+            let digest = digest.or_else(|| before.get(&reference).cloned())?;
+            Some((reference, digest))
+        })
+        .collect()
+}
+
+/// Images that another build host pushed under the tag of their key.
+async fn ask_for_key_tags(
+    sources: &Sources<'_>,
+    prepared: &Prepared,
+    request: &SetRequest,
+    keys: &Keys,
+    records: &mut Records,
+) {
+    let Some(registry) = sources.registry else { return };
+    let graph = &prepared.graph;
+    let unknown = prepared.selected.iter().copied().filter_map(|image| {
+        let key = keys.get(image)?;
+        let known = records.get(&graph.untagged(image, &request.names)).by_key(&key.digest).is_some();
+        (graph.is_pushed(image) && !known).then(|| (image, key.clone()))
+    });
+    let unknown: Vec<_> = unknown.collect();
+    let ask = |(image, key): (usize, crate::image::key::Key)| async move {
+        let repository = graph.repository(image, &request.names);
+        let digest = registry.digest(&repository, &key_tag(&key.digest)).await.ok().flatten()?;
+        Some((image, key, digest))
+    };
+    let found: Vec<_> = futures_util::stream::iter(unknown).map(ask).buffer_unordered(ASKED).collect().await;
+    for (image, key, digest) in found.into_iter().flatten() {
+        let repository = graph.untagged(image, &request.names);
+        let mut record = records.get(&repository).clone();
+        record.repository = repository;
+        record.entries.push(Entry { digest: Some(digest), time: now(), ..Entry::new(&key) });
+        records.insert(record);
+    }
+}
+
+fn name_of(candidate: &Candidate<'_>) -> (usize, String, String) {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    (candidate.image, text(&candidate.entry.id), text(&candidate.entry.digest))
+}
+
+type Found = HashMap<(usize, String, String), Presence>;
+
+/// Asks engine and registry for recorded builds.
+async fn presence(sources: &Sources<'_>, candidates: Vec<Candidate<'_>>) -> Found {
+    // The newest few of each image are enough.
+    let mut count: HashMap<usize, usize> = HashMap::new();
+    let few = candidates.into_iter().filter(|candidate| {
+        let seen = count.entry(candidate.image).or_default();
+        *seen += 1;
+        *seen <= 3
+    });
+    let ask = |candidate: Candidate<'_>| {
+        let name = name_of(&candidate);
+        let repository = split_name(&candidate.repository).1;
+        async move {
+            let engine = match name.1.as_str() {
+                "" => false,
+                id => sources.engine.inspect(id).await.is_ok_and(|facts| facts.is_some()),
+            };
+            let registry = match (sources.registry, name.2.as_str()) {
+                (Some(registry), digest) if !digest.is_empty() => {
+                    registry.digest(&repository, digest).await.is_ok_and(|found| found.as_deref() == Some(digest))
+                }
+                _ => false,
+            };
+            (name, Presence { engine, registry })
+        }
+    };
+    futures_util::stream::iter(few).map(ask).buffer_unordered(ASKED).collect().await
+}
+
+/// Images that the run that is resumed finished under its tag are not built again.
+async fn resume(
+    sources: &Sources<'_>,
+    prepared: &Prepared,
+    request: &SetRequest,
+    (keys, records): (&Keys, &Records),
+    decisions: &mut [Option<Decision>],
+) {
+    let graph = &prepared.graph;
+    for image in prepared.selected.iter().copied() {
+        if !matches!(decisions[image], Some(Decision::Build { .. })) {
+            continue;
+        }
+        let tag = graph.tag(image, &request.names);
+        let repository = graph.untagged(image, &request.names);
+        let Some(key) = keys.get(image) else { continue };
+        let record = records.get(&repository);
+        let Some(entry) = record.with_key(&key.digest).find(|entry| entry.tag == tag) else { continue };
+        let candidate = Candidate { image, repository: repository.clone(), entry };
+        let found = presence(sources, vec![candidate]).await.into_values().next().unwrap_or_default();
+        let place = match (found.registry, found.engine) {
+            (true, _) => Place::Registry,
+            (false, true) => Place::Engine,
+            (false, false) => continue,
+        };
+        let reason = "finished before in this run".to_owned();
+        decisions[image] = Some(Decision::Reuse { entry: Box::new(entry.clone()), place, reason });
+    }
+}

@@ -1,0 +1,138 @@
+//! One set of images from definitions to results: preflight, decisions, schedule, logs, report.
+//! Who calls it gives the definitions and receives progress; modules and commands share it.
+
+mod build;
+mod inputs;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::def::ImageDef;
+use super::docker::Settings;
+use super::graph::Graph;
+use super::names::Names;
+use super::proof::Proof;
+use super::reuse::Reuse;
+use crate::diag::{Diagnostic, Result};
+use crate::system::engine::{BuilderKind, RegistrySettings};
+
+pub use build::build;
+
+/// Which builder to use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BuilderChoice {
+    /// BuildKit where the engine has it, else the classic one.
+    #[default]
+    Auto,
+    /// This one.
+    Only(BuilderKind),
+}
+
+/// All that is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct SetRequest {
+    /// Names of the results.
+    pub names: Names,
+    /// What the builds share.
+    pub settings: Settings,
+    /// Images to build, with their ancestors; all if empty.
+    pub only: Vec<String>,
+    /// Images to leave out, with all that need them.
+    pub skip: Vec<String>,
+    /// Builds at the same time.
+    pub parallel: usize,
+    /// Push each image as it ends.
+    pub push: bool,
+    /// How the registry is reached for digests.
+    pub registry: RegistrySettings,
+    /// Folder for one log a image on the host.
+    pub log_dir: Option<PathBuf>,
+    /// The engine's address.
+    pub engine: String,
+    /// The builder.
+    pub builder: BuilderChoice,
+    /// Sets that are built one after the other, each with its own selection; one of all that is selected if empty.
+    pub stages: Vec<Stage>,
+    /// When an image of an earlier build may be used instead of building it.
+    pub reuse: Reuse,
+    /// Images that an earlier run finished under this tag are not built again, whatever `reuse` says.
+    pub resume: bool,
+    /// Pushes at the same time.
+    pub pushes: usize,
+    /// How often a build whose instruction failed is tried again.
+    pub build_retries: u32,
+    /// Only forecast.
+    pub plan: bool,
+    /// Bytes that stay free on the engine's file system.
+    pub min_free: Option<u64>,
+    /// Digests of context files that are known already, by path.
+    pub digests: Vec<(PathBuf, String)>,
+    /// Host and port of the package mirror, for the preflight.
+    pub mirror: Option<(String, u16)>,
+    /// All layers as one, which is refused with the reason.
+    pub squash: bool,
+}
+
+/// One of several ordered sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stage {
+    /// For people: `seed`.
+    pub name: String,
+    /// Images to build, with their ancestors.
+    pub only: Vec<String>,
+}
+
+/// A set that was checked and can be built.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// All images.
+    pub graph: Arc<Graph>,
+    /// Which of them are built.
+    pub selected: BTreeSet<usize>,
+    /// The same in the order of their sets; what an earlier set has is not in a later one.
+    pub stages: Vec<(String, BTreeSet<usize>)>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Checks names, edges and selection. Touches nothing.
+pub fn prepare(images: Vec<ImageDef>, request: &SetRequest) -> Result<Prepared> {
+    if let Some(problem) = request.names.problem() {
+        return Err(Diagnostic::task("B0005", problem));
+    }
+    if request.push && request.names.registry.is_empty() {
+        return Err(Diagnostic::task("B0011", "`push` needs a `registry`")
+            .with_hint("set `registry: host:port`, or `push: false`"));
+    }
+    let mut warnings = Vec::new();
+    for name in request.settings.args.keys() {
+        let declared = |image: &ImageDef| image.dockerfile.declared_args().contains(name);
+        // Proxies are known without a declaration, and the distribution is offered to all.
+        let offered = name == "BASE_DISTRO" || name.to_ascii_lowercase().ends_with("_proxy");
+        if !offered && !images.iter().any(declared) {
+            warnings.push(format!("the build argument `{name}` is declared by no Dockerfile (`ARG {name}`)"));
+        }
+    }
+    for name in Proof::too_short(&request.settings.sought()) {
+        warnings.push(format!("`{name}` is too short to be searched for in images"));
+    }
+    let graph = Graph::new(images, &request.names, &request.settings.args)?;
+    let selected = graph.select(&request.only, &request.skip)?;
+    if selected.is_empty() {
+        warnings.push("no image is left to build".to_owned());
+    }
+    let mut stages = Vec::new();
+    let mut left = selected.clone();
+    for stage in &request.stages {
+        let wanted = graph.select(&stage.only, &request.skip)?;
+        let own: BTreeSet<usize> = wanted.intersection(&left).copied().collect();
+        left.retain(|image| !own.contains(image));
+        stages.push((stage.name.clone(), own));
+    }
+    if request.stages.is_empty() {
+        stages.push((String::new(), std::mem::take(&mut left)));
+    }
+    let selected = selected.difference(&left).copied().collect();
+    Ok(Prepared { graph: Arc::new(graph), selected, stages, warnings })
+}

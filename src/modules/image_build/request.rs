@@ -1,0 +1,207 @@
+//! Arguments to a request.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::super::cx::Cx;
+use super::{Args, BuilderArg, Network};
+use crate::diag::{Diagnostic, Result};
+use crate::image::capabilities::ssh_agent;
+use crate::image::platforms::Platform;
+use crate::image::set::{BuilderChoice, SetRequest, Stage};
+use crate::image::{Names, Reuse, Settings};
+use crate::secret::Secret;
+use crate::system::engine::{BuilderKind, CacheTo, DEFAULT_SOCKET, RegistryLogin, RegistrySettings};
+
+/// What a task's arguments ask for.
+pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
+    let registry = args.registry.clone().unwrap_or_default();
+    let login = match (&args.registry_username, &args.registry_password) {
+        (Some(username), Some(password)) if !username.is_empty() => {
+            Some(RegistryLogin::new(registry.as_str(), username.as_str(), Secret::new(password.as_str())))
+        }
+        _ => None,
+    };
+    let mut build_args = texts("build_args", &args.build_args)?;
+    if let Some(distro) = &args.base_distro {
+        build_args.entry("BASE_DISTRO".to_owned()).or_insert_with(|| distro.clone());
+    }
+    if let Some(password) = args.registry_password.as_ref().filter(|password| password.len() > 3)
+        && let Some((name, _)) = build_args.iter().find(|(_, value)| value.contains(password.as_str()))
+    {
+        return Err(Diagnostic::task("B0017", format!("the build argument `{name}` holds the registry's password"))
+            .with_note("build arguments stay in the image's history")
+            .with_hint("use `secrets` and `RUN --mount=type=secret`"));
+    }
+    let forbidden: Vec<String> = if args.forbid_mirror_in_image {
+        args.mirror_names.iter().filter(|name| !name.is_empty()).cloned().collect()
+    } else {
+        Vec::new()
+    };
+    let default_parallel = || std::thread::available_parallelism().map_or(1, |count| count.get().min(4));
+    let environment = cx.environment();
+    let engine = args
+        .docker_host
+        .clone()
+        .or_else(|| cx.probe().variable("DOCKER_HOST").filter(|host| !host.is_empty()))
+        .unwrap_or_else(|| DEFAULT_SOCKET.to_owned());
+    Ok(SetRequest {
+        names: Names {
+            registry: registry.clone(),
+            namespace: args.namespace.clone(),
+            prefix: args.prefix.clone(),
+            tag: args.tag.clone(),
+        },
+        settings: Settings {
+            args: build_args,
+            labels: texts("labels", &args.labels)?,
+            secrets: texts("secrets", &args.secrets)?.into_iter().map(|(id, text)| (id, Secret::new(text))).collect(),
+            network_host: args.network == Network::Host,
+            no_cache: args.nocache,
+            pull: args.pull,
+            login: login.clone(),
+            forbidden,
+            ssh: ssh(cx, &args.ssh)?,
+            cache_from: args.cache_from.clone(),
+            cache_to: args.cache_to.iter().map(|text| cache_to(text)).collect(),
+            extra_hosts: texts("extra_hosts", &args.extra_hosts)?.into_iter().collect(),
+            platforms: platforms(&args.platforms)?,
+            key_tags: args.key_tags,
+            vault: cx
+                .masked()
+                .iter()
+                .filter(|(name, _)| !args.search_except.contains(name))
+                .map(|(name, value)| (name.clone(), Secret::new(value.as_str())))
+                .collect(),
+        },
+        only: args.only.clone(),
+        skip: args.skip.clone(),
+        parallel: args.parallel.map_or_else(default_parallel, |count| count.max(1) as usize),
+        push: args.push,
+        registry: RegistrySettings {
+            host: registry,
+            ca_file: args.registry_ca.as_ref().map(|path| whole(path.expand(environment))),
+            insecure: args.registry_insecure,
+            login,
+        },
+        log_dir: args.log_dir.as_ref().map(|path| whole(path.expand(environment))),
+        engine,
+        builder: match args.builder {
+            BuilderArg::Auto => BuilderChoice::Auto,
+            BuilderArg::Buildkit => BuilderChoice::Only(BuilderKind::BuildKit),
+            BuilderArg::Classic => BuilderChoice::Only(BuilderKind::Classic),
+            BuilderArg::Buildah => BuilderChoice::Only(BuilderKind::Buildah),
+        },
+        stages: args
+            .sets
+            .iter()
+            .enumerate()
+            .map(|(place, only)| Stage { name: format!("set {}", place + 1), only: only.clone() })
+            .collect(),
+        reuse: args.reuse.as_ref().map(Reuse::from_json).transpose()?.unwrap_or_default(),
+        resume: args.resume.unwrap_or(false),
+        pushes: args.pushes.map_or_else(default_parallel, |count| count.max(1) as usize),
+        build_retries: args.build_retries,
+        plan: args.plan,
+        min_free: args.min_free.as_deref().map(bytes).transpose()?,
+        digests: Vec::new(),
+        mirror: None,
+        squash: args.squash,
+    })
+}
+
+/// Scalars as text; lists and mappings are refused.
+fn texts(argument: &str, given: &serde_json::Map<String, serde_json::Value>) -> Result<BTreeMap<String, String>> {
+    given
+        .iter()
+        .map(|(name, value)| {
+            let text = match value {
+                serde_json::Value::String(text) => text.clone(),
+                serde_json::Value::Null => String::new(),
+                serde_json::Value::Bool(_) | serde_json::Value::Number(_) => value.to_string(),
+                _ => {
+                    let message = format!("`{argument}.{name}`: expected text, found a list or mapping");
+                    return Err(Diagnostic::task("M0001", message));
+                }
+            };
+            Ok((name.clone(), text))
+        })
+        .collect()
+}
+
+fn platforms(texts: &[String]) -> Result<Vec<Platform>> {
+    let one = |text: &String| {
+        text.parse().map_err(|problem: String| {
+            Diagnostic::task("M0001", format!("`platforms`: {problem}"))
+                .with_hint("platforms: [linux/amd64, linux/arm64]")
+        })
+    };
+    texts.iter().map(one).collect()
+}
+
+fn cache_to(text: &str) -> CacheTo {
+    match text {
+        "inline" => CacheTo::Inline,
+        name => CacheTo::Registry { name: name.to_owned(), all_stages: true },
+    }
+}
+
+fn ssh(cx: &Cx, given: &serde_json::Map<String, serde_json::Value>) -> Result<BTreeMap<String, PathBuf>> {
+    let mut found = BTreeMap::new();
+    for (id, value) in given {
+        let named = match value {
+            serde_json::Value::Bool(true) | serde_json::Value::Null => None,
+            serde_json::Value::String(path) => Some(Path::new(path)),
+            _ => {
+                return Err(Diagnostic::task("M0001", format!("`ssh.{id}`: expected a socket's path, or true"))
+                    .with_hint("ssh: {default: true}"));
+            }
+        };
+        found.insert(id.clone(), ssh_agent(cx.probe(), named)?);
+    }
+    Ok(found)
+}
+
+/// `20g`, `512M`, `1.5 GiB`: units of 1024.
+fn bytes(text: &str) -> Result<u64> {
+    let bad = || {
+        Diagnostic::task("M0001", format!("`min_free`: `{}` is no size", text.escape_debug()))
+            .with_hint("min_free: 20g")
+    };
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..end].parse().map_err(|_| bad())?;
+    let unit = text[end..].trim().to_ascii_lowercase();
+    let unit = unit.trim_end_matches('b').trim_end_matches('i');
+    let power = match unit {
+        "" => 0,
+        "k" => 1,
+        "m" => 2,
+        "g" => 3,
+        "t" => 4,
+        _ => return Err(bad()),
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes far below the limit")]
+    let bytes = (number * 1024_f64.powi(power)).clamp(0.0, 1e18) as u64;
+    Ok(bytes)
+}
+
+/// A path from the module's working folder: contexts are read and logs written by other threads, which may have another.
+pub(super) fn whole(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units_of_1024() {
+        for (text, expected) in [("0", 0), ("512", 512), ("1k", 1024), ("1.5 GiB", 3 << 29), ("20g", 20 << 30)] {
+            assert_eq!(bytes(text).unwrap(), expected, "{text}");
+        }
+        for text in ["", "g", "-1", "1x", "1.2.3g"] {
+            assert_eq!(bytes(text).unwrap_err().code, "M0001", "{text}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The tree that images come from, wherever it is.
+
+use std::path::{Path, PathBuf};
+
+use super::super::call::{Blob, Input, InputKind};
+use super::super::cx::Cx;
+use super::request::whole;
+use super::{Args, From};
+use crate::diag::{Diagnostic, Result};
+use crate::image::discover::Found;
+use crate::image::sources::{self, LabelSettings, TreeSettings};
+use crate::system::{ScratchContent, ScratchItem, TreeKind};
+
+fn dockerfiles(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.retain(|path| path.file_name().is_some_and(|name| name == "Dockerfile"));
+    paths
+}
+
+/// The tree's files, wherever they are.
+pub(super) struct Tree {
+    files: Vec<PathBuf>,
+    /// Dockerfiles that are links.
+    pub(super) links: Vec<PathBuf>,
+    /// The folder on the host, with `remote_src`.
+    pub(super) root: Option<PathBuf>,
+    root_name: String,
+    input: Option<Input>,
+}
+
+impl Tree {
+    pub(super) fn find(cx: &Cx, args: &Args) -> Result<Self> {
+        if let Some(input) = cx.input("path").filter(|_| !args.remote_src) {
+            if !input.is_tree {
+                return Err(Diagnostic::task(
+                    "B0001",
+                    format!("`{}` is a file: expected a folder", args.path.as_str()),
+                ));
+            }
+            let paths = |wanted: fn(&InputKind) -> bool| -> Vec<PathBuf> {
+                let entries = input.entries.iter().filter(|entry| wanted(&entry.kind));
+                entries.map(|entry| PathBuf::from(&entry.path)).collect()
+            };
+            return Ok(Self {
+                files: paths(|kind| matches!(kind, InputKind::File { .. })),
+                links: dockerfiles(paths(|kind| matches!(kind, InputKind::Link { .. }))),
+                root: None,
+                root_name: input.basename.clone(),
+                input: Some(input.clone()),
+            });
+        }
+        let root = whole(args.path.expand(cx.environment()));
+        let items = cx
+            .probe()
+            .tree_items(&root)
+            .map_err(|error| Diagnostic::task("B0016", format!("`{}` cannot be read: {error}", root.display())))?;
+        let root_name = root.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
+        let (mut files, mut links) = (Vec::new(), Vec::new());
+        for item in items {
+            match item.kind {
+                TreeKind::File(_) => files.push(item.path),
+                TreeKind::Link(_) => links.push(item.path),
+                TreeKind::Dir => {}
+            }
+        }
+        Ok(Self { files, links: dockerfiles(links), root: Some(root), root_name, input: None })
+    }
+
+    /// The images of the tree, as the arguments say.
+    pub(super) fn images(&self, cx: &Cx, args: &Args) -> Result<Found> {
+        let read = |path: &Path| self.read(cx, path);
+        let settings = TreeSettings::new(args.name_template.as_deref(), &args.dockerfiles, &args.ignore)?;
+        match args.from {
+            From::Tree => sources::tree(&self.files, args.path.as_str(), &self.root_name, &settings, &read),
+            From::Labels => {
+                let settings = LabelSettings { tree: settings, ..LabelSettings::default() };
+                // A tree that was sent has no repository around it.
+                let version = |folder: &Path| match (&args.version, &self.root) {
+                    (Some(version), _) => Some(version.clone()),
+                    (None, Some(root)) => cx.probe().git_facts(&root.join(folder)).version,
+                    (None, None) => None,
+                };
+                sources::labels(&self.files, args.path.as_str(), &settings, &version, &read)
+            }
+        }
+    }
+
+    fn read(&self, cx: &Cx, path: &Path) -> Result<String> {
+        let bad = |error: &dyn std::fmt::Display| {
+            Diagnostic::task("B0016", format!("`{}` cannot be read: {error}", path.display()))
+        };
+        if let Some(root) = &self.root {
+            return cx.probe().tree_text(&root.join(path)).map_err(|error| bad(&error));
+        }
+        let entry = self.input.iter().flat_map(|input| &input.entries).find(|entry| Path::new(&entry.path) == path);
+        let entry = entry.ok_or_else(|| bad(&"it is not in the tree that was sent"))?;
+        match cx.blob(entry)? {
+            Blob::Memory(bytes) => String::from_utf8(bytes.to_vec()).map_err(|error| bad(&error)),
+            Blob::File(file) => cx.probe().tree_text(&file).map_err(|error| bad(&error)),
+        }
+    }
+
+    /// The contexts of the controller's tree in a private folder of the host; `None` in check mode
+    /// and if the tree is here already.
+    pub(super) fn lay_out(&self, cx: &Cx, contexts: &[&Path]) -> Result<Option<tempfile::TempDir>> {
+        let Some(input) = &self.input else { return Ok(None) };
+        cx.scratch(|mutate| {
+            let mut items = Vec::new();
+            for entry in &input.entries {
+                let path = PathBuf::from(&entry.path);
+                if !contexts.iter().any(|context| path.starts_with(context)) {
+                    continue;
+                }
+                let content = match &entry.kind {
+                    InputKind::Dir => ScratchContent::Dir,
+                    InputKind::Link { target } => ScratchContent::Link(target.into()),
+                    InputKind::File { .. } => match cx.blob(entry)? {
+                        Blob::Memory(bytes) => ScratchContent::Bytes(bytes),
+                        Blob::File(file) => ScratchContent::CopyOf(file),
+                    },
+                };
+                items.push(ScratchItem { path, mode: entry.mode, content });
+            }
+            mutate.scratch_tree(&items).map_err(|error| {
+                Diagnostic::task("B0016", format!("the image tree could not be laid out on the host: {error}"))
+            })
+        })
+    }
+}

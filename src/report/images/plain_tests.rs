@@ -1,0 +1,136 @@
+//! Lines where nothing moves, and what is expected before the first build.
+
+use super::block_tests::Scene;
+use crate::event::{ImageForecast, ImageState, Progress};
+
+fn plain(verbosity: u8) -> Scene {
+    Scene::new(24, 100, move |options| (options.live, options.verbosity) = (false, verbosity))
+}
+
+fn told(scene: &mut Scene) {
+    scene.play(&["one"]);
+    for image in ["base", "web"] {
+        scene.state(image, ImageState::Waiting);
+    }
+    scene.seconds(4);
+    scene.state("base", ImageState::Building);
+    scene.step("base", 1, 2, "FROM debian");
+    scene.step("base", 1, 2, "FROM debian");
+    scene.log("base", "Get:1 http://deb \u{1b}[2Jx");
+    scene.seconds(70);
+    let host =
+        |left| Progress::ImageHost { disk_free: 61 << 30, disk_total: 100 << 30, cache: None, seconds_left: left };
+    scene.tell("one", host(Some(90.0)));
+    scene.tell("one", host(None));
+    scene.state("base", ImageState::Built { seconds: 66.0 });
+    scene.state("base", ImageState::Pushing);
+    for layer in 0..7 {
+        scene.seconds(71 + 4 * u64::from(layer));
+        let bytes = u64::from(layer) * 40_000_000;
+        scene.tell("one", Progress::ImagePush { image: "base".into(), done: layer, of: 7, bytes });
+    }
+    scene.state("base", ImageState::Pushed { digest: format!("sha256:{}", "0".repeat(64)), seconds: 25.0 });
+    scene.state("web", ImageState::Held { reason: "memory".into() });
+    scene.state("web", ImageState::Held { reason: "memory".into() });
+    scene.state("web", ImageState::Building);
+    for line in 0..50 {
+        scene.log("web", &format!("line {line}"));
+    }
+    scene.state("web", ImageState::Failed { message: "img/web/Dockerfile:3: RUN false: exit code 1".into() });
+}
+
+#[test]
+fn each_change_is_a_line_with_its_time() {
+    let mut scene = plain(0);
+    told(&mut scene);
+    let text = scene.text();
+    let (before, tail) = text.split_once("    | line 10\n").unwrap();
+    assert_eq!(
+        before,
+        "\
+play 1 of 1   images                                                                             one
+06:00:04 base               building
+06:00:04 base               1/2         FROM debian
+06:01:10 images   1 building  1 waiting   1m10s, about 2 min left   disk 61 of 100 GiB free
+06:01:10 base               built       1m06s
+06:01:10 base               pushing
+06:01:11 base               push        0 of 7 layers
+06:01:23 base               push        3 of 7 layers  10 MB/s
+06:01:35 base               push        6 of 7 layers  10 MB/s
+06:01:35 base               pushed      25.0s  sha256:000000000000000000000000...0000000000000000000
+06:01:35 web                held        memory
+06:01:35 web                building
+06:01:35 web                FAILED      RUN false: exit code 1  (img.../Dockerfile:3)   logs/web.log
+"
+    );
+    assert!(tail.starts_with("    | line 11\n") && tail.ends_with("    | line 49\n"), "{tail}");
+}
+
+#[test]
+fn more_is_told_when_asked_for() {
+    let mut scene = plain(1);
+    told(&mut scene);
+    let text = scene.text();
+    assert!(text.contains("06:00:04 base               | Get:1 http://deb x\n"), "{text}");
+    // Every line was there before, so a failure does not tell them again.
+    assert_eq!(text.matches("line 49").count(), 1);
+    assert_eq!(text.matches("| line").count(), 50);
+}
+
+#[test]
+fn the_forecast_groups_by_reason() {
+    let name = |count: usize| (0..count).map(|image| format!("image-number-{image}"));
+    let forecast = ImageForecast {
+        build: name(30)
+            .map(|name| (name, "parent base".to_owned()))
+            .chain([("web".into(), "Dockerfile".into())])
+            .collect(),
+        reuse: vec![("keystone".into(), "in the registry".into())],
+        bytes: Some(12 << 30),
+        seconds: Some(2280.0),
+        disks: vec![("/".into(), 61 << 30, 100 << 30), ("/var/lib/docker".into(), 8 << 30, 200 << 30)],
+    };
+    let shown = |verbosity, forecast: &ImageForecast| {
+        let mut scene = plain(verbosity);
+        scene.tell("one", Progress::ImageForecast { forecast: forecast.clone() });
+        scene.text()
+    };
+    assert_eq!(
+        shown(0, &forecast),
+        "  images: 31 to build, 1 to reuse
+    build  30 parent base   image-number-0, image-number-1, image-number-2, and 27 more
+            1 Dockerfile    web
+    reuse   1 in the registry   keystone
+    expected  space about 12 GiB   time 38 min
+    free      61 of 100 GiB on /
+              8.0 of 200 GiB on /var/lib/docker   less than expected
+"
+    );
+    let all = shown(1, &forecast);
+    assert!((0..30).all(|image| all.contains(&format!("image-number-{image}"))), "{all}");
+    assert!(all.lines().all(|line| line.len() <= 100), "{all}");
+    let nothing = shown(0, &ImageForecast { build: vec![("web".into(), "new".into())], ..ImageForecast::default() });
+    assert_eq!(
+        nothing,
+        "  images: 1 to build, 0 to reuse
+    build   1 new   web
+    expected  space unknown   time unknown
+"
+    );
+    // As many reasons as images: they are counted.
+    let many =
+        ImageForecast { build: name(50).map(|name| (name.clone(), format!("parent {name}"))).collect(), ..forecast };
+    let shown = shown(0, &many);
+    assert!(shown.contains("  39 for 39 other reasons") && shown.lines().count() == 17, "{shown}");
+}
+
+#[test]
+fn what_names_and_logs_hold_steers_no_terminal() {
+    let mut scene = plain(1);
+    scene.state("a\u{1b}[2Jb\n", ImageState::Building);
+    scene.step("a\u{1b}[2Jb\n", 1, 2, "RUN \u{1b}]0;x\u{7}\u{202e}");
+    scene.log("a\u{1b}[2Jb\n", "\u{1b}[8mx\u{9b}2J");
+    scene.state("a\u{1b}[2Jb\n", ImageState::Failed { message: "\u{1b}[1A\nx".into() });
+    let text = scene.text();
+    assert!(!text.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']) && text.lines().count() == 4, "{text:?}");
+}

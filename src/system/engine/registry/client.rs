@@ -1,0 +1,377 @@
+//! The client itself: how a registry is reached, who asks, the shared budget. What is asked is in `content`.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use hyper::{Method, StatusCode};
+use tokio::sync::OnceCell;
+
+use super::super::credentials::RegistryLogin;
+use super::super::error::{EngineError, ErrorClass, Right};
+use super::address::{api_host, is_loopback};
+use super::answers::{Asked, retry_after, shown};
+use super::auth::{Challenge, TokenAnswer, Tokens, basic, scope};
+use super::budget::RateBudget;
+use super::transport::{Answer, Patience, Sent, Transport, Trouble};
+use crate::secret::Secret;
+use crate::system::Probe;
+
+/// How a registry is reached.
+#[derive(Clone, Debug, Default)]
+pub struct RegistrySettings {
+    /// `registry.example.org:5000`.
+    pub host: String,
+    /// A CA file besides `/etc/docker/certs.d/HOST/*.crt` and the host's own.
+    pub ca_file: Option<PathBuf>,
+    /// Plain HTTP is allowed although the registry is not on loopback.
+    pub insecure: bool,
+    /// The login.
+    pub login: Option<RegistryLogin>,
+}
+
+/// A registry that can be asked. Share one for a run: it keeps connections, tokens and the rate budget.
+pub struct RegistryClient {
+    settings: RegistrySettings,
+    /// The API's host, which is another than the name for Docker Hub.
+    pub(super) host: String,
+    transport: Transport,
+    scheme: OnceCell<&'static str>,
+    challenge: Mutex<Option<Challenge>>,
+    tokens: Tokens,
+    budget: RateBudget,
+    /// Held by the one that asks what an engine was refused for.
+    asking: tokio::sync::Mutex<()>,
+}
+
+/// A request to the API.
+pub(super) struct Ask<'a> {
+    pub(super) method: Method,
+    /// A path of the registry, or a whole address at it.
+    pub(super) path: &'a str,
+    pub(super) repository: &'a str,
+    pub(super) right: Right,
+    pub(super) accept: Option<&'a str>,
+    pub(super) content: Option<(&'a str, Bytes)>,
+    pub(super) limit: usize,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn new(method: Method, path: &'a str, repository: &'a str, right: Right) -> Self {
+        Self { method, path, repository, right, accept: None, content: None, limit: SMALL }
+    }
+}
+
+/// Bytes of an answer that is no manifest, list or blob.
+const SMALL: usize = 1 << 20;
+
+/// What a request says of who asks.
+enum Credential {
+    Nobody,
+    Basic(String),
+    Token { scope: String, token: Secret, fresh: bool },
+}
+
+impl Probe {
+    /// A client for a registry.
+    pub fn registry(&self, settings: RegistrySettings) -> Result<RegistryClient, EngineError> {
+        RegistryClient::new(settings, Path::new("/etc/docker/certs.d"), Patience::default())
+    }
+}
+
+impl RegistryClient {
+    pub(super) fn new(settings: RegistrySettings, certs: &Path, patience: Patience) -> Result<Self, EngineError> {
+        let transport = Transport::new(&settings, certs, patience)?;
+        Ok(Self {
+            host: api_host(&settings.host),
+            settings,
+            transport,
+            scheme: OnceCell::new(),
+            challenge: Mutex::new(None),
+            tokens: Tokens::default(),
+            budget: RateBudget::default(),
+            asking: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// The same with other deadlines.
+    pub fn patient(self, patience: Patience) -> Result<Self, EngineError> {
+        let transport = Transport::new(&self.settings, Path::new("/etc/docker/certs.d"), patience)?;
+        Ok(Self { transport, ..self })
+    }
+
+    /// The same under a budget that others share.
+    #[must_use]
+    pub fn sharing(mut self, budget: RateBudget) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// The rate budget: pushes of the engine wait for it too, by [`RateBudget::pass`].
+    pub fn budget(&self) -> &RateBudget {
+        &self.budget
+    }
+
+    /// The registry as the user names it.
+    pub fn name(&self) -> &str {
+        &self.settings.host
+    }
+
+    /// True if requests carry a login.
+    pub fn has_login(&self) -> bool {
+        self.settings.login.is_some()
+    }
+
+    /// Asks for the API's root with the login: tells wrong credentials before a build is paid for.
+    pub async fn check_login(&self) -> Result<(), EngineError> {
+        let ask = Ask::new(Method::GET, "/v2/", "", Right::Login);
+        let answer = self.ask(&ask).await?;
+        self.expect_ok(&ask, &answer)
+    }
+
+    /// What the engine's text about a failed push means. For too many requests the registry is asked for its status and
+    /// `Retry-After`: the budget is closed for as long as it says (or by its own waits), and the error given back has
+    /// that wait. For missing credentials it is asked which right is missing. Other errors come back as they are.
+    pub async fn explain(&self, error: EngineError, repository: &str) -> EngineError {
+        match error.class {
+            ErrorClass::RateLimited => {
+                // Many pushes are refused together: one of them asks.
+                let _one = self.asking.lock().await;
+                if self.budget.remaining().is_zero() {
+                    // As a push begins: registries may limit writing apart from reading.
+                    match self.push_right(repository).await {
+                        Err(own) if own.class == ErrorClass::RateLimited => {}
+                        _ => _ = self.budget.limited(None),
+                    }
+                }
+                EngineError { retry_after: Some(self.budget.remaining()), ..error }
+            }
+            ErrorClass::Auth if error.right.is_none() => match self.push_right(repository).await {
+                Err(own) if own.class == ErrorClass::Auth => {
+                    EngineError { message: format!("{}; the engine said: {}", own.message, error.message), ..own }
+                }
+                _ => error,
+            },
+            _ => error,
+        }
+    }
+
+    pub(super) fn plain_allowed(&self) -> bool {
+        self.settings.insecure || is_loopback(&self.settings.host)
+    }
+
+    pub(super) fn asked<'a>(&'a self, ask: &'a Ask<'_>) -> Asked<'a> {
+        let bearer = matches!(&*self.challenge(), Some(Challenge::Bearer { .. }));
+        Asked {
+            host: &self.settings.host,
+            repository: ask.repository,
+            right: ask.right,
+            login: self.settings.login.is_some(),
+            basic: !bearer,
+            what: ask.path,
+        }
+    }
+
+    pub(super) fn expect_ok(&self, ask: &Ask<'_>, answer: &Answer) -> Result<(), EngineError> {
+        if answer.status.is_success() { Ok(()) } else { Err(self.asked(ask).refused(answer)) }
+    }
+
+    /// The whole address of a path.
+    pub(super) async fn address(&self, path: &str) -> Result<String, EngineError> {
+        let scheme = match self.scheme.get() {
+            Some(scheme) => scheme,
+            None => self.scheme.get_or_try_init(|| self.find_scheme()).await?,
+        };
+        Ok(format!("{scheme}://{}{path}", self.host))
+    }
+
+    /// One request with whatever login it takes. A token that expired is renewed once.
+    pub(super) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, EngineError> {
+        let address = if ask.path.starts_with('/') { self.address(ask.path).await? } else { ask.path.to_owned() };
+        let mut wanted = None;
+        let mut first = true;
+        loop {
+            let credential = self.credential(ask, wanted.as_deref()).await?;
+            let authorization = match &credential {
+                Credential::Nobody => None,
+                Credential::Basic(value) => Some(value.clone()),
+                Credential::Token { token, .. } => Some(format!("Bearer {}", token.expose())),
+            };
+            let sent = Sent {
+                method: ask.method.clone(),
+                address: &address,
+                accept: ask.accept,
+                authorization,
+                content: ask.content.clone(),
+                limit: ask.limit,
+            };
+            let answer = self.send(sent).await.map_err(|trouble| {
+                let trouble = match trouble {
+                    // It has spoken HTTP before.
+                    Trouble::NoHttp => Trouble::Broken("what came is no HTTP".to_owned()),
+                    other => other,
+                };
+                self.asked(ask).failed(trouble, self.plain_allowed())
+            })?;
+            if answer.status != StatusCode::UNAUTHORIZED || !first {
+                return Ok(answer);
+            }
+            first = false;
+            let Some(challenge) = Challenge::of(&answer.headers) else { return Ok(answer) };
+            self.remember(&challenge);
+            let server_scope = match &challenge {
+                Challenge::Bearer { scope, .. } => scope.clone(),
+                Challenge::Basic => None,
+            };
+            let again = match &credential {
+                Credential::Token { scope, token, fresh } => {
+                    self.tokens.forget(scope, token.expose());
+                    !fresh || server_scope.as_ref().is_some_and(|wanted| wanted != scope)
+                }
+                Credential::Basic(_) => challenge != Challenge::Basic,
+                Credential::Nobody => {
+                    challenge != Challenge::Basic || self.settings.login.as_ref().and_then(basic).is_some()
+                }
+            };
+            if !again {
+                return Ok(answer);
+            }
+            wanted = server_scope;
+        }
+    }
+
+    /// One exchange under the budget.
+    pub(super) async fn send(&self, sent: Sent<'_>) -> Result<Answer, Trouble> {
+        self.budget.pass().await;
+        let answer = self.transport.send(sent).await?;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            self.budget.limited(retry_after(&answer, jiff::Timestamp::now()));
+        } else {
+            self.budget.served();
+        }
+        Ok(answer)
+    }
+
+    /// One exchange with another server, beside the budget.
+    pub(super) async fn fetch(&self, sent: Sent<'_>) -> Result<Answer, Trouble> {
+        self.transport.send(sent).await
+    }
+
+    async fn credential(&self, ask: &Ask<'_>, wanted: Option<&str>) -> Result<Credential, EngineError> {
+        let login = self.settings.login.as_ref();
+        let challenge = self.challenge().clone();
+        let Some(Challenge::Bearer { realm, service, .. }) = challenge else {
+            // A registry that lets everybody look still gets the login: it may want one to write.
+            return Ok(login.and_then(basic).map_or(Credential::Nobody, Credential::Basic));
+        };
+        let scope = wanted.map(str::to_owned).or_else(|| scope(ask.repository, ask.right)).unwrap_or_default();
+        if let Some(token) = self.tokens.get(&scope) {
+            return Ok(Credential::Token { scope, token, fresh: false });
+        }
+        let token = self.token(&realm, &service, &scope).await?;
+        Ok(Credential::Token { scope, token, fresh: true })
+    }
+
+    /// Fetches a token, and keeps it.
+    async fn token(&self, realm: &str, service: &str, scope: &str) -> Result<Secret, EngineError> {
+        let plain = self.plain_allowed();
+        let host = &self.settings.host;
+        if !(realm.starts_with("https://") || (plain && realm.starts_with("http://"))) {
+            let text = format!("registry `{host}` asks for a token from `{}`, which is no https address", shown(realm));
+            return Err(EngineError::new(ErrorClass::Auth, text).lacking(Right::Login));
+        }
+        let encode =
+            |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let login = self.settings.login.as_ref();
+        let identity = login.and_then(|login| login.identity_token.as_ref());
+        let mut query = format!("service={}", encode(service));
+        for scope in scope.split(' ').filter(|scope| !scope.is_empty()) {
+            query.push_str(&format!("&scope={}", encode(scope)));
+        }
+        let with_query = format!("{realm}{}{query}", if realm.contains('?') { '&' } else { '?' });
+        let sent = match identity {
+            // OAuth2, as identity tokens want it; scopes are one word list there.
+            Some(token) => {
+                let form = format!(
+                    "grant_type=refresh_token&client_id=hostctl&service={}&scope={}&refresh_token={}",
+                    encode(service),
+                    encode(scope),
+                    encode(token.expose())
+                );
+                let content = Some(("application/x-www-form-urlencoded", Bytes::from(form)));
+                Sent { method: Method::POST, address: realm, accept: None, authorization: None, content, limit: SMALL }
+            }
+            None => Sent {
+                method: Method::GET,
+                address: &with_query,
+                accept: None,
+                authorization: login.and_then(basic),
+                content: None,
+                limit: SMALL,
+            },
+        };
+        let what = format!("token of {}", shown(realm));
+        let asked =
+            Asked { host, repository: "", right: Right::Login, login: login.is_some(), basic: true, what: &what };
+        let answer = self.send(sent).await.map_err(|trouble| asked.failed(trouble, plain))?;
+        if !answer.status.is_success() {
+            return Err(asked.refused(&answer));
+        }
+        let (token, life) = TokenAnswer::read(&answer.body).ok_or_else(|| {
+            EngineError::new(ErrorClass::Auth, format!("registry `{host}`: `{}` gave no token", shown(realm)))
+                .lacking(Right::Login)
+        })?;
+        self.tokens.keep(scope, &token, life);
+        Ok(token)
+    }
+
+    /// `https`; `http` only where that is allowed and the server speaks no TLS. Asked without a login; what answers must
+    /// be a registry.
+    async fn find_scheme(&self) -> Result<&'static str, EngineError> {
+        let ask = Ask::new(Method::GET, "/v2/", "", Right::Login);
+        let plain = self.plain_allowed();
+        let ping = async |scheme: &str| {
+            let address = format!("{scheme}://{}/v2/", self.host);
+            let sent = Sent {
+                method: Method::GET,
+                address: &address,
+                accept: None,
+                authorization: None,
+                content: None,
+                limit: SMALL,
+            };
+            self.send(sent).await
+        };
+        let (scheme, answer) = match ping("https").await {
+            Err(Trouble::SpeaksHttp | Trouble::Handshake(_)) if plain => ("http", ping("http").await),
+            answer => ("https", answer),
+        };
+        let answer = answer.map_err(|trouble| self.asked(&ask).failed(trouble, plain))?;
+        let asked = self.asked(&ask);
+        if let Some(error) = asked.other_server(&answer) {
+            return Err(error);
+        }
+        if !answer.status.is_success() && answer.status != StatusCode::UNAUTHORIZED {
+            let error = asked.refused(&answer);
+            // A registry may well have no root for those who did not log in.
+            if error.class != ErrorClass::Auth {
+                return Err(error);
+            }
+        }
+        if let Some(challenge) = Challenge::of(&answer.headers) {
+            self.remember(&challenge);
+        }
+        Ok(scheme)
+    }
+
+    fn challenge(&self) -> std::sync::MutexGuard<'_, Option<Challenge>> {
+        self.challenge.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, challenge: &Challenge) {
+        let mut known = self.challenge();
+        if !known.as_ref().is_some_and(|known| known.same_server(challenge)) {
+            *known = Some(challenge.clone());
+        }
+    }
+}
