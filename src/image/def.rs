@@ -127,6 +127,16 @@ pub struct OwnName {
 }
 
 impl OwnName {
+    /// A name without a tag: what stands before the first slash and has a dot or a port is a registry.
+    pub fn parse(untagged: &str) -> Self {
+        match untagged.split_once('/') {
+            Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => {
+                Self { registry: host.to_owned(), repository: rest.to_owned() }
+            }
+            _ => Self { registry: String::new(), repository: untagged.to_owned() },
+        }
+    }
+
     /// `registry.example:5000/lab/base`.
     pub fn untagged(&self) -> String {
         if self.registry.is_empty() {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::diag::read::read_source_text;
 use crate::diag::{Diagnostic, Kind, SourceMap};
 use crate::image::draw::Picture;
-use crate::image::sources::{Fetched, LabelSettings, List, Stamps, TreeSettings, labels, tree};
-use crate::image::{Found, Graph, Names, patterns};
+use crate::image::sources::{Fetched, LabelSettings, List, Stamps, TreeSettings, kolla as kolla_images, labels, tree};
+use crate::image::{Found, Graph, Names, kolla, patterns};
 use crate::system::git_source::GIT_READS;
 use crate::system::{Mutate, Probe, TreeKind};
 
@@ -22,6 +22,8 @@ pub enum ImageSource {
     Labels(PathBuf),
     /// A list in YAML.
     List(PathBuf),
+    /// A Kolla tree; its patterns are the request's `only`, as Kolla reads them.
+    Kolla(PathBuf, Box<kolla::Options>),
 }
 
 /// What is to be shown.
@@ -75,17 +77,30 @@ pub fn image_graph(request: &ImageGraphRequest, sources: &Arc<SourceMap>) -> Res
             files.warned(labels(&files.paths, &files.shown, &settings, &version, &|path| files.text(&probe, path)))
         }
         ImageSource::List(file) => listed(&probe, file, &request.names, sources),
+        ImageSource::Kolla(dir, options) => rendered(dir, options).map_err(|error| vec![error]),
     };
     let found = found.map_err(|errors| errors.into_iter().map(source).collect::<Vec<_>>())?;
     let one = |error: Diagnostic| vec![source(error)];
     let graph = Graph::new(found.images, &request.names, &request.args).map_err(one)?;
     let chosen = || {
-        let only = patterns("PATTERN", &request.only)?;
+        // What Kolla's patterns leave out is not in the graph at all.
+        let of_kolla = matches!(request.source, ImageSource::Kolla(..));
+        let only = if of_kolla { Vec::new() } else { patterns("PATTERN", &request.only)? };
         let skip = patterns("--skip", &request.skip)?;
         graph.select_named(("PATTERN", &only), ("--skip", &skip))
     };
     let selected = chosen().map_err(|error| vec![usage(error)])?;
     Ok(ImageGraphView { picture: Picture::new(&graph, &selected), warnings: found.warnings })
+}
+
+/// The images of a Kolla tree, rendered as `hostctl image render kolla` would write them.
+fn rendered(dir: &Path, options: &kolla::Options) -> crate::diag::Result<Found> {
+    let mut options = options.clone();
+    if options.version.is_none() {
+        options.version = super::image_render::checkout_version(dir);
+    }
+    let tree = kolla::load(&Probe::new(Vec::new()), dir, &options)?;
+    kolla_images(&tree, "docker")
 }
 
 /// A mistake in files of this machine.

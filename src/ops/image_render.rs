@@ -56,7 +56,7 @@ pub fn render_kolla(source: &Path, options: &Options, output: &Path) -> Result<R
 }
 
 /// The short commit of a checkout, which is Kolla's version there; nothing without git or a checkout.
-fn checkout_version(source: &Path) -> Option<String> {
+pub(super) fn checkout_version(source: &Path) -> Option<String> {
     let root = [source.join(".."), source.to_path_buf()].into_iter().find(|root| root.join(".git").exists())?;
     let found = std::process::Command::new("git")
         .arg("--git-dir")

@@ -8,6 +8,7 @@ use clap::{ArgGroup, Args, ValueHint};
 use super::super::output::{Output, OutputForm};
 use crate::diag::{Diagnostic, ExitCode, Kind, Result};
 use crate::image::Names;
+use crate::image::kolla::Options;
 use crate::ops::{ImageGraphRequest, ImageSource, image_graph};
 
 /// Show the images of a source and how they hang together, without building anything
@@ -15,7 +16,7 @@ use crate::ops::{ImageGraphRequest, ImageSource, image_graph};
 /// An image needs another that its Dockerfile names in `FROM`, `COPY --from=` or `RUN --mount=from=`, or that a list names in
 /// `parents`. docs/images.md describes the sources.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("source").required(true).args(["tree", "labels", "list"]))]
+#[command(group = ArgGroup::new("source").required(true).args(["tree", "labels", "list", "kolla"]))]
 pub struct GraphArgs {
     /// Only these images, and all that they need: a name (with `*` and `?`), `/regular expression/`, `group:NAME`.
     #[arg(value_name = "PATTERN")]
@@ -32,20 +33,39 @@ pub struct GraphArgs {
     /// A list of images in YAML.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     list: Option<PathBuf>,
+    /// Kolla's templates: the folder `kolla` of the installed package or of a checkout. Patterns are Kolla's then: regular
+    /// expressions that are looked for anywhere in a name.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    kolla: Option<PathBuf>,
+    /// With `--kolla`: the distribution of the base image (debian, rocky, ubuntu).
+    #[arg(short, long, visible_alias = "base", value_name = "DISTRO", requires = "kolla")]
+    base_distro: Option<String>,
+    /// With `--kolla`: x86_64 or aarch64; default: this machine's.
+    #[arg(long, value_name = "ARCH", requires = "kolla")]
+    base_arch: Option<String>,
+    /// With `--kolla`: `kolla-build.conf`.
+    #[arg(long, visible_alias = "config-file", value_name = "FILE", requires = "kolla", value_hint = ValueHint::FilePath)]
+    config: Option<PathBuf>,
+    /// With `--kolla`: a file with template overrides; may be given several times.
+    #[arg(long, value_name = "FILE", requires = "kolla", value_hint = ValueHint::FilePath)]
+    template_override: Vec<PathBuf>,
+    /// With `--kolla`: a profile of images; may be given several times.
+    #[arg(short, long, value_name = "NAME", requires = "kolla")]
+    profile: Vec<String>,
     /// What is written: a tree of lines, graphviz's language, JSON, or a picture.
     #[arg(long, value_name = "FORM", default_value = "tree", value_parser = ["tree", "dot", "json", "svg"])]
     output: String,
     /// With `--tree`: names of images, made of `{{ dir }}`, `{{ parent }}`, `{{ path }}`, `{{ file }}`, `{{ root }}`.
-    #[arg(long, value_name = "TEMPLATE", conflicts_with_all = ["labels", "list"])]
+    #[arg(long, value_name = "TEMPLATE", conflicts_with_all = ["labels", "list", "kolla"])]
     name: Option<String>,
     /// Names of Dockerfiles, with at most one `*`; may be given several times. Default: Dockerfile.
-    #[arg(long, value_name = "PATTERN", conflicts_with = "list")]
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["list", "kolla"])]
     dockerfile: Vec<String>,
     /// Leave out paths of the tree that whole components match (`build*`, `docs/*`); may be given several times.
-    #[arg(long, value_name = "PATTERN", conflicts_with = "list")]
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["list", "kolla"])]
     ignore: Vec<String>,
     /// With `--labels`: the version of a label wins over that of `git describe`.
-    #[arg(long, conflicts_with_all = ["tree", "list"])]
+    #[arg(long, conflicts_with_all = ["tree", "list", "kolla"])]
     label_versions: bool,
     /// The registry in the images' full names.
     #[arg(long, value_name = "HOST", default_value = "", hide_default_value = true)]
@@ -65,11 +85,12 @@ pub struct GraphArgs {
 }
 
 pub(super) fn main(args: &GraphArgs, output: &Output) -> Result<ExitCode> {
-    let source = match (&args.tree, &args.labels, &args.list) {
-        (Some(dir), _, _) => ImageSource::Tree(dir.clone()),
-        (None, Some(dir), _) => ImageSource::Labels(dir.clone()),
-        (None, None, Some(file)) => ImageSource::List(file.clone()),
-        (None, None, None) => {
+    let source = match (&args.tree, &args.labels, &args.list, &args.kolla) {
+        (Some(dir), ..) => ImageSource::Tree(dir.clone()),
+        (None, Some(dir), ..) => ImageSource::Labels(dir.clone()),
+        (None, None, Some(file), _) => ImageSource::List(file.clone()),
+        (None, None, None, Some(dir)) => ImageSource::Kolla(dir.clone(), Box::new(kolla_options(args))),
+        (None, None, None, None) => {
             return Err(usage("B0056", "no source of images is named").with_hint("for example `--tree images`"));
         }
     };
@@ -120,6 +141,29 @@ pub(super) fn main(args: &GraphArgs, output: &Output) -> Result<ExitCode> {
             output.show(&errors);
             Ok(errors.iter().find(|error| error.is_error()).map_or(ExitCode::Error, |error| error.kind.exit_code()))
         }
+    }
+}
+
+fn kolla_options(args: &GraphArgs) -> Options {
+    let given = [("base", &args.base_distro), ("base_arch", &args.base_arch)];
+    let named = [("registry", &args.registry), ("namespace", &args.namespace), ("image_name_prefix", &args.prefix)];
+    let mut set: BTreeMap<String, String> =
+        given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?))).collect();
+    let named = named.into_iter().filter(|(_, value)| !value.is_empty());
+    set.extend(named.map(|(name, value)| (name.to_owned(), value.clone())));
+    Options {
+        set,
+        config: args.config.clone(),
+        template_override: args.template_override.clone(),
+        docker_dir: Vec::new(),
+        profiles: args.profile.clone(),
+        patterns: args.patterns.clone(),
+        host_arch: std::env::consts::ARCH.to_owned(),
+        environment: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+        version: None,
+        today: jiff::Zoned::now().strftime("%Y%m%d").to_string(),
     }
 }
 

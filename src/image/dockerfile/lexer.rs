@@ -125,6 +125,9 @@ fn cut_continuation(line: &str, escape: char) -> (&str, bool) {
 /// `<<EOF`, `<<-EOF`, `3<<"EOF"` among the words of an instruction.
 fn heredocs(text: &str) -> Vec<(String, bool)> {
     let mut found = Vec::new();
+    if !text.contains("<<") {
+        return found;
+    }
     let mut quote = None;
     let mut word = String::new();
     let mut flush = |word: &mut String| {

@@ -151,6 +151,9 @@ fn push(
 fn flags(instruction: &Instruction) -> Vec<(ReferenceKind, Range<usize>)> {
     let text = &instruction.text;
     let mut found = Vec::new();
+    if !text.contains("from=") {
+        return found;
+    }
     for range in word_ranges(text, instruction.keyword.len()) {
         let word = &text[range.clone()];
         if !word.starts_with("--") {

@@ -171,15 +171,11 @@ fn own_name(registry: &str, image: &str) -> Result<OwnName, String> {
     if registry.contains(char::is_whitespace) || registry.split('/').any(str::is_empty) {
         return bad("it makes no image name");
     }
-    // What begins with a name that has a dot or a port is a host; everything else is a namespace.
-    let (host, rest) = registry.split_once('/').unwrap_or((registry, ""));
-    let is_host = host.contains(['.', ':']) || host == "localhost";
-    let (host, namespace) = if is_host { (host, rest) } else { ("", registry) };
-    let repository = if namespace.is_empty() { image.to_owned() } else { format!("{namespace}/{image}") };
-    if repository.chars().any(|c| c.is_uppercase()) {
+    let name = OwnName::parse(&format!("{registry}/{image}"));
+    if name.repository.chars().any(|c| c.is_uppercase()) {
         return bad("names have no capital letters");
     }
-    Ok(OwnName { registry: host.to_owned(), repository })
+    Ok(name)
 }
 
 /// A version that a build script fills in: `$VERSION`, `{{ version }}`, `<version>`, `__VERSION__`, `@VERSION@`.

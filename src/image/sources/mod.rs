@@ -1,6 +1,7 @@
-//! Where images come from: a tree of Dockerfiles, Kaapana's labels, a list in YAML. Each gives
+//! Where images come from: a tree of Dockerfiles, Kaapana's labels, a list in YAML, a rendered Kolla tree. Each gives
 //! [`ImageDef`](super::ImageDef)s; who reads the files is the caller's.
 
+mod kolla;
 mod labels;
 mod list;
 mod list_fields;
@@ -11,6 +12,7 @@ mod path_pattern;
 mod placeholders;
 mod tree;
 
+pub use kolla::kolla;
 pub use labels::{LabelSettings, labels};
 pub use list::{Context, Fetched, List, ListedImage, Stamps};
 pub use path_pattern::PathPatterns;
