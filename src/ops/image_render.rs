@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::diag::{Diagnostic, Result};
-use crate::image::kolla::{self, ItemContent, Options, Status, Tree};
-use crate::system::{Probe, ScratchContent, ScratchItem, lay_out};
+use crate::diag::{Diagnostic, Kind, Result};
+use crate::image::kolla::{self, Item, Options, Status, Tree};
+use crate::system::{Probe, lay_out};
 
 /// What was written.
 #[derive(Debug)]
@@ -22,7 +22,12 @@ pub fn render_kolla(source: &Path, options: &Options, output: &Path) -> Result<R
     if options.version.is_none() {
         options.version = checkout_version(source);
     }
-    let tree = kolla::load(&Probe::new(Vec::new()), source, &options)?;
+    // The reader's errors are those of a task on a host; here they are this machine's.
+    let here = |mut error: Diagnostic| {
+        error.kind = Kind::Local;
+        error
+    };
+    let tree = kolla::load(&Probe::new(Vec::new()), source, &options).map_err(here)?;
     let folder = output.join("docker");
     let unwritten = |error: &std::io::Error| {
         Diagnostic::local("B0038", format!("cannot write `{}`: {error}", folder.display()))
@@ -37,19 +42,7 @@ pub fn render_kolla(source: &Path, options: &Options, output: &Path) -> Result<R
             std::fs::remove_dir_all(&old).map_err(|error| unwritten(&error))?;
         }
     }
-    let items: Vec<ScratchItem> = tree
-        .items
-        .iter()
-        .map(|item| ScratchItem {
-            path: item.path.clone(),
-            mode: item.mode,
-            content: match &item.content {
-                ItemContent::Dir => ScratchContent::Dir,
-                ItemContent::CopyOf(from) => ScratchContent::CopyOf(from.clone()),
-                ItemContent::Text(text) => ScratchContent::Bytes(text.as_bytes().into()),
-            },
-        })
-        .collect();
+    let items: Vec<_> = tree.items.iter().map(Item::scratch).collect();
     std::fs::create_dir_all(&folder).map_err(|error| unwritten(&error))?;
     lay_out(&folder, &items).map_err(|error| unwritten(&error))?;
     Ok(Rendered { tree, folder })
@@ -59,13 +52,53 @@ pub fn render_kolla(source: &Path, options: &Options, output: &Path) -> Result<R
 pub(super) fn checkout_version(source: &Path) -> Option<String> {
     let root = [source.join(".."), source.to_path_buf()].into_iter().find(|root| root.join(".git").exists())?;
     let found = std::process::Command::new("git")
-        .arg("--git-dir")
-        .arg(root.join(".git"))
-        .args(["log", "-n1", "--pretty=format:%h"])
+        .arg("-C")
+        .arg(&root)
+        .args(["rev-parse", "--short", "HEAD"])
         .stdin(std::process::Stdio::null())
         .output()
         .ok()?;
     let text = String::from_utf8(found.stdout).ok()?;
     let text = text.trim();
     (found.status.success() && !text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(root: &Path, path: &str, text: &str) {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn a_second_rendering_replaces_the_first() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        write(root, "kolla/docker/base/Dockerfile.j2", "FROM {{ base_image }}\n");
+        write(root, "kolla/docker/cron/Dockerfile.j2", "FROM {{ namespace }}/base:{{ tag }}\n");
+        write(root, "kolla/docker/cron/bytes", "x");
+        write(root, "kolla/image/unbuildable.py", "");
+        write(root, "kolla.egg-info/PKG-INFO", "Version: 1\n");
+        let options = |patterns: &[&str]| Options {
+            set: [("base".to_owned(), "debian".to_owned())].into(),
+            host_arch: "x86_64".to_owned(),
+            patterns: patterns.iter().map(|text| (*text).to_owned()).collect(),
+            ..Options::default()
+        };
+        let out = root.join("out");
+        let rendered = render_kolla(&root.join("kolla"), &options(&[]), &out).unwrap();
+        assert_eq!(rendered.folder, out.join("docker"));
+        assert_eq!(std::fs::read_to_string(out.join("docker/base/Dockerfile")).unwrap(), "FROM debian");
+        assert!(out.join("docker/cron/patches").is_dir() && out.join("docker/cron/bytes").is_file());
+        std::fs::write(out.join("docker/base/Dockerfile"), "old").unwrap();
+        std::fs::write(out.join("docker/own"), "kept").unwrap();
+        render_kolla(&root.join("kolla"), &options(&["base"]), &out).unwrap();
+        assert_eq!(std::fs::read_to_string(out.join("docker/base/Dockerfile")).unwrap(), "FROM debian");
+        assert!(!out.join("docker/cron").exists() && out.join("docker/own").exists());
+        let error = render_kolla(&root.join("none"), &options(&[]), &out).unwrap_err();
+        assert_eq!((&*error.code, error.kind), ("B0030", Kind::Local));
+    }
 }

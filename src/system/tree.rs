@@ -369,6 +369,29 @@ mod tests {
     }
 
     #[test]
+    fn a_tree_is_laid_over_what_is_there_but_never_through_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, other) = (folder.path().join("root"), folder.path().join("other"));
+        fs::create_dir_all(&other).unwrap();
+        fs::create_dir_all(&root).unwrap();
+        fs::write(other.join("file"), "other's").unwrap();
+        std::os::unix::fs::symlink(other.join("file"), root.join("file")).unwrap();
+        std::os::unix::fs::symlink(&other, root.join("linked")).unwrap();
+        let item = |path: &str| ScratchItem {
+            path: path.into(),
+            mode: 0o600,
+            content: ScratchContent::Bytes(b"new".as_slice().into()),
+        };
+        lay_out(&root, &[item("file"), item("a/b")]).unwrap();
+        lay_out(&root, &[item("a/b")]).unwrap();
+        assert_eq!(fs::read_to_string(root.join("file")).unwrap(), "new");
+        assert_eq!(fs::read_to_string(other.join("file")).unwrap(), "other's");
+        assert!(lay_out(&root, &[item("linked/file")]).unwrap_err().to_string().contains("is a link"));
+        let dir = ScratchItem { path: "linked".into(), mode: 0o755, content: ScratchContent::Dir };
+        assert!(lay_out(&root, &[dir]).is_err());
+    }
+
+    #[test]
     fn a_log_empties_no_file_of_somebody_else() {
         let folder = tempfile::tempdir().unwrap();
         let host = Mutate::with_probe(Probe::new(Vec::new()));

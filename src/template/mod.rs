@@ -45,6 +45,7 @@ mod out;
 mod parts;
 mod people;
 mod plain;
+mod plain_percent;
 mod printf;
 mod random;
 mod regex;

@@ -2,7 +2,7 @@
 //! undefined values, text output, templates that extend and import each other, and functions of the caller's.
 //!
 //! Ansible's templates are run by `eval` and `exec`, not here. What this machine lacks against Jinja2:
-//! lists and maps do not change in place (`list.append`), and `%` formats no text (the filter `format` does).
+//! lists and maps do not change in place (`list.append`), and `%` formats literal texts only (see `plain_percent`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, Value as Mini};
 
+use super::plain_percent;
 use crate::value::{Key, Map, Value};
 
 /// What a function or filter gives back.
@@ -89,11 +90,18 @@ impl Plain {
         environment.set_recursion_limit(DEEPEST);
         environment.set_loader(move |name| {
             // Jinja2 makes every line end a plain one.
-            Ok(text(name).map(|text| text.replace("\r\n", "\n").replace('\r', "\n")))
+            Ok(text(name).map(|text| {
+                if text.contains('\r') {
+                    plain_percent::rewritten(&text.replace("\r\n", "\n").replace('\r', "\n")).into_owned()
+                } else {
+                    plain_percent::rewritten(&text).into_owned()
+                }
+            }))
         });
         environment.set_unknown_method_callback(method);
         environment.add_filter("length", length);
         environment.add_filter("count", length);
+        environment.add_filter(plain_percent::FILTER, plain_percent::percent);
         environment.add_test("sequence", sequence);
         environment.add_test("iterable", |value: &Mini| value.as_str().is_some() || value.try_iter().is_ok());
         Self { environment }
@@ -417,6 +425,11 @@ mod tests {
         check("{{ {'a': 1}.get('b', 2) }} {{ {'a': 1}.get('b') }} {{ ','.join(['x', 'y']) }}", "2 None x,y");
         check("{{ 'xax'.strip('x') }}{{ 'Ab'.upper() }}{{ 'ab'.startswith('a') }}{{ 'ab'.find('b') }}", "aABTrue1");
         check("{{ 'a b c'.split(None, 1) }}{{ 'a b c'.rsplit(None, 1) }}", "['a', 'b c']['a b', 'c']");
+    }
+
+    #[test]
+    fn percent_formats_texts_and_divides_numbers() {
+        check("{{ 'a-%s' % own }} {{ '%s/%03d' % ('x', 7) }} {{ 7 % 4 }} {{ 'n%s' % 'b' | upper }}", "a-1 x/007 3 nB");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::config::{Config, DEFAULT};
 use super::files::Reader;
 use super::tree::KollaImage;
 use crate::diag::{Diagnostic, Result};
-use crate::system::TreeKind;
+use crate::system::{ScratchContent, ScratchItem, TreeKind};
 
 /// One file or folder below `docker/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,18 @@ pub enum ItemContent {
     CopyOf(PathBuf),
     /// A file with this text.
     Text(String),
+}
+
+impl Item {
+    /// As it is laid out in a folder.
+    pub fn scratch(&self) -> ScratchItem {
+        let content = match &self.content {
+            ItemContent::Dir => ScratchContent::Dir,
+            ItemContent::CopyOf(from) => ScratchContent::CopyOf(from.clone()),
+            ItemContent::Text(text) => ScratchContent::Bytes(text.as_bytes().into()),
+        };
+        ScratchItem { path: self.path.clone(), mode: self.mode, content }
+    }
 }
 
 /// Items by path.

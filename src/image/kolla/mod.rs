@@ -10,6 +10,8 @@ mod files;
 mod ini;
 mod layout;
 mod load;
+#[cfg(test)]
+mod load_tests;
 mod options;
 mod python;
 mod render;

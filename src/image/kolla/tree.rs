@@ -75,6 +75,12 @@ impl Tree {
         self.images.iter().position(|image| image.name == name)
     }
 
+    /// What lies in an image's folder, its context; paths are those below `docker/`.
+    pub fn context(&self, image: &KollaImage) -> impl Iterator<Item = &Item> {
+        let folder = image.folder.clone();
+        self.items.iter().filter(move |item| item.path.starts_with(&folder) && item.path != folder)
+    }
+
     /// Images that are to be built.
     pub fn matched(&self) -> impl Iterator<Item = (usize, &KollaImage)> {
         self.images.iter().enumerate().filter(|(_, image)| image.status == Status::Matched)
