@@ -1,21 +1,17 @@
 //! With a real engine and a real registry: the preflight where all is well, and one list of manifests for two
 //! platforms.
 
-#[expect(dead_code, reason = "the lab has more than these scenes need")]
-#[path = "../../tests/image_engine/lab.rs"]
-mod lab;
-
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::lab::{Lab, PASSWORD};
 use super::capabilities::Wanted;
 use super::platforms::{ListEntry, ManifestLists, Platform, platform_tag, write_list};
 use super::preflight::{Ask, Severity, run};
 use crate::secret::Secret;
+use crate::system::engine::lab::{Lab, PASSWORD};
 use crate::system::engine::{
     BuildSpec, BuilderKind, ContextSource, EngineError, ErrorClass, Feed, PushSpec, RegistryLogin, RegistrySettings,
 };

@@ -349,9 +349,9 @@ mod tests {
 
     #[test]
     fn a_container_without_an_engine_builds_with_buildah() {
+        use std::os::unix::fs::PermissionsExt as _;
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join("buildah"), "#!/bin/sh\n").unwrap();
-        use std::os::unix::fs::PermissionsExt as _;
         std::fs::set_permissions(root.path().join("buildah"), std::fs::Permissions::from_mode(0o755)).unwrap();
         let probe = Probe::new(vec![("PATH".into(), root.path().display().to_string())]);
         let address = format!("unix://{}/none.sock", root.path().display());

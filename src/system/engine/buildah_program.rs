@@ -169,7 +169,7 @@ impl Program {
     ) -> Pin<Box<dyn Stream<Item = Result<Bytes, EngineError>> + Send + 'a>> {
         enum State {
             New(Vec<OsString>),
-            Running(Group, ChildStdout, tokio::task::JoinHandle<Vec<u8>>),
+            Running(Box<(Group, ChildStdout, tokio::task::JoinHandle<Vec<u8>>)>),
             Done,
         }
         Box::pin(futures_util::stream::unfold(State::New(arguments), move |mut state| async move {
@@ -184,15 +184,17 @@ impl Program {
                                 let _ = err.take(1 << 20).read_to_end(&mut text).await;
                                 text
                             });
-                            State::Running(group, out, errors)
+                            State::Running(Box::new((group, out, errors)))
                         }
                     },
-                    State::Running(group, mut out, errors) => {
+                    State::Running(running) => {
+                        let (group, mut out, errors) = *running;
                         let mut buffer = vec![0; 128 << 10];
                         let count = read(&mut out, &mut buffer).await;
                         if count > 0 {
                             buffer.truncate(count);
-                            return Some((Ok(buffer.into()), State::Running(group, out, errors)));
+                            let running = State::Running(Box::new((group, out, errors)));
+                            return Some((Ok(buffer.into()), running));
                         }
                         let errors = errors.await.unwrap_or_default();
                         match group.wait().await {

@@ -52,6 +52,7 @@ fn a_failed_step_has_the_words_of_other_builders() {
 
 #[test]
 fn nothing_secret_is_in_an_argument() {
+    use std::os::unix::fs::PermissionsExt as _;
     let mut spec = BuildSpec::new(Arc::new(Files(Vec::new())));
     spec.names = vec!["r:5000/lab/x:1".into(), "r:5000/lab/x:2".into()];
     spec.secrets = BTreeMap::from([("token".to_owned(), Secret::new("very-secret"))]);
@@ -74,10 +75,7 @@ fn nothing_secret_is_in_an_argument() {
     ] {
         assert!(text.contains(part), "no `{part}` in {text}");
     }
-    let mode = |name: &str| {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::metadata(private.path(name)).unwrap().permissions().mode() & 0o777
-    };
+    let mode = |name: &str| fs::metadata(private.path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(""), mode("auth.json"), mode("secret-0")), (0o700, 0o600, 0o600));
     let folder = private.path("");
     drop(private);
@@ -105,10 +103,7 @@ fn the_hosts_rules_for_registries_stay() {
 
 #[test]
 fn a_context_stays_in_its_folder() {
-    let root = tempfile::tempdir().unwrap();
-    unpack(&Files(vec![("d/run.sh", b"x".to_vec(), 0o755)]), root.path()).unwrap();
     use std::os::unix::fs::PermissionsExt as _;
-    assert_eq!(fs::metadata(root.path().join("d/run.sh")).unwrap().permissions().mode() & 0o777, 0o755);
     struct Outside;
     impl ContextSource for Outside {
         fn write_tar(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -121,6 +116,9 @@ fn a_context_stays_in_its_folder() {
             out.write_all(&[0; 1024])
         }
     }
+    let root = tempfile::tempdir().unwrap();
+    unpack(&Files(vec![("d/run.sh", b"x".to_vec(), 0o755)]), root.path()).unwrap();
+    assert_eq!(fs::metadata(root.path().join("d/run.sh")).unwrap().permissions().mode() & 0o777, 0o755);
     assert!(unpack(&Outside, root.path()).unwrap_err().to_string().contains("outside"));
 }
 

@@ -1,16 +1,12 @@
 //! Both builders of a real engine, `buildah` against a real registry, the preflight where all is well.
 
-#[expect(dead_code, reason = "the lab has more than these scenes need")]
-#[path = "../../../tests/image_engine/lab.rs"]
-mod lab;
-
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use self::lab::{Lab, PASSWORD};
+use super::lab::{Lab, PASSWORD};
 use super::*;
 use crate::system::{Mutate, Probe};
 

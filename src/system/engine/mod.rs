@@ -217,5 +217,10 @@ pub fn socket_path(address: &str) -> Result<PathBuf, EngineError> {
     }
 }
 
+/// The lab of the tests with a real engine and registry, for those of `image` too.
+#[cfg(test)]
+#[expect(dead_code, reason = "the lab has more than the scenes here need")]
+#[path = "../../../tests/image_engine/lab.rs"]
+pub(crate) mod lab;
 #[cfg(test)]
 mod lab_tests;
