@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 fn doctor(program: &Path, before: &[&str], args: &[&str]) -> (Option<i32>, String) {
-    let mut words: Vec<&std::ffi::OsStr> = before.iter().map(|word| word.as_ref()).collect();
+    let mut words: Vec<&std::ffi::OsStr> = before.iter().map(AsRef::as_ref).collect();
     words.push(program.as_os_str());
     let output = Command::new(words[0])
         .args(&words[1..])

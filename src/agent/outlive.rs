@@ -219,6 +219,19 @@ fn run(find: Find, call: Call, build: &RunningBuild, events: fs::File) -> Ended 
 mod tests {
     use super::*;
 
+    struct Reader(Mutex<Vec<Progress>>);
+    impl Link for Reader {
+        fn progress(&self, progress: Progress) {
+            self.0.lock().unwrap().push(progress);
+        }
+        fn blob(&self, _: &str) -> Result<Blob> {
+            Err(Diagnostic::internal("none"))
+        }
+        fn cancelled(&self) -> bool {
+            false
+        }
+    }
+
     #[test]
     fn a_build_of_ones_own_tells_masks_and_ends_in_its_folder() {
         let folder = tempfile::tempdir().unwrap();
@@ -235,18 +248,6 @@ mod tests {
         let events = fs::read_to_string(build.path().join("events")).unwrap();
         assert!(events.contains("out ****") && !events.contains("canary"), "{events}");
 
-        struct Reader(Mutex<Vec<Progress>>);
-        impl Link for Reader {
-            fn progress(&self, progress: Progress) {
-                self.0.lock().unwrap().push(progress);
-            }
-            fn blob(&self, _: &str) -> Result<Blob> {
-                Err(Diagnostic::internal("none"))
-            }
-            fn cancelled(&self) -> bool {
-                false
-            }
-        }
         let reader = Reader(Mutex::default());
         let again = follow(&build, 0, &reader).unwrap_err();
         assert_eq!(again.diagnostic.code, failure.diagnostic.code);

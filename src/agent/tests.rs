@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::client::{Agent, Started};
 use super::protocol::{self, FromAgent};
+use super::run::Leaving;
 use super::server::Server;
 use crate::connection::Local;
 use crate::diag::{Diagnostic, Kind};

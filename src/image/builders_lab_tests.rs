@@ -127,11 +127,7 @@ async fn a_good_host_has_no_failures_and_builds_for_two_platforms() {
     };
     let settings = |password: &str| RegistrySettings {
         host: lab.registry.clone(),
-        login: Some(RegistryLogin {
-            host: lab.registry.clone(),
-            username: "builder".into(),
-            password: Secret::new(password),
-        }),
+        login: Some(RegistryLogin::new(lab.registry.as_str(), "builder", Secret::new(password))),
         ..RegistrySettings::default()
     };
     let (good, bad) = (settings(PASSWORD), settings("wrong"));

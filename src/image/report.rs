@@ -316,7 +316,7 @@ mod tests {
             .into_iter()
             .enumerate()
             .map(|(index, (state, error))| {
-                let end = Finished { image: index, state, seconds: 1.0, push_tries: 1, error };
+                let end = Finished { image: index, state, seconds: 1.0, build_tries: 1, push_tries: 1, error };
                 let log = LogEnd { path: Some("/l/x.log".into()), tail: vec!["boom".into()] };
                 ImageReport::new(&graph, &names(), end, None, log)
             })

@@ -206,7 +206,7 @@ fn method(state: &mut State<'_, '_>, value: &Mini, name: &str, args: &[Mini]) ->
         return text_method(text, name, args);
     }
     match (value.kind(), name) {
-        (ValueKind::Map, "items") => state.apply_filter("items", &[value.clone()]),
+        (ValueKind::Map, "items") => state.apply_filter("items", std::slice::from_ref(value)),
         (ValueKind::Map, "keys") => Ok(value.try_iter()?.collect()),
         (ValueKind::Map, "values") => value.try_iter()?.map(|key| value.get_item(&key)).collect(),
         (ValueKind::Map, "get") => {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::svg_layout::rows;
+use super::svg_layout::{number, rows};
 use super::{Node, Picture, edge_words};
 use crate::image::graph::EdgeKind;
 
@@ -36,7 +36,7 @@ impl Picture {
         let tops = rows(self);
         let levels = self.levels();
         let labels: Vec<String> = self.nodes.iter().map(|node| kinds.label(node)).collect();
-        let wide = |text: &str| text.chars().count() as f64 * CHARACTER;
+        let wide = |text: &str| number(text.chars().count()) * CHARACTER;
         let mut widths = vec![wide("level 00: 000 images"); levels];
         let mut counts = vec![0_usize; levels];
         // Edges that have to be told apart between a column and the one before it.
@@ -50,7 +50,7 @@ impl Picture {
         let mut at = MARGIN;
         for level in 0..levels {
             if level > 0 {
-                at += (60.0 + edges[level] as f64 * 1.2).min(220.0);
+                at += (60.0 + number(edges[level]) * 1.2).min(220.0);
             }
             lefts.push(at);
             at += widths[level];

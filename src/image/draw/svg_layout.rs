@@ -8,6 +8,12 @@ pub(super) const ROW: f64 = 26.0;
 /// How often columns are put in order from left to right and back.
 const SWEEPS: usize = 12;
 
+/// A count as a length.
+#[expect(clippy::cast_precision_loss, reason = "counts of images and characters are small")]
+pub(super) fn number(count: usize) -> f64 {
+    count as f64
+}
+
 /// The top of each image's box, from 0.
 pub(super) fn rows(picture: &Picture) -> Vec<f64> {
     let count = picture.nodes.len();
@@ -24,7 +30,7 @@ pub(super) fn rows(picture: &Picture) -> Vec<f64> {
     let mut tops = vec![0.0; count];
     for column in &columns {
         for (row, index) in column.iter().enumerate() {
-            tops[*index] = row as f64 * ROW;
+            tops[*index] = number(row) * ROW;
         }
     }
     for sweep in 0..SWEEPS {
@@ -50,7 +56,7 @@ fn settle(column: &mut [usize], neighbours: &[Vec<usize>], tops: &mut [f64]) {
         if around.is_empty() {
             tops[index]
         } else {
-            around.iter().map(|other| tops[*other]).sum::<f64>() / around.len() as f64
+            around.iter().map(|other| tops[*other]).sum::<f64>() / number(around.len())
         }
     };
     let mut wishes: Vec<(f64, usize)> = column.iter().map(|index| (wish(*index), *index)).collect();
@@ -59,9 +65,9 @@ fn settle(column: &mut [usize], neighbours: &[Vec<usize>], tops: &mut [f64]) {
     // Blocks of neighbours that touch each other: the sum of where their first would stand, and their number.
     let mut blocks: Vec<(f64, usize)> = Vec::new();
     for (row, (wish, _)) in wishes.iter().enumerate() {
-        blocks.push((wish - row as f64 * ROW, 1));
+        blocks.push((wish - number(row) * ROW, 1));
         while let [.., (before, many), (after, few)] = blocks.as_slice()
-            && before / *many as f64 > after / *few as f64
+            && before / number(*many) > after / number(*few)
         {
             let joined = (before + after, many + few);
             blocks.pop();
@@ -74,7 +80,7 @@ fn settle(column: &mut [usize], neighbours: &[Vec<usize>], tops: &mut [f64]) {
         for _ in 0..many {
             let (_, index) = wishes[row];
             column[row] = index;
-            tops[index] = sum / many as f64 + row as f64 * ROW;
+            tops[index] = sum / number(many) + number(row) * ROW;
             row += 1;
         }
     }

@@ -387,8 +387,7 @@ fn image(
     sections: &BTreeSet<String>,
 ) -> Result<KollaImage> {
     let folder = Path::new(template).parent().unwrap_or(Path::new("")).to_path_buf();
-    let name =
-        folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_else(|| "docker".to_owned());
+    let name = folder.file_name().map_or_else(|| "docker".to_owned(), |name| name.to_string_lossy().into_owned());
     let dockerfile = renderer.dockerfile(template, &name)?;
     let pip: Vec<&str> = [
         ("pip_index_url", "PIP_INDEX_URL"),

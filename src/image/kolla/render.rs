@@ -150,7 +150,8 @@ pub fn with_pip_args(dockerfile: String, names: &[&str]) -> String {
             && chars.nth(4).is_some_and(char::is_whitespace)
     };
     if let Some(at) = lines.iter().position(is_from) {
-        lines.splice(at + 1..at + 1, names.iter().map(|name| format!("ARG {name}")));
+        let behind = at + 1;
+        lines.splice(behind..behind, names.iter().map(|name| format!("ARG {name}")));
     }
     lines.join("\n")
 }

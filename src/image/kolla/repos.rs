@@ -334,12 +334,13 @@ pub fn rpm_setup(configured: &[String]) -> Result<Vec<String>, String> {
     configured
         .iter()
         .map(|config| {
-            Ok(if config.ends_with(".rpm") {
+            let end = config.rsplit_once('.').map_or("", |(_, end)| end);
+            Ok(if end == "rpm" {
                 format!("RUN dnf -y install {config}")
-            } else if config.ends_with(".repo") && config.starts_with("http") {
+            } else if end == "repo" && config.starts_with("http") {
                 let name = config.rsplit('/').next().unwrap_or_default();
                 format!("RUN curl -L {config} -o /etc/yum.repos.d/{name}")
-            } else if config.ends_with(".repo") {
+            } else if end == "repo" {
                 format!("COPY {config} /etc/yum.repos.d/")
             } else if config.is_empty() {
                 String::new()

@@ -206,7 +206,7 @@ mod tests {
     fn the_table_is_read_by_distribution_and_architecture() {
         let py = "U = {'aarch64': {'a'}, 'rocky': {'b', 'c'}, 'rocky+aarch64': {'d'}, 'ubuntu+aarch64': {'e'}, 'debian': {}}";
         let table = assignments(py, &BTreeMap::new());
-        let names = |base, arch| unbuildable(table.get("U"), base, arch).into_iter().collect::<Vec<_>>().join("");
+        let names = |base, arch| unbuildable(table.get("U"), base, arch).into_iter().collect::<String>();
         assert_eq!(
             [names("rocky", "x86_64"), names("rocky", "aarch64"), names("debian", "aarch64")],
             ["bc", "abcd", "a"]

@@ -172,7 +172,7 @@ fn own_name(registry: &str, image: &str) -> Result<OwnName, String> {
         return bad("it makes no image name");
     }
     let name = OwnName::parse(&format!("{registry}/{image}"));
-    if name.repository.chars().any(|c| c.is_uppercase()) {
+    if name.repository.chars().any(char::is_uppercase) {
         return bad("names have no capital letters");
     }
     Ok(name)

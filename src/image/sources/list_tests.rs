@@ -219,7 +219,7 @@ fn a_git_context_has_the_stamps_of_its_repository() {
     let fetched: Fetched = list
         .repositories()
         .into_iter()
-        .map(|source| source.key())
+        .map(crate::system::git_source::GitSource::key)
         .zip([checkout(Some("main"), None), checkout(None, Some("v2"))])
         .collect();
     let read = |_: &Path| Ok("FROM scratch".to_owned());

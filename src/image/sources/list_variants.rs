@@ -102,9 +102,9 @@ fn matrix(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Vec<Variant> {
                 let mut next = variant.clone();
                 let end = format!("-{}", suffix_of(&value));
                 if of_tag {
-                    next.tag_suffix.push_str(&end)
+                    next.tag_suffix.push_str(&end);
                 } else {
-                    next.suffix.push_str(&end.to_ascii_lowercase())
+                    next.suffix.push_str(&end.to_ascii_lowercase());
                 }
                 next.options.args.insert(name.clone(), value);
                 more.push(next);

@@ -56,7 +56,7 @@ fn nothing_secret_is_in_an_argument() {
     let mut spec = BuildSpec::new(Arc::new(Files(Vec::new())));
     spec.names = vec!["r:5000/lab/x:1".into(), "r:5000/lab/x:2".into()];
     spec.secrets = BTreeMap::from([("token".to_owned(), Secret::new("very-secret"))]);
-    spec.logins = vec![RegistryLogin { host: "r:5000".into(), username: "u".into(), password: Secret::new("pass") }];
+    spec.logins = vec![RegistryLogin::new("r:5000", "u", Secret::new("pass"))];
     spec.ssh = BTreeMap::from([("default".to_owned(), "/run/agent".into())]);
     spec.cache_from = vec!["r:5000/cache:old".into()];
     spec.cache_to = vec![CacheTo::Registry { name: "r:5000/cache".into(), all_stages: true }];
@@ -192,8 +192,8 @@ async fn the_real_program_builds() {
         archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect()
     };
     assert!(names(&saved).contains(&"manifest.json".to_owned()), "{:?}", names(&saved));
-    let words = ["zebra-canary-9".to_owned()];
-    assert!(super::super::scan_saved_image(io::Cursor::new(saved), &words, &[]).unwrap().is_empty());
+    // Layers are saved as they are.
+    assert!(!saved.windows(14).any(|bytes| bytes == b"zebra-canary-9"));
 
     let text = "FROM lab.example:5000/lab/base:t\nRUN --mount=type=secret,id=tok echo before && \\\n  exit 7\n";
     let mut broken = spec("broken", vec![("Dockerfile", text.into(), 0o644)]);

@@ -40,7 +40,7 @@ fn spec(lab: &Lab, name: &str, text: &str) -> BuildSpec {
 }
 
 fn login(lab: &Lab) -> RegistryLogin {
-    RegistryLogin { host: lab.registry.clone(), username: "builder".into(), password: Secret::new(PASSWORD) }
+    RegistryLogin::new(lab.registry.as_str(), "builder", Secret::new(PASSWORD))
 }
 
 fn feed() -> (Feed, Arc<Mutex<Vec<String>>>) {
@@ -248,7 +248,7 @@ async fn builders_of_a_real_engine() {
     let mutate = Mutate::with_probe(Probe::new(Vec::new()));
     let engine = mutate.engine(&mutate.probe().engine(&lab.address()).await.unwrap());
     let mode = fs::metadata(lab.path("docker.sock")).unwrap().permissions().mode();
-    assert!(mode & 0o007 == 0, "{mode:o}");
+    assert_eq!(mode & 0o007, 0, "{mode:o}");
     answers(&lab, &engine).await;
     options(&lab, &engine, BuilderKind::BuildKit).await;
     options(&lab, &engine, BuilderKind::Classic).await;

@@ -521,6 +521,7 @@ mod tests {
                     check: false,
                     command: String::new(),
                     plays: 1,
+                    resumes: None,
                 },
             );
             self.tell(
