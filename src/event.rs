@@ -4,6 +4,7 @@
 //! times them, and hands them to the reporters (terminal, JSON Lines, journal) in that order.
 //! Events carry no display policy.
 
+mod forecast;
 mod images;
 mod job;
 mod redact;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::diag::{Diagnostic, SourceMap, Span};
 use crate::value::Map;
 
+pub use forecast::ImageForecast;
 pub use images::{ImageBuild, ImageLedger, ImageRecord, exit_code, file_name, place};
 pub use job::JobState;
 pub use redact::{redact_diagnostic, redact_done, redact_map, redact_progress, redact_value};
@@ -170,21 +172,6 @@ pub enum ImageState {
         /// What is waited for, a few words.
         reason: String,
     },
-}
-
-/// What a build is expected to do, told once before its first image.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ImageForecast {
-    /// Images that will be built, parents first, each with the reason (`parent base`, `Dockerfile`, `new`).
-    pub build: Vec<(String, String)>,
-    /// Images that will be reused, each with where they were found.
-    pub reuse: Vec<(String, String)>,
-    /// Bytes that the builds are expected to take; `None` if unknown.
-    pub bytes: Option<u64>,
-    /// Seconds that the builds are expected to take; `None` if unknown.
-    pub seconds: Option<f64>,
-    /// File systems that matter: what for, bytes free, bytes in all.
-    pub disks: Vec<(String, u64, u64)>,
 }
 
 /// What a running module tells before it ends.

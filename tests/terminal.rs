@@ -218,7 +218,10 @@ fn answer(stream: UnixStream, gate: &Gate) -> Option<()> {
             break;
         }
     }
-    while chunked {
+    loop {
+        if !chunked {
+            break;
+        }
         let mut size = String::new();
         reader.read_line(&mut size).ok()?;
         let size = u64::from_str_radix(size.trim(), 16).ok()?;
