@@ -62,14 +62,18 @@ pub(super) async fn decide_all(sources: &Sources<'_>, prepared: &Prepared, reque
         platform: sources.platform,
         bases: &look,
     };
-    let mut contents = Contents::load(probe, store.folder(), now());
+    // A tree that was sent lies in another folder each time, and its digests are known.
+    let sent = !request.digests.is_empty();
+    let mut contents = if sent { Contents::new(now()) } else { Contents::load(probe, store.folder(), now()) };
     for (path, digest) in &request.digests {
         contents.give(sources.root.join(path), digest.clone());
     }
     let keys = compute(probe, &inputs, &prepared.selected, &mut contents);
     warnings.extend(keys.problems.iter().map(|(image, problem)| format!("`{}`: {problem}", graph.images[*image].name)));
     // Without the cache the next run reads all contexts again, and no more.
-    let _ = contents.save(sources.mutate, store.folder());
+    if !sent {
+        let _ = contents.save(sources.mutate, store.folder());
+    }
     let mut asked = Request::new(&set_name(request), graph, &request.names, sources.root);
     asked.time = now();
     asked.args.clone_from(&request.settings.args);

@@ -152,9 +152,13 @@ pub struct Args {
     #[serde(default)]
     builder: BuilderArg,
     /// Where images come from: `tree`, each folder with a Dockerfile; `labels`, each Dockerfile with the labels
-    /// `REGISTRY`, `IMAGE`, `VERSION`, as Kaapana's.
+    /// `REGISTRY`, `IMAGE`, `VERSION`, as Kaapana's; `list`, what the file `list` in the folder names
+    /// (`docs/images.md`).
     #[serde(default)]
     from: From,
+    /// The list's file in the folder, with `from: list`; by default `images.yml`.
+    #[serde(default)]
+    list: Option<String>,
     /// How an image of a tree is called: `{{ dir }}` the folder, `{{ parent }}` the one above, `{{ path }}` all of them,
     /// `{{ file }}` what the star of `dockerfiles` stands for, `{{ root }}` the tree. Single quotes and `{% raw %}` keep
     /// Jinja away from it.
@@ -166,7 +170,7 @@ pub struct Args {
     /// Folders and files of the tree that hold no images. Patterns match whole components of a path.
     #[serde(default)]
     ignore: Vec<String>,
-    /// The version of images with Kaapana's labels; by default that of `git describe` where the tree is on the host.
+    /// The version of images with Kaapana's labels, and `{{ version }}` in a list; by default that of `git describe` where the tree is on the host.
     #[serde(default)]
     version: Option<String>,
     /// Sets that are built one after the other under one tag, as lists of image names and patterns; what an earlier set
@@ -260,6 +264,8 @@ enum From {
     Tree,
     /// A tree of Dockerfiles with Kaapana's labels.
     Labels,
+    /// A list in YAML.
+    List,
 }
 
 fn yes() -> bool {
@@ -286,8 +292,9 @@ impl Module for ImageBuild {
     };
 
     fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
-        let request = request(cx, &args)?;
+        let mut request = request(cx, &args)?;
         let tree = Tree::find(cx, &args)?;
+        request.digests = tree.digests();
         let found = tree.images(cx, &args)?;
         let (images, mut warnings) = (found.images, found.warnings);
         let prepared = set::prepare(images, &request)?;

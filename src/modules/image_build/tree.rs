@@ -1,14 +1,15 @@
 //! The tree that images come from, wherever it is.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::super::call::{Blob, Input, InputKind};
 use super::super::cx::Cx;
 use super::request::whole;
 use super::{Args, From};
-use crate::diag::{Diagnostic, Result};
+use crate::diag::{Diagnostic, Result, SourceMap};
 use crate::image::discover::Found;
-use crate::image::sources::{self, LabelSettings, TreeSettings};
+use crate::image::sources::{self, Fetched, LabelSettings, List, Stamps, TreeSettings};
 use crate::system::{ScratchContent, ScratchItem, TreeKind};
 
 fn dockerfiles(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
@@ -23,6 +24,8 @@ pub(super) struct Tree {
     pub(super) links: Vec<PathBuf>,
     /// The folder on the host, with `remote_src`.
     pub(super) root: Option<PathBuf>,
+    /// Fetched repositories, which stay as long as this.
+    kept: RefCell<Vec<tempfile::TempDir>>,
     root_name: String,
     input: Option<Input>,
 }
@@ -44,6 +47,7 @@ impl Tree {
                 files: paths(|kind| matches!(kind, InputKind::File { .. })),
                 links: dockerfiles(paths(|kind| matches!(kind, InputKind::Link { .. }))),
                 root: None,
+                kept: RefCell::default(),
                 root_name: input.basename.clone(),
                 input: Some(input.clone()),
             });
@@ -62,7 +66,14 @@ impl Tree {
                 TreeKind::Dir => {}
             }
         }
-        Ok(Self { files, links: dockerfiles(links), root: Some(root), root_name, input: None })
+        Ok(Self {
+            files,
+            links: dockerfiles(links),
+            root: Some(root),
+            kept: RefCell::default(),
+            root_name,
+            input: None,
+        })
     }
 
     /// The images of the tree, as the arguments say.
@@ -81,7 +92,55 @@ impl Tree {
                 };
                 sources::labels(&self.files, args.path.as_str(), &settings, &version, &read)
             }
+            From::List => self.listed(cx, args),
         }
+    }
+
+    /// The images of a list in YAML, with what it names fetched on this host.
+    fn listed(&self, cx: &Cx, args: &Args) -> Result<Found> {
+        let name = args.list.as_deref().unwrap_or("images.yml");
+        let text = self.read(cx, Path::new(name))?;
+        let places = SourceMap::new();
+        let file = places.add(format!("{}/{name}", args.path.as_str().trim_end_matches('/')), None, text);
+        let (list, mistakes) = List::load(&places, &file);
+        refuse(&places, mistakes)?;
+        let mut fetched = Fetched::new();
+        if !list.repositories().is_empty() {
+            let folder = cx.scratch(|mutate| mutate.scratch_dir())?.ok_or_else(|| {
+                Diagnostic::task("B0055", "check mode fetches no repositories, which this list needs")
+                    .with_hint("run it without `--check`, with `plan: true`")
+            })?;
+            for (place, source) in list.repositories().into_iter().enumerate() {
+                let into = folder.path().join(place.to_string());
+                let checkout = cx.scratch(|mutate| mutate.git_checkout(source, &into))?;
+                fetched.extend(checkout.map(|checkout| (source.key(), checkout)));
+            }
+            self.kept.borrow_mut().push(folder);
+        }
+        let facts = self.root.as_ref().map(|root| cx.probe().git_facts(root)).unwrap_or_default();
+        let here =
+            Stamps { branch: facts.branch, commit: facts.commit, version: args.version.clone().or(facts.version) };
+        let read = |path: &Path| {
+            let found = if path.is_absolute() {
+                cx.probe().tree_text(path).map_err(|error| error.to_string())
+            } else {
+                self.read(cx, path).map_err(|error| error.message.clone())
+            };
+            found.map_err(std::io::Error::other)
+        };
+        list.define(&places, args.path.as_str(), &args.tag, &here, &fetched, &read)
+            .or_else(|mistakes| refuse(&places, mistakes).map(|()| Found::default()))
+    }
+
+    /// Digests of the files that were sent, by their paths.
+    pub(super) fn digests(&self) -> Vec<(PathBuf, String)> {
+        let entries = self.input.iter().flat_map(|input| &input.entries);
+        entries
+            .filter_map(|entry| match &entry.kind {
+                InputKind::File { sha256, .. } => Some((PathBuf::from(&entry.path), sha256.clone())),
+                InputKind::Dir | InputKind::Link { .. } => None,
+            })
+            .collect()
     }
 
     fn read(&self, cx: &Cx, path: &Path) -> Result<String> {
@@ -125,4 +184,18 @@ impl Tree {
             })
         })
     }
+}
+
+/// One error for all mistakes, each with its place in the list: a host knows no place in the controller's files.
+fn refuse(places: &SourceMap, mistakes: Vec<Diagnostic>) -> Result<()> {
+    let told = |mistake: &Diagnostic| match mistake.span() {
+        Some(span) => format!("{}: {}", places.place(span), mistake.message),
+        None => mistake.message.clone(),
+    };
+    let mut errors = mistakes.iter().filter(|mistake| mistake.is_error());
+    let Some(first) = errors.next() else { return Ok(()) };
+    let mut one = Diagnostic::task("B0051", told(first));
+    one.code.clone_from(&first.code);
+    one.hints.clone_from(&first.hints);
+    Err(errors.fold(one, |one, mistake| one.with_note(told(mistake))))
 }
