@@ -68,6 +68,7 @@ impl Site {
         for (key, value) in more.as_object().unwrap() {
             args[key] = value.clone();
         }
+        args.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         let play = json!([{
             "hosts": "localhost", "connection": "local", "gather_facts": false,
             "tasks": [
@@ -418,7 +419,8 @@ fn a_killed_controller_leaves_the_build_running_and_attach_sees_its_end() {
 fn an_interrupt_at_the_keyboard_stops_the_build() {
     let Some(site) = Site::new(SLOW, &json!({})) else { return };
     let mut controller = site.begin(&["run", "play.yml"]);
-    let run = site.await_state("s2", "building");
+    let run = site.await_state("s1", "pushed");
+    assert_eq!(Site::states(&run, "s2").last().unwrap(), "building");
     signal(&controller, Signal::INT);
     assert_eq!(end_of(&mut controller).code(), Some(99));
     let folder = builds_of(&run).pop().unwrap();
@@ -457,7 +459,7 @@ fn a_killed_build_is_resumed_under_its_tag() {
     site.play(&json!({ "reuse": "never" }));
     std::thread::sleep(Duration::from_millis(1100));
     let mut controller = site.begin(&["run", "play.yml"]);
-    let killed = site.await_state("s1", "building");
+    let killed = site.await_state("base", "pushed");
     controller.kill().unwrap();
     controller.wait().unwrap();
     let folder = builds_of(&killed).pop().unwrap();
@@ -475,21 +477,30 @@ fn a_killed_build_is_resumed_under_its_tag() {
 #[test]
 fn an_engine_that_is_killed_and_comes_back_is_waited_for() {
     let Some(mut site) = Site::new(SLOW, &json!({})) else { return };
-    let mut controller = site.begin(&["run", "play.yml"]);
-    let run = site.await_state("s2", "building");
-    std::thread::sleep(Duration::from_millis(500));
-    site.lab.kill_engine();
-    std::thread::sleep(Duration::from_secs(3));
-    assert!(controller.try_wait().unwrap().is_none(), "the run waits");
-    site.lab.start_engine();
-    let status = end_of(&mut controller);
-    assert!(status.success(), "{status:?}");
-    for name in SLOW_ALL {
-        assert_eq!(Site::states(&run, name).last().unwrap(), "pushed", "{name}");
-        assert!(site.digest(name, &site.tag(&run)).is_some(), "{name}");
+    for stopped in [false, true] {
+        site.play(&json!({ "nocache": true }));
+        std::thread::sleep(Duration::from_millis(1100));
+        let mut controller = site.begin(&["run", "play.yml"]);
+        let run = site.await_state("s2", "building");
+        std::thread::sleep(Duration::from_millis(500));
+        if stopped {
+            site.lab.stop_engine();
+        } else {
+            site.lab.kill_engine();
+        }
+        std::thread::sleep(Duration::from_secs(3));
+        assert!(controller.try_wait().unwrap().is_none(), "the run waits");
+        site.lab.start_engine();
+        let status = end_of(&mut controller);
+        assert!(status.success(), "{status:?}");
+        for name in SLOW_ALL {
+            assert_eq!(Site::states(&run, name).last().unwrap(), "pushed", "{name}");
+            assert!(site.digest(name, &site.tag(&run)).is_some(), "{name}");
+        }
+        let states = Site::states(&run, "s2");
+        assert_eq!(states.iter().filter(|state| *state == "building").count(), 2, "{states:?}");
+        assert!(states.iter().any(|state| state == "held"), "{states:?}");
     }
-    let tries = Site::states(&run, "s2").iter().filter(|state| *state == "building").count();
-    assert_eq!(tries, 2, "{:?}", Site::states(&run, "s2"));
 }
 
 /// A small file system in a file, unmounted with this value.
@@ -515,10 +526,6 @@ impl Small {
         tool("mount", &["-o", "loop", &from, &to])?;
         Ok(Self { _keep: folder, place, image })
     }
-
-    fn unmount(&self) {
-        let _ = Command::new("umount").arg(&self.place).output();
-    }
 }
 
 impl Drop for Small {
@@ -528,8 +535,8 @@ impl Drop for Small {
 }
 
 #[test]
-fn a_full_disk_is_told_of_and_prunable_cache_is_given_up_first() {
-    let small = match Small::new(160) {
+fn prunable_cache_is_given_up_first_and_a_full_disk_is_told_of() {
+    let small = match Small::new(2100) {
         Ok(small) => small,
         Err(reason) => {
             writeln!(std::io::stdout(), "skipped: {reason}").unwrap();
@@ -537,21 +544,62 @@ fn a_full_disk_is_told_of_and_prunable_cache_is_given_up_first() {
         }
     };
     let files = [
-        ("f1/Dockerfile", "FROM base\nRUN dd if=/dev/urandom of=/big bs=1M count=20\n"),
-        ("f2/Dockerfile", "FROM base\nRUN dd if=/dev/urandom of=/big bs=1M count=400\n"),
-        ("under/Dockerfile", "FROM f2\nRUN echo never\n"),
+        (
+            "fat/Dockerfile",
+            "FROM base AS big\nRUN dd if=/dev/zero of=/big bs=1M count=500\nFROM base\nRUN echo\nCOPY --from=big /bin/busybox /copy\n",
+        ),
+        ("next/Dockerfile", "FROM fat\nRUN dd if=/dev/zero of=/big bs=1M count=500\n"),
+        ("after/Dockerfile", "FROM next\nRUN echo after\n"),
+        ("full/Dockerfile", "FROM after\nRUN echo begin && dd if=/dev/zero of=/big bs=1M count=2000\n"),
+        ("under/Dockerfile", "FROM full\nRUN echo never\n"),
     ];
     let place = small.place.clone();
-    let Some(site) = Site::on(Lab::start_on(|_| Ok(place)), &files, &json!({})) else { return };
-    // An image without history counts as 1 GiB, which is never there: no build is begun in vain.
+    // Nothing is sought and nothing pushed: images of hundreds of megabytes need not be read.
+    let quick = |more: Json| {
+        let mut args = json!({ "push": false, "registry_username": null, "registry_password": null, "parallel": 1 });
+        args.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        args
+    };
+    let Some(site) = Site::on(Lab::start_on(|_| Ok(place)), &files, &quick(json!({ "only": ["after"] }))) else {
+        return;
+    };
+    // An image without history counts as 1 GiB: before `after` the cache is given up.
+    ok(&site.run(&["run", "play.yml"]));
+    let run = site.last();
+    assert_eq!(Site::states(&run, "after").last().unwrap(), "built");
+    let held = Site::told(&run).iter().any(|event| {
+        event["state"]["state"] == "held" && event["state"]["reason"].as_str().unwrap().starts_with("disk: ")
+    });
+    assert!(held, "{:?}", Site::told(&run));
+
+    // An image that takes more than there is.
+    site.play(&quick(json!({})));
     let ended = site.run(&["run", "play.yml"]);
     assert_eq!(ended.code, Some(2), "{}", ended.text);
     let run = site.last();
-    assert!(ended.text.contains("disk"), "{}", ended.text);
-    assert_eq!(Site::states(&run, "base").iter().filter(|state| *state == "building").count(), 0);
-    assert_eq!(site.image(&run, "base")["class"], "disk full", "{}", ended.text);
-    let _ = (site, &small.image);
-    small.unmount();
+    assert_eq!(site.image(&run, "full")["class"], "disk full", "{}", ended.text);
+    assert_eq!(site.image(&run, "under")["state"], "blocked");
+    assert!(ended.text.contains("disk full"), "{}", ended.text);
+
+    // Less than 1 GiB is free: it is told before any build.
+    let filler = small.place.join("filler");
+    let free = rustix::fs::statvfs(&small.place).unwrap();
+    let rest = (free.f_bavail * free.f_frsize).saturating_sub(500 << 20);
+    let mut file = File::create(&filler).unwrap();
+    rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, rest).unwrap();
+    file.flush().unwrap();
+    site.play(&quick(json!({ "reuse": "never", "only": ["base"] })));
+    let ended = site.run(&["run", "play.yml"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.text);
+    assert!(ended.text.contains("B0116"), "{}", ended.text);
+    drop(file);
+
+    // The file system is whole.
+    drop(site);
+    let unmounted = Command::new("umount").arg(&small.place).output().unwrap();
+    assert!(unmounted.status.success(), "{}", String::from_utf8_lossy(&unmounted.stderr));
+    let checked = Command::new("e2fsck").args(["-f", "-n"]).arg(&small.image).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
 
 #[test]

@@ -164,7 +164,14 @@ impl Lab {
         self.engine.wait().unwrap();
     }
 
-    /// Starts the engine that was killed.
+    /// Ends the engine as its service does.
+    pub fn stop_engine(&mut self) {
+        let pid = i32::try_from(self.engine.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.engine.wait().unwrap();
+    }
+
+    /// Starts the engine that was killed or stopped.
     pub fn start_engine(&mut self) {
         self.engine = start_engine(self.folder.path(), &self.data, &self.bridge).unwrap();
         self.await_engine().unwrap();
