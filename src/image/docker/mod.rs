@@ -4,7 +4,7 @@
 mod book;
 mod lists;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +16,7 @@ use super::admission::{self, Admission, Limits, Work};
 use super::builder::Builder;
 use super::context::Ignore;
 use super::graph::Graph;
+use super::key::bases;
 use super::names::{Names, valid_tag};
 use super::platforms::{Platform, platform_tag};
 use super::proof::{Clean, Cost, Proof, search_image};
@@ -250,7 +251,8 @@ impl DockerBuilder {
             cache_to: self.settings.cache_to.clone(),
             extra_hosts: self.settings.extra_hosts.clone(),
             no_cache: fresh || def.no_cache.unwrap_or(self.settings.no_cache),
-            pull: fresh || self.settings.pull,
+            // The engine would ask for all bases anew, and parents of this run are only here.
+            pull: (fresh || self.settings.pull) && self.graph.parents(image).is_empty(),
             logins: self.settings.login.iter().cloned().collect(),
             ..BuildSpec::new(Arc::new(TreeContext {
                 root,
@@ -280,6 +282,12 @@ impl DockerBuilder {
 
 impl DockerBuilder {
     async fn build_all(&self, image: usize, fresh: bool, feed: &Feed) -> Result<(), EngineError> {
+        if (fresh || self.settings.pull) && !self.graph.parents(image).is_empty() {
+            for base in bases(&self.graph, &BTreeSet::from([image]), &self.settings.args) {
+                let text = format!("`{base}` is not asked for anew: the engine would ask for parents of this run, too");
+                feed.send(BuildEvent::Log(text));
+            }
+        }
         let platforms = self.platforms(image)?;
         if let [_, _, ..] = &platforms[..] {
             for platform in &platforms {
@@ -447,7 +455,8 @@ impl Builder for DockerBuilder {
         let asked = self.engine.inspect("hostctl.invalid/none:none");
         match tokio::time::timeout(std::time::Duration::from_secs(10), asked).await {
             Ok(Ok(_)) => true,
-            Ok(Err(error)) => error.class != ErrorClass::Unreachable,
+            // One that starts or ends answers with anything.
+            Ok(Err(error)) => !matches!(error.class, ErrorClass::Unreachable | ErrorClass::Transient),
             Err(_) => false,
         }
     }
