@@ -2,6 +2,7 @@
 //! names that must not be in an image, pushes with the digest read back.
 
 mod book;
+mod full_disk;
 mod lists;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +82,7 @@ impl Settings {
 }
 
 pub use book::{Book, now};
+use full_disk::full_disks;
 
 /// The tag of a key in a registry.
 pub fn key_tag(key: &str) -> String {
@@ -359,7 +361,8 @@ impl DockerBuilder {
 impl Builder for DockerBuilder {
     async fn build(&self, image: usize, fresh: bool, feed: &Feed) -> Result<(), EngineError> {
         let (started, begun) = (now(), Instant::now());
-        self.build_all(image, fresh, feed).await?;
+        let (feed, tail) = full_disks(feed);
+        self.build_all(image, fresh, &feed).await.map_err(|error| tail.sorted(error))?;
         if let Some(book) = &self.book {
             // What is only for the record must not turn a good build into a failure.
             let facts = self.inspect(image).await.ok().flatten();
