@@ -15,8 +15,10 @@ pub struct Lab {
     pub registry: String,
     engine: Child,
     server: Child,
+    /// The engine's folder.
+    data: PathBuf,
     /// Removed after the engine has ended.
-    _bridge: Bridge,
+    bridge: Bridge,
 }
 
 /// A bridge of the test's own, with an address that nothing else here has.
@@ -71,16 +73,38 @@ fn static_busybox(root: &Path) -> Result<(), String> {
     }
 }
 
+fn start_engine(root: &Path, data: &Path, bridge: &Bridge) -> Result<Child, String> {
+    let path = |name: &str| root.join(name).display().to_string();
+    let log = |name: &str| {
+        let file = File::options().create(true).append(true).open(root.join(name));
+        file.map(Stdio::from).map_err(|e| e.to_string())
+    };
+    Command::new(program("dockerd").ok_or("`dockerd` is missing")?)
+        .args(["--host", &format!("unix://{}", path("docker.sock")), "--data-root", &data.display().to_string()])
+        .args(["--exec-root", &path("exec"), "--pidfile", &path("pid"), "--storage-driver", "overlay2"])
+        .args(["--bridge", &bridge.0, "--iptables=false", "--ip6tables=false", "--config-file", &path("none.json")])
+        .stdin(Stdio::null())
+        .stdout(log("dockerd.log")?)
+        .stderr(log("dockerd.err")?)
+        .spawn()
+        .map_err(|e| e.to_string())
+}
+
 impl Lab {
     /// Starts both, or says why it cannot.
     pub fn start() -> Result<Self, String> {
+        Self::start_on(|root| Ok(root.join("data")))
+    }
+
+    /// The same with the engine's folder somewhere else.
+    pub fn start_on(data: impl FnOnce(&Path) -> Result<PathBuf, String>) -> Result<Self, String> {
         if !rustix::process::getuid().is_root() {
             return Err("the engine needs root".into());
         }
         let need = |name: &str, package: &str| {
             program(name).ok_or_else(|| format!("`{name}` is missing (apt-get install {package})"))
         };
-        let dockerd = need("dockerd", "docker.io")?;
+        need("dockerd", "docker.io")?;
         let registry = need("docker-registry", "docker-registry")?;
         let htpasswd = need("htpasswd", "apache2-utils")?;
         let folder =
@@ -104,36 +128,53 @@ impl Lab {
             .stderr(log("registry.err")?)
             .spawn()
             .map_err(|e| e.to_string())?;
-        let path = |name: &str| root.join(name).display().to_string();
         // Not the machine's own configuration.
         fs::write(root.join("none.json"), "{}").map_err(|e| e.to_string())?;
         // With `--bridge none` an engine removes `docker0`, which may be another engine's: this one has its own.
         let bridge = Bridge::new(port)?;
-        let engine = Command::new(dockerd)
-            .args(["--host", &format!("unix://{}", path("docker.sock")), "--data-root", &path("data")])
-            .args(["--exec-root", &path("exec"), "--pidfile", &path("pid"), "--storage-driver", "overlay2"])
-            .args(["--bridge", &bridge.0, "--iptables=false", "--ip6tables=false", "--config-file", &path("none.json")])
-            .stdin(Stdio::null())
-            .stdout(log("dockerd.log")?)
-            .stderr(log("dockerd.err")?)
-            .spawn()
-            .map_err(|e| e.to_string())?;
-        let mut lab = Self { folder, registry: format!("127.0.0.1:{port}"), engine, server, _bridge: bridge };
+        let data = data(&root)?;
+        let engine = start_engine(&root, &data, &bridge)?;
+        let mut lab = Self { folder, registry: format!("127.0.0.1:{port}"), engine, server, data, bridge };
+        lab.await_engine()?;
+        Ok(lab)
+    }
+
+    /// Until engine and registry answer.
+    fn await_engine(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + Duration::from_mins(1);
         loop {
-            let answers = Command::new("docker").args(["-H", &lab.address(), "info"]).output();
+            let answers = Command::new("docker").args(["-H", &self.address(), "info"]).output();
             if answers.is_ok_and(|output| output.status.success())
-                && std::net::TcpStream::connect(&lab.registry).is_ok()
+                && std::net::TcpStream::connect(&self.registry).is_ok()
             {
-                return Ok(lab);
+                return Ok(());
             }
-            let ended = lab.engine.try_wait().ok().flatten().is_some();
+            let ended = self.engine.try_wait().ok().flatten().is_some();
             if ended || Instant::now() > deadline {
-                let words = fs::read_to_string(lab.path("dockerd.err")).unwrap_or_default();
+                let words = fs::read_to_string(self.path("dockerd.err")).unwrap_or_default();
                 return Err(format!("dockerd does not start: {}", words.lines().last().unwrap_or_default()));
             }
             std::thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// Kills the engine without a word.
+    pub fn kill_engine(&mut self) {
+        self.engine.kill().unwrap();
+        self.engine.wait().unwrap();
+    }
+
+    /// Ends the engine as its service does.
+    pub fn stop_engine(&mut self) {
+        let pid = i32::try_from(self.engine.id()).ok().and_then(rustix::process::Pid::from_raw).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.engine.wait().unwrap();
+    }
+
+    /// Starts the engine that was killed or stopped.
+    pub fn start_engine(&mut self) {
+        self.engine = start_engine(self.folder.path(), &self.data, &self.bridge).unwrap();
+        self.await_engine().unwrap();
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -2,9 +2,10 @@
 //! names that must not be in an image, pushes with the digest read back.
 
 mod book;
+mod full_disk;
 mod lists;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,7 @@ use super::admission::{self, Admission, Limits, Work};
 use super::builder::Builder;
 use super::context::Ignore;
 use super::graph::Graph;
+use super::key::bases;
 use super::names::{Names, valid_tag};
 use super::platforms::{Platform, platform_tag};
 use super::proof::{Clean, Cost, Proof, search_image};
@@ -80,6 +82,7 @@ impl Settings {
 }
 
 pub use book::{Book, now};
+use full_disk::full_disks;
 
 /// The tag of a key in a registry.
 pub fn key_tag(key: &str) -> String {
@@ -250,7 +253,8 @@ impl DockerBuilder {
             cache_to: self.settings.cache_to.clone(),
             extra_hosts: self.settings.extra_hosts.clone(),
             no_cache: fresh || def.no_cache.unwrap_or(self.settings.no_cache),
-            pull: fresh || self.settings.pull,
+            // The engine would ask for all bases anew, and parents of this run are only here.
+            pull: (fresh || self.settings.pull) && self.graph.parents(image).is_empty(),
             logins: self.settings.login.iter().cloned().collect(),
             ..BuildSpec::new(Arc::new(TreeContext {
                 root,
@@ -280,6 +284,12 @@ impl DockerBuilder {
 
 impl DockerBuilder {
     async fn build_all(&self, image: usize, fresh: bool, feed: &Feed) -> Result<(), EngineError> {
+        if (fresh || self.settings.pull) && !self.graph.parents(image).is_empty() {
+            for base in bases(&self.graph, &BTreeSet::from([image]), &self.settings.args) {
+                let text = format!("`{base}` is not asked for anew: the engine would ask for parents of this run, too");
+                feed.send(BuildEvent::Log(text));
+            }
+        }
         let platforms = self.platforms(image)?;
         if let [_, _, ..] = &platforms[..] {
             for platform in &platforms {
@@ -351,7 +361,8 @@ impl DockerBuilder {
 impl Builder for DockerBuilder {
     async fn build(&self, image: usize, fresh: bool, feed: &Feed) -> Result<(), EngineError> {
         let (started, begun) = (now(), Instant::now());
-        self.build_all(image, fresh, feed).await?;
+        let (feed, tail) = full_disks(feed);
+        self.build_all(image, fresh, &feed).await.map_err(|error| tail.sorted(error))?;
         if let Some(book) = &self.book {
             // What is only for the record must not turn a good build into a failure.
             let facts = self.inspect(image).await.ok().flatten();
@@ -447,7 +458,8 @@ impl Builder for DockerBuilder {
         let asked = self.engine.inspect("hostctl.invalid/none:none");
         match tokio::time::timeout(std::time::Duration::from_secs(10), asked).await {
             Ok(Ok(_)) => true,
-            Ok(Err(error)) => error.class != ErrorClass::Unreachable,
+            // One that starts or ends answers with anything.
+            Ok(Err(error)) => !matches!(error.class, ErrorClass::Unreachable | ErrorClass::Transient),
             Err(_) => false,
         }
     }

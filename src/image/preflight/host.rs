@@ -12,7 +12,7 @@ use crate::system::engine::Bridge;
 const GIB: u64 = 1 << 30;
 
 /// Below this nothing can be built.
-const LEAST_DISK: u64 = GIB;
+pub const LEAST_DISK: u64 = GIB;
 /// Below this a build of any size is at risk.
 const LITTLE_DISK: u64 = 10 * GIB;
 const LEAST_MEMORY: u64 = 256 << 20;

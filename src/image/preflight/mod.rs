@@ -9,6 +9,7 @@ mod lint;
 mod registry;
 mod run;
 
+pub use host::LEAST_DISK;
 pub use line::{Line, Severity};
 pub use run::{Ask, failure, run};
 

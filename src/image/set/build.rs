@@ -78,6 +78,9 @@ pub async fn build(
         ..Report::default()
     };
     if !forecast.build.is_empty() {
+        if !request.plan {
+            warnings.extend(win_room(mutate, &engine, &data, forecast.bytes.unwrap_or(0)).await);
+        }
         warnings.extend(look_before(mutate, prepared, request, kind, &root, &forecast).await?);
     }
     if request.plan {
@@ -209,6 +212,19 @@ async fn data_folder(engine: &Backend, request: &SetRequest) -> PathBuf {
     };
     let parent = || crate::system::engine::socket_path(&request.engine).ok()?.parent().map(Path::to_path_buf);
     named.filter(|path| path.is_dir()).or_else(parent).unwrap_or_else(|| PathBuf::from("/"))
+}
+
+/// Gives build cache up where nothing could be built else; says so.
+async fn win_room(mutate: &Mutate, engine: &Backend, data: &Path, need: u64) -> Option<String> {
+    let free = || mutate.probe().disk_room(data).map(|room| room.free);
+    let before = free()?;
+    if before >= preflight::LEAST_DISK.max(need) {
+        return None;
+    }
+    // What cannot be won is told by the preflight.
+    let _ = engine.prune_cache().await;
+    let won = free()?.saturating_sub(before) >> 20;
+    (won > 0).then(|| format!("the engine's build cache was removed to make room: {won} MiB"))
 }
 
 /// The preflight: an error for what would make builds fail, warnings for the rest.

@@ -215,6 +215,8 @@ impl From<bollard::errors::Error> for EngineError {
             E::RequestTimeoutError => Self::new(ErrorClass::Unreachable, "the engine did not answer in time"),
             E::HyperResponseError { err } => Self::new(ErrorClass::Unreachable, chain(&err)),
             E::IOError { err } => Self::new(ErrorClass::Unreachable, chain(&err)),
+            // A connection that was kept, whose engine is gone: reset, closed, or not made anew.
+            E::HyperLegacyError { err } => Self::new(ErrorClass::Unreachable, chain(&err)),
             other => {
                 let text = chain(&other);
                 let class = if text.contains("onnection refused")
@@ -271,5 +273,26 @@ mod tests {
         ] {
             assert_eq!(classify(text), class, "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_hangs_up_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+        let server = tokio::spawn(async move {
+            // Closed with the request unread, the connection is reset.
+            for _ in 0..2 {
+                let (stream, _) = listener.accept().await.unwrap();
+                stream.readable().await.unwrap();
+            }
+        });
+        let docker =
+            bollard::Docker::connect_with_unix(&socket.display().to_string(), 5, bollard::API_DEFAULT_VERSION).unwrap();
+        for _ in 0..3 {
+            let error = EngineError::from(docker.inspect_image("x").await.unwrap_err());
+            assert_eq!(error.class, ErrorClass::Unreachable, "{error}");
+        }
+        server.await.unwrap();
     }
 }

@@ -1,0 +1,662 @@
+//! `hostctl run` with image builds that are left alone: nothing changed, killed, resumed, an engine that goes away, a
+//! disk that is full, a secret in a layer. Each test has a real engine and a real registry of its own, and is skipped
+//! with the reason where these cannot run.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
+
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "image_engine/lab.rs"]
+mod lab;
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use lab::{Lab, PASSWORD};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value as Json, json};
+
+/// The longest a run of these small trees may take.
+const LONGEST: Duration = Duration::from_secs(100);
+
+/// A project with a tree of images and a playbook that builds it.
+struct Site {
+    lab: Lab,
+    folder: PathBuf,
+    namespace: String,
+}
+
+/// How a command ended.
+struct Ended {
+    code: Option<i32>,
+    text: String,
+}
+
+impl Site {
+    /// `None` if there can be no engine here, said on standard output.
+    fn new(files: &[(&str, &str)], more: &Json) -> Option<Self> {
+        Self::on(Lab::start(), files, more)
+    }
+
+    fn on(lab: Result<Lab, String>, files: &[(&str, &str)], more: &Json) -> Option<Self> {
+        let lab = match lab {
+            Ok(lab) => lab,
+            Err(reason) => {
+                writeln!(std::io::stdout(), "skipped: {reason}").unwrap();
+                return None;
+            }
+        };
+        lab.tree("site/images", files);
+        let folder = lab.path("site");
+        // Records of images are the machine's: no other test may know these names.
+        let namespace = format!("n{}{}", std::process::id(), lab.registry.rsplit(':').next().unwrap());
+        let site = Self { lab, folder, namespace };
+        site.play(more);
+        Some(site)
+    }
+
+    /// Writes the playbook anew with these arguments.
+    fn play(&self, more: &Json) {
+        let mut args = json!({
+            "path": "images", "registry": self.lab.registry, "registry_username": "builder",
+            "registry_password": PASSWORD, "namespace": self.namespace, "tag": "{{ made.tag }}", "push": true,
+            "network": "host", "docker_host": self.lab.address(), "parallel": 2, "min_free": "1m",
+        });
+        for (key, value) in more.as_object().unwrap() {
+            args[key] = value.clone();
+        }
+        args.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        let play = json!([{
+            "hosts": "localhost", "connection": "local", "gather_facts": false,
+            "tasks": [
+                { "image_tag": { "release": "t" }, "register": "made" },
+                { "name": "images", "image_build": args, "register": "built" },
+                { "debug": { "msg": "after the build of {{ built.tag }}" } },
+            ],
+        }]);
+        fs::write(self.folder.join("play.yml"), play.to_string()).unwrap();
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::write(self.folder.join("images").join(path), text).unwrap();
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hostctl"));
+        command.args(args).current_dir(&self.folder).env("HOME", &self.folder).stdin(Stdio::null());
+        for name in ["HOSTCTL_STATE_DIR", "HOSTCTL_ENV", "DOCKER_HOST", "ANSIBLE_CONFIG"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    /// Begins in the background; what it says goes to `out` in the lab's folder.
+    fn begin(&self, args: &[&str]) -> Child {
+        let out = File::create(self.lab.path("out")).unwrap();
+        self.command(args).stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap()
+    }
+
+    fn run(&self, args: &[&str]) -> Ended {
+        // A tag has seconds.
+        std::thread::sleep(Duration::from_millis(1100));
+        let mut child = self.begin(args);
+        let status = end_of(&mut child);
+        Ended { code: status.code(), text: fs::read_to_string(self.lab.path("out")).unwrap() }
+    }
+
+    fn runs(&self) -> Vec<String> {
+        let runs = fs::read_dir(self.folder.join(".hostctl/runs")).into_iter().flatten();
+        let mut names: Vec<String> = runs.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.retain(|name| name.starts_with("20"));
+        names.sort_by_key(|name| fs::metadata(self.folder.join(".hostctl/runs").join(name)).unwrap().ctime_nsec());
+        names.sort_by(|a, b| a.split('-').next().cmp(&b.split('-').next()));
+        names
+    }
+
+    fn last(&self) -> String {
+        self.runs().pop().unwrap()
+    }
+
+    /// What a run's record has, one event a line.
+    fn events(&self, run: &str) -> Vec<Json> {
+        lines(&self.folder.join(".hostctl/runs").join(run).join("events.jsonl"))
+    }
+
+    /// What the builds of a run tell, on their host.
+    fn told(run: &str) -> Vec<Json> {
+        builds_of(run).iter().flat_map(|folder| lines(&folder.join("events"))).collect()
+    }
+
+    /// The states of an image, in order, as the build itself tells them.
+    fn states(run: &str, image: &str) -> Vec<String> {
+        let told = Self::told(run);
+        let of = told.iter().filter(|event| event["kind"] == "image" && event["image"] == image);
+        // A host that is loaded holds builds back.
+        let calm = |event: &&Json| !event["state"]["reason"].as_str().is_some_and(|text| text.contains(" pressure: "));
+        of.filter(calm).map(|event| event["state"]["state"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// `image_build`'s result in a run.
+    fn result(&self, run: &str) -> Json {
+        let events = self.events(run);
+        let done = events.iter().filter(|event| event["event"] == "host_done");
+        let found = done.map(|event| event["done"]["result"].clone()).find(|result| result["images"].is_array());
+        found.unwrap_or_else(|| panic!("no result in {run}"))
+    }
+
+    fn image(&self, run: &str, name: &str) -> Json {
+        let result = self.result(run);
+        let found = result["images"].as_array().unwrap().iter().find(|image| image["name"] == name).cloned();
+        found.unwrap_or_else(|| panic!("no `{name}` in {result}"))
+    }
+
+    /// The tag of a run or of the one that it resumed.
+    fn tag(&self, run: &str) -> String {
+        let events = self.events(run);
+        let tags = events.iter().filter_map(|event| event["done"]["result"]["tag"].as_str());
+        tags.map(str::to_owned).next().unwrap()
+    }
+
+    /// How often a manifest was put under a tag, as the registry's log has it.
+    fn puts(&self, image: &str, tag: &str) -> usize {
+        let log = fs::read_to_string(self.lab.path("registry.log")).unwrap()
+            + &fs::read_to_string(self.lab.path("registry.err")).unwrap();
+        let put = format!("\"PUT /v2/{}/{image}/manifests/{tag} ", self.namespace);
+        log.lines().filter(|line| line.contains(&put)).count()
+    }
+
+    /// The digest that the registry has for a tag, from its own folder.
+    fn digest(&self, image: &str, tag: &str) -> Option<String> {
+        let tags = format!(
+            "registry/docker/registry/v2/repositories/{}/{image}/_manifests/tags/{tag}/current/link",
+            self.namespace
+        );
+        fs::read_to_string(self.lab.path(&tags)).ok()
+    }
+
+    /// Waits until an image of the newest run has a state.
+    fn await_state(&self, image: &str, state: &str) -> String {
+        until(&format!("`{image}` to be {state}"), || {
+            let run = self.runs().pop()?;
+            Self::states(&run, image).iter().any(|found| found == state).then_some(run)
+        })
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let folder = std::thread::panicking().then(|| fs::read_to_string(self.lab.path("out")).unwrap_or_default());
+        if let Some(text) = folder {
+            let _ = writeln!(std::io::stdout(), "the last command said:\n{text}");
+        }
+        for run in self.runs() {
+            for build in builds_of(&run) {
+                if let Some(pid) = builder(&build) {
+                    let _ = kill_process(pid, Signal::KILL);
+                }
+                let _ = fs::remove_dir_all(build);
+            }
+        }
+    }
+}
+
+/// JSON objects one a line; the last may not be whole yet.
+fn lines(path: &Path) -> Vec<Json> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// The folders of a run's builds on this host.
+fn builds_of(run: &str) -> Vec<PathBuf> {
+    let builds = fs::read_dir("/var/lib/hostctl/builds").into_iter().flatten();
+    let paths = builds.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&format!("{run}."))).collect()
+}
+
+/// The process that builds, by its arguments.
+fn builder(folder: &Path) -> Option<Pid> {
+    let wanted = format!("build={}", folder.display());
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let own = |pid: &i32| {
+        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        arguments.split(|byte| *byte == 0).any(|argument| argument == wanted.as_bytes())
+    };
+    pids.filter(own).find_map(Pid::from_raw)
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap(), signal).unwrap();
+}
+
+fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + LONGEST;
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn end_of(child: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + LONGEST;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("hostctl does not come to an end");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[track_caller]
+fn ok(ended: &Ended) {
+    assert_eq!(ended.code, Some(0), "{}", ended.text);
+}
+
+const ALL: [&str; 10] = ["base", "m1", "m2", "m3", "l1", "l2", "l3", "l4", "l5", "l6"];
+
+/// base, three on it, two on each of these.
+const TREE: &[(&str, &str)] = &[
+    ("m1/Dockerfile", "FROM base\nCOPY word /word\n"),
+    ("m1/word", "one"),
+    ("m2/Dockerfile", "FROM base\nCOPY word /word\n"),
+    ("m2/word", "two"),
+    ("m3/Dockerfile", "FROM base\nCOPY word /word\n"),
+    ("m3/word", "three"),
+    ("l1/Dockerfile", "FROM m1\nRUN echo 1 > /leaf\n"),
+    ("l2/Dockerfile", "FROM m1\nRUN echo 2 > /leaf\n"),
+    ("l3/Dockerfile", "FROM m2\nRUN echo 3 > /leaf\n"),
+    ("l4/Dockerfile", "FROM m2\nRUN echo 4 > /leaf\n"),
+    ("l5/Dockerfile", "FROM m3\nRUN echo 5 > /leaf\n"),
+    ("l6/Dockerfile", "FROM m3\nRUN echo 6 > /leaf\n"),
+];
+
+#[test]
+fn only_what_changed_is_built_and_digests_stay() {
+    let Some(site) = Site::new(TREE, &json!({})) else { return };
+    // A plan builds nothing.
+    site.play(&json!({ "plan": true }));
+    let planned = site.run(&["run", "play.yml"]);
+    ok(&planned);
+    assert!(site.last() != "" && ALL.iter().all(|name| site.digest(name, &site.tag(&site.last())).is_none()));
+    assert!(!site.lab.docker(&["images", "-a"]).1.contains(&site.namespace));
+    let building = |run: &str| {
+        ALL.into_iter().filter(|name| Site::states(run, name).iter().any(|state| state == "building")).collect()
+    };
+    let built: Vec<&str> = building(&site.last());
+    assert!(built.is_empty(), "{built:?}");
+
+    site.play(&json!({}));
+    ok(&site.run(&["run", "play.yml"]));
+    let first = site.last();
+    let tag = site.tag(&first);
+    for name in ALL {
+        assert_eq!(Site::states(&first, name).last().unwrap(), "pushed", "{name}");
+        assert_eq!(site.puts(name, &tag), 1, "{name}");
+    }
+
+    ok(&site.run(&["run", "play.yml"]));
+    let second = site.last();
+    let again = site.tag(&second);
+    assert_ne!(tag, again);
+    for name in ALL {
+        assert_eq!(site.image(&second, name)["state"], "reused", "{name}");
+        assert_eq!(site.digest(name, &again).unwrap(), site.digest(name, &tag).unwrap(), "{name}");
+    }
+    let built: Vec<&str> = building(&second);
+    assert!(built.is_empty(), "{built:?}");
+
+    site.write("m2/word", "another");
+    let tree = site.folder.join("images").display().to_string();
+    let why = site.run(&["image", "why", "l3", "--tree", &tree]);
+    ok(&why);
+    assert!(why.text.contains("m2") && why.text.starts_with("l3: "), "{}", why.text);
+    let why = site.run(&["image", "why", "m2", "--tree", &tree]);
+    assert!(why.text.contains("word"), "{}", why.text);
+    ok(&site.run(&["run", "play.yml"]));
+    let third = site.last();
+    let built: Vec<&str> = building(&third);
+    assert_eq!(built, ["m2", "l3", "l4"]);
+    let third_tag = site.tag(&third);
+    for name in ALL {
+        let same = site.digest(name, &third_tag).unwrap() == site.digest(name, &tag).unwrap();
+        assert_eq!(same, !["m2", "l3", "l4"].contains(&name), "{name}");
+    }
+
+    // Policies: never, and too old.
+    site.play(&json!({ "reuse": "never", "only": ["l1"] }));
+    ok(&site.run(&["run", "play.yml"]));
+    let built: Vec<&str> = building(&site.last());
+    assert_eq!(built, ["base", "m1", "l1"]);
+    site.play(&json!({ "reuse": { "max_age": "1s" }, "only": ["l1"] }));
+    ok(&site.run(&["run", "play.yml"]));
+    let built: Vec<&str> = building(&site.last());
+    assert_eq!(built, ["base", "m1", "l1"]);
+    site.play(&json!({ "reuse": { "max_age": "1d" }, "only": ["l1"] }));
+    ok(&site.run(&["run", "play.yml"]));
+    let built: Vec<&str> = building(&site.last());
+    assert!(built.is_empty(), "{built:?}");
+
+    // Sets: the second begins when the first has ended.
+    site.play(&json!({ "reuse": "never", "sets": [["m1"], ["m2"]] }));
+    ok(&site.run(&["run", "play.yml"]));
+    let run = site.last();
+    let order: Vec<(String, String)> = Site::told(&run)
+        .iter()
+        .filter(|event| event["kind"] == "image")
+        .map(|event| (event["image"].as_str().unwrap().into(), event["state"]["state"].as_str().unwrap().into()))
+        .collect();
+    let at = |name: &str, state: &str| order.iter().position(|(a, b)| a == name && b == state).unwrap();
+    assert!(at("m1", "pushed") < at("m2", "building"), "{order:?}");
+    let built: Vec<&str> = building(&run);
+    assert_eq!(built, ["base", "m1", "m2"]);
+}
+
+/// A chain whose builds take a second each, and one beside it.
+const SLOW: &[(&str, &str)] = &[
+    ("s1/Dockerfile", "FROM base\nRUN sleep 1; date > /time\n"),
+    ("s2/Dockerfile", "FROM s1\nRUN sleep 3; date > /time\n"),
+    ("s3/Dockerfile", "FROM s2\nRUN sleep 1; date > /time\n"),
+    ("other/Dockerfile", "FROM base\nRUN sleep 2; date > /time\n"),
+];
+const SLOW_ALL: [&str; 5] = ["base", "s1", "s2", "s3", "other"];
+
+/// Each image was pushed once under the tag of a run.
+#[track_caller]
+fn each_once(site: &Site, run: &str) {
+    let tag = site.tag(run);
+    for name in SLOW_ALL {
+        assert_eq!(site.puts(name, &tag), 1, "{name}:{tag}");
+        assert!(site.digest(name, &tag).is_some(), "{name}:{tag}");
+    }
+}
+
+#[test]
+fn a_killed_controller_leaves_the_build_running_and_attach_sees_its_end() {
+    let Some(site) = Site::new(SLOW, &json!({})) else { return };
+    // Whatever asks it to leave, except what a user does at the keyboard.
+    for (turn, kind) in [Signal::KILL, Signal::TERM, Signal::HUP].into_iter().enumerate() {
+        site.play(&json!({ "reuse": "never" }));
+        std::thread::sleep(Duration::from_millis(1100));
+        let mut controller = site.begin(&["run", "play.yml"]);
+        let run = match turn {
+            0 => site.await_state("s2", "building"),
+            1 => site.await_state("base", "building"),
+            _ => site.await_state("s1", "building"),
+        };
+        std::thread::sleep(Duration::from_millis(u64::from(std::process::id()) % 7 * 100));
+        signal(&controller, kind);
+        let status = end_of(&mut controller);
+        assert!(!status.success(), "{kind:?}: {status:?}");
+        let folder = builds_of(&run).pop().unwrap();
+        assert!(builder(&folder).is_some(), "{kind:?}: the build is gone");
+        let attached = site.run(&["attach"]);
+        ok(&attached);
+        assert!(attached.text.contains("s3"), "{}", attached.text);
+        each_once(&site, &run);
+        for name in SLOW_ALL {
+            assert_eq!(Site::states(&run, name), ["waiting", "building", "built", "pushing", "pushed"], "{name}");
+        }
+        until("the build's process to end", || builder(&folder).is_none().then_some(()));
+        // What the playbook has after the build is done by a resumed run, which builds nothing.
+        let before = site.lab.docker(&["images", "-q"]).1;
+        let resumed = site.run(&["run", "play.yml", "--resume", &run]);
+        ok(&resumed);
+        assert!(resumed.text.contains(&format!("after the build of {}", site.tag(&run))), "{}", resumed.text);
+        assert_eq!(site.lab.docker(&["images", "-q"]).1, before);
+        each_once(&site, &run);
+    }
+}
+
+#[test]
+fn an_interrupt_at_the_keyboard_stops_the_build() {
+    let Some(site) = Site::new(SLOW, &json!({})) else { return };
+    let mut controller = site.begin(&["run", "play.yml"]);
+    let run = site.await_state("s1", "pushed");
+    site.await_state("s2", "building");
+    signal(&controller, Signal::INT);
+    assert_eq!(end_of(&mut controller).code(), Some(99));
+    let folder = builds_of(&run).pop().unwrap();
+    until("the build's process to end", || builder(&folder).is_none().then_some(()));
+    for name in ["s2", "s3"] {
+        assert_eq!(Site::states(&run, name).last().unwrap(), "cancelled", "{name}");
+        assert!(site.digest(name, &site.tag(&run)).is_none(), "{name}");
+    }
+    assert_eq!(Site::states(&run, "s1").last().unwrap(), "pushed");
+}
+
+#[test]
+fn a_killed_build_is_resumed_under_its_tag() {
+    let Some(site) = Site::new(SLOW, &json!({})) else { return };
+    // The build's process alone: the run fails, and says how to go on.
+    let mut controller = site.begin(&["run", "play.yml"]);
+    let run = site.await_state("s1", "pushed");
+    let folder = builds_of(&run).pop().unwrap();
+    kill_process(builder(&folder).unwrap(), Signal::KILL).unwrap();
+    assert_eq!(end_of(&mut controller).code(), Some(2));
+    let text = fs::read_to_string(site.lab.path("out")).unwrap();
+    assert!(text.contains("B0143") && text.contains("--resume"), "{text}");
+    let digest = site.digest("s1", &site.tag(&run)).unwrap();
+    let resumed = site.run(&["run", "play.yml", "--resume"]);
+    ok(&resumed);
+    let last = site.last();
+    assert_ne!(last, run);
+    assert_eq!(site.tag(&last), site.tag(&run));
+    for name in ["base", "s1"] {
+        assert_eq!(site.image(&last, name)["state"], "reused", "{name}");
+    }
+    assert_eq!(site.digest("s1", &site.tag(&run)).unwrap(), digest);
+    each_once(&site, &run);
+
+    // Both: a plain run starts anew, with a warning.
+    site.play(&json!({ "reuse": "never" }));
+    std::thread::sleep(Duration::from_millis(1100));
+    let mut controller = site.begin(&["run", "play.yml"]);
+    let killed = site.await_state("base", "pushed");
+    controller.kill().unwrap();
+    controller.wait().unwrap();
+    let folder = builds_of(&killed).pop().unwrap();
+    kill_process(builder(&folder).unwrap(), Signal::KILL).unwrap();
+    let plain = site.run(&["run", "play.yml"]);
+    ok(&plain);
+    assert!(plain.text.contains("R0204") && plain.text.contains(&killed), "{}", plain.text);
+    assert_ne!(site.tag(&site.last()), site.tag(&killed));
+    each_once(&site, &site.last());
+    // The killed one can still be resumed by its name.
+    ok(&site.run(&["run", "play.yml", "--resume", &killed]));
+    each_once(&site, &killed);
+}
+
+#[test]
+fn an_engine_that_is_killed_and_comes_back_is_waited_for() {
+    let Some(mut site) = Site::new(SLOW, &json!({})) else { return };
+    for stopped in [false, true] {
+        site.play(&json!({ "nocache": true }));
+        std::thread::sleep(Duration::from_millis(1100));
+        let mut controller = site.begin(&["run", "play.yml"]);
+        let run = site.await_state("s2", "building");
+        std::thread::sleep(Duration::from_millis(500));
+        if stopped {
+            site.lab.stop_engine();
+        } else {
+            site.lab.kill_engine();
+        }
+        std::thread::sleep(Duration::from_secs(3));
+        assert!(controller.try_wait().unwrap().is_none(), "the run waits");
+        site.lab.start_engine();
+        let status = end_of(&mut controller);
+        assert!(status.success(), "{status:?}");
+        for name in SLOW_ALL {
+            assert_eq!(Site::states(&run, name).last().unwrap(), "pushed", "{name}");
+            assert!(site.digest(name, &site.tag(&run)).is_some(), "{name}");
+        }
+        let states = Site::states(&run, "s2");
+        assert_eq!(states.iter().filter(|state| *state == "building").count(), 2, "{states:?}");
+        assert!(states.iter().any(|state| state == "held"), "{states:?}");
+    }
+}
+
+/// A small file system in a file, unmounted with this value.
+struct Small {
+    _keep: tempfile::TempDir,
+    place: PathBuf,
+    image: PathBuf,
+}
+
+impl Small {
+    fn new(megabytes: u64) -> Result<Self, String> {
+        let folder = tempfile::Builder::new().prefix("hostctl-small-").tempdir_in("/var/tmp").unwrap();
+        let (image, place) = (folder.path().join("disk"), folder.path().join("mounted"));
+        File::create(&image).unwrap().set_len(megabytes << 20).unwrap();
+        fs::create_dir(&place).unwrap();
+        let tool = |program: &str, args: &[&str]| match Command::new(program).args(args).output() {
+            Ok(output) if output.status.success() => Ok(()),
+            Ok(output) => Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr))),
+            Err(error) => Err(format!("{program}: {error}")),
+        };
+        let (from, to) = (image.display().to_string(), place.display().to_string());
+        tool("mkfs.ext4", &["-q", "-F", "-m", "0", &from])?;
+        tool("mount", &["-o", "loop", &from, &to])?;
+        Ok(Self { _keep: folder, place, image })
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = rustix::mount::unmount(&self.place, rustix::mount::UnmountFlags::DETACH);
+    }
+}
+
+#[test]
+fn prunable_cache_is_given_up_first_and_a_full_disk_is_told_of() {
+    let small = match Small::new(2100) {
+        Ok(small) => small,
+        Err(reason) => {
+            writeln!(std::io::stdout(), "skipped: {reason}").unwrap();
+            return;
+        }
+    };
+    let fat = "FROM base AS big\nRUN fallocate -l 500M /big\nFROM base\nCOPY --from=big /bin/busybox /copy\n";
+    let other = fat.replace("500M", "501M");
+    let files = [
+        ("fat/Dockerfile", fat),
+        ("other/Dockerfile", &other),
+        ("next/Dockerfile", "FROM fat\nRUN fallocate -l 500M /big\n"),
+        ("after/Dockerfile", "FROM next\nRUN echo after\n"),
+        ("full/Dockerfile", "FROM after\nRUN echo begin && fallocate -l 1900M /big\n"),
+        ("under/Dockerfile", "FROM full\nRUN echo never\n"),
+    ];
+    let place = small.place.clone();
+    // Nothing is sought and nothing pushed: images of hundreds of megabytes need not be read.
+    let quick = |more: Json| {
+        let mut args = json!({ "push": false, "registry_username": null, "registry_password": null, "parallel": 1 });
+        args.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        args
+    };
+    let Some(site) = Site::on(Lab::start_on(|_| Ok(place)), &files, &quick(json!({ "only": ["after"] }))) else {
+        return;
+    };
+    // An image without history counts as 1 GiB: before `after` the cache is given up.
+    ok(&site.run(&["run", "play.yml"]));
+    let run = site.last();
+    assert_eq!(Site::states(&run, "after").last().unwrap(), "built");
+    let held = Site::told(&run).iter().any(|event| {
+        event["state"]["state"] == "held" && event["state"]["reason"].as_str().unwrap().starts_with("disk: ")
+    });
+    assert!(held, "{:?}", Site::told(&run));
+
+    // An image that takes more than there is.
+    site.play(&quick(json!({ "only": ["under"] })));
+    let ended = site.run(&["run", "play.yml"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.text);
+    let run = site.last();
+    assert_eq!(site.image(&run, "full")["class"], "disk full", "{}", ended.text);
+    assert_eq!(site.image(&run, "under")["state"], "blocked");
+    assert!(ended.text.contains("disk full"), "{}", ended.text);
+
+    // Less than 1 GiB is free, and cache that can be removed makes more of it.
+    site.play(&quick(json!({ "only": ["other"] })));
+    ok(&site.run(&["run", "play.yml"]));
+    let filler = File::create(small.place.join("filler")).unwrap();
+    let free = || rustix::fs::statvfs(&small.place).map(|room| room.f_bavail * room.f_frsize).unwrap();
+    rustix::fs::fallocate(&filler, rustix::fs::FallocateFlags::empty(), 0, free() - (700 << 20)).unwrap();
+    site.play(&quick(json!({ "nocache": true, "only": ["base"] })));
+    let ended = site.run(&["run", "play.yml"]);
+    ok(&ended);
+    assert!(ended.text.contains("removed to make room") && free() > 1100 << 20, "{}: {}", free(), ended.text);
+    // With nothing to remove it is told before any build.
+    let size = filler.metadata().unwrap().len();
+    let more = free().saturating_sub(500 << 20);
+    rustix::fs::fallocate(&filler, rustix::fs::FallocateFlags::empty(), size, more).unwrap();
+    let ended = site.run(&["run", "play.yml"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.text);
+    assert!(ended.text.contains("B0116"), "{}", ended.text);
+    drop(filler);
+
+    // The file system is whole.
+    drop(site);
+    let unmounted = Command::new("umount").arg(&small.place).output().unwrap();
+    assert!(unmounted.status.success(), "{}", String::from_utf8_lossy(&unmounted.stderr));
+    let checked = Command::new("e2fsck").args(["-f", "-n"]).arg(&small.image).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+#[test]
+fn a_vault_value_in_a_layer_blocks_the_push_and_is_written_nowhere() {
+    const CANARY: &str = "canary-81c7f3-do-not-tell";
+    let files = [
+        ("leak/Dockerfile", "FROM base\nCOPY leak.txt /etc/leak.txt\nRUN cat /etc/leak.txt\n"),
+        ("leak/leak.txt", "password=canary-81c7f3-do-not-tell\n"),
+        ("child/Dockerfile", "FROM leak\nRUN echo child\n"),
+        ("fine/Dockerfile", "FROM base\nRUN echo fine > /fine\n"),
+    ];
+    let Some(site) = Site::new(&files, &json!({ "log_dir": "LOGS" })) else { return };
+    let logs = site.lab.path("logs");
+    site.play(&json!({ "log_dir": logs }));
+    fs::write(site.folder.join("pw"), "vault password\n").unwrap();
+    let vars = site.folder.join("group_vars");
+    fs::create_dir(&vars).unwrap();
+    fs::write(vars.join("all.yml"), format!("database_password: {CANARY}\n")).unwrap();
+    let links = site.lab.path("links");
+    fs::create_dir(&links).unwrap();
+    let vault = links.join("ansible-vault");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_hostctl"), &vault).unwrap();
+    let seal = Command::new(&vault)
+        .args(["encrypt", "--vault-password-file", "pw", "group_vars/all.yml"])
+        .current_dir(&site.folder)
+        .output()
+        .unwrap();
+    assert!(seal.status.success(), "{}", String::from_utf8_lossy(&seal.stderr));
+
+    let ended = site.run(&["run", "play.yml", "--vault-password-file", "pw"]);
+    assert_eq!(ended.code, Some(2), "{}", ended.text);
+    let run = site.last();
+    let leak = site.image(&run, "leak");
+    let message = leak["message"].as_str().unwrap();
+    assert!(message.contains("database_password") && message.contains("etc/leak.txt"), "{message}");
+    assert_eq!(site.image(&run, "child")["state"], "blocked");
+    assert_eq!(site.image(&run, "fine")["state"], "pushed");
+    let tag = site.tag(&run);
+    assert!(site.digest("leak", &tag).is_none() && site.digest("fine", &tag).is_some());
+    assert_eq!(site.puts("leak", &tag), 0);
+    assert!(!site.lab.path(&format!("registry/docker/registry/v2/repositories/{}/leak", site.namespace)).exists());
+
+    assert!(!ended.text.contains(CANARY), "{}", ended.text);
+    let mut places =
+        vec![site.folder.join(".hostctl"), logs, site.lab.path("registry"), "/var/lib/hostctl/images".into()];
+    places.extend(builds_of(&run));
+    for place in places {
+        assert!(place.is_dir(), "{}", place.display());
+        let found = Command::new("grep").args(["-rlaF", CANARY]).arg(&place).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&found.stdout), "", "in {}", place.display());
+    }
+}
