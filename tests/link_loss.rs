@@ -363,7 +363,6 @@ fn the_controller_is_killed(place: &Place) {
     assert!(counts(&progress(&resumed), "built").is_empty(), "{}", said.text);
     assert!(counts(&progress(&resumed), "pushed").is_empty(), "{}", said.text);
     assert_eq!(tag_of(&said.text), name.split('-').next().unwrap(), "{}", said.text);
-    place.bad(&["run", "--env", "e", "controller.yml", "--resume", name, "--become"], "R0203");
 }
 
 /// What cannot be: one error each, and an end.
