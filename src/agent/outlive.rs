@@ -8,13 +8,15 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::run::{Find, Flag, run_call};
-use crate::diag::{Diagnostic, ExitCode, Result};
+use crate::diag::{Diagnostic, ExitCode, Kind, Result};
 use crate::event::{Progress, redact_diagnostic, redact_map, redact_progress};
 use crate::modules::{Blob, Call, EndOfWork as Ended, Failure, InputKind, Link, Outcome, follow_work as follow};
 use crate::secret::Redactor;
@@ -27,6 +29,10 @@ pub(super) const ROLE: &str = "build=";
 const BEGUN: &str = "begun";
 /// The longest order, in bytes: arguments and the names of controller files.
 const LONGEST_ORDER: u64 = 256 << 20;
+/// How long systemd may take to start a process in a scope: one whose bus hangs is done without.
+const SCOPE: Duration = Duration::from_secs(30);
+/// How long a process may take to begin.
+const START: Duration = Duration::from_mins(2);
 /// How often a build looks whether it shall stop.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -40,24 +46,38 @@ pub(super) fn run_or_come_back(mut call: Call, link: &dyn Link) -> Result<Outcom
             .with_hint("wait for its end: `hostctl attach`, or stop it: `hostctl attach --stop`")
             .into());
     }
-    let made = build.make()?;
+    build.make()?;
+    let leaves = || link.lost() || link.cancelled();
+    // Of two that ask at the same moment one starts the process, and the other comes to it.
+    let starting = build.starting(&leaves).map_err(|error| cannot_start(&build, &error.to_string()))?;
+    let Some(starting) = starting else {
+        return Err(Diagnostic::new("S0401", Kind::Interrupted, "the call was cancelled").into());
+    };
     let state = build.state();
-    if made || state == BuildState::Dead || outlives.fresh && state == BuildState::Ended {
-        build.forget();
+    let mut seen = outlives.seen;
+    if matches!(state, BuildState::Absent | BuildState::Dead) || outlives.fresh && state == BuildState::Ended {
+        if seen > 0 {
+            // What its killed process told is forgotten: the new one's is told from its beginning.
+            seen = 0;
+            link.progress(Progress::BuildSeen { build: outlives.id.clone(), seen });
+        }
         begin(&build, &call, link)?;
     }
-    follow(&build, outlives.seen, link)
+    drop(starting);
+    follow(&build, seen, link)
+}
+
+fn cannot_start(build: &RunningBuild, why: &str) -> Diagnostic {
+    Diagnostic::task("B0141", format!("the build's process cannot be started: {why}"))
+        .with_note(format!("its folder is `{}`", build.path().display()))
+        .with_hint(format!("is there room, and may this user write there? df -h '{}'", build.path().display()))
 }
 
 /// Lays the call's files into the build's folder and starts its process.
 fn begin(build: &RunningBuild, call: &Call, link: &dyn Link) -> Result<()> {
-    let cannot = |error: io::Error| {
-        Diagnostic::task("B0141", format!("the build's process cannot be started: {error}"))
-            .with_note(format!("its folder is `{}`", build.path().display()))
-            .with_hint("free space there, or see what the host's process limits are")
-    };
+    let cannot = |error: io::Error| cannot_start(build, &error.to_string());
     let blobs = build.path().join("blobs");
-    fs::create_dir_all(&blobs).map_err(cannot)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&blobs).map_err(cannot)?;
     for entry in call.inputs.iter().flat_map(|input| &input.entries) {
         let InputKind::File { sha256, .. } = &entry.kind else { continue };
         let path = blobs.join(sha256);
@@ -73,20 +93,22 @@ fn begin(build: &RunningBuild, call: &Call, link: &dyn Link) -> Result<()> {
         fs::rename(&part, &path).map_err(cannot)?;
     }
     let order = serde_json::to_vec(call).map_err(|error| Diagnostic::internal(format!("a build's order: {error}")))?;
+    let order: Arc<[u8]> = order.into();
     let program = own_binary::path()?;
     let mut role = OsString::from(ROLE);
     role.push(build.path());
     if let Some(child) = in_scope(build, &program, &role)
-        && hand_over(child, &order)?
+        && hand_over(child, &order, SCOPE).is_ok()
     {
         return Ok(());
     }
     let child = started(Command::new(program).arg("agent").arg(role)).map_err(cannot)?;
-    // Another one may have been faster, which is as good.
-    if hand_over(child, &order)? || matches!(build.state(), BuildState::Running | BuildState::Ended) {
-        return Ok(());
+    match hand_over(child, &order, START) {
+        Ok(()) => Ok(()),
+        // One that was believed dead may have been about to begin, which is as good.
+        Err(_) if matches!(build.state(), BuildState::Running | BuildState::Ended) => Ok(()),
+        Err(why) => Err(cannot_start(build, &why)),
     }
-    Err(Diagnostic::task("B0141", "the build's process ended before it began"))
 }
 
 fn started(command: &mut Command) -> io::Result<Child> {
@@ -106,26 +128,64 @@ fn in_scope(build: &RunningBuild, program: &Path, role: &OsString) -> Option<Chi
     started(command.arg(program).arg("agent").arg(role)).ok()
 }
 
-/// Gives the order to a build's process; true if it says that it has begun.
-fn hand_over(mut child: Child, order: &[u8]) -> Result<bool> {
-    let mut line = String::new();
+/// Gives the order to a build's process and waits until it says that it has begun; why not, if it does not.
+fn hand_over(mut child: Child, order: &Arc<[u8]>, at_most: Duration) -> std::result::Result<(), String> {
+    let (tell, told) = sync_channel(1);
     if let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) {
-        // A process that ended at once is told by its silence.
-        let _ = input.write_all(order);
-        drop(input);
-        let _ = BufReader::new(output.take(1 << 10)).read_line(&mut line);
+        let order = Arc::clone(order);
+        std::thread::spawn(move || {
+            // A process that ended at once is told by its silence.
+            let _ = input.write_all(&order);
+            drop(input);
+            let mut line = String::new();
+            let _ = BufReader::new(output.take(4 << 10)).read_line(&mut line);
+            let _ = tell.send(line);
+        });
     }
+    let Ok(line) = told.recv_timeout(at_most) else {
+        // It hangs: gone before another one is tried, so that there are never two.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(format!("it did not begin within {} s", at_most.as_secs()));
+    };
     // It is the leader of its own session and goes on; a thread of ours takes its end, so that no zombie stays.
     std::thread::spawn(move || child.wait());
-    Ok(line.trim_end() == BEGUN)
+    match line.trim_end() {
+        BEGUN => Ok(()),
+        "" => Err("it ended before it began".to_owned()),
+        why => Err(why.to_owned()),
+    }
 }
 
 /// The way back of a call that runs on its own: everything goes into the build's folder.
 struct OwnLink {
     build: RunningBuild,
-    events: Mutex<Option<fs::File>>,
+    events: Mutex<Events>,
     redactor: Redactor,
     cancel: Flag,
+}
+
+/// What a build tells, as whole lines.
+struct Events {
+    file: fs::File,
+    /// Bytes of whole lines.
+    length: u64,
+    /// Lines that found no room.
+    left_out: u64,
+}
+
+impl Events {
+    /// Appends a line, all of it or nothing: a disk that is full does not end the build, and what comes after there
+    /// is room again is told.
+    fn append(&mut self, line: &[u8]) {
+        match self.file.write_all(line) {
+            Ok(()) => self.length += line.len() as u64,
+            Err(_) => {
+                self.left_out += 1;
+                let _ = self.file.set_len(self.length);
+            }
+        }
+    }
 }
 
 impl Link for OwnLink {
@@ -133,13 +193,7 @@ impl Link for OwnLink {
         redact_progress(&mut progress, &self.redactor);
         let Ok(mut line) = serde_json::to_vec(&progress) else { return };
         line.push(b'\n');
-        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        // A disk that is full does not end the build; a line that is cut would be taken for two.
-        if let Some(file) = &mut *events
-            && file.write_all(&line).is_err()
-        {
-            *events = None;
-        }
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).append(&line);
     }
 
     fn blob(&self, sha256: &str) -> Result<Blob> {
@@ -157,24 +211,33 @@ impl Link for OwnLink {
 pub(super) fn main(find: Find, folder: &Path) -> ExitCode {
     lifetime::own_session();
     let build = RunningBuild::at(PathBuf::from(folder));
-    let Ok(Some(held)) = build.take() else { return ExitCode::Error };
     let Ok(stdio) = lifetime::take_stdio() else { return ExitCode::Internal };
-    let mut text = Vec::new();
-    if stdio.input.take(LONGEST_ORDER).read_to_end(&mut text).is_err() {
-        return ExitCode::Error;
-    }
-    let Ok(call) = serde_json::from_slice::<Call>(&text) else { return ExitCode::Error };
-    drop(text);
-    let Ok(events) = build.events() else { return ExitCode::Error };
     let mut output = stdio.output;
+    let began = begun(&build, stdio.input);
     // Whoever asked may be gone already.
-    let _ = output.write_all(format!("{BEGUN}\n").as_bytes());
+    let _ = output.write_all(format!("{}\n", began.as_ref().map_or_else(String::as_str, |_| BEGUN)).as_bytes());
     drop(output);
+    let Ok((call, held, events)) = began else { return ExitCode::Error };
     let ended = run(find, call, &build, events);
     let written = serde_json::to_vec(&ended).map_err(io::Error::other).and_then(|text| build.end(&text));
     let _ = fs::remove_dir_all(build.path().join("blobs"));
     drop(held);
     if written.is_ok() { ExitCode::Ok } else { ExitCode::Error }
+}
+
+/// Reads the order, then takes the build: who waits for the order's rest has no build, so that one who asks anew while
+/// a link that broke in it is not yet told apart need not wait. Else why not, in one line.
+fn begun(build: &RunningBuild, input: fs::File) -> std::result::Result<(Call, fs::File, fs::File), String> {
+    let line = |error: io::Error| error.to_string().replace('\n', " ");
+    let mut text = Vec::new();
+    input.take(LONGEST_ORDER).read_to_end(&mut text).map_err(line)?;
+    let call = serde_json::from_slice::<Call>(&text).map_err(|_| "its order is cut".to_owned())?;
+    drop(text);
+    let held = build.take().map_err(line)?.ok_or("another process has the build")?;
+    build.forget();
+    build.reserve().map_err(line)?;
+    let events = build.events().map_err(line)?;
+    Ok((call, held, events))
 }
 
 fn run(find: Find, call: Call, build: &RunningBuild, events: fs::File) -> Ended {
@@ -197,17 +260,22 @@ fn run(find: Find, call: Call, build: &RunningBuild, events: fs::File) -> Ended 
         }
         watch.1.set();
     });
-    let events = Mutex::new(Some(events));
+    let events = Mutex::new(Events { file: events, length: 0, left_out: 0 });
     let link = Arc::new(OwnLink { build: build.clone(), events, redactor, cancel: cancel.clone() });
     let way_back: Arc<dyn Link> = Arc::<OwnLink>::clone(&link);
     let ended = runtime.block_on(run_call(find, call, None, way_back, cancel));
     runtime.shutdown_background();
+    let left_out = link.events.lock().unwrap_or_else(PoisonError::into_inner).left_out;
+    let warning = (left_out > 0)
+        .then(|| format!("{left_out} events of the build are not recorded: no room in `{}`", build.path().display()));
     match ended {
         Ok(mut outcome) => {
+            outcome.warnings.extend(warning);
             redact_map(&mut outcome.result, &link.redactor);
             Ended::Done(outcome)
         }
         Err(mut failure) => {
+            failure.warnings.extend(warning);
             redact_map(&mut failure.result, &link.redactor);
             redact_diagnostic(&mut failure.diagnostic, &link.redactor);
             Ended::Failed(failure)
@@ -253,6 +321,66 @@ mod tests {
         assert_eq!(again.diagnostic.code, failure.diagnostic.code);
         let told = reader.0.into_inner().unwrap();
         assert!(matches!(told.last(), Some(Progress::BuildSeen { seen, .. }) if *seen >= 1), "{told:?}");
+    }
+
+    fn order(script: &str) -> (Child, Arc<[u8]>) {
+        (started(Command::new("sh").args(["-c", script])).unwrap(), Arc::from(&b"the order"[..]))
+    }
+
+    #[test]
+    fn a_process_that_hangs_ends_or_says_why_is_told() {
+        let given = |script: &str, at_most| {
+            let (child, order) = order(script);
+            hand_over(child, &order, at_most)
+        };
+        let long = Duration::from_secs(60);
+        let start = std::time::Instant::now();
+        // As `systemd-run` whose bus does not answer.
+        let hangs = given("exec sleep 50", Duration::from_millis(300));
+        assert!(hangs.unwrap_err().contains("did not begin"));
+        assert_eq!(given("exit 1", long).unwrap_err(), "it ended before it began");
+        assert_eq!(given("cat > /dev/null; echo 'no room'; exit 1", long).unwrap_err(), "no room");
+        assert_eq!(given("[ \"$(cat)\" = 'the order' ] && echo begun", long), Ok(()));
+        assert!(start.elapsed() < Duration::from_secs(40));
+        // More than a pipe holds, to one that reads nothing.
+        let (child, _) = order("exec sleep 50");
+        let large: Arc<[u8]> = vec![0; 1 << 20].into();
+        assert!(hand_over(child, &large, Duration::from_millis(300)).is_err());
+    }
+
+    #[test]
+    fn a_build_is_taken_with_a_whole_order_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let build = RunningBuild::below(folder.path(), "b1").unwrap();
+        build.make().unwrap();
+        let given = |text: &[u8]| {
+            let path = folder.path().join("order");
+            fs::write(&path, text).unwrap();
+            begun(&build, fs::File::open(&path).unwrap())
+        };
+        fs::write(build.path().join("events"), "old\n").unwrap();
+        let whole = serde_json::to_vec(&Call::new("ping", serde_json::json!({}))).unwrap();
+        assert_eq!(given(&whole[..whole.len() / 2]).unwrap_err(), "its order is cut");
+        assert_eq!(build.state(), BuildState::Dead);
+        let (_, held, _) = given(&whole).unwrap();
+        assert_eq!(build.state(), BuildState::Running);
+        assert_eq!(fs::read(build.path().join("events")).unwrap(), b"", "what a killed one told is forgotten");
+        assert_eq!(given(&whole).unwrap_err(), "another process has the build");
+        drop(held);
+    }
+
+    #[test]
+    fn a_full_disk_takes_whole_lines_only() {
+        let file = fs::File::options().append(true).open("/dev/full").unwrap();
+        let mut events = Events { file, length: 0, left_out: 0 };
+        events.append(b"\"one\"\n");
+        assert_eq!((events.length, events.left_out), (0, 1));
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"\"one\"\n\"tw").unwrap();
+        file.set_len(6).unwrap();
+        events = Events { file, length: 6, left_out: 1 };
+        events.append(b"\"two\"\n");
+        assert_eq!(events.length, 12);
     }
 
     #[test]

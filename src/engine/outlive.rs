@@ -1,11 +1,12 @@
 //! Modules whose work outlives its link: the call gets a name on its host, and a connection that is lost meanwhile is
 //! made anew, to the same work.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::interp::HostRun;
-use super::target::TargetSpec;
+use super::target::{Target, TargetSpec};
 use crate::diag::{Diagnostic, Kind};
 use crate::event::{EventKind, Progress, TaskId};
 use crate::modules::{Call, Failure, InputKind, Outcome, Outlives};
@@ -116,8 +117,8 @@ impl HostRun {
         let seen = Seen::default();
         let mut outlives = call.outlives.clone();
         let begun = Instant::now();
+        let mut target = targets.target(spec).await?;
         loop {
-            let target = targets.target(spec).await?;
             let call = Call { outlives: outlives.clone(), ..call.clone() };
             let left = limit.map(|limit| limit.saturating_sub(begun.elapsed().as_secs()).max(1));
             let lost = match self.carry_out(target.as_ref(), call, task, left, &seen).await {
@@ -134,17 +135,24 @@ impl HostRun {
                 .with_note(format!("what was begun goes on there (build `{id}`); connecting again"))
                 .with_hint("hostctl attach shows it later, too");
             self.emit(EventKind::Warning { diagnostic: warning });
-            self.connect_again(spec, &lost).await?;
+            let patience = limit
+                .map_or(PATIENCE, |limit| PATIENCE.min(Duration::from_secs(limit).saturating_sub(begun.elapsed())));
+            target = self.connect_again(spec, &lost, patience).await?;
         }
     }
 
-    /// Waits until a host answers again.
-    async fn connect_again(&self, spec: &TargetSpec, lost: &Failure) -> Result<(), Failure> {
-        let end = Instant::now() + PATIENCE;
+    /// Waits until a host answers again; as long as `patience` lasts.
+    async fn connect_again(
+        &self,
+        spec: &TargetSpec,
+        lost: &Failure,
+        patience: Duration,
+    ) -> Result<Arc<dyn Target>, Failure> {
+        let end = Instant::now() + patience;
         let mut pause = 1;
         loop {
             match self.play.engine.targets.target(spec).await {
-                Ok(_) => return Ok(()),
+                Ok(target) => return Ok(target),
                 Err(error) if error.kind == Kind::Unreachable && Instant::now() < end => {
                     tokio::time::sleep(Duration::from_secs(pause)).await;
                     pause = (pause * 2).min(PAUSE);

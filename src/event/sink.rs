@@ -12,7 +12,20 @@ use crate::secret::{LineRedactor, Redactor};
 /// Whose output: host, task, and the image or the stream.
 type OutputKey = (Option<Arc<str>>, TaskId, String);
 
+/// A mark of how much of a build was told, which is true only when what came before it was given away: a controller
+/// that is killed comes back behind it.
+struct Mark {
+    host: Option<Arc<str>>,
+    kind: EventKind,
+    /// Output that still holds what came before.
+    behind: Vec<OutputKey>,
+}
+
+/// Marks that may wait; a newer one takes the place of the newest.
+const MARKS: usize = 64;
+
 struct Inner {
+    marks: Vec<Mark>,
     seq: u64,
     reporters: Vec<Box<dyn Reporter>>,
     /// Output under way: a secret may be wrapped over lines that come one by one.
@@ -73,6 +86,17 @@ impl Inner {
         }
     }
 
+    /// Delivers the marks whose time has come.
+    fn deliver_marks(&mut self, sink: &Sink) {
+        for mark in &mut self.marks {
+            mark.behind.retain(|key| self.output.get(key).is_some_and(LineRedactor::holds));
+        }
+        while self.marks.first().is_some_and(|mark| mark.behind.is_empty()) {
+            let mark = self.marks.remove(0);
+            self.deliver(sink, mark.host.as_ref(), mark.kind);
+        }
+    }
+
     /// Gives away what is held of a task on a host; of all tasks without one.
     fn release(&mut self, sink: &Sink, ended: Option<(Option<&Arc<str>>, TaskId)>) {
         let of = |key: &OutputKey| ended.is_none_or(|(host, task)| key.0.as_ref() == host && key.1 == task);
@@ -84,6 +108,7 @@ impl Inner {
                 self.deliver_output(sink, &key, text);
             }
         }
+        self.deliver_marks(sink);
     }
 }
 
@@ -112,6 +137,7 @@ impl Sink {
             sources,
             wants_all,
             inner: Arc::new(Mutex::new(Inner {
+                marks: Vec::new(),
                 seq: 0,
                 reporters,
                 output: HashMap::new(),
@@ -141,6 +167,16 @@ impl Sink {
         }
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         match &kind {
+            EventKind::Progress { task, progress: Progress::BuildSeen { .. } } => {
+                let of = |key: &&OutputKey| key.0.as_ref() == host && key.1 == *task;
+                let holding = inner.output.iter().filter(|(_, lines)| lines.holds()).map(|(key, _)| key);
+                let behind = holding.filter(of).cloned().collect();
+                if inner.marks.len() >= MARKS {
+                    inner.marks.pop();
+                }
+                inner.marks.push(Mark { host: host.cloned(), kind, behind });
+                return inner.deliver_marks(self);
+            }
             EventKind::Progress { task, progress } if !self.redactor.is_empty() => {
                 let (of, text) = match progress {
                     Progress::Output { stream: Stream::Stdout, text } => ("stdout".to_owned(), text.clone()),
@@ -173,7 +209,8 @@ impl Sink {
                         .entry(key.clone())
                         .or_insert_with(|| LineRedactor::new(Arc::clone(&self.redactor)));
                     let shown = lines.push(&text);
-                    return inner.deliver_output(self, &key, shown);
+                    inner.deliver_output(self, &key, shown);
+                    return inner.deliver_marks(self);
                 }
             }
             EventKind::ItemDone { task, .. }
@@ -186,6 +223,7 @@ impl Sink {
             _ => {}
         }
         inner.deliver(self, host, kind);
+        inner.deliver_marks(self);
     }
 
     /// True if the record of the run or its output is not whole.
@@ -207,6 +245,7 @@ impl Sink {
         for (key, text) in held {
             inner.deliver_output(self, &key, text);
         }
+        inner.deliver_marks(self);
         for reporter in &mut inner.reporters {
             reporter.tick();
         }
@@ -252,5 +291,42 @@ mod tests {
             }
         }
         assert_eq!(lines, ["base: step: ********", "it is ********\n", "retry"]);
+    }
+
+    /// What is marked as seen is in the record, whenever the controller is killed.
+    #[test]
+    fn a_mark_waits_for_what_came_before_it() {
+        let redactor = Arc::new(Redactor::default());
+        redactor.learn("correct horse battery staple");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sink = Sink::new("r", redactor, SourceMap::new(), vec![Box::new(Seen(Arc::clone(&seen)))]);
+        let host: Arc<str> = "one".into();
+        let tell = |progress| sink.emit(Some(&host), EventKind::Progress { task: TaskId(1), progress });
+        let log = |image: &str, line: &str| tell(Progress::ImageLog { image: image.into(), line: line.into() });
+        let mark = |seen| tell(Progress::BuildSeen { build: "b".into(), seen });
+        let told = || {
+            let kinds = std::mem::take(&mut *seen.lock().unwrap());
+            let words = kinds.into_iter().map(|kind| match kind {
+                EventKind::Progress { progress: Progress::ImageLog { line, .. }, .. } => line,
+                EventKind::Progress { progress: Progress::BuildSeen { seen, .. }, .. } => seen.to_string(),
+                other => panic!("{other:?}"),
+            });
+            words.collect::<Vec<_>>()
+        };
+        mark(1);
+        assert_eq!(told(), ["1"]);
+        log("base", "it is correct");
+        mark(2);
+        log("other", "nothing");
+        mark(3);
+        assert_eq!(told(), ["nothing"]);
+        log("base", "as can be");
+        assert_eq!(told(), ["it is correct", "as can be", "2", "3"]);
+        // One that nothing follows goes with the ticks.
+        log("base", "it is correct");
+        mark(4);
+        sink.tick();
+        sink.tick();
+        assert_eq!(told(), ["it is correct", "4"]);
     }
 }

@@ -33,6 +33,11 @@ impl LineRedactor {
         std::mem::replace(&mut self.open, rest)
     }
 
+    /// Something is held back.
+    pub fn holds(&self) -> bool {
+        !self.open.is_empty() || self.stream.holds()
+    }
+
     /// The end of the stream: returns what was held back.
     pub fn flush(&mut self) -> String {
         let mut text = std::mem::take(&mut self.open);
@@ -62,7 +67,10 @@ mod tests {
         assert_eq!(lines.push("so cor\n"), "");
         assert_eq!(lines.tick(), "");
         assert_eq!(lines.tick(), "so cor\n");
+        assert!(!lines.holds());
         assert_eq!(lines.push("so cor"), "");
+        assert!(lines.holds());
         assert_eq!(lines.flush(), "so cor");
+        assert!(!lines.holds());
     }
 }

@@ -6,13 +6,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::FlockOperation;
 
 use super::place_of_state;
+use super::tree::open_plain;
 use crate::diag::{Diagnostic, Result};
 
 /// Ended builds that are kept, for who comes back to see their end.
@@ -23,6 +24,11 @@ const YOUNG: Duration = Duration::from_hours(24);
 const LOOK: Duration = Duration::from_millis(40);
 /// The longest line that is read, in bytes.
 const LONGEST: u64 = 8 << 20;
+/// How often a process that begins tries to take its build, [`TRY`] apart: a reader's look holds the lock for a moment.
+const TRIES: u32 = 20;
+const TRY: Duration = Duration::from_millis(10);
+/// Kept free for the end, in bytes, so that a disk that fills up does not take it.
+const RESERVE: u64 = 1 << 20;
 
 /// The folder of one build.
 #[derive(Clone, Debug)]
@@ -70,8 +76,14 @@ fn valid(id: &str) -> bool {
 
 impl RunningBuild {
     /// The build of this name below the user's folder for state (`/var/lib/hostctl/builds` for root).
+    ///
+    /// # Errors
+    ///
+    /// `B0140` for what is no name, `B0141` if what stands there was not made by this user.
     pub fn of(id: &str) -> Result<Self> {
-        Self::below(&place_of_state().join("builds"), id)
+        let build = Self::below(&place_of_state().join("builds"), id)?;
+        build.check_owners()?;
+        Ok(build)
     }
 
     /// The build of this name below a folder.
@@ -80,6 +92,31 @@ impl RunningBuild {
             return Err(Diagnostic::task("B0140", format!("`{}` is no name of a build", id.escape_default())));
         }
         Ok(Self { path: folder.join(id) })
+    }
+
+    /// Refuses a folder that another user made: what it tells would be theirs, and secrets of a context would lie
+    /// there. Folders above it may be links of root's or one's own.
+    fn check_owners(&self) -> Result<()> {
+        let own = rustix::process::geteuid().as_raw();
+        let refused = |path: &Path, why: String| {
+            Diagnostic::task("B0141", format!("`{}` {why}", path.display()))
+                .with_note("the folder of a build is made by hostctl for its user alone")
+                .with_hint(format!("see who made it, then remove it: ls -ld '{}'", path.display()))
+        };
+        for (above, path) in self.path.ancestors().take(3).enumerate() {
+            let Ok(found) = fs::symlink_metadata(path) else { continue };
+            let target = if above == 0 { None } else { fs::metadata(path).ok() };
+            for found in [Some(&found), target.as_ref()].into_iter().flatten() {
+                if found.uid() != own && found.uid() != 0 {
+                    return Err(refused(path, format!("belongs to the user with the id {}", found.uid())));
+                }
+            }
+            if above == 0 && !found.is_dir() {
+                let kind = if found.is_symlink() { "is a link" } else { "is no folder" };
+                return Err(refused(path, kind.to_owned()));
+            }
+        }
+        Ok(())
     }
 
     /// One that is there already, by its folder.
@@ -112,16 +149,33 @@ impl RunningBuild {
         let parent = self.path.parent().unwrap_or(Path::new("/"));
         fs::DirBuilder::new().recursive(true).mode(0o700).create(parent).map_err(cannot)?;
         sweep(parent, KEPT, YOUNG);
-        match fs::DirBuilder::new().mode(0o700).create(&self.path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(cannot(error)),
+        let made = match fs::DirBuilder::new().mode(0o700).create(&self.path) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(cannot(error)),
+        };
+        self.check_owners()?;
+        Ok(made)
+    }
+
+    /// Waits until nobody else is about to start this build's process, and keeps others from it while the file is
+    /// open; `None` if `leave` said so first.
+    pub fn starting(&self, leave: &dyn Fn() -> bool) -> io::Result<Option<File>> {
+        let file = private(&self.path.join("start"))?;
+        loop {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(file)),
+                Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) if leave() => return Ok(None),
+                Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => std::thread::sleep(LOOK),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 
-    /// Forgets what a process left that is gone, so that another one can begin.
+    /// Forgets what a process left that is gone. Only who has taken the build does so: a process that is about to
+    /// begin must not lose what it tells.
     pub fn forget(&self) {
-        for name in ["events", "result", "stop"] {
+        for name in ["events", "result", "result.new", "stop"] {
             let _ = fs::remove_file(self.path.join(name));
         }
     }
@@ -146,10 +200,23 @@ impl RunningBuild {
     /// Takes the build for this process, for as long as the file is open; `None` if another one has it.
     pub fn take(&self) -> io::Result<Option<File>> {
         let file = private(&self.path.join("lock"))?;
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(error.into()),
+        for left in (0..TRIES).rev() {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(file)),
+                Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) if left > 0 => std::thread::sleep(TRY),
+                Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Keeps room for the end; an error if there is none now. Where a file system cannot, nothing is kept.
+    pub fn reserve(&self) -> io::Result<()> {
+        let file = private(&self.path.join("reserve"))?;
+        match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, RESERVE) {
+            Err(error @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)) => Err(error.into()),
+            _ => Ok(()),
         }
     }
 
@@ -161,7 +228,9 @@ impl RunningBuild {
     /// Writes the end, whole or not at all.
     pub fn end(&self, result: &[u8]) -> io::Result<()> {
         let temporary = self.path.join("result.new");
-        let _ = fs::remove_file(&temporary);
+        for path in [&temporary, &self.path.join("reserve")] {
+            let _ = fs::remove_file(path);
+        }
         let mut file = File::options().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(result)?;
         file.sync_all()?;
@@ -194,7 +263,7 @@ impl RunningBuild {
         let mut stopped = false;
         loop {
             if reader.is_none() {
-                reader = match File::open(self.path.join("events")) {
+                reader = match open_plain(&self.path.join("events")) {
                     Ok(file) => Some(BufReader::with_capacity(64 << 10, file)),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                     Err(error) => return Err(cannot(error)),
@@ -204,9 +273,9 @@ impl RunningBuild {
             let state = self.state();
             if let Some(reader) = &mut reader {
                 loop {
-                    let read = reader.take(LONGEST).read_until(b'\n', &mut line).map_err(cannot)?;
+                    reader.take(LONGEST).read_until(b'\n', &mut line).map_err(cannot)?;
                     if !line.ends_with(b"\n") {
-                        if read as u64 >= LONGEST {
+                        if line.len() as u64 >= LONGEST {
                             return Err(cannot(io::Error::other("a line without an end")));
                         }
                         break;
@@ -225,7 +294,7 @@ impl RunningBuild {
             match state {
                 BuildState::Ended => {
                     let mut text = Vec::new();
-                    let file = File::open(self.path.join("result")).map_err(cannot)?;
+                    let file = open_plain(&self.path.join("result")).map_err(cannot)?;
                     file.take(256 << 20).read_to_end(&mut text).map_err(cannot)?;
                     return Ok(Ok(text));
                 }
@@ -251,8 +320,8 @@ impl RunningBuild {
 
 /// A file that is made for its owner alone, and never through a link.
 fn private(path: &Path) -> io::Result<File> {
-    let nofollow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    File::options().create(true).append(true).mode(0o600).custom_flags(nofollow).open(path)
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
+    File::options().create(true).append(true).mode(0o600).custom_flags(flags).open(path)
 }
 
 /// Removes the oldest ended builds beyond those that are kept.
@@ -307,6 +376,76 @@ mod tests {
         assert_eq!(build.state(), BuildState::Running, "until its process ends");
         drop(held);
         assert_eq!(build.state(), BuildState::Ended);
+    }
+
+    #[test]
+    fn a_look_at_a_build_does_not_keep_its_process_from_it() {
+        let (_folder, build) = build("one");
+        build.make().unwrap();
+        let look = private(&build.path().join("lock")).unwrap();
+        rustix::fs::flock(&look, FlockOperation::NonBlockingLockShared).unwrap();
+        let looker = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            drop(look);
+        });
+        assert!(build.take().unwrap().is_some());
+        looker.join().unwrap();
+    }
+
+    #[test]
+    fn one_starts_while_another_waits_or_leaves() {
+        let (_folder, build) = build("one");
+        build.make().unwrap();
+        let first = build.starting(&|| false).unwrap().unwrap();
+        assert!(build.starting(&|| true).unwrap().is_none(), "its link is lost meanwhile");
+        let other = build.clone();
+        let second = std::thread::spawn(move || other.starting(&|| false).unwrap().is_some());
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!second.is_finished());
+        drop(first);
+        assert!(second.join().unwrap());
+    }
+
+    #[test]
+    fn what_another_user_planted_is_refused() {
+        let (folder, build) = build("one");
+        let outside = folder.path().join("outside");
+        fs::create_dir(&outside).unwrap();
+        std::os::unix::fs::symlink(&outside, build.path()).unwrap();
+        let error = build.make().unwrap_err();
+        assert_eq!((error.code, error.message.contains("is a link")), ("B0141", true), "{error:?}");
+        fs::remove_file(build.path()).unwrap();
+        build.make().unwrap();
+        for name in ["events", "result"] {
+            std::os::unix::fs::symlink(folder.path().join("nowhere"), build.path().join(name)).unwrap();
+        }
+        assert_eq!(build.follow(0, &mut |_| (), &|| None).unwrap_err().code, "B0142");
+        assert!(build.events().is_err());
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(build.path(), Some(4711), None).unwrap();
+            let error = build.make().unwrap_err();
+            assert!(error.message.ends_with("belongs to the user with the id 4711"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_without_a_writer_does_not_hold_a_reader_up() {
+        let (_folder, build) = build("one");
+        build.make().unwrap();
+        let path = build.path().join("events");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert_eq!(build.follow(0, &mut |_| (), &|| None).unwrap_err().code, "B0142");
+        assert!(build.events().is_err());
+    }
+
+    #[test]
+    fn room_for_the_end_is_kept_and_given_back() {
+        let (_folder, build) = build("one");
+        build.make().unwrap();
+        build.reserve().unwrap();
+        assert!(build.path().join("reserve").exists());
+        build.end(b"{}").unwrap();
+        assert!(!build.path().join("reserve").exists());
     }
 
     #[test]
