@@ -55,9 +55,10 @@ impl Reader<'_> {
                 '"' => double = !double,
                 '$' => {
                     let value = self.variable()?;
-                    *self.left = self.left.checked_sub(value.len()).ok_or("the file's variables expand to over 4 MiB")?;
+                    *self.left =
+                        self.left.checked_sub(value.len()).ok_or("the file's variables expand to over 4 MiB")?;
                     out.push_str(&value);
-                },
+                }
                 c if c == self.escape => match self.peek() {
                     Some(next) => {
                         if double && !matches!(next, '"' | '$') && next != self.escape {
