@@ -2,10 +2,18 @@
 
 use std::collections::BTreeMap;
 
-/// Expands a word. `Err` says what cannot be expanded.
-pub(super) fn expand(word: &str, scope: &BTreeMap<String, String>, escape: char) -> Result<String, String> {
+/// Bytes that all variables of one Dockerfile may expand to: `ARG`s of `ARG`s grow by powers.
+pub(super) const MOST: usize = 4 << 20;
+
+/// Expands a word. `left` is how many bytes its variables may still expand to. `Err` says what cannot be expanded.
+pub(super) fn expand(
+    word: &str,
+    scope: &BTreeMap<String, String>,
+    escape: char,
+    left: &mut usize,
+) -> Result<String, String> {
     let chars: Vec<char> = word.chars().collect();
-    let mut reader = Reader { chars: &chars, at: 0, scope, escape, depth: 0 };
+    let mut reader = Reader { chars: &chars, at: 0, scope, escape, depth: 0, left };
     reader.text(None)
 }
 
@@ -15,6 +23,7 @@ struct Reader<'a> {
     scope: &'a BTreeMap<String, String>,
     escape: char,
     depth: u32,
+    left: &'a mut usize,
 }
 
 impl Reader<'_> {
@@ -44,7 +53,12 @@ impl Reader<'_> {
                     }
                 },
                 '"' => double = !double,
-                '$' => out.push_str(&self.variable()?),
+                '$' => {
+                    let value = self.variable()?;
+                    *self.left =
+                        self.left.checked_sub(value.len()).ok_or("the file's variables expand to over 4 MiB")?;
+                    out.push_str(&value);
+                }
                 c if c == self.escape => match self.peek() {
                     Some(next) => {
                         if double && !matches!(next, '"' | '$') && next != self.escape {
@@ -129,7 +143,7 @@ mod tests {
     #[track_caller]
     fn check(input: &str, expected: &str) {
         let scope = BTreeMap::from([("A".to_owned(), "one".to_owned()), ("E".to_owned(), String::new())]);
-        assert_eq!(expand(input, &scope, '\\').unwrap(), expected, "{input}");
+        assert_eq!(expand(input, &scope, '\\', &mut MOST.clone()).unwrap(), expected, "{input}");
     }
 
     #[test]
@@ -154,7 +168,7 @@ mod tests {
     fn what_cannot_be_expanded_says_so() {
         let scope = BTreeMap::new();
         for word in ["${", "${A", "${A:-x", "${A:?must}", "${A//x/y}", "'x", "\"x", "${}"] {
-            assert!(expand(word, &scope, '\\').is_err(), "{word}");
+            assert!(expand(word, &scope, '\\', &mut MOST.clone()).is_err(), "{word}");
         }
     }
 }

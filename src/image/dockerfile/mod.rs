@@ -226,6 +226,17 @@ mod tests {
     }
 
     #[test]
+    fn arguments_of_arguments_do_not_fill_the_memory() {
+        let doubled = |count: usize| {
+            let more: String = (1..count).map(|at| format!("ARG A{at}=$A{0}$A{0}\n", at - 1)).collect();
+            format!("ARG A0=0123456789\n{more}FROM x:$A{}\n", count - 1)
+        };
+        assert_eq!(refs(&doubled(10), &[])[0].1.len(), 2 + 10 * 512);
+        let error = Dockerfile::parse(doubled(60)).unwrap().references(&BTreeMap::new()).unwrap_err();
+        assert!(error.line < 25 && error.message.contains("over 4 MiB"), "{}: {}", error.line, error.message);
+    }
+
+    #[test]
     fn the_failing_instruction_is_found_for_both_builders() {
         let file =
             Dockerfile::parse("ARG A\nFROM a AS x\nRUN  one\nRUN two \\\n  three\nFROM x\nRUN --network=none four\n")

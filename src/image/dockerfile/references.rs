@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::expand::expand;
+use super::expand::{MOST, expand};
 use super::{Instruction, Problem};
 
 /// How an image is named.
@@ -74,6 +74,7 @@ pub(super) fn find(
     let mut stage_scope: Option<BTreeMap<String, String>> = None;
     let mut stages: Vec<Option<String>> = Vec::new();
     let mut found = Vec::new();
+    let mut left = MOST;
     for instruction in instructions {
         let bad = |message: String| Problem::new(instruction.line, message);
         match instruction.keyword.as_str() {
@@ -86,7 +87,7 @@ pub(super) fn find(
                     let scope = stage_scope.as_ref().unwrap_or(&globals);
                     let value = match (args.get(name), default) {
                         (Some(value), _) => Some(value.clone()),
-                        (None, Some(default)) => Some(expand(default, scope, escape).map_err(bad)?),
+                        (None, Some(default)) => Some(expand(default, scope, escape, &mut left).map_err(bad)?),
                         (None, None) => globals.get(name).cloned(),
                     };
                     if let Some(value) = value {
@@ -99,7 +100,7 @@ pub(super) fn find(
                     .into_iter()
                     .filter(|range| !instruction.text[range.clone()].starts_with("--"));
                 let Some(range) = words.next() else { return Err(bad("`FROM` names no image".to_owned())) };
-                let image = expand(&instruction.text[range.clone()], &globals, escape).map_err(bad)?;
+                let image = expand(&instruction.text[range.clone()], &globals, escape, &mut left).map_err(bad)?;
                 let rest: Vec<&str> = words.map(|range| &instruction.text[range]).collect();
                 let name = match rest.as_slice() {
                     [] => None,
@@ -119,7 +120,7 @@ pub(super) fn find(
             "COPY" | "ADD" | "RUN" => {
                 let scope = stage_scope.as_ref().unwrap_or(&globals);
                 for (kind, range) in flags(instruction) {
-                    let image = expand(&instruction.text[range.clone()], scope, escape).map_err(bad)?;
+                    let image = expand(&instruction.text[range.clone()], scope, escape, &mut left).map_err(bad)?;
                     let is_stage = stages.iter().flatten().any(|stage| *stage == image.to_ascii_lowercase())
                         || image.parse::<usize>().is_ok_and(|index| index + 1 < stages.len());
                     if !is_stage && !image.is_empty() && image != "scratch" {

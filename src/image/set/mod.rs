@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::capabilities::squash_refused;
 use super::def::ImageDef;
 use super::docker::Settings;
 use super::graph::Graph;
@@ -98,6 +99,10 @@ pub struct Prepared {
 
 /// Checks names, edges and selection. Touches nothing.
 pub fn prepare(images: Vec<ImageDef>, request: &SetRequest) -> Result<Prepared> {
+    // Also where nothing has to be built, and in check mode.
+    if request.squash {
+        return Err(squash_refused());
+    }
     if let Some(problem) = request.names.problem() {
         return Err(Diagnostic::task("B0005", problem));
     }
@@ -125,7 +130,10 @@ pub fn prepare(images: Vec<ImageDef>, request: &SetRequest) -> Result<Prepared> 
     let mut stages = Vec::new();
     let mut left = selected.clone();
     for stage in &request.stages {
-        let wanted = graph.select(&stage.only, &request.skip)?;
+        let wanted = graph.select(&stage.only, &request.skip).map_err(|mut error| {
+            error.message = error.message.replacen("`only`", &format!("`sets`, {}", stage.name), 1);
+            error
+        })?;
         let own: BTreeSet<usize> = wanted.intersection(&left).copied().collect();
         left.retain(|image| !own.contains(image));
         stages.push((stage.name.clone(), own));

@@ -72,9 +72,11 @@ impl List {
         let mut found = Vec::new();
         // What fields give lives as long as their diagnostics.
         let mut own = Vec::new();
+        // What is missing behind a mistake of the syntax may well be there.
+        let broken = diagnostics.iter().any(Diagnostic::is_error);
         if let Some(mut fields) = Fields::new(&node, "a list of images", &mut own) {
             let defaults = fields.optional("defaults");
-            if let Some(items) = fields.required("images") {
+            if let Some(items) = if broken { fields.optional("images") } else { fields.required("images") } {
                 match items.as_list() {
                     Some(items) => found.extend(items),
                     None => fields.report(wrong_type(items, "`images`", "a list")),

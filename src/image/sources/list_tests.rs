@@ -164,6 +164,9 @@ fn every_mistake_has_its_place_and_a_hint() {
     assert_eq!(mistakes("images: []\n").len(), 1);
     assert_eq!(mistakes("").len(), 1);
     assert_eq!(mistakes("- a\n").len(), 1);
+    // A mistake of the syntax before `images` does not hide that they are there.
+    let broken = mistakes("images:\n- name: \"a\n");
+    assert!(broken.len() == 1 && broken[0].contains("Y0003"), "{broken:?}");
     assert!(mistakes("images:\n- name: a\n  context: a\n  variants: {matrix: {A: [1,2,3,4,5,6,7,8,9,10], B: [1,2,3,4,5,6,7,8,9,10], C: [1,2,3,4,5,6,7,8,9,10,11]}}\n")[0].contains("more than 1000 combinations"));
 }
 

@@ -415,5 +415,21 @@ mod tests {
             "build_args" => map! { "URL" => "https://u:pass/word@r" },
         };
         assert_eq!(code(&base, password), "B0017");
+        assert_eq!(code(&base, map! { "squash" => true }), "B0108");
+        for name in ["", "a b", "type=registry,ref=x", "x\ny"] {
+            assert_eq!(code(&base, map! { "cache_from" => vec![Value::from(name)] }), "M0001", "{name}");
+            assert_eq!(code(&base, map! { "cache_to" => vec![Value::from(name)] }), "M0001", "{name}");
+        }
+        for (name, address) in [("a", "b"), ("a b", "192.0.2.1"), ("", "192.0.2.1"), ("a,b=c", "192.0.2.1")] {
+            assert_eq!(code(&base, map! { "extra_hosts" => map! { name => address } }), "M0001", "{name}");
+        }
+        let good = map! {
+            "cache_from" => vec![Value::from("r:5000/lab/cache:main")], "cache_to" => vec![Value::from("inline")],
+            "extra_hosts" => map! { "a.example" => "192.0.2.1", "b" => "::1", "host" => "host-gateway" },
+        };
+        sent(&base, good).check(true).ok();
+        let sets = map! { "sets" => vec![Value::from(vec![Value::from("bsae")])] };
+        let error = sent(&base, sets).check(true).fails().diagnostic;
+        assert!(error.message.starts_with("`sets`, set 1: no image matches `bsae`"), "{error:?}");
     }
 }

@@ -63,9 +63,9 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
             login: login.clone(),
             forbidden,
             ssh: ssh(cx, &args.ssh)?,
-            cache_from: args.cache_from.clone(),
-            cache_to: args.cache_to.iter().map(|text| cache_to(text)).collect(),
-            extra_hosts: texts("extra_hosts", &args.extra_hosts)?.into_iter().collect(),
+            cache_from: cache_names("cache_from", &args.cache_from)?,
+            cache_to: cache_names("cache_to", &args.cache_to)?.iter().map(|text| cache_to(text)).collect(),
+            extra_hosts: extra_hosts(&args.extra_hosts)?,
             platforms: platforms(&args.platforms)?,
             key_tags: args.key_tags,
             vault: cx
@@ -157,6 +157,37 @@ fn platforms(texts: &[String]) -> Result<Vec<Platform>> {
         })
     };
     texts.iter().map(one).collect()
+}
+
+/// Names of images or caches. The engine takes a list as text with commas, so none may hold one.
+fn cache_names(argument: &str, names: &[String]) -> Result<Vec<String>> {
+    let good = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+    match names.iter().find(|name| name.is_empty() || !name.chars().all(good)) {
+        Some(name) => Err(Diagnostic::task(
+            "M0001",
+            format!("`{argument}`: `{}` is no name of an image or cache", name.escape_debug()),
+        )
+        .with_hint(format!("{argument}: [\"registry.example:5000/lab/cache:main\"]"))),
+        None => Ok(names.to_vec()),
+    }
+}
+
+/// Names and addresses; `host-gateway` is the engine's word for the host.
+fn extra_hosts(given: &serde_json::Map<String, serde_json::Value>) -> Result<Vec<(String, String)>> {
+    let hosts = texts("extra_hosts", given)?;
+    let good = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    for (name, address) in &hosts {
+        let wrong = if name.is_empty() || !name.chars().all(good) {
+            format!("`{}` is no host name", name.escape_debug())
+        } else if address != "host-gateway" && address.parse::<std::net::IpAddr>().is_err() {
+            format!("`{}` of `{name}` is no address", address.escape_debug())
+        } else {
+            continue;
+        };
+        return Err(Diagnostic::task("M0001", format!("`extra_hosts`: {wrong}"))
+            .with_hint("extra_hosts: {mirror.example: 192.0.2.7}"));
+    }
+    Ok(hosts.into_iter().collect())
 }
 
 fn cache_to(text: &str) -> CacheTo {
