@@ -367,7 +367,8 @@ fn the_controller_is_killed(place: &Place) {
 
 /// What cannot be: one error each, and an end.
 fn wrong_uses(place: &Place) {
-    let text = place.bad(&["attach"], "R0201");
+    fs::create_dir_all(place.at("empty/environments")).unwrap();
+    let text = place.bad(&["attach", "--project", "empty"], "R0201");
     assert!(text.contains("hint") || text.contains("help"), "{text}");
     place.bad(&["attach", "20010101T000000-none"], "R0201");
     let done = place.runs().into_iter().next().unwrap();
