@@ -336,7 +336,7 @@ impl DockerBuilder {
         let untagged = self.graph.untagged(image, &self.names);
         for name in self.graph.extra_names(image, &self.names) {
             match name.strip_prefix(&untagged).and_then(|rest| rest.strip_prefix(':')) {
-                Some(tag) => drop(registry.retag(&repository, digest, tag).await?),
+                Some(tag) => registry.ensure_tag(&repository, digest, tag).await?,
                 None => {
                     let (rest, tag) = name.rsplit_once(':').unwrap_or((&name, "latest"));
                     let spec = self.graph.push_spec(image, &self.names, self.settings.login.clone());
@@ -348,7 +348,7 @@ impl DockerBuilder {
         }
         let key = self.book.as_ref().and_then(|book| book.keys.get(image)).filter(|_| self.settings.key_tags);
         if let Some(tag) = key.map(|key| key_tag(&key.digest)).filter(|tag| valid_tag(tag))
-            && let Err(error) = registry.retag(&repository, digest, &tag).await
+            && let Err(error) = registry.ensure_tag(&repository, digest, &tag).await
         {
             // Without it other build hosts build the image themselves.
             feed.send(BuildEvent::Log(format!("the tag `{tag}` could not be written: {error}")));
@@ -387,9 +387,7 @@ impl Builder for DockerBuilder {
                 let digest = entry.digest.as_deref().ok_or_else(|| nothing("its digest is not known"))?;
                 let repository = self.graph.repository(image, &self.names);
                 let tag = self.graph.tag(image, &self.names);
-                if registry.digest(&repository, &tag).await?.as_deref() != Some(digest) {
-                    registry.retag(&repository, digest, &tag).await?;
-                }
+                registry.ensure_tag(&repository, digest, &tag).await?;
                 self.push_more(image, digest, feed).await?;
                 Some(digest.to_owned())
             }

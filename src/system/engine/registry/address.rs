@@ -66,6 +66,14 @@ pub fn is_digest(text: &str) -> bool {
     length.0.len() == length.1 && length.0.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c))
 }
 
+/// Refuses a registry that would be another host than it says (`registry.example@evil`, as a planted name may have it).
+pub(super) fn check_host(host: &str) -> Result<(), EngineError> {
+    if !host.is_empty() && host.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-:[]".contains(&c)) {
+        return Ok(());
+    }
+    Err(EngineError::new(ErrorClass::Refused, format!("`{}` is no host of a registry", host.escape_debug())))
+}
+
 /// Refuses what would be another address than it says.
 pub(super) fn check_repository(repository: &str) -> Result<(), EngineError> {
     let part = |part: &str| {

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::super::credentials::RegistryLogin;
 use super::super::error::{EngineError, ErrorClass, Right};
-use super::address::{api_host, is_loopback};
+use super::address::{api_host, check_host, is_loopback};
 use super::answers::{Asked, retry_after, shown};
 use super::auth::{Challenge, TokenAnswer, Tokens, basic, scope};
 use super::budget::RateBudget;
@@ -81,9 +81,11 @@ impl Probe {
 
 impl RegistryClient {
     pub(super) fn new(settings: RegistrySettings, certs: &Path, patience: Patience) -> Result<Self, EngineError> {
+        let host = api_host(&settings.host);
+        check_host(&host)?;
         let transport = Transport::new(&settings, certs, patience)?;
         Ok(Self {
-            host: api_host(&settings.host),
+            host,
             settings,
             transport,
             scheme: OnceCell::new(),

@@ -61,6 +61,28 @@ async fn a_basic_login_is_sent_only_to_the_registry_that_asks() {
 }
 
 #[tokio::test]
+async fn a_tag_that_is_right_is_not_written_again() {
+    let server = Faults::new(None);
+    server.rule("GET", "/v2/", 1, answer(200));
+    server.rule("HEAD", "/manifests/t", FOREVER, answer_with(200, "Docker-Content-Digest", &sha256("m")));
+    let client = client(&server, false);
+    client.ensure_tag("lab/x", &sha256("m"), "t").await.unwrap();
+    assert!(server.seen().iter().all(|seen| !seen.path.contains(&sha256("m"))), "the manifest was not asked for");
+    // Another digest is written, which takes the manifest that this server does not have.
+    assert!(client.ensure_tag("lab/x", &sha256("n"), "t").await.is_err());
+    assert!(server.seen().iter().any(|seen| seen.path.contains(&sha256("n"))));
+}
+
+#[test]
+fn a_host_that_would_be_another_is_refused() {
+    for host in ["r.example:5000@evil.example", "r.example?x", "r example", "r.example#", "r\nexample", "%65vil"] {
+        let settings = RegistrySettings { host: host.to_owned(), ..RegistrySettings::default() };
+        let error = RegistryClient::new(settings, Path::new("/nonexistent"), Patience::default()).err().unwrap();
+        assert_eq!(error.class, ErrorClass::Refused, "{host}");
+    }
+}
+
+#[tokio::test]
 async fn tokens_are_fetched_for_a_repository_and_a_right_and_used_again() {
     let server = Faults::new(None);
     bearer(&server, 300);

@@ -118,6 +118,14 @@ impl RegistryClient {
         Ok(digest)
     }
 
+    /// Makes a tag name a digest; writes nothing where it does already.
+    pub async fn ensure_tag(&self, repository: &str, digest: &str, tag: &str) -> Result<(), EngineError> {
+        if self.digest(repository, tag).await?.as_deref() == Some(digest) {
+            return Ok(());
+        }
+        self.retag(repository, digest, tag).await.map(drop)
+    }
+
     /// Writes an index of images that are in the repository already. Returns its digest.
     pub async fn put_index(
         &self,
