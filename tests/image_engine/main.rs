@@ -107,6 +107,8 @@ fn arguments(lab: &Lab, root: &Path, builder: &str, more: Json) -> Json {
         "path": root, "remote_src": true, "registry": lab.registry, "registry_username": "builder",
         "registry_password": PASSWORD, "namespace": "lab", "tag": format!("t-{builder}"), "push": true,
         "network": "host", "builder": builder, "docker_host": lab.address(), "parallel": 2,
+        // Each scene builds, whatever an earlier one or an earlier run of the tests has built.
+        "reuse": "never", "key_tags": false,
     });
     for (key, value) in more.as_object().unwrap() {
         args[key] = value.clone();

@@ -10,7 +10,7 @@ use super::{Args, From};
 use crate::diag::{Diagnostic, Result, SourceMap};
 use crate::image::discover::Found;
 use crate::image::sources::{self, Fetched, LabelSettings, List, Stamps, TreeSettings};
-use crate::system::{ScratchContent, ScratchItem, TreeKind};
+use crate::system::{Mutate, ScratchContent, ScratchItem, TreeKind};
 
 fn dockerfiles(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
     paths.retain(|path| path.file_name().is_some_and(|name| name == "Dockerfile"));
@@ -106,7 +106,7 @@ impl Tree {
         refuse(&places, mistakes)?;
         let mut fetched = Fetched::new();
         if !list.repositories().is_empty() {
-            let folder = cx.scratch(|mutate| mutate.scratch_dir())?.ok_or_else(|| {
+            let folder = cx.scratch(Mutate::scratch_dir)?.ok_or_else(|| {
                 Diagnostic::task("B0055", "check mode fetches no repositories, which this list needs")
                     .with_hint("run it without `--check`, with `plan: true`")
             })?;
