@@ -230,6 +230,11 @@ fn answer(stream: UnixStream, gate: &Gate) -> Option<()> {
             break;
         }
     }
+    // An engine without BuildKit.
+    if request.contains("/session") || request.contains("/grpc") {
+        let text = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        return stream.write_all(text.as_bytes()).ok();
+    }
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n";
     stream.write_all(head.as_bytes()).ok()?;
     let Some((_, query)) = request.split_once("/build?") else {
@@ -260,7 +265,7 @@ fn answer(stream: UnixStream, gate: &Gate) -> Option<()> {
 #[test]
 fn image_builds_move_and_leave_their_record() {
     let folder = folder(
-        "- hosts: localhost\n  gather_facts: false\n  tasks:\n  - name: images\n    image_build: {path: images, namespace: lab, tag: t1, builder: classic, docker_host: 'unix://{{ playbook_dir }}/engine.sock'}\n",
+        "- hosts: localhost\n  gather_facts: false\n  tasks:\n  - name: images\n    image_build: {path: images, namespace: lab, tag: t1, builder: classic, reuse: never, docker_host: 'unix://{{ playbook_dir }}/engine.sock'}\n",
     );
     for (name, text) in [("base", "FROM scratch\n"), ("web", "FROM base\n"), ("bad", "FROM base\nRUN make bad\n")] {
         std::fs::create_dir_all(folder.path().join("images").join(name)).unwrap();

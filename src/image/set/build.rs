@@ -189,7 +189,8 @@ async fn backend(mutate: &Mutate, request: &SetRequest) -> Result<(Backend, Buil
         BuilderChoice::Only(kind) => Some(kind),
         BuilderChoice::Auto => None,
     };
-    if let Choice::Buildah(_) = choose(probe, by_hand, &request.engine, Path::new("/")) {
+    let choice = choose(probe, by_hand, &request.engine, Path::new("/"));
+    if matches!(choice, Choice::Buildah(None)) || !request.engine_named && matches!(choice, Choice::Buildah(_)) {
         let buildah = mutate
             .buildah(crate::system::engine::BuildahSettings::default())
             .await

@@ -51,6 +51,8 @@ pub struct SetRequest {
     pub log_dir: Option<PathBuf>,
     /// The engine's address.
     pub engine: String,
+    /// Somebody named that address: nothing else builds in its place.
+    pub engine_named: bool,
     /// The builder.
     pub builder: BuilderChoice,
     /// Sets that are built one after the other, each with its own selection; one of all that is selected if empty.

@@ -41,11 +41,9 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
     };
     let default_parallel = || std::thread::available_parallelism().map_or(1, |count| count.get().min(4));
     let environment = cx.environment();
-    let engine = args
-        .docker_host
-        .clone()
-        .or_else(|| cx.probe().variable("DOCKER_HOST").filter(|host| !host.is_empty()))
-        .unwrap_or_else(|| DEFAULT_SOCKET.to_owned());
+    let named = args.docker_host.clone().or_else(|| cx.probe().variable("DOCKER_HOST").filter(|host| !host.is_empty()));
+    let engine_named = named.is_some();
+    let engine = named.unwrap_or_else(|| DEFAULT_SOCKET.to_owned());
     Ok(SetRequest {
         names: Names {
             registry: registry.clone(),
@@ -87,6 +85,7 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
         },
         log_dir: args.log_dir.as_ref().map(|path| whole(path.expand(environment))),
         engine,
+        engine_named,
         builder: match args.builder {
             BuilderArg::Auto => BuilderChoice::Auto,
             BuilderArg::Buildkit => BuilderChoice::Only(BuilderKind::BuildKit),
