@@ -1,5 +1,5 @@
 //! Kolla's template trees: `docker/` with a `Dockerfile.j2` in each image's folder, rendered as
-//! `kolla-build` renders them, without Python. [`load`] gives a [`Tree`]; nothing here writes a file.
+//! `kolla-build` renders them, without Python. [`load()`] gives a [`Tree`]; nothing here writes a file.
 //!
 //! What Kolla keeps in Python is read as data by a small reader of literals; what it computes in
 //! Python (`template/methods.py`, `template/filters.py`, oslo.config) is written anew here, from
