@@ -512,10 +512,12 @@ mod tests {
 
     /// Masks that touch, as one.
     fn one_mask(text: &str) -> String {
-        let two = MASK.repeat(2);
+        // White space between two masks may belong to a folded secret, or not: that depends on where the search began.
+        let between = format!("{0}\\s*{0}", regex::escape(MASK));
+        let two = regex::Regex::new(&between).unwrap();
         let mut text = text.to_owned();
-        while text.contains(&two) {
-            text = text.replace(&two, MASK);
+        while two.is_match(&text) {
+            text = two.replace_all(&text, MASK).into_owned();
         }
         text
     }
