@@ -10,22 +10,11 @@ use super::source::Address;
 use crate::diag::{Diagnostic, Result};
 use crate::secret::Redactor;
 use crate::system::git_login;
+use crate::system::git_source::FOREIGN;
 use crate::system::printed::printed;
 
 /// Bytes of what git prints that are read.
 const MOST: usize = 4 << 20;
-
-/// Variables of a repository around this process, such as that of a hook: they do not mean ours.
-pub(crate) const FOREIGN: &[&str] = &[
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_NAMESPACE",
-    "GIT_PREFIX",
-];
 
 /// A bare clone.
 #[derive(Clone, Debug)]

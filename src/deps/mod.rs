@@ -22,7 +22,6 @@ use std::sync::Arc;
 use crate::diag::{Diagnostic, Result, SourceMap};
 use crate::secret::Redactor;
 
-pub(crate) use git::FOREIGN;
 pub use lock::{lock_path, locked_names};
 
 /// A role or a collection.

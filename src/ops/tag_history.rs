@@ -47,7 +47,7 @@ pub fn tag_history(file: &TagFileView, limit: usize) -> TagHistory {
 
 fn git(folder: &Path, words: &[&str]) -> Result<String, String> {
     let mut command = Command::new("git");
-    for name in crate::deps::FOREIGN {
+    for name in crate::system::git_source::FOREIGN {
         command.env_remove(name);
     }
     // Programs that a repository's configuration could name for what is done here.
@@ -160,7 +160,7 @@ mod tests {
 
     fn run_git(folder: &Path, words: &[&str]) {
         let mut command = Command::new("git");
-        for name in crate::deps::FOREIGN {
+        for name in crate::system::git_source::FOREIGN {
             command.env_remove(name);
         }
         let who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "commit.gpgsign=false"];

@@ -69,7 +69,7 @@ pub struct GitFacts {
 pub const GIT_READS: &[&str] = &["git -C * describe", "git -C * rev-parse", "git -C * symbolic-ref"];
 
 /// Variables of a repository around this process, such as that of a hook: they do not mean ours.
-const FOREIGN: &[&str] = &[
+pub const FOREIGN: &[&str] = &[
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",

@@ -56,7 +56,8 @@ pub async fn run(
     run_after(graph, plan, &[], builder, watcher, cancel).await
 }
 
-/// [`run`] for a set after others: what those could not build blocks what hangs on it.
+/// [`run`] for a set after others: what those could not build blocks what hangs on it, a registry that let nobody push
+/// is left alone, and after a fatal error nothing is started.
 pub async fn run_after(
     graph: &Graph,
     plan: &Plan,
@@ -72,6 +73,7 @@ pub async fn run_after(
         if matches!(end.state, ImageState::Failed { .. } | ImageState::Blocked { .. } | ImageState::Cancelled) {
             run.block_below(end.image);
         }
+        run.remember(end);
     }
     let mut clock = tokio::time::interval(LOOK);
     clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -203,6 +205,19 @@ impl<'a> Run<'a> {
             no_more_room: false,
             work: FuturesUnordered::new(),
             wholes: FuturesUnordered::new(),
+        }
+    }
+
+    /// What an image of an earlier set came to, as far as it is true for all.
+    fn remember(&mut self, end: &Finished) {
+        let Some(error) = &end.error else { return };
+        let kind = if matches!(end.state, ImageState::PushFailed { .. }) { Kind::Push } else { Kind::Build };
+        match Tries::default().next(&self.plan.policy, kind, error, 0.0) {
+            Next::StopPushing { .. } => {
+                self.stopped.insert(self.builder.registry(end.image), error.clone());
+            }
+            Next::Fatal { reason } => self.fatal = Some(reason),
+            _ => {}
         }
     }
 

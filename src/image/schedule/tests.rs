@@ -294,6 +294,26 @@ async fn a_later_set_is_blocked_by_what_an_earlier_one_could_not_build() {
 }
 
 #[tokio::test]
+async fn a_later_set_knows_what_ended_an_earlier_one() {
+    for (class, pushes) in [(ErrorClass::Auth, 1), (ErrorClass::Digest, 1), (ErrorClass::NotFound, 2)] {
+        let graph = graph(&[vec![], vec![]]);
+        let fake = Fake { push_errors: Mutex::new(BTreeMap::from([(0, vec![class])])), ..Fake::default() };
+        let first = Plan { selected: BTreeSet::from([0]), ..plan(2, 1, true) };
+        let (before, _) = go(&graph, &first, &fake).await;
+        let later = Plan { selected: BTreeSet::from([1]), ..plan(2, 1, true) };
+        let cancel = CancellationToken::new();
+        let finished = run_after(&graph, &later, &before, &fake, &mut Seen::default(), &cancel).await;
+        let log = fake.log.lock().unwrap();
+        assert_eq!(log.iter().filter(|line| line.starts_with("push ")).count(), pushes, "{class:?}: {log:?}");
+        match class {
+            ErrorClass::Auth => assert!(matches!(finished[0].state, ImageState::PushFailed { .. })),
+            ErrorClass::Digest => assert_eq!(finished[0].state, ImageState::Cancelled),
+            _ => assert!(matches!(finished[0].state, ImageState::Pushed { .. })),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_thousand_images_are_built_once_each() {
     let parents: Vec<Vec<usize>> =
         (0..1000_usize).map(|image| if image == 0 { vec![] } else { vec![(image - 1) / 3] }).collect();

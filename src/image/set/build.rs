@@ -264,8 +264,13 @@ async fn look_before(
         return Err(Diagnostic::task("B0007", "nothing here can build images"));
     }
     let warned = lines.into_iter().filter(|line| line.severity == Severity::Warn);
-    Ok(warned.map(|line| format!("{}: {}", line.check, line.found)).collect())
+    let told = |line: preflight::Line| match line.fix {
+        Some(fix) => format!("{}: {}; {fix}", line.check, line.found),
+        None => format!("{}: {}", line.check, line.found),
+    };
+    Ok(warned.map(told).collect())
 }
+
 async fn check_registry(client: &crate::system::engine::RegistryClient) -> Result<(), EngineError> {
     for wait in [1, 3] {
         match client.check_login().await {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
@@ -36,6 +37,8 @@ pub struct RegistryClient {
     /// The API's host, which is another than the name for Docker Hub.
     pub(super) host: String,
     transport: Transport,
+    /// How often what does no harm is asked again.
+    again: usize,
     scheme: OnceCell<&'static str>,
     challenge: Mutex<Option<Challenge>>,
     tokens: Tokens,
@@ -62,6 +65,10 @@ impl<'a> Ask<'a> {
     }
 }
 
+/// Waits before what failed is asked again.
+const AGAIN: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(5)];
+/// The longest time a registry may want to be left alone for that what it refused is asked again by itself.
+const SHORT: Duration = Duration::from_mins(1);
 /// Bytes of an answer that is no manifest, list or blob.
 const SMALL: usize = 1 << 20;
 
@@ -83,9 +90,11 @@ impl RegistryClient {
     pub(super) fn new(settings: RegistrySettings, certs: &Path, patience: Patience) -> Result<Self, EngineError> {
         let host = api_host(&settings.host);
         check_host(&host)?;
+        let again = patience.again;
         let transport = Transport::new(&settings, certs, patience)?;
         Ok(Self {
             host,
+            again,
             settings,
             transport,
             scheme: OnceCell::new(),
@@ -99,7 +108,7 @@ impl RegistryClient {
     /// The same with other deadlines.
     pub fn patient(self, patience: Patience) -> Result<Self, EngineError> {
         let transport = Transport::new(&self.settings, Path::new("/etc/docker/certs.d"), patience)?;
-        Ok(Self { transport, ..self })
+        Ok(Self { transport, again: patience.again, ..self })
     }
 
     /// The same under a budget that others share.
@@ -187,8 +196,27 @@ impl RegistryClient {
         Ok(format!("{scheme}://{}{path}", self.host))
     }
 
-    /// One request with whatever login it takes. A token that expired is renewed once.
+    /// One request with whatever login it takes. What can be asked twice without harm is asked again after trouble at
+    /// the server and after a refusal for too many requests, as often as [`Patience`] says.
     pub(super) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, EngineError> {
+        let harmless = matches!(ask.method, Method::GET | Method::HEAD | Method::PUT);
+        let mut waits = AGAIN.iter().take(if harmless { self.again } else { 0 });
+        loop {
+            let outcome = self.ask_once(ask).await;
+            let trouble = match &outcome {
+                Ok(answer) if answer.status == StatusCode::TOO_MANY_REQUESTS => self.budget.remaining() <= SHORT,
+                Ok(answer) => matches!(answer.status.as_u16(), 500 | 502..=504),
+                Err(error) => error.class == ErrorClass::Transient,
+            };
+            match waits.next() {
+                Some(wait) if trouble => tokio::time::sleep(*wait).await,
+                _ => return outcome,
+            }
+        }
+    }
+
+    /// One request with whatever login it takes. A token that expired is renewed once.
+    async fn ask_once(&self, ask: &Ask<'_>) -> Result<Answer, EngineError> {
         let address = if ask.path.starts_with('/') { self.address(ask.path).await? } else { ask.path.to_owned() };
         let mut wanted = None;
         let mut first = true;

@@ -18,13 +18,16 @@ mod faults;
 
 const FOREVER: usize = usize::MAX;
 
+/// Nothing is asked again.
+const AT_ONCE: Patience = Patience { again: 0, ..Patience::USUAL };
+
 fn settings(server: &Faults, login: bool) -> RegistrySettings {
     let login = login.then(|| RegistryLogin::new(server.address.as_str(), "u", Secret::new("p&w")));
     RegistrySettings { host: server.address.clone(), login, ..RegistrySettings::default() }
 }
 
 fn client(server: &Faults, login: bool) -> RegistryClient {
-    RegistryClient::new(settings(server, login), Path::new("/nonexistent"), Patience::default()).unwrap()
+    RegistryClient::new(settings(server, login), Path::new("/nonexistent"), AT_ONCE).unwrap()
 }
 
 fn text(status: u16, content: &str) -> Fault {
@@ -77,7 +80,7 @@ async fn a_tag_that_is_right_is_not_written_again() {
 fn a_host_that_would_be_another_is_refused() {
     for host in ["r.example:5000@evil.example", "r.example?x", "r example", "r.example#", "r\nexample", "%65vil"] {
         let settings = RegistrySettings { host: host.to_owned(), ..RegistrySettings::default() };
-        let error = RegistryClient::new(settings, Path::new("/nonexistent"), Patience::default()).err().unwrap();
+        let error = RegistryClient::new(settings, Path::new("/nonexistent"), AT_ONCE).err().unwrap();
         assert_eq!(error.class, ErrorClass::Refused, "{host}");
     }
 }
@@ -147,7 +150,7 @@ async fn a_token_server_that_refuses_the_login_is_told_and_identity_tokens_go_in
         identity_token: Some(Secret::new("id&1")),
         ..RegistryLogin::new(server.address.as_str(), "<token>", Secret::new(""))
     });
-    let client = RegistryClient::new(settings, Path::new("/nonexistent"), Patience::default()).unwrap();
+    let client = RegistryClient::new(settings, Path::new("/nonexistent"), AT_ONCE).unwrap();
     client.check_login().await.unwrap();
     let seen = server.seen();
     assert_eq!(seen.last().unwrap().authorization, "Bearer a1");
@@ -221,6 +224,25 @@ async fn refusals_close_the_budget_for_as_long_as_is_named() {
     let again = super::super::error::EngineError::from_text("toomanyrequests: slow down");
     assert!(client.explain(again, "lab/x").await.retry_after.is_some());
     assert_eq!(server.seen().len(), 0, "{asked}: nobody asks while all wait");
+}
+
+#[tokio::test]
+async fn what_does_no_harm_is_asked_again_after_trouble_and_short_refusals() {
+    let server = Faults::new(None);
+    let usual = RegistryClient::new(settings(&server, false), Path::new("/nonexistent"), Patience::USUAL).unwrap();
+    server.rule("GET", "/v2/", 1, answer(200));
+    server.rule("HEAD", "/manifests/", 1, answer(502));
+    server.rule("HEAD", "/manifests/", 1, Fault::Cut);
+    server.rule("HEAD", "/manifests/", 1, answer_with(429, "Retry-After", "1"));
+    server.rule("HEAD", "/manifests/", 1, answer(404));
+    assert_eq!(usual.digest("lab/x", "t").await.unwrap(), None);
+    // What a long wait is asked for, and what would be done twice, is told at once.
+    server.rule("POST", "/uploads/", 1, answer(503));
+    let start = Instant::now();
+    assert_eq!(usual.push_right("lab/x").await.unwrap_err().class, ErrorClass::Transient);
+    server.rule("HEAD", "/manifests/", 1, answer_with(429, "Retry-After", "300"));
+    assert_eq!(usual.digest("lab/x", "t").await.unwrap_err().class, ErrorClass::RateLimited);
+    assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
 }
 
 #[tokio::test]
@@ -307,7 +329,7 @@ async fn no_request_hangs_for_ever() {
         answer: Duration::from_millis(200),
         idle: Duration::from_millis(200),
         grace: Duration::from_secs(1),
-        ..Patience::default()
+        ..AT_ONCE
     };
     let upstream = Faults::new(None);
     upstream.rule("", "/v2/", FOREVER, text(200, &format!("{{\"tags\":[\"{}\"]}}", "x".repeat(2000))));
@@ -339,14 +361,14 @@ async fn wrong_ports_are_told_with_what_to_type() {
     let port = server.address.rsplit(':').next().unwrap();
     let mut with = settings(&server, false);
     with.host = format!("0.0.0.0:{port}");
-    let error = RegistryClient::new(with.clone(), Path::new("/nonexistent"), Patience::default()).unwrap();
+    let error = RegistryClient::new(with.clone(), Path::new("/nonexistent"), AT_ONCE).unwrap();
     let error = error.check_login().await.unwrap_err();
     assert!(error.message.contains("speaks plain HTTP on this port"), "{error}");
     assert!(error.hint.as_deref().is_some_and(|hint| hint.contains("registry_insecure: true")), "{error:?}");
     // Named explicitly it is allowed.
     server.rule("GET", "/v2/", FOREVER, answer(200));
     with.insecure = true;
-    RegistryClient::new(with, Path::new("/nonexistent"), Patience::default()).unwrap().check_login().await.unwrap();
+    RegistryClient::new(with, Path::new("/nonexistent"), AT_ONCE).unwrap().check_login().await.unwrap();
     // A page for people.
     let server = Faults::new(None);
     server.rule("GET", "/v2/", FOREVER, text(200, "<!doctype html><title>Harbor</title>"));
@@ -366,11 +388,11 @@ async fn wrong_ports_are_told_with_what_to_type() {
         }
     });
     let settings = RegistrySettings { host: host.clone(), ..RegistrySettings::default() };
-    let asked = RegistryClient::new(settings.clone(), Path::new("/nonexistent"), Patience::default()).unwrap();
+    let asked = RegistryClient::new(settings.clone(), Path::new("/nonexistent"), AT_ONCE).unwrap();
     let error = asked.check_login().await.unwrap_err();
     assert!(error.message.contains("speaks no HTTP"), "{error}");
     ssh.join().unwrap();
-    let asked = RegistryClient::new(settings, Path::new("/nonexistent"), Patience::default()).unwrap();
+    let asked = RegistryClient::new(settings, Path::new("/nonexistent"), AT_ONCE).unwrap();
     let error = asked.check_login().await.unwrap_err();
     assert!(error.class == ErrorClass::Transient && error.message.contains("cannot connect"), "{error}");
 }

@@ -39,17 +39,25 @@ pub struct Patience {
     pub grace: Duration,
     /// Mean bytes a second of an answer after `grace`.
     pub slowest: u64,
+    /// How often what reads, or writes the same once more, is asked again after trouble at the server; at most 3.
+    pub again: usize,
+}
+
+impl Patience {
+    /// What fits registries behind an ordinary line.
+    pub const USUAL: Self = Self {
+        connect: Duration::from_secs(10),
+        answer: Duration::from_mins(1),
+        idle: Duration::from_secs(30),
+        grace: Duration::from_mins(1),
+        slowest: 1024,
+        again: 3,
+    };
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            answer: Duration::from_mins(1),
-            idle: Duration::from_secs(30),
-            grace: Duration::from_mins(1),
-            slowest: 1024,
-        }
+        Self::USUAL
     }
 }
 
