@@ -26,7 +26,7 @@ use crate::image::schedule::{self, Finished, Plan};
 use crate::image::watch::LogWatcher;
 use crate::secret::Redactor;
 use crate::system::Mutate;
-use crate::system::engine::{Backend, BuilderKind, EngineError, ErrorClass};
+use crate::system::engine::{Backend, BuildahSettings, BuilderKind, EngineError, ErrorClass, RegistrySettings};
 
 /// How long an engine that went away is waited for.
 const ENGINE_PATIENCE: Duration = Duration::from_mins(10);
@@ -192,7 +192,7 @@ async fn backend(mutate: &Mutate, request: &SetRequest) -> Result<(Backend, Buil
     let choice = choose(probe, by_hand, &request.engine, Path::new("/"));
     if matches!(choice, Choice::Buildah(None)) || !request.engine_named && matches!(choice, Choice::Buildah(_)) {
         let buildah = mutate
-            .buildah(crate::system::engine::BuildahSettings::default())
+            .buildah(buildah_settings(&request.registry))
             .await
             .map_err(|error| engine_trouble(&error, "buildah"))?;
         return Ok((buildah.into(), BuilderKind::Buildah));
@@ -203,6 +203,15 @@ async fn backend(mutate: &Mutate, request: &SetRequest) -> Result<(Backend, Buil
         BuilderChoice::Auto => engine.builder().await.map_err(|error| engine_trouble(&error, &request.engine))?,
     };
     Ok((mutate.engine(&engine).into(), kind))
+}
+
+/// `buildah` reaches the registry as hostctl itself does.
+fn buildah_settings(registry: &RegistrySettings) -> BuildahSettings {
+    BuildahSettings {
+        insecure: registry.insecure.then(|| registry.host.clone()).into_iter().collect(),
+        ca_file: registry.ca_file.clone(),
+        ..BuildahSettings::default()
+    }
 }
 
 /// The engine's folder.
@@ -296,5 +305,24 @@ fn registry_trouble(error: &EngineError) -> Diagnostic {
     match &error.hint {
         Some(hint) => diagnostic.with_hint(hint.as_str()),
         None => diagnostic.with_note("asked before the first build, so that no build is paid for in vain"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buildah_reaches_the_registry_as_the_task_says() {
+        let registry = RegistrySettings {
+            host: "r.example:5000".into(),
+            insecure: true,
+            ca_file: Some("/etc/ca.crt".into()),
+            ..RegistrySettings::default()
+        };
+        let settings = buildah_settings(&registry);
+        assert_eq!(settings.insecure, ["r.example:5000"]);
+        assert_eq!(settings.ca_file.as_deref(), Some(Path::new("/etc/ca.crt")));
+        assert!(buildah_settings(&RegistrySettings { insecure: false, ..registry }).insecure.is_empty());
     }
 }

@@ -297,7 +297,11 @@ impl Private {
             .iter()
             .map(|login| {
                 let pair = format!("{}:{}", login.username, login.password.expose());
-                (login.host.clone(), json!({ "auth": STANDARD.encode(pair) }))
+                let mut entry = json!({ "auth": STANDARD.encode(pair) });
+                if let Some(token) = &login.identity_token {
+                    entry["identitytoken"] = token.expose().into();
+                }
+                (login.host.clone(), entry)
             })
             .collect();
         own.write("auth.json", json!({ "auths": auths }).to_string().as_bytes()).map_err(failed)?;

@@ -77,6 +77,13 @@ fn nothing_secret_is_in_an_argument() {
     }
     let mode = |name: &str| fs::metadata(private.path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(""), mode("auth.json"), mode("secret-0")), (0o700, 0o600, 0o600));
+    let auths = fs::read_to_string(private.path("auth.json")).unwrap();
+    assert!(!auths.contains("identitytoken"), "{auths}");
+    let mut token = RegistryLogin::new("r:5000", "<token>", Secret::new(""));
+    token.identity_token = Some(Secret::new("t0ken"));
+    let with_token = Private::new(&[token], &BTreeMap::new(), Vec::new()).unwrap();
+    let auths = fs::read_to_string(with_token.path("auth.json")).unwrap();
+    assert!(auths.contains(r#""identitytoken":"t0ken""#), "{auths}");
     let folder = private.path("");
     drop(private);
     assert!(!folder.exists(), "logins and secrets stay behind");
