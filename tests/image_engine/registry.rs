@@ -151,7 +151,8 @@ async fn the_client_does_all_that_a_build_needs_of_a_real_registry() {
 async fn bad_days_have_their_classes() {
     let Some(registry) = Registry::start(false) else { return };
     let faults = Faults::new(Some(&registry.address));
-    let own = client(&faults.address, None);
+    let at_once = Patience { again: 0, ..Patience::USUAL };
+    let own = client(&faults.address, None).patient(at_once).unwrap();
     let image = push(&own, "lab/base", "t1", "one").await;
     let class = async || own.manifest("lab/base", "t1").await.map(|found| found.digest).map_err(|error| error.class);
     for (fault, expected) in [
@@ -175,7 +176,7 @@ async fn bad_days_have_their_classes() {
         answer: Duration::from_millis(500),
         idle: Duration::from_secs(5),
         grace: Duration::from_secs(1),
-        ..Patience::default()
+        ..at_once
     };
     let settings = RegistrySettings { host: faults.address.clone(), ..RegistrySettings::default() };
     let hurried = Probe::new(Vec::new()).registry(settings).unwrap().patient(hurried).unwrap();

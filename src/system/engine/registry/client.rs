@@ -199,7 +199,11 @@ impl RegistryClient {
     /// One request with whatever login it takes. What can be asked twice without harm is asked again after trouble at
     /// the server and after a refusal for too many requests, as often as [`Patience`] says.
     pub(super) async fn ask(&self, ask: &Ask<'_>) -> Result<Answer, EngineError> {
-        let harmless = matches!(ask.method, Method::GET | Method::HEAD | Method::PUT);
+        // A manifest is the same however often it is written; an upload that broke has lost its place.
+        let harmless = match ask.method {
+            Method::PUT => ask.path.contains("/manifests/"),
+            _ => matches!(ask.method, Method::GET | Method::HEAD),
+        };
         let mut waits = AGAIN.iter().take(if harmless { self.again } else { 0 });
         loop {
             let outcome = self.ask_once(ask).await;
