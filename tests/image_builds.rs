@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
+#[path = "image_engine/calls.rs"]
+mod calls;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "image_engine/lab.rs"]
 mod lab;
@@ -15,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use calls::Calls;
 use lab::{Lab, PASSWORD};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value as Json, json};
@@ -365,6 +368,60 @@ fn only_what_changed_is_built_and_digests_stay() {
     assert!(at("m1", "pushed") < at("m2", "building"), "{order:?}");
     let built: Vec<&str> = building(&run);
     assert_eq!(built, ["base", "m1", "m2"]);
+}
+
+#[test]
+fn forty_unchanged_images_ask_the_engine_for_no_build() {
+    let names: Vec<String> = (1..40).map(|number| format!("i{number}")).collect();
+    let mut files = Vec::new();
+    for (place, name) in names.iter().enumerate() {
+        let parent = if place < 5 { "base" } else { &names[place % 5] };
+        files.push((format!("{name}/Dockerfile"), format!("FROM {parent}\nCOPY word /{name}\nLABEL of={name}\n")));
+        files.push((format!("{name}/word"), name.clone()));
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let Some(site) = Site::new(&files, &json!({})) else { return };
+    let calls = Calls::new(site.lab.path("calls.sock"), site.lab.path("docker.sock"));
+    let through = |push: bool| {
+        let mut args = json!({ "docker_host": calls.address(), "push": push });
+        if !push {
+            args.as_object_mut()
+                .unwrap()
+                .extend(json!({ "registry_username": null, "registry_password": null }).as_object().unwrap().clone());
+        }
+        site.play(&args);
+    };
+    through(true);
+    ok(&site.run(&["run", "play.yml"]));
+    // That the calls of a build are seen at all.
+    let seen = calls.seen();
+    assert!(Calls::builds(&seen).len() >= 40, "{seen:?}");
+    for push in [true, false] {
+        through(push);
+        ok(&site.run(&["run", "play.yml"]));
+        let seen = calls.seen();
+        assert!(!seen.is_empty() && Calls::builds(&seen).is_empty(), "{seen:?}");
+        let run = site.last();
+        let result = site.result(&run);
+        let images = result["images"].as_array().unwrap();
+        assert_eq!(images.len(), 40);
+        assert!(images.iter().all(|image| image["state"] == "reused"), "{images:?}");
+        // Nobody had to ask which builder there is.
+        assert_eq!(result["builder"], "none");
+    }
+    // The record of the last tag was written for each of them, and a file that changed is seen.
+    site.write("i1/word", "another");
+    through(true);
+    ok(&site.run(&["run", "play.yml"]));
+    let run = site.last();
+    let below = names.iter().enumerate().filter(|(place, _)| *place >= 5 && place % 5 == 0).count();
+    let result = site.result(&run);
+    let state =
+        |wanted: &str| result["images"].as_array().unwrap().iter().filter(|image| image["state"] == wanted).count();
+    assert_eq!((state("pushed"), state("reused")), (1 + below, 39 - below), "{result}");
+    assert_eq!(result["builder"], "buildkit");
+    let built = Calls::builds(&calls.seen()).iter().filter(|call| call.ends_with("/grpc")).count();
+    assert!(built >= 1 + below, "{built}");
 }
 
 /// A chain whose builds take a second each, and one beside it.

@@ -12,6 +12,7 @@ mod in_process;
 mod job;
 mod launch;
 mod outlive;
+mod pack;
 mod payload;
 mod pool;
 pub mod protocol;

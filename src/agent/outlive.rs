@@ -12,9 +12,10 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::pack::Pack;
 use super::run::{Find, Flag, run_call};
 use crate::diag::{Diagnostic, ExitCode, Kind, Result};
 use crate::event::{Progress, redact_diagnostic, redact_map, redact_progress};
@@ -29,6 +30,9 @@ pub(super) const ROLE: &str = "build=";
 const BEGUN: &str = "begun";
 /// The longest order, in bytes: arguments and the names of controller files.
 const LONGEST_ORDER: u64 = 256 << 20;
+/// The small files of an order in one file, and the most bytes of one.
+const PACK: &str = "pack";
+const SMALL: u64 = 256 << 10;
 /// How long systemd may take to start a process in a scope: one whose bus hangs is done without.
 const SCOPE: Duration = Duration::from_secs(30);
 /// How long a process may take to begin.
@@ -78,8 +82,20 @@ fn begin(build: &RunningBuild, call: &Call, link: &dyn Link) -> Result<()> {
     let cannot = |error: io::Error| cannot_start(build, &error.to_string());
     let blobs = build.path().join("blobs");
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&blobs).map_err(cannot)?;
+    let mut pack = Pack::open(&blobs.join(PACK)).map_err(cannot)?;
     for entry in call.inputs.iter().flat_map(|input| &input.entries) {
-        let InputKind::File { sha256, .. } = &entry.kind else { continue };
+        let InputKind::File { sha256, size, .. } = &entry.kind else { continue };
+        if pack.has(sha256) {
+            continue;
+        }
+        if *size <= SMALL {
+            let bytes: Arc<[u8]> = match link.blob(sha256)? {
+                Blob::Memory(bytes) => bytes,
+                Blob::File(source) => fs::read(source).map_err(cannot)?.into(),
+            };
+            pack.add(sha256, &bytes).map_err(cannot)?;
+            continue;
+        }
         let path = blobs.join(sha256);
         if path.exists() {
             continue;
@@ -92,6 +108,7 @@ fn begin(build: &RunningBuild, call: &Call, link: &dyn Link) -> Result<()> {
         }
         fs::rename(&part, &path).map_err(cannot)?;
     }
+    drop(pack);
     let order = serde_json::to_vec(call).map_err(|error| Diagnostic::internal(format!("a build's order: {error}")))?;
     let order: Arc<[u8]> = order.into();
     let program = own_binary::path()?;
@@ -163,6 +180,8 @@ struct OwnLink {
     events: Mutex<Events>,
     redactor: Redactor,
     cancel: Flag,
+    /// The small files of the order.
+    pack: OnceLock<Option<Pack>>,
 }
 
 /// What a build tells, as whole lines.
@@ -197,7 +216,13 @@ impl Link for OwnLink {
     }
 
     fn blob(&self, sha256: &str) -> Result<Blob> {
-        let path = self.build.path().join("blobs").join(sha256);
+        let blobs = self.build.path().join("blobs");
+        let pack = self.pack.get_or_init(|| Pack::open(&blobs.join(PACK)).ok());
+        let cannot = |error: io::Error| Diagnostic::internal(format!("a file of the build's order: {error}"));
+        if let Some(bytes) = pack.as_ref().map(|pack| pack.get(sha256)).transpose().map_err(cannot)?.flatten() {
+            return Ok(Blob::Memory(bytes));
+        }
+        let path = blobs.join(sha256);
         let known = sha256.chars().all(|c| c.is_ascii_hexdigit()) && path.is_file();
         if known { Ok(Blob::File(path)) } else { Err(Diagnostic::internal("the build has no such file")) }
     }
@@ -261,7 +286,8 @@ fn run(find: Find, call: Call, build: &RunningBuild, events: fs::File) -> Ended 
         watch.1.set();
     });
     let events = Mutex::new(Events { file: events, length: 0, left_out: 0 });
-    let link = Arc::new(OwnLink { build: build.clone(), events, redactor, cancel: cancel.clone() });
+    let link =
+        Arc::new(OwnLink { build: build.clone(), events, redactor, cancel: cancel.clone(), pack: OnceLock::new() });
     let way_back: Arc<dyn Link> = Arc::<OwnLink>::clone(&link);
     let ended = runtime.block_on(run_call(find, call, None, way_back, cancel));
     runtime.shutdown_background();

@@ -116,6 +116,11 @@ impl Mutate {
         Ok(folder)
     }
 
+    /// Lays more out in a folder of [`Mutate::scratch_tree`].
+    pub fn scratch_more(&self, folder: &tempfile::TempDir, items: &[ScratchItem]) -> io::Result<()> {
+        lay_out(folder.path(), items)
+    }
+
     /// A private folder (0700) whose mount lets programs be run; removed when dropped.
     pub fn program_folder(&self) -> Checked<tempfile::TempDir> {
         let home = self.probe().variable("HOME").map(|home| PathBuf::from(home).join(".cache"));

@@ -27,6 +27,8 @@ pub struct Book {
     pub engine: String,
     /// Since when everything in an image of this run is fresh.
     pub(super) fresh: Mutex<HashMap<usize, i64>>,
+    /// Pushes of reused images, written all at once: by repository, with the key.
+    again: Mutex<Vec<(String, String, Pushed)>>,
     /// What could not be written, each once.
     pub(super) troubles: Mutex<Vec<Diagnostic>>,
 }
@@ -40,7 +42,16 @@ pub fn now() -> i64 {
 impl Book {
     /// A book of a run that has not begun.
     pub fn new(store: Store, mutate: Mutate, keys: Keys, records: Records, engine: String) -> Self {
-        Self { store, mutate, keys, records, engine, fresh: Mutex::default(), troubles: Mutex::default() }
+        Self {
+            store,
+            mutate,
+            keys,
+            records,
+            engine,
+            fresh: Mutex::default(),
+            again: Mutex::default(),
+            troubles: Mutex::default(),
+        }
     }
 
     fn fresh(&self) -> std::sync::MutexGuard<'_, HashMap<usize, i64>> {
@@ -96,6 +107,23 @@ impl Book {
     /// An image of an earlier build is in this run.
     pub(super) fn reused(&self, image: usize, entry: &Entry) {
         self.fresh().insert(image, entry.fresh);
+    }
+
+    /// A reused image is in its registry under this run's tag, which [`Book::flush`] writes: a run that is killed before
+    /// only forgets under which tag it was last, and reuses it all the same.
+    pub(super) fn pushed_again(&self, (graph, names): (&Graph, &Names), image: usize, digest: &str, seconds: f64) {
+        let Some(key) = self.keys.get(image) else { return };
+        let pushed = Pushed { tag: graph.tag(image, names), digest: digest.to_owned(), seconds };
+        let again = (graph.untagged(image, names), key.digest.clone(), pushed);
+        self.again.lock().unwrap_or_else(PoisonError::into_inner).push(again);
+    }
+
+    /// Writes what waits.
+    pub fn flush(&self) {
+        let again = std::mem::take(&mut *self.again.lock().unwrap_or_else(PoisonError::into_inner));
+        if !again.is_empty() {
+            self.written(self.store.pushed_again(&self.mutate, &again));
+        }
     }
 
     /// An image is in its registry under this run's tag.

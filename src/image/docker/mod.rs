@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use async_trait::async_trait;
+use tokio::sync::OnceCell;
 
 use super::admission::{self, Admission, Limits, Work};
 use super::builder::Builder;
@@ -23,6 +24,7 @@ use super::platforms::{Platform, platform_tag};
 use super::proof::{Clean, Cost, Proof, search_image};
 use super::record::Entry;
 use super::reuse::Place;
+use super::sent::SentTree;
 use crate::secret::Secret;
 use crate::system::engine::{
     Backend, BuildEvent, BuildSpec, BuilderKind, CacheTo, ContextSource, EngineError, ErrorClass, Feed, ImageFacts,
@@ -92,10 +94,13 @@ pub fn key_tag(key: &str) -> String {
 /// Builds with Docker's API.
 pub struct DockerBuilder {
     engine: Backend,
-    kind: BuilderKind,
+    /// Which builder: asked for when the first image is built.
+    kind: OnceCell<BuilderKind>,
     graph: Arc<Graph>,
     names: Names,
     root: PathBuf,
+    /// The tree that contexts are laid out from, if they are not all below `root`.
+    sent: Option<Arc<dyn SentTree>>,
     registry: Option<RegistryClient>,
     settings: Settings,
     proof: Arc<Proof>,
@@ -122,10 +127,11 @@ const PREDEFINED: &[&str] = &[
 ];
 
 impl DockerBuilder {
-    /// A builder for a graph whose contexts lie below `root` on this host.
+    /// A builder for a graph whose contexts lie below `root` on this host. Without a kind the engine is asked for it by
+    /// the first build.
     pub fn new(
         engine: impl Into<Backend>,
-        kind: BuilderKind,
+        kind: Option<BuilderKind>,
         graph: Arc<Graph>,
         names: Names,
         root: PathBuf,
@@ -138,10 +144,11 @@ impl DockerBuilder {
         let engine = engine.into();
         Self {
             engine,
-            kind,
+            kind: OnceCell::new_with(kind),
             graph,
             names,
             root,
+            sent: None,
             registry,
             settings,
             proof,
@@ -181,6 +188,28 @@ impl DockerBuilder {
     pub fn within(mut self, limits: Limits, data: PathBuf) -> Self {
         (self.limits, self.data) = (limits, data);
         self
+    }
+
+    /// The same for contexts that are laid out when they are built.
+    #[must_use]
+    pub fn from_sent(mut self, sent: Option<Arc<dyn SentTree>>) -> Self {
+        self.sent = sent;
+        self
+    }
+
+    /// Which builder; `None` as long as nothing was built and nobody named one.
+    pub fn kind(&self) -> Option<BuilderKind> {
+        self.kind.get().copied()
+    }
+
+    async fn asked_kind(&self) -> Result<BuilderKind, EngineError> {
+        let ask = || async {
+            match self.engine.engine() {
+                Some(engine) => engine.reader().builder().await,
+                None => Ok(BuilderKind::Buildah),
+            }
+        };
+        self.kind.get_or_try_init(ask).await.copied()
     }
 
     /// The record.
@@ -224,6 +253,11 @@ impl DockerBuilder {
         let named = one.filter(|_| many);
         let def = &self.graph.images[image];
         let root = self.root.join(&def.context);
+        if let Some(sent) = &self.sent {
+            sent.lay_out(&def.context).map_err(|error| {
+                EngineError::new(ErrorClass::Refused, format!("the context of `{}`: {error}", def.name))
+            })?;
+        }
         let context = read_context(&root, &def.dockerfile_path).map_err(|message| {
             EngineError::new(ErrorClass::Refused, format!("the context of `{}`: {message}", def.name))
         })?;
@@ -290,18 +324,18 @@ impl DockerBuilder {
                 feed.send(BuildEvent::Log(text));
             }
         }
-        let platforms = self.platforms(image)?;
+        let (platforms, kind) = (self.platforms(image)?, self.asked_kind().await?);
         if let [_, _, ..] = &platforms[..] {
             for platform in &platforms {
                 feed.send(BuildEvent::Log(format!("platform {platform}")));
                 let spec = self.spec(image, fresh, Some(platform), true)?;
-                self.engine.build(self.kind, &spec, feed).await?;
+                self.engine.build(kind, &spec, feed).await?;
                 self.search(&self.name_for(image, Some(platform)), feed).await?;
             }
             return Ok(());
         }
         let spec = self.spec(image, fresh, platforms.first(), false)?;
-        self.engine.build(self.kind, &spec, feed).await?;
+        self.engine.build(kind, &spec, feed).await?;
         self.search(&self.name(image), feed).await
     }
 
@@ -402,7 +436,7 @@ impl Builder for DockerBuilder {
         if let Some(book) = &self.book {
             book.reused(image, entry);
             if let Some(digest) = &digest {
-                book.pushed((&self.graph, &self.names), image, digest, entry.push_seconds.unwrap_or(0.0));
+                book.pushed_again((&self.graph, &self.names), image, digest, entry.push_seconds.unwrap_or(0.0));
             }
         }
         Ok(digest)
@@ -468,15 +502,25 @@ impl Builder for DockerBuilder {
     }
 }
 
-/// The items of a context after `.dockerignore`; `Dockerfile.dockerignore` wins, as for the engine's client.
+/// The items of a context after `.dockerignore`, in a folder of this host.
 pub(super) fn read_context(root: &Path, dockerfile: &Path) -> Result<Vec<TreeItem>, String> {
     let probe = Probe::new(Vec::new());
     let items = probe.tree_items(root).map_err(|error| error.to_string())?;
+    kept(items, dockerfile, &|path| probe.tree_text(&root.join(path)))
+}
+
+/// What `.dockerignore` leaves of a context's items; `Dockerfile.dockerignore` wins, as for the engine's client.
+/// `read` gives the text of a file of the context.
+pub(super) fn kept(
+    items: Vec<TreeItem>,
+    dockerfile: &Path,
+    read: &dyn Fn(&Path) -> std::io::Result<String>,
+) -> Result<Vec<TreeItem>, String> {
     let own = PathBuf::from(format!("{}.dockerignore", dockerfile.display()));
     let ignore = Path::new(".dockerignore");
     let found = [own.as_path(), ignore].into_iter().find(|path| items.iter().any(|item| item.path == *path));
     let Some(path) = found else { return Ok(items) };
-    let text = probe.tree_text(&root.join(path)).map_err(|error| format!("`{}`: {error}", path.display()))?;
+    let text = read(path).map_err(|error| format!("`{}`: {error}", path.display()))?;
     let ignore_rules = Ignore::parse(&text).map_err(|error| format!("`{}`: {error}", path.display()))?;
     Ok(ignore_rules.keep(&items, &[dockerfile, ignore]))
 }

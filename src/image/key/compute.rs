@@ -8,7 +8,6 @@ use super::args::{counted, mounted_secrets};
 use super::contents::Contents;
 use super::model::{FORM, Key, digest, path_text};
 use super::text::{fetched, is_volatile_label, lines, normalised};
-use crate::image::docker::read_context;
 use crate::image::dockerfile::{Reference, ReferenceKind};
 use crate::image::graph::Graph;
 use crate::system::digest::{Digest, Hasher};
@@ -92,7 +91,7 @@ pub fn compute(probe: &Probe, inputs: &Inputs<'_>, wanted: &BTreeSet<usize>, con
     for image in &wanted {
         let def = &graph.images[*image];
         let root = inputs.root.join(&def.context);
-        match context(&root, &def.dockerfile_path) {
+        match context(contents, &def.context, &root, &def.dockerfile_path) {
             Ok(items) => {
                 let files = items.iter().filter(|item| matches!(item.kind, TreeKind::File(_)));
                 paths.extend(files.map(|item| root.join(&item.path)));
@@ -117,7 +116,7 @@ pub fn compute(probe: &Probe, inputs: &Inputs<'_>, wanted: &BTreeSet<usize>, con
 pub fn still(probe: &Probe, inputs: &Inputs<'_>, image: usize, keys: &Keys, contents: &mut Contents) -> bool {
     let (Some(def), Some(before)) = (inputs.graph.images.get(image), keys.get(image)) else { return false };
     let root = inputs.root.join(&def.context);
-    let Ok(items) = context(&root, &def.dockerfile_path) else { return false };
+    let Ok(items) = context(contents, &def.context, &root, &def.dockerfile_path) else { return false };
     let files = items.iter().filter(|item| matches!(item.kind, TreeKind::File(_)));
     let digests = contents.digests(probe, files.map(|item| root.join(&item.path)).collect());
     key(inputs, image, &items, &digests, keys).is_ok_and(|now| now.digest == before.digest)
@@ -125,8 +124,8 @@ pub fn still(probe: &Probe, inputs: &Inputs<'_>, image: usize, keys: &Keys, cont
 
 /// What is sent of a context. The Dockerfile's own text counts as it is read, with other names of parents; the file
 /// itself is not sent.
-fn context(root: &Path, dockerfile: &Path) -> Result<Vec<TreeItem>, String> {
-    let mut items = read_context(root, dockerfile)?;
+fn context(contents: &Contents, context: &Path, root: &Path, dockerfile: &Path) -> Result<Vec<TreeItem>, String> {
+    let mut items = contents.items(context, root, dockerfile)?;
     items.retain(|item| item.path != dockerfile);
     Ok(items)
 }

@@ -5,9 +5,12 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::system::{Mutate, Probe, Stamp, StateChange};
+use crate::image::SentTree;
+use crate::image::docker::{kept, read_context};
+use crate::system::{Mutate, Probe, Stamp, StateChange, TreeItem};
 
 /// The file in the state folder.
 const NAME: &str = "contents";
@@ -37,6 +40,7 @@ struct Known {
 pub struct Contents {
     known: HashMap<PathBuf, Known>,
     given: HashMap<PathBuf, String>,
+    sent: Option<Arc<dyn SentTree>>,
     day: i64,
     settle: Duration,
     changed: bool,
@@ -45,7 +49,14 @@ pub struct Contents {
 impl Contents {
     /// Remembers nothing from earlier runs. `now` is in seconds since 1970.
     pub fn new(now: i64) -> Self {
-        Self { known: HashMap::new(), given: HashMap::new(), day: now / DAY, settle: SETTLE, changed: false }
+        Self {
+            known: HashMap::new(),
+            given: HashMap::new(),
+            sent: None,
+            day: now / DAY,
+            settle: SETTLE,
+            changed: false,
+        }
     }
 
     /// What earlier runs remembered in a state folder. A file that is missing, broken or of another version counts as
@@ -60,6 +71,19 @@ impl Contents {
     /// The digest (SHA-256 in hex) of a file is known, for example since it was just laid out from a blob of that name.
     pub fn give(&mut self, path: PathBuf, digest: String) {
         self.given.insert(path, digest);
+    }
+
+    /// Contexts are listed by the tree that was sent, as far as they are of it, and need not be here.
+    pub fn list_by(&mut self, sent: Arc<dyn SentTree>) {
+        self.sent = Some(sent);
+    }
+
+    /// A context's items after its `.dockerignore`; `root` is the context's folder on this host.
+    pub(super) fn items(&self, context: &Path, root: &Path, dockerfile: &Path) -> Result<Vec<TreeItem>, String> {
+        match self.sent.as_ref().and_then(|sent| Some((sent, sent.items(context)?))) {
+            Some((sent, items)) => kept(items, dockerfile, &|path| sent.text(&context.join(path))),
+            None => read_context(root, dockerfile),
+        }
     }
 
     #[cfg(test)]

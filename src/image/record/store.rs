@@ -122,13 +122,34 @@ impl Store {
 
     /// Adds a push to the newest build with a key.
     pub fn pushed(&self, mutate: &Mutate, repository: &str, key: &str, pushed: &Pushed) -> Result<Record> {
-        self.change(mutate, repository, |record| {
-            if let Some(entry) = record.entries.iter_mut().rev().find(|entry| entry.key == key) {
-                entry.tag.clone_from(&pushed.tag);
-                entry.digest = Some(pushed.digest.clone());
-                entry.push_seconds = Some(pushed.seconds);
+        self.change(mutate, repository, |record| add_push(record, key, pushed))
+    }
+
+    /// Adds pushes of images that were built before, in one go. Each is a repository, the key of its build, and the
+    /// push. What stands in the way of one repository does not keep the others from it; the first such trouble is told.
+    pub fn pushed_again(&self, mutate: &Mutate, pushes: &[(String, String, Pushed)]) -> Result<()> {
+        let names: Vec<String> = pushes.iter().map(|(repository, ..)| file_name(repository)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut trouble = None;
+        let mut change = |place: usize, old: io::Result<Option<Vec<u8>>>| -> std::result::Result<_, Failed> {
+            let (repository, key, pushed) = &pushes[place];
+            match load::<Record>(old) {
+                Ok(Some(mut record)) if record.repository == *repository => {
+                    add_push(&mut record, key, pushed);
+                    Ok(StateChange::Write(encode(&record)?))
+                }
+                // Nothing is known of it, which its next build mends.
+                Ok(_) => Ok(StateChange::Keep),
+                Err(why) => {
+                    trouble.get_or_insert(why.refusal(&self.folder.join(names[place])));
+                    Ok(StateChange::Keep)
+                }
             }
-        })
+        };
+        mutate
+            .replace_states(&self.folder, &names, LIMIT, &mut change)
+            .map_err(|failed| failed.diagnostic(&self.folder.join(names.first().copied().unwrap_or_default())))?;
+        trouble.map_or(Ok(()), Err)
     }
 
     fn change(&self, mutate: &Mutate, repository: &str, change: impl FnOnce(&mut Record)) -> Result<Record> {
@@ -179,6 +200,15 @@ impl Store {
         }
         requests.sort_by(|a, b| b.time.cmp(&a.time).then_with(|| a.set.cmp(&b.set)));
         Ok((requests, warnings))
+    }
+}
+
+/// Into the newest build with the key.
+fn add_push(record: &mut Record, key: &str, pushed: &Pushed) {
+    if let Some(entry) = record.entries.iter_mut().rev().find(|entry| entry.key == key) {
+        entry.tag.clone_from(&pushed.tag);
+        entry.digest = Some(pushed.digest.clone());
+        entry.push_seconds = Some(pushed.seconds);
     }
 }
 

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-use super::inputs::{Known, Sources, decide_all};
+use super::inputs::{ASKED, Known, Sources, decide_all};
 use super::{BuilderChoice, Prepared, SetRequest};
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::event::{ImageForecast, ImageState, Progress};
@@ -22,6 +23,7 @@ use crate::image::preflight::{self, Ask, Severity};
 use crate::image::proof::keep;
 use crate::image::report::{ImageReport, Report};
 use crate::image::retry::Policy;
+use crate::image::reuse::Decision;
 use crate::image::schedule::{self, Finished, Plan};
 use crate::image::watch::LogWatcher;
 use crate::secret::Redactor;
@@ -44,7 +46,7 @@ pub async fn build(
     cancelled: &(dyn Fn() -> bool + Send + Sync),
 ) -> Result<Report> {
     let probe = mutate.probe();
-    let (engine, kind) = backend(mutate, request).await?;
+    let (engine, mut kind) = backend(mutate, request).await?;
     let registry = if request.push {
         let client = probe.registry(request.registry.clone()).map_err(|error| registry_trouble(&error))?;
         check_registry(&client).await.map_err(|error| registry_trouble(&error))?;
@@ -72,19 +74,29 @@ pub async fn build(
     tell(Progress::ImageForecast { forecast: forecast.clone() });
     let mut report = Report {
         tag: request.names.tag.clone(),
-        builder: kind.name(),
         engine: engine.version().to_owned(),
         forecast: Some(forecast.clone()),
         ..Report::default()
     };
     if !forecast.build.is_empty() {
+        // Where nothing is built nobody asks who would.
+        let found = match (kind, engine.engine()) {
+            (Some(kind), _) => kind,
+            (None, Some(known)) => {
+                known.reader().builder().await.map_err(|error| engine_trouble(&error, &request.engine))?
+            }
+            (None, None) => BuilderKind::Buildah,
+        };
+        kind = Some(found);
+        lay_out(prepared, request, &decisions)?;
         if !request.plan {
             warnings.extend(win_room(mutate, &engine, &data, forecast.bytes.unwrap_or(0)).await);
         }
-        warnings.extend(look_before(mutate, prepared, request, kind, &root, &forecast).await?);
+        warnings.extend(look_before(mutate, prepared, request, found, &root, &forecast).await?);
     }
     if request.plan {
         report.planned = true;
+        report.builder = kind.map_or("none", BuilderKind::name);
         report.warnings = warnings;
         return Ok(report);
     }
@@ -109,6 +121,7 @@ pub async fn build(
     )
     .recording(Book::new(store, mutate.clone(), keys, records, request.engine.clone()))
     .within(limits, data)
+    .from_sent(request.sent.clone())
     .with_clean(keep::load(probe, &folder));
     let mut watcher =
         LogWatcher::new(Arc::clone(&prepared.graph), tell, request.log_dir.clone(), mutate.clone(), redactor);
@@ -150,19 +163,22 @@ pub async fn build(
     let (ends, troubles) = watcher.finish();
     warnings.extend(troubles);
     if let Some(book) = builder.book() {
+        book.flush();
         warnings.extend(book.take_troubles().into_iter().map(|trouble| trouble.message.clone()));
     }
     if let Err(error) = keep::save(mutate, &folder, &builder.proof().clean()) {
         warnings.push(error.message.clone());
     }
     report.proof = Some(builder.cost());
+    report.builder = builder.kind().map_or("none", BuilderKind::name);
     let seconds: BTreeMap<usize, f64> = finished.iter().map(|end| (end.image, end.seconds)).collect();
     let (path, path_seconds) =
         critical_path(&prepared.graph, &|image| seconds.get(&image).copied().unwrap_or_default());
     report.slowest_path = path.into_iter().map(|image| prepared.graph.images[image].name.clone()).collect();
     report.slowest_seconds = path_seconds;
-    report.cancelled = token.is_cancelled();
-    for end in finished {
+    let cancelled_run = token.is_cancelled();
+    report.cancelled = cancelled_run;
+    let facts_of = |end: Finished| {
         let there = matches!(
             end.state,
             ImageState::Built { .. }
@@ -171,7 +187,15 @@ pub async fn build(
                 | ImageState::Reused { digest: None, .. }
         );
         // What is only for the record must not turn a good build into a failure.
-        let facts = if there && !report.cancelled { builder.inspect(end.image).await.ok().flatten() } else { None };
+        let asked = there && !cancelled_run;
+        let builder = &builder;
+        async move {
+            let facts = if asked { builder.inspect(end.image).await.ok().flatten() } else { None };
+            (end, facts)
+        }
+    };
+    let mut facts = futures_util::stream::iter(finished).map(facts_of).buffered(ASKED);
+    while let Some((end, facts)) = facts.next().await {
         let end_log = ends.get(end.image).cloned().unwrap_or_default();
         let key = builder.book().and_then(|book| book.keys.get(end.image)).map(|key| key.digest.clone());
         let mut image = ImageReport::new(&prepared.graph, &request.names, end, facts, end_log);
@@ -182,8 +206,8 @@ pub async fn build(
     Ok(report)
 }
 
-/// Who builds, and with which of its builders.
-async fn backend(mutate: &Mutate, request: &SetRequest) -> Result<(Backend, BuilderKind)> {
+/// Who builds, and with which of its builders if that was named.
+async fn backend(mutate: &Mutate, request: &SetRequest) -> Result<(Backend, Option<BuilderKind>)> {
     let probe = mutate.probe();
     let by_hand = match request.builder {
         BuilderChoice::Only(kind) => Some(kind),
@@ -195,14 +219,23 @@ async fn backend(mutate: &Mutate, request: &SetRequest) -> Result<(Backend, Buil
             .buildah(buildah_settings(&request.registry))
             .await
             .map_err(|error| engine_trouble(&error, "buildah"))?;
-        return Ok((buildah.into(), BuilderKind::Buildah));
+        return Ok((buildah.into(), Some(BuilderKind::Buildah)));
     }
     let engine = probe.engine(&request.engine).await.map_err(|error| engine_trouble(&error, &request.engine))?;
-    let kind = match request.builder {
-        BuilderChoice::Only(kind) => kind,
-        BuilderChoice::Auto => engine.builder().await.map_err(|error| engine_trouble(&error, &request.engine))?,
-    };
-    Ok((mutate.engine(&engine).into(), kind))
+    Ok((mutate.engine(&engine).into(), by_hand))
+}
+
+/// Lays out the contexts of what is built, if the tree was sent.
+fn lay_out(prepared: &Prepared, request: &SetRequest, decisions: &[Option<Decision>]) -> Result<()> {
+    let Some(sent) = &request.sent else { return Ok(()) };
+    for image in &prepared.selected {
+        if decisions[*image].as_ref().is_none_or(Decision::builds) {
+            sent.lay_out(&prepared.graph.images[*image].context).map_err(|error| {
+                Diagnostic::task("B0016", format!("the image tree could not be laid out on the host: {error}"))
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// `buildah` reaches the registry as hostctl itself does.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::StreamExt;
 
@@ -15,7 +16,7 @@ use crate::system::Mutate;
 use crate::system::engine::{Backend, RegistryClient, split_name};
 
 /// Questions to engine and registry at the same time.
-const ASKED: usize = 16;
+pub(super) const ASKED: usize = 16;
 
 /// What is known before the first build.
 pub(super) struct Known {
@@ -67,6 +68,9 @@ pub(super) async fn decide_all(sources: &Sources<'_>, prepared: &Prepared, reque
     let mut contents = if sent { Contents::new(now()) } else { Contents::load(probe, store.folder(), now()) };
     for (path, digest) in &request.digests {
         contents.give(sources.root.join(path), digest.clone());
+    }
+    if let Some(sent) = &request.sent {
+        contents.list_by(Arc::clone(sent));
     }
     let keys = compute(probe, &inputs, &prepared.selected, &mut contents);
     warnings.extend(keys.problems.iter().map(|(image, problem)| format!("`{}`: {problem}", graph.images[*image].name)));

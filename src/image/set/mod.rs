@@ -15,6 +15,7 @@ use super::graph::Graph;
 use super::names::Names;
 use super::proof::Proof;
 use super::reuse::Reuse;
+use super::sent::SentTree;
 use crate::diag::{Diagnostic, Result};
 use crate::system::engine::{BuilderKind, RegistrySettings};
 
@@ -71,6 +72,8 @@ pub struct SetRequest {
     pub min_free: Option<u64>,
     /// Digests of context files that are known already, by path.
     pub digests: Vec<(PathBuf, String)>,
+    /// The tree that was sent, of which contexts are laid out when they are built; none if all of them are here.
+    pub sent: Option<Arc<dyn SentTree>>,
     /// Host and port of the package mirror, for the preflight.
     pub mirror: Option<(String, u16)>,
     /// All layers as one, which is refused with the reason.

@@ -4,9 +4,11 @@
 //! controller's tree out on the host, and gives the report back.
 
 mod request;
+mod sent;
 mod tree;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,7 +18,7 @@ use super::cx::Cx;
 use super::spec::{InputArg, Meta, Module};
 use super::types::HostPath;
 use crate::diag::Result;
-use crate::image::set;
+use crate::image::{SentTree, set};
 use crate::system::Mutate;
 use crate::value::{Map, Value, insert};
 use request::request;
@@ -312,14 +314,13 @@ impl Module for ImageBuild {
             insert(&mut planned, "images", Vec::<Value>::new());
             return Ok(planned);
         }
-        let contexts: Vec<&Path> =
-            prepared.selected.iter().map(|image| prepared.graph.images[*image].context.as_path()).collect();
-        let scratch = tree.lay_out(cx, &contexts)?;
-        let root = match (&tree.root, &scratch) {
+        let sent = tree.sent(cx)?;
+        let root = match (&tree.root, &sent) {
             (Some(root), _) => root.clone(),
-            (None, Some(folder)) => folder.path().to_path_buf(),
+            (None, Some(sent)) => sent.root().to_path_buf(),
             (None, None) => PathBuf::new(),
         };
+        request.sent = sent.map(|sent| -> Arc<dyn SentTree> { Arc::new(sent) });
         if args.plan && cx.check_mode() {
             return Ok(planned);
         }

@@ -105,6 +105,7 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
         plan: args.plan,
         min_free: args.min_free.as_deref().map(bytes).transpose()?,
         digests: Vec::new(),
+        sent: None,
         mirror: None,
         squash: args.squash,
     })

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use super::super::call::{Blob, Input, InputKind};
 use super::super::cx::Cx;
 use super::request::whole;
+use super::sent::Sent;
 use super::{Args, From};
 use crate::diag::{Diagnostic, Result, SourceMap};
 use crate::image::discover::Found;
 use crate::image::sources::{self, Fetched, LabelSettings, List, Stamps, TreeSettings};
-use crate::system::{Mutate, ScratchContent, ScratchItem, TreeKind};
+use crate::system::{Mutate, TreeKind};
 
 fn dockerfiles(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
     paths.retain(|path| path.file_name().is_some_and(|name| name == "Dockerfile"));
@@ -158,31 +159,11 @@ impl Tree {
         }
     }
 
-    /// The contexts of the controller's tree in a private folder of the host; `None` in check mode
-    /// and if the tree is here already.
-    pub(super) fn lay_out(&self, cx: &Cx, contexts: &[&Path]) -> Result<Option<tempfile::TempDir>> {
+    /// The controller's tree, with a private folder of the host for it; `None` in check mode and if the tree is here
+    /// already.
+    pub(super) fn sent(&self, cx: &Cx) -> Result<Option<Sent>> {
         let Some(input) = &self.input else { return Ok(None) };
-        cx.scratch(|mutate| {
-            let mut items = Vec::new();
-            for entry in &input.entries {
-                let path = PathBuf::from(&entry.path);
-                if !contexts.iter().any(|context| path.starts_with(context)) {
-                    continue;
-                }
-                let content = match &entry.kind {
-                    InputKind::Dir => ScratchContent::Dir,
-                    InputKind::Link { target } => ScratchContent::Link(target.into()),
-                    InputKind::File { .. } => match cx.blob(entry)? {
-                        Blob::Memory(bytes) => ScratchContent::Bytes(bytes),
-                        Blob::File(file) => ScratchContent::CopyOf(file),
-                    },
-                };
-                items.push(ScratchItem { path, mode: entry.mode, content });
-            }
-            mutate.scratch_tree(&items).map_err(|error| {
-                Diagnostic::task("B0016", format!("the image tree could not be laid out on the host: {error}"))
-            })
-        })
+        cx.scratch(|mutate| Sent::new(input.entries.clone(), cx.link(), mutate))
     }
 }
 
