@@ -20,6 +20,8 @@ pub(super) const VERSION: u64 = 1;
 const LIMIT: u64 = 32 << 20;
 /// Where requests lie in the folder.
 const REQUESTS: &str = "requests";
+/// Files that are open at the same time.
+const AT_ONCE: usize = 200;
 /// How long a file's name gets before the rest is a digest.
 const NAME: usize = 180;
 
@@ -128,27 +130,35 @@ impl Store {
     /// Adds pushes of images that were built before, in one go. Each is a repository, the key of its build, and the
     /// push. What stands in the way of one repository does not keep the others from it; the first such trouble is told.
     pub fn pushed_again(&self, mutate: &Mutate, pushes: &[(String, String, Pushed)]) -> Result<()> {
-        let names: Vec<String> = pushes.iter().map(|(repository, ..)| file_name(repository)).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        // Variants of an image share a repository, and with it a file.
+        let mut files: BTreeMap<&str, Vec<(&str, &Pushed)>> = BTreeMap::new();
+        for (repository, key, pushed) in pushes {
+            files.entry(repository).or_default().push((key, pushed));
+        }
+        let files: Vec<_> = files.into_iter().collect();
         let mut trouble = None;
-        let mut change = |place: usize, old: io::Result<Option<Vec<u8>>>| -> std::result::Result<_, Failed> {
-            let (repository, key, pushed) = &pushes[place];
-            match load::<Record>(old) {
-                Ok(Some(mut record)) if record.repository == *repository => {
-                    add_push(&mut record, key, pushed);
-                    Ok(StateChange::Write(encode(&record)?))
+        for files in files.chunks(AT_ONCE) {
+            let names: Vec<String> = files.iter().map(|(repository, _)| file_name(repository)).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let mut change = |place: usize, old: io::Result<Option<Vec<u8>>>| -> std::result::Result<_, Failed> {
+                let (repository, pushes) = &files[place];
+                match load::<Record>(old) {
+                    Ok(Some(mut record)) if record.repository == *repository => {
+                        pushes.iter().for_each(|(key, pushed)| add_push(&mut record, key, pushed));
+                        Ok(StateChange::Write(encode(&record)?))
+                    }
+                    // Nothing is known of it, which its next build mends.
+                    Ok(_) => Ok(StateChange::Keep),
+                    Err(why) => {
+                        trouble.get_or_insert(why.refusal(&self.folder.join(names[place])));
+                        Ok(StateChange::Keep)
+                    }
                 }
-                // Nothing is known of it, which its next build mends.
-                Ok(_) => Ok(StateChange::Keep),
-                Err(why) => {
-                    trouble.get_or_insert(why.refusal(&self.folder.join(names[place])));
-                    Ok(StateChange::Keep)
-                }
-            }
-        };
-        mutate
-            .replace_states(&self.folder, &names, LIMIT, &mut change)
-            .map_err(|failed| failed.diagnostic(&self.folder.join(names.first().copied().unwrap_or_default())))?;
+            };
+            mutate
+                .replace_states(&self.folder, &names, LIMIT, &mut change)
+                .map_err(|failed| failed.diagnostic(&self.folder.join(names.first().copied().unwrap_or_default())))?;
+        }
         trouble.map_or(Ok(()), Err)
     }
 
@@ -337,6 +347,26 @@ mod tests {
         assert_eq!(records.get(repository).last().unwrap().key, "b");
         assert!(records.get("other").entries.is_empty(), "it was not asked for");
         assert!(store.folder().join("r%3A5000%2Flab%2Fbase.json").exists());
+    }
+
+    #[test]
+    fn many_pushes_are_kept_at_once_also_of_one_repository() {
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::new(place.path());
+        let names: Vec<String> = (0..AT_ONCE + 10).map(|number| format!("lab/{number}")).collect();
+        let mut pushes = Vec::new();
+        for name in &names {
+            store.add(&mutate(), name, entry("a")).unwrap();
+            pushes.push((name.clone(), "a".to_owned(), Pushed { tag: "t2".into(), ..Pushed::default() }));
+        }
+        store.add(&mutate(), "lab/0", entry("b")).unwrap();
+        pushes.push(("lab/0".into(), "b".into(), Pushed { tag: "t2-cuda".into(), ..Pushed::default() }));
+        store.pushed_again(&mutate(), &pushes).unwrap();
+        let records = store.read(mutate().probe(), names.iter().map(String::as_str));
+        for name in &names {
+            assert_eq!(records.get(name).by_key("a").unwrap().tag, "t2", "{name}");
+        }
+        assert_eq!(records.get("lab/0").by_key("b").unwrap().tag, "t2-cuda");
     }
 
     #[test]
