@@ -406,6 +406,9 @@ fn forty_unchanged_images_ask_the_engine_for_no_build() {
         let images = result["images"].as_array().unwrap();
         assert_eq!(images.len(), 40);
         assert!(images.iter().all(|image| image["state"] == "reused"), "{images:?}");
+        // `/version` starts programs each time; `/info` is asked once, for the disk.
+        let asked = |end: &str| seen.iter().filter(|call| call.ends_with(end)).count();
+        assert_eq!((asked("/_ping"), asked("/version"), asked("/info")), (1, 0, 1), "{seen:?}");
         // Nobody had to ask which builder there is.
         assert_eq!(result["builder"], "none");
     }

@@ -10,7 +10,7 @@ use super::platforms::Platform;
 use crate::diag::{Diagnostic, Result};
 use crate::system::Probe;
 use crate::system::build_host::SocketState;
-use crate::system::engine::{BuilderKind, CacheTo, EngineAnswers, socket_path};
+use crate::system::engine::{BuilderKind, CacheTo, EngineAnswers, Trials, socket_path};
 
 /// Who builds, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,6 +231,12 @@ fn first(image: &ImageDef, wanted: fn(&Instruction) -> bool) -> Option<usize> {
     image.dockerfile.instructions.iter().find(|one| wanted(one)).map(|one| one.line)
 }
 
+/// What has to be tried out before these images are built.
+pub fn trials(wanted: &Wanted, images: &[&ImageDef]) -> Trials {
+    let heredoc = images.iter().any(|image| first(image, has_heredoc).is_some());
+    Trials { cache: !wanted.cache_to.is_empty(), heredoc }
+}
+
 /// Lines that follow belong to it.
 fn has_heredoc(instruction: &Instruction) -> bool {
     matches!(instruction.keyword.as_str(), "RUN" | "COPY" | "ADD")
@@ -320,6 +326,18 @@ mod tests {
         assert_eq!(heredoc(Some(false), "FROM a\nRUN <<E\nls\nE\n"), 1);
         assert_eq!(heredoc(Some(true), "FROM a\nRUN <<E\nls\nE\n"), 0);
         assert_eq!(heredoc(Some(false), "# syntax=docker/dockerfile:1\nFROM a\nRUN <<E\nls\nE\n"), 0);
+    }
+
+    #[test]
+    fn only_what_a_run_needs_is_tried() {
+        let tried = |wanted: &Wanted, text: &str| {
+            let tried = trials(wanted, &[&image("web", text)]);
+            (tried.cache, tried.heredoc)
+        };
+        let inline = Wanted { cache_to: vec![CacheTo::Inline], ..Wanted::default() };
+        assert_eq!(tried(&Wanted::default(), "FROM a\nRUN ls\n"), (false, false));
+        assert_eq!(tried(&inline, "FROM a\nRUN ls\n"), (true, false));
+        assert_eq!(tried(&Wanted::default(), "FROM a\nRUN <<E\nls\nE\n"), (false, true));
     }
 
     #[test]

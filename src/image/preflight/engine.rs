@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::line::Line;
+use super::run::Ask;
 use crate::image::capabilities::{Capabilities, Choice, choose};
 use crate::system::Probe;
 use crate::system::build_host::SocketState;
@@ -21,13 +22,8 @@ pub(super) struct Found {
 }
 
 /// Looks for the builder. `None` if there is nothing that could build.
-pub(super) async fn find(
-    probe: &Probe,
-    by_hand: Option<BuilderKind>,
-    address: &str,
-    root: &Path,
-    lines: &mut Vec<Line>,
-) -> Option<Found> {
+pub(super) async fn find(probe: &Probe, ask: &Ask<'_>, lines: &mut Vec<Line>) -> Option<Found> {
+    let (by_hand, address, root) = (ask.builder, ask.engine, ask.root);
     if let Choice::Buildah(why) = choose(probe, by_hand, address, root) {
         return buildah(probe, why, lines);
     }
@@ -57,7 +53,7 @@ pub(super) async fn find(
         SocketState::Usable => {}
     }
     let answered = match probe.engine(address).await {
-        Ok(engine) => engine.answers().await.map(|answers| (engine, answers)),
+        Ok(engine) => engine.answers(ask.trials).await.map(|answers| (engine, answers)),
         Err(error) => Err(error),
     };
     let (engine, answers) = match answered {

@@ -9,7 +9,7 @@ use crate::image::capabilities::{Capabilities, Wanted};
 use crate::image::def::ImageDef;
 use crate::image::platforms::Host;
 use crate::system::Probe;
-use crate::system::engine::{BuilderKind, RegistrySettings};
+use crate::system::engine::{BuilderKind, RegistrySettings, Trials};
 
 /// What is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +32,8 @@ pub struct Ask<'a> {
     pub wanted: &'a Wanted,
     /// Bytes that the forecast expects, 0 if unknown.
     pub need: u64,
+    /// What the engine is asked to try out.
+    pub trials: Trials,
     /// `/`, but for tests.
     pub root: &'a Path,
 }
@@ -49,6 +51,7 @@ impl<'a> Ask<'a> {
             network_host: false,
             wanted,
             need: 0,
+            trials: Trials::ALL,
             root: Path::new("/"),
         }
     }
@@ -58,7 +61,7 @@ impl<'a> Ask<'a> {
 /// fixed order, also where all is well; `None` instead of capabilities: nothing can build.
 pub async fn run(probe: &Probe, ask: &Ask<'_>) -> (Vec<Line>, Option<Capabilities>) {
     let mut lines = Vec::new();
-    let found = engine::find(probe, ask.builder, ask.engine, ask.root, &mut lines).await;
+    let found = engine::find(probe, ask, &mut lines).await;
     let engine = found.as_ref().and_then(|found| found.engine.as_ref());
     let answers = found.as_ref().and_then(|found| found.capabilities.engine.as_ref());
     if let Some(found) = &found {

@@ -14,7 +14,7 @@ use crate::diag::{Diagnostic, Kind, Result};
 use crate::event::{ImageForecast, ImageState, Progress};
 use crate::image::admission::Limits;
 use crate::image::builder::Builder as _;
-use crate::image::capabilities::{Capabilities, Choice, Wanted, choose};
+use crate::image::capabilities::{Capabilities, Choice, Wanted, choose, trials};
 use crate::image::docker::{Book, DockerBuilder};
 use crate::image::forecast::{critical_path, forecast};
 use crate::image::history::History;
@@ -60,9 +60,9 @@ pub async fn build(
         several => several.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
     };
     let sources = Sources { mutate, engine: &engine, registry: registry.as_ref(), root: &root, platform: &platform };
-    let Known { store, keys, records, decisions, mut warnings } = decide_all(&sources, prepared, request).await?;
+    let (known, data) = tokio::join!(decide_all(&sources, prepared, request), data_folder(&engine, request));
+    let Known { store, keys, records, decisions, mut warnings } = known?;
     let history = History::new(&prepared.graph, &request.names, &records);
-    let data = data_folder(&engine, request).await;
     let disk = probe.disk_room(&data);
     let mut disks: Vec<(String, u64, u64)> =
         disk.iter().map(|room| ("engine".to_owned(), room.free, room.total)).collect();
@@ -296,6 +296,7 @@ async fn look_before(
         mirror,
         network_host: request.settings.network_host,
         need: forecast.bytes.unwrap_or(0),
+        trials: trials(&wanted, &images),
         ..Ask::new(&request.engine, &wanted)
     };
     let (lines, capabilities): (_, Option<Capabilities>) = preflight::run(mutate.probe(), &ask).await;

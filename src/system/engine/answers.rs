@@ -109,11 +109,32 @@ impl EngineAnswers {
     }
 }
 
+/// What is tried out besides: each trial is a small build.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trials {
+    /// Where the builder can write its cache.
+    pub cache: bool,
+    /// Whether its Dockerfile frontend reads heredocs.
+    pub heredoc: bool,
+}
+
+impl Trials {
+    /// Everything.
+    pub const ALL: Self = Self { cache: true, heredoc: true };
+}
+
 impl Engine {
-    /// Asks everything. Trials leave a few bytes in the build cache and no image.
-    pub async fn answers(&self) -> Result<EngineAnswers, EngineError> {
+    /// Asks everything, all at once. Trials leave a few bytes in the build cache and no image.
+    pub async fn answers(&self, trials: Trials) -> Result<EngineAnswers, EngineError> {
         let docker = self.docker();
-        let (version, info) = (docker.version().await?, docker.info().await?);
+        let (version, info, bridge, session, control) = tokio::join!(
+            docker.version(),
+            docker.info(),
+            self.bridge(),
+            session::probe(self.socket()),
+            buildkit::control(self.socket())
+        );
+        let (version, info) = (version?, info?);
         let mut answers = EngineAnswers {
             version: version.version.unwrap_or_default(),
             api: (version.api_version.unwrap_or_default(), version.min_api_version.unwrap_or_default()),
@@ -138,11 +159,14 @@ impl Engine {
             answers.insecure.extend(named.filter(|(_, one)| one.secure == Some(false)).map(|(name, _)| name));
             answers.insecure.sort();
         }
-        answers.bridge = self.bridge().await;
-        answers.session = session::probe(self.socket()).await?;
-        if let Some(client) = buildkit::control(self.socket()).await? {
+        answers.bridge = bridge;
+        answers.session = session?;
+        if let Some(client) = control? {
             answers.grpc = true;
-            self.builder_answers(client, &mut answers).await;
+            let tried = async { if answers.session { self.tried(trials).await } else { Default::default() } };
+            let ((workers, buildkit), tried) = tokio::join!(workers(client), tried);
+            (answers.workers, answers.buildkit) = (workers, buildkit);
+            (answers.cache, answers.frontend) = tried;
         }
         Ok(answers)
     }
@@ -157,25 +181,15 @@ impl Engine {
         })
     }
 
-    async fn builder_answers(&self, mut client: ControlClient<Channel>, answers: &mut EngineAnswers) {
-        if let Ok(Ok(found)) = tokio::time::timeout(TRIAL, client.list_workers(ListWorkersRequest::default())).await {
-            let records = found.into_inner().record;
-            answers.buildkit =
-                records.iter().find_map(|one| one.buildkit_version.as_ref()).map(|one| one.version.clone());
-            answers.workers = records.into_iter().take(MOST).map(worker).collect();
-        }
-        if answers.buildkit.is_none()
-            && let Ok(Ok(info)) = tokio::time::timeout(TRIAL, client.info(InfoRequest {})).await
-        {
-            answers.buildkit = info.into_inner().buildkit_version.map(|one| one.version);
-        }
-        answers.buildkit = answers.buildkit.take().filter(|version| !version.is_empty());
-        if answers.session {
-            answers.cache.inline = self.exporter(CacheTo::Inline).await;
+    async fn tried(&self, trials: Trials) -> (CacheSupport, Frontend) {
+        let exporter = async |to: CacheTo| if trials.cache { self.exporter(to).await } else { None };
+        let (inline, registry, heredoc) = tokio::join!(
+            exporter(CacheTo::Inline),
             // The place is no name, so nothing is sent: only whether the exporter is known is told.
-            answers.cache.registry = self.exporter(CacheTo::Registry { name: String::new(), all_stages: false }).await;
-            answers.frontend.heredoc = self.heredoc().await;
-        }
+            exporter(CacheTo::Registry { name: String::new(), all_stages: false }),
+            async { if trials.heredoc { self.heredoc().await } else { None } }
+        );
+        (CacheSupport { inline, registry }, Frontend { heredoc })
     }
 
     /// A build of nothing that would write its cache there: a builder without the exporter says so first.
@@ -203,6 +217,22 @@ impl Engine {
             Err(_) => None,
         }
     }
+}
+
+/// The builder's workers and its version.
+async fn workers(mut client: ControlClient<Channel>) -> (Vec<Worker>, Option<String>) {
+    let (mut workers, mut version) = (Vec::new(), None);
+    if let Ok(Ok(found)) = tokio::time::timeout(TRIAL, client.list_workers(ListWorkersRequest::default())).await {
+        let records = found.into_inner().record;
+        version = records.iter().find_map(|one| one.buildkit_version.as_ref()).map(|one| one.version.clone());
+        workers = records.into_iter().take(MOST).map(worker).collect();
+    }
+    if version.is_none()
+        && let Ok(Ok(info)) = tokio::time::timeout(TRIAL, client.info(InfoRequest {})).await
+    {
+        version = info.into_inner().buildkit_version.map(|one| one.version);
+    }
+    (workers, version.filter(|version| !version.is_empty()))
 }
 
 fn worker(record: WorkerRecord) -> Worker {

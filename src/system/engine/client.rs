@@ -9,13 +9,14 @@ use bollard::query_parameters::{
     ListContainersOptionsBuilder, PruneBuildOptionsBuilder, PruneImagesOptionsBuilder, PushImageOptionsBuilder,
     RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
-use bollard::{API_DEFAULT_VERSION, Docker};
+use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
 use super::credentials::RegistryLogin;
 use super::error::{EngineError, ErrorClass};
+use super::ping::ping;
 use super::{BuildEvent, BuildSpec, BuilderKind, ContextSource, Feed, buildkit, classic, session, socket_path};
 use crate::system::{Mutate, Probe};
 
@@ -70,6 +71,13 @@ impl Probe {
         let text = socket
             .to_str()
             .ok_or_else(|| EngineError::new(ErrorClass::Unusable, "the engine's socket path is not UTF-8"))?;
+        if let Some((api, version)) = ping(&socket).await {
+            let newest = API_DEFAULT_VERSION;
+            let both = |api: &ClientVersion| (api.major_version, api.minor_version);
+            let api = if both(&api) < both(newest) { &api } else { newest };
+            let docker = Docker::connect_with_unix(text, 120, api)?.with_request_modifier(as_engines_read);
+            return Ok(Engine { docker, socket, version });
+        }
         let docker = Docker::connect_with_unix(text, 120, API_DEFAULT_VERSION)?
             .with_request_modifier(as_engines_read)
             .negotiate_version()

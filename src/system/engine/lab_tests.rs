@@ -63,7 +63,7 @@ async fn build(engine: &EngineMut, kind: BuilderKind, spec: &BuildSpec) -> Resul
 
 /// What the engine says of itself, by its own answers and by trials.
 async fn answers(lab: &Lab, engine: &EngineMut) {
-    let answers = engine.reader().answers().await.unwrap();
+    let answers = engine.reader().answers(Trials::ALL).await.unwrap();
     println!("{answers:?}");
     assert!(answers.has_buildkit());
     assert!(answers.workers.iter().any(|one| one.platforms.iter().any(|name| name == "linux/amd64")), "{answers:?}");

@@ -16,6 +16,7 @@ mod credentials;
 mod error;
 mod lines;
 mod look;
+mod ping;
 mod progress;
 mod registry;
 mod resolve;
@@ -23,7 +24,7 @@ mod session;
 mod ssh_forward;
 mod upgrade;
 
-pub use answers::{Bridge, CacheSupport, EngineAnswers, Frontend, Worker};
+pub use answers::{Bridge, CacheSupport, EngineAnswers, Frontend, Trials, Worker};
 pub use backend::Backend;
 pub use buildah::{Buildah, BuildahSettings};
 pub use client::{Engine, EngineMut, ImageFacts, PushSpec};
