@@ -26,7 +26,7 @@ use crate::image::schedule::{self, Finished, Plan};
 use crate::image::watch::LogWatcher;
 use crate::secret::Redactor;
 use crate::system::Mutate;
-use crate::system::engine::{Backend, BuilderKind, EngineError, ErrorClass};
+use crate::system::engine::{Backend, BuildahSettings, BuilderKind, EngineError, ErrorClass};
 
 /// How long an engine that went away is waited for.
 const ENGINE_PATIENCE: Duration = Duration::from_mins(10);
@@ -191,10 +191,12 @@ async fn backend(mutate: &Mutate, request: &SetRequest) -> Result<(Backend, Buil
     };
     let choice = choose(probe, by_hand, &request.engine, Path::new("/"));
     if matches!(choice, Choice::Buildah(None)) || !request.engine_named && matches!(choice, Choice::Buildah(_)) {
-        let buildah = mutate
-            .buildah(crate::system::engine::BuildahSettings::default())
-            .await
-            .map_err(|error| engine_trouble(&error, "buildah"))?;
+        let settings = BuildahSettings {
+            insecure: request.registry.insecure.then(|| request.registry.host.clone()).into_iter().collect(),
+            ca_file: request.registry.ca_file.clone(),
+            ..BuildahSettings::default()
+        };
+        let buildah = mutate.buildah(settings).await.map_err(|error| engine_trouble(&error, "buildah"))?;
         return Ok((buildah.into(), BuilderKind::Buildah));
     }
     let engine = probe.engine(&request.engine).await.map_err(|error| engine_trouble(&error, &request.engine))?;
