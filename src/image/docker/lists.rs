@@ -1,9 +1,13 @@
 //! Lists of images of several platforms, written by the registry client.
 
+use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
+
 use async_trait::async_trait;
 
-use crate::image::platforms::{ListEntry, ManifestLists, Platform, write_list};
-use crate::system::engine::{self, EngineError, IndexEntry, RegistryClient};
+use super::DockerBuilder;
+use crate::image::platforms::{ListEntry, ManifestLists, Platform, platform_tag, write_list};
+use crate::system::engine::{self, BuildEvent, EngineError, Feed, IndexEntry, RegistryClient};
 
 struct Client<'a>(&'a RegistryClient);
 
@@ -34,12 +38,46 @@ fn entry(entry: &ListEntry) -> IndexEntry {
     }
 }
 
-/// Writes the list of pushed images under a tag; its digest.
-pub(super) async fn write(
-    registry: &RegistryClient,
-    repository: &str,
-    tag: &str,
-    pushed: &[(Platform, String)],
-) -> Result<String, EngineError> {
-    write_list(&Client(registry), repository, tag, pushed).await
+impl DockerBuilder {
+    fn staged(&self) -> MutexGuard<'_, BTreeMap<usize, String>> {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Pushes the image of each platform, and the list of their digests under the run's tag; its digest.
+    ///
+    /// Engines push by tag only. As long as nobody else has put anything under the run's tag, each platform is pushed
+    /// under it, and the list last: no other tag is left. Where it was there before, who pulls it must never get one
+    /// platform's image for it: each gets a tag of its own then, which stays, as taking a tag away takes
+    /// the manifest with it at many registries.
+    pub(super) async fn push_platforms(
+        &self,
+        image: usize,
+        registry: &RegistryClient,
+        platforms: &[Platform],
+        feed: &Feed,
+    ) -> Result<String, EngineError> {
+        let repository = self.graph.repository(image, &self.names);
+        let tag = self.graph.tag(image, &self.names);
+        let there = registry.digest(&repository, &tag).await?;
+        let free = there.is_none_or(|digest| self.staged().get(&image) == Some(&digest));
+        let mut pushed = Vec::with_capacity(platforms.len());
+        // The first one last: it keeps the run's name in the engine.
+        for platform in platforms.iter().rev() {
+            let own = platform_tag(&tag, platform);
+            let digest = if free {
+                self.engine.tag(&self.name_for(image, Some(platform)), &self.name(image)).await?;
+                let digest = self.push_one(image, &tag, feed).await?;
+                self.staged().insert(image, digest.clone());
+                digest
+            } else {
+                feed.send(BuildEvent::Log(format!(
+                    "`{tag}` is in the registry already: {platform} gets the tag `{own}`"
+                )));
+                self.push_one(image, &own, feed).await?
+            };
+            feed.send(BuildEvent::Log(format!("platform {platform} is {digest}")));
+            pushed.push((platform.clone(), digest));
+        }
+        write_list(&Client(registry), &repository, &tag, &pushed).await
+    }
 }

@@ -110,6 +110,10 @@ pub struct DockerBuilder {
     limits: Limits,
     /// The engine's folder, whose file system builds fill.
     data: PathBuf,
+    /// Of images of several platforms: what this run put under the run's tag before the list.
+    staged: Mutex<BTreeMap<usize, String>>,
+    /// Digests of what was reused in the registry.
+    reused: Mutex<BTreeMap<usize, String>>,
 }
 
 /// Arguments that every Dockerfile takes without declaring them.
@@ -156,6 +160,8 @@ impl DockerBuilder {
             book: None,
             limits,
             data,
+            staged: Mutex::default(),
+            reused: Mutex::default(),
         }
     }
 
@@ -240,6 +246,20 @@ impl DockerBuilder {
         self.graph.full(image, &self.names)
     }
 
+    /// How a Dockerfile names a parent of this run. One of several platforms has a name for each in the engine,
+    /// and its list's digest where it was reused: nothing of it is in the engine then.
+    fn parent_name(&self, parent: usize, platform: Option<&Platform>) -> String {
+        let platforms = self.platforms(parent).unwrap_or_default();
+        if platforms.len() < 2 {
+            return self.name(parent);
+        }
+        let reused = self.reused.lock().unwrap_or_else(PoisonError::into_inner);
+        match reused.get(&parent) {
+            Some(digest) => format!("{}@{digest}", self.graph.untagged(parent, &self.names)),
+            None => self.name_for(parent, platform.or(platforms.first())),
+        }
+    }
+
     /// The run's build arguments that the image's Dockerfile declares.
     fn args(&self, image: usize) -> BTreeMap<String, String> {
         let def = &self.graph.images[image];
@@ -295,7 +315,7 @@ impl DockerBuilder {
                 items: context,
                 dockerfile: (
                     def.dockerfile_path.clone(),
-                    self.graph.dockerfile_with(image, |parent| self.name_for(parent, named)).into_bytes(),
+                    self.graph.dockerfile_with(image, |parent| self.parent_name(parent, one)).into_bytes(),
                 ),
             }))
         })
@@ -348,13 +368,20 @@ impl DockerBuilder {
         registry.budget().pass().await;
         let spec = self.graph.push_spec(image, &self.names, self.settings.login.clone());
         let spec = PushSpec { tag: tag.to_owned(), ..spec };
-        if let Err(error) = self.engine.push(&spec, feed).await {
+        let sent = match self.engine.push(&spec, feed).await {
+            Ok(sent) => sent.filter(|digest| !digest.is_empty()),
             // The engine tells a refusal as text only.
-            return Err(registry.explain(error, &repository).await);
-        }
+            Err(error) => return Err(registry.explain(error, &repository).await),
+        };
         // The manifest itself: what the registry says of it is checked against its bytes.
         match registry.manifest(&repository, tag).await {
-            Ok(manifest) => Ok(manifest.digest),
+            Ok(manifest) => match sent {
+                Some(sent) if sent != manifest.digest => Err(EngineError::new(
+                    ErrorClass::Digest,
+                    format!("the registry has {} under `{tag}`, and {sent} was pushed", manifest.digest),
+                )),
+                _ => Ok(manifest.digest),
+            },
             Err(error) if error.class == ErrorClass::NotFound => Err(EngineError::new(
                 ErrorClass::Transient,
                 "the registry does not have the image that was just pushed",
@@ -425,6 +452,10 @@ impl Builder for DockerBuilder {
                 self.push_more(image, digest, feed).await?;
                 Some(digest.to_owned())
             }
+            // The engine has an image for each platform, and one id is known.
+            Place::Engine if self.platforms(image)?.len() > 1 => {
+                return Err(nothing("images of several platforms are only used again from a registry"));
+            }
             Place::Engine => {
                 let id = entry.id.as_deref().ok_or_else(|| nothing("its id is not known"))?;
                 for name in std::iter::once(self.name(image)).chain(self.graph.extra_names(image, &self.names)) {
@@ -433,6 +464,9 @@ impl Builder for DockerBuilder {
                 None
             }
         };
+        if let Some(digest) = &digest {
+            self.reused.lock().unwrap_or_else(PoisonError::into_inner).insert(image, digest.clone());
+        }
         if let Some(book) = &self.book {
             book.reused(image, entry);
             if let Some(digest) = &digest {
@@ -447,12 +481,7 @@ impl Builder for DockerBuilder {
         let tag = self.graph.tag(image, &self.names);
         let platforms = self.platforms(image)?;
         let digest = if let ([_, _, ..], Some(registry)) = (&platforms[..], &self.registry) {
-            let mut pushed = Vec::with_capacity(platforms.len());
-            for platform in platforms {
-                let digest = self.push_one(image, &platform_tag(&tag, &platform), feed).await?;
-                pushed.push((platform, digest));
-            }
-            lists::write(registry, &self.graph.repository(image, &self.names), &tag, &pushed).await?
+            self.push_platforms(image, registry, &platforms, feed).await?
         } else {
             self.push_one(image, &tag, feed).await?
         };

@@ -2,6 +2,7 @@
 //! ARGs, stages, and the images it names with their exact places, so that they can be replaced.
 //! Knows nothing of other images.
 
+mod emulated;
 mod expand;
 mod lexer;
 mod references;

@@ -7,7 +7,7 @@ use super::{engine, host, lint, registry};
 use crate::diag::Diagnostic;
 use crate::image::capabilities::{Capabilities, Wanted};
 use crate::image::def::ImageDef;
-use crate::image::platforms::Host;
+use crate::image::platforms::{Host, Platform, Runs};
 use crate::system::Probe;
 use crate::system::engine::{BuilderKind, RegistrySettings, Trials};
 
@@ -71,10 +71,7 @@ pub async fn run(probe: &Probe, ask: &Ask<'_>) -> (Vec<Line>, Option<Capabilitie
             lines.push(Line { severity: Severity::Fail, code, check: "builder", found: text, fix: some(fix) });
         }
         let workers = answers.map(|answers| answers.workers.as_slice()).unwrap_or_default();
-        if let Some(error) = Host::of(probe, workers, ask.root).refuse(&ask.wanted.platforms) {
-            let fix = error.hints.first().cloned().unwrap_or_default();
-            lines.push(Line::fail("B0107", "platforms", error.message.clone(), fix));
-        }
+        lines.extend(emulation(&Host::of(probe, workers, ask.root), ask));
     }
     registry::frontends(probe, ask.images, engine, answers, ask.registry, &mut lines).await;
     let (data, prune) = match (&found, answers) {
@@ -97,6 +94,30 @@ pub async fn run(probe: &Probe, ask: &Ask<'_>) -> (Vec<Line>, Option<Capabilitie
         lint::lint(probe, ask.images, ask.contexts, &mut lines);
     }
     (lines, found.map(|found| found.capabilities))
+}
+
+/// Platforms whose programs a build would run and this host cannot. A build that only copies runs none.
+fn emulation(host: &Host, ask: &Ask<'_>) -> Option<Line> {
+    let mut needed = Vec::new();
+    let mut place = None;
+    for image in ask.images {
+        let Some(line) = image.dockerfile.runs_programs() else { continue };
+        let own = image.platforms.iter().filter_map(|text| text.parse().ok());
+        let own: Vec<Platform> = own.collect();
+        let platforms = if own.is_empty() { &ask.wanted.platforms } else { &own };
+        for platform in platforms.iter().filter(|one| host.runs(one) == Runs::No) {
+            place.get_or_insert_with(|| image.place(line));
+            if !needed.contains(platform) {
+                needed.push(platform.clone());
+            }
+        }
+    }
+    if ask.images.is_empty() {
+        needed.clone_from(&ask.wanted.platforms);
+    }
+    let error = host.refuse(&needed)?;
+    let found = place.map_or(error.message.clone(), |place| format!("{}, and {place} runs one", error.message));
+    Some(Line::fail("B0107", "platforms", found, error.hints.first().cloned().unwrap_or_default()))
 }
 
 fn some(fix: &str) -> Option<String> {

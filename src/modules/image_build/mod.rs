@@ -199,8 +199,8 @@ pub struct Args {
     /// Only tell what would be built and reused, and why.
     #[serde(default)]
     plan: bool,
-    /// Platforms to build for (`linux/arm64`); of several each is pushed under a tag of its own, and a list of them
-    /// under the run's tag.
+    /// Platforms to build for (`linux/arm64`); of several each is pushed by its digest, and a list of them stands under
+    /// the run's tag. One that the kernel cannot run is refused if a `RUN` needs it.
     #[serde(default)]
     platforms: Vec<String>,
     /// Images whose layers, or registry caches whose steps, may be used instead of running a step.
