@@ -3,6 +3,7 @@
 //! The work is in the room `image`; this file turns arguments into a request, lays the
 //! controller's tree out on the host, and gives the report back.
 
+mod kolla;
 mod request;
 mod tree;
 
@@ -19,6 +20,7 @@ use crate::diag::Result;
 use crate::image::set;
 use crate::system::Mutate;
 use crate::value::{Map, Value, insert};
+use kolla::KollaArgs;
 use request::request;
 use tree::Tree;
 
@@ -72,6 +74,18 @@ use tree::Tree;
 ///     namespace: lab
 ///     tag: test
 ///     only: [web]
+///
+/// - name: Kolla's images from its templates, with names and sources as kolla-build.conf has them
+///   image_build:
+///     path: site
+///     from: kolla
+///     registry: registry.example.org:5000
+///     tag: "{{ image_tag }}"
+///     push: true
+///     kolla:
+///       tree: kolla
+///       config_files: [kolla-build.conf]
+///       profiles: [main]
 /// ```
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -97,12 +111,14 @@ pub struct Args {
     /// Read digests over plain HTTP although the registry is not on loopback.
     #[serde(default)]
     registry_insecure: bool,
-    /// Second part of every name.
+    /// Second part of every name; with `from: kolla` by default the tree's.
+    #[serde(default)]
     namespace: String,
     /// Put before every image's name.
     #[serde(default)]
     prefix: String,
-    /// The tag of all images of this run.
+    /// The tag of all images of this run; with `from: kolla` by default the tree's.
+    #[serde(default)]
     tag: String,
     /// Push each image as it is built.
     #[serde(default)]
@@ -119,9 +135,9 @@ pub struct Args {
     /// Given to Dockerfiles that declare it as the build argument `BASE_DISTRO` (`debian`).
     #[serde(default)]
     base_distro: Option<String>,
-    /// Network of `RUN` instructions.
+    /// Network of `RUN` instructions; with `from: kolla` by default the tree's.
     #[serde(default)]
-    network: Network,
+    network: Option<Network>,
     /// Build arguments; each image gets those that its Dockerfile declares. They are visible in the
     /// image's history: no passwords.
     #[serde(default)]
@@ -153,9 +169,12 @@ pub struct Args {
     builder: BuilderArg,
     /// Where images come from: `tree`, each folder with a Dockerfile; `labels`, each Dockerfile with the labels
     /// `REGISTRY`, `IMAGE`, `VERSION`, as Kaapana's; `list`, what the file `list` in the folder names
-    /// (`docs/images.md`).
+    /// (`docs/images.md`); `kolla`, the templates of Kolla.
     #[serde(default)]
     from: From,
+    /// What a Kolla tree is rendered for, with `from: kolla`.
+    #[serde(default)]
+    kolla: Option<KollaArgs>,
     /// The list's file in the folder, with `from: list`; by default `images.yml`.
     #[serde(default)]
     list: Option<String>,
@@ -191,9 +210,9 @@ pub struct Args {
     /// Pushes at the same time.
     #[serde(default)]
     pushes: Option<u32>,
-    /// How often a build is tried again whose instruction failed.
+    /// How often a build is tried again whose instruction failed; by default 0, with `from: kolla` its `retries`.
     #[serde(default)]
-    build_retries: u32,
+    build_retries: Option<u32>,
     /// Only tell what would be built and reused, and why.
     #[serde(default)]
     plan: bool,
@@ -266,6 +285,8 @@ enum From {
     Labels,
     /// A list in YAML.
     List,
+    /// The templates of Kolla.
+    Kolla,
 }
 
 fn yes() -> bool {
@@ -287,38 +308,59 @@ impl Module for ImageBuild {
         resumes: Some("resume"),
         reads: crate::system::git_source::GIT_READS,
         together: &[&["registry_username", "registry_password"]],
-        required_if: &[("push", "true", &["registry"]), ("forbid_mirror_in_image", "true", &["mirror_names"])],
+        one_of: &[&["namespace", "kolla"], &["tag", "kolla"]],
+        required_if: &[("forbid_mirror_in_image", "true", &["mirror_names"]), ("from", "kolla", &["kolla"])],
         ..Meta::NONE
     };
 
-    fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
+    fn run(cx: &Cx, mut args: Args) -> Result<Map, Failure> {
+        let mut kolla = kolla::load(cx, &mut args)?;
         let mut request = request(cx, &args)?;
         let tree = Tree::find(cx, &args)?;
-        request.digests = tree.digests();
-        let found = tree.images(cx, &args)?;
+        let found = match &mut kolla {
+            Some(kolla) => {
+                kolla.ask(&mut request);
+                kolla.skip_existing(cx, &request)?;
+                kolla.images()?
+            }
+            None => {
+                request.digests = tree.digests();
+                tree.images(cx, &args)?
+            }
+        };
         let (images, mut warnings) = (found.images, found.warnings);
-        let prepared = set::prepare(images, &request)?;
+        let mut prepared = set::prepare(images, &request)?;
         warnings.extend(prepared.warnings.iter().cloned());
         warnings.into_iter().for_each(|warning| cx.warn(warning));
         for link in &tree.links {
             cx.warn(format!("{}/{}: is a link and not read as an image", args.path.as_str(), link.display()));
         }
-        let names: Vec<&str> =
-            prepared.selected.iter().map(|image| prepared.graph.images[*image].name.as_str()).collect();
+        let names: Vec<String> =
+            prepared.selected.iter().map(|image| prepared.graph.images[*image].name.clone()).collect();
         let mut planned = Map::new();
         insert(&mut planned, "tag", args.tag.as_str());
-        insert(&mut planned, "planned", names.iter().map(|name| Value::from(*name)).collect::<Vec<_>>());
+        insert(&mut planned, "planned", names.iter().map(|name| Value::from(name.as_str())).collect::<Vec<_>>());
         if names.is_empty() {
             insert(&mut planned, "images", Vec::<Value>::new());
             return Ok(planned);
         }
-        let contexts: Vec<&Path> =
-            prepared.selected.iter().map(|image| prepared.graph.images[*image].context.as_path()).collect();
-        let scratch = tree.lay_out(cx, &contexts)?;
+        let scratch = match &mut kolla {
+            Some(kolla) => {
+                let scratch = kolla.lay_out(cx, &mut prepared)?;
+                request.digests = kolla.digests();
+                scratch
+            }
+            None => {
+                let selected = prepared.selected.iter();
+                let contexts: Vec<&Path> =
+                    selected.map(|image| prepared.graph.images[*image].context.as_path()).collect();
+                tree.lay_out(cx, &contexts)?
+            }
+        };
         let root = match (&tree.root, &scratch) {
-            (Some(root), _) => root.clone(),
-            (None, Some(folder)) => folder.path().to_path_buf(),
-            (None, None) => PathBuf::new(),
+            (Some(root), _) if kolla.is_none() => root.clone(),
+            (_, Some(folder)) => folder.path().to_path_buf(),
+            (_, None) => PathBuf::new(),
         };
         if args.plan && cx.check_mode() {
             return Ok(planned);
@@ -347,6 +389,9 @@ impl Module for ImageBuild {
         let mut result = report.to_map();
         if let Some(folder) = &args.log_dir {
             insert(&mut result, "log_dir", folder.as_str());
+        }
+        if let Some(kolla) = kolla.as_ref().filter(|_| !report.planned) {
+            kolla.summarize(cx, &report, &mut result)?;
         }
         match report.diagnostic() {
             None => Ok(result),
