@@ -444,6 +444,58 @@ mod tests {
         assert!(outcome.warnings.iter().any(|warning| warning == short), "{:?}", outcome.warnings);
     }
 
+    const KOLLA: &[(&str, &str)] = &[
+        ("kolla/docker/base/Dockerfile.j2", "FROM {{ base_image }}:{{ base_distro_tag }}\nRUN true\n"),
+        ("kolla/docker/nova/Dockerfile.j2", "FROM {{ namespace }}/{{ image_prefix }}base:{{ tag }}\n"),
+        ("kolla/docker/other/Dockerfile.j2", "FROM {{ namespace }}/{{ image_prefix }}base:{{ tag }}\n"),
+        ("kolla/image/unbuildable.py", "UNBUILDABLE_IMAGES = {'debian': {'other'}}\n"),
+        ("kolla.egg-info/PKG-INFO", "Version: 23.0.0\n"),
+        ("first.conf", "[DEFAULT]\nbase = rocky\nnamespace = own\nimage_name_prefix = p-\n"),
+        ("second.conf", "[DEFAULT]\nbase = debian\nbase_tag = latest\ntag = t9\nskip_parents = true\n"),
+    ];
+
+    #[test]
+    fn a_kolla_tree_that_was_sent_names_its_images_and_leaves_out_what_it_says() {
+        let files = ["first.conf", "second.conf"].map(Value::from).to_vec();
+        let args = map! { "from" => "kolla", "kolla" => map! { "config_files" => files } };
+        let run = |args: Map| {
+            let mut all = map! { "path" => "images" };
+            all.extend(args);
+            let entries = KOLLA.iter().map(|(path, text)| file_entry(path, 0o644, text.as_bytes())).collect();
+            let (arg, basename) = ("path".to_owned(), "images".to_owned());
+            let input = Input { arg, entries, is_tree: true, basename, contents_only: false };
+            module("image_build", all).input(input).check(true)
+        };
+        let outcome = run(args.clone()).ok();
+        assert_eq!((get(&outcome, "tag"), get(&outcome, "planned")), ("t9".into(), serde_json::json!(["nova"])));
+        assert_eq!(outcome.warnings, ["left out: other (Kolla marks it unbuildable on debian x86_64)"]);
+        // The task's own words win over the files.
+        let mut own = args.clone();
+        own.extend(map! { "tag" => "mine", "kolla" => map! {
+            "config_files" => vec![Value::from("second.conf")], "set" => map! { "skip_parents" => false },
+            "base" => "rocky", "patterns" => vec![Value::from("^other")],
+        }});
+        let outcome = run(own).ok();
+        assert_eq!(
+            (get(&outcome, "tag"), get(&outcome, "planned")),
+            ("mine".into(), serde_json::json!(["base", "other"]))
+        );
+        let code = |args: Map| run(args).fails().diagnostic;
+        let error = code(map! { "namespace" => "n", "tag" => "t", "kolla" => Map::new() });
+        assert_eq!(error.code, "B0150");
+        let error = code(kolla_of(&args, map! { "config_files" => vec![Value::from("none.conf")] }));
+        assert_eq!(error.message, "there is no file `images/none.conf`");
+        let mut push = args.clone();
+        insert(&mut push, "push", true);
+        assert_eq!(code(push).code, "B0011");
+    }
+
+    fn kolla_of(args: &Map, kolla: Map) -> Map {
+        let mut args = args.clone();
+        insert(&mut args, "kolla", kolla);
+        args
+    }
+
     #[test]
     fn mistakes_are_told_before_anything_is_built() {
         let code =
