@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::dockerfile::Dockerfile;
+use crate::diag::Diagnostic;
 
 /// What an image is made from: the same for a tree of Dockerfiles, Kaapana's labels, a list and Kolla's templates.
 #[derive(Clone, Debug)]
@@ -56,6 +57,11 @@ pub struct ImageDef {
     pub network_host: Option<bool>,
     /// No step is taken from the cache; as the run has it if `None`.
     pub no_cache: Option<bool>,
+    /// Names without tags that look like those of the set, but are taken from engine or registry as they are there
+    /// (Kolla's `skip_parents` and `skip_existing`).
+    pub elsewhere: Vec<String>,
+    /// Why its context is not whole: a source could not be fetched. Its build fails with that, and others go on.
+    pub unfetched: Option<Diagnostic>,
 }
 
 impl ImageDef {
@@ -91,6 +97,8 @@ impl ImageDef {
             groups: Vec::new(),
             network_host: None,
             no_cache: None,
+            elsewhere: Vec::new(),
+            unfetched: None,
         }
     }
 

@@ -147,6 +147,9 @@ impl<'a> Finder<'a> {
             Found::Parent(parent) if parent != index => parent,
             Found::Parent(_) | Found::Elsewhere => return None,
             Found::Missing(name, _) if name == image.name => return None,
+            Found::Missing(..) if image.elsewhere.iter().any(|name| name == without_tag(&reference.image)) => {
+                return None;
+            }
             Found::Several(name) => {
                 let place = image.place(reference.line);
                 let variants = self.variants.get(name.as_str()).into_iter().flatten();

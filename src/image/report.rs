@@ -2,6 +2,7 @@
 
 use super::def::Place;
 use super::graph::Graph;
+use super::kolla::{SOURCE_DIFFERS, SOURCE_MISSING};
 use super::names::Names;
 use super::proof::{Cost, HOLDS_A_SECRET, NAMES_THE_MIRROR, NOT_SEARCHED};
 use super::schedule::Finished;
@@ -242,6 +243,8 @@ impl Report {
         let message = if first.place.is_none() { message.replacen(" failed at ", " failed: ", 1) } else { message };
         let says = |text: &str| first.error.as_ref().is_some_and(|error| error.message.contains(text));
         let code = match code {
+            _ if says(SOURCE_DIFFERS) => "B0152",
+            _ if says(SOURCE_MISSING) => "B0151",
             _ if says(HOLDS_A_SECRET) => "B0100",
             _ if says(NOT_SEARCHED) => "B0101",
             _ if says(NAMES_THE_MIRROR) => "B0010",

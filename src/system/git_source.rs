@@ -28,7 +28,7 @@ pub enum GitReference {
 /// A repository at a version.
 #[derive(Clone, Debug)]
 pub struct GitSource {
-    url: String,
+    pub(super) url: String,
     login: Option<Login>,
     reference: GitReference,
 }
@@ -148,7 +148,7 @@ impl GitSource {
 const FETCHED: &str = "refs/hostctl/fetched";
 
 /// True for a branch or tag by git's own rules, as far as they keep it from being something else.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with(['-', '/', '.'])
         && !name.ends_with(['/', '.'])
@@ -242,13 +242,7 @@ impl Mutate {
     /// Fetches a repository at its version, without history, and writes its files below `into`, a private folder.
     /// Submodules are left out.
     pub fn git_checkout(&self, source: &GitSource, into: &Path) -> Result<GitCheckout> {
-        if self.probe().which("git").is_none() {
-            return Err(Diagnostic::task(
-                "B0055",
-                format!("`{}` needs the program `git`, which is not here", source.url),
-            )
-            .with_hint("install git on the build host, for example `apt-get install git`"));
-        }
+        self.need_git(source)?;
         let (store, folder) = (into.join("repository"), into.join("files"));
         let (store, files) = (store.to_string_lossy().into_owned(), folder.to_string_lossy().into_owned());
         self.git(source, &["init", "--quiet", "--bare", "--", &store])?;
@@ -292,7 +286,16 @@ impl Mutate {
         Ok(GitCheckout { folder, commit, branch, tag })
     }
 
-    fn git(&self, source: &GitSource, words: &[&str]) -> Result<Output> {
+    pub(super) fn need_git(&self, source: &GitSource) -> Result<()> {
+        if self.probe().which("git").is_some() {
+            return Ok(());
+        }
+        let message = format!("`{}` needs the program `git`, which is not here", source.url);
+        Err(Diagnostic::task("B0055", message)
+            .with_hint("install git on the build host, for example `apt-get install git`"))
+    }
+
+    pub(super) fn git(&self, source: &GitSource, words: &[&str]) -> Result<Output> {
         let mut argv = vec!["git".to_owned()];
         for name in ["ext", "fd"] {
             argv.extend(["-c".to_owned(), format!("protocol.{name}.allow=never")]);

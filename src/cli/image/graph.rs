@@ -153,7 +153,7 @@ fn kolla_options(args: &GraphArgs) -> Options {
     set.extend(named.map(|(name, value)| (name.to_owned(), value.clone())));
     Options {
         set,
-        config: args.config.clone(),
+        config: args.config.iter().cloned().collect(),
         template_override: args.template_override.clone(),
         docker_dir: Vec::new(),
         profiles: args.profile.clone(),

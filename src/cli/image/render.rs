@@ -143,7 +143,7 @@ impl KollaTreeArgs {
         }
         Ok(Options {
             set,
-            config: self.config.clone(),
+            config: self.config.iter().cloned().collect(),
             template_override: self.template_override.clone(),
             docker_dir: self.docker_dir.clone(),
             profiles: self.profile.clone(),

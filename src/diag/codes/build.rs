@@ -137,6 +137,32 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
                (`hostctl attach`), or stop it (`hostctl attach --stop`).",
     },
     CodeEntry {
+        code: "B0150",
+        title: "`kolla` without a Kolla tree",
+        text: "The argument `kolla` of `image_build` says how a Kolla tree is rendered and built, which is so only with \
+               `from: kolla`.",
+    },
+    CodeEntry {
+        code: "B0151",
+        title: "a source of an image cannot be fetched",
+        text: "What a Kolla image is made from (`[NAME]`, `[NAME-plugin-X]`, `[NAME-additions-X]` in `kolla-build.conf` or the \
+               tree's own list) did not come: the server did not answer or refused, or a local path is not there. Flaky \
+               answers are tried again as `retries` says. The image fails, its children are blocked, others are built.",
+    },
+    CodeEntry {
+        code: "B0152",
+        title: "a source has another checksum",
+        text: "What came has not the SHA-256 that its section says for this architecture, or the section has none for it. \
+               It is not used, and not tried again. If upstream changed the file on purpose, write the new sum into the \
+               section.",
+    },
+    CodeEntry {
+        code: "B0153",
+        title: "an archive of sources cannot be packed or unpacked",
+        text: "Plugins and additions of a Kolla image are unpacked and packed together: each has to be a tar archive (plain, \
+               gzip, xz or zstd) with names that stay inside it.",
+    },
+    CodeEntry {
         code: "B0030",
         title: "this is no Kolla tree",
         text: "`--source` names the folder `kolla` of an installed package or of a checkout: `docker/` with a `Dockerfile.j2` for \

@@ -338,6 +338,12 @@ impl DockerBuilder {
 
 impl DockerBuilder {
     async fn build_all(&self, image: usize, fresh: bool, feed: &Feed) -> Result<(), EngineError> {
+        if let Some(problem) = &self.graph.images[image].unfetched {
+            let mut error = EngineError::new(ErrorClass::Refused, problem.message.clone());
+            error.hint = problem.hints.first().cloned();
+            feed.send(BuildEvent::Log(problem.message.clone()));
+            return Err(error);
+        }
         if (fresh || self.settings.pull) && !self.graph.parents(image).is_empty() {
             for base in bases(&self.graph, &BTreeSet::from([image]), &self.settings.args) {
                 let text = format!("`{base}` is not asked for anew: the engine would ask for parents of this run, too");

@@ -22,6 +22,14 @@ impl Ini {
         self.values.get(&(normal(section), name.to_owned())).map(Vec::as_slice)
     }
 
+    /// Adds a file that is read after this one: its values come last, and so win where one counts.
+    pub fn extend(&mut self, later: Self) {
+        self.sections.extend(later.sections);
+        for (name, values) in later.values {
+            self.values.entry(name).or_default().extend(values);
+        }
+    }
+
     /// The names of a section.
     pub fn names(&self, section: &str) -> impl Iterator<Item = &str> {
         let section = normal(section);

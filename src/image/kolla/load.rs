@@ -206,13 +206,14 @@ fn configuration(
     warnings: &mut Vec<String>,
 ) -> Result<Config> {
     let mut ini = (Ini::default(), String::new());
-    if let Some(path) = &options.config {
+    for path in &options.config {
         let shown = path.display().to_string();
         let text =
             reader.text(path)?.ok_or_else(|| Diagnostic::task("B0031", format!("there is no file `{shown}`")))?;
         let found = ini::parse(&text)
             .map_err(|(line, problem)| Diagnostic::task("B0031", format!("{shown}:{line}: {problem}")))?;
-        ini = (found, shown);
+        ini.0.extend(found);
+        ini.1 = shown;
     }
     let mut config = Config::new(package.config_py.as_deref(), &options.host_arch, &package.version, ini, &options.set);
     let (in_file, by_user) = config.unknown();

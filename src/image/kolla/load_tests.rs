@@ -196,7 +196,7 @@ fn overlays_patches_and_files_of_the_user_are_laid_over() {
     }
     let tree = read(files, |options| {
         options.docker_dir = vec!["extra".into()];
-        options.config = Some("k.conf".into());
+        options.config = vec!["k.conf".into()];
     })
     .unwrap();
     let from = |path: &str| match &tree.items.iter().find(|item| item.path == Path::new(path)).unwrap().content {
@@ -222,7 +222,7 @@ fn what_cannot_be_followed_is_refused() {
     assert_eq!(code(|options| drop(options.set.insert("squash".into(), "yes".into()))), "B0036");
     assert_eq!(code(|options| drop(options.set.insert("bose".into(), "x".into()))), "B0032");
     assert_eq!(code(|options| drop(options.set.insert("base".into(), "suse".into()))), "B0032");
-    assert_eq!(code(|options| options.config = Some("none.conf".into())), "B0031");
+    assert_eq!(code(|options| options.config = vec!["none.conf".into()]), "B0031");
     assert_eq!(code(|options| options.profiles = vec!["none".into()]), "B0035");
     assert_eq!(code(|options| options.template_override = vec!["none".into()]), "B0033");
     assert_eq!(code(|options| options.docker_dir = vec!["none".into()]), "B0030");

@@ -9,8 +9,8 @@ pub struct Options {
     /// Options of `kolla-build` by the names that they have in `kolla-build.conf` (`base`, `base_arch`, `tag`,
     /// `namespace`, ...) with their values as text; they win over the configuration file.
     pub set: BTreeMap<String, String>,
-    /// `kolla-build.conf`.
-    pub config: Option<PathBuf>,
+    /// Files like `kolla-build.conf`; what a later one says wins.
+    pub config: Vec<PathBuf>,
     /// Template overrides, in order; those of the configuration file come first.
     pub template_override: Vec<PathBuf>,
     /// Further folders of templates that are laid over `docker/`, in order.

@@ -3,6 +3,7 @@
 //! The work is in the room `image`; this file turns arguments into a request, lays the
 //! controller's tree out on the host, and gives the report back.
 
+mod kolla;
 mod request;
 mod sent;
 mod tree;
@@ -21,6 +22,7 @@ use crate::diag::Result;
 use crate::image::{SentTree, set};
 use crate::system::Mutate;
 use crate::value::{Map, Value, insert};
+use kolla::KollaArgs;
 use request::request;
 use tree::Tree;
 
@@ -74,6 +76,18 @@ use tree::Tree;
 ///     namespace: lab
 ///     tag: test
 ///     only: [web]
+///
+/// - name: Kolla's images from its templates, with names and sources as kolla-build.conf has them
+///   image_build:
+///     path: site
+///     from: kolla
+///     registry: registry.example.org:5000
+///     tag: "{{ image_tag }}"
+///     push: true
+///     kolla:
+///       tree: kolla
+///       config_files: [kolla-build.conf]
+///       profiles: [main]
 /// ```
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -99,12 +113,14 @@ pub struct Args {
     /// Read digests over plain HTTP although the registry is not on loopback.
     #[serde(default)]
     registry_insecure: bool,
-    /// Second part of every name.
+    /// Second part of every name; with `from: kolla` by default the tree's.
+    #[serde(default)]
     namespace: String,
     /// Put before every image's name.
     #[serde(default)]
     prefix: String,
-    /// The tag of all images of this run.
+    /// The tag of all images of this run; with `from: kolla` by default the tree's.
+    #[serde(default)]
     tag: String,
     /// Push each image as it is built.
     #[serde(default)]
@@ -121,9 +137,9 @@ pub struct Args {
     /// Given to Dockerfiles that declare it as the build argument `BASE_DISTRO` (`debian`).
     #[serde(default)]
     base_distro: Option<String>,
-    /// Network of `RUN` instructions.
+    /// Network of `RUN` instructions; with `from: kolla` by default the tree's.
     #[serde(default)]
-    network: Network,
+    network: Option<Network>,
     /// Build arguments; each image gets those that its Dockerfile declares. They are visible in the
     /// image's history: no passwords.
     #[serde(default)]
@@ -155,9 +171,12 @@ pub struct Args {
     builder: BuilderArg,
     /// Where images come from: `tree`, each folder with a Dockerfile; `labels`, each Dockerfile with the labels
     /// `REGISTRY`, `IMAGE`, `VERSION`, as Kaapana's; `list`, what the file `list` in the folder names
-    /// (`docs/images.md`).
+    /// (`docs/images.md`); `kolla`, the templates of Kolla.
     #[serde(default)]
     from: From,
+    /// What a Kolla tree is rendered for, with `from: kolla`.
+    #[serde(default)]
+    kolla: Option<KollaArgs>,
     /// The list's file in the folder, with `from: list`; by default `images.yml`.
     #[serde(default)]
     list: Option<String>,
@@ -193,9 +212,9 @@ pub struct Args {
     /// Pushes at the same time.
     #[serde(default)]
     pushes: Option<u32>,
-    /// How often a build is tried again whose instruction failed.
+    /// How often a build is tried again whose instruction failed; by default 0, with `from: kolla` its `retries`.
     #[serde(default)]
-    build_retries: u32,
+    build_retries: Option<u32>,
     /// Only tell what would be built and reused, and why.
     #[serde(default)]
     plan: bool,
@@ -268,6 +287,8 @@ enum From {
     Labels,
     /// A list in YAML.
     List,
+    /// The templates of Kolla.
+    Kolla,
 }
 
 fn yes() -> bool {
@@ -289,36 +310,56 @@ impl Module for ImageBuild {
         resumes: Some("resume"),
         reads: crate::system::git_source::GIT_READS,
         together: &[&["registry_username", "registry_password"]],
-        required_if: &[("push", "true", &["registry"]), ("forbid_mirror_in_image", "true", &["mirror_names"])],
+        one_of: &[&["namespace", "kolla"], &["tag", "kolla"]],
+        required_if: &[("forbid_mirror_in_image", "true", &["mirror_names"]), ("from", "kolla", &["kolla"])],
         ..Meta::NONE
     };
 
-    fn run(cx: &Cx, args: Args) -> Result<Map, Failure> {
+    fn run(cx: &Cx, mut args: Args) -> Result<Map, Failure> {
+        let mut kolla = kolla::load(cx, &mut args)?;
         let mut request = request(cx, &args)?;
         let tree = Tree::find(cx, &args)?;
-        request.digests = tree.digests();
-        let found = tree.images(cx, &args)?;
+        let found = match &mut kolla {
+            Some(kolla) => {
+                kolla.ask(&mut request);
+                kolla.skip_existing(cx, &request)?;
+                kolla.images()?
+            }
+            None => {
+                request.digests = tree.digests();
+                tree.images(cx, &args)?
+            }
+        };
         let (images, mut warnings) = (found.images, found.warnings);
-        let prepared = set::prepare(images, &request)?;
+        let mut prepared = set::prepare(images, &request)?;
         warnings.extend(prepared.warnings.iter().cloned());
         warnings.into_iter().for_each(|warning| cx.warn(warning));
         for link in &tree.links {
             cx.warn(format!("{}/{}: is a link and not read as an image", args.path.as_str(), link.display()));
         }
-        let names: Vec<&str> =
-            prepared.selected.iter().map(|image| prepared.graph.images[*image].name.as_str()).collect();
+        let names: Vec<String> =
+            prepared.selected.iter().map(|image| prepared.graph.images[*image].name.clone()).collect();
         let mut planned = Map::new();
         insert(&mut planned, "tag", args.tag.as_str());
-        insert(&mut planned, "planned", names.iter().map(|name| Value::from(*name)).collect::<Vec<_>>());
+        insert(&mut planned, "planned", names.iter().map(|name| Value::from(name.as_str())).collect::<Vec<_>>());
         if names.is_empty() {
             insert(&mut planned, "images", Vec::<Value>::new());
             return Ok(planned);
         }
-        let sent = tree.sent(cx)?;
-        let root = match (&tree.root, &sent) {
-            (Some(root), _) => root.clone(),
-            (None, Some(sent)) => sent.root().to_path_buf(),
-            (None, None) => PathBuf::new(),
+        // A Kolla tree is rendered here; any other one is laid out as its images are built.
+        let (scratch, sent) = match &mut kolla {
+            Some(kolla) => {
+                let scratch = kolla.lay_out(cx, &mut prepared)?;
+                request.digests = kolla.digests();
+                (scratch, None)
+            }
+            None => (None, tree.sent(cx)?),
+        };
+        let root = match (&tree.root, &scratch, &sent) {
+            (_, Some(folder), _) => folder.path().to_path_buf(),
+            (Some(root), None, _) if kolla.is_none() => root.clone(),
+            (_, None, Some(sent)) => sent.root().to_path_buf(),
+            (_, None, None) => PathBuf::new(),
         };
         request.sent = sent.map(|sent| -> Arc<dyn SentTree> { Arc::new(sent) });
         if args.plan && cx.check_mode() {
@@ -348,6 +389,9 @@ impl Module for ImageBuild {
         let mut result = report.to_map();
         if let Some(folder) = &args.log_dir {
             insert(&mut result, "log_dir", folder.as_str());
+        }
+        if let Some(kolla) = kolla.as_ref().filter(|_| !report.planned) {
+            kolla.summarize(cx, &report, &mut result)?;
         }
         match report.diagnostic() {
             None => Ok(result),
@@ -398,6 +442,58 @@ mod tests {
         assert_eq!(outcome.warnings.len(), 3, "{:?}", outcome.warnings);
         let short = "`build secret pin` is too short to be searched for in images";
         assert!(outcome.warnings.iter().any(|warning| warning == short), "{:?}", outcome.warnings);
+    }
+
+    const KOLLA: &[(&str, &str)] = &[
+        ("kolla/docker/base/Dockerfile.j2", "FROM {{ base_image }}:{{ base_distro_tag }}\nRUN true\n"),
+        ("kolla/docker/nova/Dockerfile.j2", "FROM {{ namespace }}/{{ image_prefix }}base:{{ tag }}\n"),
+        ("kolla/docker/other/Dockerfile.j2", "FROM {{ namespace }}/{{ image_prefix }}base:{{ tag }}\n"),
+        ("kolla/image/unbuildable.py", "UNBUILDABLE_IMAGES = {'debian': {'other'}}\n"),
+        ("kolla.egg-info/PKG-INFO", "Version: 23.0.0\n"),
+        ("first.conf", "[DEFAULT]\nbase = rocky\nnamespace = own\nimage_name_prefix = p-\n"),
+        ("second.conf", "[DEFAULT]\nbase = debian\nbase_tag = latest\ntag = t9\nskip_parents = true\n"),
+    ];
+
+    #[test]
+    fn a_kolla_tree_that_was_sent_names_its_images_and_leaves_out_what_it_says() {
+        let files = ["first.conf", "second.conf"].map(Value::from).to_vec();
+        let args = map! { "from" => "kolla", "kolla" => map! { "config_files" => files } };
+        let run = |args: Map| {
+            let mut all = map! { "path" => "images" };
+            all.extend(args);
+            let entries = KOLLA.iter().map(|(path, text)| file_entry(path, 0o644, text.as_bytes())).collect();
+            let (arg, basename) = ("path".to_owned(), "images".to_owned());
+            let input = Input { arg, entries, is_tree: true, basename, contents_only: false };
+            module("image_build", all).input(input).check(true)
+        };
+        let outcome = run(args.clone()).ok();
+        assert_eq!((get(&outcome, "tag"), get(&outcome, "planned")), ("t9".into(), serde_json::json!(["nova"])));
+        assert_eq!(outcome.warnings, ["left out: other (Kolla marks it unbuildable on debian x86_64)"]);
+        // The task's own words win over the files.
+        let mut own = args.clone();
+        own.extend(map! { "tag" => "mine", "kolla" => map! {
+            "config_files" => vec![Value::from("second.conf")], "set" => map! { "skip_parents" => false },
+            "base" => "rocky", "patterns" => vec![Value::from("^other")],
+        }});
+        let outcome = run(own).ok();
+        assert_eq!(
+            (get(&outcome, "tag"), get(&outcome, "planned")),
+            ("mine".into(), serde_json::json!(["base", "other"]))
+        );
+        let code = |args: Map| run(args).fails().diagnostic;
+        let error = code(map! { "namespace" => "n", "tag" => "t", "kolla" => Map::new() });
+        assert_eq!(error.code, "B0150");
+        let error = code(kolla_of(&args, map! { "config_files" => vec![Value::from("none.conf")] }));
+        assert_eq!(error.message, "there is no file `images/none.conf`");
+        let mut push = args.clone();
+        insert(&mut push, "push", true);
+        assert_eq!(code(push).code, "B0011");
+    }
+
+    fn kolla_of(args: &Map, kolla: Map) -> Map {
+        let mut args = args.clone();
+        insert(&mut args, "kolla", kolla);
+        args
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
             args: build_args,
             labels: texts("labels", &args.labels)?,
             secrets: texts("secrets", &args.secrets)?.into_iter().map(|(id, text)| (id, Secret::new(text))).collect(),
-            network_host: args.network == Network::Host,
+            network_host: args.network == Some(Network::Host),
             no_cache: args.nocache,
             pull: args.pull,
             login: login.clone(),
@@ -101,7 +101,7 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
         reuse: args.reuse.as_ref().map(Reuse::from_json).transpose()?.unwrap_or_default(),
         resume: args.resume.unwrap_or(false),
         pushes: args.pushes.map_or_else(default_parallel, |count| count.max(1) as usize),
-        build_retries: args.build_retries,
+        build_retries: args.build_retries.unwrap_or(0),
         plan: args.plan,
         min_free: args.min_free.as_deref().map(bytes).transpose()?,
         digests: Vec::new(),
@@ -149,7 +149,7 @@ fn texts(argument: &str, given: &serde_json::Map<String, serde_json::Value>) -> 
         .collect()
 }
 
-fn platforms(texts: &[String]) -> Result<Vec<Platform>> {
+pub(super) fn platforms(texts: &[String]) -> Result<Vec<Platform>> {
     let one = |text: &String| {
         text.parse().map_err(|problem: String| {
             Diagnostic::task("M0001", format!("`platforms`: {problem}"))

@@ -94,6 +94,8 @@ impl Tree {
                 sources::labels(&self.files, args.path.as_str(), &settings, &version, &read)
             }
             From::List => self.listed(cx, args),
+            // Its images come from what was rendered.
+            From::Kolla => Ok(Found::default()),
         }
     }
 
