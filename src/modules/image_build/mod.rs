@@ -49,7 +49,7 @@ use tree::Tree;
 /// cost in seconds for each GB. A layer that held nothing is not searched again for another image.
 ///
 /// Returns `images` (each with `name`, `full`, `state`, `digest`, `seconds`, `parents`, `log`),
-/// `tag`, counts (`built`, `pushed`, `build_failed`, `push_failed`, `blocked`, `cancelled`), `builder` and
+/// `tag`, counts (`built`, `pushed`, `build_failed`, `push_failed`, `blocked`, `cancelled`), `builder` (`none` if nothing was built) and
 /// `engine_version`.
 ///
 /// ```yaml
