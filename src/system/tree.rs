@@ -72,7 +72,12 @@ impl Probe {
             names.sort();
             for name in names {
                 let path = folder.join(name);
-                let meta = fs::symlink_metadata(root.join(&path))?;
+                let meta = match fs::symlink_metadata(root.join(&path)) {
+                    Ok(meta) => meta,
+                    // Gone since the folder was read.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))),
+                };
                 let kind = if meta.is_dir() {
                     waiting.push(path.clone());
                     TreeKind::Dir
@@ -263,7 +268,9 @@ pub fn write_tree_tar(
             }
             TreeKind::File(size) => {
                 header.set_size(*size);
-                let file = open_plain(&root.join(&item.path))?;
+                // It may have vanished since the folder was read.
+                let file = open_plain(&root.join(&item.path))
+                    .map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", item.path.display())))?;
                 let mut exact = Exact { file, left: *size, path: &item.path };
                 builder.append_data(&mut header, &item.path, &mut exact)?;
             }
@@ -331,6 +338,20 @@ impl Read for Exact<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_vanishes_while_it_is_sent_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("gone.txt"), "x").unwrap();
+        let items = Probe::new(Vec::new()).tree_items(folder.path()).unwrap();
+        fs::remove_file(folder.path().join("gone.txt")).unwrap();
+        let error = write_tree_tar(folder.path(), &items, &[], &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().starts_with("`gone.txt`: "), "{error}");
+        // A pipe in its place neither blocks nor is sent.
+        assert!(std::process::Command::new("mkfifo").arg(folder.path().join("gone.txt")).status().unwrap().success());
+        let error = write_tree_tar(folder.path(), &items, &[], &mut Vec::new()).unwrap_err();
+        assert_eq!(error.to_string(), "`gone.txt`: it is not a file");
+    }
 
     #[test]
     fn a_tree_goes_into_a_tar_with_links_modes_and_replaced_files() {
