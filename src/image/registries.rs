@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph::Graph;
 use super::key::bases;
-use super::names::Names;
+use super::names::{Names, without_tag};
 use crate::diag::{Diagnostic, Result};
 use crate::system::Probe;
 use crate::system::engine::{
@@ -66,20 +66,19 @@ impl Registries {
             found.logins.extend(settings.login.clone().map(|login| (registry_of(&settings.host), login)));
         }
         for image in selected.iter().copied().filter(|image| wanted.push && graph.is_pushed(*image)) {
-            let host = graph.registry(image, names);
-            if host.is_empty() || found.pushed.contains_key(&registry_of(host)) {
-                continue;
+            for (host, repository) in pushed_to(graph, image, names) {
+                if host.is_empty() || found.pushed.contains_key(&registry_of(&host)) {
+                    continue;
+                }
+                let unknown = || RegistrySettings { host: host.clone(), ..RegistrySettings::default() };
+                let mut settings = given(&host).cloned().unwrap_or_else(unknown);
+                if settings.login.is_none() {
+                    settings.login = of_files(&host, &repository).map_err(|error| unreadable(&error))?;
+                }
+                found.logins.extend(settings.login.clone().map(|login| (registry_of(&host), login)));
+                let client = probe.registry(settings).map_err(|error| Diagnostic::task("B0011", error.message))?;
+                found.pushed.insert(registry_of(&host), client);
             }
-            let mut settings = given(host)
-                .cloned()
-                .unwrap_or_else(|| RegistrySettings { host: host.to_owned(), ..Default::default() });
-            if settings.login.is_none() {
-                let repository = graph.repository(image, names);
-                settings.login = of_files(host, &repository).map_err(|error| unreadable(&error))?;
-            }
-            found.logins.extend(settings.login.clone().map(|login| (registry_of(host), login)));
-            let client = probe.registry(settings).map_err(|error| Diagnostic::task("B0011", error.message))?;
-            found.pushed.insert(registry_of(host), client);
         }
         for reference in bases(graph, selected, wanted.args) {
             let (host, rest) = split_name(&reference);
@@ -140,6 +139,19 @@ impl Registries {
     }
 }
 
+/// Registries and repositories of all names of an image.
+pub fn pushed_to(graph: &Graph, image: usize, names: &Names) -> Vec<(String, String)> {
+    let own = graph.untagged(image, names);
+    let mut found = vec![(graph.registry(image, names).to_owned(), graph.repository(image, names))];
+    for name in graph.extra_names(image, names) {
+        let untagged = without_tag(&name);
+        if untagged != own {
+            found.push(split_name(untagged));
+        }
+    }
+    found
+}
+
 fn unreadable(error: &EngineError) -> Diagnostic {
     let problem = Diagnostic::task("B0082", error.message.clone());
     match &error.hint {
@@ -170,6 +182,7 @@ mod tests {
         ]);
         let names = Names { registry: own.host.clone(), ..names() };
         let mut other = image("other", "FROM private.example/lab/base:1");
+        other.tags = vec!["latest".into(), "third.example/y/other:2".into()];
         other.own_name = Some(OwnName { registry: "second.example:5000".into(), repository: "x/other".into() });
         let local = crate::image::def::ImageDef { push: false, local_only: true, ..image("local", "FROM debian:12") };
         let args = BTreeMap::new();
@@ -193,7 +206,7 @@ mod tests {
         let (found, warnings) = open(CONFIG, &own, true).unwrap();
         assert_eq!(warnings, [""; 0]);
         let pushed: Vec<&str> = found.all_pushed().map(RegistryClient::name).collect();
-        assert_eq!(pushed, ["own.example:5000", "second.example:5000"]);
+        assert_eq!(pushed, ["own.example:5000", "second.example:5000", "third.example"]);
         assert!(found.pushed("second.example:5000").unwrap().has_login());
         assert!(found.pushed("private.example").is_none() && found.any("private.example").unwrap().has_login());
         assert!(!found.any("docker.io").unwrap().has_login());

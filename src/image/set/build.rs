@@ -21,7 +21,7 @@ use crate::image::history::History;
 use crate::image::platforms::Host;
 use crate::image::preflight::{self, Ask, RegistryAsk, Severity};
 use crate::image::proof::keep;
-use crate::image::registries::{Registries, Wanted};
+use crate::image::registries::{Registries, Wanted, pushed_to};
 use crate::image::report::{ImageReport, Report};
 use crate::image::retry::Policy;
 use crate::image::schedule::{self, Finished, Plan};
@@ -292,12 +292,13 @@ fn registry_asks(prepared: &Prepared, request: &SetRequest, registries: &Registr
         registries.all_pushed().map(|client| RegistryAsk::new(client.settings().clone())).collect();
     let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
     for image in prepared.selected.iter().copied().filter(|image| prepared.graph.is_pushed(*image)) {
-        let host = registry_of(prepared.graph.registry(image, &request.names));
-        let repository = prepared.graph.repository(image, &request.names);
-        let namespace = repository.rsplit_once('/').map_or("", |(namespace, _)| namespace).to_owned();
-        let Some(ask) = asked.iter_mut().find(|ask| registry_of(&ask.settings.host) == host) else { continue };
-        if seen.insert((host, namespace)) {
-            ask.repositories.push(repository);
+        for (host, repository) in pushed_to(&prepared.graph, image, &request.names) {
+            let host = registry_of(&host);
+            let namespace = repository.rsplit_once('/').map_or("", |(namespace, _)| namespace).to_owned();
+            let Some(ask) = asked.iter_mut().find(|ask| registry_of(&ask.settings.host) == host) else { continue };
+            if seen.insert((host, namespace)) {
+                ask.repositories.push(repository);
+            }
         }
     }
     asked
