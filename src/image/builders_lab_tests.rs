@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::capabilities::Wanted;
 use super::platforms::{ListEntry, ManifestLists, Platform, platform_tag, write_list};
-use super::preflight::{Ask, Severity, run};
+use super::preflight::{Ask, Mirror, RegistryAsk, Severity, run};
 use crate::secret::Secret;
 use crate::system::engine::lab::{Lab, PASSWORD};
 use crate::system::engine::{
@@ -135,8 +135,10 @@ async fn a_good_host_has_no_failures_and_builds_for_two_platforms() {
     let (_, port) = lab.registry.rsplit_once(':').unwrap();
     let probe = Probe::new(Vec::new());
     // The registry stands for a mirror: something that answers.
-    let mirror = Some(("127.0.0.1", port.parse().unwrap()));
-    let ask = Ask { registry: Some(&good), mirror, network_host: true, ..Ask::new(&address, &wanted) };
+    let mirrors = [Mirror::new("127.0.0.1", port.parse().unwrap(), true)];
+    let pushed = RegistryAsk { settings: good.clone(), repositories: vec!["lab/x".to_owned()] };
+    let registries = [pushed];
+    let ask = Ask { registries: &registries, mirrors: &mirrors, network_host: true, ..Ask::new(&address, &wanted) };
     let (lines, capabilities) = run(&probe, &ask).await;
     for line in &lines {
         println!("{}", line.text());
@@ -145,11 +147,12 @@ async fn a_good_host_has_no_failures_and_builds_for_two_platforms() {
     let found = |code: &str| lines.iter().find(|line| line.code == code).unwrap();
     assert_eq!(found("B0110").severity, Severity::Ok);
     assert!(found("B0114").found.starts_with("BuildKit for linux/"), "{lines:?}");
+    assert_eq!(found("B0180").found, format!("`{}` takes pushes to `lab/x` as `builder`", lab.registry));
     assert_eq!((found("B0118").severity, found("B0120").severity), (Severity::Ok, Severity::Ok), "{lines:?}");
     assert_eq!(capabilities.unwrap().kind(), BuilderKind::BuildKit);
     assert!(!format!("{lines:?}").contains(PASSWORD));
 
-    let (lines, _) = run(&probe, &Ask { registry: Some(&bad), root: Path::new("/"), ..ask }).await;
+    let (lines, _) = run(&probe, &Ask { registries: &[RegistryAsk::new(bad)], root: Path::new("/"), ..ask }).await;
     let line = lines.iter().find(|line| line.code == "B0118").unwrap();
     assert_eq!(line.severity, Severity::Fail, "{lines:?}");
     one_list_for_two_platforms(&lab, good.login.as_ref().unwrap(), &good).await;

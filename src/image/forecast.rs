@@ -78,7 +78,7 @@ pub fn expected_seconds(graph: &Graph, builds: &BTreeSet<usize>, history: &Histo
         }
         let Some((std::cmp::Reverse(Order(time)), image)) = running.pop() else { return Some(end) };
         now = time;
-        let push = if graph.images[image].push { history.push_seconds(image).unwrap_or(0.0) } else { 0.0 };
+        let push = if graph.is_pushed(image) { history.push_seconds(image).unwrap_or(0.0) } else { 0.0 };
         end = end.max(now + push);
         for child in graph.children[image].iter().filter(|child| builds.contains(child)) {
             missing[*child] = missing[*child].saturating_sub(1);

@@ -23,6 +23,7 @@ pub mod platforms;
 pub mod preflight;
 pub mod proof;
 pub mod record;
+pub mod registries;
 mod report;
 pub mod retry;
 pub mod reuse;

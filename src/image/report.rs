@@ -5,6 +5,7 @@ use super::graph::Graph;
 use super::kolla::{SOURCE_DIFFERS, SOURCE_MISSING};
 use super::names::Names;
 use super::proof::{Cost, HOLDS_A_SECRET, NAMES_THE_MIRROR, NOT_SEARCHED};
+use super::registries::Throttled;
 use super::schedule::Finished;
 use super::watch::LogEnd;
 use crate::diag::{Diagnostic, Kind};
@@ -64,6 +65,10 @@ pub struct Report {
     pub planned: bool,
     /// What the search for secrets cost.
     pub proof: Option<Cost>,
+    /// Something was built, pushed or tagged; false where all was in place.
+    pub changed: bool,
+    /// Registries that refused for being asked too often.
+    pub throttled: Vec<Throttled>,
     /// The chain of images that took the longest.
     pub slowest_path: Vec<String>,
     /// Seconds of it.
@@ -204,6 +209,16 @@ impl Report {
             insert(&mut proof, "seconds", rounded(cost.seconds));
             insert(&mut proof, "seconds_per_gb", rounded(cost.seconds_per_gb()));
             insert(&mut map, "proof", Value::from(proof));
+        }
+        if !self.throttled.is_empty() {
+            let told = self.throttled.iter().map(|one| {
+                let mut map = Map::new();
+                insert(&mut map, "registry", one.registry.as_str());
+                insert(&mut map, "refusals", Value::Int(i128::from(one.refusals)));
+                insert(&mut map, "waits", Value::Int(i128::from(one.waits)));
+                Value::from(map)
+            });
+            insert(&mut map, "throttled", told.collect::<Vec<_>>());
         }
         if let Some(forecast) = &self.forecast {
             let json = serde_json::to_value(forecast).unwrap_or_default();

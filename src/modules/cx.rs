@@ -121,6 +121,22 @@ impl Cx {
         ended.map(Some)
     }
 
+    /// [`Cx::change`] for work that finds out itself whether it has to change anything: what it gives beside its result
+    /// says so. Without it a run that finds all in place would report a change each time.
+    pub fn change_if_needed<T>(
+        &self,
+        what: impl Into<String>,
+        apply: impl FnOnce(&Mutate) -> Result<(T, bool)>,
+    ) -> Result<Option<T>> {
+        let before = self.changed.get();
+        let Some((result, changed)) = self.change(what, apply)? else { return Ok(None) };
+        if !changed {
+            self.changed.set(before);
+            self.changes.borrow_mut().pop();
+        }
+        Ok(Some(result))
+    }
+
     /// Work that runs a program or leaves scratch files but changes nothing the user declared
     /// (validation of a new file, a temporary copy). Not run in check mode.
     pub fn scratch<T>(&self, apply: impl FnOnce(&Mutate) -> Result<T>) -> Result<Option<T>> {

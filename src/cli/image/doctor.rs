@@ -8,7 +8,7 @@ use crate::cli::output::{Output, OutputForm};
 use crate::diag::{Diagnostic, ExitCode, Result};
 use crate::image::capabilities::Wanted;
 use crate::image::platforms::Platform;
-use crate::image::preflight::{self, Ask, Line, Severity};
+use crate::image::preflight::{self, Ask, Line, Mirror, RegistryAsk, Severity};
 use crate::image::{ImageDef, discover};
 use crate::system::engine::{BuilderKind, DEFAULT_SOCKET, RegistrySettings};
 use crate::system::{Probe, TreeKind};
@@ -71,12 +71,14 @@ pub(super) fn main(args: &DoctorArgs, output: &Output) -> Result<ExitCode> {
         BuilderName::Classic => BuilderKind::Classic,
         BuilderName::Buildah => BuilderKind::Buildah,
     });
+    let registries: Vec<RegistryAsk> = settings.into_iter().map(RegistryAsk::new).collect();
+    let mirrors: Vec<Mirror> = args.mirror.iter().map(|(host, port)| Mirror::new(host, *port, true)).collect();
     let ask = Ask {
         builder,
-        registry: settings.as_ref(),
+        registries: &registries,
         images: &images,
         contexts: args.tree.as_deref(),
-        mirror: args.mirror.as_ref().map(|(host, port)| (host.as_str(), *port)),
+        mirrors: &mirrors,
         network_host: args.network_host,
         ..Ask::new(&args.engine, &wanted)
     };

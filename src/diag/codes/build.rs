@@ -480,4 +480,17 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "A file or folder below `--output` could not be written or replaced. Files there are never written through \
                links. What was written before the error stays.",
     },
+    CodeEntry {
+        code: "B0180",
+        title: "the registry takes no pushes there",
+        text: "An upload was opened and cancelled in one repository of each namespace before the first build, and the \
+               registry refused it: the login may read but not write, the project does not exist, or the registry is \
+               read-only. The message says which right is missing.",
+    },
+    CodeEntry {
+        code: "B0181",
+        title: "a context was changed while its image was built",
+        text: "What was built may hold old and new files. The image is pushed under the run's tag, but neither it nor \
+               what is made from it is recorded for reuse, and the next run builds them again.",
+    },
 ];

@@ -66,18 +66,19 @@ impl DockerBuilder {
             let own = platform_tag(&tag, platform);
             let digest = if free {
                 self.engine.tag(&self.name_for(image, Some(platform)), &self.name(image)).await?;
-                let digest = self.push_one(image, &tag, feed).await?;
+                let digest = self.push_one(image, &self.name(image), &tag, feed).await?;
                 self.staged().insert(image, digest.clone());
                 digest
             } else {
                 feed.send(BuildEvent::Log(format!(
                     "`{tag}` is in the registry already: {platform} gets the tag `{own}`"
                 )));
-                self.push_one(image, &own, feed).await?
+                self.push_one(image, &self.name_for(image, Some(platform)), &own, feed).await?
             };
             feed.send(BuildEvent::Log(format!("platform {platform} is {digest}")));
             pushed.push((platform.clone(), digest));
         }
+        self.changed_if(true);
         write_list(&Client(registry), &repository, &tag, &pushed).await
     }
 }

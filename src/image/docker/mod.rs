@@ -4,10 +4,12 @@
 mod book;
 mod full_disk;
 mod lists;
+mod push;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -19,16 +21,17 @@ use super::builder::Builder;
 use super::context::Ignore;
 use super::graph::Graph;
 use super::key::bases;
-use super::names::{Names, valid_tag};
+use super::names::Names;
 use super::platforms::{Platform, platform_tag};
 use super::proof::{Clean, Cost, Proof, search_image};
 use super::record::Entry;
+use super::registries::Registries;
 use super::reuse::Place;
 use super::sent::SentTree;
 use crate::secret::Secret;
 use crate::system::engine::{
     Backend, BuildEvent, BuildSpec, BuilderKind, CacheTo, ContextSource, EngineError, ErrorClass, Feed, ImageFacts,
-    PushSpec, RegistryClient, RegistryLogin,
+    RegistryLogin,
 };
 use crate::system::{Probe, TreeItem, write_tree_tar};
 
@@ -49,6 +52,8 @@ pub struct Settings {
     pub pull: bool,
     /// The registry's login.
     pub login: Option<RegistryLogin>,
+    /// Those of the other registries that the run pushes to or takes bases from.
+    pub logins: Vec<RegistryLogin>,
     /// Words that must not be in a finished image.
     pub forbidden: Vec<String>,
     /// The vault's values by name: none of them may be in a finished image, in any encoding.
@@ -72,8 +77,10 @@ impl Settings {
     pub fn sought(&self) -> BTreeMap<String, Secret> {
         let mut sought = self.vault.clone();
         let own = self.secrets.iter().map(|(id, value)| (format!("build secret {id}"), value.clone()));
-        let login = self.login.iter().map(|login| (format!("password of {}", login.host), login.password.clone()));
-        for (name, value) in own.chain(login) {
+        let logins = self.login.iter().chain(&self.logins);
+        let logins = logins
+            .flat_map(|login| login.secrets().map(|secret| (format!("password of {}", login.host), secret.clone())));
+        for (name, value) in own.chain(logins) {
             // Mostly they are values of the vault, which have a name there.
             if !sought.values().any(|known| *known == value) {
                 sought.insert(name, value);
@@ -83,7 +90,7 @@ impl Settings {
     }
 }
 
-pub use book::{Book, now};
+pub use book::{Book, Watched, now};
 use full_disk::full_disks;
 
 /// The tag of a key in a registry.
@@ -101,7 +108,7 @@ pub struct DockerBuilder {
     root: PathBuf,
     /// The tree that contexts are laid out from, if they are not all below `root`.
     sent: Option<Arc<dyn SentTree>>,
-    registry: Option<RegistryClient>,
+    registries: Registries,
     settings: Settings,
     proof: Arc<Proof>,
     cost: Mutex<Cost>,
@@ -114,6 +121,8 @@ pub struct DockerBuilder {
     staged: Mutex<BTreeMap<usize, String>>,
     /// Digests of what was reused in the registry.
     reused: Mutex<BTreeMap<usize, String>>,
+    /// Something was built, pushed or tagged.
+    changed: AtomicBool,
 }
 
 /// Arguments that every Dockerfile takes without declaring them.
@@ -139,9 +148,10 @@ impl DockerBuilder {
         graph: Arc<Graph>,
         names: Names,
         root: PathBuf,
-        registry: Option<RegistryClient>,
-        settings: Settings,
+        registries: Registries,
+        mut settings: Settings,
     ) -> Self {
+        settings.logins = registries.logins();
         let data = PathBuf::from("/var/lib/docker");
         let limits = Limits { parallel: usize::MAX, ..Limits::default() };
         let proof = Arc::new(Proof::new(&settings.sought(), &settings.forbidden, Clean::default()));
@@ -153,7 +163,7 @@ impl DockerBuilder {
             names,
             root,
             sent: None,
-            registry,
+            registries,
             settings,
             proof,
             cost: Mutex::default(),
@@ -162,6 +172,7 @@ impl DockerBuilder {
             data,
             staged: Mutex::default(),
             reused: Mutex::default(),
+            changed: AtomicBool::new(false),
         }
     }
 
@@ -216,6 +227,25 @@ impl DockerBuilder {
             }
         };
         self.kind.get_or_try_init(ask).await.copied()
+    }
+
+    /// True once something was built, pushed or tagged; false where all was in place.
+    pub fn changed(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
+    }
+
+    fn changed_if(&self, changed: bool) {
+        self.changed.fetch_or(changed, Ordering::Relaxed);
+    }
+
+    /// The registries, with what they refused.
+    pub fn registries(&self) -> &Registries {
+        &self.registries
+    }
+
+    /// No step of the image's build comes from a cache.
+    fn without_cache(&self, image: usize, fresh: bool) -> bool {
+        fresh || self.graph.images[image].no_cache.unwrap_or(self.settings.no_cache)
     }
 
     /// The record.
@@ -306,10 +336,10 @@ impl DockerBuilder {
             cache_from: self.settings.cache_from.clone(),
             cache_to: self.settings.cache_to.clone(),
             extra_hosts: self.settings.extra_hosts.clone(),
-            no_cache: fresh || def.no_cache.unwrap_or(self.settings.no_cache),
+            no_cache: self.without_cache(image, fresh),
             // The engine would ask for all bases anew, and parents of this run are only here.
             pull: (fresh || self.settings.pull) && self.graph.parents(image).is_empty(),
-            logins: self.settings.login.iter().cloned().collect(),
+            logins: self.registries.logins(),
             ..BuildSpec::new(Arc::new(TreeContext {
                 root,
                 items: context,
@@ -345,7 +375,9 @@ impl DockerBuilder {
             return Err(error);
         }
         if (fresh || self.settings.pull) && !self.graph.parents(image).is_empty() {
-            for base in bases(&self.graph, &BTreeSet::from([image]), &self.settings.args) {
+            let frontend = self.graph.images[image].dockerfile.syntax.as_ref().map(|(name, _)| name);
+            let all = bases(&self.graph, &BTreeSet::from([image]), &self.settings.args);
+            for base in all.iter().filter(|base| Some(*base) != frontend) {
                 let text = format!("`{base}` is not asked for anew: the engine would ask for parents of this run, too");
                 feed.send(BuildEvent::Log(text));
             }
@@ -364,77 +396,23 @@ impl DockerBuilder {
         self.engine.build(kind, &spec, feed).await?;
         self.search(&self.name(image), feed).await
     }
-
-    /// Pushes one name; the digest that its registry has afterwards.
-    async fn push_one(&self, image: usize, tag: &str, feed: &Feed) -> Result<String, EngineError> {
-        let Some(registry) = &self.registry else {
-            return Err(EngineError::new(ErrorClass::Refused, "no registry was named to push to"));
-        };
-        let repository = self.graph.repository(image, &self.names);
-        registry.budget().pass().await;
-        let spec = self.graph.push_spec(image, &self.names, self.settings.login.clone());
-        let spec = PushSpec { tag: tag.to_owned(), ..spec };
-        let sent = match self.engine.push(&spec, feed).await {
-            Ok(sent) => sent.filter(|digest| !digest.is_empty()),
-            // The engine tells a refusal as text only.
-            Err(error) => return Err(registry.explain(error, &repository).await),
-        };
-        // The manifest itself: what the registry says of it is checked against its bytes.
-        match registry.manifest(&repository, tag).await {
-            Ok(manifest) => match sent {
-                Some(sent) if sent != manifest.digest => Err(EngineError::new(
-                    ErrorClass::Digest,
-                    format!("the registry has {} under `{tag}`, and {sent} was pushed", manifest.digest),
-                )),
-                _ => Ok(manifest.digest),
-            },
-            Err(error) if error.class == ErrorClass::NotFound => Err(EngineError::new(
-                ErrorClass::Transient,
-                "the registry does not have the image that was just pushed",
-            )),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// More names of a pushed image: tags of its own repository by its registry, others by the engine.
-    async fn push_more(&self, image: usize, digest: &str, feed: &Feed) -> Result<(), EngineError> {
-        let Some(registry) = &self.registry else { return Ok(()) };
-        let repository = self.graph.repository(image, &self.names);
-        let untagged = self.graph.untagged(image, &self.names);
-        for name in self.graph.extra_names(image, &self.names) {
-            match name.strip_prefix(&untagged).and_then(|rest| rest.strip_prefix(':')) {
-                Some(tag) => registry.ensure_tag(&repository, digest, tag).await?,
-                None => {
-                    let (rest, tag) = name.rsplit_once(':').unwrap_or((&name, "latest"));
-                    let spec = self.graph.push_spec(image, &self.names, self.settings.login.clone());
-                    let spec = PushSpec { repository: rest.to_owned(), tag: tag.to_owned(), ..spec };
-                    self.engine.push(&spec, feed).await?;
-                }
-            }
-            feed.send(BuildEvent::Log(format!("pushed as {name}")));
-        }
-        let key = self.book.as_ref().and_then(|book| book.keys.get(image)).filter(|_| self.settings.key_tags);
-        if let Some(tag) = key.map(|key| key_tag(&key.digest)).filter(|tag| valid_tag(tag))
-            && let Err(error) = registry.ensure_tag(&repository, digest, &tag).await
-        {
-            // Without it other build hosts build the image themselves.
-            feed.send(BuildEvent::Log(format!("the tag `{tag}` could not be written: {error}")));
-        }
-        Ok(())
-    }
 }
 
 #[async_trait]
 impl Builder for DockerBuilder {
     async fn build(&self, image: usize, fresh: bool, feed: &Feed) -> Result<(), EngineError> {
         let (started, begun) = (now(), Instant::now());
+        self.changed_if(true);
         let (feed, tail) = full_disks(feed);
         self.build_all(image, fresh, &feed).await.map_err(|error| tail.sorted(error))?;
         if let Some(book) = &self.book {
             // What is only for the record must not turn a good build into a failure.
             let facts = self.inspect(image).await.ok().flatten();
-            let cached = !fresh && !self.settings.no_cache;
+            let cached = !self.without_cache(image, fresh);
             let seconds = begun.elapsed().as_secs_f64();
+            if let Some(warning) = book.edited(&self.graph, image) {
+                feed.send(BuildEvent::Log(warning));
+            }
             book.built((&self.graph, &self.names), image, (started, cached), seconds, facts.as_ref());
         }
         Ok(())
@@ -447,55 +425,11 @@ impl Builder for DockerBuilder {
         place: Place,
         feed: &Feed,
     ) -> Result<Option<String>, EngineError> {
-        let nothing = |text: &str| EngineError::new(ErrorClass::NotFound, text);
-        let digest = match place {
-            Place::Registry => {
-                let registry = self.registry.as_ref().ok_or_else(|| nothing("it is only in the registry"))?;
-                let digest = entry.digest.as_deref().ok_or_else(|| nothing("its digest is not known"))?;
-                let repository = self.graph.repository(image, &self.names);
-                let tag = self.graph.tag(image, &self.names);
-                registry.ensure_tag(&repository, digest, &tag).await?;
-                self.push_more(image, digest, feed).await?;
-                Some(digest.to_owned())
-            }
-            // The engine has an image for each platform, and one id is known.
-            Place::Engine if self.platforms(image)?.len() > 1 => {
-                return Err(nothing("images of several platforms are only used again from a registry"));
-            }
-            Place::Engine => {
-                let id = entry.id.as_deref().ok_or_else(|| nothing("its id is not known"))?;
-                for name in std::iter::once(self.name(image)).chain(self.graph.extra_names(image, &self.names)) {
-                    self.engine.tag(id, &name).await?;
-                }
-                None
-            }
-        };
-        if let Some(digest) = &digest {
-            self.reused.lock().unwrap_or_else(PoisonError::into_inner).insert(image, digest.clone());
-        }
-        if let Some(book) = &self.book {
-            book.reused(image, entry);
-            if let Some(digest) = &digest {
-                book.pushed_again((&self.graph, &self.names), image, digest, entry.push_seconds.unwrap_or(0.0));
-            }
-        }
-        Ok(digest)
+        self.reuse_one(image, entry, place, feed).await
     }
 
     async fn push(&self, image: usize, feed: &Feed) -> Result<String, EngineError> {
-        let begun = Instant::now();
-        let tag = self.graph.tag(image, &self.names);
-        let platforms = self.platforms(image)?;
-        let digest = if let ([_, _, ..], Some(registry)) = (&platforms[..], &self.registry) {
-            self.push_platforms(image, registry, &platforms, feed).await?
-        } else {
-            self.push_one(image, &tag, feed).await?
-        };
-        self.push_more(image, &digest, feed).await?;
-        if let Some(book) = &self.book {
-            book.pushed((&self.graph, &self.names), image, &digest, begun.elapsed().as_secs_f64());
-        }
-        Ok(digest)
+        self.push_all(image, feed).await
     }
 
     async fn inspect(&self, image: usize) -> Result<Option<ImageFacts>, EngineError> {

@@ -1,6 +1,6 @@
 //! The images that a Dockerfile names: `FROM`, `COPY --from=`, `RUN --mount=from=`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::expand::{MOST, expand};
@@ -72,7 +72,9 @@ pub(super) fn find(
         }
     }
     let mut stage_scope: Option<BTreeMap<String, String>> = None;
-    let mut stages: Vec<Option<String>> = Vec::new();
+    // Names in lower case; thousands of stages must not be looked through for each reference.
+    let mut stages: BTreeSet<String> = BTreeSet::new();
+    let mut count = 0;
     let mut found = Vec::new();
     let mut left = MOST;
     for instruction in instructions {
@@ -110,19 +112,20 @@ pub(super) fn find(
                 if image.is_empty() {
                     return Err(bad(format!("`{}` expands to nothing", &instruction.text[range])));
                 }
-                let is_stage = stages.iter().flatten().any(|stage| *stage == image.to_ascii_lowercase());
+                let is_stage = stages.contains(&image.to_ascii_lowercase());
                 if !is_stage && image != "scratch" {
                     push(&mut found, instruction, ReferenceKind::From, image, &range)?;
                 }
-                stages.push(name);
+                stages.extend(name);
+                count += 1;
                 stage_scope = Some(BTreeMap::new());
             }
             "COPY" | "ADD" | "RUN" => {
                 let scope = stage_scope.as_ref().unwrap_or(&globals);
                 for (kind, range) in flags(instruction) {
                     let image = expand(&instruction.text[range.clone()], scope, escape, &mut left).map_err(bad)?;
-                    let is_stage = stages.iter().flatten().any(|stage| *stage == image.to_ascii_lowercase())
-                        || image.parse::<usize>().is_ok_and(|index| index + 1 < stages.len());
+                    let is_stage = stages.contains(&image.to_ascii_lowercase())
+                        || image.parse::<usize>().is_ok_and(|index| index.saturating_add(1) < count);
                     if !is_stage && !image.is_empty() && image != "scratch" {
                         push(&mut found, instruction, kind, image, &range)?;
                     }

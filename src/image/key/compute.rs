@@ -64,11 +64,17 @@ impl Keys {
     }
 }
 
-/// The references that are not images of the set, for all of `wanted`: whose digests [`compute`] will ask for. Those
+/// The references that are not images of the set, and the frontends of `# syntax=` lines, for all of `wanted`: whose digests [`compute`] will ask for. Those
 /// that hold a digest themselves are left out.
 pub fn bases(graph: &Graph, wanted: &BTreeSet<usize>, args: &BTreeMap<String, String>) -> BTreeSet<String> {
     let external = wanted.iter().flat_map(|image| external(graph, *image, args).unwrap_or_default());
-    external.map(|reference| reference.image).filter(|image| !image.contains('@')).collect()
+    let frontends = wanted.iter().filter_map(|image| frontend(graph, *image)).map(str::to_owned);
+    external.map(|reference| reference.image).chain(frontends).filter(|image| !image.contains('@')).collect()
+}
+
+/// The frontend that a `# syntax=` line names.
+fn frontend(graph: &Graph, image: usize) -> Option<&str> {
+    graph.images[image].dockerfile.syntax.as_ref().map(|(name, _)| name.as_str())
 }
 
 fn external(graph: &Graph, image: usize, args: &BTreeMap<String, String>) -> Result<Vec<Reference>, String> {
@@ -174,6 +180,13 @@ fn key(inputs: &Inputs<'_>, image: usize, items: &[TreeItem], digests: &Digests,
     }
     let mut unpinned = fetched(file);
     parts.extend(base_parts(inputs, &external, &mut unpinned));
+    // One that names a digest is in the text already.
+    if let Some(frontend) = frontend(inputs.graph, image).filter(|name| !name.contains('@')) {
+        match (inputs.bases)(frontend) {
+            Some(digest) => parts.push((format!("frontend {frontend}"), digest)),
+            None => unpinned.push(frontend.to_owned()),
+        }
+    }
     for parent in inputs.graph.parents(image) {
         let Some(key) = keys.get(parent) else {
             return Err(format!("its parent `{}` has no key", name(parent)));

@@ -130,6 +130,7 @@ fn words(part: &str, new: Option<&str>, old: Option<&str>) -> String {
         "label" => format!("label `{name}`"),
         "secret" => format!("secret `{name}`"),
         "base" => format!("base `{name}`"),
+        "frontend" => format!("frontend `{name}`"),
         "parent" => format!("parent `{name}`"),
         "file" if new.or(old).is_some_and(|value| value.starts_with("folder ")) => format!("context folder `{name}`"),
         "file" => format!("context file `{name}`"),

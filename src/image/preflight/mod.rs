@@ -11,7 +11,7 @@ mod run;
 
 pub use host::LEAST_DISK;
 pub use line::{Line, Severity};
-pub use run::{Ask, failure, run};
+pub use run::{Ask, Mirror, RegistryAsk, failure, run};
 
 #[cfg(test)]
 mod fake_engine_tests;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::line::Line;
+use super::run::RegistryAsk;
 use crate::image::def::ImageDef;
 use crate::system::Probe;
 use crate::system::engine::{
@@ -14,8 +15,13 @@ use crate::system::http::HttpError;
 const FAR: u64 = 300;
 const NEAR: u64 = 30;
 
-/// The registry that images are pushed to. `repository`: where the right to push is looked for.
-pub(super) async fn registry(probe: &Probe, settings: &RegistrySettings, lines: &mut Vec<Line>) {
+/// The registry that images are pushed to. `repositories`: where the right to push is tried.
+pub(super) async fn registry(
+    probe: &Probe,
+    settings: &RegistrySettings,
+    repositories: &[String],
+    lines: &mut Vec<Line>,
+) {
     let host = &settings.host;
     let plain = settings.insecure || is_loopback(host);
     let mut looked = look(probe, settings, "https").await;
@@ -58,7 +64,7 @@ pub(super) async fn registry(probe: &Probe, settings: &RegistrySettings, lines: 
         ));
         return;
     }
-    lines.push(login(probe, settings).await);
+    login(probe, settings, repositories, lines).await;
     if let Ok(look) = &looked {
         lines.extend(look.date.map(|date| clock(probe.clock(), date, host)));
     }
@@ -89,16 +95,37 @@ async fn not_there(probe: &Probe, host: &str, why: &str) -> Line {
     Line::fail("B0119", "registry", found, format!("curl -sv https://{host}/v2/"))
 }
 
-async fn login(probe: &Probe, settings: &RegistrySettings) -> Line {
+async fn login(probe: &Probe, settings: &RegistrySettings, repositories: &[String], lines: &mut Vec<Line>) {
     let (host, check) = (&settings.host, "login");
-    let asked = match probe.registry(settings.clone()) {
+    let client = probe.registry(settings.clone());
+    let asked = match &client {
         Ok(client) => client.check_login().await,
-        Err(error) => Err(error),
+        Err(error) => Err(error.clone()),
     };
     let who = settings.login.as_ref().map_or("without a login".to_owned(), |login| format!("as `{}`", login.username));
     match asked {
-        Ok(()) => Line::ok("B0118", check, format!("`{host}` takes requests {who}")),
-        Err(error) => Line::fail("B0118", check, format!("{who}: {error}"), login_fix(&error, host)),
+        Ok(()) => lines.push(Line::ok("B0118", check, format!("`{host}` takes requests {who}"))),
+        Err(error) => {
+            lines.push(Line::fail("B0118", check, format!("{who}: {error}"), login_fix(&error, host)));
+            return;
+        }
+    }
+    let Ok(client) = client else { return };
+    for repository in repositories {
+        lines.push(match client.push_right(repository).await {
+            Ok(()) => Line::ok("B0180", "push", format!("`{host}` takes pushes to `{repository}` {who}")),
+            Err(error) => {
+                let fix = match error.class {
+                    ErrorClass::Auth if settings.login.is_none() => format!("docker login {host}"),
+                    ErrorClass::Auth => {
+                        format!("give it the right to push to `{repository}`, or push elsewhere by `namespace`")
+                    }
+                    _ => format!("curl -sv -X POST https://{host}/v2/{repository}/blobs/uploads/"),
+                };
+                let fix = error.hint.clone().unwrap_or(fix);
+                Line::fail("B0180", "push", format!("no push to `{host}/{repository}` {who}: {error}"), fix)
+            }
+        });
     }
 }
 
@@ -134,7 +161,7 @@ pub(super) async fn frontends(
     images: &[&ImageDef],
     engine: Option<&Engine>,
     answers: Option<&EngineAnswers>,
-    settings: Option<&RegistrySettings>,
+    settings: &[RegistryAsk],
     lines: &mut Vec<Line>,
 ) {
     let mut named: BTreeMap<&str, String> = BTreeMap::new();
@@ -155,7 +182,7 @@ pub(super) async fn frontends(
         let asked = mirror.map_or(host.clone(), |url| {
             url.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/').to_owned()
         });
-        let own = settings.filter(|settings| settings.host == asked).cloned();
+        let own = settings.iter().map(|one| &one.settings).find(|settings| settings.host == asked).cloned();
         let insecure = mirror.is_some_and(|url| url.starts_with("http://"));
         let settings =
             own.unwrap_or_else(|| RegistrySettings { host: asked.clone(), insecure, ..RegistrySettings::default() });
@@ -237,7 +264,7 @@ mod tests {
     async fn lines_of(host: &str) -> Vec<Line> {
         let settings = RegistrySettings { host: host.to_owned(), ..RegistrySettings::default() };
         let mut lines = Vec::new();
-        registry(&Probe::new(Vec::new()), &settings, &mut lines).await;
+        registry(&Probe::new(Vec::new()), &settings, &[], &mut lines).await;
         lines
     }
 
@@ -267,6 +294,20 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
+    async fn the_right_to_push_is_tried_in_each_namespace() {
+        let settings = RegistrySettings { host: serve(OLD), ..RegistrySettings::default() };
+        let repositories = ["lab/x".to_owned(), "other/y".to_owned()];
+        let mut lines = Vec::new();
+        registry(&Probe::new(Vec::new()), &settings, &repositories, &mut lines).await;
+        assert_eq!((lines[0].severity, lines[0].code), (Severity::Ok, "B0118"), "{lines:?}");
+        // It takes everything, but opens no upload.
+        for (line, repository) in lines[1..3].iter().zip(repositories) {
+            assert_eq!((line.severity, line.code), (Severity::Fail, "B0180"), "{lines:?}");
+            assert!(line.found.contains(&repository) && line.fix.is_some(), "{lines:?}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     async fn a_missing_login_is_told() {
         let lines = lines_of(&serve(LOCKED)).await;
         assert_eq!((lines[0].severity, lines[0].code), (Severity::Fail, "B0118"), "{lines:?}");
@@ -279,7 +320,7 @@ mod tests {
         let text = |host: &str| format!("# syntax={host}/front/end:1\nFROM scratch\n");
         let (first, second) = (image("a", &text(&gone)), image("b", &text(&there)));
         let mut lines = Vec::new();
-        frontends(&Probe::new(Vec::new()), &[&first, &second], None, None, None, &mut lines).await;
+        frontends(&Probe::new(Vec::new()), &[&first, &second], None, None, &[], &mut lines).await;
         lines.sort_by_key(|line| line.severity);
         assert_eq!(lines[0].severity, Severity::Ok, "{lines:?}");
         assert_eq!((lines[1].severity, lines[1].code), (Severity::Fail, "B0115"), "{lines:?}");

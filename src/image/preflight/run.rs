@@ -11,6 +11,40 @@ use crate::image::platforms::{Host, Platform, Runs};
 use crate::system::Probe;
 use crate::system::engine::{BuilderKind, RegistrySettings, Trials};
 
+/// A registry that images are pushed to.
+#[derive(Clone, Debug)]
+pub struct RegistryAsk {
+    /// How it is reached.
+    pub settings: RegistrySettings,
+    /// Repositories in which the right to push is tried: one of each namespace is enough.
+    pub repositories: Vec<String>,
+}
+
+impl RegistryAsk {
+    /// The registry with its login, and no right.
+    pub fn new(settings: RegistrySettings) -> Self {
+        Self { settings, repositories: Vec::new() }
+    }
+}
+
+/// A package mirror or proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    /// Name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Builds cannot do without it; else what is wrong with it is a warning.
+    pub sure: bool,
+}
+
+impl Mirror {
+    /// One at a place.
+    pub fn new(host: &str, port: u16, sure: bool) -> Self {
+        Self { host: host.to_owned(), port, sure }
+    }
+}
+
 /// What is looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
@@ -18,14 +52,14 @@ pub struct Ask<'a> {
     pub engine: &'a str,
     /// A builder chosen by hand.
     pub builder: Option<BuilderKind>,
-    /// The registry that images are pushed to.
-    pub registry: Option<&'a RegistrySettings>,
+    /// The registries that images are pushed to.
+    pub registries: &'a [RegistryAsk],
     /// Images of the run.
     pub images: &'a [&'a ImageDef],
     /// Where their contexts lie.
     pub contexts: Option<&'a Path>,
-    /// Host and port of the package mirror.
-    pub mirror: Option<(&'a str, u16)>,
+    /// Package mirrors and proxies.
+    pub mirrors: &'a [Mirror],
     /// Builds use the host's network.
     pub network_host: bool,
     /// What the run asks of its builder.
@@ -44,10 +78,10 @@ impl<'a> Ask<'a> {
         Self {
             engine,
             builder: None,
-            registry: None,
+            registries: &[],
             images: &[],
             contexts: None,
-            mirror: None,
+            mirrors: &[],
             network_host: false,
             wanted,
             need: 0,
@@ -73,7 +107,7 @@ pub async fn run(probe: &Probe, ask: &Ask<'_>) -> (Vec<Line>, Option<Capabilitie
         let workers = answers.map(|answers| answers.workers.as_slice()).unwrap_or_default();
         lines.extend(emulation(&Host::of(probe, workers, ask.root), ask));
     }
-    registry::frontends(probe, ask.images, engine, answers, ask.registry, &mut lines).await;
+    registry::frontends(probe, ask.images, engine, answers, ask.registries, &mut lines).await;
     let (data, prune) = match (&found, answers) {
         (_, Some(answers)) => (answers.root_dir.clone(), "docker builder prune"),
         (Some(_), None) => (Some("/var/lib/containers".into()), "buildah rmi --prune"),
@@ -81,14 +115,18 @@ pub async fn run(probe: &Probe, ask: &Ask<'_>) -> (Vec<Line>, Option<Capabilitie
     };
     host::disk(probe, ask.root, data.as_deref(), ask.need, prune, &mut lines);
     lines.push(host::memory(probe, &ask.root.join("proc")));
-    if let Some(settings) = ask.registry {
-        registry::registry(probe, settings, &mut lines).await;
+    for one in ask.registries {
+        registry::registry(probe, &one.settings, &one.repositories, &mut lines).await;
     }
-    if let Some(mirror) = ask.mirror {
+    for mirror in ask.mirrors {
         // `buildah` runs steps in the host's network.
         let network_host = ask.network_host || (found.is_some() && answers.is_none());
         let bridge = answers.and_then(|answers| answers.bridge.as_ref());
-        host::mirror(probe, mirror, network_host, bridge, &mut lines).await;
+        let before = lines.len();
+        host::mirror(probe, (&mirror.host, mirror.port), network_host, bridge, &mut lines).await;
+        for line in lines.iter_mut().skip(before).filter(|line| !mirror.sure && line.severity == Severity::Fail) {
+            line.severity = Severity::Warn;
+        }
     }
     if !ask.images.is_empty() {
         lint::lint(probe, ask.images, ask.contexts, &mut lines);

@@ -27,5 +27,5 @@ mod zip;
 pub use clean::Clean;
 pub use engine::search_image;
 pub use members::DEPTH;
-pub use report::{Cost, Finding, HOLDS_A_SECRET, NAMES_THE_MIRROR, NOT_SEARCHED, NotOpened, Searched};
+pub use report::{Cost, Finding, HOLDS_A_SECRET, NAMES_THE_MIRROR, NOT_SEARCHED, NotOpened, Searched, is_finding};
 pub use search::{About, Proof};

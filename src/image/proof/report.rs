@@ -137,6 +137,11 @@ pub const NAMES_THE_MIRROR: &str = "the image still names the mirror";
 /// The same when the image could not be read whole.
 pub const NOT_SEARCHED: &str = "the image cannot be searched";
 
+/// True for the verdict of an image that holds what it must not.
+pub fn is_finding(verdict: &str) -> bool {
+    verdict.starts_with(HOLDS_A_SECRET) || verdict.starts_with(NAMES_THE_MIRROR)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

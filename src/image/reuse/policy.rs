@@ -68,6 +68,7 @@ impl Reuse {
                 [(name, value)] if *name == "max_age" => {
                     return Err(wrong(&format!("`max_age`: expected a span of time as `7d`, found `{value}`")));
                 }
+                [] => "an empty mapping".to_owned(),
                 keys => keys.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", "),
             },
             other => format!("`{other}`"),
@@ -138,6 +139,7 @@ mod tests {
             let error = Reuse::from_json(&value).unwrap_err();
             assert_eq!(error.code, "B0070", "{value}");
         }
+        assert!(Reuse::from_json(&json!({})).unwrap_err().message.ends_with("found an empty mapping"));
         let error = Reuse::from_json(&json!({"max_age": "7days"})).unwrap_err();
         assert_eq!(
             error.message,

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::builder::Builder;
 use super::super::graph::Graph;
+use super::super::proof::is_finding;
 use super::super::retry::{Next, Tries, Work as Kind};
 use super::super::reuse::Decision;
 use super::plan::{Finished, Plan, Watcher};
@@ -299,7 +300,7 @@ impl<'a> Run<'a> {
                 let build_tries = self.tries.get(&(image, true)).map_or(0, Tries::count) + 1;
                 self.finished[image] = Some(Finished { seconds, build_tries, ..Finished::new(image, state) });
                 self.release_children(image);
-                if self.plan.push && self.graph.images[image].push {
+                if self.plan.push && self.graph.is_pushed(image) {
                     self.to_push.push_back(image);
                 }
                 // What was won by a build's end may do for the next.
@@ -313,7 +314,7 @@ impl<'a> Run<'a> {
         match outcome {
             Ok(digest) => {
                 let reason = self.plan.decisions[image].as_ref().map_or("", Decision::reason).to_owned();
-                let to_push = digest.is_none() && self.plan.push && self.graph.images[image].push;
+                let to_push = digest.is_none() && self.plan.push && self.graph.is_pushed(image);
                 let state = ImageState::Reused { digest, reason };
                 self.watcher.state(image, &state);
                 self.finished[image] = Some(Finished::new(image, state));
@@ -322,6 +323,8 @@ impl<'a> Run<'a> {
                     self.to_push.push_back(image);
                 }
             }
+            // The same inputs would give the same image.
+            Err(error) if is_finding(&error.message) => self.failed(image, Kind::Build, error, 0.0),
             Err(error) => {
                 let line = format!("cannot be reused: {error}; it is built");
                 self.watcher.event(image, BuildEvent::Log(line));
@@ -467,7 +470,7 @@ impl<'a> Run<'a> {
                 Finished::new(*image, ImageState::Cancelled)
             });
             let unpushed = matches!(end.state, ImageState::Built { .. } | ImageState::Reused { digest: None, .. });
-            if unpushed && plan.push && graph.images[*image].push {
+            if unpushed && plan.push && graph.is_pushed(*image) {
                 end.state = ImageState::PushFailed { message: "the push was interrupted".to_owned() };
                 watcher.state(*image, &end.state);
             }

@@ -1,6 +1,6 @@
 //! The way of a set on its build host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +9,20 @@ use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use super::inputs::{ASKED, Known, Sources, decide_all};
+use super::mirrors::mirrors;
 use super::{BuilderChoice, Prepared, SetRequest};
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::event::{ImageForecast, ImageState, Progress};
 use crate::image::admission::Limits;
 use crate::image::builder::Builder as _;
-use crate::image::capabilities::{Capabilities, Choice, Wanted, choose, trials};
-use crate::image::docker::{Book, DockerBuilder};
+use crate::image::capabilities::{self, Capabilities, Choice, choose, trials};
+use crate::image::docker::{Book, DockerBuilder, Settings};
 use crate::image::forecast::{critical_path, forecast};
 use crate::image::history::History;
 use crate::image::platforms::Host;
-use crate::image::preflight::{self, Ask, Severity};
+use crate::image::preflight::{self, Ask, RegistryAsk, Severity};
 use crate::image::proof::keep;
+use crate::image::registries::{Registries, Wanted, pushed_to};
 use crate::image::report::{ImageReport, Report};
 use crate::image::retry::Policy;
 use crate::image::reuse::Decision;
@@ -28,7 +30,9 @@ use crate::image::schedule::{self, Finished, Plan};
 use crate::image::watch::LogWatcher;
 use crate::secret::Redactor;
 use crate::system::Mutate;
-use crate::system::engine::{Backend, BuildahSettings, BuilderKind, EngineError, ErrorClass, RegistrySettings};
+use crate::system::engine::{
+    Backend, BuildahSettings, BuilderKind, EngineError, ErrorClass, RegistrySettings, registry_of,
+};
 
 /// How long an engine that went away is waited for.
 const ENGINE_PATIENCE: Duration = Duration::from_mins(10);
@@ -47,21 +51,27 @@ pub async fn build(
 ) -> Result<Report> {
     let probe = mutate.probe();
     let (engine, mut kind) = backend(mutate, request).await?;
-    let registry = if request.push {
-        let client = probe.registry(request.registry.clone()).map_err(|error| registry_trouble(&error))?;
-        check_registry(&client).await.map_err(|error| registry_trouble(&error))?;
-        Some(client)
-    } else {
-        None
+    let wanted = Wanted {
+        graph: &prepared.graph,
+        selected: &prepared.selected,
+        names: &request.names,
+        args: &request.settings.args,
+        settings: std::iter::once(&request.registry).chain(&request.registries).collect(),
+        push: request.push,
     };
+    let (registries, troubles) = Registries::open(probe, &wanted)?;
+    for client in registries.all_pushed() {
+        check_registry(client).await.map_err(|error| registry_trouble(&error))?;
+    }
     let host = Host::of(probe, &[], Path::new("/"));
     let platform = match request.settings.platforms.as_slice() {
         [] => host.own().map_or_else(|| probe.machine(), |platform| platform.to_string()),
         several => several.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
     };
-    let sources = Sources { mutate, engine: &engine, registry: registry.as_ref(), root: &root, platform: &platform };
+    let sources = Sources { mutate, engine: &engine, registries: &registries, root: &root, platform: &platform };
     let (known, data) = tokio::join!(decide_all(&sources, prepared, request), data_folder(&engine, request));
-    let Known { store, keys, records, decisions, mut warnings } = known?;
+    let Known { store, keys, records, decisions, mut warnings, watched } = known?;
+    warnings.splice(..0, troubles);
     let history = History::new(&prepared.graph, &request.names, &records);
     let disk = probe.disk_room(&data);
     let mut disks: Vec<(String, u64, u64)> =
@@ -92,7 +102,7 @@ pub async fn build(
         if !request.plan {
             warnings.extend(win_room(mutate, &engine, &data, forecast.bytes.unwrap_or(0)).await);
         }
-        warnings.extend(look_before(mutate, prepared, request, found, &root, &forecast).await?);
+        warnings.extend(look_before(mutate, prepared, request, &registries, found, &root, &forecast).await?);
     }
     if request.plan {
         report.planned = true;
@@ -101,7 +111,8 @@ pub async fn build(
         return Ok(report);
     }
     let redactor = Redactor::default();
-    for secret in request.settings.sought().values() {
+    let settings = Settings { logins: registries.logins(), ..request.settings.clone() };
+    for secret in settings.sought().values() {
         redactor.learn(secret.expose());
     }
     let mut limits = Limits { parallel, ..Limits::default() };
@@ -116,10 +127,10 @@ pub async fn build(
         Arc::clone(&prepared.graph),
         request.names.clone(),
         root,
-        registry,
-        request.settings.clone(),
+        registries,
+        settings,
     )
-    .recording(Book::new(store, mutate.clone(), keys, records, request.engine.clone()))
+    .recording(Book::new(store, mutate.clone(), keys, records, request.engine.clone()).watching(watched))
     .within(limits, data)
     .from_sent(request.sent.clone())
     .with_clean(keep::load(probe, &folder));
@@ -171,6 +182,8 @@ pub async fn build(
     }
     report.proof = Some(builder.cost());
     report.builder = builder.kind().map_or("none", BuilderKind::name);
+    report.changed = builder.changed();
+    report.throttled = builder.registries().throttled();
     let seconds: BTreeMap<usize, f64> = finished.iter().map(|end| (end.image, end.seconds)).collect();
     let (path, path_seconds) =
         critical_path(&prepared.graph, &|image| seconds.get(&image).copied().unwrap_or_default());
@@ -197,7 +210,7 @@ pub async fn build(
     let mut facts = futures_util::stream::iter(finished).map(facts_of).buffered(ASKED);
     while let Some((end, facts)) = facts.next().await {
         let end_log = ends.get(end.image).cloned().unwrap_or_default();
-        let key = builder.book().and_then(|book| book.keys.get(end.image)).map(|key| key.digest.clone());
+        let key = builder.book().and_then(|book| book.key(end.image)).map(|key| key.digest.clone());
         let mut image = ImageReport::new(&prepared.graph, &request.names, end, facts, end_log);
         image.key = key;
         report.images.push(image);
@@ -275,11 +288,12 @@ async fn look_before(
     mutate: &Mutate,
     prepared: &Prepared,
     request: &SetRequest,
+    registries: &Registries,
     kind: BuilderKind,
     root: &Path,
     forecast: &ImageForecast,
 ) -> Result<Vec<String>> {
-    let wanted = Wanted {
+    let wanted = capabilities::Wanted {
         secrets: request.settings.secrets.keys().cloned().collect(),
         ssh: request.settings.ssh.clone(),
         cache_to: request.settings.cache_to.clone(),
@@ -287,13 +301,14 @@ async fn look_before(
         squash: request.squash,
     };
     let images: Vec<_> = prepared.selected.iter().map(|image| &prepared.graph.images[*image]).collect();
-    let mirror = request.mirror.as_ref().map(|(host, port)| (host.as_str(), *port));
+    let asked = registry_asks(prepared, request, registries);
+    let mirrors = mirrors(prepared, request);
     let ask = Ask {
         builder: Some(kind),
-        registry: request.push.then_some(&request.registry),
+        registries: &asked,
         images: &images,
         contexts: Some(root),
-        mirror,
+        mirrors: &mirrors,
         network_host: request.settings.network_host,
         need: forecast.bytes.unwrap_or(0),
         trials: trials(&wanted, &images),
@@ -307,11 +322,30 @@ async fn look_before(
         return Err(Diagnostic::task("B0007", "nothing here can build images"));
     }
     let warned = lines.into_iter().filter(|line| line.severity == Severity::Warn);
-    let told = |line: preflight::Line| match line.fix {
-        Some(fix) => format!("{}: {}; {fix}", line.check, line.found),
-        None => format!("{}: {}", line.check, line.found),
-    };
-    Ok(warned.map(told).collect())
+    Ok(warned
+        .map(|line| {
+            let fix = line.fix.map(|fix| format!("; {fix}")).unwrap_or_default();
+            format!("{}: {}{fix}", line.check, line.found)
+        })
+        .collect())
+}
+
+/// Each registry that is pushed to, with one repository of each namespace: rights are given by namespace.
+fn registry_asks(prepared: &Prepared, request: &SetRequest, registries: &Registries) -> Vec<RegistryAsk> {
+    let mut asked: Vec<RegistryAsk> =
+        registries.all_pushed().map(|client| RegistryAsk::new(client.settings().clone())).collect();
+    let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
+    for image in prepared.selected.iter().copied().filter(|image| prepared.graph.is_pushed(*image)) {
+        for (host, repository) in pushed_to(&prepared.graph, image, &request.names) {
+            let host = registry_of(&host);
+            let namespace = repository.rsplit_once('/').map_or("", |(namespace, _)| namespace).to_owned();
+            let Some(ask) = asked.iter_mut().find(|ask| registry_of(&ask.settings.host) == host) else { continue };
+            if seen.insert((host, namespace)) {
+                ask.repositories.push(repository);
+            }
+        }
+    }
+    asked
 }
 
 async fn check_registry(client: &crate::system::engine::RegistryClient) -> Result<(), EngineError> {

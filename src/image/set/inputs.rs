@@ -2,21 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 
 use super::{Prepared, SetRequest};
 use crate::diag::Result;
-use crate::image::docker::{key_tag, now};
+use crate::image::docker::{Watched, key_tag, now};
 use crate::image::key::{Contents, Inputs, Keys, bases, compute};
 use crate::image::record::{Entry, Records, Request, Store};
+use crate::image::registries::Registries;
 use crate::image::reuse::{Candidate, Decision, Place, Presence, Reuse, Setting, candidates, decide};
 use crate::system::Mutate;
-use crate::system::engine::{Backend, RegistryClient, split_name};
+use crate::system::engine::{Backend, ErrorClass, split_name};
 
 /// Questions to engine and registry at the same time.
 pub(super) const ASKED: usize = 16;
+
+/// How long the registry of a base is waited for. What it does not tell in time counts as the last build had it.
+const BASE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What is known before the first build.
 pub(super) struct Known {
@@ -25,13 +30,15 @@ pub(super) struct Known {
     pub(super) records: Records,
     pub(super) decisions: Vec<Option<Decision>>,
     pub(super) warnings: Vec<String>,
+    /// What the keys were made from; none for a tree that was sent.
+    pub(super) watched: Option<Watched>,
 }
 
 /// Where everything is asked.
 pub(super) struct Sources<'a> {
     pub(super) mutate: &'a Mutate,
     pub(super) engine: &'a Backend,
-    pub(super) registry: Option<&'a RegistryClient>,
+    pub(super) registries: &'a Registries,
     pub(super) root: &'a Path,
     /// `linux/amd64`
     pub(super) platform: &'a str,
@@ -82,10 +89,10 @@ pub(super) async fn decide_all(sources: &Sources<'_>, prepared: &Prepared, reque
     asked.time = now();
     asked.args.clone_from(&request.settings.args);
     asked.labels.clone_from(&request.settings.labels);
-    asked.secrets = secrets;
+    asked.secrets.clone_from(&secrets);
     asked.network_host = request.settings.network_host;
     sources.platform.clone_into(&mut asked.platform);
-    asked.bases = digests.into_iter().collect();
+    asked.bases = digests.clone().into_iter().collect();
     if let Err(error) = store.save_request(sources.mutate, &asked) {
         warnings.push(error.message.clone());
     }
@@ -115,7 +122,18 @@ pub(super) async fn decide_all(sources: &Sources<'_>, prepared: &Prepared, reque
     if request.resume {
         resume(sources, prepared, request, (&keys, &records), &mut decisions).await;
     }
-    Ok(Known { store, keys, records, decisions, warnings })
+    let watched = (!sent).then(|| Watched {
+        root: sources.root.to_path_buf(),
+        tag: request.names.tag.clone(),
+        args: request.settings.args.clone(),
+        labels: request.settings.labels.clone(),
+        secrets,
+        network_host: request.settings.network_host,
+        platform: sources.platform.to_owned(),
+        bases: digests,
+        contents: Mutex::new(contents),
+    });
+    Ok(Known { store, keys, records, decisions, warnings, watched })
 }
 
 /// Sets of the same names are the same set.
@@ -136,7 +154,9 @@ async fn digests_of_bases(
     before: &HashMap<String, String>,
     pull: bool,
 ) -> BTreeMap<String, String> {
-    let own = sources.registry;
+    // A registry that does not answer is waited for once.
+    let silent: Mutex<BTreeSet<String>> = Mutex::default();
+    let silent = &silent;
     let one = |reference: String| async move {
         let (host, rest) = split_name(&reference);
         let (repository, tag) = rest.rsplit_once(':').unwrap_or((&rest, "latest"));
@@ -147,8 +167,16 @@ async fn digests_of_bases(
             let digest = own.map(|(_, digest)| digest.to_owned()).next().unwrap_or(facts.id);
             return (reference.clone(), Some(digest));
         }
-        let digest = match own.filter(|registry| registry.name() == host) {
-            Some(registry) => registry.digest(repository, tag).await.ok().flatten(),
+        let is_silent = || silent.lock().unwrap_or_else(PoisonError::into_inner).contains(&host);
+        let digest = match sources.registries.any(&host).filter(|_| !is_silent()) {
+            Some(registry) => match tokio::time::timeout(BASE_PATIENCE, registry.digest(repository, tag)).await {
+                Ok(Ok(digest)) => digest,
+                Ok(Err(error)) if !matches!(error.class, ErrorClass::Unreachable | ErrorClass::Transient) => None,
+                Ok(Err(_)) | Err(_) => {
+                    silent.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone());
+                    None
+                }
+            },
             None => None,
         };
         (reference, digest)
@@ -172,7 +200,6 @@ async fn ask_for_key_tags(
     keys: &Keys,
     records: &mut Records,
 ) {
-    let Some(registry) = sources.registry else { return };
     let graph = &prepared.graph;
     let unknown = prepared.selected.iter().copied().filter_map(|image| {
         let key = keys.get(image)?;
@@ -182,6 +209,7 @@ async fn ask_for_key_tags(
     let unknown: Vec<_> = unknown.collect();
     let ask = |(image, key): (usize, crate::image::key::Key)| async move {
         let repository = graph.repository(image, &request.names);
+        let registry = sources.registries.pushed(graph.registry(image, &request.names))?;
         let digest = registry.digest(&repository, &key_tag(&key.digest)).await.ok().flatten()?;
         Some((image, key, digest))
     };
@@ -213,13 +241,13 @@ async fn presence(sources: &Sources<'_>, candidates: Vec<Candidate<'_>>) -> Foun
     });
     let ask = |candidate: Candidate<'_>| {
         let name = name_of(&candidate);
-        let repository = split_name(&candidate.repository).1;
+        let (host, repository) = split_name(&candidate.repository);
         async move {
             let engine = match name.1.as_str() {
                 "" => false,
                 id => sources.engine.inspect(id).await.is_ok_and(|facts| facts.is_some()),
             };
-            let registry = match (sources.registry, name.2.as_str()) {
+            let registry = match (sources.registries.pushed(&host), name.2.as_str()) {
                 (Some(registry), digest) if !digest.is_empty() => {
                     registry.digest(&repository, digest).await.is_ok_and(|found| found.as_deref() == Some(digest))
                 }

@@ -3,6 +3,7 @@
 
 mod build;
 mod inputs;
+mod mirrors;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -46,8 +47,13 @@ pub struct SetRequest {
     pub parallel: usize,
     /// Push each image as it ends.
     pub push: bool,
-    /// How the registry is reached for digests.
+    /// How the run's registry is reached.
     pub registry: RegistrySettings,
+    /// The same of other registries that images are pushed to or made from. What is not named here is reached over TLS,
+    /// with the login of Docker's or Podman's own files.
+    pub registries: Vec<RegistrySettings>,
+    /// Names of the package mirror as they stand in build arguments, for the preflight.
+    pub mirror_names: Vec<String>,
     /// Folder for one log a image on the host.
     pub log_dir: Option<PathBuf>,
     /// The engine's address.

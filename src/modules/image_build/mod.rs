@@ -113,6 +113,10 @@ pub struct Args {
     /// Read digests over plain HTTP although the registry is not on loopback.
     #[serde(default)]
     registry_insecure: bool,
+    /// Other registries that images are pushed to or made from, by host: each a mapping with `username`, `password`, `ca`
+    /// (a file on the host) and `insecure` (plain HTTP). Without it logins are those of Docker's and Podman's files.
+    #[serde(default)]
+    registries: serde_json::Map<String, serde_json::Value>,
     /// Second part of every name; with `from: kolla` by default the tree's.
     #[serde(default)]
     namespace: String,
@@ -305,7 +309,7 @@ impl Module for ImageBuild {
         full_name: "hostctl.core.image_build",
         summary: "Build container images from a tree of Dockerfiles and push them",
         inputs: &[InputArg::File { arg: "path", unless: Some("remote_src"), unless_by_default: false }],
-        secret: &["registry_password", "secrets"],
+        secret: &["registry_password", "registries", "secrets"],
         outlives: true,
         resumes: Some("resume"),
         reads: crate::system::git_source::GIT_READS,
@@ -382,7 +386,12 @@ impl Module for ImageBuild {
             // A forecast changes nothing that anybody declared.
             cx.scratch(work)?
         } else {
-            cx.change(format!("{verb} {}", names.join(", ")), work)?
+            let work = |mutate: &Mutate| {
+                let report = work(mutate)?;
+                let changed = report.changed;
+                Ok((report, changed))
+            };
+            cx.change_if_needed(format!("{verb} {}", names.join(", ")), work)?
         };
         let Some(report) = report else { return Ok(planned) };
         report.warnings.iter().for_each(|warning| cx.warn(warning.clone()));
@@ -520,6 +529,36 @@ mod tests {
         for (name, address) in [("a", "b"), ("a b", "192.0.2.1"), ("", "192.0.2.1"), ("a,b=c", "192.0.2.1")] {
             assert_eq!(code(&base, map! { "extra_hosts" => map! { name => address } }), "M0001", "{name}");
         }
+        for (argument, value) in [
+            ("parallel", Value::from(0)),
+            ("pushes", Value::from(0)),
+            ("labels", map! { "" => "x" }.into()),
+            ("secrets", map! { "../x" => "long enough" }.into()),
+        ] {
+            let mut wrong = Map::new();
+            insert(&mut wrong, argument, value);
+            let error = sent(&base, wrong).check(true).fails().diagnostic;
+            assert!(error.code == "M0001" && !error.hints.is_empty(), "{argument}: {error:?}");
+        }
+        let outcome = sent(&base, map! { "search_except" => vec![Value::from("nobody")] }).check(true).ok();
+        let told = "`search_except`: no secret of this run is called `nobody`";
+        assert!(outcome.warnings.iter().any(|warning| warning == told), "{:?}", outcome.warnings);
+        let secret = "other/password";
+        for other in [
+            Value::from("x"),
+            map! { "username" => "u" }.into(),
+            map! { "pasword" => secret }.into(),
+            map! { "insecure" => "perhaps" }.into(),
+        ] {
+            let wrong = map! { "registries" => map! { "r.example" => other } };
+            let error = sent(&base, wrong).check(true).fails().diagnostic;
+            assert_eq!(error.code, "M0001", "{error:?}");
+            assert!(!error.hints.is_empty() && !format!("{error:?}").contains(secret), "{error:?}");
+        }
+        let other = map! { "r.example:5000" => map! { "username" => "u", "password" => secret, "insecure" => true } };
+        sent(&base, map! { "registries" => other.clone() }).check(true).ok();
+        let leaked = map! { "registries" => other, "build_args" => map! { "URL" => "https://u:other/password@r" } };
+        assert_eq!(code(&base, leaked), "B0017");
         let good = map! {
             "cache_from" => vec![Value::from("r:5000/lab/cache:main")], "cache_to" => vec![Value::from("inline")],
             "extra_hosts" => map! { "a.example" => "192.0.2.1", "b" => "::1", "host" => "host-gateway" },

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::super::cx::Cx;
+use super::super::types::HostPath;
 use super::{Args, BuilderArg, Network};
 use crate::diag::{Diagnostic, Result};
 use crate::image::capabilities::ssh_agent;
@@ -23,14 +24,17 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
         _ if registry.is_empty() => None,
         _ => stored_login(cx, args, &registry)?,
     };
+    let registries = registries(cx, &args.registries)?;
     let mut build_args = texts("build_args", &args.build_args)?;
     if let Some(distro) = &args.base_distro {
         build_args.entry("BASE_DISTRO".to_owned()).or_insert_with(|| distro.clone());
     }
-    if let Some(password) = args.registry_password.as_ref().filter(|password| password.len() > 3)
-        && let Some((name, _)) = build_args.iter().find(|(_, value)| value.contains(password.as_str()))
+    let others = registries.iter().filter_map(|one| one.login.as_ref()).map(|login| login.password.expose());
+    let mut passwords = args.registry_password.as_deref().into_iter().chain(others).filter(|text| text.len() > 3);
+    if let Some(name) = passwords
+        .find_map(|password| build_args.iter().find(|(_, value)| value.contains(password)).map(|(name, _)| name))
     {
-        return Err(Diagnostic::task("B0017", format!("the build argument `{name}` holds the registry's password"))
+        return Err(Diagnostic::task("B0017", format!("the build argument `{name}` holds a registry's password"))
             .with_note("build arguments stay in the image's history")
             .with_hint("use `secrets` and `RUN --mount=type=secret`"));
     }
@@ -44,6 +48,15 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
     let named = args.docker_host.clone().or_else(|| cx.probe().variable("DOCKER_HOST").filter(|host| !host.is_empty()));
     let engine_named = named.is_some();
     let engine = named.unwrap_or_else(|| DEFAULT_SOCKET.to_owned());
+    for (name, count) in [("parallel", args.parallel), ("pushes", args.pushes)] {
+        if count == Some(0) {
+            return Err(Diagnostic::task("M0001", format!("`{name}`: nothing would ever start with 0"))
+                .with_hint(format!("{name}: 1, or leave it out for as many as the host has processors, at most 4")));
+        }
+    }
+    for name in args.search_except.iter().filter(|name| !cx.masked().iter().any(|(known, _)| known == *name)) {
+        cx.warn(format!("`search_except`: no secret of this run is called `{}`", name.escape_debug()));
+    }
     Ok(SetRequest {
         names: Names {
             registry: registry.clone(),
@@ -53,12 +66,13 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
         },
         settings: Settings {
             args: build_args,
-            labels: texts("labels", &args.labels)?,
-            secrets: texts("secrets", &args.secrets)?.into_iter().map(|(id, text)| (id, Secret::new(text))).collect(),
+            labels: labels(&args.labels)?,
+            secrets: secrets(&args.secrets)?.into_iter().map(|(id, text)| (id, Secret::new(text))).collect(),
             network_host: args.network == Some(Network::Host),
             no_cache: args.nocache,
             pull: args.pull,
             login: login.clone(),
+            logins: Vec::new(),
             forbidden,
             ssh: ssh(cx, &args.ssh)?,
             cache_from: cache_names("cache_from", &args.cache_from)?,
@@ -107,8 +121,65 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
         digests: Vec::new(),
         sent: None,
         mirror: None,
+        registries,
+        mirror_names: args.mirror_names.clone(),
         squash: args.squash,
     })
+}
+
+fn labels(given: &serde_json::Map<String, serde_json::Value>) -> Result<BTreeMap<String, String>> {
+    let labels = texts("labels", given)?;
+    match labels.keys().find(|name| name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control())) {
+        Some(name) => Err(Diagnostic::task("M0001", format!("`labels`: `{}` is no label", name.escape_debug()))
+            .with_hint("labels: {org.opencontainers.image.vendor: lab}")),
+        None => Ok(labels),
+    }
+}
+
+/// Ids are file names below `/run/secrets`.
+fn secrets(given: &serde_json::Map<String, serde_json::Value>) -> Result<BTreeMap<String, String>> {
+    let secrets = texts("secrets", given)?;
+    let good = |id: &str| {
+        id.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+            && id.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+    };
+    match secrets.keys().find(|id| !good(id)) {
+        Some(id) => Err(Diagnostic::task("M0001", format!("`secrets`: `{}` is no id", id.escape_debug()))
+            .with_note("builds read it as the file `/run/secrets/ID`")
+            .with_hint("secrets: {pip_token: \"{{ pip_token }}\"}")),
+        None => Ok(secrets),
+    }
+}
+
+/// Other registries, each a mapping.
+fn registries(cx: &Cx, given: &serde_json::Map<String, serde_json::Value>) -> Result<Vec<RegistrySettings>> {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Other {
+        username: Option<String>,
+        password: Option<String>,
+        ca: Option<String>,
+        insecure: bool,
+    }
+    let one = |(host, value): (&String, &serde_json::Value)| {
+        // The words of the parser may hold the value.
+        let wrong = |problem: &str| {
+            Diagnostic::task("M0001", format!("`registries.{}`: {problem}", host.escape_debug()))
+                .with_hint("registries: {registry.example:5000: {username: builder, password: \"{{ password }}\"}}")
+        };
+        let other: Other = serde_json::from_value(value.clone())
+            .map_err(|_| wrong("expected a mapping of `username`, `password`, `ca` and `insecure` (true or false)"))?;
+        let login = match (other.username, other.password) {
+            (Some(username), Some(password)) => {
+                Some(RegistryLogin::new(host.as_str(), username, Secret::new(password)))
+            }
+            (None, None) => None,
+            _ => return Err(wrong("`username` and `password` go together")),
+        };
+        let ca_file = other.ca.map(|path| whole(HostPath(path).expand(cx.environment())));
+        Ok(RegistrySettings { host: host.clone(), ca_file, insecure: other.insecure, login })
+    };
+    given.iter().map(one).collect()
 }
 
 /// The login of Docker's or Podman's own files and helpers. Only a push cannot do without it.

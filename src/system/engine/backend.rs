@@ -7,6 +7,7 @@ use futures_util::Stream;
 
 use super::buildah::Buildah;
 use super::client::{EngineMut, ImageFacts, PushSpec};
+use super::credentials::RegistryLogin;
 use super::error::EngineError;
 use super::{BuildSpec, BuilderKind, Feed};
 
@@ -76,8 +77,19 @@ impl Backend {
     /// One try of a push. What was pushed by digest, where the pusher tells it.
     pub async fn push(&self, spec: &PushSpec, feed: &Feed) -> Result<Option<String>, EngineError> {
         match self {
-            Self::Engine(engine) => engine.push(spec, feed).await.map(|()| None),
-            Self::Buildah(buildah) => buildah.push(spec, feed).await.map(Some),
+            Self::Engine(engine) => engine.push(spec, feed).await,
+            Self::Buildah(buildah) => {
+                let digest = buildah.push(spec, feed).await?;
+                Ok((!digest.is_empty()).then_some(digest))
+            }
+        }
+    }
+
+    /// Pulls an image by its digest (`registry:5000/lab/base@sha256:...`); it gets no tag.
+    pub async fn pull(&self, reference: &str, login: Option<&RegistryLogin>, feed: &Feed) -> Result<(), EngineError> {
+        match self {
+            Self::Engine(engine) => engine.pull(reference, login, feed).await,
+            Self::Buildah(buildah) => buildah.pull(reference, login, feed).await,
         }
     }
 

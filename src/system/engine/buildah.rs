@@ -149,6 +149,27 @@ impl Buildah {
         Ok(digest.trim().to_owned())
     }
 
+    /// Pulls an image by its digest.
+    pub async fn pull(&self, reference: &str, login: Option<&RegistryLogin>, feed: &Feed) -> Result<(), EngineError> {
+        let logins: Vec<RegistryLogin> = login.cloned().into_iter().collect();
+        let private = Private::new(&logins, &Default::default(), self.insecure(&logins))?;
+        let host = reference.split('/').next().unwrap_or_default();
+        let mut arguments: Vec<OsString> = vec!["pull".into(), "--authfile".into(), private.path("auth.json").into()];
+        if is_loopback(host) || self.settings.insecure.iter().any(|one| one == host) {
+            arguments.push("--tls-verify=false".into());
+        }
+        if let Some(folder) = certs(&private, self.settings.ca_file.as_deref())? {
+            arguments.extend(["--cert-dir".into(), folder.into()]);
+        }
+        arguments.extend(["--".into(), format!("docker://{reference}").into()]);
+        let mut tell = |told: Told<'_>| {
+            let (Told::Out(line) | Told::Err(line)) = told;
+            feed.send(BuildEvent::Log(format!("pull: {line}")));
+        };
+        let ended = self.program.run(&arguments, &mut tell).await?;
+        if ended.success { Ok(()) } else { Err(EngineError::from_text(&ended.words())) }
+    }
+
     /// Takes a name away from an image, and the image if it was the last one.
     pub async fn remove(&self, image: &str) -> Result<(), EngineError> {
         self.short(&["rmi", "--", image]).await.map(drop)

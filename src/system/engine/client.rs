@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, PruneBuildOptionsBuilder, PruneImagesOptionsBuilder, PushImageOptionsBuilder,
-    RemoveImageOptionsBuilder, TagImageOptionsBuilder,
+    CreateImageOptionsBuilder, ListContainersOptionsBuilder, PruneBuildOptionsBuilder, PruneImagesOptionsBuilder,
+    PushImageOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::credentials::RegistryLogin;
 use super::error::{EngineError, ErrorClass};
 use super::ping::ping;
+use super::registry::is_digest;
 use super::{BuildEvent, BuildSpec, BuilderKind, ContextSource, Feed, buildkit, classic, session, socket_path};
 use crate::system::{Mutate, Probe};
 
@@ -211,11 +212,12 @@ impl EngineMut {
         tag(&self.engine.docker, image, name).await
     }
 
-    /// One try of a push.
-    pub async fn push(&self, spec: &PushSpec, feed: &Feed) -> Result<(), EngineError> {
+    /// One try of a push. The digest that the engine says it has pushed.
+    pub async fn push(&self, spec: &PushSpec, feed: &Feed) -> Result<Option<String>, EngineError> {
         let options = PushImageOptionsBuilder::new().tag(&spec.tag).build();
         let login = spec.login.as_ref().map(RegistryLogin::credentials);
         let mut answers = self.engine.docker.push_image(&spec.repository, Some(options), login);
+        let mut digest = None;
         while let Some(answer) = answers.next().await {
             let info = answer?;
             if let Some(error) = info.error_detail {
@@ -224,7 +226,28 @@ impl EngineMut {
             if let Some(status) = info.status
                 && info.progress_detail.is_none_or(|detail| detail.total.is_none())
             {
+                digest = pushed_digest(&status, &spec.tag).or(digest);
                 feed.send(BuildEvent::Log(format!("push: {status}")));
+            }
+        }
+        Ok(digest)
+    }
+
+    /// Pulls an image by its digest: `registry:5000/lab/base@sha256:...`.
+    pub async fn pull(&self, reference: &str, login: Option<&RegistryLogin>, feed: &Feed) -> Result<(), EngineError> {
+        let (repository, digest) = reference.split_once('@').unwrap_or((reference, ""));
+        let options = CreateImageOptionsBuilder::new().from_image(repository).tag(digest).build();
+        let login = login.map(RegistryLogin::credentials);
+        let mut answers = std::pin::pin!(self.engine.docker.create_image(Some(options), None, login));
+        while let Some(answer) = answers.next().await {
+            let info = answer?;
+            if let Some(error) = info.error_detail {
+                return Err(EngineError::from_text(&error.message.unwrap_or_default()));
+            }
+            if let Some(status) = info.status
+                && info.progress_detail.is_none_or(|detail| detail.total.is_none())
+            {
+                feed.send(BuildEvent::Log(format!("pull: {status}")));
             }
         }
         Ok(())
@@ -251,6 +274,12 @@ impl EngineMut {
         let pruned = self.engine.docker.prune_build(Some(options)).await?;
         Ok(pruned.space_reclaimed.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
     }
+}
+
+/// `1.2: digest: sha256:... size: 1234`: the last line of a push.
+fn pushed_digest(status: &str, tag: &str) -> Option<String> {
+    let rest = status.strip_prefix(tag)?.strip_prefix(": digest: ")?;
+    rest.split(' ').next().filter(|digest| is_digest(digest)).map(str::to_owned)
 }
 
 pub(super) async fn tag(docker: &Docker, image: &str, name: &str) -> Result<(), EngineError> {
@@ -323,6 +352,16 @@ mod tests {
         let expected = "http://localhost/build?t=x&extrahosts=a%3A1&extrahosts=b%3A2&rm=true";
         assert_eq!(each_host(&uri).unwrap().to_string(), expected);
         assert_eq!(each_host(&"http://localhost/build?t=a%2Cb".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn the_engine_tells_what_it_pushed() {
+        let digest = format!("sha256:{}", "a1".repeat(32));
+        let found = |line: &str| pushed_digest(line, "1.2");
+        assert_eq!(found(&format!("1.2: digest: {digest} size: 528")), Some(digest.clone()));
+        assert_eq!(found(&format!("1.20: digest: {digest} size: 528")), None);
+        assert_eq!(found("1.2: digest: sha256:short size: 528"), None);
+        assert_eq!(found("Layer already exists"), None);
     }
 
     #[tokio::test(flavor = "multi_thread")]

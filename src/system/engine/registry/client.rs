@@ -128,6 +128,11 @@ impl RegistryClient {
         &self.settings.host
     }
 
+    /// How it is reached.
+    pub fn settings(&self) -> &RegistrySettings {
+        &self.settings
+    }
+
     /// True if requests carry a login.
     pub fn has_login(&self) -> bool {
         self.settings.login.is_some()

@@ -118,12 +118,12 @@ impl RegistryClient {
         Ok(digest)
     }
 
-    /// Makes a tag name a digest; writes nothing where it does already.
-    pub async fn ensure_tag(&self, repository: &str, digest: &str, tag: &str) -> Result<(), EngineError> {
+    /// Makes a tag name a digest; writes nothing where it does already. True if it was written.
+    pub async fn ensure_tag(&self, repository: &str, digest: &str, tag: &str) -> Result<bool, EngineError> {
         if self.digest(repository, tag).await?.as_deref() == Some(digest) {
-            return Ok(());
+            return Ok(false);
         }
-        self.retag(repository, digest, tag).await.map(drop)
+        self.retag(repository, digest, tag).await.map(|_| true)
     }
 
     /// Writes an index of images that are in the repository already. Returns its digest.
