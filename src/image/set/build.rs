@@ -46,8 +46,10 @@ pub async fn build(
     let probe = mutate.probe();
     let (engine, kind) = backend(mutate, request).await?;
     let registry = if request.push {
-        let client = probe.registry(request.registry.clone()).map_err(|error| registry_trouble(&error))?;
-        check_registry(&client).await.map_err(|error| registry_trouble(&error))?;
+        let client = probe
+            .registry(request.registry.clone())
+            .map_err(|error| registry_trouble(&error, &request.registry.host))?;
+        check_registry(&client).await.map_err(|error| registry_trouble(&error, &request.registry.host))?;
         Some(client)
     } else {
         None
@@ -286,10 +288,11 @@ fn engine_trouble(error: &EngineError, address: &str) -> Diagnostic {
     }
 }
 
-fn registry_trouble(error: &EngineError) -> Diagnostic {
-    let diagnostic = Diagnostic::new("B0011", Kind::Task, error.message.clone());
+fn registry_trouble(error: &EngineError, host: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::new("B0011", Kind::Task, error.message.clone())
+        .with_note("asked before the first build, so that no build is paid for in vain");
     match &error.hint {
         Some(hint) => diagnostic.with_hint(hint.as_str()),
-        None => diagnostic.with_note("asked before the first build, so that no build is paid for in vain"),
+        None => diagnostic.with_hint(format!("on the build host: `hostctl image doctor --registry {host}`")),
     }
 }
