@@ -98,8 +98,10 @@ pub(super) fn to_resume(base: &Path, name: Option<&str>, playbook: &Path, enviro
             .with_hint("start a new one without `--resume`"),
     })?;
     let refused = |message: String| Diagnostic::new("R0203", Kind::Usage, message);
+    // One without images only looked: it ran with `--check` or `plan: true`.
+    let finished = |run: &Earlier| here(run) && run.images && run.exit_code == Some(0) && run.id > found.id;
     if name.is_none()
-        && let Ok(newer) = find(base, None, &|run| here(run) && !run.is_unfinished() && !run.alive && run.id > found.id)
+        && let Ok(newer) = find(base, None, &finished)
     {
         return Err(refused(format!("run `{}` is unfinished, but `{}` has finished since", found.id, newer.id))
             .with_note("going on would give images and tag file the older tag again")
@@ -255,7 +257,8 @@ mod tests {
         assert_eq!(prod.hints[0].to_string(), "hostctl run p.yml --env ci --resume 20261122T000002-bbbb");
         let prod = to_resume(base.path(), None, Path::new("p.yml"), &["prod".to_owned()]).unwrap_err();
         assert_eq!(prod.message, "no run of this playbook is unfinished");
-        std::fs::remove_dir_all(runs_dir(base.path()).join("20261122T000004-dddd")).unwrap();
+        // A run that built nothing, as one with `--check`, is no reason.
+        std::fs::remove_file(runs_dir(base.path()).join("20261122T000004-dddd/logs/base.log")).unwrap();
         assert_eq!(resume(None).unwrap().id, "20261122T000002-bbbb");
         record(base.path(), "20261122T000004-dddd", &[begun("p.yml")], Some(0));
         assert_eq!(resume(Some("aaaa")).unwrap().time(), "20261122T000001");

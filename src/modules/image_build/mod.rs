@@ -368,6 +368,7 @@ fn images_planned(prepared: &set::Prepared, names: &crate::image::Names) -> Vec<
         insert(&mut map, "name", graph.images[*image].name.as_str());
         insert(&mut map, "full", graph.full(*image, names));
         insert(&mut map, "state", "planned");
+        insert(&mut map, "digest", Value::Null);
         let parents = graph.parents(*image);
         let parents = parents.iter().map(|parent| Value::from(graph.images[*parent].name.as_str()));
         insert(&mut map, "parents", parents.collect::<Vec<_>>());
