@@ -91,7 +91,7 @@ fn a_failed_instruction_is_told_in_the_dockerfiles_words() {
         "failed_at": "web/Dockerfile:3", "message": "executor failed running [/bin/sh -c make]: exit code: 2"}]}"#;
     scene.done("one", result);
     let text = scene.text();
-    assert!(text.contains("web  web/Dockerfile:3: exit code 2   logs/web.log"), "{text}");
+    assert!(text.contains("web   web/Dockerfile:3: exit code 2   logs/web.log"), "{text}");
 }
 
 #[test]
