@@ -257,6 +257,7 @@ mod tests {
             is_tree: false,
             basename: "x".into(),
             contents_only: false,
+            repositories: Vec::new(),
         };
         order.call.inputs.push(input);
         let folder = lay_out(&order, &OneBlob).unwrap();

@@ -243,7 +243,14 @@ fn with_input(content: &[u8], source: BlobSource) -> Call {
         source: Some(source),
     };
     let entries = vec![TreeEntry { path: String::new(), mode: 0o644, kind }];
-    let input = Input { arg: "src".into(), entries, is_tree: false, basename: String::new(), contents_only: false };
+    let input = Input {
+        arg: "src".into(),
+        entries,
+        is_tree: false,
+        basename: String::new(),
+        contents_only: false,
+        repositories: Vec::new(),
+    };
     Call { inputs: vec![input], ..call("reads", serde_json::json!({})) }
 }
 

@@ -10,9 +10,14 @@ use super::source_tree;
 use crate::diag::{Diagnostic, Result, read};
 use crate::modules::{BlobSource, Input, InputArg, InputKind, ModuleEntry, TreeEntry};
 use crate::playbook::{Task, clean_path, expand_home};
+use crate::system::Probe;
 use crate::system::digest::{Digest, Hasher};
+use crate::system::git_source::{GIT_READS, GitFacts};
 use crate::template::FileOptions;
 use crate::vars::{Layer, Level, Scope};
+
+/// Repositories of one folder that are asked: each takes a few milliseconds.
+const REPOSITORIES: usize = 200;
 
 /// How a file or folder of the controller is read.
 #[derive(Clone, Copy, Default)]
@@ -30,6 +35,15 @@ impl Take {
         let unless_refused = |name| args.get(name).is_none_or(serde_json::Value::is_null) || flag(args, name);
         Self { contents_only: false, decrypt: unless_refused("decrypt"), follow: unless_refused("local_follow") }
     }
+}
+
+/// What git says of the repository around a folder, and of those that the folder holds (submodules).
+fn repositories(folder: &Path, entries: &[TreeEntry]) -> Vec<(String, GitFacts)> {
+    let probe = Probe::new(Vec::new()).allowing(GIT_READS);
+    let below = entries.iter().filter_map(|entry| entry.path.strip_suffix("/.git"));
+    let all = std::iter::once("").chain(below).take(REPOSITORIES);
+    let facts = all.map(|path| (path.to_owned(), probe.git_facts(&folder.join(path))));
+    facts.filter(|(_, facts)| *facts != GitFacts::default()).collect()
 }
 
 impl HostRun {
@@ -60,7 +74,14 @@ impl HostRun {
                     }
                     let path = self.search(task, "files", name).ok_or_else(|| self.not_found(task, "files", name))?;
                     let take = Take { contents_only: name.ends_with('/'), ..Take::of(args) };
-                    inputs.push(self.file_input(arg, &path, take)?);
+                    let mut input = self.file_input(arg, &path, take)?;
+                    let asks = |(name, values): (&str, &[&str])| {
+                        args.get(name).and_then(serde_json::Value::as_str).is_some_and(|value| values.contains(&value))
+                    };
+                    if entry.meta.repositories.is_some_and(asks) {
+                        input.repositories = repositories(&path, &input.entries);
+                    }
+                    inputs.push(input);
                 }
                 // The task has it: `invoke` adds it.
                 InputArg::Program { .. } => {}
@@ -166,7 +187,14 @@ impl HostRun {
         } else {
             vec![TreeEntry { path: String::new(), mode: meta.permissions().mode() & 0o7777, kind: content(path)? }]
         };
-        Ok(Input { arg: arg.to_owned(), entries, is_tree: meta.is_dir(), basename, contents_only: take.contents_only })
+        Ok(Input {
+            arg: arg.to_owned(),
+            entries,
+            is_tree: meta.is_dir(),
+            basename,
+            contents_only: take.contents_only,
+            repositories: Vec::new(),
+        })
     }
 
     /// The clear text of a file that ansible-vault encrypted.
@@ -225,6 +253,7 @@ impl HostRun {
             is_tree: false,
             basename,
             contents_only: false,
+            repositories: Vec::new(),
         })
     }
 }
@@ -298,4 +327,32 @@ pub(super) fn is_sealed(path: &Path) -> bool {
     use std::io::Read as _;
     let mut head = [0; 14];
     read::open_plain(path).and_then(|mut file| file.read_exact(&mut head)).is_ok_and(|()| &head == b"$ANSIBLE_VAULT")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_told_with_the_repositories_around_and_in_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let git = |folder: &Path, words: &[&str]| {
+            let mut command = std::process::Command::new("git");
+            command.current_dir(folder).args(["-c", "user.name=t", "-c", "user.email=t@t.invalid"]).args(words);
+            command.env("GIT_CONFIG_GLOBAL", "/dev/null").output().is_ok_and(|output| output.status.success())
+        };
+        let tree = temp.path().join("images");
+        std::fs::create_dir_all(tree.join("sub/web")).unwrap();
+        for (folder, tag) in [(temp.path(), "1.0"), (&*tree.join("sub"), "2.0")] {
+            let made = git(folder, &["init", "-q"]) && git(folder, &["commit", "-qm", "x", "--allow-empty"]);
+            if !(made && git(folder, &["tag", tag])) {
+                return;
+            }
+        }
+        let entries = source_tree::entries(&tree, false, &file).unwrap();
+        let told: Vec<_> =
+            repositories(&tree, &entries).into_iter().map(|(path, facts)| (path, facts.version.unwrap())).collect();
+        assert_eq!(told, [(String::new(), "1.0".to_owned()), ("sub".to_owned(), "2.0".to_owned())]);
+        assert_eq!(repositories(&tree.join("../.."), &[]), [], "no repository, nothing told");
+    }
 }

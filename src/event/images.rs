@@ -272,7 +272,9 @@ impl ImageBuild {
         let text = |key: &str| result.get(&StrKey(key)).and_then(Value::as_str).filter(|text| !text.is_empty());
         for image in result.get(&StrKey("images")).and_then(Value::as_list).unwrap_or_default() {
             let Some(name) = image.get("name").and_then(Value::as_str) else { continue };
-            if image.get("state").is_none() && !self.images.contains_key(name) {
+            // What was only planned is no build either.
+            let state = image.get("state").and_then(Value::as_str).filter(|state| *state != "planned");
+            if state.is_none() && !self.images.contains_key(name) {
                 continue;
             }
             self.image(name, owners).learn(image);

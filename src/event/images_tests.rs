@@ -90,6 +90,8 @@ fn a_result_of_another_module_is_no_build() {
         with: None,
     };
     ledger.event(&event("one", kind));
+    ledger.event(&done("one", json(r#"{"images": [{"name": "base", "state": "planned"}]}"#)));
+    assert!(ledger.builds().all(|build| build.images.is_empty()), "a plan is no build either");
     ledger.event(&done("one", json(r#"{"images": [{"name": "base", "state": "reused", "reason": "same"}]}"#)));
     assert_eq!(ledger.builds().next().unwrap().images["base"].reason(), Some("same"));
 }

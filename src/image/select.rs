@@ -157,7 +157,14 @@ impl Graph {
             PatternKind::Glob if groups.contains(text.as_str()) => {
                 error.with_hint(format!("there is a group of this name: `group:{text}`"))
             }
-            PatternKind::Glob => error.with_nearest(text, self.images.iter().map(|image| image.name.as_str())),
+            PatternKind::Glob => {
+                let names = || self.images.iter().map(|image| image.name.as_str());
+                match nearest(text, names()) {
+                    Some(_) => error.with_nearest(text, names()),
+                    None if self.images.len() > 12 => error.with_note(format!("{} images are here", self.images.len())),
+                    None => error.with_note(format!("images here: {}", listed(names()))),
+                }
+            }
             PatternKind::Regex(_) => {
                 error.with_hint("the expression is looked for anywhere in a name; anchor it with `^` and `$`")
             }

@@ -31,7 +31,8 @@ pub struct WhyAnswer {
     pub root: PathBuf,
 }
 
-/// Answers for an image of the newest request that has it. `tree` is read in the place of the request's folder.
+/// Answers for an image of the newest request that has it and whose files are all there: several sets may have a `base`,
+/// and `tree` tells which of them is meant. If no set's files are there, the newest that has it. `tree` is read in the place of the request's folder.
 /// Warnings are about records that cannot be read.
 pub fn why(
     probe: &Probe,
@@ -41,7 +42,10 @@ pub fn why(
     now: i64,
 ) -> Result<(WhyAnswer, Vec<Diagnostic>)> {
     let (requests, mut warnings) = store.requests(probe)?;
-    let request = find(&requests, image, store, &warnings)?;
+    let request = find(&requests, image, store, &warnings, &|request| {
+        let root = tree.unwrap_or(&request.root);
+        probe.is_dir(root) && request.graph(probe, root).is_ok()
+    })?;
     let root = tree.unwrap_or(&request.root);
     if !probe.is_dir(root) {
         return Err(Diagnostic::task(
@@ -111,10 +115,18 @@ pub fn why(
     ))
 }
 
-fn find<'a>(requests: &'a [Request], image: &str, store: &Store, warnings: &[Diagnostic]) -> Result<&'a Request> {
+fn find<'a>(
+    requests: &'a [Request],
+    image: &str,
+    store: &Store,
+    warnings: &[Diagnostic],
+    readable: &dyn Fn(&Request) -> bool,
+) -> Result<&'a Request> {
     let has = |request: &&Request| request.images.iter().any(|saved| saved.name == image);
-    if let Some(request) = requests.iter().find(has) {
-        return Ok(request);
+    let mut having = requests.iter().filter(has);
+    if let Some(newest) = having.next() {
+        let found = std::iter::once(newest).chain(having).find(|request| readable(request));
+        return Ok(found.unwrap_or(newest));
     }
     let mut diagnostic = if requests.is_empty() {
         Diagnostic::task("B0075", format!("no build is recorded in `{}`", store.folder().display()))
@@ -197,6 +209,26 @@ mod tests {
         }
         let store = Store::new(place.path().join("state"));
         (place, tree, store)
+    }
+
+    #[test]
+    fn the_tree_tells_which_of_several_sets_is_meant() {
+        let (place, ours, store) = tree();
+        build(&ours, &store, "t1");
+        // Another tree, with a `base` too, was built later and is gone.
+        let mutate = Mutate::with_probe(Probe::new(Vec::new()));
+        let graph =
+            Graph::new(vec![image("base", "FROM scratch"), image("db", "FROM base")], &names("t2"), &BTreeMap::new());
+        let (graph, gone) = (graph.unwrap(), place.path().join("gone"));
+        let later = Request { time: 9, ..Request::new("other", &graph, &names("t2"), &gone) };
+        store.save_request(&mutate, &later).unwrap();
+        fs::write(ours.join("base/a"), "2").unwrap();
+        let probe = Probe::new(Vec::new());
+        for tree in [None, Some(ours.as_path())] {
+            let answer = why(&probe, &store, "base", tree, 0).unwrap().0;
+            assert_eq!(answer.difference.as_deref(), Some("context file `a`"), "{tree:?}");
+        }
+        assert_eq!(why(&probe, &store, "db", None, 0).unwrap_err().code, "B0074");
     }
 
     #[test]

@@ -301,7 +301,14 @@ mod tests {
         let dest = folder.path().join("dest");
         let args = map! { "src" => "parts", "dest" => dest.to_string_lossy().into_owned(), "remote_src" => false };
         let entries = vec![file_entry("b", 0o644, b"2"), file_entry("a", 0o644, b"1"), file_entry("s/c", 0o644, b"3")];
-        let input = Input { arg: "src".into(), entries, is_tree: true, basename: "parts".into(), contents_only: false };
+        let input = Input {
+            arg: "src".into(),
+            entries,
+            is_tree: true,
+            basename: "parts".into(),
+            contents_only: false,
+            repositories: Vec::new(),
+        };
         module("assemble", args).input(input).ok();
         assert_eq!(std::fs::read_to_string(&dest).expect("read"), "1\n2");
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diag::Diagnostic;
 use crate::event::Diff;
+use crate::system::git_source::GitFacts;
 use crate::value::Map;
 
 /// One invocation of a module on a host.
@@ -92,6 +93,10 @@ pub struct Input {
     pub basename: String,
     /// `src` ended with a slash: the content of the folder, not the folder.
     pub contents_only: bool,
+    /// The git repository around the folder (its path is empty) and those in it, by their paths below it; only where
+    /// the module asks for them (`Meta::repositories`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<(String, GitFacts)>,
 }
 
 /// One file or folder of an [`Input`].

@@ -668,6 +668,7 @@ mod tests {
             is_tree: true,
             basename: "tree".into(),
             contents_only,
+            repositories: Vec::new(),
         };
         let run = |contents_only, check| {
             let args = map! { "src" => "tree", "dest" => text(folder.path()) };

@@ -230,6 +230,7 @@ mod tests {
             is_tree: false,
             basename: "mine".into(),
             contents_only: false,
+            repositories: Vec::new(),
         })
     }
 

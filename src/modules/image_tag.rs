@@ -21,7 +21,6 @@ use crate::value::{Map, insert};
 ///   image_tag:
 ///     release: "2024.1"
 ///     base_distro: rocky-9
-///     time: "{{ hostctl_image_tag_time }}"
 ///   register: made
 /// ```
 #[derive(Deserialize, JsonSchema)]

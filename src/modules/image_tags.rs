@@ -18,7 +18,8 @@ use crate::value::{Map, insert};
 ///
 /// `openstack` stands for all images; other sets are prefixes of image names with underscores.
 /// Digests, time and run go under `hostctl_image_tags` beside it. Comments, order and fields that
-/// hostctl does not know stay; the file is replaced as a whole or not at all. Returns `path`.
+/// hostctl does not know stay; the file is replaced as a whole or not at all. `images` that were only planned
+/// (`plan: true`) are not recorded. Returns `path`.
 ///
 /// ```yaml
 /// - name: Record the tag
@@ -71,6 +72,15 @@ impl Module for ImageTags {
         }
         if args.distribution.is_empty() || args.sets.is_empty() {
             return Err(Diagnostic::task("B0015", "`distribution` and `sets` must not be empty").into());
+        }
+        let planned =
+            |image: &serde_json::Value| image.get("state").and_then(|state| state.as_str()) == Some("planned");
+        if !cx.check_mode() && args.images.iter().any(planned) {
+            cx.warn("the images were only planned: the tag file stays as it is");
+            let mut result = Map::new();
+            insert(&mut result, "path", args.path.expand(cx.environment()).display().to_string());
+            insert(&mut result, "tag", args.tag.as_str());
+            return Ok(result);
         }
         let path = args.path.expand(cx.environment());
         let shown = path.display().to_string();
@@ -176,6 +186,18 @@ mod tests {
         assert!(!write(&path, Map::new()).ok().changed);
         assert!(write(&path, map! { "sets" => vec![Value::from("nova")] }).ok().changed);
         assert!(std::fs::read_to_string(&path).unwrap().contains("  nova:\n    rocky-9: t1\n"));
+    }
+
+    #[test]
+    fn images_that_were_only_planned_are_not_recorded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tags.yml");
+        std::fs::write(&path, "# site\n").unwrap();
+        let planned = || map! { "full" => "r:5000/lab/base:t2", "state" => "planned" };
+        let outcome = write(&path, map! { "images" => vec![Value::from(planned())] }).ok();
+        assert!(!outcome.changed && outcome.warnings.len() == 1, "{:?}", outcome.warnings);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "# site\n");
+        assert!(write(&path, map! { "images" => vec![Value::from(planned())] }).check(true).ok().changed);
     }
 
     #[test]

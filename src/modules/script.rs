@@ -147,6 +147,7 @@ mod tests {
             is_tree: false,
             basename: "run me.sh".into(),
             contents_only: false,
+            repositories: Vec::new(),
         })
     }
 

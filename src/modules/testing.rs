@@ -83,6 +83,7 @@ impl Try {
             is_tree: false,
             basename: basename.into(),
             contents_only: false,
+            repositories: Vec::new(),
         })
     }
 

@@ -86,19 +86,42 @@ pub fn find(base: &Path, name: Option<&str>, wanted: &dyn Fn(&Earlier) -> bool) 
     newest.find(|run| wanted(run)).ok_or_else(|| none("there is no such run to go on with".to_owned()))
 }
 
-/// The run that `--resume` goes on with.
-pub(super) fn to_resume(base: &Path, name: Option<&str>, playbook: &Path) -> Result<Earlier> {
+/// The run that `--resume` goes on with: without a name the newest unfinished one of the playbook in these
+/// environments, unless one since then has finished: its tag is newer, and going back to an old one must be asked for.
+pub(super) fn to_resume(base: &Path, name: Option<&str>, playbook: &Path, environments: &[String]) -> Result<Earlier> {
     let same = |run: &Earlier| Path::new(&run.playbook) == playbook;
-    let found = find(base, name, &|run| same(run) && run.is_unfinished()).map_err(|error| match name {
+    let here = |run: &Earlier| same(run) && run.environments == environments;
+    let found = find(base, name, &|run| here(run) && run.is_unfinished()).map_err(|error| match name {
         Some(_) => error,
         None => Diagnostic::new("R0203", Kind::Usage, "no run of this playbook is unfinished")
             .with_note(format!("looked for among the runs below `{}`", runs_dir(base).display()))
             .with_hint("start a new one without `--resume`"),
     })?;
     let refused = |message: String| Diagnostic::new("R0203", Kind::Usage, message);
+    // One without images only looked: it ran with `--check` or `plan: true`.
+    let finished = |run: &Earlier| here(run) && run.images && run.exit_code == Some(0) && run.id > found.id;
+    if name.is_none()
+        && let Ok(newer) = find(base, None, &finished)
+    {
+        return Err(refused(format!("run `{}` is unfinished, but `{}` has finished since", found.id, newer.id))
+            .with_note("going on would give images and tag file the older tag again")
+            .with_hint(format!("if that is meant: `--resume {}`", found.id)));
+    }
     if !same(&found) {
         return Err(refused(format!("run `{}` was one of `{}`", found.id, found.playbook))
             .with_hint(format!("hostctl run {} --resume {}", found.playbook, found.id)));
+    }
+    if found.environments != environments {
+        let of =
+            |names: &[String]| names.last().map_or_else(|| "no environment".to_owned(), |name| format!("`{name}`"));
+        let hint = found.environments.last().map_or_else(String::new, |name| format!("--env {name} "));
+        return Err(refused(format!(
+            "run `{}` was one in {}, this one is in {}",
+            found.id,
+            of(&found.environments),
+            of(environments)
+        ))
+        .with_hint(format!("hostctl run {} {hint}--resume {}", found.playbook, found.id)));
     }
     if found.alive {
         return Err(refused(format!("run `{}` still goes on", found.id)).with_hint("hostctl log --follow shows it"));
@@ -224,8 +247,20 @@ mod tests {
         record(base.path(), "20261122T000002-bbbb", &[begun("p.yml")], Some(2));
         record(base.path(), "20261122T000003-cccc", &[begun("other.yml")], None);
         record(base.path(), "20261122T000004-dddd", &[begun("p.yml")], Some(0));
-        let resume = |name: Option<&str>| to_resume(base.path(), name, Path::new("p.yml"));
+        let ci = ["ci".to_owned()];
+        let resume = |name: Option<&str>| to_resume(base.path(), name, Path::new("p.yml"), &ci);
+        assert_eq!(resume(Some("bbbb")).unwrap().id, "20261122T000002-bbbb");
+        let newer = resume(None).unwrap_err();
+        assert!(newer.message.ends_with("`20261122T000004-dddd` has finished since"), "{}", newer.message);
+        assert_eq!(newer.hints[0].to_string(), "if that is meant: `--resume 20261122T000002-bbbb`");
+        let prod = to_resume(base.path(), Some("bbbb"), Path::new("p.yml"), &["prod".to_owned()]).unwrap_err();
+        assert_eq!(prod.hints[0].to_string(), "hostctl run p.yml --env ci --resume 20261122T000002-bbbb");
+        let prod = to_resume(base.path(), None, Path::new("p.yml"), &["prod".to_owned()]).unwrap_err();
+        assert_eq!(prod.message, "no run of this playbook is unfinished");
+        // A run that built nothing, as one with `--check`, is no reason.
+        std::fs::remove_file(runs_dir(base.path()).join("20261122T000004-dddd/logs/base.log")).unwrap();
         assert_eq!(resume(None).unwrap().id, "20261122T000002-bbbb");
+        record(base.path(), "20261122T000004-dddd", &[begun("p.yml")], Some(0));
         assert_eq!(resume(Some("aaaa")).unwrap().time(), "20261122T000001");
         for (name, code) in [("cccc", "R0203"), ("dddd", "R0203"), ("none", "R0201")] {
             assert_eq!(resume(Some(name)).unwrap_err().code, code, "{name}");
@@ -240,7 +275,7 @@ mod tests {
         let mut event = begun("p.yml");
         event["resumes"] = "20261120T101112-0001".into();
         record(base.path(), "20261122T000001-aaaa", &[event], None);
-        let run = to_resume(base.path(), None, Path::new("p.yml")).unwrap();
+        let run = to_resume(base.path(), None, Path::new("p.yml"), &["ci".to_owned()]).unwrap();
         assert_eq!((run.root.as_str(), run.time()), ("20261120T101112-0001", "20261120T101112"));
     }
 

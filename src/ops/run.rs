@@ -129,7 +129,8 @@ pub async fn run(
         let resumed = match &request.resume {
             None => None,
             Some(name) => {
-                Some(to_resume(&opened.state, Some(name.as_str()).filter(|name| !name.is_empty()), playbook)?)
+                let name = Some(name.as_str()).filter(|name| !name.is_empty());
+                Some(to_resume(&opened.state, name, playbook, &opened.environments)?)
             }
         };
         let time = resumed.as_ref().map_or(time.as_str(), super::resume::Earlier::time).to_owned();

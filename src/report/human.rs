@@ -58,15 +58,27 @@ impl Default for Surroundings {
     }
 }
 
+const RESUME: &str = " --resume";
+
 /// What goes on from a task: its name, or its place if it has none. Facts are gathered again by the whole command.
+/// A build of images goes on under its tag, which tasks before it may have made.
 fn start_at(name: &str, role: Option<&str>, module: &str, place: &str) -> String {
     if name == "Gathering Facts" {
         return String::new();
+    }
+    if module.rsplit('.').next() == Some("image_build") {
+        return RESUME.to_owned();
     }
     let named = role.map_or_else(|| name.to_owned(), |role| format!("{role} : {name}"));
     let line = place.rsplit_once(':').map_or(place, |(line, _)| line);
     let start = if name == module { line } else { &named };
     format!(" --start-at-task {}", shell_word(start))
+}
+
+/// The whole command; one that resumes already does so again.
+fn again(command: &str, start: &str) -> String {
+    let resumes = start == RESUME && command.split(' ').any(|word| word == RESUME.trim());
+    format!("{command}{}", if resumes { "" } else { start })
 }
 
 fn look(options: HumanOptions, width: usize) -> Look {
@@ -212,10 +224,12 @@ impl<W: Write + Send> Human<W> {
         let now = (self.surroundings.now)();
         let mut lines = Vec::new();
         if !self.still {
-            lines.extend(self.live.as_ref().map(|live| live.line(width, now)));
             let look = look(self.options, width - 1);
-            let block = self.images.block(&look, rows - 1 - lines.len(), now);
-            lines.extend(block);
+            lines = self.images.block(&look, rows - 1, now);
+            // Builds of images tell time and silence themselves.
+            if lines.is_empty() {
+                lines.extend(self.live.as_ref().map(|live| live.line(width, now)));
+            }
         }
         if let Some(frame) = canvas.frame(lines, (rows, size.1), now) {
             self.out.bytes(frame.as_bytes());
@@ -247,7 +261,7 @@ impl<W: Write + Send> Human<W> {
             end.counts = items.counts.into_iter().collect();
         }
         let start = running.start.filter(|_| !self.command.is_empty());
-        let again = start.map(|start| format!("{}{start}", self.command));
+        let again = start.map(|start| again(&self.command, &start));
         let lines = TaskLines {
             name: running.name,
             ends: &running.ends,
@@ -511,5 +525,19 @@ impl<W: Write + Send> Reporter for Human<W> {
 
     fn trouble(&mut self) -> Option<Trouble> {
         self.out.trouble()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_of_images_goes_on_under_its_tag() {
+        let start = |module: &str| start_at("images", None, module, "play.yml:5:3");
+        let told = |command: &str, module: &str| again(command, &start(module));
+        assert_eq!(told("hostctl run play.yml", "hostctl.core.image_build"), "hostctl run play.yml --resume");
+        assert_eq!(told("hostctl run --resume play.yml", "image_build"), "hostctl run --resume play.yml");
+        assert_eq!(told("hostctl run play.yml", "command"), "hostctl run play.yml --start-at-task images");
     }
 }

@@ -111,11 +111,10 @@ impl TaskLines<'_> {
                 _ => done.changes.first().cloned().unwrap_or_default(),
             };
             let status = self.paint.end(done);
-            let line = format!(
-                "      {host}({}) {status}{time}  {}",
-                shorten(label, self.width / 2),
-                self.paint.dim(&shorten(&what, self.width / 2))
-            );
+            let lead = format!("      {host}({}) ", shorten(label, self.width / 2));
+            let taken = console::measure_text_width(&lead) + word(done).len() + time.len() + 2;
+            let room = self.width.saturating_sub(taken).clamp(20, (self.width / 2).max(20));
+            let line = format!("{lead}{status}{time}  {}", self.paint.dim(&shorten(&what, room)));
             let _ = writeln!(out, "{}", line.trim_end());
             if done.verbose {
                 self.result(out, &done.result);

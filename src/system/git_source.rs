@@ -55,7 +55,7 @@ pub struct GitCheckout {
 }
 
 /// What a working copy says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct GitFacts {
     /// The whole commit id.
     pub commit: Option<String>,

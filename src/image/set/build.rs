@@ -61,7 +61,7 @@ pub async fn build(
     };
     let (registries, troubles) = Registries::open(probe, &wanted)?;
     for client in registries.all_pushed() {
-        check_registry(client).await.map_err(|error| registry_trouble(&error))?;
+        check_registry(client).await.map_err(|error| registry_trouble(&error, client.name()))?;
     }
     let host = Host::of(probe, &[], Path::new("/"));
     let platform = match request.settings.platforms.as_slice() {
@@ -368,11 +368,12 @@ fn engine_trouble(error: &EngineError, address: &str) -> Diagnostic {
     }
 }
 
-fn registry_trouble(error: &EngineError) -> Diagnostic {
-    let diagnostic = Diagnostic::new("B0011", Kind::Task, error.message.clone());
+fn registry_trouble(error: &EngineError, host: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::new("B0011", Kind::Task, error.message.clone())
+        .with_note("asked before the first build, so that no build is paid for in vain");
     match &error.hint {
         Some(hint) => diagnostic.with_hint(hint.as_str()),
-        None => diagnostic.with_note("asked before the first build, so that no build is paid for in vain"),
+        None => diagnostic.with_hint(format!("on the build host: `hostctl image doctor --registry {host}`")),
     }
 }
 

@@ -49,8 +49,8 @@ use tree::Tree;
 /// cost in seconds for each GB. A layer that held nothing is not searched again for another image.
 ///
 /// Returns `images` (each with `name`, `full`, `state`, `digest`, `seconds`, `parents`, `log`),
-/// `tag`, counts (`built`, `pushed`, `build_failed`, `push_failed`, `blocked`, `cancelled`), `builder` (`none` if nothing was built) and
-/// `engine_version`.
+/// `tag`, counts (`built`, `pushed`, `build_failed`, `push_failed`, `blocked`, `cancelled`), `builder` (`none` if nothing was
+/// built) and `engine_version`. In check mode and with `plan: true` each image's state is `planned`, and it has no digest.
 ///
 /// ```yaml
 /// - name: Images of the site
@@ -195,7 +195,7 @@ pub struct Args {
     /// Folders and files of the tree that hold no images. Patterns match whole components of a path.
     #[serde(default)]
     ignore: Vec<String>,
-    /// The version of images with Kaapana's labels, and `{{ version }}` in a list; by default that of `git describe` where the tree is on the host.
+    /// The version of images with Kaapana's labels, and `{{ version }}` in a list; by default that of `git describe` in the repository around the tree, wherever the tree is.
     #[serde(default)]
     version: Option<String>,
     /// Sets that are built one after the other under one tag, as lists of image names and patterns; what an earlier set
@@ -313,6 +313,7 @@ impl Module for ImageBuild {
         outlives: true,
         resumes: Some("resume"),
         reads: crate::system::git_source::GIT_READS,
+        repositories: Some(("from", &["labels", "list"])),
         together: &[&["registry_username", "registry_password"]],
         one_of: &[&["namespace", "kolla"], &["tag", "kolla"]],
         required_if: &[("forbid_mirror_in_image", "true", &["mirror_names"]), ("from", "kolla", &["kolla"])],
@@ -346,8 +347,9 @@ impl Module for ImageBuild {
         let mut planned = Map::new();
         insert(&mut planned, "tag", args.tag.as_str());
         insert(&mut planned, "planned", names.iter().map(|name| Value::from(name.as_str())).collect::<Vec<_>>());
+        // Later tasks find what they look for in check mode, too.
+        insert(&mut planned, "images", images_planned(&prepared, &request.names));
         if names.is_empty() {
-            insert(&mut planned, "images", Vec::<Value>::new());
             return Ok(planned);
         }
         // A Kolla tree is rendered here; any other one is laid out as its images are built.
@@ -396,6 +398,9 @@ impl Module for ImageBuild {
         let Some(report) = report else { return Ok(planned) };
         report.warnings.iter().for_each(|warning| cx.warn(warning.clone()));
         let mut result = report.to_map();
+        if args.plan {
+            insert(&mut result, "images", images_planned(&prepared, &request.names));
+        }
         if let Some(folder) = &args.log_dir {
             insert(&mut result, "log_dir", folder.as_str());
         }
@@ -409,12 +414,30 @@ impl Module for ImageBuild {
     }
 }
 
+/// What is to be built, in the form of a result.
+fn images_planned(prepared: &set::Prepared, names: &crate::image::Names) -> Vec<Value> {
+    let graph = &prepared.graph;
+    let one = |image: &usize| {
+        let mut map = Map::new();
+        insert(&mut map, "name", graph.images[*image].name.as_str());
+        insert(&mut map, "full", graph.full(*image, names));
+        insert(&mut map, "state", "planned");
+        insert(&mut map, "digest", Value::Null);
+        let parents = graph.parents(*image);
+        let parents = parents.iter().map(|parent| Value::from(graph.images[*parent].name.as_str()));
+        insert(&mut map, "parents", parents.collect::<Vec<_>>());
+        Value::from(map)
+    };
+    prepared.selected.iter().map(one).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::call::{Input, InputKind, TreeEntry};
     use super::super::testing::{Try, file_entry, get, module};
     use super::*;
     use crate::map;
+    use crate::system::git_source::GitFacts;
 
     fn sent(files: &[(&str, &str)], more: Map) -> Try {
         let mut args = map! { "path" => "images", "namespace" => "lab", "tag" => "t1" };
@@ -428,6 +451,7 @@ mod tests {
             is_tree: true,
             basename: "images".into(),
             contents_only: false,
+            repositories: Vec::new(),
         })
     }
 
@@ -448,6 +472,10 @@ mod tests {
         assert!(outcome.changed);
         assert_eq!(get(&outcome, "planned"), serde_json::json!(["base", "web"]));
         assert_eq!(outcome.changes, ["build base, web"]);
+        let images = get(&outcome, "images");
+        let (name, state) = (images[1]["name"].as_str(), images[1]["state"].as_str());
+        assert_eq!((name, state), (Some("web"), Some("planned")), "{images}");
+        assert!(images[1]["full"].as_str().is_some_and(|full| full.contains("/web:")), "{images}");
         assert_eq!(outcome.warnings.len(), 3, "{:?}", outcome.warnings);
         let short = "`build secret pin` is too short to be searched for in images";
         assert!(outcome.warnings.iter().any(|warning| warning == short), "{:?}", outcome.warnings);
@@ -472,7 +500,8 @@ mod tests {
             all.extend(args);
             let entries = KOLLA.iter().map(|(path, text)| file_entry(path, 0o644, text.as_bytes())).collect();
             let (arg, basename) = ("path".to_owned(), "images".to_owned());
-            let input = Input { arg, entries, is_tree: true, basename, contents_only: false };
+            let repositories = Vec::new();
+            let input = Input { arg, entries, is_tree: true, basename, contents_only: false, repositories };
             module("image_build", all).input(input).check(true)
         };
         let outcome = run(args.clone()).ok();
@@ -503,6 +532,34 @@ mod tests {
         let mut args = args.clone();
         insert(&mut args, "kolla", kolla);
         args
+    }
+
+    #[test]
+    fn a_tree_that_was_sent_has_the_controllers_repositories() {
+        let facts = |version: &str| GitFacts {
+            commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
+            branch: Some("main".into()),
+            version: Some(version.into()),
+        };
+        let full = |files: &[(&str, &str)], from: &str| {
+            let input = Input {
+                arg: "path".into(),
+                entries: files.iter().map(|(path, text)| file_entry(path, 0o644, text.as_bytes())).collect(),
+                is_tree: true,
+                basename: "images".into(),
+                contents_only: false,
+                repositories: vec![(String::new(), facts("1.2.0")), ("sub".into(), facts("9.0.0"))],
+            };
+            let args = map! { "path" => "images", "namespace" => "lab", "tag" => "t1", "from" => from };
+            let outcome = module("image_build", args).input(input).check(true).ok();
+            get(&outcome, "images").as_array().unwrap().iter().map(|one| one["full"].to_string()).collect::<Vec<_>>()
+        };
+        let text = "FROM scratch\nLABEL IMAGE=\"a\"\nLABEL VERSION=\"0.1\"\n";
+        let labels = [("a/Dockerfile", text), ("sub/b/Dockerfile", &text.replace("\"a\"", "\"b\""))];
+        assert_eq!(full(&labels, "labels"), ["\"lab/a:1.2.0\"", "\"lab/b:9.0.0\""]);
+        let list =
+            "images:\n- name: x\n  context: x\n  tags: [\"{{ version }}\", \"{{ branch }}-{{ short_commit }}\"]\n";
+        assert_eq!(full(&[("images.yml", list), ("x/Dockerfile", "FROM scratch")], "list"), ["\"lab/x:t1\""]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::{Args, From};
 use crate::diag::{Diagnostic, Result, SourceMap};
 use crate::image::discover::Found;
 use crate::image::sources::{self, Fetched, LabelSettings, List, Stamps, TreeSettings};
+use crate::system::git_source::GitFacts;
 use crate::system::{Mutate, TreeKind};
 
 fn dockerfiles(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
@@ -85,12 +86,7 @@ impl Tree {
             From::Tree => sources::tree(&self.files, args.path.as_str(), &self.root_name, &settings, &read),
             From::Labels => {
                 let settings = LabelSettings { tree: settings, ..LabelSettings::default() };
-                // A tree that was sent has no repository around it.
-                let version = |folder: &Path| match (&args.version, &self.root) {
-                    (Some(version), _) => Some(version.clone()),
-                    (None, Some(root)) => cx.probe().git_facts(&root.join(folder)).version,
-                    (None, None) => None,
-                };
+                let version = |folder: &Path| args.version.clone().or_else(|| self.git_facts(cx, folder).version);
                 sources::labels(&self.files, args.path.as_str(), &settings, &version, &read)
             }
             From::List => self.listed(cx, args),
@@ -120,7 +116,7 @@ impl Tree {
             }
             self.kept.borrow_mut().push(folder);
         }
-        let facts = self.root.as_ref().map(|root| cx.probe().git_facts(root)).unwrap_or_default();
+        let facts = self.git_facts(cx, Path::new(""));
         let here =
             Stamps { branch: facts.branch, commit: facts.commit, version: args.version.clone().or(facts.version) };
         let read = |path: &Path| {
@@ -133,6 +129,17 @@ impl Tree {
         };
         list.define(&places, args.path.as_str(), &args.tag, &here, &fetched, &read)
             .or_else(|mistakes| refuse(&places, mistakes).map(|()| Found::default()))
+    }
+
+    /// What git says of the repository around a folder of the tree. A tree that was sent has none around it: the
+    /// controller has told what its own says.
+    fn git_facts(&self, cx: &Cx, folder: &Path) -> GitFacts {
+        if let Some(root) = &self.root {
+            return cx.probe().git_facts(&root.join(folder));
+        }
+        let known = self.input.iter().flat_map(|input| &input.repositories);
+        let around = known.filter(|(path, _)| folder.starts_with(path)).max_by_key(|(path, _)| path.len());
+        around.map(|(_, facts)| facts.clone()).unwrap_or_default()
     }
 
     /// Digests of the files that were sent, by their paths.

@@ -113,7 +113,10 @@ fn lane_line(image: &str, lane: &Lane, name: usize, look: &Look, now: Duration) 
         Phase::Pushing => ("push".to_owned(), format!("{} of {} layers", lane.push.done, lane.push.of)),
     };
     let rate = if lane.phase == Phase::Pushing { lane.push.rate(now).map(rate) } else { None };
-    let said = quiet(safe_line(lane.line()).trim(), lane.last, now);
+    let said = safe_line(lane.line());
+    // The step's own line says nothing that does not stand beside it.
+    let said = if !lane.text.is_empty() && said.trim_end().ends_with(lane.text.trim()) { "" } else { said.trim() };
+    let said = quiet(said, lane.last, now);
     let said = rate.map_or(said.clone(), |rate| format!("{rate}  {said}").trim_end().to_owned());
     let time = whole_duration(now.saturating_sub(lane.since).as_secs_f64());
     // `  name  14/31  RUN ...   2m10s   last line`

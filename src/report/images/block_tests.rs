@@ -283,6 +283,27 @@ play 1 of 1   images                                                            
 }
 
 #[test]
+fn a_step_is_not_told_twice_and_a_narrow_table_keeps_to_its_width() {
+    let mut shown = Scene::new(24, 61, |_| ());
+    shown.play(&["one"]);
+    shown.state("kolla-base", ImageState::Building);
+    shown.step("kolla-base", 2, 2, "RUN make");
+    shown.log("kolla-base", "[2/2] RUN make");
+    let lanes = shown.shown();
+    assert!(lanes.contains("RUN make") && !lanes.contains("[2/2]"), "{lanes}");
+    shown.log("kolla-base", "cc main.c");
+    assert!(shown.shown().contains("cc main.c"));
+    let digest = "0".repeat(64);
+    let image = format!(
+        r#"{{"name": "kolla-base", "state": "pushed", "digest": "sha256:{digest}", "size": 130000000, "seconds": 9.0, "push_seconds": 3.5}}"#
+    );
+    shown.done("one", &format!(r#"{{"tag": "t", "images": [{image}]}}"#));
+    let table = shown.shown();
+    assert!(table.contains("    kolla-base pushed          9.0s     3.5s   123 MiB\n"), "{table}");
+    assert!(table.contains(" size\n") && !table.contains("sha256"), "{table}");
+}
+
+#[test]
 fn several_hosts_have_a_head_each() {
     let mut shown = Scene::new(24, 80, |_| ());
     shown.play(&["one", "two"]);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use indexmap::IndexMap;
 
 use crate::event::ImageForecast;
-use crate::value::{about, gib};
+use crate::value::{about, gib, size};
 
 use super::super::layout::shorten;
 use super::view::Look;
@@ -16,20 +16,29 @@ const REASONS: usize = 12;
 /// The block, with line breaks.
 pub(super) fn text(forecast: &ImageForecast, host: Option<&str>, look: &Look) -> String {
     let host = host.map_or_else(String::new, |host| format!(" on {host}"));
-    let space = forecast.bytes.map_or_else(|| "unknown".to_owned(), |bytes| format!("about {} GiB", gib(bytes)));
+    let space = forecast.bytes.map_or_else(|| "unknown".to_owned(), |bytes| format!("about {}", size(bytes)));
     let time = forecast.seconds.filter(|seconds| seconds.is_finite()).map_or_else(|| "unknown".to_owned(), about);
     let mut out = String::new();
     let head = format!("images{host}: {} to build, {} to reuse", forecast.build.len(), forecast.reuse.len());
     let _ = writeln!(out, "  {}", look.paint.bold(&shorten(&head, look.width.saturating_sub(2))));
     groups(&mut out, "build", &forecast.build, look);
     groups(&mut out, "reuse", &forecast.reuse, look);
-    let expected = format!("space {space}   time {time}");
-    let _ = writeln!(out, "    expected  {expected}");
-    for (index, (what, free, all)) in forecast.disks.iter().enumerate() {
-        let name = if index == 0 { "free    " } else { "        " };
+    if !forecast.build.is_empty() {
+        let expected = format!("space {space}   time {time}");
+        let _ = writeln!(out, "    expected  {}", shorten(&expected, look.width.saturating_sub(14)));
+    }
+    // One file system may serve for several things.
+    let mut disks: IndexMap<String, (Vec<&str>, bool)> = IndexMap::new();
+    for (what, free, all) in &forecast.disks {
         let short = forecast.bytes.is_some_and(|bytes| bytes > *free);
-        let text = format!("{} of {} GiB on {what}", gib(*free), gib(*all));
-        let text = shorten(&text, look.width.saturating_sub(30));
+        let disk = disks.entry(format!("{} of {} GiB", gib(*free), gib(*all))).or_default();
+        disk.0.push(what);
+        disk.1 |= short;
+    }
+    for (index, (room, (what, short))) in disks.into_iter().enumerate() {
+        let name = if index == 0 { "free    " } else { "        " };
+        let text = format!("{room} on {}", what.join(" and "));
+        let text = shorten(&text, look.width.saturating_sub(if short { 36 } else { 14 }));
         let note = if short { look.paint.warning("   less than expected") } else { String::new() };
         let _ = writeln!(out, "    {name}  {text}{note}");
     }
@@ -44,10 +53,15 @@ fn groups(out: &mut String, verb: &str, images: &[(String, String)], look: &Look
     }
     let all = look.verbosity > 0;
     let shown = if all || reasons.len() <= REASONS { reasons.len() } else { REASONS - 1 };
+    // A reason has the room that the names beside it leave, and a third of the line at least.
     let heads: Vec<String> = reasons
         .iter()
         .take(shown)
-        .map(|(reason, names)| shorten(&format!("{:>4} {reason}", names.len()), look.width / 3))
+        .map(|(reason, names)| {
+            let beside = names.iter().map(|name| console::measure_text_width(name) + 2).sum::<usize>();
+            let room = look.width.saturating_sub(4 + 5 + 3 + beside.saturating_sub(2)).max(look.width / 3);
+            shorten(&format!("{:>4} {reason}", names.len()), room)
+        })
         .collect();
     let column = heads.iter().map(|head| console::measure_text_width(head)).max().unwrap_or(0);
     for (index, (head, names)) in heads.iter().zip(reasons.values()).enumerate() {

@@ -62,7 +62,7 @@ impl Line<'_> {
                 ("pushed", Some(Status::Changed), format!("{}  {digest}", duration(*seconds)))
             }
             ImageState::Failed { message } => ("FAILED", Some(Status::Failed), failure(message, &step)),
-            ImageState::PushFailed { message } => ("PUSH FAILED", Some(Status::Failed), failure(message, &step)),
+            ImageState::PushFailed { message } => ("PUSH FAILED", Some(Status::Failed), failure(message, "")),
             ImageState::Blocked { by } => ("blocked", Some(Status::Skipped), format!("by {by}")),
             ImageState::Cancelled => ("cancelled", Some(Status::Skipped), String::new()),
             ImageState::Reused { reason, .. } => ("reused", Some(Status::Ok), reason.clone()),
@@ -135,7 +135,9 @@ impl Line<'_> {
 /// Why it failed, and where: `17/19 RUN npm ci: exit code 1` where engines use many words.
 fn failure(message: &str, step: &str) -> String {
     match (place(message), exit_code(message)) {
-        (Some((place, rest)), _) => format!("{rest}  ({place})"),
+        (Some((place, _)), Some(code)) if !step.is_empty() => format!("{step}: {code}  ({place})"),
+        (Some((place, _)), Some(code)) => format!("{code}  ({place})"),
+        (Some((place, rest)), None) => format!("{rest}  ({place})"),
         (None, Some(code)) if !step.is_empty() => format!("{step}: {code}"),
         (None, _) => message.to_owned(),
     }

@@ -78,6 +78,50 @@ fn more_is_told_when_asked_for() {
 }
 
 #[test]
+fn a_failed_instruction_is_told_in_the_dockerfiles_words() {
+    let mut scene = plain(0);
+    scene.play(&["one"]);
+    scene.state("web", ImageState::Building);
+    scene.step("web", 2, 2, "RUN make");
+    let message = "web/Dockerfile:3: executor failed running [/bin/sh -c make]: exit code: 2";
+    scene.state("web", ImageState::Failed { message: message.into() });
+    let text = scene.text();
+    assert!(text.contains("FAILED      2/2 RUN make: exit code 2  (web/Dockerfile:3)   logs/web.log\n"), "{text}");
+    let result = r#"{"tag": "t", "images": [{"name": "web", "state": "failed", "class": "build error", "seconds": 1,
+        "failed_at": "web/Dockerfile:3", "message": "executor failed running [/bin/sh -c make]: exit code: 2"}]}"#;
+    scene.done("one", result);
+    let text = scene.text();
+    assert!(text.contains("web   web/Dockerfile:3: exit code 2   logs/web.log"), "{text}");
+}
+
+#[test]
+fn a_forecast_in_few_words() {
+    let shown = |forecast: ImageForecast| {
+        let mut scene = plain(0);
+        scene.tell("one", Progress::ImageForecast { forecast });
+        scene.text()
+    };
+    let reason = "unchanged, in the registry as `2024.1-debian-bookworm-20261122T210304`";
+    let disks = vec![("engine".to_owned(), 61 << 30, 100 << 30), ("root".to_owned(), 61 << 30, 100 << 30)];
+    let forecast = ImageForecast {
+        reuse: vec![("base".into(), reason.into()), ("web".into(), reason.into())],
+        bytes: Some(0),
+        seconds: Some(0.0),
+        disks,
+        ..ImageForecast::default()
+    };
+    // The reason is whole where there is room, nothing is expected of no builds, one file system is told once.
+    assert_eq!(
+        shown(forecast.clone()),
+        format!(
+            "  images: 0 to build, 2 to reuse\n    reuse   2 {reason}   base, web\n    free      61 of 100 GiB on engine and root\n"
+        )
+    );
+    let some = ImageForecast { build: vec![("app".into(), "new".into())], bytes: Some(4_400_000), ..forecast };
+    assert!(shown(some).contains("    expected  space about 4.1 MiB   time less than a minute\n"));
+}
+
+#[test]
 fn the_forecast_groups_by_reason() {
     let name = |count: usize| (0..count).map(|image| format!("image-number-{image}"));
     let forecast = ImageForecast {

@@ -65,7 +65,7 @@ fn failures(out: &mut String, build: &ImageBuild, look: &Look) {
             let reason = image.reason().unwrap_or_default();
             let rest = place(reason).map_or(reason, |(_, rest)| rest);
             let what = match (&image.failed_at, exit_code(rest)) {
-                (Some(at), Some(code)) if rest == reason => format!("{at}: {code}"),
+                (Some(at), Some(code)) => format!("{at}: {code}"),
                 (Some(at), _) => format!("{at}: {rest}"),
                 (None, _) => reason.to_owned(),
             };
@@ -118,23 +118,41 @@ fn images(out: &mut String, build: &ImageBuild, look: &Look) {
     }
     let name = images.iter().take(fit).map(|image| console::measure_text_width(&image.name)).max().unwrap_or(0);
     let digest = if look.verbosity > 0 { 71 } else { 19 };
-    let name = name.clamp(5, look.width.saturating_sub(4 + 12 + 9 + 9 + 10 + digest).max(12));
-    let head = format!("    {} {:<11} {:>8} {:>8} {:>9}  digest", pad("image", name), "state", "build", "push", "size");
+    // Columns that a narrow window has no room for are left out from the right; the record has them.
+    let column = |lead: usize, width: usize| look.width >= 4 + name.clamp(5, 12) + lead + width;
+    let columns = (column(12 + 9, 9), column(12 + 9 + 9, 10), column(12 + 9 + 9 + 10, 2 + digest));
+    let taken = 4
+        + 12
+        + 9
+        + if columns.0 { 9 } else { 0 }
+        + if columns.1 { 10 } else { 0 }
+        + if columns.2 { 2 + digest } else { 0 };
+    let name = name.clamp(5, look.width.saturating_sub(taken).max(12));
+    let row = |name: String, state: &str, build: &str, push: &str, size: &str, digest: &str| {
+        let mut line = format!("    {name} {state:<11} {build:>8}");
+        for (wide, text) in [(columns.0, format!(" {push:>8}")), (columns.1, format!(" {size:>9}"))] {
+            line.push_str(if wide { &text } else { "" });
+        }
+        if columns.2 {
+            let _ = write!(line, "  {digest}");
+        }
+        line.trim_end().to_owned()
+    };
+    let head = row(pad("image", name), "state", "build", "push", "size", "digest");
     let _ = writeln!(out, "{}", look.paint.dim(&head));
     let time = |seconds: Option<f64>| seconds.map(duration).unwrap_or_default();
     for image in images.iter().take(fit) {
         let digest = image.digest.as_deref().unwrap_or_default();
         let digest = if look.verbosity > 0 { digest } else { short(digest) };
-        let line = format!(
-            "    {} {:<11} {:>8} {:>8} {:>9}  {}",
+        let line = row(
             pad(&shorten(&image.name, name), name),
-            image.state.name().replace('_', " "),
-            time(image.seconds),
-            time(image.push_seconds),
-            image.size.map(size).unwrap_or_default(),
-            shorten(digest, 80),
+            &image.state.name().replace('_', " "),
+            &time(image.seconds),
+            &time(image.push_seconds),
+            &image.size.map(size).unwrap_or_default(),
+            &shorten(digest, 80),
         );
-        let _ = writeln!(out, "{}", line.trim_end());
+        let _ = writeln!(out, "{line}");
     }
     if fit < images.len() {
         let _ = writeln!(out, "    and {} more in summary.md (-v shows all)", images.len() - fit);

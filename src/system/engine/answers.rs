@@ -16,7 +16,7 @@ use tonic::transport::Channel;
 
 use super::client::Engine;
 use super::error::{EngineError, ErrorClass};
-use super::{BuildSpec, CacheTo, ContextSource, Feed, buildkit, session};
+use super::{BuildSpec, CacheTo, ContextSource, buildkit, session};
 
 /// A trial that takes longer tells nothing.
 const TRIAL: Duration = Duration::from_secs(20);
@@ -204,8 +204,7 @@ impl Engine {
     }
 
     async fn trial(&self, spec: &BuildSpec) -> Option<Result<(), EngineError>> {
-        let nobody = Feed::new(|_| ());
-        tokio::time::timeout(TRIAL, buildkit::build(self.socket(), spec, &nobody)).await.ok()
+        tokio::time::timeout(TRIAL, buildkit::attempt(self.socket(), spec)).await.ok()
     }
 
     /// Lets the builder read a Dockerfile with a heredoc; nothing is kept of the result.

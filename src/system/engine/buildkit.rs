@@ -60,6 +60,18 @@ pub(super) async fn build(socket: &Path, spec: &BuildSpec, feed: &Feed) -> Resul
     }
 }
 
+/// Whether the builder takes a build: of what it tells on the way nothing is kept, so nothing is waited for.
+///
+/// An engine that refuses at once has no status to tell any more, and keeps who asks for one waiting.
+pub(super) async fn attempt(socket: &Path, spec: &BuildSpec) -> Result<(), EngineError> {
+    let no_buildkit = || EngineError::new(ErrorClass::Unusable, "this engine has no BuildKit");
+    let session = session::open(socket, spec).await?.ok_or_else(no_buildkit)?;
+    let mut client = control(socket).await?.ok_or_else(no_buildkit)?;
+    let reference = uuid::Uuid::new_v4().simple().to_string();
+    let outcome = client.solve(solve_request(spec, &session, &reference)?).await;
+    outcome.map(drop).map_err(|status| failure(&status, &Progress::new(Feed::new(|_| ()))))
+}
+
 /// The builder's own API; `None` if the engine has none.
 pub(super) async fn control(socket: &Path) -> Result<Option<ControlClient<Channel>>, EngineError> {
     let Some(stream) = upgrade(socket, "/grpc", &[]).await? else { return Ok(None) };
