@@ -203,7 +203,6 @@ struct StepArgs {
     /// Address of the host's engine; default: its DOCKER_HOST, or unix:///var/run/docker.sock.
     #[arg(long, value_name = "ADDRESS")]
     engine: Option<String>,
-    /// Refused, with the reason.
     #[arg(long, hide = true)]
     squash: bool,
 }
@@ -239,9 +238,7 @@ struct CourseArgs {
     resume: Option<String>,
 }
 
-/// The variable of the play that holds the registry's password.
 const PASSWORD: &str = "hostctl_image_registry_password";
-/// The most of a password or secret that is read.
 const LONGEST: u64 = 1 << 20;
 
 impl BuildArgs {
@@ -566,7 +563,6 @@ fn secret_variable(place: usize) -> String {
     format!("hostctl_image_secret_{place}")
 }
 
-/// The first line.
 fn password(what: &str, from: &mut dyn std::io::Read) -> Result<Secret> {
     let text = text_of(what, from)?;
     let line = text.lines().next().unwrap_or_default();
