@@ -177,7 +177,7 @@ fn forty_unchanged_images_ask_the_engine_for_no_build() {
     assert_eq!((state("pushed"), state("reused")), (1 + below, 39 - below), "{result}");
     assert_eq!(result["builder"], "buildkit");
     let built = Calls::builds(&calls.seen()).iter().filter(|call| call.ends_with("/grpc")).count();
-    assert!(built >= 1 + below, "{built}");
+    assert!(built > below, "{built}");
 }
 
 /// A chain whose builds take a second each, and one beside it.

@@ -46,7 +46,11 @@ pub(super) fn main(args: &AttachArgs, output: &Output) -> Result<ExitCode> {
     };
     let words = crate::modules::words(&run.command).ok_or_else(unknown)?;
     let cli = super::Cli::try_parse_from(words).map_err(|_| unknown())?;
-    let super::Command::Run(mut given) = cli.command else { return Err(unknown()) };
+    let mut given = match cli.command {
+        super::Command::Run(given) => *given,
+        super::Command::Image(image) => image.came_from()?.ok_or_else(unknown)?,
+        _ => return Err(unknown()),
+    };
     given.come_back(args.ask_password, args.ask_become_password);
     let text = ops::play_of(&works, args.stop);
     // Variables beside the playbook count as they did.

@@ -20,83 +20,83 @@ use crate::report::{Human, HumanOptions, JsonLines};
 use crate::secret::Secret;
 
 /// Run playbooks
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct RunArgs {
     /// The playbooks, run one after another.
     #[arg(required = true, value_name = "PLAYBOOK", add = super::completion::playbooks())]
-    playbooks: Vec<PathBuf>,
+    pub(super) playbooks: Vec<PathBuf>,
     #[command(flatten)]
-    project: ProjectArgs,
+    pub(super) project: ProjectArgs,
     /// Change nothing; tell what would change.
     #[arg(short = 'C', long)]
-    check: bool,
+    pub(super) check: bool,
     /// Show what changes in files.
     #[arg(short = 'D', long)]
-    diff: bool,
+    pub(super) diff: bool,
     /// Only tasks with these tags.
     #[arg(short, long, value_name = "TAGS", add = super::completion::tags())]
-    tags: Vec<String>,
+    pub(super) tags: Vec<String>,
     /// No tasks with these tags.
     #[arg(long, value_name = "TAGS", add = super::completion::tags())]
-    skip_tags: Vec<String>,
+    pub(super) skip_tags: Vec<String>,
     /// Begin at the task of this name.
     #[arg(long, value_name = "NAME", add = super::completion::tasks())]
-    start_at_task: Option<String>,
+    pub(super) start_at_task: Option<String>,
     /// Confirm each task before it runs.
     #[arg(long)]
-    step: bool,
+    pub(super) step: bool,
     /// Run handlers even on hosts that failed.
     #[arg(long)]
-    force_handlers: bool,
+    pub(super) force_handlers: bool,
     /// Hosts worked on at the same time; default: 5.
     #[arg(short, long, value_name = "N")]
-    forks: Option<usize>,
+    pub(super) forks: Option<usize>,
     /// More detail: -v results, -vv arguments, -vvv the connection.
     #[arg(short, long, action = clap::ArgAction::Count)]
-    verbose: u8,
+    pub(super) verbose: u8,
     /// Log in as this user.
     #[arg(short, long, value_name = "USER", visible_alias = "remote-user")]
-    user: Option<String>,
+    pub(super) user: Option<String>,
     /// The private key to log in with.
     #[arg(long, value_name = "FILE", visible_alias = "key-file")]
-    private_key: Option<PathBuf>,
+    pub(super) private_key: Option<PathBuf>,
     /// Connection to use: ssh or local.
     #[arg(short, long, value_name = "NAME")]
-    connection: Option<String>,
+    pub(super) connection: Option<String>,
     /// Seconds to wait for a connection.
     #[arg(short = 'T', long, value_name = "SECONDS")]
-    timeout: Option<u64>,
+    pub(super) timeout: Option<u64>,
     /// Arguments for every ssh, for example -o ProxyJump=HOST.
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
-    ssh_common_args: Option<String>,
+    pub(super) ssh_common_args: Option<String>,
     /// Arguments for ssh only.
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
-    ssh_extra_args: Option<String>,
+    pub(super) ssh_extra_args: Option<String>,
     /// Ask for the login password.
     #[arg(short = 'k', long, visible_alias = "ask-pass")]
-    ask_password: bool,
+    pub(super) ask_password: bool,
     /// Run tasks as another user.
     #[arg(short, long)]
-    r#become: bool,
+    pub(super) r#become: bool,
     /// The user to become.
     #[arg(long, value_name = "USER")]
-    become_user: Option<String>,
+    pub(super) become_user: Option<String>,
     /// How to become that user: sudo or su.
     #[arg(long, value_name = "METHOD")]
-    become_method: Option<String>,
+    pub(super) become_method: Option<String>,
     /// Ask for the password to become that user.
     #[arg(short = 'K', long, visible_alias = "ask-become-pass")]
-    ask_become_password: bool,
+    pub(super) ask_become_password: bool,
     /// Forget the facts that earlier runs kept (`fact_caching`).
     #[arg(long)]
-    flush_cache: bool,
+    pub(super) flush_cache: bool,
     /// Go on with an earlier run that was cut off: its tag stays, finished images are neither built nor pushed again.
     /// Default: the newest unfinished run of the playbook.
     #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
-    resume: Option<String>,
+    pub(super) resume: Option<String>,
     /// Only check the playbooks; contact no host.
     #[arg(long)]
-    syntax_check: bool,
+    pub(super) syntax_check: bool,
 }
 
 impl RunArgs {
@@ -109,7 +109,7 @@ impl RunArgs {
         self.skip_tags.clear();
     }
 
-    fn request(&self, output: &Output, config: &ops::Config) -> Result<ops::RunRequest> {
+    pub(super) fn request(&self, output: &Output, config: &ops::Config) -> Result<ops::RunRequest> {
         let mut defaults = indexmap::IndexMap::new();
         let mut set = |name: &str, value: Option<crate::value::Value>| {
             if let Some(value) = value {
@@ -272,13 +272,25 @@ pub(super) fn main(args: RunArgs, output: &Output) -> Result<ExitCode> {
 
 /// Runs the playbooks, or in their place the given one.
 pub(super) fn begin(args: &RunArgs, output: &Output, given: Option<Given>) -> Result<ExitCode> {
+    begin_with(args, output, |request| {
+        if let Some(given) = given {
+            request.playbooks = vec![given.0.clone()];
+            request.project.given = Some(given);
+        }
+        Ok(())
+    })
+}
+
+/// Runs what the arguments ask for, after `change` had its way with it.
+pub(super) fn begin_with(
+    args: &RunArgs,
+    output: &Output,
+    change: impl FnOnce(&mut ops::RunRequest) -> Result<()>,
+) -> Result<ExitCode> {
     let config = ops::Config::load(&output.sources)?;
     output.show(&config.warnings);
     let mut request = args.request(output, &config)?;
-    if let Some(given) = given {
-        request.playbooks = vec![given.0.clone()];
-        request.project.given = Some(given);
-    }
+    change(&mut request)?;
     if args.syntax_check {
         return super::check::run(&request.project, &request.playbooks, output);
     }

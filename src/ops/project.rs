@@ -11,7 +11,7 @@ use crate::inventory::{InventorySource, OddGroups, ReadOptions, Reader};
 use crate::playbook::{Loader, LoaderOptions, SettingUse};
 use crate::secret::{Redactor, Secret};
 use crate::template::Templates;
-use crate::vars::{Layer, Scope};
+use crate::vars::{Entry, Layer, Scope};
 use crate::vault::{Ask, Keyring};
 
 use super::hosts::InventoryHosts;
@@ -67,6 +67,8 @@ pub struct ProjectRequest {
     pub extra_vars: Vec<String>,
     /// How they are read.
     pub extra_form: super::ExtraVars,
+    /// Values that no output may hold, as variables that outrank those of `extra_vars`; never rendered.
+    pub secret_vars: Vec<(String, Secret)>,
     /// `--identity`, or the user's own.
     pub identity: Option<PathBuf>,
     /// The user's configuration folder, for the identity that is there by default.
@@ -278,7 +280,13 @@ pub(super) fn open(
         ..LoaderOptions::new(Arc::clone(sources))
     };
     let early = Loader::new(options.clone());
-    let extra = super::extra_vars::layer(&request.extra_vars, request.extra_form, request.hash_merge, sources, &early)?;
+    let mut extra =
+        super::extra_vars::layer(&request.extra_vars, request.extra_form, request.hash_merge, sources, &early)?;
+    let entries = Arc::make_mut(&mut extra.entries);
+    for (name, secret) in &request.secret_vars {
+        redactor.learn(secret.expose());
+        entries.insert(name.as_str().into(), Entry::Data(secret.expose().into(), None));
+    }
     reader.extra = vec![extra.clone()];
     let given = reader.extra.clone();
     layers.push(extra);

@@ -252,9 +252,9 @@ mod tests {
         assert_eq!(resume(Some("bbbb")).unwrap().id, "20261122T000002-bbbb");
         let newer = resume(None).unwrap_err();
         assert!(newer.message.ends_with("`20261122T000004-dddd` has finished since"), "{}", newer.message);
-        assert_eq!(newer.hints[0].to_string(), "if that is meant: `--resume 20261122T000002-bbbb`");
+        assert_eq!(newer.hints[0], "if that is meant: `--resume 20261122T000002-bbbb`");
         let prod = to_resume(base.path(), Some("bbbb"), Path::new("p.yml"), &["prod".to_owned()]).unwrap_err();
-        assert_eq!(prod.hints[0].to_string(), "hostctl run p.yml --env ci --resume 20261122T000002-bbbb");
+        assert_eq!(prod.hints[0], "hostctl run p.yml --env ci --resume 20261122T000002-bbbb");
         let prod = to_resume(base.path(), None, Path::new("p.yml"), &["prod".to_owned()]).unwrap_err();
         assert_eq!(prod.message, "no run of this playbook is unfinished");
         // A run that built nothing, as one with `--check`, is no reason.

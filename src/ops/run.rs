@@ -134,7 +134,9 @@ pub async fn run(
             }
         };
         let time = resumed.as_ref().map_or(time.as_str(), super::resume::Earlier::time).to_owned();
-        let unfinished = if resumed.is_none() && !request.check && request.project.given.is_none() {
+        // What comes back to a run, or is one task, leaves nothing behind that could be gone on with.
+        let resumable = request.project.given.as_ref().is_none_or(|(_, name, _)| name.starts_with("<image build"));
+        let unfinished = if resumed.is_none() && !request.check && resumable {
             hint_at_unfinished(&opened.state, playbook)
         } else {
             None

@@ -152,8 +152,8 @@ fn synced(files: &mut [(Arriving, PathBuf, bool)]) -> io::Result<()> {
             part.iter_mut().try_for_each(|(file, ..)| file.file().sync_all())
         };
         let threads: Vec<_> = files.chunks_mut(each).map(|files| scope.spawn(move || part(files))).collect();
-        let ends = threads.into_iter().map(|thread| thread.join());
-        ends.map(|end| end.unwrap_or_else(|_| Err(io::Error::other("a thread ended early")))).collect()
+        let mut ends = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        ends.try_for_each(|end| end.unwrap_or_else(|_| Err(io::Error::other("a thread ended early"))))
     })
 }
 

@@ -61,7 +61,7 @@ pub enum ScratchContent {
 
 impl Probe {
     /// Everything below a folder, parents before children, names in byte order. Sockets, pipes and
-    /// devices are left out.
+    /// devices are left out, and `.hostctl`: where runs that are started in the tree keep their records.
     pub fn tree_items(&self, root: &Path) -> io::Result<Vec<TreeItem>> {
         let mut found = Vec::new();
         let mut waiting = vec![PathBuf::new()];
@@ -70,7 +70,7 @@ impl Probe {
                 .map(|entry| entry.map(|entry| entry.file_name()))
                 .collect::<io::Result<Vec<_>>>()?;
             names.sort();
-            for name in names {
+            for name in names.into_iter().filter(|name| name != ".hostctl") {
                 let path = folder.join(name);
                 let meta = match fs::symlink_metadata(root.join(&path)) {
                     Ok(meta) => meta,

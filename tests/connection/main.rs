@@ -463,7 +463,14 @@ async fn big_files_arrive_whole_and_are_sent_once() {
         source: Some(BlobSource::File(source.clone())),
     };
     let entries = vec![TreeEntry { path: String::new(), mode: 0o644, kind }];
-    let input = Input { arg: "src".into(), entries, is_tree: false, basename: "big".into(), contents_only: false };
+    let input = Input {
+        arg: "src".into(),
+        entries,
+        is_tree: false,
+        basename: "big".into(),
+        contents_only: false,
+        repositories: Vec::new(),
+    };
     for spec in [sshd.spec(&login.name), TargetSpec { r#become: sudo(&app.name, None), ..sshd.spec(&login.name) }] {
         let home = format!("/home/{}", spec.r#become.as_ref().map_or(&login.name, |wanted| &wanted.user));
         for name in ["one", "two"] {

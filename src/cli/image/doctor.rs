@@ -57,11 +57,20 @@ enum BuilderName {
 
 pub(super) fn main(args: &DoctorArgs, output: &Output) -> Result<ExitCode> {
     let probe = Probe::new(Vec::new());
+    // The login that a build would have.
+    let mut unread = None;
     let settings = args.registry.as_ref().map(|host| RegistrySettings {
         host: host.clone(),
         ca_file: args.registry_ca.clone(),
         insecure: args.insecure,
-        ..RegistrySettings::default()
+        login: match probe.registry_credentials().and_then(|known| known.login(host, "")) {
+            Ok(login) => login,
+            Err(error) => {
+                let fix = error.hint.unwrap_or_else(|| format!("docker login {host}"));
+                unread = Some(Line::fail("B0082", "login", error.message, fix));
+                None
+            }
+        },
     });
     let wanted = Wanted { platforms: args.platform.clone(), ..Wanted::default() };
     let images = args.tree.as_deref().map(|tree| images(&probe, tree)).transpose()?.unwrap_or_default();
@@ -84,7 +93,8 @@ pub(super) fn main(args: &DoctorArgs, output: &Output) -> Result<ExitCode> {
     };
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Diagnostic::internal(format!("no runtime for the checks: {error}")))?;
-    let (lines, capabilities) = runtime.block_on(preflight::run(&probe, &ask));
+    let (mut lines, capabilities) = runtime.block_on(preflight::run(&probe, &ask));
+    lines.extend(unread);
     let mut text: String = lines.iter().map(|line| shown(line, output)).collect();
     if let Some(capabilities) = capabilities.filter(|_| args.capabilities && output.form != OutputForm::Jsonl) {
         text.extend(capabilities.words().into_iter().map(|word| format!("      {word}\n")));

@@ -1,13 +1,17 @@
 //! `hostctl image`: what `image_build` knows and does, without a playbook. One file a subcommand.
 
+mod build;
 mod doctor;
 mod graph;
+mod play;
 mod render;
+mod target;
 mod why;
 
 use clap::{Args, Subcommand};
 
 use super::output::Output;
+use super::run::RunArgs;
 use crate::diag::{ExitCode, Result};
 
 /// Ask and do what image builds ask and do, without a playbook
@@ -19,14 +23,29 @@ pub struct ImageArgs {
 
 #[derive(Debug, Subcommand)]
 enum ImageCommand {
+    Build(Box<build::BuildArgs>),
+    /// Only tell what `hostctl image build` would build and reuse, and why
+    Plan(Box<build::BuildArgs>),
     Why(why::WhyArgs),
     Doctor(Box<doctor::DoctorArgs>),
     Render(render::RenderArgs),
     Graph(Box<graph::GraphArgs>),
 }
 
+impl ImageArgs {
+    /// Arguments of the run that the command was, if it was one that builds.
+    pub(super) fn came_from(&self) -> Result<Option<RunArgs>> {
+        match &self.command {
+            ImageCommand::Build(args) => args.run_args().map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
 pub(super) fn main(args: &ImageArgs, output: &Output) -> Result<ExitCode> {
     match &args.command {
+        ImageCommand::Build(args) => args.main(false, output),
+        ImageCommand::Plan(args) => args.main(true, output),
         ImageCommand::Why(args) => why::main(args, output),
         ImageCommand::Doctor(args) => doctor::main(args, output),
         ImageCommand::Render(args) => render::main(args, output),

@@ -493,4 +493,24 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         text: "What was built may hold old and new files. The image is pushed under the run's tag, but neither it nor \
                what is made from it is recorded for reuse, and the next run builds them again.",
     },
+    CodeEntry {
+        code: "B0170",
+        title: "no host",
+        text: "`--host` takes one host as ssh does: `build1`, `builder@build1.example.org`, `root@192.0.2.7:2222`, \
+               `root@[2001:db8::7]:22`. Names of `~/.ssh/config` count. For several hosts use `--env` or `--inventory`, with \
+               `--limit`.",
+    },
+    CodeEntry {
+        code: "B0171",
+        title: "a password or secret cannot be read",
+        text: "`hostctl image build` reads the registry's password from standard input, from the first line of a file or \
+               from a variable (`--password-var`, for example one of the environment's vault), and build secrets from a file \
+               or an environment variable. It was not there, was empty or was no text. Neither is ever taken from the \
+               command line, where all users of the machine can see it.",
+    },
+    CodeEntry {
+        code: "B0172",
+        title: "a mistake in an option of an image command",
+        text: "The option takes words of another form; the message and its hint show one.",
+    },
 ];

@@ -40,7 +40,13 @@ impl DockerBuilder {
     }
 
     /// Pushes one name, unless the registry has that image; the digest that its registry has afterwards.
-    pub(super) async fn push_one(&self, image: usize, name: &str, tag: &str, feed: &Feed) -> Result<String, EngineError> {
+    pub(super) async fn push_one(
+        &self,
+        image: usize,
+        name: &str,
+        tag: &str,
+        feed: &Feed,
+    ) -> Result<String, EngineError> {
         let registry = self.own_registry(image)?;
         let repository = self.graph.repository(image, &self.names);
         registry.budget().pass().await;

@@ -158,9 +158,12 @@ impl Fetcher<'_> {
         };
         let trouble = |words: &str| self.unfetched(source, words);
         let got = self.mutate.download(&request, archive).await;
-        let got = got.map_err(|NoAnswer(words)| match words.contains("unknown url type") {
-            true => Failed::Never(trouble("this is no address of http or https")),
-            false => Failed::Again(trouble(&words)),
+        let got = got.map_err(|NoAnswer(words)| {
+            if words.contains("unknown url type") {
+                Failed::Never(trouble("this is no address of http or https"))
+            } else {
+                Failed::Again(trouble(&words))
+            }
         })?;
         let status = got.answer.status;
         if status != 200 {

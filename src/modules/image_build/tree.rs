@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use super::super::call::{Blob, Input, InputKind};
+use super::super::call::{Blob, Input, InputKind, TreeEntry};
 use super::super::cx::Cx;
 use super::request::whole;
 use super::sent::Sent;
@@ -34,7 +34,10 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn find(cx: &Cx, args: &Args) -> Result<Self> {
-        if let Some(input) = cx.input("path").filter(|_| !args.remote_src) {
+        if let Some(mut input) = cx.input("path").filter(|_| !args.remote_src).cloned() {
+            // Records of runs that were started in the tree.
+            let record = |entry: &TreeEntry| Path::new(&entry.path).iter().any(|part| part == ".hostctl");
+            input.entries.retain(|entry| !record(entry));
             if !input.is_tree {
                 return Err(Diagnostic::task(
                     "B0001",
@@ -51,7 +54,7 @@ impl Tree {
                 root: None,
                 kept: RefCell::default(),
                 root_name: input.basename.clone(),
-                input: Some(input.clone()),
+                input: Some(input),
             });
         }
         let root = whole(args.path.expand(cx.environment()));

@@ -163,7 +163,7 @@ impl Engine {
         answers.session = session?;
         if let Some(client) = control? {
             answers.grpc = true;
-            let tried = async { if answers.session { self.tried(trials).await } else { Default::default() } };
+            let tried = async { if answers.session { Box::pin(self.tried(trials)).await } else { Default::default() } };
             let ((workers, buildkit), tried) = tokio::join!(workers(client), tried);
             (answers.workers, answers.buildkit) = (workers, buildkit);
             (answers.cache, answers.frontend) = tried;
