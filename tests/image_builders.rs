@@ -319,7 +319,6 @@ fn finished(site: &Site, run: &str, tag: &str) -> BTreeMap<&'static str, (String
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the seed is for who looks into a failure")]
 fn killed_at_random_and_resumed_nothing_is_done_twice() {
     let Some(site) = Site::new(TREE, &json!({ "reuse": "never", "nocache": true })) else { return };
     let given = std::env::var("HOSTCTL_KILL_SEED").ok().and_then(|text| text.parse().ok());
