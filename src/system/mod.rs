@@ -54,6 +54,7 @@ mod trust;
 mod turn;
 mod turn_lock;
 pub mod web;
+pub mod web_address;
 mod web_tls;
 pub mod zip;
 

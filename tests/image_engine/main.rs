@@ -100,7 +100,14 @@ fn input(root: &Path, watch: &Watch) -> Input {
     }
     let mut entries = Vec::new();
     walk(root, root, watch, &mut entries);
-    Input { arg: "path".into(), entries, is_tree: true, basename: "images".into(), contents_only: false }
+    Input {
+        arg: "path".into(),
+        entries,
+        is_tree: true,
+        basename: "images".into(),
+        contents_only: false,
+        repositories: Vec::new(),
+    }
 }
 
 fn arguments(lab: &Lab, root: &Path, builder: &str, more: Json) -> Json {

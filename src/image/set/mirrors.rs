@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use hyper::Uri;
-
 use super::{Prepared, SetRequest};
 use crate::image::preflight::Mirror;
+use crate::system::web_address::host_and_port;
 
 /// What the images of the run are given: proxies, and what is called a mirror. Behind a proxy only the proxy is looked
 /// for, since nothing else has to be reachable from this host.
@@ -19,7 +18,7 @@ pub(super) fn mirrors(prepared: &Prepared, request: &SetRequest) -> Vec<Mirror> 
         request.settings.extra_hosts.iter().map(|(name, address)| (name.as_str(), address.as_str())).collect();
     let (mut proxies, mut others) = (Vec::new(), Vec::new());
     for (name, value) in &request.settings.args {
-        let Some((host, port)) = place(value) else { continue };
+        let Some((host, port)) = host_and_port(value) else { continue };
         let named = request.mirror_names.iter().any(|mirror| *mirror == host || *mirror == format!("{host}:{port}"));
         // Names of `extra_hosts` are known in builds only; `host-gateway` is this host.
         let host = match hosts.get(host.as_str()) {
@@ -45,18 +44,6 @@ pub(super) fn mirrors(prepared: &Prepared, request: &SetRequest) -> Vec<Mirror> 
 /// Some Dockerfile of the run declares the argument of that name in lower case.
 fn prepared_declares(declared: &dyn Fn(&String) -> bool, request: &SetRequest, lower: &str) -> bool {
     request.settings.args.keys().any(|name| name.eq_ignore_ascii_case(lower) && declared(name))
-}
-
-/// Host and port of an address of HTTP; a login in it is left out.
-fn place(value: &str) -> Option<(String, u16)> {
-    let uri: Uri = value.trim().parse().ok()?;
-    let usual = match uri.scheme_str()? {
-        "http" => 80,
-        "https" => 443,
-        _ => return None,
-    };
-    let host = uri.host().filter(|host| !host.is_empty())?;
-    Some((host.trim_matches(['[', ']']).to_owned(), uri.port_u16().unwrap_or(usual)))
 }
 
 #[cfg(test)]
