@@ -123,7 +123,12 @@ async fn login(probe: &Probe, settings: &RegistrySettings, repositories: &[Strin
                     _ => format!("curl -sv -X POST https://{host}/v2/{repository}/blobs/uploads/"),
                 };
                 let fix = error.hint.clone().unwrap_or(fix);
-                Line::fail("B0180", "push", format!("no push to `{host}/{repository}` {who}: {error}"), fix)
+                let found = format!("no push to `{host}/{repository}` {who}: {error}");
+                // What may be over when the first image is pushed has its policies there.
+                match error.class {
+                    ErrorClass::Transient | ErrorClass::RateLimited => Line::warn("B0180", "push", found, fix),
+                    _ => Line::fail("B0180", "push", found, fix),
+                }
             }
         });
     }
