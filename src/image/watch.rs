@@ -32,6 +32,8 @@ struct Log {
     tail: VecDeque<String>,
     /// Masks what the file and the tail hold, also secrets wrapped over lines.
     masked: LineRedactor,
+    /// The same for what is told while it happens: a line that may begin a secret waits for the next, or a second.
+    told: LineRedactor,
 }
 
 /// The watcher of a real run.
@@ -55,8 +57,8 @@ impl LogWatcher {
     ) -> Self {
         let redactor = Arc::new(redactor);
         let empty = |_| {
-            let masked = LineRedactor::new(Arc::clone(&redactor));
-            Log { file: None, path: None, tail: VecDeque::new(), masked }
+            let [masked, told] = [(); 2].map(|()| LineRedactor::new(Arc::clone(&redactor)));
+            Log { file: None, path: None, tail: VecDeque::new(), masked, told }
         };
         let logs = graph.images.iter().map(empty).collect();
         Self { graph, tell, folder, mutate, redactor, logs, warnings: Vec::new() }
@@ -66,6 +68,7 @@ impl LogWatcher {
     pub(super) fn finish(mut self) -> (Vec<LogEnd>, Vec<String>) {
         let mut ends = Vec::with_capacity(self.logs.len());
         for image in 0..self.logs.len() {
+            self.release(image);
             let held = self.logs[image].masked.flush();
             self.keep(image, &held);
             let flushed = self.logs[image].file.as_mut().map_or(Ok(()), Write::flush);
@@ -110,9 +113,22 @@ impl LogWatcher {
     fn line(&mut self, image: usize, line: String) {
         let masked = self.logs[image].masked.push(&format!("{line}\n"));
         self.keep(image, &masked);
-        // The controller knows more secrets, and masks those that run over several lines.
-        let line = self.redactor.redact(&line).into_owned();
-        (self.tell)(Progress::ImageLog { image: self.name(image), line });
+        // The controller knows more secrets, and masks these.
+        let shown = self.logs[image].told.push(&format!("{line}\n"));
+        self.show(image, &shown);
+    }
+
+    /// Tells lines that are masked.
+    fn show(&self, image: usize, text: &str) {
+        for line in text.split_terminator('\n') {
+            (self.tell)(Progress::ImageLog { image: self.name(image), line: line.to_owned() });
+        }
+    }
+
+    /// Tells what is held back, so that what comes next comes after it.
+    fn release(&mut self, image: usize) {
+        let held = self.logs[image].told.flush();
+        self.show(image, &held);
     }
 
     /// Into the file and the tail.
@@ -134,7 +150,15 @@ impl Watcher for LogWatcher {
         (self.tell)(Progress::ImageHost { disk_free: free, disk_total: total, cache: None, seconds_left });
     }
 
+    fn tick(&mut self) {
+        for image in 0..self.logs.len() {
+            let held = self.logs[image].told.tick();
+            self.show(image, &held);
+        }
+    }
+
     fn state(&mut self, image: usize, state: &ImageState) {
+        self.release(image);
         if matches!(state, ImageState::Building) {
             self.open(image);
         }
@@ -155,9 +179,85 @@ impl Watcher for LogWatcher {
         match event {
             BuildEvent::Log(line) => self.line(image, line),
             BuildEvent::Step { step, of, text } => {
+                self.release(image);
                 let text = self.redactor.redact(&text).into_owned();
                 (self.tell)(Progress::ImageStep { image: self.name(image), step, of, text });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::image::graph::tests::graph;
+    use crate::system::Probe;
+
+    struct Seen(Arc<Mutex<Vec<String>>>);
+
+    impl Seen {
+        fn take(&self) -> Vec<String> {
+            std::mem::take(&mut *self.0.lock().unwrap())
+        }
+    }
+
+    fn watcher(folder: PathBuf) -> (LogWatcher, Seen) {
+        let graph = graph(&[("i0", "FROM scratch\n"), ("i1", "FROM scratch\n")]).unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&seen);
+        let tell = Arc::new(move |progress| {
+            told.lock().unwrap().push(match progress {
+                Progress::ImageLog { image, line } => format!("{image}: {line}"),
+                Progress::ImageStep { image, text, .. } => format!("{image} step: {text}"),
+                Progress::Image { image, state } => format!("{image} state: {state:?}"),
+                other => format!("{other:?}"),
+            });
+        });
+        let redactor = Redactor::default();
+        redactor.learn("correct horse battery staple");
+        let mutate = Mutate::with_probe(Probe::new(Vec::new()));
+        (LogWatcher::new(Arc::new(graph), tell, Some(folder), mutate, redactor), Seen(seen))
+    }
+
+    #[test]
+    fn a_secret_over_several_lines_is_masked_in_what_is_told_and_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut watcher, seen) = watcher(folder.path().to_owned());
+        watcher.state(0, &ImageState::Building);
+        let log = |watcher: &mut LogWatcher, image, line: &str| watcher.event(image, BuildEvent::Log(line.into()));
+        seen.take();
+        log(&mut watcher, 0, "it is correct");
+        // The other image's lines are another stream.
+        log(&mut watcher, 1, "no. 1");
+        assert_eq!(seen.take(), ["i1: no. 1"]);
+        log(&mut watcher, 0, "  horse bat");
+        log(&mut watcher, 0, "tery staple, 0.");
+        assert_eq!(seen.take(), ["i0: it is ********, 0."]);
+        // What cannot become one any more is told at once, in its order.
+        log(&mut watcher, 0, "is it correct");
+        log(&mut watcher, 0, "no. 2");
+        assert_eq!(seen.take(), ["i0: is it correct", "i0: no. 2"]);
+        // A program that waits is seen after two looks; a step and a state come after it.
+        log(&mut watcher, 0, "really correct");
+        watcher.tick();
+        assert_eq!(seen.take(), [""; 0]);
+        watcher.tick();
+        assert_eq!(seen.take(), ["i0: really correct"]);
+        log(&mut watcher, 0, "so correct");
+        watcher.event(0, BuildEvent::Step { step: 2, of: 3, text: "RUN".into() });
+        assert_eq!(seen.take(), ["i0: so correct", "i0 step: RUN"]);
+        log(&mut watcher, 0, "and correct");
+        watcher.state(0, &ImageState::Built { seconds: 1.0 });
+        let told = seen.take();
+        assert!(told.len() == 2 && told[0] == "i0: and correct" && told[1].starts_with("i0 state"), "{told:?}");
+        log(&mut watcher, 0, "at the end correct");
+        let (ends, warnings) = watcher.finish();
+        assert_eq!(seen.take(), ["i0: at the end correct"]);
+        assert_eq!(warnings, [""; 0]);
+        let file = std::fs::read_to_string(ends[0].path.as_ref().unwrap()).unwrap();
+        assert!(file.starts_with("it is ********, 0.\nis it correct\nno. 2\nreally correct\n"), "{file}");
+        assert!(file.ends_with("at the end correct\n"), "{file}");
     }
 }

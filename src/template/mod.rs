@@ -45,6 +45,8 @@ mod out;
 mod parts;
 mod people;
 mod plain;
+mod plain_guard;
+mod plain_limits;
 mod plain_percent;
 mod printf;
 mod random;

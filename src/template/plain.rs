@@ -10,7 +10,8 @@ use std::sync::Arc;
 use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, Value as Mini};
 
-use super::plain_percent;
+use super::engine::FileOptions;
+use super::{limits, plain_guard, plain_limits, plain_percent};
 use crate::value::{Key, Map, Value};
 
 /// What a function or filter gives back.
@@ -67,6 +68,14 @@ pub struct PlainError {
     pub message: String,
 }
 
+impl std::fmt::Display for PlainError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for PlainError {}
+
 /// A set of templates with its functions, filters and variables.
 pub struct Plain {
     environment: Environment<'static>,
@@ -79,7 +88,7 @@ impl std::fmt::Debug for Plain {
 }
 
 /// Deepest nesting of templates, macros and values.
-const DEEPEST: usize = 200;
+pub(super) const DEEPEST: usize = 200;
 
 impl Plain {
     /// A set whose templates `text` gives by name; each is parsed once, when it is first used.
@@ -89,16 +98,23 @@ impl Plain {
         environment.set_auto_escape_callback(|_| AutoEscape::None);
         environment.set_recursion_limit(DEEPEST);
         environment.set_loader(move |name| {
+            let Some(text) = text(name) else { return Ok(None) };
+            limits::check_operators(&text, &FileOptions::default()).map_err(|error| {
+                let before = text.get(..error.at.0 as usize).unwrap_or_default();
+                let line = Some(before.matches('\n').count() + 1);
+                let cause = PlainError { template: name.to_owned(), line, message: error.message };
+                Error::new(ErrorKind::SyntaxError, cause.message.clone()).with_source(cause)
+            })?;
             // Jinja2 makes every line end a plain one.
-            Ok(text(name).map(|text| {
-                if text.contains('\r') {
-                    plain_percent::rewritten(&text.replace("\r\n", "\n").replace('\r', "\n")).into_owned()
-                } else {
-                    plain_percent::rewritten(&text).into_owned()
-                }
-            }))
+            let text = if text.contains('\r') {
+                plain_percent::rewritten(&text.replace("\r\n", "\n").replace('\r', "\n")).into_owned()
+            } else {
+                plain_percent::rewritten(&text).into_owned()
+            };
+            Ok(Some(plain_guard::guarded(&text)))
         });
-        environment.set_unknown_method_callback(method);
+        plain_limits::limit(&mut environment);
+        environment.set_unknown_method_callback(bounded_method);
         environment.add_filter("length", length);
         environment.add_filter("count", length);
         environment.add_filter(plain_percent::FILTER, plain_percent::percent);
@@ -136,7 +152,9 @@ impl Plain {
         let own = variables.iter().map(|(name, value)| (*name, to_mini(value)));
         let context = Mini::from_pairs(own.chain([(GIVEN, names)]));
         let failed = |error| plain_error(template, &error);
-        self.environment.get_template(template).map_err(failed)?.render(context).map_err(failed)
+        let _rendering = plain_limits::Rendering::begin();
+        limits::deep(|| self.environment.get_template(template).and_then(|template| template.render(context)))
+            .map_err(failed)
     }
 }
 
@@ -186,11 +204,15 @@ fn plain_error(template: &str, error: &Error) -> PlainError {
         if let Some(cause) = source.downcast_ref::<Error>() {
             deepest = cause;
         }
+        if let Some(placed) = source.downcast_ref::<PlainError>() {
+            return placed.clone();
+        }
         at = source;
     }
-    let message = match deepest.detail() {
-        Some(detail) => detail.to_owned(),
-        None => deepest.kind().to_string(),
+    let message = match (plain_limits::words(deepest), deepest.detail()) {
+        (Some(words), _) => words,
+        (None, Some(detail)) => detail.to_owned(),
+        (None, None) => deepest.kind().to_string(),
     };
     let placed = [deepest, error].into_iter().find(|each| each.name().is_some());
     PlainError {
@@ -198,6 +220,17 @@ fn plain_error(template: &str, error: &Error) -> PlainError {
         line: placed.and_then(Error::line),
         message,
     }
+}
+
+/// [`method`] within the limits.
+fn bounded_method(state: &mut State<'_, '_>, value: &Mini, name: &str, args: &[Mini]) -> Result<Mini, Error> {
+    match (name, args.first()) {
+        ("join", Some(items)) => plain_limits::room_for(name, &[items.clone(), value.clone()])?,
+        _ => plain_limits::room_for(name, &[std::slice::from_ref(value), args].concat())?,
+    }
+    let made = method(state, value, name, args)?;
+    plain_limits::fits(&made)?;
+    Ok(made)
 }
 
 /// Python's methods of texts and maps that change nothing.

@@ -43,6 +43,8 @@ pub trait Watcher: Send {
     fn event(&mut self, image: usize, event: BuildEvent);
     /// How the host is: bytes free and in all, and seconds left.
     fn host(&mut self, free: u64, total: u64, seconds_left: Option<f64>);
+    /// A second is over: what is held back for longer may go out.
+    fn tick(&mut self) {}
 }
 
 /// What became of one image.

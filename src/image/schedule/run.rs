@@ -109,6 +109,7 @@ pub async fn run_after(
             }
             _ = clock.tick() => {
                 look = true;
+                run.watcher.tick();
                 if ticks % TELL == 0 {
                     run.tell_host();
                 }
