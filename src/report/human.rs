@@ -75,10 +75,15 @@ fn start_at(name: &str, role: Option<&str>, module: &str, place: &str) -> String
     format!(" --start-at-task {}", shell_word(start))
 }
 
-/// The whole command; one that resumes already does so again.
+/// The whole command; one that resumes already does so again. A command for images has no tasks to start at, and a plan
+/// left nothing behind to go on with.
 fn again(command: &str, start: &str) -> String {
-    let resumes = start == RESUME && command.split(' ').any(|word| word == RESUME.trim());
-    format!("{command}{}", if resumes { "" } else { start })
+    let has = |wanted: &str| command.split(' ').any(|word| word == wanted);
+    let whole = match start {
+        RESUME => has(RESUME.trim()) || command.starts_with("hostctl image plan") || has("--plan"),
+        _ => command.starts_with("hostctl image "),
+    };
+    format!("{command}{}", if whole { "" } else { start })
 }
 
 fn look(options: HumanOptions, width: usize) -> Look {
@@ -539,5 +544,11 @@ mod tests {
         assert_eq!(told("hostctl run play.yml", "hostctl.core.image_build"), "hostctl run play.yml --resume");
         assert_eq!(told("hostctl run --resume play.yml", "image_build"), "hostctl run --resume play.yml");
         assert_eq!(told("hostctl run play.yml", "command"), "hostctl run play.yml --start-at-task images");
+        let build = "hostctl image build --tree .";
+        assert_eq!(told(build, "image_build"), "hostctl image build --tree . --resume");
+        assert_eq!(told(build, "image_tags"), build);
+        for plan in ["hostctl image plan --tree .", "hostctl image build --plan --tree ."] {
+            assert_eq!(told(plan, "image_build"), plan);
+        }
     }
 }

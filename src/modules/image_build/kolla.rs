@@ -201,11 +201,11 @@ pub(super) fn load(cx: &Cx, args: &mut Args) -> Result<Option<Kolla>> {
             )
             .with_hint("from: kolla"));
         }
-        for (name, value) in [("namespace", &args.namespace), ("tag", &args.tag)] {
-            if value.is_empty() {
-                let message = format!("missing required arguments: {name}");
-                return Err(Diagnostic::task("M0001", message).with_hint(format!("{name}: lab")));
-            }
+        // Names without a namespace are names; without a tag they would all be `latest`.
+        if args.tag.is_empty() {
+            return Err(
+                Diagnostic::task("M0001", "missing required arguments: tag").with_hint("tag: \"{{ made.tag }}\"")
+            );
         }
         return Ok(None);
     }
@@ -352,7 +352,7 @@ impl Kolla {
         });
         let found: BTreeSet<String> = asked.map_err(|error: crate::system::engine::EngineError| {
             Diagnostic::task("B0007", format!("`skip_existing` has to ask the engine: {}", error.message)).with_hint(
-                "is the engine running? `systemctl status docker`; another place: `docker_host: unix:///path`",
+                "is the engine running? `systemctl status docker`; another place: `docker_host: unix:///path`, or `--engine` of `hostctl image`",
             )
         })?;
         self.tree.skip_existing(&|name| found.contains(name));

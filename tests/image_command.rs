@@ -1,0 +1,133 @@
+//! `hostctl image build` and `image plan`: image builds without a playbook, with a real engine and a real registry of
+//! their own. Skipped with the reason where these cannot run.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
+
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "image_engine/lab.rs"]
+mod lab;
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "image_engine/site.rs"]
+mod site;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use lab::PASSWORD;
+use serde_json::json;
+use site::{Ended, Site};
+
+const TREE: &[(&str, &str)] = &[("app/Dockerfile", "FROM base\nRUN echo app > /app\n")];
+
+/// Runs `hostctl image WORDS` with the password on standard input; all processes' arguments and environments meanwhile are
+/// looked through for it.
+fn image(site: &Site, words: &[&str]) -> Ended {
+    let mut all = vec!["image"];
+    all.extend(words);
+    let mut child =
+        site.command(&all).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let sampler = scope.spawn(|| {
+            let mut looked = 0;
+            while !done.load(Ordering::Relaxed) {
+                for entry in fs::read_dir("/proc").unwrap().flatten() {
+                    for name in ["cmdline", "environ"] {
+                        let Ok(bytes) = fs::read(entry.path().join(name)) else { continue };
+                        looked += 1;
+                        let found = bytes.windows(PASSWORD.len()).any(|part| part == PASSWORD.as_bytes());
+                        assert!(!found, "{}", String::from_utf8_lossy(&bytes));
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            looked
+        });
+        writeln!(child.stdin.take().unwrap(), "{PASSWORD}").unwrap();
+        let output = child.wait_with_output().unwrap();
+        done.store(true, Ordering::Relaxed);
+        assert!(sampler.join().unwrap() > 10, "no process was looked at");
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(!text.contains(PASSWORD), "{text}");
+        Ended { code: output.status.code(), text }
+    })
+}
+
+/// All files below a folder that hold the password, as it is or as JSON has it.
+fn holders(folder: &Path, found: &mut BTreeSet<String>) {
+    let escaped = serde_json::to_string(PASSWORD).unwrap();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            holders(&path, found);
+        } else if let Ok(text) = fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            && (text.contains(PASSWORD) || text.contains(escaped.trim_matches('"')))
+        {
+            found.insert(path.display().to_string());
+        }
+    }
+}
+
+#[test]
+fn one_command_plans_builds_pushes_and_reuses() {
+    let Some(site) = Site::new(TREE, &json!({})) else { return };
+    fs::remove_file(site.folder.join("play.yml")).unwrap();
+    let (engine, registry, namespace) = (site.lab.address(), site.lab.registry.clone(), site.namespace.clone());
+    let with = |first: &[&str], more: &[&str]| {
+        let mut words = first.to_vec();
+        words.extend(["--engine", &engine, "--network", "host", "--min-free", "1m", "--namespace", &namespace]);
+        words.extend(more);
+        image(&site, &words)
+    };
+    let login = ["--registry", &registry, "--username", "builder", "--password-stdin"];
+    let pushed = |first: &[&str], tag: &str| {
+        let more: Vec<&str> = login.iter().copied().chain(["--push", "--tag", tag]).collect();
+        with(first, &more)
+    };
+    let tree = ["build", "--tree", "images"];
+
+    let planned = pushed(&["plan", "--tree", "images"], "t1");
+    assert_eq!(planned.code, Some(0), "{}", planned.text);
+    assert!(planned.text.contains("2 to build"), "{}", planned.text);
+
+    let built = pushed(&tree, "t1");
+    assert_eq!(built.code, Some(0), "{}", built.text);
+    assert_eq!(Site::states(&site.last(), "app"), ["waiting", "building", "built", "pushing", "pushed"]);
+    let again = pushed(&tree, "t2");
+    assert_eq!(again.code, Some(0), "{}", again.text);
+    assert!(again.text.contains("0 to build, 2 to reuse"), "{}", again.text);
+    let (there, tags) = site.lab.docker(&["pull", &format!("{registry}/{namespace}/app:t2")]);
+    assert!(there, "{tags}");
+
+    // Without a registry, a namespace and a tag.
+    let bare =
+        image(&site, &["build", "--tree", "images", "--engine", &engine, "--network", "host", "--min-free", "1m"]);
+    assert_eq!(bare.code, Some(0), "{}", bare.text);
+
+    site.write("app/Dockerfile", "FROM base\nRUN exit 3\n");
+    let failed = pushed(&tree, "t3");
+    assert_eq!(failed.code, Some(2), "{}", failed.text);
+    assert!(failed.text.contains("images/app/Dockerfile:2"), "{}", failed.text);
+    assert!(failed.text.contains("--resume") && !failed.text.contains("--start-at-task"), "{}", failed.text);
+
+    let mut found = BTreeSet::new();
+    holders(&site.folder, &mut found);
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn an_environment_without_build_hosts_is_told() {
+    let Some(site) = Site::new(TREE, &json!({})) else { return };
+    let environment = site.folder.join("environments/ci");
+    fs::create_dir_all(environment.join("inventory")).unwrap();
+    fs::write(environment.join("inventory/hosts.yml"), "web:\n  hosts:\n    w1:\n").unwrap();
+    fs::write(environment.join("environment.yml"), "").unwrap();
+    let ended = site.run(&["image", "build", "--tree", "images", "--env", "ci"]);
+    assert!(ended.code.is_some_and(|code| code != 0), "{}", ended.text);
+    assert!(ended.text.contains("build_hosts"), "{}", ended.text);
+}
