@@ -9,6 +9,9 @@ mod lab;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "image_engine/site.rs"]
 mod site;
+#[expect(dead_code, reason = "other tests use the rest")]
+#[path = "connection/lab.rs"]
+mod ssh_lab;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,7 +23,8 @@ use std::time::Duration;
 
 use lab::PASSWORD;
 use serde_json::json;
-use site::{Ended, Site};
+use site::{Ended, Site, skipped};
+use ssh_lab::Sshd;
 
 const TREE: &[(&str, &str)] = &[("app/Dockerfile", "FROM base\nRUN echo app > /app\n")];
 
@@ -118,6 +122,44 @@ fn one_command_plans_builds_pushes_and_reuses() {
     let mut found = BTreeSet::new();
     holders(&site.folder, &mut found);
     assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn a_host_is_reached_by_ssh_and_builds_there() {
+    if let Some(program) = ssh_lab::missing() {
+        return skipped(&format!("no `{program}`"));
+    }
+    let Some(site) = Site::new(TREE, &json!({})) else { return };
+    let sshd = Sshd::start();
+    let user = ssh_lab::user(Some("ALL=(ALL) NOPASSWD: ALL"));
+    let host = format!("{}@127.0.0.1:{}", user.name, sshd.port);
+    let (engine, ssh) = (site.lab.address(), format!("-F {}", sshd.path("config").display()));
+    let ended = image(
+        &site,
+        &[
+            "build",
+            "--host",
+            &host,
+            "--become",
+            "--ssh-common-args",
+            &ssh,
+            "--tree",
+            "images",
+            "--engine",
+            &engine,
+            "--network",
+            "host",
+            "--min-free",
+            "1m",
+            "--namespace",
+            &site.namespace,
+            "--tag",
+            "h1",
+        ],
+    );
+    assert_eq!(ended.code, Some(0), "{}", ended.text);
+    assert_eq!(Site::states(&site.last(), "app"), ["waiting", "building", "built"], "{}", ended.text);
+    assert!(site.lab.docker(&["image", "inspect", &format!("{}/app:h1", site.namespace)]).0);
 }
 
 #[test]

@@ -58,8 +58,12 @@ impl Needles {
             return;
         }
         self.exact.insert(text.to_vec());
-        if folded.len() >= enough {
-            self.folded.insert(folded);
+        // What backslashes at an end are is told by what stands beside them: before white space they go.
+        let first = folded.iter().position(|byte| *byte != b'\\').unwrap_or(folded.len());
+        let behind = folded.iter().rposition(|byte| *byte != b'\\').map_or(first, |last| last + 1);
+        let inner = &folded[first..behind];
+        if inner.len() >= enough {
+            self.folded.insert(inner.to_vec());
         }
     }
 }

@@ -503,6 +503,13 @@ mod tests {
     }
 
     #[test]
+    fn backslashes_at_the_ends_of_a_folded_secret_do_not_hide_it() {
+        let redactor = knows(&["\\ aaénaéé nn \\"]);
+        let masked = redactor.redact("a\\ aa\n  énaéé\n   nn \\\n  b");
+        assert!(masked.contains(MASK) && !masked.contains("naé") && masked.ends_with('b'), "{masked}");
+    }
+
+    #[test]
     fn overlapping_secrets_leave_nothing() {
         let redactor = knows(&["abcdXYZ", "XYZefgh", "abcd"]);
         assert_eq!(redactor.redact("1abcdXYZefgh2"), "1********2");
