@@ -437,9 +437,9 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
     },
     CodeEntry {
         code: "B0054",
-        title: "a tag in a list cannot be made",
-        text: "A tag may have `{{ branch }}`, `{{ commit }}`, `{{ short_commit }}`, `{{ version }}` and `{{ tag }}`, and no \
-               expressions. Branch, commit and version are those of the repository that the image comes from; on a \
+        title: "a tag or a label in a list cannot be made",
+        text: "A tag may have `{{ branch }}`, `{{ commit }}`, `{{ short_commit }}`, `{{ version }}` and `{{ tag }}`, a label \
+               `{{ created }}` too, and no expressions. Branch, commit and version are those of the repository that the image comes from; on a \
                detached head there is no branch, without tags no version. A whole name needs a tag: \
                `registry.example/lab/app:latest`.",
     },

@@ -11,7 +11,7 @@ use super::super::def::{ImageDef, ParentName, Place};
 use super::super::discover::Found;
 use super::super::dockerfile::Dockerfile;
 use super::super::names::{valid_name, valid_tag};
-use super::list_fields::{Options, TagText, bad, inner_path, inside};
+use super::list_fields::{Options, StampedText, bad, inner_path, inside};
 use super::list_variants::{self, Variant};
 use super::placeholders::Piece;
 use crate::diag::{Diagnostic, SourceFile, SourceMap, Span, nearest};
@@ -50,7 +50,7 @@ pub struct List {
     pub images: Vec<ListedImage>,
 }
 
-/// What placeholders of tags stand for; `None` where there is no value.
+/// What placeholders of tags and labels stand for; `None` where there is no value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stamps {
     /// `{{ branch }}`.
@@ -153,12 +153,15 @@ impl List {
         found.into_values().collect()
     }
 
-    /// True if a tag says something of the repository around the list.
+    /// True if a tag or a label says something of the repository around the list.
     pub fn needs_stamps(&self) -> bool {
-        let of_git =
-            |text: &TagText| text.pieces.iter().any(|(piece, _)| matches!(piece, Piece::Name(name) if *name != "tag"));
+        let of_git = |text: &StampedText| {
+            text.pieces
+                .iter()
+                .any(|(piece, _)| matches!(piece, Piece::Name(name) if !["tag", "created"].contains(name)))
+        };
         let local = self.images.iter().filter(|image| !matches!(image.context, Context::Git(..)));
-        local.flat_map(|image| image.options.tags.iter().flatten()).any(of_git)
+        local.flat_map(|image| image.options.tags.iter().flatten().chain(image.options.labels.values())).any(of_git)
     }
 
     /// The folders below the list's own that are contexts.
@@ -427,8 +430,18 @@ impl ListedImage {
         };
         let mut tags = Vec::new();
         for text in options.tags.iter().flatten() {
-            match render(text, tag, &stamps) {
+            match render_tag(text, tag, &stamps) {
                 Ok(text) => tags.push(text),
+                Err(error) => wrong.push(*error),
+            }
+        }
+        let mut labels = BTreeMap::new();
+        for (name, text) in &options.labels {
+            let hint = "leave the label out, or write its value";
+            match render(text, tag, &stamps, hint, |value| value.to_owned()) {
+                Ok(text) => {
+                    labels.insert(name.clone(), text);
+                }
                 Err(error) => wrong.push(*error),
             }
         }
@@ -444,7 +457,7 @@ impl ListedImage {
         def.published.clone_from(&self.published);
         def.tag_suffix.clone_from(&self.tag_suffix);
         def.args.clone_from(&options.args);
-        def.labels.clone_from(&options.labels);
+        def.labels = labels;
         def.target.clone_from(&options.target);
         def.platforms = options.platforms.clone().unwrap_or_default();
         def.tags = tags;
@@ -481,8 +494,14 @@ fn place(sources: &SourceMap, span: Span) -> Place {
     }
 }
 
-/// A tag with its placeholders filled in.
-fn render(text: &TagText, tag: &str, stamps: &Stamps) -> Result<String, Box<Diagnostic>> {
+/// A text with its placeholders filled in, each value as `clean` makes it.
+fn render(
+    text: &StampedText,
+    tag: &str,
+    stamps: &Stamps,
+    hint: &str,
+    clean: impl Fn(&str) -> String,
+) -> Result<String, Box<Diagnostic>> {
     let mut made = String::new();
     for (piece, place) in &text.pieces {
         let name = match piece {
@@ -498,6 +517,7 @@ fn render(text: &TagText, tag: &str, stamps: &Stamps) -> Result<String, Box<Diag
             "commit" => stamps.commit.clone(),
             "short_commit" => stamps.commit.as_ref().map(short),
             "version" => stamps.version.clone(),
+            "created" => Some(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
             _ => Some(tag.to_owned()),
         };
         let Some(value) = value.filter(|value| !value.is_empty()) else {
@@ -510,14 +530,23 @@ fn render(text: &TagText, tag: &str, stamps: &Stamps) -> Result<String, Box<Diag
             };
             return Err(Box::new(
                 Diagnostic::source("B0054", format!("`{{{{ {name} }}}}` has no value"))
-                    .with_label(*place, "used in a tag here")
+                    .with_label(*place, "used here")
                     .with_note(why)
-                    .with_hint("use `{{ tag }}`, the run's own tag, which is always there"),
+                    .with_hint(hint),
             ));
         };
-        // `feature/x` is a branch and no tag.
-        made.extend(value.chars().map(|c| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '-' }));
+        made.push_str(&clean(&value));
     }
+    Ok(made)
+}
+
+/// A tag with its placeholders filled in.
+fn render_tag(text: &StampedText, tag: &str, stamps: &Stamps) -> Result<String, Box<Diagnostic>> {
+    // `feature/x` is a branch and no tag.
+    let clean = |value: &str| -> String {
+        value.chars().map(|c| if c.is_ascii_alphanumeric() || "_.-".contains(c) { c } else { '-' }).collect()
+    };
+    let made = render(text, tag, stamps, "use `{{ tag }}`, the run's own tag, which is always there", clean)?;
     let last = match made.rsplit_once('/') {
         Some((before, last)) if !before.is_empty() => last.split_once(':').map(|(_, tag)| tag),
         Some(_) => None,

@@ -8,7 +8,10 @@ use crate::diag::{Diagnostic, Span};
 use crate::yaml::{Fields, Node, wrong_type};
 
 /// Placeholders of tags.
-pub(super) const STAMPS: &[&str] = &["branch", "commit", "short_commit", "version", "tag"];
+const OF_TAGS: &[&str] = &["branch", "commit", "short_commit", "version", "tag"];
+
+/// Placeholders of labels.
+const OF_LABELS: &[&str] = &["branch", "commit", "short_commit", "version", "tag", "created"];
 
 /// Settings that may stand at an image, at a variant and in `defaults`.
 #[derive(Clone, Debug, Default)]
@@ -16,8 +19,8 @@ pub(super) struct Options {
     pub(super) dockerfile: Option<PathBuf>,
     pub(super) target: Option<String>,
     pub(super) args: BTreeMap<String, String>,
-    pub(super) labels: BTreeMap<String, String>,
-    pub(super) tags: Option<Vec<TagText>>,
+    pub(super) labels: BTreeMap<String, StampedText>,
+    pub(super) tags: Option<Vec<StampedText>>,
     pub(super) platforms: Option<Vec<String>>,
     pub(super) parents: Vec<(String, Span)>,
     pub(super) groups: Option<Vec<String>>,
@@ -28,9 +31,9 @@ pub(super) struct Options {
     pub(super) no_cache: Option<bool>,
 }
 
-/// A tag with its placeholders.
+/// A tag or a label's value with its placeholders.
 #[derive(Clone, Debug)]
-pub(super) struct TagText {
+pub(super) struct StampedText {
     pub(super) pieces: Vec<(Piece, Span)>,
     pub(super) place: Span,
 }
@@ -42,7 +45,7 @@ impl Options {
             dockerfile: inner_path(fields, "dockerfile"),
             target: word(fields, "target"),
             args: pairs(fields, "args"),
-            labels: pairs(fields, "labels"),
+            labels: labels(fields),
             tags: tags(fields),
             platforms: texts(fields, "platforms", |text| is_platform(text).then_some(()), PLATFORM),
             parents: fields.texts("parents").into_iter().map(|(name, node)| (name.to_string(), node.place())).collect(),
@@ -63,11 +66,11 @@ impl Options {
     /// These settings, and those of `base` where these say nothing. Arguments and labels are merged name by name,
     /// parents are those of both.
     pub(super) fn over(self, base: &Self) -> Self {
-        let merged = |own: BTreeMap<String, String>, base: &BTreeMap<String, String>| {
+        fn merged<T: Clone>(own: BTreeMap<String, T>, base: &BTreeMap<String, T>) -> BTreeMap<String, T> {
             let mut all = base.clone();
             all.extend(own);
             all
-        };
+        }
         let mut parents = base.parents.clone();
         parents.extend(self.parents);
         Self {
@@ -179,16 +182,30 @@ fn network(fields: &mut Fields<'_>) -> Option<bool> {
 
 /// Values as they are written: `1.10` stays `1.10`, `yes` stays `yes`.
 fn pairs(fields: &mut Fields<'_>, name: &'static str) -> BTreeMap<String, String> {
+    scalars(fields, name).into_iter().map(|(key, text, _)| (key, text)).collect()
+}
+
+/// The same with placeholders.
+fn labels(fields: &mut Fields<'_>) -> BTreeMap<String, StampedText> {
     let mut found = BTreeMap::new();
+    for (key, text, node) in scalars(fields, "labels") {
+        if let Some(text) = stamped(fields, &text, node, OF_LABELS, "label") {
+            found.insert(key, text);
+        }
+    }
+    found
+}
+
+/// Names and texts of a mapping of scalars.
+fn scalars<'a>(fields: &mut Fields<'a>, name: &'static str) -> Vec<(String, String, &'a Node)> {
+    let mut found = Vec::new();
     for (key, value) in fields.map(name).unwrap_or_default() {
         let Some(key_text) = key.as_scalar().map(|key| key.text.to_string()).filter(|key| !key.is_empty()) else {
             fields.report(wrong_type(key, &format!("a name of `{name}`"), "a string"));
             continue;
         };
         match scalar(value) {
-            Some(text) => {
-                found.insert(key_text, text);
-            }
+            Some(text) => found.push((key_text, text, value)),
             None => fields.report(wrong_type(value, &format!("`{name}.{key_text}`"), "a string")),
         }
     }
@@ -203,28 +220,36 @@ pub(super) fn scalar(node: &Node) -> Option<String> {
     node.as_scalar().map(|scalar| scalar.text.to_string())
 }
 
-fn tags(fields: &mut Fields<'_>) -> Option<Vec<TagText>> {
+fn tags(fields: &mut Fields<'_>) -> Option<Vec<StampedText>> {
     let given = fields.rest().any(|(key, _)| key.as_str() == Some("tags"));
     let mut found = Vec::new();
     for (text, node) in fields.texts("tags") {
-        match pieces(&text, STAMPS) {
-            Ok(pieces) => {
-                let pieces =
-                    pieces.into_iter().map(|(piece, range)| (piece, node.text_span(range.start, range.end))).collect();
-                found.push(TagText { pieces, place: node.place() });
-            }
-            Err(mistake) => {
-                let place = node.text_span(mistake.range.start, mistake.range.end);
-                fields.report(
-                    Diagnostic::source(
-                        "B0054",
-                        format!("a tag has an {}", mistake.message).replace("an `{{`", "a `{{`"),
-                    )
-                    .with_label(place, "this placeholder")
-                    .with_hint(mistake.hint),
-                );
-            }
-        }
+        found.extend(stamped(fields, &text, node, OF_TAGS, "tag"));
     }
     given.then_some(found)
+}
+
+/// A text with its placeholders; a mistake is reported.
+fn stamped(
+    fields: &mut Fields<'_>,
+    text: &str,
+    node: &Node,
+    known: &[&'static str],
+    what: &str,
+) -> Option<StampedText> {
+    match pieces(text, known) {
+        Ok(pieces) => {
+            let spanned =
+                |(piece, range): (Piece, std::ops::Range<usize>)| (piece, node.text_span(range.start, range.end));
+            Some(StampedText { pieces: pieces.into_iter().map(spanned).collect(), place: node.place() })
+        }
+        Err(mistake) => {
+            let place = node.text_span(mistake.range.start, mistake.range.end);
+            let message = format!("a {what} has an {}", mistake.message).replace("an `{{`", "a `{{`");
+            fields.report(
+                Diagnostic::source("B0054", message).with_label(place, "this placeholder").with_hint(mistake.hint),
+            );
+            None
+        }
+    }
 }

@@ -61,7 +61,7 @@ fn an_image_has_all_that_the_list_says() {
         "defaults:\n  platforms: [linux/amd64]\n  args: {A: 1, B: 1.10}\n  secrets: []\nimages:\n\
          - name: base\n  context: ./base/\n  push: false\n\
          - name: app\n  context: {path: images/app}\n  dockerfile: docker/Prod.Dockerfile\n  target: run\n\
-         \x20 args: {B: yes, C: }\n  labels: {x.y: 2}\n  parents: base\n  groups: [web, api]\n  secrets: [npm]\n\
+         \x20 args: {B: yes, C: }\n  labels: {x.y: 2, at: '{{ created }}', of: '{{ branch }} {{ commit }} {{ tag }}'}\n  parents: base\n  groups: [web, api]\n  secrets: [npm]\n\
          \x20 tags: ['{{ branch }}', latest, 'v{{ version }}-{{ short_commit }}', 'ghcr.io/lab/app:{{ tag }}']\n\
          \x20 allowed_to_fail: true\n  network: host\n  nocache: true\n  platforms: [linux/arm64, linux/arm/v7]\n\
          - name: far\n  context: {host: /srv/far}\n",
@@ -87,6 +87,8 @@ fn an_image_has_all_that_the_list_says() {
     assert_eq!(app.groups, ["web", "api"]);
     assert!(app.allowed_to_fail && app.network_host == Some(true) && app.no_cache == Some(true));
     assert_eq!(app.labels["x.y"], "2");
+    assert_eq!(app.labels["of"], format!("feature/x {} run1", stamps().commit.unwrap()));
+    assert!(app.labels["at"].parse::<jiff::Timestamp>().is_ok(), "{:?}", app.labels);
     assert_eq!((far.context.as_path(), far.shown.as_str()), (Path::new("/srv/far"), "/srv/far/Dockerfile"));
     assert_eq!(found.warnings.len(), 1);
     let graph = Graph::new(found.images, &names(), &BTreeMap::new()).unwrap();
@@ -138,7 +140,8 @@ fn every_mistake_has_its_place_and_a_hint() {
                 - name: d\n  context: {git: https://g.example/x, branch: a, tag: b}\n- name: e\n  context: e\n\
                 \x20 dockerfile: ../D\n  platforms: [arm]\n  network: none\n  tags: ['{{ brnch }}']\n  parents: [ee]\n\
                 - name: e\n  context: e\n- name: g\n  context: g\n  variants: {matrix: {V: 1}}\n\
-                - name: h\n  context: h\n  variants: []\n- name: i\n  context: {host: srv}\n  args: {A: [1]}\n";
+                - name: h\n  context: h\n  variants: []\n- name: i\n  context: {host: srv}\n  args: {A: [1]}\n\
+                - name: j\n  context: j\n  labels: {at: '{{ creatd }}'}\n";
     assert_eq!(
         mistakes(text),
         [
@@ -159,6 +162,7 @@ fn every_mistake_has_its_place_and_a_hint() {
             "images.yml:28:13: B0051 `variants` is empty, so the image would not be built | leave `variants` out, or name one",
             "images.yml:30:19: B0051 `host` must be a whole path on the build host | for example `host: /srv/images/app`",
             "images.yml:31:13: Y0103 `args.A` must be a string, found a list | ",
+            "images.yml:34:17: B0054 a label has an unknown placeholder `{{ creatd }}` | did you mean `{{ created }}`?",
         ]
     );
     assert_eq!(mistakes("images: []\n").len(), 1);
