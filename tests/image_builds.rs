@@ -94,6 +94,26 @@ fn only_what_changed_is_built_and_digests_stay() {
         assert_eq!(same, !["m2", "l3", "l4"].contains(&name), "{name}");
     }
 
+    // A plan asks engine and registry and changes nothing.
+    site.write("m1/word", "planned");
+    site.play(&json!({}));
+    let (images, before) = (ids(&site), site.last());
+    let planned = site.run(&["run", "play.yml", "--plan"]);
+    ok(&planned);
+    assert!(planned.text.contains("images: 3 to build"), "{}", planned.text);
+    assert!(planned.text.contains("file `word`"), "{}", planned.text);
+    let run = site.last();
+    assert_ne!(run, before);
+    let result = site.result(&run);
+    assert!(result["images"].as_array().unwrap().iter().all(|image| image["state"] == "planned"), "{result}");
+    assert_eq!(ids(&site), images);
+    assert_eq!(site.events(&run)[0]["check"], true);
+    // What only would be installed cannot be asked.
+    site.play(&json!({ "docker_host": "unix:///nonexistent" }));
+    let planned = site.run(&["run", "play.yml", "--plan"]);
+    ok(&planned);
+    assert!(planned.text.contains("what would be built and reused is not known yet"), "{}", planned.text);
+
     // Policies: never, and too old.
     site.play(&json!({ "reuse": "never", "only": ["l1"] }));
     ok(&site.run(&["run", "play.yml"]));
@@ -189,6 +209,11 @@ const SLOW: &[(&str, &str)] = &[
 ];
 const SLOW_ALL: [&str; 5] = ["base", "s1", "s2", "s3", "other"];
 
+/// The engine's images; it tells those of one second in any order.
+fn ids(site: &Site) -> std::collections::BTreeSet<String> {
+    site.lab.docker(&["images", "-q"]).1.lines().map(str::to_owned).collect()
+}
+
 /// Each image was pushed once under the tag of a run.
 #[track_caller]
 fn each_once(site: &Site, run: &str) {
@@ -228,11 +253,11 @@ fn a_killed_controller_leaves_the_build_running_and_attach_sees_its_end() {
         }
         until("the build's process to end", || builder(&folder).is_none().then_some(()));
         // What the playbook has after the build is done by a resumed run, which builds nothing.
-        let before = site.lab.docker(&["images", "-q"]).1;
+        let before = ids(&site);
         let resumed = site.run(&["run", "play.yml", "--resume", &run]);
         ok(&resumed);
         assert!(resumed.text.contains(&format!("after the build of {}", site.tag(&run))), "{}", resumed.text);
-        assert_eq!(site.lab.docker(&["images", "-q"]).1, before);
+        assert_eq!(ids(&site), before);
         each_once(&site, &run);
     }
 }

@@ -30,6 +30,9 @@ pub struct RunArgs {
     /// Change nothing; tell what would change.
     #[arg(short = 'C', long)]
     pub(super) check: bool,
+    /// Change nothing, as --check does; image builds ask engine and registries and tell what they would build and reuse.
+    #[arg(long)]
+    pub(super) plan: bool,
     /// Show what changes in files.
     #[arg(short = 'D', long)]
     pub(super) diff: bool,
@@ -104,7 +107,8 @@ impl RunArgs {
     pub(super) fn come_back(&mut self, ask_password: bool, ask_become_password: bool) {
         self.ask_password |= ask_password;
         self.ask_become_password |= ask_become_password;
-        (self.check, self.step, self.syntax_check, self.resume, self.start_at_task) = (false, false, false, None, None);
+        (self.check, self.plan, self.step, self.syntax_check) = (false, false, false, false);
+        (self.resume, self.start_at_task) = (None, None);
         self.tags.clear();
         self.skip_tags.clear();
     }
@@ -145,7 +149,8 @@ impl RunArgs {
         Ok(ops::RunRequest {
             project,
             playbooks: self.playbooks.clone(),
-            check: self.check,
+            check: self.check || self.plan,
+            plan: self.plan,
             diff: self.diff || config.flag("DIFF_ALWAYS"),
             diff_limit: config.number("MAX_FILE_SIZE_FOR_DIFF").unwrap_or(crate::modules::DIFF_LIMIT),
             tags: split(if self.tags.is_empty() { &configured_tags } else { &self.tags }),

@@ -184,11 +184,15 @@ impl HostRun {
             call.outlives = Some(self.work_of(task, call));
         }
         // After the work has its name, which is the same in the run that is resumed.
-        let resumed = self.play.engine.options.run_info.get("resumes").is_some_and(|run| *run != Value::Null);
-        if let Some(argument) = entry.meta.resumes.filter(|_| resumed)
-            && call.args.get(argument).is_none_or(serde_json::Value::is_null)
+        let info = &self.play.engine.options.run_info;
+        let resumed = info.get("resumes").is_some_and(|run| *run != Value::Null);
+        let plans = info.get("plan").is_some_and(|plan| *plan == Value::Bool(true));
+        for argument in
+            [entry.meta.resumes.filter(|_| resumed), entry.meta.plans.filter(|_| plans)].into_iter().flatten()
         {
-            call.args[argument] = true.into();
+            if call.args.get(argument).is_none_or(serde_json::Value::is_null) {
+                call.args[argument] = true.into();
+            }
         }
     }
 }

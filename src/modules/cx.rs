@@ -35,6 +35,7 @@ pub struct Cx {
     probe: Probe,
     changed: Cell<bool>,
     skipped: Cell<bool>,
+    plans: Cell<bool>,
     changes: RefCell<Vec<String>>,
     diffs: RefCell<Vec<Diff>>,
     warnings: RefCell<Vec<String>>,
@@ -59,6 +60,7 @@ impl Cx {
             probe,
             changed: Cell::default(),
             skipped: Cell::default(),
+            plans: Cell::default(),
             changes: RefCell::default(),
             diffs: RefCell::default(),
             warnings: RefCell::default(),
@@ -138,12 +140,19 @@ impl Cx {
     }
 
     /// Work that runs a program or leaves scratch files but changes nothing the user declared
-    /// (validation of a new file, a temporary copy). Not run in check mode.
+    /// (validation of a new file, a temporary copy). Not run in check mode, unless
+    /// the module only plans.
     pub fn scratch<T>(&self, apply: impl FnOnce(&Mutate) -> Result<T>) -> Result<Option<T>> {
-        if self.call.check {
+        if self.call.check && !self.plans.get() {
             return Ok(None);
         }
         apply(&Mutate::with_probe(self.probe.clone())).map(Some)
+    }
+
+    /// From here on the module changes nothing, in check mode or not, and may use scratch files and programs to find out
+    /// what it would do.
+    pub fn only_plans(&self) {
+        self.plans.set(true);
     }
 
     /// Runs what is a module of its own, and knows check mode itself (custom executables): it says what changed.

@@ -102,6 +102,8 @@ pub struct Meta {
     pub run_time: Option<&'static str>,
     /// The argument that is set to true where it is not given and the run goes on with an earlier one.
     pub resumes: Option<&'static str>,
+    /// The argument that is set to true where it is not given and the run only plans (`--plan`).
+    pub plans: Option<&'static str>,
     /// An argument, and its values with which the module wants to know of the git repositories around and in the
     /// folders that are sent to it ([`super::Input::repositories`]).
     pub repositories: Option<(&'static str, &'static [&'static str])>,
@@ -159,6 +161,7 @@ impl Meta {
         outlives: false,
         run_time: None,
         resumes: None,
+        plans: None,
         repositories: None,
         reads: &[],
     };

@@ -77,6 +77,8 @@ pub struct RunRequest {
     pub command: String,
     /// `--resume`: the run to go on with; the newest unfinished one of the playbook if empty.
     pub resume: Option<String>,
+    /// `--plan`: nothing is changed, and what can plan its work does so.
+    pub plan: bool,
     /// What is refused before the run ends with ansible-playbook's codes, not with our own.
     pub ansible_codes: bool,
 }
@@ -291,6 +293,7 @@ async fn play(
         "environments" => names,
         "tag_file" => opened.tag_file.as_ref().map(|path| path.display().to_string()),
         "dir" => crate::journal::runs_dir(&opened.state).join(names_of_run.id).display().to_string(),
+        "plan" => request.plan,
         "project" => opened.base.display().to_string(),
     };
     let options = Options {

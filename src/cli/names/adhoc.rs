@@ -167,6 +167,7 @@ pub(super) fn main(args: AdhocArgs, output: &mut Output) -> Result<ExitCode> {
         login_password: connecting.login,
         become_password: connecting.r#become,
         command: String::new(),
+        plan: false,
         resume: None,
         ansible_codes: true,
     };

@@ -145,6 +145,7 @@ pub(super) fn main(args: PlaybookArgs, output: &mut Output) -> Result<ExitCode> 
         login_password: connecting.login,
         become_password: connecting.r#become,
         command: String::new(),
+        plan: false,
         resume: None,
         ansible_codes: true,
     };

@@ -116,7 +116,7 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
         resume: args.resume.unwrap_or(false),
         pushes: args.pushes.map_or_else(default_parallel, |count| count.max(1) as usize),
         build_retries: args.build_retries.unwrap_or(0),
-        plan: args.plan,
+        plan: args.plan == Some(true),
         min_free: args.min_free.as_deref().map(bytes).transpose()?,
         digests: Vec::new(),
         sent: None,
