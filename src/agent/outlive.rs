@@ -360,14 +360,12 @@ mod tests {
             hand_over(child, &order, at_most)
         };
         let long = Duration::from_mins(1);
-        let start = std::time::Instant::now();
         // As `systemd-run` whose bus does not answer.
         let hangs = given("exec sleep 50", Duration::from_millis(300));
         assert!(hangs.unwrap_err().contains("did not begin"));
         assert_eq!(given("exit 1", long).unwrap_err(), "it ended before it began");
         assert_eq!(given("cat > /dev/null; echo 'no room'; exit 1", long).unwrap_err(), "no room");
         assert_eq!(given("[ \"$(cat)\" = 'the order' ] && echo begun", long), Ok(()));
-        assert!(start.elapsed() < Duration::from_secs(40));
         // More than a pipe holds, to one that reads nothing.
         let (child, _) = order("exec sleep 50");
         let large: Arc<[u8]> = vec![0; 1 << 20].into();
@@ -416,9 +414,8 @@ mod tests {
         build.make().unwrap();
         build.stop().unwrap();
         let call = Call::new("shell", serde_json::json!({ "cmd": "exec sleep 60" }));
-        let start = std::time::Instant::now();
         let ended = run(crate::modules::find, call, &build, build.events().unwrap());
+        // Its end would have been a success.
         assert!(matches!(ended, Ended::Failed(_)));
-        assert!(start.elapsed() < Duration::from_secs(50), "it did not wait for its end");
     }
 }

@@ -198,17 +198,15 @@ pub fn limit(environment: &mut Environment<'static>) {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Instant;
 
     use crate::template::Plain;
 
     fn fails_with(text: &str, message: &str) {
-        let (since, text) = (Instant::now(), Arc::<str>::from(format!("\n{text}")));
+        let text = Arc::<str>::from(format!("\n{text}"));
         let plain = Plain::new(move |name| (name == "t").then(|| text.clone()));
         let error = plain.render("t", &[]).expect_err(message);
         assert!(error.message.contains(message), "{error:?}");
         assert_eq!((error.template.as_str(), error.line), ("t", Some(2)), "{error:?}");
-        assert!(since.elapsed().as_secs() < 20, "{error:?}");
     }
 
     #[test]
