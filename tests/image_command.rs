@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lab::PASSWORD;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use site::{Ended, Site, skipped};
 use ssh_lab::Sshd;
 
@@ -166,6 +166,56 @@ fn a_host_is_reached_by_ssh_and_builds_there() {
     assert_eq!(ended.code, Some(0), "{}", ended.text);
     assert_eq!(Site::states(&site.last(), "app"), ["waiting", "building", "built"], "{}", ended.text);
     assert!(site.lab.docker(&["image", "inspect", &format!("{}/app:h1", site.namespace)]).0);
+
+    // What may stop builds, and why an image would be built, there as here.
+    let runs = site.runs().len();
+    let there = ["--host", &host, "--become", "--ssh-common-args", &ssh];
+    let asked = |words: &[&str]| image(&site, &[words, &there].concat());
+    let here = image(&site, &["doctor", "--engine", &engine, "--tree", "images"]);
+    let found = asked(&["doctor", "--engine", &engine, "--tree", "images"]);
+    assert_eq!((here.code, found.code), (Some(0), Some(0)), "{}{}", here.text, found.text);
+    let checks = |text: &str| -> Vec<String> { text.lines().map(|line| line[..18].to_owned()).collect() };
+    assert_eq!(checks(&here.text), checks(&found.text), "{}", found.text);
+    assert_eq!(here.text.lines().next(), found.text.lines().next());
+    let found = asked(&["doctor", "--engine", "unix:///nonexistent/docker.sock", "--output", "jsonl"]);
+    assert_eq!(found.code, Some(1), "{}", found.text);
+    let line: Json = serde_json::from_str(found.text.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&line["severity"], &line["check"], &line["host"]),
+        (&"FAIL".into(), &"engine".into(), &"127.0.0.1".into())
+    );
+    let why = asked(&["why", "app", "--tree", "images"]);
+    assert_eq!(why.code, Some(0), "{}", why.text);
+    assert!(why.text.starts_with("app: nothing differs\n  from tag h1, "), "{}", why.text);
+    site.write("base/Dockerfile", "FROM scratch\nCOPY Dockerfile /Dockerfile\n");
+    let why = asked(&["why", "app", "--tree", "images", "--output", "jsonl"]);
+    let line: Json = serde_json::from_str(&why.text).unwrap();
+    assert_eq!(line["host"], "127.0.0.1");
+    assert!(line["difference"].as_str().unwrap().starts_with("parent `base`: `Dockerfile` line"), "{line}");
+    let why = asked(&["why", "other", "--tree", "images"]);
+    assert_eq!(why.code, Some(2), "{}", why.text);
+    assert!(why.text.contains("127.0.0.1: no recorded build has an image `other`"), "{}", why.text);
+    let away = image(&site, &["doctor", "--host", "127.0.0.1:1", "--timeout", "5"]);
+    assert_eq!(away.code, Some(4), "{}", away.text);
+    assert_eq!(site.runs().len(), runs, "a question leaves no record");
+
+    // The same by an environment.
+    let inventory = json!({ "build_hosts": { "hosts": { "b1": {
+        "ansible_host": "127.0.0.1", "ansible_port": sshd.port, "ansible_user": user.name,
+        "ansible_ssh_common_args": ssh, "ansible_become": true,
+    } } } });
+    fs::create_dir_all(site.folder.join("environments/ci")).unwrap();
+    fs::write(site.folder.join("environments/ci/environment.yml"), "").unwrap();
+    fs::create_dir_all(site.folder.join("environments/ci/inventory")).unwrap();
+    fs::write(site.folder.join("environments/ci/inventory/hosts.yml"), inventory.to_string()).unwrap();
+    let found = image(&site, &["doctor", "--env", "ci", "--engine", &engine]);
+    assert_eq!(found.code, Some(0), "{}", found.text);
+    assert_eq!(here.text.lines().next(), found.text.lines().next());
+    let build =
+        ["build", "--env", "ci", "--tree", "images", "--engine", &engine, "--network", "host", "--min-free", "1m"];
+    let built = image(&site, &[&build[..], &["--namespace", &site.namespace, "--tag", "h2"]].concat());
+    assert_eq!(built.code, Some(0), "{}", built.text);
+    assert!(site.lab.docker(&["image", "inspect", &format!("{}/app:h2", site.namespace)]).0);
 }
 
 #[test]

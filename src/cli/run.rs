@@ -292,6 +292,19 @@ pub(super) fn begin_with(
     output: &Output,
     change: impl FnOnce(&mut ops::RunRequest) -> Result<()>,
 ) -> Result<ExitCode> {
+    begin_shown(args, output, None, change)
+}
+
+/// Makes the reporters that tell the user.
+pub(super) type Shown<'a> = &'a dyn Fn() -> Vec<Box<dyn Reporter>>;
+
+/// The same, told by other reporters than those of the output's form.
+pub(super) fn begin_shown(
+    args: &RunArgs,
+    output: &Output,
+    own: Option<Shown<'_>>,
+    change: impl FnOnce(&mut ops::RunRequest) -> Result<()>,
+) -> Result<ExitCode> {
     let config = ops::Config::load(&output.sources)?;
     output.show(&config.warnings);
     let mut request = args.request(output, &config)?;
@@ -308,6 +321,9 @@ pub(super) fn begin_with(
         unicode: output.unicode,
     };
     let shown = || -> Vec<Box<dyn Reporter>> {
+        if let Some(own) = own {
+            return own();
+        }
         let mut all: Vec<Box<dyn Reporter>> = match output.form {
             OutputForm::Human => vec![Box::new(Human::new(std::io::stdout(), human))],
             OutputForm::Jsonl => vec![Box::new(JsonLines::new(std::io::stdout()))],
@@ -328,7 +344,7 @@ pub(super) fn begin_with(
 pub(super) fn start(
     request: ops::RunRequest,
     output: &Output,
-    shown: &dyn Fn() -> Vec<Box<dyn Reporter>>,
+    shown: Shown<'_>,
     problems: &dyn Fn(&[Diagnostic]),
 ) -> Result<ExitCode> {
     let reporters = |dir: &RunDir| -> Result<Vec<Box<dyn Reporter>>> {

@@ -37,6 +37,7 @@ pub mod tagfile;
 pub mod tagrows;
 mod watch;
 pub mod why;
+mod why_answer;
 
 pub use builder::Builder;
 pub use def::{ImageDef, OwnName, ParentName, Place};

@@ -2,34 +2,14 @@
 //! from the last request of its set. Asks neither engine nor registry: bases count as they were for that request.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::key::{Contents, Inputs, compute};
-use super::record::{Entry, Request, Store};
+use super::record::{Request, Store};
 use super::reuse::{Reuse, Setting, explain};
+pub use super::why_answer::WhyAnswer;
 use crate::diag::{Diagnostic, Result};
 use crate::system::Probe;
-
-/// The answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WhyAnswer {
-    /// The image's bare name.
-    pub image: String,
-    /// `registry:5000/lab/base`.
-    pub repository: String,
-    /// The key of now.
-    pub key: String,
-    /// The first input that differs; `None` if nothing does, or nothing is recorded.
-    pub difference: Option<String>,
-    /// The build that it was compared with: the last of the same platform.
-    pub last: Option<Entry>,
-    /// An earlier build that has the key of now, if the last has not.
-    pub earlier: Option<Entry>,
-    /// What may have changed unseen.
-    pub unpinned: Vec<String>,
-    /// The folder whose files were read.
-    pub root: PathBuf,
-}
 
 /// Answers for an image of the newest request that has it and whose files are all there: several sets may have a `base`,
 /// and `tree` tells which of them is meant. If no set's files are there, the newest that has it. `tree` is read in the place of the request's folder.

@@ -47,6 +47,8 @@ table![
     super::engine_args::IncludeVars,
     super::hostname::Hostname,
     super::image_attach::ImageAttach,
+    super::image_doctor::ImageDoctor,
+    super::image_why::ImageWhy,
     super::image_build::ImageBuild,
     super::image_tag::ImageTag,
     super::image_tags::ImageTags,

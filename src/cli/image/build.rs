@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::output::Output;
 use super::super::run::{RunArgs, begin_with};
+use super::absolute;
 use super::play::{Given, Play, Text};
 use super::target::TargetArgs;
 use crate::diag::{Diagnostic, ExitCode, Kind, Result};
@@ -267,7 +268,7 @@ impl BuildArgs {
         let (kind, path) = self.source.place();
         // Where the work is done, the folder is read as it lies.
         let there = self.source.remote_src || self.target.shares_files();
-        let whole = if self.source.remote_src && !self.target.is_here() { path.to_owned() } else { absolute(path)? };
+        let whole = self.target.source(path, self.source.remote_src)?;
         let (folder, file) = match kind {
             "list" => split_file(&whole)?,
             _ => (whole.clone(), None),
@@ -453,11 +454,6 @@ fn split_file(path: &Path) -> Result<(PathBuf, Option<String>)> {
     }
 }
 
-fn absolute(path: &Path) -> Result<PathBuf> {
-    let whole = std::path::absolute(path).map_err(|error| unreadable(path, &error))?;
-    Ok(crate::playbook::clean_path(&whole))
-}
-
 /// `NAME=VALUE` words; with `environment`, a NAME alone has the value of the variable.
 fn pairs(option: &str, words: &[String], example: &str, environment: bool) -> Result<Map<String, Json>> {
     let mut found = Map::new();
@@ -585,7 +581,7 @@ fn text_of(what: &str, from: &mut dyn std::io::Read) -> Result<String> {
     Err(usage("B0171", format!("{what} cannot be read: {wrong}")).with_hint("name a file of text"))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
     usage("B0171", format!("`{}` cannot be read: {error}", path.display()))
         .with_hint(format!("ls -l {}", path.display()))
 }

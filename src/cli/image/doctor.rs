@@ -1,24 +1,30 @@
-//! `hostctl image doctor`: what may stop or spoil builds on this machine.
+//! `hostctl image doctor`: what may stop or spoil builds on a machine.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use serde_json::{Value as Json, json};
 
+use super::ask::ask;
+use super::play::{Play, Text};
+use super::target::TargetArgs;
 use crate::cli::output::{Output, OutputForm};
 use crate::diag::{Diagnostic, ExitCode, Result};
-use crate::image::capabilities::Wanted;
+use crate::event::Done;
 use crate::image::platforms::Platform;
-use crate::image::preflight::{self, Ask, Line, Mirror, RegistryAsk, Severity};
-use crate::image::{ImageDef, discover};
-use crate::system::engine::{BuilderKind, DEFAULT_SOCKET, RegistrySettings};
-use crate::system::{Probe, TreeKind};
+use crate::image::preflight::{Examination, Line, examine, mirror_place};
+use crate::system::Probe;
+use crate::system::engine::{BuilderKind, RegistrySettings};
+use crate::value::StrKey;
 
-/// Look for what stops or spoils image builds here: one line each, with what to type
+/// Look for what stops or spoils image builds: one line each, with what to type
+///
+/// Without `--host` and `--env` on this machine. Exit code 1 if something would make builds fail.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Address of the engine.
-    #[arg(long, value_name = "ADDRESS", env = "DOCKER_HOST", default_value = DEFAULT_SOCKET)]
-    engine: String,
+    /// Address of the engine; default: `DOCKER_HOST` or `unix:///var/run/docker.sock` there.
+    #[arg(long, value_name = "ADDRESS")]
+    engine: Option<String>,
     /// The builder that is to be used; chosen by what is there unless given.
     #[arg(long, value_name = "NAME")]
     builder: Option<BuilderName>,
@@ -34,8 +40,11 @@ pub struct DoctorArgs {
     /// Tree of Dockerfiles to read too.
     #[arg(long, value_name = "DIR")]
     tree: Option<PathBuf>,
+    /// The tree lies on the host; default: it is sent from here.
+    #[arg(long, requires = "tree")]
+    remote_src: bool,
     /// Package mirror that builds use.
-    #[arg(long, value_name = "HOST:PORT", value_parser = mirror_place)]
+    #[arg(long, value_name = "HOST:PORT", value_parser = place)]
     mirror: Option<(String, u16)>,
     /// Builds use the host's network.
     #[arg(long)]
@@ -46,6 +55,8 @@ pub struct DoctorArgs {
     /// What the builder can do, after the checks.
     #[arg(long)]
     capabilities: bool,
+    #[command(flatten)]
+    target: TargetArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -55,58 +66,49 @@ enum BuilderName {
     Buildah,
 }
 
+fn place(text: &str) -> std::result::Result<(String, u16), String> {
+    mirror_place(text).ok_or_else(|| "expected HOST:PORT".to_owned())
+}
+
 pub(super) fn main(args: &DoctorArgs, output: &Output) -> Result<ExitCode> {
+    if !args.target.shares_files() {
+        return args.on_hosts(output);
+    }
     let probe = Probe::new(Vec::new());
-    // The login that a build would have.
-    let mut unread = None;
-    let settings = args.registry.as_ref().map(|host| RegistrySettings {
-        host: host.clone(),
-        ca_file: args.registry_ca.clone(),
-        insecure: args.insecure,
-        login: match probe.registry_credentials().and_then(|known| known.login(host, "")) {
-            Ok(login) => login,
-            Err(error) => {
-                let fix = error.hint.unwrap_or_else(|| format!("docker login {host}"));
-                unread = Some(Line::fail("B0082", "login", error.message, fix));
-                None
-            }
-        },
-    });
-    let wanted = Wanted { platforms: args.platform.clone(), ..Wanted::default() };
-    let images = args.tree.as_deref().map(|tree| images(&probe, tree)).transpose()?.unwrap_or_default();
-    let images: Vec<&ImageDef> = images.iter().collect();
-    let builder = args.builder.map(|name| match name {
-        BuilderName::Buildkit => BuilderKind::BuildKit,
-        BuilderName::Classic => BuilderKind::Classic,
-        BuilderName::Buildah => BuilderKind::Buildah,
-    });
-    let registries: Vec<RegistryAsk> = settings.into_iter().map(RegistryAsk::new).collect();
-    let mirrors: Vec<Mirror> = args.mirror.iter().map(|(host, port)| Mirror::new(host, *port, true)).collect();
-    let ask = Ask {
-        builder,
-        registries: &registries,
-        images: &images,
-        contexts: args.tree.as_deref(),
-        mirrors: &mirrors,
+    let named = args.engine.clone().or_else(|| std::env::var("DOCKER_HOST").ok());
+    let asked = Examination {
+        engine: named.filter(|address| !address.is_empty()),
+        builder: args.builder.map(|name| match name {
+            BuilderName::Buildkit => BuilderKind::BuildKit,
+            BuilderName::Classic => BuilderKind::Classic,
+            BuilderName::Buildah => BuilderKind::Buildah,
+        }),
+        registry: args.registry.as_ref().map(|host| RegistrySettings {
+            host: host.clone(),
+            ca_file: args.registry_ca.clone(),
+            insecure: args.insecure,
+            login: None,
+        }),
+        tree: args.tree.clone(),
+        shown: args.tree.as_ref().map_or_else(String::new, |tree| tree.display().to_string()),
+        mirror: args.mirror.clone(),
         network_host: args.network_host,
-        ..Ask::new(&args.engine, &wanted)
+        platforms: args.platform.clone(),
     };
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Diagnostic::internal(format!("no runtime for the checks: {error}")))?;
-    let (mut lines, capabilities) = runtime.block_on(preflight::run(&probe, &ask));
-    lines.extend(unread);
-    let mut text: String = lines.iter().map(|line| shown(line, output)).collect();
-    if let Some(capabilities) = capabilities.filter(|_| args.capabilities && output.form != OutputForm::Jsonl) {
-        text.extend(capabilities.words().into_iter().map(|word| format!("      {word}\n")));
+    let found = runtime.block_on(examine(&probe, &asked))?;
+    let mut text: String = found.lines.iter().map(|line| shown(line, output)).collect();
+    if args.capabilities && output.form != OutputForm::Jsonl {
+        text.extend(found.capabilities.iter().map(|word| format!("      {word}\n")));
     }
     output.data(&text);
-    let failed = lines.iter().any(|line| line.severity == Severity::Fail);
-    Ok(if failed { ExitCode::Error } else { ExitCode::Ok })
+    Ok(if found.is_healthy() { ExitCode::Ok } else { ExitCode::Error })
 }
 
 fn shown(line: &Line, output: &Output) -> String {
     if output.form == OutputForm::Jsonl {
-        let object = serde_json::json!({
+        let object = json!({
             "severity": line.severity.name(), "check": line.check, "code": line.code,
             "found": line.found, "fix": line.fix,
         });
@@ -115,21 +117,61 @@ fn shown(line: &Line, output: &Output) -> String {
     format!("{}\n", line.text())
 }
 
-/// `172.30.0.1:3142`, with or without `http://` before it.
-fn mirror_place(text: &str) -> std::result::Result<(String, u16), String> {
-    let bare = text.trim_start_matches("http://").trim_start_matches("https://").trim_end_matches('/');
-    let found = bare.rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
-    let found = found.filter(|(host, _)| !host.is_empty() && !host.contains('/'));
-    found.ok_or_else(|| "expected HOST:PORT".to_owned())
-}
-
-fn images(probe: &Probe, tree: &Path) -> Result<Vec<ImageDef>> {
-    let bad =
-        |error: std::io::Error| Diagnostic::task("B0016", format!("`{}` cannot be read: {error}", tree.display()));
-    let items = probe.tree_items(tree).map_err(bad)?;
-    let files: Vec<PathBuf> =
-        items.into_iter().filter(|item| matches!(item.kind, TreeKind::File(_))).map(|item| item.path).collect();
-    let root_name = tree.file_name().map_or("image".into(), |name| name.to_string_lossy().into_owned());
-    let read = |path: &Path| probe.tree_text(&tree.join(path)).map_err(bad);
-    discover::tree(&files, &tree.display().to_string(), &root_name, &read).map(|(images, _)| images)
+impl DoctorArgs {
+    /// The same by a task on hosts.
+    fn on_hosts(&self, output: &Output) -> Result<ExitCode> {
+        let path = self.tree.as_deref().map(|tree| self.target.source(tree, self.remote_src)).transpose()?;
+        let mut task = json!({
+            "docker_host": self.engine, "registry": self.registry, "registry_ca": self.registry_ca,
+            "mirror": self.mirror.as_ref().map(|(host, port)| format!("{host}:{port}")),
+            "platforms": self.platform.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "builder": self.builder.map(|name| match name {
+                BuilderName::Buildkit => "buildkit",
+                BuilderName::Classic => "classic",
+                BuilderName::Buildah => "buildah",
+            }),
+            "path": path,
+        });
+        for (name, given) in [("registry_insecure", self.insecure), ("remote_src", self.remote_src)] {
+            task[name] = given.then_some(true).into();
+        }
+        task["network"] = self.network_host.then_some("host").into();
+        let mut play = Play::new(self.target.play()?);
+        play.task("image doctor", "hostctl.core.image_doctor", Text::of_given(&task), None);
+        let given = play.given("image doctor", &super::here()?);
+        let checks = |done: &Done| done.result.get(&StrKey("checks")).is_some();
+        let (answers, code) = ask(&self.target, given, output, checks)?;
+        let mut healthy = true;
+        for answer in &answers {
+            let of = |name: &str| -> Vec<Json> {
+                let found = answer.done.result.get(&StrKey(name)).and_then(|value| serde_json::to_value(value).ok());
+                found.and_then(|found| found.as_array().cloned()).unwrap_or_default()
+            };
+            let checks = of("checks");
+            healthy &= checks.iter().all(|check| check["severity"] != "FAIL");
+            let mut text = String::new();
+            if output.form == OutputForm::Jsonl {
+                for mut check in checks {
+                    check["host"] = answer.host.as_str().into();
+                    text.push_str(&format!("{check}\n"));
+                }
+            } else {
+                let words = of("capabilities").into_iter().filter(|_| self.capabilities);
+                let words = words.map(|word| format!("      {}", word.as_str().unwrap_or_default()));
+                let lines = of("lines").into_iter().map(|line| line.as_str().unwrap_or_default().to_owned());
+                if answers.len() > 1 {
+                    text.push_str(&format!("{}:\n", answer.host));
+                }
+                lines.chain(words).for_each(|line| text.push_str(&format!("{line}\n")));
+            }
+            output.data(&text);
+        }
+        // An ill host fails its task; one that gave no answer is worse.
+        let unasked = matches!(code, ExitCode::Unreachable) || answers.is_empty() && code != ExitCode::Ok;
+        Ok(match (unasked, healthy) {
+            (true, _) => code,
+            (false, true) => ExitCode::Ok,
+            (false, false) => ExitCode::Error,
+        })
+    }
 }

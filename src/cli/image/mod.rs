@@ -1,5 +1,6 @@
 //! `hostctl image`: what `image_build` knows and does, without a playbook. One file a subcommand.
 
+mod ask;
 mod build;
 mod doctor;
 mod graph;
@@ -7,6 +8,8 @@ mod play;
 mod render;
 mod target;
 mod why;
+
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
@@ -26,7 +29,7 @@ enum ImageCommand {
     Build(Box<build::BuildArgs>),
     /// Only tell what `hostctl image build` would build and reuse, and why
     Plan(Box<build::BuildArgs>),
-    Why(why::WhyArgs),
+    Why(Box<why::WhyArgs>),
     Doctor(Box<doctor::DoctorArgs>),
     Render(render::RenderArgs),
     Graph(Box<graph::GraphArgs>),
@@ -51,4 +54,15 @@ pub(super) fn main(args: &ImageArgs, output: &Output) -> Result<ExitCode> {
         ImageCommand::Render(args) => render::main(args, output),
         ImageCommand::Graph(args) => graph::main(args, output),
     }
+}
+
+/// A path of this machine, whole.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    let whole = std::path::absolute(path).map_err(|error| build::unreadable(path, &error))?;
+    Ok(crate::playbook::clean_path(&whole))
+}
+
+/// The working folder.
+fn here() -> Result<PathBuf> {
+    absolute(Path::new("."))
 }

@@ -44,6 +44,13 @@ impl Text {
         value.as_object().map(Self::of_fields).unwrap_or_default()
     }
 
+    /// The same without what is null or empty: not given.
+    pub(super) fn of_given(value: &Json) -> Vec<(String, Self)> {
+        let mut fields = value.as_object().cloned().unwrap_or_default();
+        fields.retain(|_, value| !value.is_null() && *value != Json::Array(Vec::new()));
+        Self::of_fields(&fields)
+    }
+
     fn of_fields(map: &Map<String, Json>) -> Vec<(String, Self)> {
         map.iter().map(|(name, value)| (name.clone(), Self::plain(value))).collect()
     }

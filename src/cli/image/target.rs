@@ -1,6 +1,6 @@
 //! Where an image command works: this machine, a host over ssh, or hosts of an environment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -66,6 +66,11 @@ impl TargetArgs {
     /// True if files of this machine can be read where the work is done, in the same way.
     pub(super) fn shares_files(&self) -> bool {
         self.is_here() && !self.r#become
+    }
+
+    /// A source as a task names it: whole if it lies on this machine, as it is typed if it lies on the hosts.
+    pub(super) fn source(&self, path: &Path, remote_src: bool) -> Result<PathBuf> {
+        if remote_src && !self.is_here() { Ok(path.to_owned()) } else { super::absolute(path) }
     }
 
     /// An empty `HOSTCTL_ENV` is none.

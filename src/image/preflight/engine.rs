@@ -24,7 +24,9 @@ pub(super) struct Found {
 /// Looks for the builder. `None` if there is nothing that could build.
 pub(super) async fn find(probe: &Probe, ask: &Ask<'_>, lines: &mut Vec<Line>) -> Option<Found> {
     let (by_hand, address, root) = (ask.builder, ask.engine, ask.root);
-    if let Choice::Buildah(why) = choose(probe, by_hand, address, root) {
+    if let Choice::Buildah(why) = choose(probe, by_hand, address, root)
+        && (why.is_none() || !ask.engine_named)
+    {
         return buildah(probe, why, lines);
     }
     let socket = match socket_path(address) {

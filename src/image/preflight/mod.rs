@@ -2,6 +2,7 @@
 //! type. `hostctl image doctor` shows them all; a build shows what is not `ok`.
 
 mod engine;
+mod examine;
 mod firewall;
 mod host;
 mod line;
@@ -9,6 +10,7 @@ mod lint;
 mod registry;
 mod run;
 
+pub use examine::{Examination, Examined, examine, mirror_place};
 pub use host::LEAST_DISK;
 pub use line::{Line, Severity};
 pub use run::{Ask, Mirror, RegistryAsk, failure, run};

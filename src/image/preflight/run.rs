@@ -50,6 +50,8 @@ impl Mirror {
 pub struct Ask<'a> {
     /// The engine's address.
     pub engine: &'a str,
+    /// Somebody named it: `buildah` does not stand in for it.
+    pub engine_named: bool,
     /// A builder chosen by hand.
     pub builder: Option<BuilderKind>,
     /// The registries that images are pushed to.
@@ -77,6 +79,7 @@ impl<'a> Ask<'a> {
     pub fn new(engine: &'a str, wanted: &'a Wanted) -> Self {
         Self {
             engine,
+            engine_named: false,
             builder: None,
             registries: &[],
             images: &[],

@@ -26,6 +26,9 @@ use kolla::KollaArgs;
 use request::request;
 use tree::Tree;
 
+pub(super) use request::platforms;
+pub(super) use tree::TreeHere;
+
 /// Builds container images from a tree of Dockerfiles on the host's own engine, and pushes them.
 ///
 /// Each folder with a `Dockerfile` is an image of the folder's name; the folder is its build
@@ -258,7 +261,7 @@ pub struct Args {
 /// Network of `RUN` instructions.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Network {
+pub(super) enum Network {
     /// The engine's own.
     #[default]
     Default,
@@ -269,7 +272,7 @@ enum Network {
 /// Which builder of the engine.
 #[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum BuilderArg {
+pub(super) enum BuilderArg {
     /// BuildKit where the engine has it.
     #[default]
     Auto,

@@ -220,7 +220,7 @@ fn texts(argument: &str, given: &serde_json::Map<String, serde_json::Value>) -> 
         .collect()
 }
 
-pub(super) fn platforms(texts: &[String]) -> Result<Vec<Platform>> {
+pub(in crate::modules) fn platforms(texts: &[String]) -> Result<Vec<Platform>> {
     let one = |text: &String| {
         text.parse().map_err(|problem: String| {
             Diagnostic::task("M0001", format!("`platforms`: {problem}"))

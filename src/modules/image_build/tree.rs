@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::super::call::{Blob, Input, InputKind, TreeEntry};
 use super::super::cx::Cx;
+use super::super::types::HostPath;
 use super::request::whole;
 use super::sent::Sent;
 use super::{Args, From};
 use crate::diag::{Diagnostic, Result, SourceMap};
+use crate::image::SentTree as _;
 use crate::image::discover::Found;
 use crate::image::sources::{self, Fetched, LabelSettings, List, Stamps, TreeSettings};
 use crate::system::git_source::GitFacts;
@@ -35,15 +37,7 @@ pub(super) struct Tree {
 impl Tree {
     pub(super) fn find(cx: &Cx, args: &Args) -> Result<Self> {
         if let Some(mut input) = cx.input("path").filter(|_| !args.remote_src).cloned() {
-            // Records of runs that were started in the tree.
-            let record = |entry: &TreeEntry| Path::new(&entry.path).iter().any(|part| part == ".hostctl");
-            input.entries.retain(|entry| !record(entry));
-            if !input.is_tree {
-                return Err(Diagnostic::task(
-                    "B0001",
-                    format!("`{}` is a file: expected a folder", args.path.as_str()),
-                ));
-            }
+            input.entries = entries(&input, &args.path)?;
             let paths = |wanted: fn(&InputKind) -> bool| -> Vec<PathBuf> {
                 let entries = input.entries.iter().filter(|entry| wanted(&entry.kind));
                 entries.map(|entry| PathBuf::from(&entry.path)).collect()
@@ -177,6 +171,40 @@ impl Tree {
         let Some(input) = &self.input else { return Ok(None) };
         cx.scratch(|mutate| Sent::new(input.entries.clone(), cx.link(), mutate))
     }
+}
+
+/// A tree that is only read: where it lies on this host. What was sent is there as long as this.
+pub(in crate::modules) struct TreeHere {
+    root: PathBuf,
+    _sent: Option<Sent>,
+}
+
+impl TreeHere {
+    /// The folder of the argument `path`. Errors: B0001, a file; B0016, it cannot be laid out.
+    pub(in crate::modules) fn find(cx: &Cx, path: &HostPath, remote_src: bool) -> Result<Self> {
+        let Some(input) = cx.input("path").filter(|_| !remote_src) else {
+            return Ok(Self { root: whole(path.expand(cx.environment())), _sent: None });
+        };
+        let entries = entries(input, path)?;
+        let sent = cx.scratch(|mutate| Sent::new(entries, cx.link(), mutate))?;
+        let sent = sent.ok_or_else(|| Diagnostic::internal("a module that reads a tree does not say so"))?;
+        sent.lay_out(Path::new(""))
+            .map_err(|error| Diagnostic::task("B0016", format!("`{}` cannot be laid out: {error}", path.as_str())))?;
+        Ok(Self { root: sent.root().to_path_buf(), _sent: Some(sent) })
+    }
+
+    pub(in crate::modules) fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+/// What was sent of a folder, but for the records of runs that were started in it.
+fn entries(input: &Input, path: &HostPath) -> Result<Vec<TreeEntry>> {
+    if !input.is_tree {
+        return Err(Diagnostic::task("B0001", format!("`{}` is a file: expected a folder", path.as_str())));
+    }
+    let record = |entry: &&TreeEntry| Path::new(&entry.path).iter().any(|part| part == ".hostctl");
+    Ok(input.entries.iter().filter(|entry| !record(entry)).cloned().collect())
 }
 
 /// One error for all mistakes, each with its place in the list: a host knows no place in the controller's files.
