@@ -28,6 +28,9 @@ use ssh_lab::Sshd;
 
 const TREE: &[(&str, &str)] = &[("app/Dockerfile", "FROM base\nRUN echo app > /app\n")];
 
+/// `image why` looks through the machine's record: no other test may have an image of this name.
+const HOSTED: &[(&str, &str)] = &[("hosted/Dockerfile", "FROM base\nRUN echo app > /app\n")];
+
 /// Runs `hostctl image WORDS` with the password on standard input; all processes' arguments and environments meanwhile are
 /// looked through for it.
 fn image(site: &Site, words: &[&str]) -> Ended {
@@ -135,7 +138,7 @@ fn a_host_is_reached_by_ssh_and_builds_there() {
     if let Some(program) = ssh_lab::missing() {
         return skipped(&format!("no `{program}`"));
     }
-    let Some(site) = Site::new(TREE, &json!({})) else { return };
+    let Some(site) = Site::new(HOSTED, &json!({})) else { return };
     let sshd = Sshd::start();
     let user = ssh_lab::user(Some("ALL=(ALL) NOPASSWD: ALL"));
     let host = format!("{}@127.0.0.1:{}", user.name, sshd.port);
@@ -164,8 +167,8 @@ fn a_host_is_reached_by_ssh_and_builds_there() {
         ],
     );
     assert_eq!(ended.code, Some(0), "{}", ended.text);
-    assert_eq!(Site::states(&site.last(), "app"), ["waiting", "building", "built"], "{}", ended.text);
-    assert!(site.lab.docker(&["image", "inspect", &format!("{}/app:h1", site.namespace)]).0);
+    assert_eq!(Site::states(&site.last(), "hosted"), ["waiting", "building", "built"], "{}", ended.text);
+    assert!(site.lab.docker(&["image", "inspect", &format!("{}/hosted:h1", site.namespace)]).0);
 
     // What may stop builds, and why an image would be built, there as here.
     let runs = site.runs().len();
@@ -184,11 +187,12 @@ fn a_host_is_reached_by_ssh_and_builds_there() {
         (&line["severity"], &line["check"], &line["host"]),
         (&"FAIL".into(), &"engine".into(), &"127.0.0.1".into())
     );
-    let why = asked(&["why", "app", "--tree", "images"]);
+    let why = asked(&["why", "hosted", "--tree", "images"]);
     assert_eq!(why.code, Some(0), "{}", why.text);
-    assert!(why.text.starts_with("app: nothing differs\n  from tag h1, "), "{}", why.text);
-    site.write("base/Dockerfile", "FROM scratch\nCOPY Dockerfile /Dockerfile\n");
-    let why = asked(&["why", "app", "--tree", "images", "--output", "jsonl"]);
+    assert!(why.text.starts_with("hosted: nothing differs\n  from tag h1, "), "{}", why.text);
+    let base = fs::read_to_string(site.folder.join("images/base/Dockerfile")).unwrap();
+    site.write("base/Dockerfile", &format!("{base}LABEL other=1\n"));
+    let why = asked(&["why", "hosted", "--tree", "images", "--output", "jsonl"]);
     let line: Json = serde_json::from_str(&why.text).unwrap();
     assert_eq!(line["host"], "127.0.0.1");
     assert!(line["difference"].as_str().unwrap().starts_with("parent `base`: `Dockerfile` line"), "{line}");
@@ -215,7 +219,7 @@ fn a_host_is_reached_by_ssh_and_builds_there() {
         ["build", "--env", "ci", "--tree", "images", "--engine", &engine, "--network", "host", "--min-free", "1m"];
     let built = image(&site, &[&build[..], &["--namespace", &site.namespace, "--tag", "h2"]].concat());
     assert_eq!(built.code, Some(0), "{}", built.text);
-    assert!(site.lab.docker(&["image", "inspect", &format!("{}/app:h2", site.namespace)]).0);
+    assert!(site.lab.docker(&["image", "inspect", &format!("{}/hosted:h2", site.namespace)]).0);
 }
 
 #[test]
