@@ -132,7 +132,10 @@ mod tests {
     use super::super::graph::tests::image;
     use super::super::key::Keys;
     use super::super::{Graph, ImageDef, Names};
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::image::record::Entry;
     use crate::system::Mutate;
 
     fn names(tag: &str) -> Names {

@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_would_fail_is_an_error_with_all_lines_in_its_result() {
-        let failure = asked(map! {}).check(true).run().unwrap_err();
+        let failure = asked(crate::value::Map::new()).check(true).run().unwrap_err();
         assert_eq!(failure.diagnostic.code, "B0110", "{failure:?}");
         let checks = serde_json::to_value(&failure.result).unwrap()["checks"].clone();
         assert_eq!(checks[0]["severity"], "FAIL");
