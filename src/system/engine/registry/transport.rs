@@ -95,7 +95,9 @@ impl Answer {
 /// Why there is no answer.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// Nobody listens, or the name is unknown.
+    /// Nobody listens.
+    Nobody(String),
+    /// The name is unknown, or the address out of reach.
     Connect(String),
     /// TLS was spoken to a server of plain HTTP.
     SpeaksHttp,
@@ -239,6 +241,7 @@ fn sort(error: &hyper_util::client::legacy::Error, https: bool) -> Trouble {
         matches!(kind, Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe));
     match (error.is_connect(), https && cut) {
         (true, true) => Trouble::Handshake(words),
+        (true, false) if kind == Some(io::ErrorKind::ConnectionRefused) => Trouble::Nobody(words),
         (true, false) => Trouble::Connect(words),
         (false, _) => Trouble::Broken(chain(error)),
     }
