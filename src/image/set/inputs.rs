@@ -93,9 +93,11 @@ pub(super) async fn decide_all(sources: &Sources<'_>, prepared: &Prepared, reque
     asked.network_host = request.settings.network_host;
     sources.platform.clone_into(&mut asked.platform);
     asked.bases = digests.clone().into_iter().collect();
-    if let Err(error) = store.save_request(sources.mutate, &asked) {
-        warnings.push(error.message.clone());
-    }
+    // Beside the questions to registry and engine: it waits for the disk.
+    let saving = {
+        let (store, mutate) = (store.clone(), sources.mutate.clone());
+        tokio::task::spawn_blocking(move || store.save_request(&mutate, &asked))
+    };
     if request.settings.key_tags && request.reuse != Reuse::Never {
         ask_for_key_tags(sources, prepared, request, &keys, &mut records).await;
     }
@@ -122,6 +124,9 @@ pub(super) async fn decide_all(sources: &Sources<'_>, prepared: &Prepared, reque
     let mut decisions = decide(&setting, &prepared.selected, &of);
     if request.resume {
         resume(sources, prepared, request, (&keys, &records), &mut decisions).await;
+    }
+    if let Ok(Err(error)) = saving.await {
+        warnings.push(error.message.clone());
     }
     let watched = (!sent).then(|| Watched {
         root: sources.root.to_path_buf(),
