@@ -16,6 +16,8 @@ use super::lab::{Lab, PASSWORD};
 use super::registry::{Registry, client, push, skipped};
 use super::{Watch, arguments, image, run};
 
+const NAMES: [&str; 3] = ["base", "app", "leaf"];
+
 /// Where a registry of files keeps a manifest of a repository.
 fn revision(storage: &Path, repository: &str, digest: &str) -> PathBuf {
     let digest = digest.strip_prefix("sha256:").unwrap();
@@ -109,7 +111,6 @@ fn whatever_happened_to_the_registry_each_image_is_right_in_the_end() {
         }
         (outcome, asked, forecast.unwrap())
     };
-    const NAMES: [&str; 3] = ["base", "app", "leaf"];
     let states =
         |result: &hostctl::value::Map| NAMES.map(|name| image(result, name)["state"].as_str().unwrap().to_owned());
     let digests = |result: &hostctl::value::Map| NAMES.map(|name| image(result, name)["digest"].clone());

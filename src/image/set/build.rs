@@ -357,7 +357,7 @@ async fn check_registry(client: &crate::system::engine::RegistryClient) -> Resul
         match client.check_login().await {
             // What never was there is told at once; one that is being restarted answers soon.
             Err(error) if error.class == ErrorClass::Transient && !client.is_nowhere() => {
-                tokio::time::sleep(Duration::from_secs(wait)).await
+                tokio::time::sleep(Duration::from_secs(wait)).await;
             }
             answer => return answer,
         }
