@@ -155,6 +155,12 @@ fn forty_unchanged_images_ask_the_engine_for_no_build() {
     let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     let Some(site) = Site::new(&files, &json!({})) else { return };
     let calls = Calls::new(site.lab.path("calls.sock"), site.lab.path("docker.sock"));
+    let asked_before = std::cell::Cell::new(0);
+    // What the registry was asked since the last time.
+    let asked = || {
+        let all = site.asked();
+        all[asked_before.replace(all.len())..].to_vec()
+    };
     let through = |push: bool| {
         let mut args = json!({ "docker_host": calls.address(), "push": push });
         if !push {
@@ -171,14 +177,23 @@ fn forty_unchanged_images_ask_the_engine_for_no_build() {
     assert!(Calls::builds(&seen).len() >= 40, "{seen:?}");
     for push in [true, false] {
         through(push);
+        asked();
         ok(&site.run(&["run", "play.yml"]));
         let seen = calls.seen();
+        // Whether it has the image, and its new tag; beside them the login, once for the run.
+        let asked = asked();
+        let of_images = asked.iter().filter(|one| one.contains("/manifests/")).count();
+        assert_eq!(of_images, if push { 2 * 40 } else { 0 }, "{asked:?}");
+        assert!(asked.len() <= of_images + 4, "{asked:?}");
         assert!(!seen.is_empty() && Calls::builds(&seen).is_empty(), "{seen:?}");
         let run = site.last();
         let result = site.result(&run);
         let images = result["images"].as_array().unwrap();
         assert_eq!(images.len(), 40);
         assert!(images.iter().all(|image| image["state"] == "reused"), "{images:?}");
+        // What is in the registry is not asked of the engine.
+        let inspected = seen.iter().filter(|call| call.contains("/images/")).count();
+        assert_eq!(inspected == 0, push, "{seen:?}");
         // `/version` starts programs each time; `/info` is asked once, for the disk.
         let asked = |end: &str| seen.iter().filter(|call| call.ends_with(end)).count();
         assert_eq!((asked("/_ping"), asked("/version"), asked("/info")), (1, 0, 1), "{seen:?}");

@@ -8,8 +8,11 @@
 //! **Memory and pressure** only hold back a further build: one may always run, since a host that is loaded by others
 //! would otherwise wait for ever. `MemAvailable` must have 1 GiB for each build that starts, those of the last seconds
 //! included, which have not taken theirs yet. The kernel's pressure figures (per cent of the last 10 s in which somebody
-//! waited) hold at: processors 95 `some` (a host that is well used has 50 to 80), memory 25 `some` or 10 `full` (it
-//! swaps or drops caches that it needs), disks 70 `full`.
+//! waited) hold at: memory 25 `some` or 10 `full` (it swaps or drops caches that it needs), disks 70 `full`.
+//!
+//! **Processors** hold nothing: where more builds may run than there are processors, somebody always waits for one, and
+//! the user said how many may run. Held builds would make none of the others faster than they would be after each other,
+//! and leave processors idle while those wait for the network.
 
 use crate::system::{HostLoad, Pressure};
 
@@ -28,8 +31,6 @@ pub struct Limits {
     pub unknown_image: u64,
     /// Bytes of memory for a build.
     pub memory: u64,
-    /// Per cent of `some` at which processors hold further builds.
-    pub cpu_some: f64,
     /// Per cent of `some` at which memory holds further builds.
     pub memory_some: f64,
     /// Per cent of `full` at which memory holds further builds.
@@ -46,7 +47,6 @@ impl Default for Limits {
             disk_reserve_percent: 10,
             unknown_image: GIB,
             memory: GIB,
-            cpu_some: 95.0,
             memory_some: 25.0,
             memory_full: 10.0,
             io_full: 70.0,
@@ -142,7 +142,6 @@ fn pressure(limits: &Limits, load: &HostLoad) -> Option<String> {
     over("memory", "full", full(load.memory), limits.memory_full)
         .or_else(|| over("memory", "some", some(load.memory), limits.memory_some))
         .or_else(|| over("disk", "full", full(load.io), limits.io_full))
-        .or_else(|| over("processor", "some", some(load.cpu), limits.cpu_some))
 }
 
 /// `4.2 GiB`.
@@ -234,11 +233,8 @@ mod tests {
         check(&load, &work(1, 1), "hold: memory: 0.0 GiB available, 1.0 GiB needed");
         let busy = |some, full| Some(Pressure { some, full });
         let mut load = disk(100, 200);
-        load.cpu = busy(94.9, 0.0);
-        check(&load, &work(1, 1), "start");
-        load.cpu = busy(96.0, 0.0);
-        check(&load, &work(1, 1), "hold: processor pressure: some 96 % in 10 s, 95 % allowed");
-        check(&load, &work(0, 1), "start");
+        load.cpu = busy(100.0, 99.0);
+        check(&load, &work(3, 1), "start");
         load.io = busy(99.0, 80.0);
         check(&load, &work(1, 1), "hold: disk pressure: full 80 % in 10 s, 70 % allowed");
         load.memory = busy(26.0, 1.0);

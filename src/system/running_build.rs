@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::FlockOperation;
 
@@ -20,8 +20,9 @@ use crate::diag::{Diagnostic, Result};
 const KEPT: usize = 20;
 /// Younger ones stay in any case.
 const YOUNG: Duration = Duration::from_hours(24);
-/// How often a reader looks for more.
+/// How often a reader looks for more, after a while and in the beginning.
 const LOOK: Duration = Duration::from_millis(40);
+const SOON: Duration = Duration::from_millis(2);
 /// The longest line that is read, in bytes.
 const LONGEST: u64 = 8 << 20;
 /// How often a process that begins tries to take its build, [`TRY`] apart: a reader's look holds the lock for a moment.
@@ -261,6 +262,7 @@ impl RunningBuild {
         let mut reader: Option<BufReader<File>> = None;
         let (mut count, mut line) = (0_u64, Vec::new());
         let mut stopped = false;
+        let begun = Instant::now();
         loop {
             if reader.is_none() {
                 reader = match open_plain(&self.path.join("events")) {
@@ -313,7 +315,8 @@ impl RunningBuild {
                 }
                 _ => {}
             }
-            std::thread::sleep(LOOK);
+            // Of a build that takes half a second a look in 15 ms would be felt.
+            std::thread::sleep((begun.elapsed() / 32).clamp(SOON, LOOK));
         }
     }
 }

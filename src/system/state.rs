@@ -14,9 +14,6 @@ use super::{Mutate, Probe};
 /// Whoever holds this file's lock may write to the folder.
 const LOCK: &str = ".lock";
 
-/// Files that are brought to the disk at the same time.
-const SYNCS: usize = 16;
-
 /// What becomes of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StateChange {
@@ -85,23 +82,6 @@ impl Mutate {
         limit: u64,
         change: impl FnOnce(io::Result<Option<Vec<u8>>>) -> Result<StateChange, E>,
     ) -> Result<(), E> {
-        let mut change = Some(change);
-        let mut once = |_: usize, old: io::Result<Option<Vec<u8>>>| match change.take() {
-            Some(change) => change(old),
-            None => Ok(StateChange::Keep),
-        };
-        self.replace_states(folder, &[name], limit, &mut once)
-    }
-
-    /// The same for several files of a folder: `change` gets each one's place in `names` and its bytes. An error changes
-    /// none of them.
-    pub fn replace_states<E: From<io::Error>>(
-        &self,
-        folder: &Path,
-        names: &[&str],
-        limit: u64,
-        change: &mut dyn FnMut(usize, io::Result<Option<Vec<u8>>>) -> Result<StateChange, E>,
-    ) -> Result<(), E> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         own(folder)?;
         let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or(0);
@@ -115,46 +95,22 @@ impl Mutate {
             .to_owned();
         let lock = options.open(folder.join(LOCK))?;
         self.lock(&lock)?;
-        let mut arriving = Vec::new();
-        for (place, name) in names.iter().enumerate() {
-            let (bytes, aside) = match change(place, self.probe().state_file(folder, name, limit))? {
-                StateChange::Keep => continue,
-                StateChange::Write(bytes) => (bytes, false),
-                StateChange::WriteAside(bytes) => (bytes, true),
-            };
-            let mut file = Arriving::new(folder)?;
-            file.file().write_all(&bytes)?;
-            arriving.push((file, folder.join(name), aside));
+        let (bytes, aside) = match change(self.probe().state_file(folder, name, limit))? {
+            StateChange::Keep => return Ok(()),
+            StateChange::Write(bytes) => (bytes, false),
+            StateChange::WriteAside(bytes) => (bytes, true),
+        };
+        let path = folder.join(name);
+        let mut arriving = Arriving::new(folder)?;
+        arriving.file().write_all(&bytes)?;
+        arriving.file().sync_all()?;
+        if aside {
+            set_aside(&path)?;
         }
-        if arriving.is_empty() {
-            return Ok(());
-        }
-        synced(&mut arriving)?;
-        for (file, path, aside) in arriving {
-            if aside {
-                set_aside(&path)?;
-            }
-            file.put(&path)?;
-        }
+        arriving.put(&path)?;
         fs::File::open(folder)?.sync_all()?;
         Ok(())
     }
-}
-
-/// Brings files to the disk, several at the same time: a file system writes its journal once for all that wait for it.
-fn synced(files: &mut [(Arriving, PathBuf, bool)]) -> io::Result<()> {
-    if let [(file, ..)] = files {
-        return file.file().sync_all();
-    }
-    let each = files.len().div_ceil(SYNCS).max(1);
-    std::thread::scope(|scope| {
-        let part = |part: &mut [(Arriving, PathBuf, bool)]| -> io::Result<()> {
-            part.iter_mut().try_for_each(|(file, ..)| file.file().sync_all())
-        };
-        let threads: Vec<_> = files.chunks_mut(each).map(|files| scope.spawn(move || part(files))).collect();
-        let mut ends = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
-        ends.try_for_each(|end| end.unwrap_or_else(|_| Err(io::Error::other("a thread ended early"))))
-    })
 }
 
 /// Only this user (or root) may put something into the folder.

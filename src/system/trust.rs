@@ -3,7 +3,7 @@
 //! webpki takes no authority for a server. A certificate that signed itself (`openssl req -x509`) is both; OpenSSL and
 //! Go take it where that certificate itself is trusted, and so does this.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -57,15 +57,85 @@ impl Trust {
         builder: ConfigBuilder<ClientConfig, WantsVerifier>,
         provider: Arc<CryptoProvider>,
     ) -> ConfigBuilder<ClientConfig, WantsClientCert> {
-        let roots = Arc::new(self.roots);
-        match WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), provider).build() {
-            Ok(chains) => {
-                let verifier = Arc::new(Verifier { chains, whole: self.whole });
-                builder.dangerous().with_custom_certificate_verifier(verifier)
-            }
+        match self.verifier(provider) {
+            Some(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
             // Without any authority no server is trusted.
-            Err(_) => builder.with_root_certificates(roots),
+            None => builder.with_root_certificates(RootCertStore::empty()),
         }
+    }
+
+    /// A configuration that checks servers by this and the authorities of this host. Those are read when the first server
+    /// shows its certificate: they are some hundred files, and one of plain HTTP shows none.
+    pub fn check_with_host(
+        self,
+        builder: ConfigBuilder<ClientConfig, WantsVerifier>,
+        provider: Arc<CryptoProvider>,
+    ) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+        let verifier = Arc::new(Late { own: self.whole, provider, verifier: OnceLock::new() });
+        builder.dangerous().with_custom_certificate_verifier(verifier)
+    }
+
+    fn verifier(self, provider: Arc<CryptoProvider>) -> Option<Verifier> {
+        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(self.roots), provider).build().ok()?;
+        Some(Verifier { chains, whole: self.whole })
+    }
+}
+
+/// A verifier that is made when it is needed.
+#[derive(Debug)]
+struct Late {
+    /// What is trusted besides the host's authorities.
+    own: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+    verifier: OnceLock<Option<Verifier>>,
+}
+
+impl ServerCertVerifier for Late {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let make = || {
+            let (mut trust, _) = Trust::of_host();
+            for certificate in &self.own {
+                // It was read before.
+                let _ = trust.add(certificate.clone());
+            }
+            trust.verifier(Arc::clone(&self.provider))
+        };
+        match self.verifier.get_or_init(make) {
+            Some(verifier) => verifier.verify_server_cert(certificate, intermediates, name, ocsp, now),
+            // Without any authority no server is trusted.
+            None => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let known = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, known)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let known = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, known)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -176,5 +246,21 @@ mod tests {
         assert!(ask(&own, "registry.lan", 3).contains("Expired"), "{}", ask(&own, "registry.lan", 3));
         // Another of the same name is not the one that is trusted.
         assert_ne!(ask(&other, "registry.lan", 1), "trusted");
+    }
+
+    #[test]
+    fn the_hosts_authorities_are_read_when_a_certificate_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, other) = (made(folder.path(), "own"), made(folder.path(), "other"));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let late = Late { own: vec![own.clone()], provider, verifier: OnceLock::new() };
+        let ask = |certificate: &CertificateDer<'_>| {
+            let name = ServerName::try_from("registry.lan".to_owned()).unwrap();
+            let now = UnixTime::since_unix_epoch(Duration::from_secs(UnixTime::now().as_secs() + 86_400));
+            late.verify_server_cert(certificate, &[], &name, &[], now).is_ok()
+        };
+        assert!(late.verifier.get().is_none());
+        assert!(ask(&own) && !ask(&other));
+        assert!(late.verifier.get().is_some());
     }
 }

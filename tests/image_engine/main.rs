@@ -10,6 +10,7 @@ mod faults;
 mod lab;
 mod proof;
 mod registry;
+mod unchanged;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -21,9 +21,9 @@ use super::lab::{Lab, PASSWORD};
 use super::{Watch, arguments, image, run, run_with};
 
 /// A registry program of the test's own.
-struct Registry {
-    folder: tempfile::TempDir,
-    address: String,
+pub(super) struct Registry {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) address: String,
     server: Child,
 }
 
@@ -35,13 +35,13 @@ impl Drop for Registry {
 }
 
 #[expect(clippy::print_stdout, reason = "a skip is told")]
-fn skipped(reason: &str) {
+pub(super) fn skipped(reason: &str) {
     assert!(std::env::var_os("HOSTCTL_NO_SKIP").is_none(), "may not be skipped: {reason}");
     println!("SKIPPED registry: {reason}");
 }
 
 impl Registry {
-    fn start(with_login: bool) -> Option<Self> {
+    pub(super) fn start(with_login: bool) -> Option<Self> {
         if !Path::new("/usr/bin/docker-registry").exists() || !Path::new("/usr/bin/htpasswd").exists() {
             skipped("`docker-registry` or `htpasswd` is missing (apt-get install docker-registry apache2-utils)");
             return None;
@@ -77,14 +77,14 @@ impl Registry {
     }
 }
 
-fn client(address: &str, password: Option<&str>) -> RegistryClient {
+pub(super) fn client(address: &str, password: Option<&str>) -> RegistryClient {
     let login = password.map(|password| RegistryLogin::new(address, "builder", Secret::new(password)));
     let settings = RegistrySettings { host: address.to_owned(), login, ..RegistrySettings::default() };
     Probe::new(Vec::new()).registry(settings).unwrap()
 }
 
 /// A small image of one layer, written by the client alone. The text makes it another one.
-async fn push(client: &RegistryClient, repository: &str, tag: &str, text: &str) -> Manifest {
+pub(super) async fn push(client: &RegistryClient, repository: &str, tag: &str, text: &str) -> Manifest {
     let layer = client.put_blob(repository, format!("layer {text}")).await.unwrap();
     let config = json!({
         "architecture": "amd64", "os": "linux", "created": "2026-01-01T00:00:00Z",

@@ -172,6 +172,13 @@ impl Site {
         log.lines().filter(|line| line.contains(&put)).count()
     }
 
+    /// What the registry was asked, as its log has it: `PUT /v2/lab/base/manifests/t1`.
+    pub fn asked(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.lab.path("registry.log")).unwrap();
+        let asked = log.lines().filter_map(|line| line.split('"').nth(1)?.strip_suffix(" HTTP/1.1"));
+        asked.filter(|asked| asked.contains(" /v2/")).map(str::to_owned).collect()
+    }
+
     /// The digest that the registry has for a tag, from its own folder.
     pub fn digest(&self, image: &str, tag: &str) -> Option<String> {
         let tags = format!(

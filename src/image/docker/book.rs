@@ -9,7 +9,7 @@ use crate::diag::Diagnostic;
 use crate::image::graph::Graph;
 use crate::image::key::{Contents, Inputs, Key, Keys, still};
 use crate::image::names::Names;
-use crate::image::record::{Entry, Pushed, Records, Store};
+use crate::image::record::{Entry, Pushed, Records, Reused, Store};
 use crate::image::reuse::fresh_since;
 use crate::system::Mutate;
 use crate::system::engine::ImageFacts;
@@ -32,8 +32,10 @@ pub struct Book {
     pub(super) edited: Mutex<BTreeSet<usize>>,
     /// Since when everything in an image of this run is fresh.
     pub(super) fresh: Mutex<HashMap<usize, i64>>,
-    /// Pushes of reused images, written all at once: by repository, with the key.
-    again: Mutex<Vec<(String, String, Pushed)>>,
+    /// Tags of reused images, written all at once.
+    again: Mutex<Vec<Reused>>,
+    /// The set's name.
+    set: String,
     /// What could not be written, each once.
     pub(super) troubles: Mutex<Vec<Diagnostic>>,
 }
@@ -79,8 +81,16 @@ impl Book {
             edited: Mutex::default(),
             fresh: Mutex::default(),
             again: Mutex::default(),
+            set: String::new(),
             troubles: Mutex::default(),
         }
+    }
+
+    /// The same for a set of this name.
+    #[must_use]
+    pub fn of_set(mut self, set: String) -> Self {
+        self.set = set;
+        self
     }
 
     /// The same that sees edits during a build.
@@ -193,26 +203,24 @@ impl Book {
 
     /// A reused image is in its registry under this run's tag, which [`Book::flush`] writes: a run that is killed before
     /// only forgets under which tag it was last, and reuses it all the same.
-    pub(super) fn pushed_again(&self, (graph, names): (&Graph, &Names), image: usize, digest: &str, seconds: f64) {
-        let Some(key) = self.key(image) else { return };
-        let pushed = Pushed { tag: graph.tag(image, names), digest: digest.to_owned(), seconds };
-        let again = (graph.untagged(image, names), key.digest.clone(), pushed);
-        self.again.lock().unwrap_or_else(PoisonError::into_inner).push(again);
+    pub(super) fn pushed_again(&self, image: usize, reused: Reused) {
+        if self.key(image).is_some() {
+            self.again.lock().unwrap_or_else(PoisonError::into_inner).push(reused);
+        }
     }
 
     /// Writes what waits.
     pub fn flush(&self) {
         let again = std::mem::take(&mut *self.again.lock().unwrap_or_else(PoisonError::into_inner));
         if !again.is_empty() {
-            self.written(self.store.pushed_again(&self.mutate, &again));
+            self.written(self.store.pushed_again(&self.mutate, &self.set, &again));
         }
     }
 
     /// An image is in its registry under this run's tag.
-    pub(super) fn pushed(&self, (graph, names): (&Graph, &Names), image: usize, digest: &str, seconds: f64) {
+    pub(super) fn pushed(&self, (graph, names): (&Graph, &Names), image: usize, pushed: &Pushed) {
         let Some(key) = self.key(image) else { return };
-        let pushed = Pushed { tag: graph.tag(image, names), digest: digest.to_owned(), seconds };
-        self.written(self.store.pushed(&self.mutate, &graph.untagged(image, names), &key.digest, &pushed));
+        self.written(self.store.pushed(&self.mutate, &graph.untagged(image, names), &key.digest, pushed));
     }
 }
 

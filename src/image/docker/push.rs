@@ -3,11 +3,15 @@
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use super::{DockerBuilder, key_tag};
+use super::{DockerBuilder, key_tag, now};
 use crate::image::names::valid_tag;
-use crate::image::record::Entry;
+use crate::image::record::{Entry, Pushed};
 use crate::image::reuse::Place;
 use crate::system::engine::{BuildEvent, EngineError, ErrorClass, Feed, PushSpec, RegistryClient, split_name};
+
+/// How long the tag of a key is taken to stand where it was seen, in seconds: a registry that is tidied up has it again
+/// after that, and until then other build hosts build the image themselves.
+const KEY_TAG_STANDS: i64 = 7 * 86_400;
 
 impl DockerBuilder {
     /// The registry of an image, if it is pushed to.
@@ -77,9 +81,16 @@ impl DockerBuilder {
         Ok(found)
     }
 
-    /// More names of a pushed image: tags of its own repository by its registry, others by the engine.
-    async fn push_more(&self, image: usize, digest: &str, feed: &Feed) -> Result<(), EngineError> {
-        let Ok(registry) = self.own_registry(image) else { return Ok(()) };
+    /// More names of a pushed image: tags of its own repository by its registry, others by the engine. `key_tagged` is when
+    /// the tag of its key was seen there for this digest; the same is given back for now.
+    async fn push_more(
+        &self,
+        image: usize,
+        digest: &str,
+        key_tagged: Option<i64>,
+        feed: &Feed,
+    ) -> Result<Option<i64>, EngineError> {
+        let Ok(registry) = self.own_registry(image) else { return Ok(None) };
         let repository = self.graph.repository(image, &self.names);
         let untagged = self.graph.untagged(image, &self.names);
         for name in self.graph.extra_names(image, &self.names) {
@@ -103,16 +114,21 @@ impl DockerBuilder {
             feed.send(BuildEvent::Log(format!("pushed as {name}")));
         }
         let key = self.book.as_ref().and_then(|book| book.key(image)).filter(|_| self.settings.key_tags);
-        if let Some(tag) = key.map(|key| key_tag(&key.digest)).filter(|tag| valid_tag(tag)) {
-            match registry.ensure_tag(&repository, digest, &tag).await {
-                Ok(written) => self.changed_if(written),
-                // Without it other build hosts build the image themselves.
-                Err(error) => {
-                    feed.send(BuildEvent::Log(format!("the tag `{tag}` could not be written: {error}")));
-                }
+        let Some(tag) = key.map(|key| key_tag(&key.digest)).filter(|tag| valid_tag(tag)) else { return Ok(None) };
+        if key_tagged.is_some_and(|seen| stands(seen, now())) {
+            return Ok(key_tagged);
+        }
+        match registry.ensure_tag(&repository, digest, &tag).await {
+            Ok(written) => {
+                self.changed_if(written);
+                Ok(Some(now()))
+            }
+            // Without it other build hosts build the image themselves.
+            Err(error) => {
+                feed.send(BuildEvent::Log(format!("the tag `{tag}` could not be written: {error}")));
+                Ok(None)
             }
         }
-        Ok(())
     }
 
     /// One try of a push with all its names; the digest.
@@ -125,9 +141,11 @@ impl DockerBuilder {
         } else {
             self.push_one(image, &self.name(image), &tag, feed).await?
         };
-        self.push_more(image, &digest, feed).await?;
+        let key_tagged = self.push_more(image, &digest, None, feed).await?;
         if let Some(book) = &self.book {
-            book.pushed((&self.graph, &self.names), image, &digest, begun.elapsed().as_secs_f64());
+            let seconds = begun.elapsed().as_secs_f64();
+            let pushed = Pushed { tag, digest: digest.clone(), seconds, time: now(), key_tagged };
+            book.pushed((&self.graph, &self.names), image, &pushed);
         }
         Ok(digest)
     }
@@ -142,6 +160,8 @@ impl DockerBuilder {
     ) -> Result<Option<String>, EngineError> {
         let nothing = |text: &str| EngineError::new(ErrorClass::NotFound, text);
         let many = self.platforms(image)?.len() > 1;
+        let tag = self.graph.tag(image, &self.names);
+        let mut key_tagged = None;
         let digest = match place {
             Place::Registry => {
                 let host = self.graph.registry(image, &self.names);
@@ -149,9 +169,8 @@ impl DockerBuilder {
                 let digest = entry.digest.as_deref().ok_or_else(|| nothing("its digest is not known"))?;
                 self.prove_pushed(image, entry, (registry, digest), many, feed).await?;
                 let repository = self.graph.repository(image, &self.names);
-                let tag = self.graph.tag(image, &self.names);
-                self.changed_if(registry.ensure_tag(&repository, digest, &tag).await?);
-                self.push_more(image, digest, feed).await?;
+                self.changed_if(registry.set_tag(&repository, digest, &tag, entry.had(&tag)).await?);
+                key_tagged = self.push_more(image, digest, entry.key_tagged, feed).await?;
                 Some(digest.to_owned())
             }
             Place::Engine if many => return Err(nothing("the engine has its platforms under names of that run only")),
@@ -175,11 +194,10 @@ impl DockerBuilder {
         }
         if let Some(book) = &self.book {
             book.reused(image, entry);
-            let tag = self.graph.tag(image, &self.names);
-            if let Some(digest) =
-                digest.as_ref().filter(|digest| entry.tag != tag || entry.digest.as_ref() != Some(*digest))
-            {
-                book.pushed_again((&self.graph, &self.names), image, digest, entry.push_seconds.unwrap_or(0.0));
+            let news = entry.tag != tag || key_tagged.is_some() && entry.key_tagged != key_tagged;
+            if digest.is_some() && news {
+                let repository = self.graph.untagged(image, &self.names);
+                book.pushed_again(image, entry.reused(&repository, &tag, key_tagged, now()));
             }
         }
         Ok(digest)
@@ -232,6 +250,11 @@ impl DockerBuilder {
     }
 }
 
+/// What was seen then is taken to be there still.
+fn stands(seen: i64, now: i64) -> bool {
+    (0..KEY_TAG_STANDS).contains(&now.saturating_sub(seen))
+}
+
 /// What the pusher says and what the registry has must be one.
 fn same_digest(told: Option<&str>, found: &str, name: &str) -> Result<(), EngineError> {
     match told {
@@ -247,6 +270,14 @@ fn same_digest(told: Option<&str>, found: &str, name: &str) -> Result<(), Engine
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_tag_of_a_key_is_looked_for_once_a_week() {
+        let week = KEY_TAG_STANDS;
+        assert!(stands(1000, 1000) && stands(1000, 999 + week));
+        assert!(!stands(1000, 1000 + week) && !stands(1000, 999) && !stands(0, week));
+        assert!(!stands(i64::MIN, i64::MAX) && !stands(i64::MAX, i64::MIN));
+    }
 
     #[test]
     fn what_was_pushed_must_be_what_is_there() {

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::super::key::Key;
+use super::again::Reused;
 
 /// Builds that are kept for each repository.
 pub(super) const MOST: usize = 20;
 /// Builds of each platform whose parts are kept: to say what differs, the newest are enough.
 const WITH_PARTS: usize = 3;
+/// Tags of an entry besides its last.
+const EARLIER: usize = 8;
 /// Builds that a typical duration is made from.
 const TYPICAL: usize = 5;
 
@@ -25,6 +28,14 @@ pub struct Entry {
     pub unpinned: Vec<String>,
     /// The run's tag.
     pub tag: String,
+    /// Tags that the same digest was given before, newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
+    /// When it was last pushed, in seconds since 1970.
+    pub pushed: i64,
+    /// When the tag of its key was last seen at the registry, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_tagged: Option<i64>,
     /// The digest that the registry has, if it was pushed.
     pub digest: Option<String>,
     /// The engine's id.
@@ -65,6 +76,68 @@ impl Entry {
             ..Self::default()
         }
     }
+}
+
+impl Entry {
+    /// It was pushed with a tag: the registry may have it under that still.
+    pub fn had(&self, tag: &str) -> bool {
+        self.digest.is_some() && (self.tag == tag || self.earlier.iter().any(|earlier| earlier == tag))
+    }
+
+    /// The same digest has one more tag, and those that it had before.
+    pub(super) fn tagged(&mut self, tag: &str, earlier: &[String]) {
+        let before = [std::mem::replace(&mut self.tag, tag.to_owned())];
+        let old = std::mem::take(&mut self.earlier);
+        for one in before.iter().chain(earlier).chain(&old) {
+            if self.earlier.len() < EARLIER && !one.is_empty() && one != tag && !self.earlier.contains(one) {
+                self.earlier.push(one.clone());
+            }
+        }
+    }
+
+    /// What is kept of it once it got a tag without a build.
+    pub fn reused(&self, repository: &str, tag: &str, key_tagged: Option<i64>, time: i64) -> Reused {
+        let mut own = self.clone();
+        own.tagged(tag, &[]);
+        Reused {
+            repository: repository.to_owned(),
+            key: own.key,
+            digest: own.digest.unwrap_or_default(),
+            tag: own.tag,
+            earlier: own.earlier,
+            key_tagged,
+            time,
+        }
+    }
+
+    /// Adds a push.
+    pub(super) fn push(&mut self, pushed: &Pushed) {
+        if self.digest.as_ref() != Some(&pushed.digest) {
+            self.earlier.clear();
+            self.tag.clear();
+            self.key_tagged = None;
+        }
+        self.tagged(&pushed.tag, &[]);
+        self.pushed = pushed.time;
+        self.digest = Some(pushed.digest.clone());
+        self.push_seconds = Some(pushed.seconds);
+        self.key_tagged = pushed.key_tagged.or(self.key_tagged);
+    }
+}
+
+/// A push, for the record.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pushed {
+    /// The tag.
+    pub tag: String,
+    /// The digest that the registry has.
+    pub digest: String,
+    /// Seconds.
+    pub seconds: f64,
+    /// When, in seconds since 1970.
+    pub time: i64,
+    /// When the tag of its key was seen at the registry, in seconds since 1970; `None` if it was not looked for.
+    pub key_tagged: Option<i64>,
 }
 
 /// The builds of one repository.
@@ -169,6 +242,35 @@ mod tests {
             record.entries.iter().filter(|entry| !entry.parts.is_empty()).map(|entry| entry.key.as_str()).collect();
         assert_eq!(with_parts, ["12", "27", "28", "29"]);
         assert_eq!(record.last_of("arm").unwrap().key, "12");
+    }
+
+    #[test]
+    fn tags_of_one_digest_are_remembered_and_those_of_another_forgotten() {
+        let pushed = |tag: &str, digest: &str, key_tagged| Pushed {
+            tag: tag.into(),
+            digest: digest.into(),
+            seconds: 1.0,
+            time: 1,
+            key_tagged,
+        };
+        let mut entry = Entry { tag: "a".into(), ..entry("k", "p", 1.0) };
+        assert!(!entry.had("a"), "it was built, not pushed");
+        entry.push(&pushed("a", "sha256:1", Some(7)));
+        assert!(entry.had("a") && entry.earlier.is_empty());
+        for tag in ["b", "c", "a"] {
+            entry.push(&pushed(tag, "sha256:1", None));
+        }
+        assert_eq!(
+            (entry.tag.as_str(), &entry.earlier[..], entry.key_tagged),
+            ("a", &["c".into(), "b".into()][..], Some(7))
+        );
+        assert!(entry.had("b") && !entry.had("d"));
+        for number in 0..20 {
+            entry.push(&pushed(&number.to_string(), "sha256:1", None));
+        }
+        assert_eq!(entry.earlier.len(), EARLIER);
+        entry.push(&pushed("x", "sha256:2", None));
+        assert!(entry.earlier.is_empty() && entry.key_tagged.is_none(), "{entry:?}");
     }
 
     #[test]

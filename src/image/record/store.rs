@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Entry, Record};
+use super::again::{Again, Reused};
+use super::entry::{Entry, Pushed, Record};
 use super::request::Request;
 use crate::diag::{Diagnostic, Result};
 use crate::system::digest::{Digest, Hasher};
@@ -20,8 +21,8 @@ pub(super) const VERSION: u64 = 1;
 const LIMIT: u64 = 32 << 20;
 /// Where requests lie in the folder.
 const REQUESTS: &str = "requests";
-/// Files that are open at the same time.
-const AT_ONCE: usize = 200;
+/// Where the tags of reused images lie in the folder.
+const AGAIN: &str = "again";
 /// How long a file's name gets before the rest is a digest.
 const NAME: usize = 180;
 
@@ -37,17 +38,6 @@ pub struct Records {
     records: BTreeMap<String, Record>,
     /// To be told once.
     pub warnings: Vec<Diagnostic>,
-}
-
-/// A push, for the record.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Pushed {
-    /// The tag.
-    pub tag: String,
-    /// The digest that the registry has.
-    pub digest: String,
-    /// Seconds.
-    pub seconds: f64,
 }
 
 #[derive(Serialize)]
@@ -114,6 +104,7 @@ impl Store {
                 Err(why) => records.warnings.push(why.warning(&self.folder.join(&name))),
             }
         }
+        self.read_again(probe, &mut records);
         records
     }
 
@@ -127,39 +118,45 @@ impl Store {
         self.change(mutate, repository, |record| add_push(record, key, pushed))
     }
 
-    /// Adds pushes of images that were built before, in one go. Each is a repository, the key of its build, and the
-    /// push. What stands in the way of one repository does not keep the others from it; the first such trouble is told.
-    pub fn pushed_again(&self, mutate: &Mutate, pushes: &[(String, String, Pushed)]) -> Result<()> {
-        // Variants of an image share a repository, and with it a file.
-        let mut files: BTreeMap<&str, Vec<(&str, &Pushed)>> = BTreeMap::new();
-        for (repository, key, pushed) in pushes {
-            files.entry(repository).or_default().push((key, pushed));
-        }
-        let files: Vec<_> = files.into_iter().collect();
-        let mut trouble = None;
-        for files in files.chunks(AT_ONCE) {
-            let names: Vec<String> = files.iter().map(|(repository, _)| file_name(repository)).collect();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let mut change = |place: usize, old: io::Result<Option<Vec<u8>>>| -> std::result::Result<_, Failed> {
-                let (repository, pushes) = &files[place];
-                match load::<Record>(old) {
-                    Ok(Some(mut record)) if record.repository == *repository => {
-                        pushes.iter().for_each(|(key, pushed)| add_push(&mut record, key, pushed));
-                        Ok(StateChange::Write(encode(&record)?))
-                    }
-                    // Nothing is known of it, which its next build mends.
-                    Ok(_) => Ok(StateChange::Keep),
-                    Err(why) => {
-                        trouble.get_or_insert(why.refusal(&self.folder.join(names[place])));
-                        Ok(StateChange::Keep)
-                    }
-                }
+    /// Keeps the tags that a run of a set gave to images of earlier builds.
+    pub fn pushed_again(&self, mutate: &Mutate, set: &str, reused: &[Reused]) -> Result<()> {
+        let (folder, name) = (self.folder.join(AGAIN), file_name(set));
+        let path = folder.join(&name);
+        let write = |old: io::Result<Option<Vec<u8>>>| {
+            let (old, aside) = match load::<Again>(old) {
+                Ok(old) => (old, false),
+                Err(why @ Unreadable::Newer(_)) => return Err(Failed::Told(Box::new(why.refusal(&path)))),
+                Err(Unreadable::Broken(_)) => (None, true),
             };
-            mutate
-                .replace_states(&self.folder, &names, LIMIT, &mut change)
-                .map_err(|failed| failed.diagnostic(&self.folder.join(names.first().copied().unwrap_or_default())))?;
+            let mut again = old.filter(|again| again.set == set).unwrap_or_default();
+            set.clone_into(&mut again.set);
+            again.add(reused);
+            let bytes = encode(&again)?;
+            Ok(if aside { StateChange::WriteAside(bytes) } else { StateChange::Write(bytes) })
+        };
+        mutate.replace_state(&folder, &name, LIMIT, write).map_err(|failed| failed.diagnostic(&path))
+    }
+
+    /// Adds the tags of reused images to what was read.
+    fn read_again(&self, probe: &Probe, records: &mut Records) {
+        if records.records.is_empty() {
+            return;
         }
-        trouble.map_or(Ok(()), Err)
+        let folder = self.folder.join(AGAIN);
+        let mut reused = Vec::new();
+        for name in probe.state_names(&folder, ".json").unwrap_or_default() {
+            match load::<Again>(probe.state_file(&folder, &name, LIMIT)) {
+                Ok(again) => reused.extend(again.map(|again| again.images).unwrap_or_default()),
+                Err(why) => records.warnings.push(why.warning(&folder.join(&name))),
+            }
+        }
+        // Several sets may have the same image.
+        reused.sort_by_key(|one| one.time);
+        for one in &reused {
+            if let Some(record) = records.records.get_mut(&one.repository) {
+                record.reused(one);
+            }
+        }
     }
 
     fn change(&self, mutate: &Mutate, repository: &str, change: impl FnOnce(&mut Record)) -> Result<Record> {
@@ -216,9 +213,7 @@ impl Store {
 /// Into the newest build with the key.
 fn add_push(record: &mut Record, key: &str, pushed: &Pushed) {
     if let Some(entry) = record.entries.iter_mut().rev().find(|entry| entry.key == key) {
-        entry.tag.clone_from(&pushed.tag);
-        entry.digest = Some(pushed.digest.clone());
-        entry.push_seconds = Some(pushed.seconds);
+        entry.push(pushed);
     }
 }
 
@@ -335,7 +330,7 @@ mod tests {
         store.add(&mutate(), repository, entry("a")).unwrap();
         store.add(&mutate(), repository, entry("b")).unwrap();
         store.add(&mutate(), "other", entry("c")).unwrap();
-        let pushed = Pushed { tag: "t2".into(), digest: "sha256:1".into(), seconds: 2.5 };
+        let pushed = Pushed { tag: "t2".into(), digest: "sha256:1".into(), seconds: 2.5, time: 8, key_tagged: Some(9) };
         let record = store.pushed(&mutate(), repository, "a", &pushed).unwrap();
         let records = store.read(mutate().probe(), [repository, "none"]);
         assert_eq!(records.get(repository), &record);
@@ -350,23 +345,46 @@ mod tests {
     }
 
     #[test]
-    fn many_pushes_are_kept_at_once_also_of_one_repository() {
+    fn tags_of_reused_images_are_kept_at_once_for_all_of_a_set() {
         let place = tempfile::tempdir().unwrap();
-        let store = Store::new(place.path());
-        let names: Vec<String> = (0..AT_ONCE + 10).map(|number| format!("lab/{number}")).collect();
-        let mut pushes = Vec::new();
-        for name in &names {
+        let store = Store::new(place.path().join("images"));
+        let names = ["lab/0", "lab/1", "lab/2"];
+        let pushed = |tag: &str, time| Pushed { tag: tag.into(), digest: "sha256:1".into(), time, ..Pushed::default() };
+        for name in names {
             store.add(&mutate(), name, entry("a")).unwrap();
-            pushes.push((name.clone(), "a".to_owned(), Pushed { tag: "t2".into(), ..Pushed::default() }));
+            store.pushed(&mutate(), name, "a", &pushed("t1", 7)).unwrap();
         }
-        store.add(&mutate(), "lab/0", entry("b")).unwrap();
-        pushes.push(("lab/0".into(), "b".into(), Pushed { tag: "t2-cuda".into(), ..Pushed::default() }));
-        store.pushed_again(&mutate(), &pushes).unwrap();
-        let records = store.read(mutate().probe(), names.iter().map(String::as_str));
-        for name in &names {
-            assert_eq!(records.get(name).by_key("a").unwrap().tag, "t2", "{name}");
-        }
-        assert_eq!(records.get("lab/0").by_key("b").unwrap().tag, "t2-cuda");
+        let before = fs::read(store.folder().join("lab%2F0.json")).unwrap();
+        let read = || store.read(mutate().probe(), names);
+        let again = |set: &str, tag: &str, names: &[&str], time| {
+            let records = read();
+            let reused = |name: &&str| records.get(name).last().unwrap().reused(name, tag, Some(time), time);
+            store.pushed_again(&mutate(), set, &names.iter().map(reused).collect::<Vec<_>>()).unwrap();
+        };
+        again("one", "t2", &names, 8);
+        again("two", "t3", &names[1..], 9);
+        again("one", "t4", &names[2..], 10);
+        let tags: Vec<String> = names.iter().map(|name| read().get(name).last().unwrap().tag.clone()).collect();
+        assert_eq!(tags, ["t2", "t3", "t4"]);
+        let last = read().get("lab/2").last().unwrap().clone();
+        assert!(["t1", "t2", "t3", "t4"].iter().all(|tag| last.had(tag)), "{last:?}");
+        assert_eq!(last.key_tagged, Some(10));
+        assert_eq!(fs::read(store.folder().join("lab%2F0.json")).unwrap(), before, "no file of an image is replaced");
+        // A push that came later counts, and so does a new build.
+        store.pushed(&mutate(), "lab/0", "a", &pushed("t5", 11)).unwrap();
+        store.add(&mutate(), "lab/1", Entry { tag: "t6".into(), ..entry("a") }).unwrap();
+        assert_eq!([0, 1].map(|at| read().get(names[at]).last().unwrap().tag.clone()), ["t5", "t6"]);
+        // A file that cannot be read is told, and kept beside the next one.
+        let path = store.folder().join("again/one.json");
+        fs::write(&path, "{").unwrap();
+        let records = read();
+        assert_eq!(records.warnings.iter().map(|warning| warning.code.as_ref()).collect::<Vec<&str>>(), ["B0071"]);
+        assert_eq!(records.get("lab/2").last().unwrap().tag, "t3", "as the other set has it");
+        again("one", "t7", &names[..1], 12);
+        assert_eq!((read().get("lab/0").last().unwrap().tag.as_str(), read().warnings.len()), ("t7", 0));
+        assert!(path.with_file_name("one.json.unreadable-1").exists());
+        fs::write(&path, "{\"version\":2}").unwrap();
+        assert_eq!(store.pushed_again(&mutate(), "one", &[]).unwrap_err().code, "B0073");
     }
 
     #[test]
@@ -436,7 +454,8 @@ mod tests {
         #[test]
         fn no_file_panics(text in "(\\{|\\}|\"version\":|1|2|\"repository\":|\"x\"|,|\"entries\":|\\[|\\]|null|\"key\":|.){0,20}") {
             let _ = load::<Record>(Ok(Some(text.clone().into_bytes())));
-            let _ = load::<Request>(Ok(Some(text.into_bytes())));
+            let _ = load::<Request>(Ok(Some(text.clone().into_bytes())));
+            let _ = load::<Again>(Ok(Some(text.into_bytes())));
         }
     }
 }

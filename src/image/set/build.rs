@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-use super::inputs::{ASKED, Known, Sources, decide_all};
+use super::inputs::{ASKED, Known, Sources, decide_all, set_name};
 use super::mirrors::mirrors;
 use super::{BuilderChoice, Prepared, SetRequest};
 use crate::diag::{Diagnostic, Kind, Result};
@@ -130,7 +130,11 @@ pub async fn build(
         registries,
         settings,
     )
-    .recording(Book::new(store, mutate.clone(), keys, records, request.engine.clone()).watching(watched))
+    .recording(
+        Book::new(store, mutate.clone(), keys, records, request.engine.clone())
+            .of_set(set_name(request))
+            .watching(watched),
+    )
     .within(limits, data)
     .from_sent(request.sent.clone())
     .with_clean(keep::load(probe, &folder));
@@ -351,7 +355,10 @@ fn registry_asks(prepared: &Prepared, request: &SetRequest, registries: &Registr
 async fn check_registry(client: &crate::system::engine::RegistryClient) -> Result<(), EngineError> {
     for wait in [1, 3] {
         match client.check_login().await {
-            Err(error) if error.class == ErrorClass::Transient => tokio::time::sleep(Duration::from_secs(wait)).await,
+            // What never was there is told at once; one that is being restarted answers soon.
+            Err(error) if error.class == ErrorClass::Transient && !client.is_nowhere() => {
+                tokio::time::sleep(Duration::from_secs(wait)).await;
+            }
             answer => return answer,
         }
     }

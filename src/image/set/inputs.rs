@@ -93,9 +93,11 @@ pub(super) async fn decide_all(sources: &Sources<'_>, prepared: &Prepared, reque
     asked.network_host = request.settings.network_host;
     sources.platform.clone_into(&mut asked.platform);
     asked.bases = digests.clone().into_iter().collect();
-    if let Err(error) = store.save_request(sources.mutate, &asked) {
-        warnings.push(error.message.clone());
-    }
+    // Beside the questions to registry and engine: it waits for the disk.
+    let saving = {
+        let (store, mutate) = (store.clone(), sources.mutate.clone());
+        tokio::task::spawn_blocking(move || store.save_request(&mutate, &asked))
+    };
     if request.settings.key_tags && request.reuse != Reuse::Never {
         ask_for_key_tags(sources, prepared, request, &keys, &mut records).await;
     }
@@ -116,11 +118,15 @@ pub(super) async fn decide_all(sources: &Sources<'_>, prepared: &Prepared, reque
         no_cache: &no_cache,
         now: now(),
     };
-    let found = presence(sources, candidates(&setting, &prepared.selected)).await;
+    let tag = |image: usize| graph.tag(image, &request.names);
+    let found = presence(sources, candidates(&setting, &prepared.selected), &tag).await;
     let of = |candidate: &Candidate<'_>| found.get(&name_of(candidate)).copied().unwrap_or_default();
     let mut decisions = decide(&setting, &prepared.selected, &of);
     if request.resume {
         resume(sources, prepared, request, (&keys, &records), &mut decisions).await;
+    }
+    if let Ok(Err(error)) = saving.await {
+        warnings.push(error.message.clone());
     }
     let watched = (!sent).then(|| Watched {
         root: sources.root.to_path_buf(),
@@ -137,7 +143,7 @@ pub(super) async fn decide_all(sources: &Sources<'_>, prepared: &Prepared, reque
 }
 
 /// Sets of the same names are the same set.
-fn set_name(request: &SetRequest) -> String {
+pub(super) fn set_name(request: &SetRequest) -> String {
     request.names.untagged("")
 }
 
@@ -218,7 +224,8 @@ async fn ask_for_key_tags(
         let repository = graph.untagged(image, &request.names);
         let mut record = records.get(&repository).clone();
         record.repository = repository;
-        record.entries.push(Entry { digest: Some(digest), time: now(), ..Entry::new(&key) });
+        let key_tagged = Some(now());
+        record.entries.push(Entry { digest: Some(digest), time: now(), key_tagged, ..Entry::new(&key) });
         records.insert(record);
     }
 }
@@ -230,33 +237,50 @@ fn name_of(candidate: &Candidate<'_>) -> (usize, String, String) {
 
 type Found = HashMap<(usize, String, String), Presence>;
 
-/// Asks engine and registry for recorded builds.
-async fn presence(sources: &Sources<'_>, candidates: Vec<Candidate<'_>>) -> Found {
-    // The newest few of each image are enough.
-    let mut count: HashMap<usize, usize> = HashMap::new();
-    let few = candidates.into_iter().filter(|candidate| {
-        let seen = count.entry(candidate.image).or_default();
-        *seen += 1;
-        *seen <= 3
-    });
-    let ask = |candidate: Candidate<'_>| {
-        let name = name_of(&candidate);
-        let (host, repository) = split_name(&candidate.repository);
-        async move {
-            let engine = match name.1.as_str() {
-                "" => false,
-                id => sources.engine.inspect(id).await.is_ok_and(|facts| facts.is_some()),
-            };
+/// Recorded builds of an image that are asked for.
+const FEW: usize = 3;
+
+/// Asks for recorded builds, of each image the newest first until one is found: the registry, and the engine only for what
+/// the registry does not have. `tag` tells an image's tag in this run.
+async fn presence<'a>(
+    sources: &Sources<'_>,
+    candidates: Vec<Candidate<'a>>,
+    tag: &(dyn Fn(usize) -> String + Sync),
+) -> Found {
+    let mut images: BTreeMap<usize, Vec<Candidate<'a>>> = BTreeMap::new();
+    for candidate in candidates {
+        images.entry(candidate.image).or_default().push(candidate);
+    }
+    let ask = |candidates: Vec<Candidate<'a>>| async move {
+        let mut found = Vec::new();
+        for candidate in candidates.into_iter().take(FEW) {
+            let name = name_of(&candidate);
+            let (host, repository) = split_name(&candidate.repository);
             let registry = match (sources.registries.pushed(&host), name.2.as_str()) {
                 (Some(registry), digest) if !digest.is_empty() => {
-                    registry.digest(&repository, digest).await.is_ok_and(|found| found.as_deref() == Some(digest))
+                    let tag = tag(candidate.image);
+                    let tag = candidate.entry.had(&tag).then_some(tag.as_str());
+                    registry.holds(&repository, digest, tag).await.unwrap_or(false)
                 }
                 _ => false,
             };
-            (name, Presence { engine, registry })
+            // What a run that pushes has in the registry is taken from there, whatever the engine has.
+            let engine = match name.1.as_str() {
+                id if !registry && !id.is_empty() => {
+                    sources.engine.inspect(id).await.is_ok_and(|facts| facts.is_some())
+                }
+                _ => false,
+            };
+            found.push((name, Presence { engine, registry }));
+            if engine || registry {
+                break;
+            }
         }
+        found
     };
-    futures_util::stream::iter(few).map(ask).buffer_unordered(ASKED).collect().await
+    let found: Vec<_> =
+        futures_util::stream::iter(images.into_values()).map(ask).buffer_unordered(ASKED).collect().await;
+    found.into_iter().flatten().collect()
 }
 
 /// Images that the run that is resumed finished under its tag are not built again.
@@ -278,7 +302,7 @@ async fn resume(
         let record = records.get(&repository);
         let Some(entry) = record.with_key(&key.digest).find(|entry| entry.tag == tag) else { continue };
         let candidate = Candidate { image, repository: repository.clone(), entry };
-        let found = presence(sources, vec![candidate]).await.into_values().next().unwrap_or_default();
+        let found = presence(sources, vec![candidate], &|_| tag.clone()).await.into_values().next().unwrap_or_default();
         let place = match (found.registry, found.engine) {
             (true, _) => Place::Registry,
             (false, true) => Place::Engine,

@@ -438,7 +438,7 @@ impl ListedImage {
         let mut labels = BTreeMap::new();
         for (name, text) in &options.labels {
             let hint = "leave the label out, or write its value";
-            match render(text, tag, &stamps, hint, |value| value.to_owned()) {
+            match render(text, tag, &stamps, hint, str::to_owned) {
                 Ok(text) => {
                     labels.insert(name.clone(), text);
                 }

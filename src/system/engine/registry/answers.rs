@@ -123,7 +123,7 @@ impl Asked<'_> {
         let host = self.host;
         let transient = |text: String| EngineError::new(ErrorClass::Transient, format!("registry `{host}`: {text}"));
         match trouble {
-            Trouble::Connect(words) => {
+            Trouble::Nobody(words) | Trouble::Connect(words) => {
                 let unnamed = !has_port(host);
                 let text = if unnamed {
                     format!("cannot connect to port 443: {words}")

@@ -1,6 +1,7 @@
 //! The client itself: how a registry is reached, who asks, the shared budget. What is asked is in `content`.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::address::{api_host, check_host, is_loopback};
 use super::answers::{Asked, retry_after, shown};
 use super::auth::{Challenge, TokenAnswer, Tokens, basic, scope};
 use super::budget::RateBudget;
+use super::kept::Kept;
 use super::transport::{Answer, Patience, Sent, Transport, Trouble};
 use crate::secret::Secret;
 use crate::system::Probe;
@@ -43,6 +45,10 @@ pub struct RegistryClient {
     challenge: Mutex<Option<Challenge>>,
     tokens: Tokens,
     budget: RateBudget,
+    /// Manifests that were read.
+    pub(super) kept: Kept,
+    /// Nobody took the last connection.
+    nobody: AtomicBool,
     /// Held by the one that asks what an engine was refused for.
     asking: tokio::sync::Mutex<()>,
 }
@@ -101,6 +107,8 @@ impl RegistryClient {
             challenge: Mutex::new(None),
             tokens: Tokens::default(),
             budget: RateBudget::default(),
+            kept: Kept::default(),
+            nobody: AtomicBool::new(false),
             asking: tokio::sync::Mutex::default(),
         })
     }
@@ -136,6 +144,12 @@ impl RegistryClient {
     /// True if requests carry a login.
     pub fn has_login(&self) -> bool {
         self.settings.login.is_some()
+    }
+
+    /// True if nobody listened at the registry's address when it was last asked, and it never answered before: a wrong
+    /// port, or a registry that is not running.
+    pub fn is_nowhere(&self) -> bool {
+        self.nobody.load(Ordering::Relaxed) && self.scheme.get().is_none()
     }
 
     /// Asks for the API's root with the login: tells wrong credentials before a build is paid for.
@@ -209,6 +223,7 @@ impl RegistryClient {
             Method::PUT => ask.path.contains("/manifests/"),
             _ => matches!(ask.method, Method::GET | Method::HEAD),
         };
+        let mut nowhere = false;
         let mut waits = AGAIN.iter().take(if harmless { self.again } else { 0 });
         loop {
             let outcome = self.ask_once(ask).await;
@@ -218,7 +233,10 @@ impl RegistryClient {
                 Err(error) => error.class == ErrorClass::Transient,
             };
             match waits.next() {
-                Some(wait) if trouble => tokio::time::sleep(*wait).await,
+                // Where nobody listens from the beginning, time will hardly help.
+                Some(wait) if trouble && !(self.is_nowhere() && std::mem::replace(&mut nowhere, true)) => {
+                    tokio::time::sleep(*wait).await;
+                }
                 _ => return outcome,
             }
         }
@@ -282,7 +300,9 @@ impl RegistryClient {
     /// One exchange under the budget.
     pub(super) async fn send(&self, sent: Sent<'_>) -> Result<Answer, Trouble> {
         self.budget.pass().await;
-        let answer = self.transport.send(sent).await?;
+        let answer = self.transport.send(sent).await;
+        self.nobody.store(matches!(answer, Err(Trouble::Nobody(_))), Ordering::Relaxed);
+        let answer = answer?;
         if answer.status == StatusCode::TOO_MANY_REQUESTS {
             self.budget.limited(retry_after(&answer, jiff::Timestamp::now()));
         } else {

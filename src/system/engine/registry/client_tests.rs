@@ -76,6 +76,75 @@ async fn a_tag_that_is_right_is_not_written_again() {
     assert!(server.seen().iter().any(|seen| seen.path.contains(&sha256("n"))));
 }
 
+#[tokio::test]
+async fn one_look_serves_presence_and_tag() {
+    let server = Faults::new(None);
+    let media = ("Content-Type".to_owned(), "application/vnd.oci.image.manifest.v1+json".to_owned());
+    let (bytes, told) = ("{}", ("Docker-Content-Digest".to_owned(), sha256("{}")));
+    let whole = || Fault::Answer(200, vec![media.clone(), told.clone()], bytes.to_owned());
+    server.rule("GET", &format!("/manifests/{}", sha256(bytes)), FOREVER, whole());
+    server.rule("PUT", "/manifests/new", FOREVER, Fault::Answer(201, vec![told.clone()], String::new()));
+    server.rule("HEAD", "/manifests/stands", FOREVER, whole());
+    server.rule("PUT", "/manifests/stands", FOREVER, text(412, r#"{"errors":[{"code":"TAG_IMMUTABLE"}]}"#));
+    server.rule("PUT", "/manifests/other", FOREVER, text(400, r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#));
+    server.rule("HEAD", "/manifests/other", FOREVER, answer(404));
+    server.rule("HEAD", "/manifests/none", FOREVER, answer(404));
+    server.rule("GET", "/manifests/", FOREVER, answer(404));
+    server.rule("GET", "/v2/", 1, answer(200));
+    let digest = sha256(bytes);
+    let client = client(&server, false);
+    let asked = || {
+        let seen = server.seen().into_iter().filter(|seen| seen.path.contains("/manifests/"));
+        seen.map(|seen| seen.method).collect::<Vec<_>>()
+    };
+    assert!(client.holds("lab/x", &digest, None).await.unwrap());
+    assert!(client.set_tag("lab/x", &digest, "new", false).await.unwrap());
+    assert_eq!(asked(), ["GET", "PUT"]);
+    // A tag that stands.
+    assert!(client.holds("lab/x", &digest, Some("stands")).await.unwrap());
+    assert!(!client.set_tag("lab/x", &digest, "stands", true).await.unwrap());
+    assert_eq!(asked(), ["HEAD"]);
+    // One that may not be written again, and was not looked at.
+    let fresh = self::client(&server, false);
+    server.rule("GET", "/v2/", 1, answer(200));
+    assert!(fresh.holds("lab/x", &digest, Some("none")).await.unwrap());
+    assert!(!fresh.set_tag("lab/x", &digest, "stands", false).await.unwrap());
+    assert_eq!(asked(), ["HEAD", "GET", "PUT", "HEAD"]);
+    // What the registry refuses is an error, however often it was seen to be there.
+    let error = fresh.set_tag("lab/x", &digest, "other", false).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Refused, "{error}");
+    assert!(!fresh.holds("lab/x", &sha256("gone"), Some("stands")).await.unwrap());
+    // Other bytes than the digest's are not taken for it.
+    server.calm();
+    server.rule("GET", "/manifests/", FOREVER, text(200, "evil"));
+    assert_eq!(fresh.holds("lab/x", &sha256("gone"), None).await.unwrap_err().class, ErrorClass::Digest);
+}
+
+#[tokio::test]
+async fn where_nobody_listens_from_the_beginning_waiting_is_short() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let settings = RegistrySettings { host, ..RegistrySettings::default() };
+    let usual = RegistryClient::new(settings, Path::new("/nonexistent"), Patience::USUAL).unwrap();
+    let start = Instant::now();
+    let error = usual.check_login().await.unwrap_err();
+    assert!(error.class == ErrorClass::Transient && error.message.contains("cannot connect"), "{error}");
+    assert!(usual.is_nowhere() && start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    // One that was there is waited for.
+    let server = Faults::new(None);
+    server.rule("GET", "/v2/", FOREVER, answer(200));
+    let other = client(&server, false);
+    other.check_login().await.unwrap();
+    drop(server);
+    assert!(other.check_login().await.is_err() && !other.is_nowhere());
+    // So is one whose gateway answers for it.
+    let server = Faults::new(None);
+    server.rule("GET", "/v2/", FOREVER, answer(503));
+    let other = client(&server, false);
+    assert!(other.check_login().await.is_err() && !other.is_nowhere());
+}
+
 #[test]
 fn a_host_that_would_be_another_is_refused() {
     for host in ["r.example:5000@evil.example", "r.example?x", "r example", "r.example#", "r\nexample", "%65vil"] {

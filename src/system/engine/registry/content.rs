@@ -28,6 +28,15 @@ const HOPS: usize = 5;
 impl RegistryClient {
     /// The digest that the registry has for a tag or digest; `None` if it has no such manifest.
     pub async fn digest(&self, repository: &str, reference: &str) -> Result<Option<String>, EngineError> {
+        Ok(self.head(repository, reference).await?.map(|(digest, _)| digest))
+    }
+
+    /// Digest and media type of what the registry has for a tag or digest; the type may be empty.
+    pub(super) async fn head(
+        &self,
+        repository: &str,
+        reference: &str,
+    ) -> Result<Option<(String, String)>, EngineError> {
         let (repository, path) = self.manifest_path(repository, reference)?;
         let ask = Ask { accept: Some(MANIFESTS), ..Ask::new(Method::HEAD, &path, &repository, Right::Pull) };
         let answer = self.ask(&ask).await?;
@@ -39,9 +48,12 @@ impl RegistryClient {
             Some(digest) if is_digest(reference) && digest != reference => {
                 Err(self.mismatch(&path, reference, &digest))
             }
-            Some(digest) => Ok(Some(digest)),
+            Some(digest) => Ok(Some((digest, media_type(&answer)))),
             // A registry without the header: the digest is that of the manifest's own bytes.
-            None => Ok(Some(self.manifest(&repository, reference).await?.digest)),
+            None => {
+                let manifest = self.manifest(&repository, reference).await?;
+                Ok(Some((manifest.digest, manifest.media_type)))
+            }
         }
     }
 
@@ -67,8 +79,7 @@ impl RegistryClient {
             }
             None => sha256(&answer.body),
         };
-        let header = answer.header("content-type").unwrap_or_default();
-        let media_type = header.split(';').next().unwrap_or_default().trim().to_owned();
+        let media_type = media_type(&answer);
         Ok(Manifest { bytes: answer.body, media_type, digest })
     }
 
@@ -110,7 +121,10 @@ impl RegistryClient {
 
     /// Gives what stands under one reference one more tag; the digest stays.
     pub async fn retag(&self, repository: &str, reference: &str, tag: &str) -> Result<String, EngineError> {
-        let manifest = self.manifest(repository, reference).await?;
+        let manifest = match self.kept.manifest(repository, reference) {
+            Some(kept) => kept,
+            None => self.manifest(repository, reference).await?,
+        };
         let digest = self.put_manifest(repository, tag, manifest.bytes.clone(), &manifest.media_type).await?;
         if digest != digest_like(&digest, &manifest.bytes) {
             return Err(self.mismatch(tag, &manifest.digest, &digest));
@@ -321,6 +335,12 @@ impl RegistryClient {
 /// The digest that the registry names for a manifest, if it is one.
 fn told_digest(answer: &Answer) -> Option<String> {
     answer.header("docker-content-digest").map(str::trim).filter(|digest| is_digest(digest)).map(str::to_owned)
+}
+
+/// The media type that the registry names, without its parameters; empty if it names none.
+fn media_type(answer: &Answer) -> String {
+    let header = answer.header("content-type").unwrap_or_default();
+    header.split(';').next().unwrap_or_default().trim().to_owned()
 }
 
 fn sha256(bytes: &[u8]) -> String {

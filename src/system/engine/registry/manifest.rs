@@ -18,6 +18,11 @@ pub(super) const LIST: &str = "application/vnd.docker.distribution.manifest.list
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
+/// True for the manifest of one image.
+pub(super) fn is_image(media_type: &str) -> bool {
+    media_type == DOCKER_MANIFEST || media_type == OCI_MANIFEST
+}
+
 /// A manifest with its exact bytes: the digest is that of the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {

@@ -11,6 +11,7 @@ mod auth;
 mod budget;
 mod client;
 mod content;
+mod kept;
 mod manifest;
 mod transport;
 

@@ -95,7 +95,9 @@ impl Answer {
 /// Why there is no answer.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// Nobody listens, or the name is unknown.
+    /// Nobody listens.
+    Nobody(String),
+    /// The name is unknown, or the address out of reach.
     Connect(String),
     /// TLS was spoken to a server of plain HTTP.
     SpeaksHttp,
@@ -239,6 +241,7 @@ fn sort(error: &hyper_util::client::legacy::Error, https: bool) -> Trouble {
         matches!(kind, Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe));
     match (error.is_connect(), https && cut) {
         (true, true) => Trouble::Handshake(words),
+        (true, false) if kind == Some(io::ErrorKind::ConnectionRefused) => Trouble::Nobody(words),
         (true, false) => Trouble::Connect(words),
         (false, _) => Trouble::Broken(chain(error)),
     }
@@ -248,8 +251,7 @@ fn tls(settings: &RegistrySettings, certs: &Path) -> Result<rustls::ClientConfig
     let bad = |path: &Path, error: &dyn std::fmt::Display| {
         EngineError::new(ErrorClass::Certificate, format!("the CA file `{}`: {error}", path.display()))
     };
-    // An empty store shows as an untrusted certificate.
-    let (mut trust, _) = Trust::of_host();
+    let mut trust = Trust::none();
     let mut files: Vec<PathBuf> = settings.ca_file.iter().cloned().collect();
     // A host that is no folder's name has none.
     if !settings.host.contains('/')
@@ -273,5 +275,6 @@ fn tls(settings: &RegistrySettings, certs: &Path) -> Result<rustls::ClientConfig
     let builder = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| EngineError::new(ErrorClass::Certificate, chain(&error)))?;
-    Ok(trust.check(builder, provider).with_no_client_auth())
+    // An empty store of the host shows as an untrusted certificate.
+    Ok(trust.check_with_host(builder, provider).with_no_client_auth())
 }
