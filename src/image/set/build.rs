@@ -363,7 +363,7 @@ fn engine_trouble(error: &EngineError, address: &str) -> Diagnostic {
     match error.class {
         ErrorClass::Unreachable => diagnostic
             .with_note(format!("asked at `{address}`"))
-            .with_hint("is the engine running? `systemctl status docker`; another place: `docker_host: unix:///path`, or `--engine` of `hostctl image`"),
+            .with_hint("is the engine running? `systemctl status docker`; another place: `docker_host: unix:///path`"),
         _ => diagnostic,
     }
 }
