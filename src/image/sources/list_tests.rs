@@ -166,9 +166,9 @@ fn every_mistake_has_its_place_and_a_hint() {
         ]
     );
     // What is made from the image is not what was meant.
-    let text = "images:\n- {name: n1, context: n1, parents: [n0]}\n- {name: n2, context: n2, parents: [n1]}\n\
-                - {name: m1, context: m1}\n";
-    assert_eq!(mistakes(text), ["images.yml:2:38: B0053 the list has no image `n0` | did you mean `m1`?"]);
+    let text = "images:\n- {name: img1, context: n1, parents: [img0]}\n- {name: img2, context: n2, parents: [img1]}\n\
+                - {name: imx0, context: m1}\n";
+    assert_eq!(mistakes(text), ["images.yml:2:39: B0053 the list has no image `img0` | did you mean `imx0`?"]);
     assert_eq!(mistakes("images: []\n").len(), 1);
     assert_eq!(mistakes("").len(), 1);
     assert_eq!(mistakes("- a\n").len(), 1);

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::CheckInput;
 use super::files::candidates;
 use super::handlers::{matches, pattern};
 use super::survey::Survey;
-use crate::diag::Span;
+use super::{CheckInput, InventoryVariable};
+use crate::diag::{Diagnostic, Span};
 use crate::playbook::loader::Loader;
 use crate::playbook::model::{Action, Keywords, ModuleUse, Task};
+use crate::playbook::reserved::{is_reserved, reserved_name};
 use crate::yaml::Node;
 
 /// Names that Ansible and hostctl define themselves; `ansible_*` and `hostctl_*` besides.
@@ -48,6 +49,8 @@ pub(super) struct Names {
     pub(super) defined: HashMap<String, Vec<(Option<Span>, Option<Node>)>>,
     /// Names with templates in them.
     patterns: Vec<String>,
+    /// Places of the names of loops' variables, which are no variables of their own.
+    loops: Vec<Span>,
     /// Some names come from where nothing can be known.
     pub(super) open: bool,
 }
@@ -97,6 +100,21 @@ impl Names {
             || self.patterns.iter().any(|pattern| matches(pattern, name))
     }
 
+    /// A warning for each place that sets a variable of a name that the language uses itself, as a run gives it.
+    pub(super) fn reserved(&self, inventory: &[InventoryVariable]) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for (name, places) in self.defined.iter().filter(|(name, _)| is_reserved(name)) {
+            let mut spans: Vec<Span> = places.iter().filter_map(|(span, _)| *span).collect();
+            let reached = |one: &&InventoryVariable| one.reached && *one.name == **name;
+            spans.extend(inventory.iter().filter(reached).map(|one| one.node.place()));
+            spans.sort_by_key(|span| (span.file, span.start));
+            spans.dedup();
+            spans.retain(|span| !self.loops.contains(span));
+            found.extend(spans.into_iter().map(|span| reserved_name(name, Some(span))));
+        }
+        found
+    }
+
     /// All names, for "did you mean".
     pub(super) fn all(&self) -> impl Iterator<Item = &str> {
         self.defined.keys().map(String::as_str).chain(MAGIC.iter().copied())
@@ -127,6 +145,7 @@ impl Names {
         for key in ["loop_var", "index_var"] {
             let node = keywords.get("loop_control").and_then(|control| control.get(key));
             if let Some(name) = text(node) {
+                self.loops.extend(node.map(Node::place));
                 self.add(&name, node.map(Node::place), None);
             }
         }

@@ -274,8 +274,8 @@ play 1 of 1   images                                                            
       horizon  docker/horizon/Dockerfile:41: RUN npm ci: exit code 1   logs/horizon.log
     1 blocked by horizon   app
     image   state          build     push      size  digest
-    horizon failed         48.0s
     base    built          31.0s     3.5s   123 MiB  sha256:0123456789ab
+    horizon failed         48.0s
     sizes    123 MiB in 1 image, shared layers counted in each
     slowest  1m19s: base 31.0s, horizon 48.0s
     tag      2024.1-t"
