@@ -394,6 +394,23 @@ fn writers_of_a_tag_file_wait_for_each_other() {
     assert!(code != 0 && errors.contains("merge marker"), "{errors}");
 }
 
+/// Uploads of an engine that are cut.
+fn uploads(lab: &Lab, faults: &Faults) {
+    let built = |name: &str| {
+        let text = format!("FROM scratch\nCOPY busybox /bin/busybox\nCOPY text /{name}\n");
+        let root = lab.tree(&format!("tree-{name}"), &[("app/Dockerfile", &text), ("app/text", name)]);
+        fs::copy(root.join("base/busybox"), root.join("app/busybox")).unwrap();
+        fs::remove_dir_all(root.join("base")).unwrap();
+        let more = json!({ "registry": faults.address, "tag": name, "namespace": name, "nocache": true });
+        run("image_build", arguments(lab, &root, "auto", more), Vec::new(), &Arc::new(Watch::default()))
+    };
+    faults.seen();
+    faults.rule("PATCH", "/v2/cut/", 1, Fault::CutUpload(1000));
+    let outcome = built("cut").unwrap();
+    assert_eq!(image(&outcome.result, "app")["state"], "pushed");
+    faults.calm();
+}
+
 /// Pushes of a real engine through the proxy.
 #[test]
 fn pushes_outlive_a_registry_with_bad_days() {
@@ -429,6 +446,15 @@ fn pushes_outlive_a_registry_with_bad_days() {
     assert_eq!(image(&outcome.unwrap().result, "base")["digest"], digest);
     assert!(took >= Duration::from_secs(3), "{took:?}");
     assert!(faults.seen().iter().any(|seen| seen.method == "POST"), "the registry was asked by our own client");
+    // Without a time the budget's own wait counts.
+    faults.calm();
+    faults.rule("PUT", "/manifests/", 1, answer(429));
+    faults.rule("POST", "/blobs/uploads/", 2, answer(429));
+    let (outcome, took) = pushed("f429bare");
+    assert_eq!(image(&outcome.unwrap().result, "base")["digest"], digest);
+    assert!(took >= Duration::from_secs(5), "{took:?}");
+    faults.calm();
+    uploads(&lab, &faults);
     // Without a login of the playbook: that of a helper in Docker's own files, which sees nothing in its arguments.
     let bin = lab.path("bin");
     fs::create_dir_all(&bin).unwrap();

@@ -57,7 +57,7 @@ pub(super) fn check(
     let names = Names::collect(survey, input);
     if input.complete && input.runs.is_none() {
         // A run tells of each when it comes to it.
-        problems.extend(names.reserved(&input.inventory));
+        problems.extend(names.reserved(&input.inventory, input.loader.sources()));
     }
     let mut sources = Vec::new();
     let mut reached = HashSet::new();
