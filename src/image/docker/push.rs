@@ -7,11 +7,11 @@ use super::{DockerBuilder, key_tag};
 use crate::image::names::valid_tag;
 use crate::image::record::Entry;
 use crate::image::reuse::Place;
-use crate::system::engine::{BuildEvent, EngineError, ErrorClass, Feed, PushSpec, RegistryClient, split_name};
+use crate::system::engine::{BuildEvent, EngineError, ErrorClass, Feed, PushSpec, RegistryClient};
 
 impl DockerBuilder {
     /// The registry of an image, if it is pushed to.
-    fn own_registry(&self, image: usize) -> Result<&RegistryClient, EngineError> {
+    pub(super) fn own_registry(&self, image: usize) -> Result<&RegistryClient, EngineError> {
         let host = self.graph.registry(image, &self.names);
         self.registries
             .pushed(host)
@@ -77,7 +77,7 @@ impl DockerBuilder {
         Ok(found)
     }
 
-    /// More names of a pushed image: tags of its own repository by its registry, others by the engine.
+    /// More names of a pushed image: tags of its own repository by its registry alone.
     async fn push_more(&self, image: usize, digest: &str, feed: &Feed) -> Result<(), EngineError> {
         let Ok(registry) = self.own_registry(image) else { return Ok(()) };
         let repository = self.graph.repository(image, &self.names);
@@ -90,14 +90,9 @@ impl DockerBuilder {
                     }
                 }
                 None => {
-                    let (rest, tag) = name.rsplit_once(':').unwrap_or((&name, "latest"));
-                    let spec = PushSpec {
-                        repository: rest.to_owned(),
-                        tag: tag.to_owned(),
-                        login: self.registries.login(&split_name(rest).0),
-                    };
-                    self.changed_if(true);
-                    self.engine.push(&spec, feed).await?;
+                    if !self.push_elsewhere(image, &name, digest, feed).await? {
+                        continue;
+                    }
                 }
             }
             feed.send(BuildEvent::Log(format!("pushed as {name}")));
@@ -233,7 +228,7 @@ impl DockerBuilder {
 }
 
 /// What the pusher says and what the registry has must be one.
-fn same_digest(told: Option<&str>, found: &str, name: &str) -> Result<(), EngineError> {
+pub(super) fn same_digest(told: Option<&str>, found: &str, name: &str) -> Result<(), EngineError> {
     match told {
         Some(told) if told != found => Err(EngineError::new(
             ErrorClass::Digest,
