@@ -286,6 +286,62 @@ fn several_platforms_are_one_list() {
     assert!(ended.text.contains("runs/Dockerfile:3"), "{}", ended.text);
 }
 
+/// Further names in other repositories, at the same registry and at another, of one and of several platforms.
+#[test]
+fn further_names_elsewhere_have_the_whole_list() {
+    let files = [
+        ("app/Dockerfile", "FROM scratch\nARG TARGETARCH\nLABEL arch=$TARGETARCH\nCOPY data /data\n"),
+        ("app/data", "data"),
+    ];
+    let Some(site) = Site::new(&files, &json!({})) else { return };
+    let other = Faults::new(Some(&site.lab.registry));
+    let far = format!("{}/{}/far:v1", other.address, site.namespace);
+    let near = format!("{}/{}/near:v1", site.lab.registry, site.namespace);
+    let list = json!({ "images": [{ "name": "app", "context": "app", "tags": ["also", near, far] }] });
+    site.write("images.yml", &list.to_string());
+    let login = json!({ &other.address: { "username": "builder", "password": lab::PASSWORD } });
+    let play = |platforms: &[&str], more: Json| {
+        let mut args = json!({ "from": "list", "platforms": platforms, "registries": login });
+        args.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        site.play(&args);
+        ok(&site.run(&["run", "play.yml"]));
+        site.image(&site.last(), "app")
+    };
+    let of = |image: &str, tag: &str| digest(&site, image, tag).trim().to_owned();
+    let both = ["linux/amd64", "linux/arm64"];
+    let built = play(&both, json!({}));
+    let (_, text) = site.ask("near/manifests/v1", LIST);
+    let found: Json = serde_json::from_str(&text).unwrap();
+    assert_eq!(found["manifests"].as_array().map(Vec::len), Some(2), "{text}");
+    for (image, tag) in [("app", "also"), ("near", "v1"), ("far", "v1")] {
+        assert_eq!(built["digest"], of(image, tag), "{image}");
+    }
+    // Each of the list is there, too.
+    for one in found["manifests"].as_array().unwrap() {
+        let (status, text) = site.ask(&format!("far/manifests/{}", one["digest"].as_str().unwrap()), DOCKER);
+        assert_eq!(status, 200, "{text}");
+    }
+    // Nothing changed: nothing is written elsewhere.
+    other.seen();
+    let again = play(&both, json!({}));
+    assert_eq!(again["state"], "reused");
+    assert!(other.seen().iter().all(|seen| seen.method == "HEAD" || seen.method == "GET"), "{:?}", other.seen());
+    // An engine that has nothing of a reused image.
+    for image in site.lab.docker(&["images", "-aq"]).1.split_whitespace() {
+        site.lab.docker(&["rmi", "-f", image]);
+    }
+    let list = list.to_string().replace("/near:v1", "/near:v2").replace("/far:v1", "/far:v2");
+    site.write("images.yml", &list);
+    let reused = play(&both, json!({}));
+    assert_eq!((&reused["state"], &reused["digest"]), (&json!("reused"), &built["digest"]));
+    assert_eq!((of("near", "v2"), of("far", "v2")), (of("near", "v1"), of("far", "v1")));
+    // One platform, into tags that are there.
+    let single = play(&[], json!({}));
+    for (image, tag) in [("app", "also"), ("near", "v2"), ("far", "v2")] {
+        assert_eq!(single["digest"], of(image, tag), "{image}");
+    }
+}
+
 /// Numbers that look random; the seed makes them again.
 struct Random(u64);
 

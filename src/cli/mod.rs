@@ -14,6 +14,7 @@ mod inventory;
 mod log;
 mod names;
 mod output;
+mod password;
 mod person;
 mod run;
 mod tags;

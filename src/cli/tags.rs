@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 use serde_json::json;
 
 use super::arguments::ProjectArgs;
 use super::output::{Output, OutputForm};
+use super::password::{password_of_file, password_of_stdin, variable_name};
 use crate::diag::{Diagnostic, ExitCode, Kind, Result};
 use crate::image::tagrows::{TagChange, difference};
-use crate::ops::{self, TagFileView, TagState, Verified, VerifyOptions};
+use crate::ops::{self, GivenLogin, GivenPassword, TagFileView, TagState, Verified, VerifyOptions};
 use crate::secret::Redactor;
 
 /// Show, compare and verify the tags and digests that image builds recorded
@@ -57,10 +58,14 @@ enum TagsCommand {
         #[command(flatten)]
         project: Box<ProjectArgs>,
     },
-    /// Ask the registries for each recorded digest; exit code 2 if one is not as recorded
+    /// Ask the registries for each recorded digest
     ///
-    /// States: `ok`; `moved`, the tag points elsewhere now; `missing`; `unreachable`. The login is the environment's
-    /// (`registry`, `registry_username`, `registry_password`), else that of Docker's or Podman's credential files.
+    /// States: `ok`; `moved`, the tag points elsewhere now; `missing`; `differs`, the registry gives something else under
+    /// the digest; `denied`, it wants a login or a right; `unreachable`. Exit codes: 0 if all are `ok`, 2 if one is
+    /// `moved`, `missing` or `differs`, else 4. The login is `--username`'s; then the environment's, by the variables
+    /// `registry`, `registry_username` and `registry_password`; then that of Docker's and Podman's own credential files
+    /// and helpers (`docker login`): `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`, `$REGISTRY_AUTH_FILE`,
+    /// `$XDG_RUNTIME_DIR/containers/auth.json`, `~/.config/containers/auth.json`.
     Verify {
         /// Environments or tag files; default: `--env`, or all environments that have one.
         #[arg(value_name = "ENV|FILE")]
@@ -69,11 +74,45 @@ enum TagsCommand {
         #[arg(long, value_name = "HOST")]
         insecure: Vec<String>,
         /// A file with the registry's CA, besides this machine's own.
-        #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         ca: Option<PathBuf>,
+        #[command(flatten)]
+        login: LoginArgs,
         #[command(flatten)]
         project: Box<ProjectArgs>,
     },
+}
+
+/// A login for one registry.
+#[derive(Debug, Args)]
+struct LoginArgs {
+    /// The registry that `--username` is for; default: the environment's `registry`, else the only one of the files.
+    #[arg(long, value_name = "HOST[:PORT]", requires = "username")]
+    registry: Option<String>,
+    /// The user at the registry.
+    #[arg(long, value_name = "USER", requires = "password")]
+    username: Option<String>,
+    /// The password is the first line of standard input.
+    #[arg(long, group = "password", requires = "username")]
+    password_stdin: bool,
+    /// The password is the first line of this file.
+    #[arg(long, value_name = "FILE", group = "password", requires = "username", value_hint = ValueHint::FilePath)]
+    password_file: Option<PathBuf>,
+    /// The password is this variable's, from the environment's vault.
+    #[arg(long, value_name = "VARIABLE", group = "password", requires = "username")]
+    password_var: Option<String>,
+}
+
+impl LoginArgs {
+    fn read(&self) -> Result<Option<GivenLogin>> {
+        let Some(username) = self.username.clone() else { return Ok(None) };
+        let password = match (&self.password_file, &self.password_var) {
+            (Some(path), _) => GivenPassword::Text(password_of_file(path)?),
+            (None, Some(name)) => GivenPassword::Variable(variable_name(name)?.to_owned()),
+            (None, None) => GivenPassword::Text(password_of_stdin()?),
+        };
+        Ok(Some(GivenLogin { registry: self.registry.clone(), username, password }))
+    }
 }
 
 pub(super) fn main(args: &TagsArgs, output: &Output) -> Result<ExitCode> {
@@ -95,10 +134,10 @@ pub(super) fn main(args: &TagsArgs, output: &Output) -> Result<ExitCode> {
             history(&found, *count, output);
             Ok(ExitCode::Ok)
         }
-        TagsCommand::Verify { files, insecure, ca, project } => {
+        TagsCommand::Verify { files, insecure, ca, login, project } => {
             let request = project.request(output, &config)?;
             let found = ops::tag_files(&request, files, &output.sources)?;
-            let options = VerifyOptions { insecure: insecure.clone(), ca_file: ca.clone() };
+            let options = VerifyOptions { insecure: insecure.clone(), ca_file: ca.clone(), login: login.read()? };
             verify(&request, &found, &options, output)
         }
     }
@@ -249,7 +288,7 @@ fn verify(
     let redactor = Redactor::default();
     let found = ops::verify_tags(request, files, options, &redactor, &output.sources)?;
     let count = |state: TagState| found.iter().filter(|row| row.state == state).count();
-    let states = [TagState::Ok, TagState::Moved, TagState::Missing, TagState::Unreachable];
+    let states = TagState::ALL;
     if output.form == OutputForm::Jsonl {
         let mut counts = serde_json::Map::new();
         for state in states {
@@ -273,14 +312,32 @@ fn verify(
         .filter(|state| count(*state) > 0)
         .map(|state| format!("{} {}", count(state), state.name()))
         .collect();
-    let text = format!("{bad} of {} recorded images are not as recorded: {}", found.len(), counts.join(", "));
-    let mut problem = Diagnostic::new("B0081", Kind::Task, text);
-    let mut reasons: Vec<&String> = found.iter().filter_map(|row| row.reason.as_ref()).collect();
-    reasons.dedup();
-    for reason in reasons.into_iter().take(3) {
+    let unknown = found.iter().filter(|row| row.state.is_unknown()).count();
+    let mut problem = if unknown == bad {
+        let text = format!("{bad} of {} recorded images could not be verified: {}", found.len(), counts.join(", "));
+        Diagnostic::new("B0205", Kind::Unreachable, text)
+    } else {
+        let text = format!("{bad} of {} recorded images are not as recorded: {}", found.len(), counts.join(", "));
+        Diagnostic::new("B0081", Kind::Task, text)
+    };
+    for reason in some(found.iter().filter_map(|row| row.reason.as_ref())) {
         problem = problem.with_note(redactor.redact(reason).into_owned());
     }
-    Err(problem.with_hint("push these images again, or see what the tag file said before: `hostctl tags history`"))
+    for hint in some(found.iter().filter_map(|row| row.hint.as_ref())) {
+        problem = problem.with_hint(redactor.redact(hint).into_owned());
+    }
+    Err(problem)
+}
+
+/// The first different ones, of many that say the same.
+fn some<'a>(texts: impl Iterator<Item = &'a String>) -> Vec<&'a String> {
+    let mut kept: Vec<&String> = Vec::new();
+    for text in texts {
+        if kept.len() < 4 && !kept.contains(&text) {
+            kept.push(text);
+        }
+    }
+    kept
 }
 
 fn line(row: &Verified, output: &Output) -> String {

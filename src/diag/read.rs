@@ -78,8 +78,20 @@ pub fn read_source(path: &Path) -> Result<Vec<u8>> {
 
 /// Reads a file of source as text.
 pub fn read_source_text(path: &Path) -> Result<String> {
-    String::from_utf8(read_source(path)?)
-        .map_err(|_| Error::new(ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
+    String::from_utf8(read_source(path)?).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        Error::new(ErrorKind::InvalidData, no_utf8(error.as_bytes(), good))
+    })
+}
+
+/// Where a text stops being UTF-8; the column counts characters.
+pub fn no_utf8(bytes: &[u8], good: usize) -> String {
+    let before = &bytes[..good.min(bytes.len())];
+    let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
+    let byte = bytes.get(good).map_or_else(String::new, |byte| format!(" (byte 0x{byte:02x})"));
+    format!("it is not UTF-8 at {line}:{column}{byte}")
 }
 
 #[cfg(test)]
@@ -109,6 +121,16 @@ mod tests {
         refuses(&large, "it has more than 64 MiB");
         assert_eq!(read_source(Path::new("/dev/null")).expect("null"), b"");
         assert!(read_source_text(Path::new("/proc/self/status")).expect("proc").contains("Name:"));
+    }
+
+    #[test]
+    fn the_place_is_told_where_a_text_is_no_utf8() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("latin");
+        std::fs::write(&path, b"a: 1\nn\xc3\xa4me: \xe4\n").expect("write");
+        let error = read_source_text(&path).expect_err("refused");
+        assert_eq!(error.to_string(), "it is not UTF-8 at 2:7 (byte 0xe4)");
+        assert_eq!(no_utf8(b"", 0), "it is not UTF-8 at 1:1");
     }
 
     #[test]

@@ -15,4 +15,10 @@ pub struct ImageForecast {
     pub seconds: Option<f64>,
     /// File systems that matter: what for, bytes free, bytes in all.
     pub disks: Vec<(String, u64, u64)>,
+    /// Of what is built, the images that are pushed after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pushed: Vec<String>,
+    /// Images whose failure does not change the exit code.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_to_fail: Vec<String>,
 }

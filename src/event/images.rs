@@ -60,6 +60,8 @@ pub struct ImageRecord {
     pub failed_at: Option<String>,
     /// Of what it is made, as a key.
     pub key: Option<String>,
+    /// Its failure does not change the exit code.
+    pub allowed_to_fail: bool,
 }
 
 impl ImageRecord {
@@ -78,6 +80,7 @@ impl ImageRecord {
             host_log: None,
             failed_at: None,
             key: None,
+            allowed_to_fail: false,
         }
     }
 
@@ -129,6 +132,7 @@ impl ImageRecord {
         self.digest = own("digest").or(self.digest.take());
         self.host_log = own("log");
         self.key = own("key");
+        self.allowed_to_fail |= matches!(result.get("allowed_to_fail"), Some(Value::Bool(true)));
         self.failed_at = own("failed_at").or(self.failed_at.take());
         self.size = number(result, "size").and_then(whole).or(self.size);
         self.seconds = self.seconds.or(number(result, "seconds").filter(|seconds| *seconds > 0.0));
@@ -213,6 +217,13 @@ pub struct ImageBuild {
 }
 
 impl ImageBuild {
+    /// How many images failed whose failure counts, and how many that were allowed to.
+    pub fn failures(&self) -> (usize, usize) {
+        let failed = || self.images.values().filter(|image| image.failure().is_some());
+        let allowed = failed().filter(|image| image.allowed_to_fail).count();
+        (failed().count() - allowed, allowed)
+    }
+
     /// How many images are in a state of this name.
     pub fn count(&self, state: &str) -> usize {
         self.images.values().filter(|image| image.state.name() == state).count()
@@ -279,6 +290,12 @@ impl ImageBuild {
             }
             self.image(name, owners).learn(image);
         }
+        // The result has the order of the build; what it does not name stays behind.
+        let listed = result.get(&StrKey("images")).and_then(Value::as_list).unwrap_or_default();
+        let names = listed.iter().filter_map(|image| image.get("name").and_then(Value::as_str));
+        let places: HashMap<&str, usize> = names.enumerate().map(|(place, name)| (name, place)).collect();
+        let place = |name: &String| places.get(name.as_str()).copied().unwrap_or(usize::MAX);
+        self.images.sort_by(|one, _, other, _| place(one).cmp(&place(other)));
         self.tag = text("tag").map(str::to_owned).or(self.tag.take());
         self.builder = text("builder").map(str::to_owned).or(self.builder.take());
         let named =
@@ -293,7 +310,11 @@ impl ImageBuild {
     fn image(&mut self, name: &str, owners: &mut Owners) -> &mut ImageRecord {
         if !self.images.contains_key(name) {
             let log = format!("logs/{}", owners.log_file(self.host.as_ref(), name));
-            self.images.insert(name.to_owned(), ImageRecord::new(name, log));
+            let mut record = ImageRecord::new(name, log);
+            let forecast = self.forecast.as_ref();
+            record.allowed_to_fail =
+                forecast.is_some_and(|forecast| forecast.allowed_to_fail.iter().any(|allowed| allowed == name));
+            self.images.insert(name.to_owned(), record);
         }
         &mut self.images[name]
     }
@@ -354,7 +375,13 @@ impl ImageLedger {
                     build.image(image, owners).set(state);
                 }
                 Progress::ImageForecast { forecast } => {
-                    self.open(host, *task).0.forecast = Some(forecast.clone());
+                    let build = self.open(host, *task).0;
+                    for name in &forecast.allowed_to_fail {
+                        if let Some(image) = build.images.get_mut(name) {
+                            image.allowed_to_fail = true;
+                        }
+                    }
+                    build.forecast = Some(forecast.clone());
                 }
                 _ => {}
             },

@@ -71,6 +71,24 @@ fn progress_and_result_make_one_record() {
 }
 
 #[test]
+fn images_have_the_results_order_and_know_whether_they_may_fail() {
+    let mut ledger = ImageLedger::default();
+    for image in ["web", "gone", "base"] {
+        ledger.event(&state("one", image, ImageState::Failed { message: "x".into() }));
+    }
+    let forecast = ImageForecast { allowed_to_fail: vec!["web".into(), "late".into()], ..ImageForecast::default() };
+    let progress = Progress::ImageForecast { forecast };
+    ledger.event(&event("one", EventKind::Progress { task: TaskId(1), progress }));
+    ledger.event(&state("one", "late", ImageState::Failed { message: "x".into() }));
+    assert_eq!(ledger.builds().next().unwrap().failures(), (2, 2));
+    let images = r#"{"images": [{"name": "base", "allowed_to_fail": true}, {"name": "late"}, {"name": "web"}]}"#;
+    ledger.event(&done("one", json(images)));
+    let build = ledger.builds().next().unwrap();
+    assert_eq!(build.images.keys().collect::<Vec<_>>(), ["base", "late", "web", "gone"]);
+    assert_eq!(build.failures(), (1, 3));
+}
+
+#[test]
 fn a_result_of_another_module_is_no_build() {
     let mut ledger = ImageLedger::default();
     ledger.event(&done("one", json(r#"{"images": [{"name": "base", "state": "built"}]}"#)));

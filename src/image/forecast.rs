@@ -36,7 +36,15 @@ pub fn forecast(
         bytes: expected_bytes(graph, &builds, history),
         seconds: expected_seconds(graph, &builds, history, parallel),
         disks,
+        pushed: Vec::new(),
+        allowed_to_fail: named(graph, decisions, &|image| graph.images[image].allowed_to_fail),
     }
+}
+
+/// Names of images of the run, in the graph's order.
+pub fn named(graph: &Graph, decisions: &[Option<Decision>], wanted: &dyn Fn(usize) -> bool) -> Vec<String> {
+    let asked = (0..graph.images.len()).filter(|image| decisions.get(*image).is_some_and(Option::is_some));
+    asked.filter(|image| wanted(*image)).map(|image| graph.images[image].name.clone()).collect()
 }
 
 /// Bytes that builds add: what is recorded, and the median of that for each image without a record. `None` if nothing
@@ -164,6 +172,7 @@ mod tests {
                 bytes: Some(150),
                 seconds: Some(30.0),
                 disks,
+                ..ImageForecast::default()
             }
         );
         let nothing = forecast(&graph, &[reuse(), reuse(), reuse(), None], &history, 2, Vec::new());

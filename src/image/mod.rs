@@ -45,7 +45,7 @@ pub use discover::Found;
 pub use docker::{DockerBuilder, Settings};
 pub use graph::{Edge, EdgeKind, Graph, LOCAL_ONLY};
 pub use names::{Meaning, Names, valid_name, valid_tag, without_tag};
-pub use report::{ImageReport, Report};
+pub use report::{ImageReport, Report, blank};
 pub use reuse::Reuse;
 pub use select::{Pattern, patterns};
 pub use sent::SentTree;

@@ -42,12 +42,14 @@ pub struct ImageReport {
     pub allowed_to_fail: bool,
     /// A heredoc stands in the Dockerfile, which old engines do not know.
     heredoc: bool,
+    /// How many images of the set it stands on, one above the other.
+    level: usize,
 }
 
 /// A whole set's end.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// In graph order.
+    /// By levels, then by name, once [`Report::sort`] was called.
     pub images: Vec<ImageReport>,
     /// The run's tag.
     pub tag: String,
@@ -75,6 +77,35 @@ pub struct Report {
     pub slowest_seconds: f64,
 }
 
+/// An image of a result with all keys that one can have: what is not known is null.
+pub fn blank(name: &str, full: &str, state: &str, parents: &[String]) -> Map {
+    let mut map = Map::new();
+    insert(&mut map, "name", name);
+    insert(&mut map, "full", full);
+    insert(&mut map, "state", state);
+    insert(&mut map, "parents", parents.iter().map(|name| Value::from(name.as_str())).collect::<Vec<_>>());
+    for key in [
+        "digest",
+        "seconds",
+        "push_seconds",
+        "push_tries",
+        "id",
+        "size",
+        "layers",
+        "key",
+        "reason",
+        "message",
+        "class",
+        "failed_at",
+        "blocked_by",
+        "log",
+    ] {
+        insert(&mut map, key, Value::Null);
+    }
+    insert(&mut map, "allowed_to_fail", false);
+    map
+}
+
 impl ImageReport {
     pub(super) fn new(graph: &Graph, names: &Names, end: Finished, facts: Option<ImageFacts>, log: LogEnd) -> Self {
         let def = &graph.images[end.image];
@@ -96,6 +127,7 @@ impl ImageReport {
             place,
             key: None,
             allowed_to_fail: def.allowed_to_fail,
+            level: 0,
             heredoc: def.dockerfile.instructions.iter().any(|one| one.text.contains("<<")),
         }
     }
@@ -118,39 +150,35 @@ impl ImageReport {
     }
 
     fn to_value(&self) -> Value {
-        let mut map = Map::new();
-        insert(&mut map, "name", self.name.as_str());
-        insert(&mut map, "full", self.full.as_str());
-        insert(&mut map, "state", self.state_name());
+        let mut map = blank(&self.name, &self.full, self.state_name(), &self.parents);
         insert(&mut map, "seconds", rounded(self.seconds));
-        insert(&mut map, "parents", self.parents.iter().map(|name| Value::from(name.as_str())).collect::<Vec<_>>());
-        insert(&mut map, "log", self.log.path.as_ref().map_or(Value::Null, |path| path.display().to_string().into()));
+        insert(&mut map, "allowed_to_fail", self.allowed_to_fail);
+        if let Some(path) = &self.log.path {
+            insert(&mut map, "log", path.display().to_string());
+        }
         match &self.state {
             ImageState::Pushed { digest, seconds } => {
                 insert(&mut map, "digest", digest.as_str());
                 insert(&mut map, "push_seconds", rounded(*seconds));
                 insert(&mut map, "push_tries", i64::from(self.push_tries));
             }
-            ImageState::Failed { message } | ImageState::PushFailed { message } => {
+            ImageState::Failed { message } => insert(&mut map, "message", message.as_str()),
+            ImageState::PushFailed { message } => {
                 insert(&mut map, "message", message.as_str());
+                insert(&mut map, "push_tries", i64::from(self.push_tries));
             }
             ImageState::Blocked { by } => insert(&mut map, "blocked_by", by.as_str()),
-            _ => {}
-        }
-        if let ImageState::Reused { digest, reason } = &self.state {
-            insert(&mut map, "reason", reason.as_str());
-            if let Some(digest) = digest {
-                insert(&mut map, "digest", digest.as_str());
+            ImageState::Reused { digest, reason } => {
+                insert(&mut map, "reason", reason.as_str());
+                insert(&mut map, "digest", digest.as_deref().map_or(Value::Null, Value::from));
             }
+            _ => {}
         }
         if let Some(error) = &self.error {
             insert(&mut map, "class", error.class.name());
         }
         if let Some(key) = &self.key {
             insert(&mut map, "key", key.as_str());
-        }
-        if self.allowed_to_fail {
-            insert(&mut map, "allowed_to_fail", true);
         }
         if let Some(place) = &self.place {
             insert(&mut map, "failed_at", format!("{}:{}", place.file, place.line));
@@ -178,6 +206,17 @@ impl ImageReport {
 }
 
 impl Report {
+    /// Puts the images into the order in which they are built: by levels, then by name.
+    pub fn sort(&mut self, graph: &Graph) {
+        let levels = graph.levels();
+        let of: std::collections::HashMap<&str, usize> =
+            graph.images.iter().zip(levels).map(|(image, level)| (image.name.as_str(), level)).collect();
+        for image in &mut self.images {
+            image.level = of.get(image.name.as_str()).copied().unwrap_or_default();
+        }
+        self.images.sort_by(|one, other| (one.level, &one.name).cmp(&(other.level, &other.name)));
+    }
+
     /// The result's keys.
     pub fn to_map(&self) -> Map {
         let count = |name: &str| self.images.iter().filter(|image| image.state_name() == name).count() as i128;
@@ -207,7 +246,7 @@ impl Report {
                 insert(&mut proof, name, Value::Int(i128::from(number)));
             }
             insert(&mut proof, "seconds", rounded(cost.seconds));
-            insert(&mut proof, "seconds_per_gb", rounded(cost.seconds_per_gb()));
+            insert(&mut proof, "seconds_per_gb", cost.rate().map_or(Value::Null, |rate| rounded(rate).into()));
             insert(&mut map, "proof", Value::from(proof));
         }
         if !self.throttled.is_empty() {
@@ -325,6 +364,38 @@ mod tests {
     use crate::image::graph::tests::{image, names};
     use crate::system::engine::FailedStep;
     use std::collections::BTreeMap;
+
+    #[test]
+    fn every_image_has_the_same_keys_in_the_order_of_the_build() {
+        let digest = || "sha256:1".to_owned();
+        let images = [("z", "FROM scratch"), ("b", "FROM z"), ("a", "FROM z"), ("y", "FROM scratch")];
+        let images = images.iter().map(|(name, text)| image(name, text)).collect();
+        let graph = Graph::new(images, &names(), &BTreeMap::new()).unwrap();
+        let states = [
+            ImageState::Failed { message: "x".into() },
+            ImageState::Blocked { by: "z".into() },
+            ImageState::Cancelled,
+            ImageState::Pushed { digest: digest(), seconds: 1.0 },
+        ];
+        let end = |(index, state)| {
+            let end = Finished { image: index, state, seconds: 1.0, build_tries: 1, push_tries: 1, error: None };
+            ImageReport::new(&graph, &names(), end, None, LogEnd::default())
+        };
+        let mut report = Report { images: states.into_iter().enumerate().map(end).collect(), ..Report::default() };
+        report.sort(&graph);
+        let json = crate::value::to_json(&Value::from(report.to_map()));
+        let images = json["images"].as_array().unwrap();
+        let of = |key: &str| images.iter().map(|image| image[key].as_str()).collect::<Vec<_>>();
+        assert_eq!(of("name"), [Some("y"), Some("z"), Some("a"), Some("b")]);
+        assert_eq!(of("digest"), [Some("sha256:1"), None, None, None]);
+        let keys = |image: &serde_json::Value| {
+            let mut keys: Vec<String> = image.as_object().unwrap().keys().cloned().collect();
+            keys.sort();
+            keys
+        };
+        let planned = crate::value::to_json(&Value::from(blank("x", "lab/x:t", "planned", &[])));
+        assert!(images.iter().all(|image| keys(image) == keys(&planned)), "{images:?}");
+    }
 
     fn report(states: Vec<(ImageState, Option<EngineError>)>) -> Report {
         let images =

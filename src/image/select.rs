@@ -118,7 +118,8 @@ impl Graph {
             return Err(Diagnostic::task(
                 "B0006",
                 format!("`{named}` asks for `{name}`, but `{}` leaves it or one of its parents out", skip.0),
-            ));
+            )
+            .with_hint(format!("leave `{name}` and what it is made from out of `{}`", skip.0)));
         }
         selected.retain(|image| !left_out.contains(image));
         // Ancestors that are needed by nothing any more stay: they were asked for by `only` or by all.
@@ -161,8 +162,11 @@ impl Graph {
                 let names = || self.images.iter().map(|image| image.name.as_str());
                 match nearest(text, names()) {
                     Some(_) => error.with_nearest(text, names()),
-                    None if self.images.len() > 12 => error.with_note(format!("{} images are here", self.images.len())),
-                    None => error.with_note(format!("images here: {}", listed(names()))),
+                    None if self.images.len() > 12 => error.with_hint(format!(
+                        "`hostctl image graph` draws the {} images that are here; a pattern may have stars: `*{text}*`",
+                        self.images.len()
+                    )),
+                    None => error.with_hint(format!("images here: {}", listed(names()))),
                 }
             }
             PatternKind::Regex(_) => {
@@ -240,6 +244,9 @@ mod tests {
         assert_eq!(select(&[], &["mid"]).unwrap(), [0, 4]);
         assert_eq!(select(&[], &["/^web/"]).unwrap(), [0, 1, 4]);
         assert_eq!(select(&["web-a"], &["mid"]).unwrap_err().code, "B0006");
+        assert_eq!(select(&["web-a"], &["mid"]).unwrap_err().hints.len(), 1);
+        let hints = select(&["zzzzzzzz"], &[]).unwrap_err().hints.clone();
+        assert_eq!(hints, ["images here: `base`, `mid`, `web-a`, `web-b`, `other`"]);
         assert_eq!(select(&["othre"], &[]).unwrap_err().hints, ["did you mean `other`?"]);
         let error = select(&["/(/"], &[]).unwrap_err();
         assert!(error.message.starts_with("`only`: `/(/` is no regular expression: "), "{}", error.message);

@@ -100,13 +100,19 @@ fn failures(out: &mut String, images: &[&Value]) {
             out,
             "| {} | {} | {} | {} | {} |",
             code_span(text_of(&image["name"])),
-            escaped(text_of(&image["class"])),
+            escaped(&class(image)),
             code_span(text_of(&image["failed_at"])),
             escaped(&exit_code(text_of(&image["reason"])).unwrap_or_else(|| text_of(&image["reason"]).to_owned())),
             code_span(text_of(&image["log"])),
         );
     }
     out.push('\n');
+}
+
+/// `build error`, and whether that was allowed.
+fn class(image: &Value) -> String {
+    let class = text_of(&image["class"]);
+    if image["allowed_to_fail"] == true { format!("{class}, allowed") } else { class.to_owned() }
 }
 
 fn blocked(out: &mut String, images: &[&Value]) {

@@ -126,6 +126,7 @@ fn image(build: &ImageBuild, image: &ImageRecord) -> Value {
         "reason": image.reason(),
         "failed_at": image.failed_at,
         "key": image.key,
+        "allowed_to_fail": image.allowed_to_fail,
     })
 }
 

@@ -230,6 +230,15 @@ impl Work<'_> {
             }
             ArgType::Int => {
                 if let Some(int) = integer(value) {
+                    let (least, most) = range(arg.format.as_deref());
+                    if !(least..=most).contains(&int) {
+                        let name = &arg.name;
+                        let message = format!("`{name}` must be a whole number from {least} to {most}, found {int}");
+                        let hint = format!("a whole number from {least} on, such as {}", least.max(1));
+                        self.error("M0004", path.to_vec(), message, "out of range", Some(hint));
+                        self.said(super::ansible_words::wrong_type(name, "an integer", value));
+                        return None;
+                    }
                     Some(Json::from(int))
                 } else {
                     self.wrong(path, "an integer", value);
@@ -436,6 +445,18 @@ fn example(arg: &ArgSpec) -> String {
     format!("{}: {value}", arg.name)
 }
 
+/// The least and the greatest value of an integer's kind, as schemas call it; lists of integers have their items'.
+fn range(format: Option<&str>) -> (i64, i64) {
+    match format {
+        Some("uint8") => (0, u8::MAX.into()),
+        Some("uint16") => (0, u16::MAX.into()),
+        Some("uint32") => (0, u32::MAX.into()),
+        Some("uint64" | "uint") => (0, i64::MAX),
+        Some("int32") => (i32::MIN.into(), i32::MAX.into()),
+        _ => (i64::MIN, i64::MAX),
+    }
+}
+
 pub(super) fn integer(value: &Value) -> Option<i64> {
     let whole = |float: f64| {
         #[expect(clippy::cast_possible_truncation, reason = "whole and inside the range of exact integers")]
@@ -592,6 +613,21 @@ mod tests {
             .into_iter()
             .map(|error| (error.code, error.message, error.hint))
             .collect()
+    }
+
+    #[test]
+    fn a_whole_number_outside_of_its_kind_is_told_with_the_range() {
+        let spec = super::super::table::find("image_build").expect("a module").spec();
+        for (value, words) in [(-1_i64, "from 0 to 4294967295, found -1"), (1 << 40, "found 1099511627776")] {
+            let args = map! { "path" => "x", "namespace" => "n", "tag" => "t", "parallel" => value };
+            let found = spec.coerce(&args, &|_| false).expect_err("refused");
+            assert_eq!((found.len(), found[0].code), (1, "M0004"));
+            assert!(
+                found[0].message.starts_with("`parallel` must be") && found[0].message.contains(words),
+                "{found:?}"
+            );
+            assert!(found[0].hint.as_deref().is_some_and(|hint| hint.contains("such as 1")), "{found:?}");
+        }
     }
 
     fn good(args: Map) -> Json {

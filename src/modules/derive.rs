@@ -65,7 +65,7 @@ impl Shape {
             (["string"], Some("path")) => Self::plain(ArgType::Path),
             (["string"], _) => Self::plain(ArgType::Str),
             (["boolean"], _) => Self::plain(ArgType::Bool),
-            (["integer"], _) => Self::plain(ArgType::Int),
+            (["integer"], _) => Self { ty: ArgType::Int, choices, format: format.map(str::to_owned) },
             (["number"], Some("whole")) => Self { ty: ArgType::Float, choices, format: format.map(str::to_owned) },
             (["number"], _) => Self::plain(ArgType::Float),
             (["object"], _) => Self::plain(ArgType::Dict),

@@ -239,6 +239,30 @@ pub(super) mod tests {
         assert_eq!(unknown, ["the variable `for_none` is not defined anywhere"]);
     }
 
+    /// The same as the run warns of.
+    #[test]
+    fn names_that_the_language_uses_itself_are_told() {
+        let dir = project(&[
+            ("hosts", "one namespace=a\ntwo port=1\n"),
+            ("group_vars/all.yml", "query: 1\n"),
+            (
+                "site.yml",
+                "- hosts: one\n  vars: {namespace: lab, lookup: 1}\n  tasks:\n    - command: x\n      register: tags\n      \
+                 loop: [1]\n      loop_control: {loop_var: name}\n    - set_fact: {roles: 1}\n      vars: {when: 1}\n",
+            ),
+        ]);
+        let request = ProjectRequest {
+            inventory: vec![dir.path().join("hosts").display().to_string()],
+            ..ProjectRequest::default()
+        };
+        let found = check(&request, &dir.path().join("site.yml"), &SourceMap::new()).unwrap();
+        let mut told: Vec<&str> =
+            found.diagnostics.iter().filter_map(|problem| problem.message.split('`').nth(1)).collect();
+        told.sort_unstable();
+        assert_eq!(told, ["lookup", "namespace", "namespace", "query", "roles", "tags", "when"]);
+        assert!(found.diagnostics.iter().all(|problem| problem.code == "P0310" && !problem.is_error()));
+    }
+
     #[test]
     fn a_syntax_check_refuses_what_reading_the_playbook_shows_and_nothing_else() {
         let dir = project(&[

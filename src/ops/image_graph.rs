@@ -164,12 +164,18 @@ impl Files {
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
     let text = error.to_string();
-    let reason = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
+    let mut reason = text.split(" (os error").next().unwrap_or(&text).to_owned();
+    if error.raw_os_error().is_some() {
+        reason = reason.to_lowercase();
+    }
     let mut found = Diagnostic::new("B0056", Kind::Source, format!("`{}` cannot be read: {reason}", path.display()));
     if error.kind() == std::io::ErrorKind::NotFound {
         found = found.with_hint("the source lies on this machine; check the path with `ls`");
     } else if error.kind() == std::io::ErrorKind::NotADirectory {
         found = found.with_hint("for a list in YAML write `--list FILE`");
+    } else if error.kind() == std::io::ErrorKind::InvalidData {
+        let name = path.display();
+        found = found.with_hint(format!("write it in UTF-8: `iconv -f ISO-8859-1 -t UTF-8 {name} > {name}.new`"));
     }
     found
 }

@@ -69,6 +69,26 @@ impl Earlier {
     fn is_unfinished(&self) -> bool {
         !self.alive && self.exit_code != Some(0)
     }
+
+    /// The command that goes on with it. That of images has no playbook to name: it is given again as it was.
+    fn again(&self) -> String {
+        if !is_image_command(Path::new(&self.playbook)) {
+            let environment = self.environments.last().map_or_else(String::new, |name| format!(" --env {name}"));
+            return format!("hostctl run {}{environment} --resume {}", self.playbook, self.id);
+        }
+        let command = self.command.split(' ').filter(|word| *word != "--resume" && !word.starts_with("--resume="));
+        format!("{} --resume={}", command.collect::<Vec<_>>().join(" "), self.id)
+    }
+}
+
+/// True for the playbook that `hostctl image build` makes of its options.
+fn is_image_command(playbook: &Path) -> bool {
+    playbook.file_name().is_some_and(|name| name.to_string_lossy().starts_with("<image"))
+}
+
+/// `--resume RUN` as the command of a playbook takes it.
+fn option(playbook: &Path, run: &str) -> String {
+    if is_image_command(playbook) { format!("--resume={run}") } else { format!("--resume {run}") }
 }
 
 /// The run that is meant by a part of its name; without one the newest that `wanted` takes.
@@ -89,11 +109,12 @@ pub fn find(base: &Path, name: Option<&str>, wanted: &dyn Fn(&Earlier) -> bool) 
 /// The run that `--resume` goes on with: without a name the newest unfinished one of the playbook in these
 /// environments, unless one since then has finished: its tag is newer, and going back to an old one must be asked for.
 pub(super) fn to_resume(base: &Path, name: Option<&str>, playbook: &Path, environments: &[String]) -> Result<Earlier> {
+    let what = if is_image_command(playbook) { "build of this source" } else { "run of this playbook" };
     let same = |run: &Earlier| Path::new(&run.playbook) == playbook;
     let here = |run: &Earlier| same(run) && run.environments == environments;
     let found = find(base, name, &|run| here(run) && run.is_unfinished()).map_err(|error| match name {
         Some(_) => error,
-        None => Diagnostic::new("R0203", Kind::Usage, "no run of this playbook is unfinished")
+        None => Diagnostic::new("R0203", Kind::Usage, format!("no {what} is unfinished"))
             .with_note(format!("looked for among the runs below `{}`", runs_dir(base).display()))
             .with_hint("start a new one without `--resume`"),
     })?;
@@ -105,23 +126,21 @@ pub(super) fn to_resume(base: &Path, name: Option<&str>, playbook: &Path, enviro
     {
         return Err(refused(format!("run `{}` is unfinished, but `{}` has finished since", found.id, newer.id))
             .with_note("going on would give images and tag file the older tag again")
-            .with_hint(format!("if that is meant: `--resume {}`", found.id)));
+            .with_hint(format!("if that is meant: `{}`", option(playbook, &found.id))));
     }
     if !same(&found) {
-        return Err(refused(format!("run `{}` was one of `{}`", found.id, found.playbook))
-            .with_hint(format!("hostctl run {} --resume {}", found.playbook, found.id)));
+        return Err(refused(format!("run `{}` was one of `{}`", found.id, found.playbook)).with_hint(found.again()));
     }
     if found.environments != environments {
         let of =
             |names: &[String]| names.last().map_or_else(|| "no environment".to_owned(), |name| format!("`{name}`"));
-        let hint = found.environments.last().map_or_else(String::new, |name| format!("--env {name} "));
         return Err(refused(format!(
             "run `{}` was one in {}, this one is in {}",
             found.id,
             of(&found.environments),
             of(environments)
         ))
-        .with_hint(format!("hostctl run {} {hint}--resume {}", found.playbook, found.id)));
+        .with_hint(found.again()));
     }
     if found.alive {
         return Err(refused(format!("run `{}` still goes on", found.id)).with_hint("hostctl log --follow shows it"));
@@ -141,8 +160,9 @@ pub(super) fn hint_at_unfinished(base: &Path, playbook: &Path) -> Option<Diagnos
         Diagnostic::local("R0204", format!("run `{}` is unfinished: this one starts anew, with a new tag", last.id))
             .warning()
             .with_hint(format!(
-                "`--resume {}` goes on with it, `hostctl attach {}` shows what still builds",
-                last.id, last.id
+                "`{}` goes on with it, `hostctl attach {}` shows what still builds",
+                option(playbook, &last.id),
+                last.id
             ))
     })
 }
@@ -267,6 +287,24 @@ mod tests {
         }
         assert_eq!(hint_at_unfinished(base.path(), Path::new("p.yml")), None, "the newest is finished");
         assert_eq!(hint_at_unfinished(base.path(), Path::new("other.yml")).unwrap().code, "R0204");
+    }
+
+    #[test]
+    fn a_build_without_a_playbook_is_resumed_by_its_own_command() {
+        let base = tempfile::tempdir().unwrap();
+        let (here, other) = ("/srv/a/<image build>", "/srv/b/<image build>");
+        let mut event = begun(other);
+        event["command"] = "hostctl image build --tree /srv/b --resume --env ci".into();
+        record(base.path(), "20261122T000001-aaaa", &[event], None);
+        let resume = |name: Option<&str>| to_resume(base.path(), name, Path::new(here), &["ci".to_owned()]);
+        let error = resume(Some("aaaa")).unwrap_err();
+        assert_eq!(error.hints, ["hostctl image build --tree /srv/b --env ci --resume=20261122T000001-aaaa"]);
+        assert_eq!(resume(None).unwrap_err().message, "no build of this source is unfinished");
+        let hint = hint_at_unfinished(base.path(), Path::new(other)).unwrap().hints[0].clone();
+        assert!(hint.starts_with("`--resume=20261122T000001-aaaa` goes on"), "{hint}");
+        record(base.path(), "20261122T000002-bbbb", &[begun(here)], None);
+        record(base.path(), "20261122T000003-cccc", &[begun(here)], Some(0));
+        assert_eq!(resume(None).unwrap_err().hints, ["if that is meant: `--resume=20261122T000002-bbbb`"]);
     }
 
     #[test]

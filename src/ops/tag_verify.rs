@@ -1,10 +1,11 @@
 //! `hostctl tags verify`: asks registries for each digest of tag files, by tag and by digest.
 //!
-//! The login is the environment's own (`registry`, `registry_username`, `registry_password`), sent to that registry
-//! only; else what Docker's and Podman's credential files and helpers of this user have.
+//! The login is the one that is given, then the environment's own (`registry`, `registry_username`,
+//! `registry_password`), each sent to its registry only; else what Docker's and Podman's credential files and helpers
+//! of this user have.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,21 +13,18 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use serde::Serialize;
 
-use super::project::{ProjectRequest, open};
+use super::project::ProjectRequest;
+use super::tag_login::{GivenLogin, OwnRegistry, own_registry};
 use super::tags::TagFileView;
 use crate::diag::{Diagnostic, Result, SourceMap};
 use crate::image::retry::{Next, Policy, Tries, Work};
 use crate::image::{valid_tag, without_tag};
-use crate::map;
-use crate::secret::{Redactor, Secret};
+use crate::secret::Redactor;
 use crate::system::Probe;
 use crate::system::engine::{
-    Credentials, EngineError, ErrorClass, RegistryClient, RegistryLogin, RegistrySettings, is_digest, registry_of,
-    split_name,
+    Credentials, EngineError, ErrorClass, RegistryClient, RegistryLogin, RegistrySettings, Right, is_digest,
+    registry_of, split_name,
 };
-use crate::value::{Value, python_str};
-use crate::vars::{Layer, Level, Scope};
-use crate::yaml;
 
 /// Requests at the same time.
 const PARALLEL: usize = 8;
@@ -40,6 +38,8 @@ pub struct VerifyOptions {
     pub insecure: Vec<String>,
     /// A CA file besides the host's own.
     pub ca_file: Option<PathBuf>,
+    /// A login that goes before all others.
+    pub login: Option<GivenLogin>,
 }
 
 /// What a registry has of a recorded digest.
@@ -52,18 +52,40 @@ pub enum TagState {
     Moved,
     /// The digest is not there.
     Missing,
+    /// What the registry gives under the digest has another one.
+    Differs,
+    /// The registry wants a login or a right that was not there (401, 403).
+    Denied,
     /// The registry could not be asked.
     Unreachable,
 }
 
 impl TagState {
-    /// `ok`, `moved`, `missing` or `unreachable`.
+    /// All, best first.
+    pub const ALL: [Self; 6] = [Self::Ok, Self::Moved, Self::Missing, Self::Differs, Self::Denied, Self::Unreachable];
+
+    /// `ok`, `moved`, `missing`, `differs`, `denied` or `unreachable`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Moved => "moved",
             Self::Missing => "missing",
+            Self::Differs => "differs",
+            Self::Denied => "denied",
             Self::Unreachable => "unreachable",
+        }
+    }
+
+    /// True if nothing is known of the digest.
+    pub fn is_unknown(self) -> bool {
+        matches!(self, Self::Denied | Self::Unreachable)
+    }
+
+    fn of(class: ErrorClass) -> Self {
+        match class {
+            ErrorClass::Auth => Self::Denied,
+            ErrorClass::Digest => Self::Differs,
+            _ => Self::Unreachable,
         }
     }
 }
@@ -89,8 +111,25 @@ pub struct Verified {
     pub state: TagState,
     /// Where the tag points to now, if elsewhere.
     pub found: Option<String>,
-    /// Why the registry could not be asked.
+    /// The registry's answer, if it is no answer to the question.
     pub reason: Option<String>,
+    /// What to type or change, unless it is as recorded.
+    pub hint: Option<String>,
+}
+
+/// Where the login for a registry comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Nobody,
+    Given,
+    Environment,
+    CredentialFile,
+}
+
+/// A registry and who asks it.
+struct Registry {
+    client: RegistryClient,
+    origin: Origin,
 }
 
 /// Asks for all digests of tag files. Logins are learned by the redactor before anything is said.
@@ -107,21 +146,23 @@ pub fn verify_tags(
         .enable_all()
         .build()
         .map_err(|error| Diagnostic::internal(format!("no runtime: {error}")))?;
-    for file in files {
-        let mut rows = recorded(file);
-        let own = match &file.environment {
-            Some(name) if !rows.is_empty() => environment_login(request, name, sources)?,
-            _ => OwnRegistry::default(),
-        };
-        let mut clients = BTreeMap::new();
+    let recorded: Vec<Vec<Verified>> = files.iter().map(recorded).collect();
+    let hosts: BTreeSet<String> = recorded.iter().flatten().map(|row| split_name(&row.image).0).collect();
+    for (file, mut rows) in files.iter().zip(recorded) {
+        if rows.is_empty() {
+            continue;
+        }
+        let name = file.environment.as_ref().or(request.env.as_ref());
+        let (own, given) = own_registry(request, name, options.login.as_ref(), &hosts, sources)?;
+        let mut registries = BTreeMap::new();
         for row in &rows {
             let (host, repository) = split_name(&row.image);
-            if let Entry::Vacant(place) = clients.entry(host) {
-                let client = client(place.key(), &repository, &own, options, redactor)?;
-                place.insert(client);
+            if let Entry::Vacant(place) = registries.entry(host) {
+                let registry = client(place.key(), &repository, given.as_ref(), &own, options, redactor)?;
+                place.insert(registry);
             }
         }
-        runtime.block_on(ask_all(&mut rows, &clients));
+        runtime.block_on(ask_all(&mut rows, &registries));
         all.append(&mut rows);
     }
     Ok(all)
@@ -154,80 +195,21 @@ fn recorded(file: &TagFileView) -> Vec<Verified> {
                 state: TagState::Unreachable,
                 found: None,
                 reason: None,
+                hint: None,
             });
         }
     }
     rows
 }
 
-/// What an environment says of its registry.
-#[derive(Default)]
-struct OwnRegistry {
-    host: String,
-    login: Option<RegistryLogin>,
-    ca_file: Option<PathBuf>,
-    insecure: bool,
-}
-
-/// The variables by which the playbooks name the registry.
-const VARIABLES: &str = "host: \"{{ registry | default('') }}\"\n\
-                         username: \"{{ registry_username | default('') }}\"\n\
-                         password: \"{{ registry_password | default('') }}\"\n\
-                         ca_file: \"{{ registry_ca_file | default('') }}\"\n\
-                         insecure: \"{{ registry_insecure | default(false) | bool }}\"\n";
-
-fn environment_login(request: &ProjectRequest, name: &str, sources: &Arc<SourceMap>) -> Result<OwnRegistry> {
-    let root = match &request.project {
-        Some(dir) => dir.clone(),
-        None => crate::environment::Project::discover(&std::env::current_dir().unwrap_or_default())?.root,
-    };
-    // The environment's own variables count; no inventory is asked for them.
-    let request = ProjectRequest {
-        env: Some(name.to_owned()),
-        project: Some(root.clone()),
-        inventory: vec!["localhost,".to_owned()],
-        ..request.clone()
-    };
-    let opened = open(&request, &root.join("playbook.yml"), sources, true)?;
-    let absolute = std::path::absolute(&root).unwrap_or(root);
-    let run: Value = map! { "project" => absolute.display().to_string(), "environment" => name }.into();
-    let mut layers = opened.layers.clone();
-    layers.push(Layer::data(Level::Magic, "hostctl tags verify", [("hostctl_run".into(), run)]));
-    let scope = Scope::from_layers(layers);
-    let file = sources.add("hostctl tags verify", None, VARIABLES);
-    let node = yaml::load(sources, &file, &yaml::LoadOptions::strict()).one(&file)?;
-    let text = |key: &str| -> Result<String> {
-        let Some(node) = node.get(key) else { return Ok(String::new()) };
-        let value = opened.templates.render(node, &scope).map_err(|error| {
-            error.with_note(format!("a variable of the environment `{name}`, for the login at its registry"))
-        })?;
-        Ok(if value == Value::Null { String::new() } else { python_str(&value) })
-    };
-    let host = text("host")?;
-    if host.is_empty() {
-        return Ok(OwnRegistry::default());
-    }
-    let username = text("username")?;
-    let login = if username.is_empty() {
-        None
-    } else {
-        Some(RegistryLogin::new(host.as_str(), username, Secret::new(text("password")?)))
-    };
-    Ok(OwnRegistry {
-        login,
-        ca_file: Some(text("ca_file")?).filter(|path| !path.is_empty()).map(PathBuf::from),
-        insecure: text("insecure")?.eq_ignore_ascii_case("true"),
-        host,
-    })
-}
-
 fn client(
     host: &str,
     repository: &str,
+    given: Option<&RegistryLogin>,
     own: &OwnRegistry,
     options: &VerifyOptions,
     redactor: &Redactor,
-) -> Result<RegistryClient> {
+) -> Result<Registry> {
     let wrong = |error: EngineError| {
         let problem = Diagnostic::local("B0082", error.message);
         match error.hint {
@@ -236,12 +218,18 @@ fn client(
         }
     };
     let probe = Probe::new(Vec::new());
-    // The environment's login is for its own registry and no other.
+    // A login is for its own registry and no other.
     let is_own = !own.host.is_empty() && registry_of(&own.host) == host;
-    let mut login = own.login.clone().filter(|_| is_own);
+    let mut origin = Origin::Given;
+    let mut login = given.filter(|login| registry_of(&login.host) == host).cloned();
+    if login.is_none() {
+        origin = Origin::Environment;
+        login = own.login.clone().filter(|_| is_own);
+    }
     if login.is_none() {
         let credentials: Credentials = probe.registry_credentials().map_err(wrong)?;
         login = credentials.login(host, repository).map_err(wrong)?;
+        origin = if login.is_some() { Origin::CredentialFile } else { Origin::Nobody };
     }
     for secret in login.iter().flat_map(RegistryLogin::secrets) {
         redactor.learn(secret.expose());
@@ -253,13 +241,13 @@ fn client(
         insecure: (own.insecure && is_own) || options.insecure.iter().any(|named| registry_of(named) == host),
         login,
     };
-    probe.registry(settings).map_err(wrong)
+    Ok(Registry { client: probe.registry(settings).map_err(wrong)?, origin })
 }
 
-async fn ask_all(rows: &mut [Verified], clients: &BTreeMap<String, RegistryClient>) {
+async fn ask_all(rows: &mut [Verified], registries: &BTreeMap<String, Registry>) {
     // A registry that does not answer is asked once, not for each image.
     let mut down = BTreeMap::new();
-    for (host, client) in clients {
+    for (host, Registry { client, .. }) in registries {
         // Nor is a login that is refused sent again and again. Without one, what is public may still be read.
         if let Err(error) = patiently(async || client.check_login().await).await
             && (client.has_login() || error.class != ErrorClass::Auth)
@@ -269,17 +257,68 @@ async fn ask_all(rows: &mut [Verified], clients: &BTreeMap<String, RegistryClien
     }
     let work = rows.iter_mut().map(|row| async {
         let (host, repository) = split_name(&row.image);
-        let answer = match (down.get(&host), clients.get(&host)) {
-            (Some(error), _) => Err(error.clone()),
-            (None, Some(client)) => find(client, &repository, row).await,
-            (None, None) => return,
+        let Some(registry) = registries.get(&host) else { return };
+        let answer = match down.get(&host) {
+            Some(error) => Err(error.clone()),
+            None => find(&registry.client, &repository, row).await,
         };
         match answer {
-            Ok((state, found)) => (row.state, row.found) = (state, found),
-            Err(error) => row.reason = Some(error.message),
+            Ok((state, found)) => {
+                (row.state, row.found) = (state, found);
+                row.hint = what_to_do(row);
+            }
+            Err(error) => {
+                row.state = TagState::of(error.class);
+                row.hint = Some(hint(row, &host, &repository, registry.origin, &error));
+                row.reason = Some(error.message);
+            }
         }
     });
     futures_util::stream::iter(work).buffer_unordered(PARALLEL).collect::<Vec<()>>().await;
+}
+
+/// What helps where the registry answered.
+fn what_to_do(row: &Verified) -> Option<String> {
+    let file = row.environment.as_ref().unwrap_or(&row.file);
+    match row.state {
+        TagState::Moved => Some(format!(
+            "build again to record what the tags are now, or see what was recorded when: `hostctl tags history {file}`"
+        )),
+        TagState::Missing => Some(format!(
+            "push these images again, or see what the tag file said before: `hostctl tags history {file}`"
+        )),
+        _ => None,
+    }
+}
+
+/// What helps against an error, in words of this command.
+fn hint(row: &Verified, host: &str, repository: &str, origin: Origin, error: &EngineError) -> String {
+    let file = row.environment.as_ref().unwrap_or(&row.file);
+    let again = format!("hostctl tags verify {file} --registry {host} --username USER --password-stdin");
+    match error.class {
+        // Who asks is known; a right is missing.
+        ErrorClass::Auth if origin != Origin::Nobody && error.right == Some(Right::Pull) => {
+            error.hint.clone().unwrap_or_else(|| format!("give the login the right to pull `{repository}` at `{host}`"))
+        }
+        ErrorClass::Auth if origin == Origin::Environment => format!(
+            "correct `registry_username` and `registry_password` of `{file}` (`hostctl env show {file} --var \
+             registry_username`), or give another login: `{again}`"
+        ),
+        ErrorClass::Auth if origin == Origin::Given => {
+            format!("another user or password: `{again}`, or without both after `docker login {host}`")
+        }
+        ErrorClass::Auth => format!("log in: `docker login {host}`, or `{again}`"),
+        ErrorClass::Digest => format!(
+            "the registry's storage, or a proxy before it, is damaged: see its log, then push `{repository}:{}` again",
+            row.tag
+        ),
+        _ => match &error.hint {
+            Some(hint) => hint
+                .replace("`registry_insecure: true`", &format!("`--insecure {host}`"))
+                .replace("`registry_ca: FILE`", "`--ca FILE`"),
+            None => format!("ask it by hand: `curl -sSI https://{host}/v2/`"),
+        },
+    }
 }
 
 async fn find(

@@ -19,6 +19,7 @@ mod loader;
 mod model;
 mod parse;
 mod plugins;
+mod reserved;
 mod roles;
 mod routing;
 mod tags;
@@ -37,6 +38,7 @@ pub use model::{
 };
 pub use parse::{NO_TASK_LIST, joined_python_uses};
 pub use plugins::{PLUGIN_KINDS, PluginKind};
+pub use reserved::{is_reserved, reserved_name};
 pub use roles::RoleFrom;
 pub use tags::{literal_tags, rendered_tags, selected};
 

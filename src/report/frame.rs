@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::diag::{Diagnostic, Label, Severity, SourceMap};
 
+use super::command_words;
 use super::layout::{Paint, safe_line};
 
 /// Longest source line shown; longer ones are cut around the mark.
@@ -31,7 +32,12 @@ pub fn frame(diagnostic: &Diagnostic, sources: &SourceMap, paint: Paint) -> Stri
         .to_string()
         .len()
         .max(2);
+    let of_command = diagnostic.labels.first().is_some_and(|label| command_words::is_made(label.span.file, sources));
     for (index, group) in groups(&diagnostic.labels).into_iter().enumerate() {
+        // What a command's options became is nothing that anybody wrote.
+        if command_words::is_made(group[0].span.file, sources) {
+            continue;
+        }
         write_group(&mut out, &group, sources, paint, gutter, index == 0, diagnostic.labels.first());
     }
     let indent = " ".repeat(gutter + 1);
@@ -42,6 +48,7 @@ pub fn frame(diagnostic: &Diagnostic, sources: &SourceMap, paint: Paint) -> Stri
         }
     }
     for hint in &diagnostic.hints {
+        let hint = if of_command { command_words::options(hint) } else { hint.clone() };
         let _ = writeln!(out, "{indent}{}: {hint}", paint.place("hint"));
     }
     out
@@ -125,6 +132,19 @@ mod tests {
             .with_hint("`dest`");
         let expected = "error[P0203]: `copy` has no argument `destt`\n  --> playbooks/prepare.yml:2:5\n 2 |     destt: /etc/motd\n   |     ^^^^^ unknown\n   hint: `dest`\n";
         assert_eq!(frame(&diagnostic, &sources, Paint::default()), expected);
+    }
+
+    #[test]
+    fn what_a_command_made_of_its_options_is_not_shown() {
+        let sources = SourceMap::new();
+        let file = sources.add("<image build>", None, "[{\"name\": \"image build\", \"tasks\": []}]\n");
+        let diagnostic = Diagnostic::source("B0007", "there is no engine socket")
+            .with_label(Span::new(file.id, 1, 8), "this task, on localhost")
+            .with_hint("another place: `docker_host: unix:///path`");
+        assert_eq!(
+            frame(&diagnostic, &sources, Paint::default()),
+            "error[B0007]: there is no engine socket\n   hint: another place: `--engine unix:///path`\n"
+        );
     }
 
     #[test]

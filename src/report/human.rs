@@ -14,10 +14,9 @@ use crate::diag::SourceMap;
 use crate::event::{Done, Event, EventKind, Progress, Reporter, Stats, Status, TaskId, Trouble};
 
 use super::canvas::Canvas;
-use super::frame::frame;
 use super::images::{Images, Look};
-use super::layout::{Paint, duration, pad, safe_line, shell_word, shorten, word};
-use super::lines::{HostEnd, TaskLines};
+use super::layout::{Paint, duration, pad, safe_line, shell_word, shorten, word, wrap};
+use super::lines::{HostEnd, TaskLines, framed};
 use super::live::Live;
 use super::screen::safe;
 use super::written::Written;
@@ -197,6 +196,15 @@ impl<W: Write + Send> Human<W> {
         }
     }
 
+    /// Columns that lines are broken at: those of a terminal. Elsewhere nobody knows them, and lines are looked for.
+    fn room(&self) -> usize {
+        if self.options.live { self.width } else { usize::MAX }
+    }
+
+    fn fitted(&self, line: &str, indent: usize) -> String {
+        wrap(line, self.room(), indent)
+    }
+
     fn now(&self) -> Duration {
         (self.surroundings.now)()
     }
@@ -272,6 +280,7 @@ impl<W: Write + Send> Human<W> {
             ends: &running.ends,
             paint: self.paint,
             width: self.options.width,
+            room: self.room(),
             verbosity: self.options.verbosity,
             diff: self.options.diff,
             host_width: self.host_width,
@@ -398,7 +407,8 @@ impl<W: Write + Send> Human<W> {
             let (name, count) = if wide { (26, 4) } else { (self.host_width, 1) };
             let counts: Vec<String> = counts.iter().map(|(name, n)| format!("{name}={n:<count$}")).collect();
             let name = self.paint.status(status, &pad(host, name));
-            let _ = writeln!(text, "{name} : {}", counts.join(" ").trim_end());
+            let line = format!("{name} : {}", counts.join(" ").trim_end());
+            let _ = writeln!(text, "{}", self.fitted(&line, self.host_width + 3));
         }
         if !stats.is_empty() {
             self.print(&text);
@@ -433,7 +443,7 @@ impl<W: Write + Send> Reporter for Human<W> {
                 if *check {
                     let _ = write!(text, "   {}", self.paint.warning("check mode: nothing is changed"));
                 }
-                self.print(&format!("{text}\n"));
+                self.print(&format!("{}\n", self.fitted(&text, 2)));
             }
             EventKind::PlayStarted { index, of, name, hosts, .. } => {
                 self.flush_all(sources);
@@ -492,8 +502,8 @@ impl<W: Write + Send> Reporter for Human<W> {
             EventKind::HostDone { task, done, items } => self.host_done(event, *task, done, *items, sources),
             EventKind::Warning { diagnostic } | EventKind::Error { diagnostic } => {
                 let mut text = String::new();
-                for line in frame(diagnostic, sources, self.paint).lines() {
-                    let _ = writeln!(text, "  {line}");
+                for line in framed(diagnostic, sources, self.paint, self.room()) {
+                    let _ = writeln!(text, "{line}");
                 }
                 self.print(&text);
             }
@@ -511,7 +521,7 @@ impl<W: Write + Send> Reporter for Human<W> {
                 self.images.clear();
                 let mut text = String::from("\n");
                 for (name, value) in notes {
-                    let _ = writeln!(text, "{} {value}", pad(name, 9));
+                    let _ = writeln!(text, "{}", self.fitted(&format!("{} {value}", pad(name, 9)), 10));
                 }
                 let _ = writeln!(text, "{} {}", pad("time", 9), duration(*seconds));
                 self.print(&text);

@@ -127,6 +127,33 @@ pub(super) fn safe_line(text: &str) -> String {
     plain.chars().map(|c| if c == '\t' { ' ' } else { c }).filter(|c| !steers(*c)).collect()
 }
 
+/// One line broken between words where it is wider than the window, what follows under an indent. A word that is too
+/// wide alone stays whole; colours go on over the break.
+pub(super) fn wrap(line: &str, width: usize, indent: usize) -> String {
+    if console::measure_text_width(line) <= width || width < indent + 8 {
+        return line.to_owned();
+    }
+    let start = line.len() - line.trim_start().len();
+    let (mut out, mut used) = (line[..start].to_owned(), start);
+    let mut first = true;
+    for word in line[start..].split(' ') {
+        let columns = console::measure_text_width(word);
+        if !first && used + 1 + columns > width && used > indent {
+            out.truncate(out.trim_end().len());
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            used = indent;
+        } else if !first {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += columns;
+        first = false;
+    }
+    out
+}
+
 /// `text` padded to a width.
 pub(super) fn pad(text: &str, width: usize) -> String {
     console::pad_str(text, width, console::Alignment::Left, None).into_owned()
@@ -142,6 +169,18 @@ mod tests {
         let short = shorten("a very long name of a task that does much", 20);
         assert_eq!(short.chars().count(), 20);
         assert!(short.starts_with("a very long") && short.ends_with("much"), "{short}");
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        let text = "  error[B0008]: image `web` failed at images/web/Dockerfile:3: RUN make";
+        let shown = wrap(text, 30, 4);
+        assert_eq!(shown, "  error[B0008]: image `web`\n    failed at\n    images/web/Dockerfile:3:\n    RUN make");
+        assert_eq!(wrap(&shown.replace('\n', ""), 200, 4).lines().count(), 1);
+        assert_eq!(wrap("a-word-that-is-too-wide-alone", 10, 2), "a-word-that-is-too-wide-alone");
+        assert_eq!(wrap("one two", 3, 0), "one two", "nothing fits there");
+        let painted = Paint { color: true }.error("one two three four");
+        assert_eq!(console::strip_ansi_codes(&wrap(&painted, 9, 0)), "one two\nthree\nfour");
     }
 
     #[test]

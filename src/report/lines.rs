@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::diag::SourceMap;
+use crate::diag::{Diagnostic, SourceMap};
 use crate::event::{Diff, Done, Status};
 use crate::value::{JsonStyle, Map, StrKey, Value, to_json_text};
 
 use super::frame::frame;
-use super::layout::{Paint, duration, pad, safe_line, shorten, word};
+use super::layout::{Paint, duration, pad, safe_line, shorten, word, wrap};
 
 /// A host's end of a task.
 pub(super) struct HostEnd {
@@ -26,6 +26,8 @@ pub(super) struct TaskLines<'a> {
     pub ends: &'a [HostEnd],
     pub paint: Paint,
     pub width: usize,
+    /// Columns that texts are broken at.
+    pub room: usize,
     pub verbosity: u8,
     pub diff: bool,
     /// Columns of the hosts' names.
@@ -40,7 +42,9 @@ impl TaskLines<'_> {
     /// All lines, each ending with a line break.
     pub fn render(&self, sources: &SourceMap) -> String {
         let mut out = String::new();
-        let name_width = (self.width * 3 / 8).clamp(16, 48);
+        // Status, host and time stand beside it in a narrow window, too.
+        let beside = 2 + 1 + STATUS_WIDTH + 1 + self.host_width + 1 + 6;
+        let name_width = (self.width * 3 / 8).clamp(16, 48).min(self.width.saturating_sub(beside).max(8));
         let mut groups: Vec<(&'static str, Vec<&HostEnd>)> = Vec::new();
         for end in self.ends {
             let key = word(&end.done);
@@ -136,8 +140,8 @@ impl TaskLines<'_> {
                     writeln!(out, "      {}", self.paint.dim(&shorten(&diagnostic.message, self.width.max(20) - 6)));
             } else {
                 out.push('\n');
-                for line in frame(diagnostic, sources, self.paint).lines() {
-                    let _ = writeln!(out, "  {line}");
+                for line in framed(diagnostic, sources, self.paint, self.room) {
+                    let _ = writeln!(out, "{line}");
                 }
                 self.program_output(out, &end.done);
                 if let Some(again) = again {
@@ -224,6 +228,20 @@ impl TaskLines<'_> {
             }
         }
     }
+}
+
+/// The lines of a diagnostic below a task's, broken at so many columns: words and notes. Lines of source keep their
+/// marks, and what is to be typed stays whole.
+pub(super) fn framed(diagnostic: &Diagnostic, sources: &SourceMap, paint: Paint, room: usize) -> Vec<String> {
+    let text = frame(diagnostic, sources, paint);
+    let whole = |line: &str| {
+        let plain = console::strip_ansi_codes(line);
+        let start = plain.trim_start();
+        start.starts_with("hint:") || start.starts_with("-->") || start.starts_with(":::") || plain.contains(" | ")
+    };
+    let lines = text.lines().map(|line| format!("  {line}"));
+    let broken = lines.map(|line| if whole(&line) { line } else { wrap(&line, room, 7) });
+    broken.flat_map(|line| line.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
 /// `5 items: 2 changed, 3 ok`; only the number where all ended alike.

@@ -4,6 +4,7 @@
 
 mod ansible;
 mod canvas;
+mod command_words;
 mod frame;
 mod human;
 mod images;

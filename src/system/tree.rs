@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::fs::{Content, WriteOptions, file_error};
 use super::{Mutate, Probe};
+use crate::diag::read::no_utf8;
 use crate::diag::{Diagnostic, Result as Checked};
 
 /// What a [`TreeItem`] is.
@@ -102,9 +103,12 @@ impl Probe {
 
     /// A file's text; not more than 16 MiB.
     pub fn tree_text(&self, path: &Path) -> io::Result<String> {
-        let mut text = String::new();
-        open_plain(path)?.take(16 << 20).read_to_string(&mut text)?;
-        Ok(text)
+        let mut bytes = Vec::new();
+        open_plain(path)?.take(16 << 20).read_to_end(&mut bytes)?;
+        String::from_utf8(bytes).map_err(|error| {
+            let good = error.utf8_error().valid_up_to();
+            io::Error::new(io::ErrorKind::InvalidData, no_utf8(error.as_bytes(), good))
+        })
     }
 }
 

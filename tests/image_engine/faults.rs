@@ -16,6 +16,8 @@ pub enum Fault {
     Cut,
     /// The connection is closed after so many bytes of the request's content.
     CutUpload(usize),
+    /// The request's content is read byte for byte with this pause, and never to its end.
+    SlowUpload(Duration),
     /// The connection is closed after so many bytes of the answer.
     CutAnswer(usize),
     /// The answer's content comes byte for byte with this pause.
@@ -173,6 +175,14 @@ fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
     if let Some(Fault::CutUpload(bytes)) = fault {
         let mut part = vec![0; bytes];
         return reader.read_exact(&mut part);
+    }
+    if let Some(Fault::SlowUpload(pause)) = fault {
+        // Unbuffered: what is not read stays with the sender.
+        let mut byte = [0];
+        while !shared.stop.load(Ordering::SeqCst) && { &*stream }.read(&mut byte)? == 1 {
+            std::thread::sleep(pause);
+        }
+        return Ok(());
     }
     let body = body(&mut reader, header("content-length"), header("transfer-encoding"))?;
     let seen = Seen {

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
 mod again;
+#[expect(dead_code, reason = "other tests use the rest")]
 mod faults;
 #[expect(dead_code, reason = "other tests use the rest")]
 mod lab;

@@ -274,7 +274,11 @@ fn tags_are_shown_compared_and_verified() {
     let (code, shown, errors) = hostctl(&project, &["tags", "verify", "--env", "one", "--output", "json"], None);
     let found: Json = serde_json::from_str(&shown).unwrap_or_else(|_| panic!("{shown}{errors}"));
     assert_eq!(code, 2, "{found}");
-    assert_eq!(found["counts"], json!({ "ok": 1, "moved": 1, "missing": 1, "unreachable": 0 }), "{found}");
+    assert_eq!(
+        found["counts"],
+        json!({ "ok": 1, "moved": 1, "missing": 1, "differs": 0, "denied": 0, "unreachable": 0 }),
+        "{found}"
+    );
     let of = |name: &str| {
         let image = format!("{}/lab/{name}", registry.address);
         found["images"].as_array().unwrap().iter().find(|row| row["image"] == image.as_str()).cloned().unwrap()
@@ -284,6 +288,8 @@ fn tags_are_shown_compared_and_verified() {
         (Some("moved"), Some(moved.digest.as_str()))
     );
     assert_eq!(of("gone")["state"], "missing");
+    assert!(of("gone")["hint"].as_str().is_some_and(|hint| hint.contains("hostctl tags history one")), "{found}");
+    assert_eq!(of("base")["hint"], Json::Null);
     assert!(errors.contains("B0081") && errors.contains("1 ok, 1 moved, 1 missing"), "{errors}");
     assert!(!format!("{shown}{errors}").contains(PASSWORD));
     // Without one: Docker's credential file of this user, then nobody.
@@ -294,14 +300,69 @@ fn tags_are_shown_compared_and_verified() {
         .unwrap();
     let (code, shown, errors) = hostctl(&project, &["tags", "verify", "two"], Some(&docker));
     assert!(code == 0 && shown.starts_with("ok "), "{code} {shown}{errors}");
+    // Nobody is let in: 4, since no digest is known to be wrong, and the hint is a login.
     let (code, shown, errors) = hostctl(&project, &["tags", "verify", "two"], None);
-    assert!(code == 2 && shown.starts_with("unreachable ") && errors.contains("wants a login"), "{shown}{errors}");
+    assert!(code == 4 && shown.starts_with("denied ") && errors.contains("wants a login"), "{code} {shown}{errors}");
+    assert!(errors.contains("B0205") && errors.contains(&format!("`docker login {}`", registry.address)), "{errors}");
+    assert!(errors.contains("hostctl tags verify two --registry") && !errors.contains("push these images"), "{errors}");
+    logins_of_the_command_line(&project, &registry.address);
+    digests_that_differ(&project, &registry.address);
     // A registry that is gone is asked once.
     let mut registry = registry;
     let _ = registry.server.kill();
     let _ = registry.server.wait();
     let (code, shown, errors) = hostctl(&project, &["tags", "verify", "one"], None);
-    assert!(code == 2 && shown.matches("unreachable").count() == 3, "{shown}{errors}");
+    assert!(code == 4 && shown.matches("unreachable").count() == 3, "{shown}{errors}");
+    assert!(errors.contains("curl -sSI") && !errors.contains("push these images"), "{errors}");
+}
+
+/// `--username` with each place of a password, and the environment's login if it is wrong.
+fn logins_of_the_command_line(project: &Path, address: &str) {
+    fs::write(project.join("password"), format!("{PASSWORD}\nsecond line\n")).unwrap();
+    fs::write(project.join("wrong"), "a-wrong-password\n").unwrap();
+    let verify = |more: &[&str]| hostctl(project, &[&["tags", "verify"], more].concat(), None);
+    let login = ["--username", "builder", "--password-file"];
+    let (code, shown, errors) = verify(&[&["two"][..], &login, &["password"]].concat());
+    assert!(code == 0 && shown.starts_with("ok "), "{code} {shown}{errors}");
+    assert!(!format!("{shown}{errors}").contains(PASSWORD));
+    // A variable of an environment, for a file that another one wrote.
+    let file = project.join("environments/two/image-tags.yml").display().to_string();
+    let variable = ["--username", "builder", "--password-var", "secret_part"];
+    let (code, shown, errors) = verify(&[&[file.as_str(), "--env", "one"][..], &variable].concat());
+    assert!(code == 0 && shown.starts_with("ok "), "{code} {shown}{errors}");
+    let (code, _, errors) = verify(&[&[file.as_str()][..], &variable].concat());
+    assert!(code == 5 && errors.contains("B0206") && errors.contains("`--env NAME`"), "{code} {errors}");
+    let (code, _, errors) = verify(&["two", "--username", "builder", "--password-var", "a }}"]);
+    assert!(code == 5 && errors.contains("B0171"), "{code} {errors}");
+    let elsewhere = ["--registry", "other.example:5000"];
+    let (code, _, errors) = verify(&[&["two"][..], &elsewhere, &login, &["password"]].concat());
+    assert!(code == 5 && errors.contains("B0206") && errors.contains(&format!("--registry {address}")), "{errors}");
+    // The given login goes before the environment's.
+    let (code, shown, errors) = verify(&[&["one"][..], &login, &["wrong"]].concat());
+    assert!(code == 4 && shown.matches("denied").count() == 3, "{code} {shown}{errors}");
+    assert!(errors.contains("another user or password") && !errors.contains("a-wrong-password"), "{errors}");
+    let variables = project.join("environments/one/vars/main.yml");
+    let text = fs::read_to_string(&variables).unwrap();
+    fs::write(&variables, text.replace("username: builder", "username: nobody")).unwrap();
+    let (code, shown, errors) = verify(&["one"]);
+    fs::write(&variables, text).unwrap();
+    assert!(code == 4 && shown.matches("denied").count() == 3, "{code} {shown}{errors}");
+    assert!(errors.contains("hostctl env show one --var registry_username"), "{errors}");
+}
+
+/// A registry that gives something else under a digest.
+fn digests_that_differ(project: &Path, address: &str) {
+    let faults = Faults::new(Some(address));
+    let text = fs::read_to_string(project.join("environments/two/image-tags.yml")).unwrap();
+    fs::write(project.join("differs.yml"), text.replace(address, &faults.address)).unwrap();
+    faults.rule("HEAD", "/manifests/", usize::MAX, Fault::WrongDigest);
+    let login = ["--username", "builder", "--password-file", "password"];
+    let words = [&["tags", "verify", "differs.yml", "--output", "json"][..], &login].concat();
+    let (code, shown, errors) = hostctl(project, &words, None);
+    let found: Json = serde_json::from_str(&shown).unwrap_or_else(|_| panic!("{shown}{errors}"));
+    assert_eq!((code, &found["counts"]["differs"], &found["images"][0]["state"]), (2, &json!(1), &json!("differs")));
+    assert!(found["images"][0]["hint"].as_str().is_some_and(|hint| hint.contains("storage")), "{found}");
+    assert!(errors.contains("B0081") && errors.contains("1 differs"), "{errors}");
 }
 
 /// Two writers of one tag file: both are in it; merge markers are refused and stay.
@@ -331,6 +392,23 @@ fn writers_of_a_tag_file_wait_for_each_other() {
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
     let (code, _, errors) = hostctl(folder.path(), &["tags", "show", "tags.yml"], None);
     assert!(code != 0 && errors.contains("merge marker"), "{errors}");
+}
+
+/// Uploads of an engine that are cut.
+fn uploads(lab: &Lab, faults: &Faults) {
+    let built = |name: &str| {
+        let text = format!("FROM scratch\nCOPY busybox /bin/busybox\nCOPY text /{name}\n");
+        let root = lab.tree(&format!("tree-{name}"), &[("app/Dockerfile", &text), ("app/text", name)]);
+        fs::copy(root.join("base/busybox"), root.join("app/busybox")).unwrap();
+        fs::remove_dir_all(root.join("base")).unwrap();
+        let more = json!({ "registry": faults.address, "tag": name, "namespace": name, "nocache": true });
+        run("image_build", arguments(lab, &root, "auto", more), Vec::new(), &Arc::new(Watch::default()))
+    };
+    faults.seen();
+    faults.rule("PATCH", "/v2/cut/", 1, Fault::CutUpload(1000));
+    let outcome = built("cut").unwrap();
+    assert_eq!(image(&outcome.result, "app")["state"], "pushed");
+    faults.calm();
 }
 
 /// Pushes of a real engine through the proxy.
@@ -368,6 +446,15 @@ fn pushes_outlive_a_registry_with_bad_days() {
     assert_eq!(image(&outcome.unwrap().result, "base")["digest"], digest);
     assert!(took >= Duration::from_secs(3), "{took:?}");
     assert!(faults.seen().iter().any(|seen| seen.method == "POST"), "the registry was asked by our own client");
+    // Without a time the budget's own wait counts.
+    faults.calm();
+    faults.rule("PUT", "/manifests/", 1, answer(429));
+    faults.rule("POST", "/blobs/uploads/", 2, answer(429));
+    let (outcome, took) = pushed("f429bare");
+    assert_eq!(image(&outcome.unwrap().result, "base")["digest"], digest);
+    assert!(took >= Duration::from_secs(5), "{took:?}");
+    faults.calm();
+    uploads(&lab, &faults);
     // Without a login of the playbook: that of a helper in Docker's own files, which sees nothing in its arguments.
     let bin = lab.path("bin");
     fs::create_dir_all(&bin).unwrap();

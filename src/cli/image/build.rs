@@ -6,11 +6,12 @@ use clap::{ArgGroup, Args, ValueHint};
 use serde_json::{Map, Value as Json, json};
 
 use super::super::output::Output;
+use super::super::password::{password_of_file, password_of_stdin, text_of, unreadable, usage, variable_name};
 use super::super::run::{RunArgs, begin_with};
 use super::absolute;
 use super::play::{Given, Play, Text};
 use super::target::TargetArgs;
-use crate::diag::{Diagnostic, ExitCode, Kind, Result};
+use crate::diag::{ExitCode, Result};
 use crate::ops;
 use crate::secret::Secret;
 
@@ -240,7 +241,6 @@ struct CourseArgs {
 }
 
 const PASSWORD: &str = "hostctl_image_registry_password";
-const LONGEST: u64 = 1 << 20;
 
 impl BuildArgs {
     /// Arguments of the run that this was, for `hostctl attach`.
@@ -404,23 +404,16 @@ impl BuildArgs {
         if registry.password_stdin || registry.password_file.is_some() {
             return Ok(Some(PASSWORD));
         }
-        let Some(name) = &registry.password_var else { return Ok(None) };
-        let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if name.chars().all(good) && !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() {
-            return Ok(Some(name));
-        }
-        Err(usage("B0171", format!("`{}` is no name of a variable", name.escape_debug()))
-            .with_hint("--password-var registry_password"))
+        registry.password_var.as_deref().map(variable_name).transpose()
     }
 
     /// What is read on this machine for the run: the password and the build secrets, as variables.
     fn secrets(&self) -> Result<Vec<(String, Secret)>> {
         let mut found = Vec::new();
         if self.registry.password_stdin {
-            found.push((PASSWORD.to_owned(), password("standard input", &mut std::io::stdin().lock())?));
+            found.push((PASSWORD.to_owned(), password_of_stdin()?));
         } else if let Some(path) = &self.registry.password_file {
-            let mut file = std::fs::File::open(path).map_err(|error| unreadable(path, &error))?;
-            found.push((PASSWORD.to_owned(), password(&format!("`{}`", path.display()), &mut file)?));
+            found.push((PASSWORD.to_owned(), password_of_file(path)?));
         }
         for (place, text) in self.steps.secret.iter().enumerate() {
             let (_, from) = secret_place(text)?;
@@ -559,37 +552,6 @@ fn secret_variable(place: usize) -> String {
     format!("hostctl_image_secret_{place}")
 }
 
-fn password(what: &str, from: &mut dyn std::io::Read) -> Result<Secret> {
-    let text = text_of(what, from)?;
-    let line = text.lines().next().unwrap_or_default();
-    if line.is_empty() {
-        return Err(usage("B0171", format!("{what} holds no password"))
-            .with_hint("pass show registry | hostctl image build ... --password-stdin"));
-    }
-    Ok(Secret::new(line))
-}
-
-fn text_of(what: &str, from: &mut dyn std::io::Read) -> Result<String> {
-    use std::io::Read as _;
-    let mut text = String::new();
-    let read = from.take(LONGEST + 1).read_to_string(&mut text);
-    let wrong = match read {
-        Err(error) => error.to_string(),
-        Ok(_) if text.len() as u64 > LONGEST => "it is longer than 1 MiB".to_owned(),
-        Ok(_) => return Ok(text),
-    };
-    Err(usage("B0171", format!("{what} cannot be read: {wrong}")).with_hint("name a file of text"))
-}
-
-pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
-    usage("B0171", format!("`{}` cannot be read: {error}", path.display()))
-        .with_hint(format!("ls -l {}", path.display()))
-}
-
-fn usage(code: &'static str, message: impl Into<String>) -> Diagnostic {
-    Diagnostic::new(code, Kind::Usage, message)
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -665,13 +627,6 @@ mod tests {
         assert!(parsed("--tree . --registry r --username u").is_err());
         assert!(parsed("--tree . --push").is_err());
         assert!(parsed("web").is_err());
-    }
-
-    #[test]
-    fn a_password_is_one_line() {
-        assert_eq!(password("x", &mut &b"geheim\nrest"[..]).unwrap().expose(), "geheim");
-        assert_eq!(password("x", &mut &b"\n"[..]).unwrap_err().code, "B0171");
-        assert_eq!(password("x", &mut &b"\xff"[..]).unwrap_err().code, "B0171");
     }
 
     #[test]

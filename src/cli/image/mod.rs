@@ -58,7 +58,7 @@ pub(super) fn main(args: &ImageArgs, output: &Output) -> Result<ExitCode> {
 
 /// A path of this machine, whole.
 fn absolute(path: &Path) -> Result<PathBuf> {
-    let whole = std::path::absolute(path).map_err(|error| build::unreadable(path, &error))?;
+    let whole = std::path::absolute(path).map_err(|error| super::password::unreadable(path, &error))?;
     Ok(crate::playbook::clean_path(&whole))
 }
 

@@ -259,8 +259,9 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "B0081",
         title: "recorded images are not in the registry as recorded",
         text: "`hostctl tags verify` asked the registry for each digest of the tag file. `moved`: the tag points to \
-               another digest now; the recorded one is still there. `missing`: the registry has neither. \
-               `unreachable`: it could not be asked. Build and push the images again, or correct the tag file.",
+               another digest now; the recorded one is still there. `missing`: the registry has neither. `differs`: it \
+               gives something else under the digest. Build and push the images again, or correct the tag file. For \
+               `denied` and `unreachable` see B0205.",
     },
     CodeEntry {
         code: "B0082",
@@ -512,5 +513,20 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "B0172",
         title: "a mistake in an option of an image command",
         text: "The option takes words of another form; the message and its hint show one.",
+    },
+    CodeEntry {
+        code: "B0205",
+        title: "recorded images could not be verified",
+        text: "`hostctl tags verify` could not ask a registry for recorded digests, and no other digest was found wrong. \
+               `denied`: the registry wants a login (`docker login HOST`, or `--username USER` with `--password-stdin`, \
+               `--password-file` or `--password-var`), refused it, or the login may not read there. `unreachable`: it did \
+               not answer, or something else than a registry did. The exit code is 4.",
+    },
+    CodeEntry {
+        code: "B0206",
+        title: "a login for no registry",
+        text: "The login of `hostctl tags verify` belongs to one registry: `--registry` names it, by default the \
+               environment's own or the only one of the tag files. `--password-var` needs an environment that has the \
+               variable.",
     },
 ];

@@ -9,7 +9,7 @@ use super::DockerBuilder;
 use crate::image::platforms::{ListEntry, ManifestLists, Platform, platform_tag, write_list};
 use crate::system::engine::{self, BuildEvent, EngineError, Feed, IndexEntry, RegistryClient};
 
-struct Client<'a>(&'a RegistryClient);
+pub(super) struct Client<'a>(pub(super) &'a RegistryClient);
 
 #[async_trait]
 impl ManifestLists for Client<'_> {

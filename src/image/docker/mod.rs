@@ -2,6 +2,7 @@
 //! names that must not be in an image, pushes with the digest read back.
 
 mod book;
+mod elsewhere;
 mod full_disk;
 mod lists;
 mod push;

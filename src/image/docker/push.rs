@@ -7,7 +7,7 @@ use super::{DockerBuilder, key_tag, now};
 use crate::image::names::valid_tag;
 use crate::image::record::{Entry, Pushed};
 use crate::image::reuse::Place;
-use crate::system::engine::{BuildEvent, EngineError, ErrorClass, Feed, PushSpec, RegistryClient, split_name};
+use crate::system::engine::{BuildEvent, EngineError, ErrorClass, Feed, PushSpec, RegistryClient};
 
 /// How long the tag of a key is taken to stand where it was seen, in seconds: a registry that is tidied up has it again
 /// after that, and until then other build hosts build the image themselves.
@@ -15,7 +15,7 @@ const KEY_TAG_STANDS: i64 = 7 * 86_400;
 
 impl DockerBuilder {
     /// The registry of an image, if it is pushed to.
-    fn own_registry(&self, image: usize) -> Result<&RegistryClient, EngineError> {
+    pub(super) fn own_registry(&self, image: usize) -> Result<&RegistryClient, EngineError> {
         let host = self.graph.registry(image, &self.names);
         self.registries
             .pushed(host)
@@ -81,7 +81,7 @@ impl DockerBuilder {
         Ok(found)
     }
 
-    /// More names of a pushed image: tags of its own repository by its registry, others by the engine. `key_tagged` is when
+    /// More names of a pushed image: tags of its own repository by its registry alone. `key_tagged` is when
     /// the tag of its key was seen there for this digest; the same is given back for now.
     async fn push_more(
         &self,
@@ -101,14 +101,9 @@ impl DockerBuilder {
                     }
                 }
                 None => {
-                    let (rest, tag) = name.rsplit_once(':').unwrap_or((&name, "latest"));
-                    let spec = PushSpec {
-                        repository: rest.to_owned(),
-                        tag: tag.to_owned(),
-                        login: self.registries.login(&split_name(rest).0),
-                    };
-                    self.changed_if(true);
-                    self.engine.push(&spec, feed).await?;
+                    if !self.push_elsewhere(image, &name, digest, feed).await? {
+                        continue;
+                    }
                 }
             }
             feed.send(BuildEvent::Log(format!("pushed as {name}")));
@@ -256,7 +251,7 @@ fn stands(seen: i64, now: i64) -> bool {
 }
 
 /// What the pusher says and what the registry has must be one.
-fn same_digest(told: Option<&str>, found: &str, name: &str) -> Result<(), EngineError> {
+pub(super) fn same_digest(told: Option<&str>, found: &str, name: &str) -> Result<(), EngineError> {
     match told {
         Some(told) if told != found => Err(EngineError::new(
             ErrorClass::Digest,

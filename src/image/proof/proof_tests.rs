@@ -353,7 +353,8 @@ fn a_clean_layer_is_searched_once_and_a_hit_is_never_remembered() {
     assert_eq!(cost(&image(&[base, bad], "{}"), "two"), (1, 1, 1, 1));
     let total = proof.total();
     assert_eq!((total.layers_searched, total.layers_known, total.not_opened), (3, 2, 3));
-    assert!(total.seconds_per_gb() > 0.0 && total.to_string().contains(" s/GB"), "{total}");
+    // Of a few bytes no rate is told.
+    assert!(total.seconds_per_gb() > 0.0 && !total.to_string().contains(" s/GB"), "{total}");
     assert!(proof.knows("one") && !proof.knows("two") && !proof.knows(""));
     let again = Proof::new(&values(), &["proxy.lan".to_owned()], proof.clean());
     assert!(again.knows("one"));

@@ -60,11 +60,19 @@ impl Cost {
         self.not_opened += other.not_opened;
     }
 
+    /// [`Cost::seconds_per_gb`] where there is enough to tell: of a few bytes only the beginning would be measured.
+    pub fn rate(&self) -> Option<f64> {
+        (self.bytes >= ENOUGH).then(|| self.seconds_per_gb())
+    }
+
     /// Seconds for each gigabyte (10^9 bytes) of saved image; 0 if nothing was read.
     pub fn seconds_per_gb(&self) -> f64 {
         if self.bytes == 0 { 0.0 } else { self.seconds / as_gb(self.bytes) }
     }
 }
+
+/// Bytes from which on a rate is told.
+const ENOUGH: u64 = 100_000_000;
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
 fn as_gb(bytes: u64) -> f64 {
@@ -73,14 +81,14 @@ fn as_gb(bytes: u64) -> f64 {
 
 impl std::fmt::Display for Cost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rate = self.rate().map_or_else(String::new, |rate| format!("{rate:.2} s/GB, "));
         write!(
             f,
-            "{} layers searched, {} known, {:.3} GB in {:.2} s ({:.2} s/GB, {:.2} s of it waiting for the engine)",
+            "{} layers searched, {} known, {:.3} GB in {:.2} s ({rate}{:.2} s of it waiting for the engine)",
             self.layers_searched,
             self.layers_known,
             as_gb(self.bytes),
             self.seconds,
-            self.seconds_per_gb(),
             self.waited,
         )?;
         if self.not_opened > 0 { write!(f, ", {} members not opened", self.not_opened) } else { Ok(()) }

@@ -17,7 +17,7 @@ use crate::image::admission::Limits;
 use crate::image::builder::Builder as _;
 use crate::image::capabilities::{self, Capabilities, Choice, choose, trials};
 use crate::image::docker::{Book, DockerBuilder, Settings};
-use crate::image::forecast::{critical_path, forecast};
+use crate::image::forecast::{critical_path, forecast, named};
 use crate::image::history::History;
 use crate::image::platforms::Host;
 use crate::image::preflight::{self, Ask, RegistryAsk, Severity};
@@ -80,7 +80,11 @@ pub async fn build(
         disks.push(("root".to_owned(), room.free, room.total));
     }
     let parallel = request.parallel.max(1);
-    let forecast = forecast(&prepared.graph, &decisions, &history, parallel, disks);
+    let mut forecast = forecast(&prepared.graph, &decisions, &history, parallel, disks);
+    if request.push {
+        let builds = |image: usize| decisions[image].as_ref().is_some_and(Decision::builds);
+        forecast.pushed = named(&prepared.graph, &decisions, &|image| builds(image) && prepared.graph.is_pushed(image));
+    }
     tell(Progress::ImageForecast { forecast: forecast.clone() });
     let mut report = Report {
         tag: request.names.tag.clone(),
@@ -220,6 +224,7 @@ pub async fn build(
         report.images.push(image);
     }
     report.warnings = warnings;
+    report.sort(&prepared.graph);
     Ok(report)
 }
 
@@ -370,7 +375,7 @@ fn engine_trouble(error: &EngineError, address: &str) -> Diagnostic {
     match error.class {
         ErrorClass::Unreachable => diagnostic
             .with_note(format!("asked at `{address}`"))
-            .with_hint("is the engine running? `systemctl status docker`; another place: `docker_host: unix:///path`, or `--engine` of `hostctl image`"),
+            .with_hint("is the engine running? `systemctl status docker`; another place: `docker_host: unix:///path`"),
         _ => diagnostic,
     }
 }

@@ -3,8 +3,7 @@
 //! It is read in two steps, since what lies in git repositories has to be fetched between them: [`List::load`] takes the
 //! text apart, [`List::define`] reads the Dockerfiles and makes the definitions.
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::super::def::{ImageDef, ParentName, Place};
@@ -121,8 +120,15 @@ impl List {
                 taken.insert(&image.name, image.place);
             }
         }
+        let mut children: HashMap<&str, Vec<&str>> = HashMap::new();
+        for image in &self.images {
+            for (parent, _) in &image.options.parents {
+                children.entry(parent).or_default().push(&image.name);
+            }
+        }
         let mut told: Vec<Span> = Vec::new();
-        for (name, place) in self.images.iter().flat_map(|image| &image.options.parents) {
+        let named = self.images.iter().flat_map(|image| image.options.parents.iter().map(move |one| (image, one)));
+        for (image, (name, place)) in named {
             if taken.contains_key(name.as_str()) || told.contains(place) {
                 continue;
             }
@@ -132,7 +138,10 @@ impl List {
             let variants = self.images.iter().filter(|image| image.published.as_deref() == Some(name));
             let variants: Vec<String> = variants.map(|image| format!("`{}`", image.name)).collect();
             diagnostics.push(if variants.is_empty() {
-                match nearest(name, self.images.iter().map(|image| image.name.as_str())) {
+                // No image is made from itself or from what is made from it.
+                let below = below(&image.name, &children);
+                let others = self.images.iter().map(|image| image.name.as_str());
+                match nearest(name, others.filter(|name| !below.contains(name))) {
                     Some(near) => error.with_hint(format!("did you mean `{near}`?")),
                     None => error.with_hint("images from elsewhere need no entry in `parents`; `FROM` is enough"),
                 }
@@ -560,4 +569,14 @@ fn render_tag(text: &StampedText, tag: &str, stamps: &Stamps) -> Result<String, 
             .with_label(text.place, "this one")
             .with_hint("write a tag such as `latest`, or a whole name with a tag: `registry.example/lab/app:latest`"),
     ))
+}
+
+/// An image and all that have it among their parents' parents.
+fn below<'a>(name: &'a str, children: &HashMap<&str, Vec<&'a str>>) -> HashSet<&'a str> {
+    let mut found = HashSet::from([name]);
+    let mut waiting = vec![name];
+    while let Some(next) = waiting.pop() {
+        waiting.extend(children.get(next).into_iter().flatten().copied().filter(|child| found.insert(child)));
+    }
+    found
 }

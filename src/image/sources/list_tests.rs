@@ -156,7 +156,7 @@ fn every_mistake_has_its_place_and_a_hint() {
             "images.yml:17:15: B0051 `arm` cannot be one of `platforms` | write `os/architecture` or `os/architecture/variant`, such as `linux/arm64`",
             "images.yml:18:12: B0051 `network` is `default` or `host` | write `network: host`, or leave it out",
             "images.yml:19:11: B0054 a tag has an unknown placeholder `{{ brnch }}` | did you mean `{{ branch }}`?",
-            "images.yml:20:13: B0053 the list has no image `ee` | did you mean `e`?",
+            "images.yml:20:13: B0053 the list has no image `ee` | images from elsewhere need no entry in `parents`; `FROM` is enough",
             "images.yml:21:9: B0051 two images have the name `e` | rename one, or give variants a `suffix` or `tag_suffix` of their own",
             "images.yml:25:26: Y0103 `matrix.V` must be a list, found an integer | write the items as `- item` lines below the key; name the values of the build argument: `V: [\"1\", \"2\"]`",
             "images.yml:28:13: B0051 `variants` is empty, so the image would not be built | leave `variants` out, or name one",
@@ -165,6 +165,10 @@ fn every_mistake_has_its_place_and_a_hint() {
             "images.yml:34:17: B0054 a label has an unknown placeholder `{{ creatd }}` | did you mean `{{ created }}`?",
         ]
     );
+    // What is made from the image is not what was meant.
+    let text = "images:\n- {name: img1, context: n1, parents: [img0]}\n- {name: img2, context: n2, parents: [img1]}\n\
+                - {name: imx0, context: m1}\n";
+    assert_eq!(mistakes(text), ["images.yml:2:39: B0053 the list has no image `img0` | did you mean `imx0`?"]);
     assert_eq!(mistakes("images: []\n").len(), 1);
     assert_eq!(mistakes("").len(), 1);
     assert_eq!(mistakes("- a\n").len(), 1);

@@ -19,7 +19,7 @@ use super::cx::Cx;
 use super::spec::{InputArg, Meta, Module};
 use super::types::HostPath;
 use crate::diag::Result;
-use crate::image::{SentTree, set};
+use crate::image::{SentTree, blank, set};
 use crate::system::Mutate;
 use crate::value::{Map, Value, insert};
 use kolla::KollaArgs;
@@ -51,9 +51,15 @@ pub(super) use tree::TreeHere;
 /// damage, more than 256 MB or a hundred times its size unpacked) is told in the image's log, with the
 /// cost in seconds for each GB. A layer that held nothing is not searched again for another image.
 ///
-/// Returns `images` (each with `name`, `full`, `state`, `digest`, `seconds`, `parents`, `log`),
-/// `tag`, counts (`built`, `pushed`, `build_failed`, `push_failed`, `blocked`, `cancelled`), `builder` (`none` if nothing was
-/// built) and `engine_version`. In check mode and with `plan: true` each image's state is `planned`, and it has no digest.
+/// Returns `images` in the order of the build (parents first, each level by name), `tag`, counts (`built`, `pushed`, `reused`,
+/// `build_failed`, `push_failed`, `blocked`, `cancelled`), `builder` (`none` if nothing was built) and `engine_version`.
+/// Every image has the same keys, with null where there is no value: `name`, `full`, `state`, `parents`, `allowed_to_fail`
+/// always; `seconds` in all states but `planned`; `log` with `log_dir`; `key` unless it was not computed; `id`, `size` and
+/// `layers` where the engine has the image. By state: `built`, no more; `pushed`, `digest`, `push_seconds` and `push_tries`;
+/// `reused`, `reason`, and `digest` if the registry has it; `failed`, `message`, `class`, and `failed_at` if it was an
+/// instruction; `push_failed`, `message`, `class` and `push_tries`; `blocked`, `blocked_by`; `cancelled`, `waiting` and `held`
+/// (after an interrupt), no more; `planned` (in check mode and with `plan: true`), no more. So `images |
+/// selectattr('digest')` are those that are in the registry.
 ///
 /// ```yaml
 /// - name: Images of the site
@@ -422,21 +428,21 @@ impl Module for ImageBuild {
     }
 }
 
-/// What is to be built, in the form of a result.
+/// What is to be built, in the form of a result: by levels, then by name.
 fn images_planned(prepared: &set::Prepared, names: &crate::image::Names) -> Vec<Value> {
     let graph = &prepared.graph;
-    let one = |image: &usize| {
-        let mut map = Map::new();
-        insert(&mut map, "name", graph.images[*image].name.as_str());
-        insert(&mut map, "full", graph.full(*image, names));
-        insert(&mut map, "state", "planned");
-        insert(&mut map, "digest", Value::Null);
-        let parents = graph.parents(*image);
-        let parents = parents.iter().map(|parent| Value::from(graph.images[*parent].name.as_str()));
-        insert(&mut map, "parents", parents.collect::<Vec<_>>());
+    let levels = graph.levels();
+    let mut selected: Vec<usize> = prepared.selected.iter().copied().collect();
+    selected.sort_by_key(|image| (levels[*image], &graph.images[*image].name));
+    let one = |image: usize| {
+        let own = &graph.images[image];
+        let parents: Vec<String> =
+            graph.parents(image).into_iter().map(|parent| graph.images[parent].name.clone()).collect();
+        let mut map = blank(&own.name, &graph.full(image, names), "planned", &parents);
+        insert(&mut map, "allowed_to_fail", own.allowed_to_fail);
         Value::from(map)
     };
-    prepared.selected.iter().map(one).collect()
+    selected.into_iter().map(one).collect()
 }
 
 #[cfg(test)]

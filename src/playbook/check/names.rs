@@ -1,15 +1,16 @@
 //! Which variables a playbook defines, and where.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::CheckInput;
 use super::files::candidates;
 use super::handlers::{matches, pattern};
 use super::survey::Survey;
-use crate::diag::Span;
+use super::{CheckInput, InventoryVariable};
+use crate::diag::{Diagnostic, SourceMap, Span};
 use crate::playbook::loader::Loader;
 use crate::playbook::model::{Action, Keywords, ModuleUse, Task};
+use crate::playbook::reserved::{is_reserved, reserved_name};
 use crate::yaml::Node;
 
 /// Names that Ansible and hostctl define themselves; `ansible_*` and `hostctl_*` besides.
@@ -48,6 +49,10 @@ pub(super) struct Names {
     pub(super) defined: HashMap<String, Vec<(Option<Span>, Option<Node>)>>,
     /// Names with templates in them.
     patterns: Vec<String>,
+    /// What is added now may not be set at all: it stands in files whose names only fit.
+    guessing: bool,
+    /// Places of such names, and of those of loops' variables.
+    guessed: HashSet<Span>,
     /// Some names come from where nothing can be known.
     pub(super) open: bool,
 }
@@ -80,6 +85,7 @@ impl Names {
         for task in survey.tasks() {
             names.task(task, input.loader);
         }
+        names.guessing = true;
         survey.lost.iter().for_each(|task| names.anywhere(task, 0));
         for (task, node) in &survey.unfollowed {
             names.unfollowed(task, node, input.loader);
@@ -97,12 +103,35 @@ impl Names {
             || self.patterns.iter().any(|pattern| matches(pattern, name))
     }
 
+    /// A warning for each place that sets a variable of a name that the language uses itself, as a run gives it.
+    pub(super) fn reserved(&self, inventory: &[InventoryVariable], sources: &SourceMap) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        // A file may have been read for the inventory and for the playbook beside it.
+        let place = |span: &Span| {
+            let file = sources.file(span.file);
+            (file.map_or_else(String::new, |file| file.name.clone()), span.start)
+        };
+        for (name, places) in self.defined.iter().filter(|(name, _)| is_reserved(name)) {
+            let mut spans: Vec<Span> = places.iter().filter_map(|(span, _)| *span).collect();
+            let reached = |one: &&InventoryVariable| one.reached && *one.name == **name;
+            spans.extend(inventory.iter().filter(reached).map(|one| one.node.place()));
+            spans.retain(|span| !self.guessed.contains(span));
+            spans.sort_by_key(place);
+            spans.dedup_by_key(|span| place(span));
+            found.extend(spans.into_iter().map(|span| reserved_name(name, Some(span))));
+        }
+        found
+    }
+
     /// All names, for "did you mean".
     pub(super) fn all(&self) -> impl Iterator<Item = &str> {
         self.defined.keys().map(String::as_str).chain(MAGIC.iter().copied())
     }
 
     fn add(&mut self, name: &str, span: Option<Span>, value: Option<&Node>) {
+        if self.guessing {
+            self.guessed.extend(span);
+        }
         self.defined.entry(name.to_owned()).or_default().push((span, value.cloned()));
     }
 
@@ -127,6 +156,7 @@ impl Names {
         for key in ["loop_var", "index_var"] {
             let node = keywords.get("loop_control").and_then(|control| control.get(key));
             if let Some(name) = text(node) {
+                self.guessed.extend(node.map(Node::place));
                 self.add(&name, node.map(Node::place), None);
             }
         }
@@ -219,7 +249,8 @@ impl Names {
 
     /// Variables of the first of these files that exists; with templates in the names, of all that fit.
     fn files(&mut self, files: &[PathBuf], templated: bool, loader: &Loader) {
-        let mut any = false;
+        let (mut any, before) = (false, self.guessing);
+        self.guessing |= templated;
         for path in files {
             let fitting = if templated { fitting(path) } else { vec![path.clone()] };
             for path in fitting.iter().filter(|path| path.is_file()) {
@@ -241,6 +272,7 @@ impl Names {
                 return;
             }
         }
+        self.guessing = before;
         // A templated name that fits nothing may lead out of the project.
         self.open |= templated && !any;
     }

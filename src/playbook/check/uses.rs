@@ -55,6 +55,10 @@ pub(super) fn check(
     problems: &mut Vec<Diagnostic>,
 ) -> Reached {
     let names = Names::collect(survey, input);
+    if input.complete && input.runs.is_none() {
+        // A run tells of each when it comes to it.
+        problems.extend(names.reserved(&input.inventory, input.loader.sources()));
+    }
     let mut sources = Vec::new();
     let mut reached = HashSet::new();
     if let Some(runs) = input.runs {

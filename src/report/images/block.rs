@@ -35,13 +35,15 @@ pub(super) fn lines(set: &Set, build: &ImageBuild, many: bool, look: &Look, rows
 /// `14 done   9 reused   4 building ...`: the states that there are.
 pub(super) fn counts(build: &ImageBuild) -> Vec<(usize, &'static str, Option<Status>)> {
     let count = |states: &[&str]| states.iter().map(|state| build.count(state)).sum::<usize>();
+    let (failed, allowed) = build.failures();
     let all = [
         (count(&["built", "pushed"]), "done", Some(Status::Ok)),
         (count(&["reused"]), "reused", Some(Status::Ok)),
         (count(&["building"]), "building", None),
         (count(&["pushing"]), "pushing", None),
         (count(&["waiting"]), "waiting", None),
-        (count(&["failed", "push_failed"]), "failed", Some(Status::Failed)),
+        (failed, "failed", Some(Status::Failed)),
+        (allowed, "failed, allowed", Some(Status::Changed)),
         (count(&["blocked"]), "blocked", Some(Status::Skipped)),
         (count(&["cancelled"]), "cancelled", Some(Status::Skipped)),
         (count(&["held"]), "held", Some(Status::Changed)),
@@ -78,9 +80,15 @@ fn head(set: &Set, build: &ImageBuild, many: bool, look: &Look, now: Duration) -
 fn elapsed(set: &Set, now: Duration) -> String {
     let elapsed = whole_duration(now.saturating_sub(set.since).as_secs_f64());
     match left(set, now) {
-        Some(seconds) => format!("{elapsed}, about {} left", about(seconds)),
+        Some(seconds) => format!("{elapsed}, {}", remaining(seconds)),
         None => elapsed,
     }
+}
+
+/// `about 38 min left`, `less than a minute left`.
+pub(super) fn remaining(seconds: f64) -> String {
+    let about_how = if seconds < 60.0 { "" } else { "about " };
+    format!("{about_how}{} left", about(seconds))
 }
 
 /// Seconds left, less what has passed since that was told.
@@ -154,8 +162,10 @@ fn failed(set: &Set, build: &ImageBuild, look: &Look, rows: usize) -> Vec<String
     let name = set.failed.keys().take(fit).map(|name| console::measure_text_width(name)).max().unwrap_or(0);
     let name = name.clamp(4, (look.width / 4).max(8));
     let told = |(image, failed): (&String, &Failed)| {
-        let log = build.images.get(image).map_or("", |image| image.log.as_str());
-        failure_line(image, failed, name, log, look)
+        let record = build.images.get(image);
+        let log = record.map_or("", |image| image.log.as_str());
+        let allowed = record.is_some_and(|image| image.allowed_to_fail);
+        failure_line(image, failed, name, (log, allowed), look)
     };
     let mut out: Vec<String> = set.failed.iter().take(fit).map(told).collect();
     if set.failed.len() > fit && rows > 0 {
@@ -166,8 +176,8 @@ fn failed(set: &Set, build: &ImageBuild, look: &Look, rows: usize) -> Vec<String
 }
 
 /// `  horizon  FAILED  17/19 RUN npm ci  (docker/horizon/Dockerfile:41)   logs/horizon.log`.
-fn failure_line(image: &str, failed: &Failed, name: usize, log: &str, look: &Look) -> String {
-    let word = if failed.push { "PUSH FAILED" } else { "FAILED" };
+fn failure_line(image: &str, failed: &Failed, name: usize, (log, allowed): (&str, bool), look: &Look) -> String {
+    let (word, status) = failure_word(failed.push, allowed);
     let code = exit_code(&failed.message);
     let (at, rest) = place(&failed.message).map_or((None, failed.message.as_str()), |(at, rest)| (Some(at), rest));
     let mut what = match (failed.step.as_str(), code) {
@@ -186,12 +196,19 @@ fn failure_line(image: &str, failed: &Failed, name: usize, log: &str, look: &Loo
     let room = look.width.saturating_sub(taken + log.len() + 3);
     // The log's name is worth more than words in a narrow window.
     let what = if room < 8 { String::new() } else { format!("  {}", shorten(&what, room)) };
-    let line = format!(
-        "{mark}{}  {}{what}   {log}",
-        pad(&shorten(image, name), name),
-        look.paint.status(Status::Failed, word),
-    );
+    let line =
+        format!("{mark}{}  {}{what}   {log}", pad(&shorten(image, name), name), look.paint.status(status, word),);
     line.trim_end().to_owned()
+}
+
+/// What a failure is called, and its colour: one that was allowed is no alarm.
+pub(super) fn failure_word(push: bool, allowed: bool) -> (&'static str, Status) {
+    match (push, allowed) {
+        (false, false) => ("FAILED", Status::Failed),
+        (true, false) => ("PUSH FAILED", Status::Failed),
+        (false, true) => ("failed, allowed", Status::Changed),
+        (true, true) => ("push failed, allowed", Status::Changed),
+    }
 }
 
 /// `disk 61 of 100 GiB free     cache 22 GiB     2 pushes 96 MB/s`.

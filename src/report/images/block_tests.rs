@@ -274,8 +274,8 @@ play 1 of 1   images                                                            
       horizon  docker/horizon/Dockerfile:41: RUN npm ci: exit code 1   logs/horizon.log
     1 blocked by horizon   app
     image   state          build     push      size  digest
-    horizon failed         48.0s
     base    built          31.0s     3.5s   123 MiB  sha256:0123456789ab
+    horizon failed         48.0s
     sizes    123 MiB in 1 image, shared layers counted in each
     slowest  1m19s: base 31.0s, horizon 48.0s
     tag      2024.1-t"
@@ -377,4 +377,47 @@ fn a_flood_of_lines_costs_few_frames() {
     let writes = shown.writes() - before;
     assert!(writes <= 41, "{writes} writes for 40 ticks");
     assert!(shown.text().len() < 42 * 24 * 110, "{}", shown.text().len());
+}
+
+/// Nothing that can be shortened is broken by the window, and texts are broken between words.
+#[test]
+fn a_narrow_window_breaks_no_word() {
+    let mut scene = Scene::new(40, 40, |_| {});
+    let environments = vec!["base".to_owned(), "ci-builder".to_owned()];
+    let command = "hostctl run playbooks/build.yml --env ci-builder".to_owned();
+    scene.event(
+        "one",
+        EventKind::RunStarted {
+            version: "0.1.0".into(),
+            playbook: "playbooks/build.yml".into(),
+            environments,
+            check: false,
+            command,
+            plays: 1,
+            resumes: None,
+        },
+    );
+    scene.play(&["builder1"]);
+    let diagnostic =
+        crate::diag::Diagnostic::task("B0008", "image `web` failed at images/web/Dockerfile:3: exit code 1")
+            .with_note("not built, since a parent failed: `child`, `grandchild`")
+            .with_hint("docker login registry.example:5000 --username builder");
+    scene.event("builder1", EventKind::Error { diagnostic });
+    let stats = crate::event::Stats { ok: 3, changed: 1, failed: 1, ..crate::event::Stats::default() };
+    scene.event("", EventKind::Recap { stats: [("builder1".to_owned(), stats)].into(), failed: Vec::new() });
+    scene.event("", EventKind::RunEnded { exit_code: 2, notes: Vec::new(), seconds: 7.0 });
+    let text = scene.text();
+    let plain = console::strip_ansi_codes(&text).replace('\r', "");
+    for words in [
+        "hostctl 0.1.0   playbooks/build.yml\n  env ci-builder",
+        "  error[B0008]: image `web` failed at\n       images/web/Dockerfile:3: exit\n       code 1\n",
+        "     = not built, since a parent failed:\n       `child`, `grandchild`\n",
+        "     hint: docker login registry.example:5000 --username builder\n",
+        " : ok=3 changed=1 unreachable=0\n            failed=1 skipped=0 rescued=0\n            ignored=0\n",
+    ] {
+        assert!(plain.contains(words), "{words:?} in\n{plain}");
+    }
+    let wide: Vec<&str> =
+        plain.lines().filter(|line| console::measure_text_width(line) > 40 && !line.contains("hint:")).collect();
+    assert!(wide.is_empty(), "{wide:?}");
 }

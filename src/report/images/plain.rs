@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::event::{ImageBuild, ImageState, Progress, Status, exit_code, place};
-use crate::value::{about, duration, gib, whole_duration};
+use crate::value::{duration, gib, whole_duration};
 
 use super::super::layout::{pad, safe_line, shorten};
-use super::block::{counts, left, rate};
+use super::block::{counts, failure_word, left, rate, remaining};
 use super::set::Set;
 use super::view::Look;
 
@@ -50,19 +50,40 @@ impl Line<'_> {
     }
 
     /// An image's new state; a failure with its log's last lines, where there is no block that keeps it.
-    pub fn state(&self, set: &mut Set, image: &str, state: &ImageState, log: &str, tail: &[String]) -> String {
+    /// What was built and is pushed next has one line, at its end.
+    pub fn state(
+        &self,
+        set: &mut Set,
+        build: Option<&ImageBuild>,
+        (image, state): (&str, &ImageState),
+        (log, tail): (&str, &[String]),
+    ) -> String {
+        let record = build.and_then(|build| build.images.get(image));
+        let allowed = record.is_some_and(|image| image.allowed_to_fail);
+        let goes_on = || {
+            let forecast = build.and_then(|build| build.forecast.as_ref());
+            forecast.is_some_and(|forecast| forecast.pushed.iter().any(|name| name == image))
+        };
         let step = set.failed.get(image).map(|failed| failed.step.clone()).unwrap_or_default();
         let (word, status, text) = match state {
             ImageState::Waiting => return String::new(),
             ImageState::Building | ImageState::Pushing if self.look.live => return String::new(),
             ImageState::Building => ("building", None, String::new()),
             ImageState::Pushing => ("pushing", None, String::new()),
+            ImageState::Built { .. } if goes_on() => return String::new(),
             ImageState::Built { seconds } => ("built", Some(Status::Changed), duration(*seconds)),
             ImageState::Pushed { digest, seconds } => {
-                ("pushed", Some(Status::Changed), format!("{}  {digest}", duration(*seconds)))
+                // The table and the record have the digests.
+                let digest = if self.look.verbosity > 0 { format!("  {digest}") } else { String::new() };
+                let built = record.and_then(|image| image.seconds).filter(|_| goes_on());
+                let built = built.map_or_else(String::new, |seconds| format!("built {}, pushed ", duration(seconds)));
+                ("pushed", Some(Status::Changed), format!("{built}{}{digest}", duration(*seconds)))
             }
-            ImageState::Failed { message } => ("FAILED", Some(Status::Failed), failure(message, &step)),
-            ImageState::PushFailed { message } => ("PUSH FAILED", Some(Status::Failed), failure(message, "")),
+            ImageState::Failed { message } | ImageState::PushFailed { message } => {
+                let push = matches!(state, ImageState::PushFailed { .. });
+                let (word, status) = failure_word(push, allowed);
+                (word, Some(status), failure(message, if push { "" } else { &step }))
+            }
             ImageState::Blocked { by } => ("blocked", Some(Status::Skipped), format!("by {by}")),
             ImageState::Cancelled => ("cancelled", Some(Status::Skipped), String::new()),
             ImageState::Reused { reason, .. } => ("reused", Some(Status::Ok), reason.clone()),
@@ -120,7 +141,7 @@ impl Line<'_> {
         let mut text = counts.join("  ");
         let _ = write!(text, "   {}", whole_duration(now.saturating_sub(set.since).as_secs_f64()));
         if let Some(seconds) = left(set, now) {
-            let _ = write!(text, ", about {} left", about(seconds));
+            let _ = write!(text, ", {}", remaining(seconds));
         }
         if let Some(state) = &set.state {
             let _ = write!(text, "   disk {} of {} GiB free", gib(state.disk_free), gib(state.disk_total));

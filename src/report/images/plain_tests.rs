@@ -57,13 +57,85 @@ play 1 of 1   images                                                            
 06:01:11 base               push        0 of 7 layers
 06:01:23 base               push        3 of 7 layers  10 MB/s
 06:01:35 base               push        6 of 7 layers  10 MB/s
-06:01:35 base               pushed      25.0s  sha256:000000000000000000000000...0000000000000000000
+06:01:35 base               pushed      25.0s
 06:01:35 web                held        memory
 06:01:35 web                building
 06:01:35 web                FAILED      RUN false: exit code 1  (img.../Dockerfile:3)   logs/web.log
 "
     );
     assert!(tail.starts_with("    | line 11\n") && tail.ends_with("    | line 49\n"), "{tail}");
+}
+
+/// Each image is one line where a push follows, and none of it stands in the table below, too.
+#[test]
+fn what_is_built_and_pushed_has_one_line_at_its_end() {
+    let shown = |verbosity: u8, live: bool| {
+        let mut scene = Scene::new(24, 100, move |options| (options.live, options.verbosity) = (live, verbosity));
+        scene.play(&["one"]);
+        let forecast = ImageForecast { pushed: vec!["base".into()], ..ImageForecast::default() };
+        scene.tell("one", Progress::ImageForecast { forecast });
+        for (image, pushes) in [("base", true), ("local", false)] {
+            scene.state(image, ImageState::Waiting);
+            scene.state(image, ImageState::Building);
+            scene.state(image, ImageState::Built { seconds: 66.0 });
+            if pushes {
+                scene.state(image, ImageState::Pushing);
+                scene.state(image, ImageState::Pushed { digest: "sha256:0123".into(), seconds: 2.5 });
+            }
+        }
+        if live {
+            scene.seconds(1);
+            return scene.shown();
+        }
+        scene.text()
+    };
+    let text = shown(0, false);
+    let told: Vec<&str> = text.lines().filter(|line| line.contains("1m06s")).collect();
+    assert_eq!(
+        told,
+        [
+            "06:00:00 base               pushed      built 1m06s, pushed 2.5s",
+            "06:00:00 local              built       1m06s"
+        ]
+    );
+    assert!(shown(1, false).contains("pushed 2.5s  sha256:0123\n"));
+    let text = shown(0, true);
+    assert_eq!(text.matches("base  ").count(), 1, "{text}");
+}
+
+#[test]
+fn a_failure_that_is_allowed_looks_like_none_of_the_others() {
+    let mut scene = plain(0);
+    scene.play(&["one"]);
+    let forecast = ImageForecast { allowed_to_fail: vec!["docs".into()], ..ImageForecast::default() };
+    scene.tell("one", Progress::ImageForecast { forecast });
+    for image in ["docs", "web"] {
+        scene.state(image, ImageState::Building);
+        scene.state(image, ImageState::Failed { message: "RUN false: exit code 1".into() });
+    }
+    let text = scene.text();
+    assert!(text.contains("docs               failed, allowed RUN false: exit code 1"), "{text}");
+    assert!(text.contains("web                FAILED      RUN false: exit code 1"), "{text}");
+    let result = r#"{"tag": "t", "images": [
+        {"name": "docs", "state": "failed", "class": "build error", "allowed_to_fail": true, "message": "exit code 1"},
+        {"name": "web", "state": "failed", "class": "build error", "allowed_to_fail": false, "message": "exit code 1"}]}"#;
+    scene.done("one", result);
+    let text = scene.text();
+    assert!(text.contains("images   1 failed   1 failed, allowed"), "{text}");
+    let (first, last) = (text.find("    1 failed, build error"), text.find("    1 failed, allowed, build error"));
+    assert!(first.is_some() && first < last, "{text}");
+}
+
+#[test]
+fn the_time_left_is_told_in_words() {
+    let mut scene = plain(0);
+    scene.play(&["one"]);
+    scene.state("web", ImageState::Building);
+    scene.seconds(70);
+    let left = Some(20.0);
+    scene.tell("one", Progress::ImageHost { disk_free: 1 << 30, disk_total: 2 << 30, cache: None, seconds_left: left });
+    let text = scene.text();
+    assert!(text.contains("1m10s, less than a minute left   disk"), "{text}");
 }
 
 #[test]
@@ -133,6 +205,7 @@ fn the_forecast_groups_by_reason() {
         bytes: Some(12 << 30),
         seconds: Some(2280.0),
         disks: vec![("/".into(), 61 << 30, 100 << 30), ("/var/lib/docker".into(), 8 << 30, 200 << 30)],
+        ..ImageForecast::default()
     };
     let shown = |verbosity, forecast: &ImageForecast| {
         let mut scene = plain(verbosity);

@@ -49,16 +49,19 @@ pub(super) fn text(build: &ImageBuild, many: bool, look: &Look) -> String {
 }
 
 fn failures(out: &mut String, build: &ImageBuild, look: &Look) {
-    let mut classes: IndexMap<&str, Vec<&ImageRecord>> = IndexMap::new();
+    let mut classes: IndexMap<(bool, &str), Vec<&ImageRecord>> = IndexMap::new();
     for image in build.images.values() {
         if let Some(class) = image.failure() {
-            classes.entry(class).or_default().push(image);
+            classes.entry((image.allowed_to_fail, class)).or_default().push(image);
         }
     }
+    // What was allowed to fail comes last.
+    classes.sort_by(|(one, _), _, (other, _), _| one.cmp(other));
     let width = |images: &[&ImageRecord]| images.iter().map(|image| console::measure_text_width(&image.name)).max();
-    for (class, images) in &classes {
-        let head = format!("{} failed, {class}", images.len());
-        let _ = writeln!(out, "    {}", look.paint.status(Status::Failed, &shorten(&head, look.width.max(40) - 4)));
+    for ((allowed, class), images) in &classes {
+        let (word, status) = if *allowed { ("failed, allowed", Status::Changed) } else { ("failed", Status::Failed) };
+        let head = format!("{} {word}, {class}", images.len());
+        let _ = writeln!(out, "    {}", look.paint.status(status, &shorten(&head, look.width.max(40) - 4)));
         let name = width(images).unwrap_or(0).clamp(4, (look.width / 4).max(8));
         let fit = if look.verbosity > 0 { images.len() } else { FAILURES };
         for image in images.iter().take(fit) {
@@ -146,7 +149,7 @@ fn images(out: &mut String, build: &ImageBuild, look: &Look) {
         let digest = if look.verbosity > 0 { digest } else { short(digest) };
         let line = row(
             pad(&shorten(&image.name, name), name),
-            &image.state.name().replace('_', " "),
+            &state(image),
             &time(image.seconds),
             &time(image.push_seconds),
             &image.size.map(size).unwrap_or_default(),
@@ -157,6 +160,11 @@ fn images(out: &mut String, build: &ImageBuild, look: &Look) {
     if fit < images.len() {
         let _ = writeln!(out, "    and {} more in summary.md (-v shows all)", images.len() - fit);
     }
+}
+
+/// `pushed`, `push failed`; what was allowed to fail says so above the table.
+fn state(image: &ImageRecord) -> String {
+    image.state.name().replace('_', " ")
 }
 
 fn count(images: usize) -> String {

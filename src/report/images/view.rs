@@ -73,7 +73,8 @@ impl Images {
                     }
                     _ => String::new(),
                 };
-                line.state(set, image, state, &file, &tail)
+                let build = self.ledger.build(host, *task);
+                line.state(set, build, (image, state), (&file, &tail))
             }
             Progress::ImageHost { .. } => {
                 let build = self.ledger.build(host, *task);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bollard::query_parameters::{
     CreateImageOptionsBuilder, ListContainersOptionsBuilder, PruneBuildOptionsBuilder, PruneImagesOptionsBuilder,
@@ -63,7 +64,12 @@ impl fmt::Debug for Engine {
 #[derive(Clone, Debug)]
 pub struct EngineMut {
     engine: Engine,
+    /// A push of which nothing is told for so long has failed.
+    silence: Duration,
 }
+
+/// How long an engine may say nothing of a push: so long as a registry may take for what it was given.
+const SILENCE: Duration = Duration::from_mins(10);
 
 impl Probe {
     /// Connects to the engine at a `unix://` address and asks for its version.
@@ -96,7 +102,7 @@ impl Probe {
 impl Mutate {
     /// The writing half of an engine.
     pub fn engine(&self, engine: &Engine) -> EngineMut {
-        EngineMut { engine: engine.clone() }
+        EngineMut { engine: engine.clone(), silence: SILENCE }
     }
 }
 
@@ -198,6 +204,12 @@ impl EngineMut {
         &self.engine
     }
 
+    /// The same with another limit for pushes of which nothing is told.
+    #[must_use]
+    pub fn patient(self, silence: Duration) -> Self {
+        Self { silence, ..self }
+    }
+
     /// Builds an image and gives it its names. Dropping the future ends the running step.
     pub async fn build(&self, kind: BuilderKind, spec: &BuildSpec, feed: &Feed) -> Result<(), EngineError> {
         match kind {
@@ -212,13 +224,23 @@ impl EngineMut {
         tag(&self.engine.docker, image, name).await
     }
 
-    /// One try of a push. The digest that the engine says it has pushed.
+    /// One try of a push. The digest that the engine says it has pushed. Engines have no limit for a registry that
+    /// takes nothing more: when nothing is told for ten minutes the push is ended, as trouble that may pass.
     pub async fn push(&self, spec: &PushSpec, feed: &Feed) -> Result<Option<String>, EngineError> {
         let options = PushImageOptionsBuilder::new().tag(&spec.tag).build();
         let login = spec.login.as_ref().map(RegistryLogin::credentials);
         let mut answers = self.engine.docker.push_image(&spec.repository, Some(options), login);
         let mut digest = None;
-        while let Some(answer) = answers.next().await {
+        let late = |_| {
+            let minutes = self.silence.as_secs_f64() / 60.0;
+            let host = spec.repository.split('/').next().unwrap_or_default();
+            EngineError::new(
+                ErrorClass::Transient,
+                format!("registry `{host}`: the push made no progress for {minutes:.0} min and was ended"),
+            )
+            .with_hint(format!("see what the registry and the way to it do: `curl -sSI https://{host}/v2/`"))
+        };
+        while let Some(answer) = tokio::time::timeout(self.silence, answers.next()).await.map_err(late)? {
             let info = answer?;
             if let Some(error) = info.error_detail {
                 return Err(EngineError::from_text(&error.message.unwrap_or_default()));
@@ -227,7 +249,10 @@ impl EngineMut {
                 && info.progress_detail.is_none_or(|detail| detail.total.is_none())
             {
                 digest = pushed_digest(&status, &spec.tag).or(digest);
-                feed.send(BuildEvent::Log(format!("push: {status}")));
+                // What is only planned is told once for each layer, and says nothing.
+                if !matches!(status.as_str(), "Preparing" | "Waiting") {
+                    feed.send(BuildEvent::Log(format!("push: {status}")));
+                }
             }
         }
         Ok(digest)

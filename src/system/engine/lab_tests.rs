@@ -6,6 +6,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use std::time::{Duration, Instant};
+
+#[expect(dead_code, reason = "one fault is needed here")]
+#[path = "../../../tests/image_engine/faults.rs"]
+mod faults;
+
 use super::lab::{Lab, PASSWORD};
 use super::*;
 use crate::system::{Mutate, Probe};
@@ -235,6 +241,26 @@ async fn buildah(lab: &Lab, mutate: &Mutate) {
     assert_eq!(backend.inspect(&asked.names[0]).await.unwrap(), None);
 }
 
+/// A registry that takes one byte a second: nothing is told any more once the buffers between are full. The engine
+/// would wait for ever.
+async fn slow_registry(lab: &Lab, engine: &EngineMut) {
+    let faults = faults::Faults::new(Some(&lab.registry));
+    faults.rule("PATCH", "/blobs/uploads/", usize::MAX, faults::Fault::SlowUpload(Duration::from_secs(1)));
+    let mut asked = spec(lab, "slow", "FROM scratch\nCOPY busybox /slow/busybox\n");
+    let repository = format!("{}/lab/slow", faults.address);
+    asked.names = vec![format!("{repository}:t")];
+    build(engine, BuilderKind::BuildKit, &asked).await.unwrap();
+    let login = RegistryLogin::new(faults.address.as_str(), "builder", Secret::new(PASSWORD));
+    let push = PushSpec { repository, tag: "t".into(), login: Some(login) };
+    let (feed, seen) = feed();
+    let begun = Instant::now();
+    let error = engine.clone().patient(Duration::from_secs(4)).push(&push, &feed).await.unwrap_err();
+    assert!(error.class == ErrorClass::Transient && error.message.contains("made no progress"), "{error}");
+    assert!((4..60).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    let seen = seen.lock().unwrap();
+    assert!(!seen.iter().any(|line| line.ends_with("Preparing")), "{seen:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn builders_of_a_real_engine() {
     let lab = match Lab::start() {
@@ -255,5 +281,6 @@ async fn builders_of_a_real_engine() {
     inline_cache(&lab, &engine).await;
     ssh(&lab, &engine).await;
     platforms(&lab, &engine).await;
+    slow_registry(&lab, &engine).await;
     buildah(&lab, &mutate).await;
 }

@@ -1,0 +1,75 @@
+//! Passwords and secrets that commands read: from standard input or a file, never from an argument.
+
+use std::io::Read;
+use std::path::Path;
+
+use crate::diag::{Diagnostic, Kind, Result};
+use crate::secret::Secret;
+
+const LONGEST: u64 = 1 << 20;
+
+/// The first line of standard input; B0171 if it is empty.
+pub(super) fn password_of_stdin() -> Result<Secret> {
+    password("standard input", &mut std::io::stdin().lock())
+}
+
+/// The first line of a file; B0171 if it is empty.
+pub(super) fn password_of_file(path: &Path) -> Result<Secret> {
+    let mut file = std::fs::File::open(path).map_err(|error| unreadable(path, &error))?;
+    password(&format!("`{}`", path.display()), &mut file)
+}
+
+/// The name itself if a variable can have it, so that it can stand in a template; else B0171.
+pub(super) fn variable_name(name: &str) -> Result<&str> {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.chars().all(good) && !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() {
+        return Ok(name);
+    }
+    Err(usage("B0171", format!("`{}` is no name of a variable", name.escape_debug()))
+        .with_hint("--password-var registry_password"))
+}
+
+fn password(what: &str, from: &mut dyn Read) -> Result<Secret> {
+    let text = text_of(what, from)?;
+    let line = text.lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return Err(usage("B0171", format!("{what} holds no password"))
+            .with_hint("pass show registry | hostctl ... --password-stdin"));
+    }
+    Ok(Secret::new(line))
+}
+
+/// The text that a reader gives, at most 1 MiB; B0171 otherwise.
+pub(super) fn text_of(what: &str, from: &mut dyn Read) -> Result<String> {
+    let mut text = String::new();
+    let read = from.take(LONGEST + 1).read_to_string(&mut text);
+    let wrong = match read {
+        Err(error) => error.to_string(),
+        Ok(_) if text.len() as u64 > LONGEST => "it is longer than 1 MiB".to_owned(),
+        Ok(_) => return Ok(text),
+    };
+    Err(usage("B0171", format!("{what} cannot be read: {wrong}")).with_hint("name a file of text"))
+}
+
+/// B0171: the file cannot be opened.
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
+    usage("B0171", format!("`{}` cannot be read: {error}", path.display()))
+        .with_hint(format!("ls -l {}", path.display()))
+}
+
+/// An error of the command line.
+pub(super) fn usage(code: &'static str, message: impl Into<String>) -> Diagnostic {
+    Diagnostic::new(code, Kind::Usage, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_one_line() {
+        assert_eq!(password("x", &mut &b"geheim\nrest"[..]).unwrap().expose(), "geheim");
+        assert_eq!(password("x", &mut &b"\n"[..]).unwrap_err().code, "B0171");
+        assert_eq!(password("x", &mut &b"\xff"[..]).unwrap_err().code, "B0171");
+    }
+}
