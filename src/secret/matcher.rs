@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
+use super::controls::without_controls;
 use super::encodings::Needles;
 use super::fold;
 
@@ -30,6 +31,10 @@ impl Matcher {
     /// before the text was a backslash.
     pub(super) fn ranges(&self, text: &[u8], escape: bool) -> Vec<Range<usize>> {
         let mut found: Vec<Range<usize>> = self.0.iter().flat_map(|both| both.find(text, escape)).collect();
+        if let Some((plain, places)) = without_controls(text) {
+            let hits = self.0.iter().flat_map(|both| both.find(&plain, escape));
+            found.extend(hits.map(|hit| places[hit.start]..places[hit.end - 1] + 1));
+        }
         found.sort_by_key(|range| (range.start, range.end));
         let mut merged: Vec<Range<usize>> = Vec::new();
         for range in found {
@@ -43,7 +48,12 @@ impl Matcher {
 
     /// Where the last bytes of a text begin that may grow into a secret.
     pub(super) fn unfinished(&self, text: &[u8], escape: bool) -> usize {
-        self.0.iter().map(|both| both.unfinished(text, escape)).min().unwrap_or(text.len())
+        let of = |text: &[u8]| self.0.iter().map(|both| both.unfinished(text, escape)).min().unwrap_or(text.len());
+        let at = of(text);
+        match without_controls(text) {
+            Some((plain, places)) => at.min(places.get(of(&plain)).copied().unwrap_or(text.len())),
+            None => at,
+        }
     }
 }
 

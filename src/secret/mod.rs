@@ -3,6 +3,7 @@
 //! Knows nothing of vaults: whoever learns a secret tells the [`Redactor`]. Values under four
 //! characters are not masked, since they would mask half of every output.
 
+mod controls;
 mod encodings;
 mod fold;
 mod lines;
@@ -186,7 +187,9 @@ impl Redactor {
         kind: impl FnOnce(&mut Known) -> &mut Derived,
         spell: impl FnOnce(&mut Needles),
     ) -> bool {
-        if text.trim().chars().count() < encodings::SHORTEST || masked(&self.redact(text)) {
+        // What is masked already needs no learning, unless only control characters hide it: as UTF-16 it has other encodings.
+        let known = || masked(&self.redact(text)) && controls::without_controls(text.as_bytes()).is_none();
+        if text.trim().chars().count() < encodings::SHORTEST || known() {
             return false;
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -323,6 +326,25 @@ mod tests {
             assert!(redactor.learn(secret));
         }
         redactor
+    }
+
+    #[test]
+    fn control_sequences_hide_no_secret() {
+        let secret = "hunter2-horse";
+        for cut in ["\x1b[31m", "\x08", "\x1b[K", "\x1b]0;title\x07", "\0"] {
+            for at in 1..secret.len() {
+                let text = format!("is {}{cut}{}\x1b[0m.", &secret[..at], &secret[at..]);
+                check(secret, &text, &format!("is {MASK}\x1b[0m."));
+                // The same in a stream, wherever that is cut.
+                for piece in 1..text.len() {
+                    let mut stream = LineRedactor::new(Arc::new(knows(&[secret])));
+                    let shown = stream.push(&text[..piece]) + &stream.push(&text[piece..]) + &stream.flush();
+                    assert_eq!(shown, format!("is {MASK}\x1b[0m."), "{text:?} {piece}");
+                }
+            }
+        }
+        // One that holds a control character itself.
+        check("key\x1b[31mred-alert", "is key\x1b[31mred-alert.", &format!("is {MASK}."));
     }
 
     fn check(secret: &str, text: &str, expected: &str) {

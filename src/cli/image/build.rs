@@ -273,6 +273,7 @@ impl BuildArgs {
             "list" => split_file(&whole)?,
             _ => (whole.clone(), None),
         };
+        let file_name = file.clone();
         let mut play = Play::new(self.target.play()?);
         let mut tag = json!({ "release": self.registry.release.as_deref().unwrap_or_default() });
         if let Some(name) = &self.registry.distribution {
@@ -313,7 +314,9 @@ impl BuildArgs {
             ];
             play.task("tag file", "hostctl.core.image_tags", record, None);
         }
-        Ok(play.given("image build", &whole))
+        // A list is a file: its name tells runs of two lists in one folder apart.
+        let command = file_name.map_or_else(|| "image build".to_owned(), |name| format!("image build {name}"));
+        Ok(play.given(&command, &folder))
     }
 
     /// The module's arguments that are no templates.

@@ -84,7 +84,7 @@ impl Play {
 
     /// The play of a command whose source is a path: what lies beside that counts as beside a playbook.
     pub(super) fn given(self, command: &str, source: &Path) -> Given {
-        let mut fields: Vec<(String, Text)> = vec![("name".to_owned(), Text::template(command))];
+        let mut fields: Vec<(String, Text)> = vec![("name".to_owned(), Text::plain(&command.into()))];
         fields.extend(self.keywords.iter().map(|(name, value)| (name.clone(), Text::template_of(value))));
         fields.push(("tasks".to_owned(), Text(format!("[\n  {}\n]", self.tasks.join(",\n  ")))));
         let shown = format!("<{command}>");

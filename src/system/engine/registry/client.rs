@@ -335,7 +335,7 @@ impl RegistryClient {
     async fn token(&self, realm: &str, service: &str, scope: &str) -> Result<Secret, EngineError> {
         let plain = self.plain_allowed();
         let host = &self.settings.host;
-        if !(realm.starts_with("https://") || (plain && realm.starts_with("http://"))) {
+        if !may_have_login(realm, host, plain) {
             let text = format!("registry `{host}` asks for a token from `{}`, which is no https address", shown(realm));
             return Err(EngineError::new(ErrorClass::Auth, text).lacking(Right::Login));
         }
@@ -432,5 +432,22 @@ impl RegistryClient {
         if !known.as_ref().is_some_and(|known| known.same_server(challenge)) {
             *known = Some(challenge.clone());
         }
+    }
+}
+
+/// A login is sent to any https address, as Docker does; without encryption only to the registry's own host. Never to one
+/// that hides behind a user's name.
+fn may_have_login(realm: &str, registry: &str, plain: bool) -> bool {
+    let authority = |rest: &str| rest.split(['/', '?', '#', '\\']).next().unwrap_or_default().to_owned();
+    let bare = |place: &str| match place.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            host.to_ascii_lowercase()
+        }
+        _ => place.to_ascii_lowercase(),
+    };
+    match (realm.strip_prefix("https://").map(authority), realm.strip_prefix("http://").map(authority)) {
+        (Some(place), _) => !place.contains('@'),
+        (None, Some(place)) => plain && !place.contains('@') && bare(&place) == bare(registry),
+        (None, None) => false,
     }
 }
