@@ -521,7 +521,10 @@ impl<W: Write + Send> Reporter for Human<W> {
                 self.images.clear();
                 let mut text = String::from("\n");
                 for (name, value) in notes {
-                    let _ = writeln!(text, "{}", self.fitted(&format!("{} {value}", pad(name, 9)), 10));
+                    let line = format!("{} {value}", pad(name, 9));
+                    // What can be typed stays whole.
+                    let typed = value.starts_with("hostctl ");
+                    let _ = writeln!(text, "{}", if typed { line } else { self.fitted(&line, 10) });
                 }
                 let _ = writeln!(text, "{} {}", pad("time", 9), duration(*seconds));
                 self.print(&text);

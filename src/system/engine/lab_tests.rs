@@ -8,11 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use std::time::{Duration, Instant};
 
-#[expect(dead_code, reason = "one fault is needed here")]
-#[path = "../../../tests/image_engine/faults.rs"]
-mod faults;
-
 use super::lab::{Lab, PASSWORD};
+use super::registry::client_tests::faults::{Fault, Faults};
 use super::*;
 use crate::system::{Mutate, Probe};
 
@@ -244,8 +241,8 @@ async fn buildah(lab: &Lab, mutate: &Mutate) {
 /// A registry that takes one byte a second: nothing is told any more once the buffers between are full. The engine
 /// would wait for ever.
 async fn slow_registry(lab: &Lab, engine: &EngineMut) {
-    let faults = faults::Faults::new(Some(&lab.registry));
-    faults.rule("PATCH", "/blobs/uploads/", usize::MAX, faults::Fault::SlowUpload(Duration::from_secs(1)));
+    let faults = Faults::new(Some(&lab.registry));
+    faults.rule("PATCH", "/blobs/uploads/", usize::MAX, Fault::SlowUpload(Duration::from_secs(1)));
     let mut asked = spec(lab, "slow", "FROM scratch\nCOPY busybox /slow/busybox\n");
     let repository = format!("{}/lab/slow", faults.address);
     asked.names = vec![format!("{repository}:t")];

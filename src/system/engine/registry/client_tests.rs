@@ -14,7 +14,7 @@ use crate::secret::Secret;
 
 #[expect(dead_code, reason = "the tests with a real engine use what is not used here")]
 #[path = "../../../../tests/image_engine/faults.rs"]
-mod faults;
+pub(in crate::system::engine) mod faults;
 
 const FOREVER: usize = usize::MAX;
 

@@ -16,7 +16,7 @@ mod manifest;
 mod transport;
 
 #[cfg(test)]
-mod client_tests;
+pub(super) mod client_tests;
 
 pub use address::{is_digest, is_loopback, registry_of, split_name};
 pub use budget::RateBudget;
