@@ -51,9 +51,10 @@ pub(super) struct LogWatcher {
     warnings: Vec<String>,
 }
 
-/// What is said beside BuildKit's own line about output that it left out.
+/// What is said beside BuildKit's own line about output that it left out. Not `-1`, which newer engines take as no limit:
+/// 20.10 gives no output at all then. Its greatest number is of 32 bits.
 const CLIPPED: &str = "hostctl: the engine left out the rest of this step's output; for whole logs start dockerd with \
-                       BUILDKIT_STEP_LOG_MAX_SIZE=-1 and BUILDKIT_STEP_LOG_MAX_SPEED=-1 in its environment";
+                       BUILDKIT_STEP_LOG_MAX_SIZE=2147483647 and BUILDKIT_STEP_LOG_MAX_SPEED=1000000 in its environment";
 
 /// BuildKit's line in the place of what it left out: `[output clipped, log limit 2MiB reached]`, or `log speed`.
 fn is_clipped(line: &str) -> bool {
@@ -97,8 +98,8 @@ impl LogWatcher {
                 names.push(format!("{} more", self.clipped.len() - NAMED));
             }
             let warning = format!(
-                "the engine clipped the logs of {}: for whole logs set `BUILDKIT_STEP_LOG_MAX_SIZE=-1` and \
-                 `BUILDKIT_STEP_LOG_MAX_SPEED=-1` in dockerd's environment (`systemctl edit docker`) and restart it",
+                "the engine clipped the logs of {}: for whole logs set `BUILDKIT_STEP_LOG_MAX_SIZE=2147483647` and \
+                 `BUILDKIT_STEP_LOG_MAX_SPEED=1000000` in dockerd's environment (`systemctl edit docker`) and restart it",
                 names.join(", ")
             );
             self.warn(warning);
@@ -296,6 +297,7 @@ mod tests {
         assert!(file.starts_with("it is ********, 0.\nis it correct\nno. 2\nreally correct\n"), "{file}");
         assert!(file.ends_with("at the end correct\n"), "{file}");
     }
+
     #[test]
     fn what_the_engine_clipped_is_told_with_what_to_set() {
         let folder = tempfile::tempdir().unwrap();
@@ -310,7 +312,10 @@ mod tests {
             watcher.event(1, BuildEvent::Log(line.into()));
         }
         let told = seen.take();
-        assert!(told[2].starts_with("i0: hostctl: ") && told[2].contains("BUILDKIT_STEP_LOG_MAX_SIZE=-1"), "{told:?}");
+        assert!(
+            told[2].starts_with("i0: hostctl: ") && told[2].contains("BUILDKIT_STEP_LOG_MAX_SIZE=2147483647"),
+            "{told:?}"
+        );
         // The last line waits, since it may begin a secret.
         assert_eq!(told.iter().filter(|line| line.contains("BUILDKIT_")).count(), 2, "{told:?}");
         let (ends, warnings) = watcher.finish();
