@@ -10,7 +10,6 @@ mod faults;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "image_engine/lab.rs"]
 mod lab;
-#[expect(dead_code, reason = "other tests use the rest")]
 #[path = "image_engine/site.rs"]
 mod site;
 
@@ -106,6 +105,7 @@ fn the_classic_builder_builds_what_it_can_and_refuses_the_rest() {
     let files = [
         ("mid/Dockerfile", "FROM base\nARG WORD\nRUN echo \"word $WORD\" > /word\n"),
         ("leaf/Dockerfile", "FROM base\nCOPY --from=mid /word /from-mid\n"),
+        ("loud/Dockerfile", "FROM base\nRUN yes 0123456789012345678901234567890 | head -c 8000000\n"),
         ("mounts/Dockerfile", "FROM base\nRUN --mount=type=cache,target=/c true\n"),
     ];
     let Some(site) = Site::new(&files, &json!({})) else { return };
@@ -124,6 +124,15 @@ fn the_classic_builder_builds_what_it_can_and_refuses_the_rest() {
     assert_eq!(site.result(&run)["builder"], "classic");
     ok(&site.run(&["run", "play.yml"]));
     assert_eq!(site.image(&site.last(), "leaf")["state"], "reused");
+    // The classic builder gives all that a step says, and all of it is kept: 250,000 lines of 32 bytes.
+    let logs = site.lab.path("logs");
+    site.play(&args(json!({ "only": ["loud"], "log_dir": logs, "push": false })));
+    ok(&site.run(&["run", "play.yml"]));
+    let said = |text: &str| text.lines().filter(|line| *line == "0123456789012345678901234567890").count();
+    assert_eq!(said(&fs::read_to_string(logs.join("loud.log")).unwrap()), 250_000);
+    let told = Site::told(&site.last());
+    let told = told.iter().filter_map(|event| event["line"].as_str()).filter(|line| said(line) == 1).count();
+    assert_eq!(told, 250_000);
     for (more, words) in [
         (json!({ "only": ["mounts"] }), "mounts/Dockerfile:2"),
         (json!({ "secrets": { "token": CANARY }, "reuse": "never" }), "build secret `token`"),
@@ -490,11 +499,17 @@ fn contexts_and_output_that_mean_ill_are_told_or_taken_as_they_are() {
     for number in 0..300 {
         fs::write(folder("rules").join(format!("aaaaaaaaaaaaaaaaaaaa{number}")), "x").unwrap();
     }
-    // On the host already, and sent from the controller.
-    for remote in [true, false] {
+    // On the host already, sent from the controller, and again without the file whose name cannot be sent.
+    for (remote, good) in [(true, true), (false, false), (false, true)] {
+        if !remote && !good {
+            // The controller reads the rules of all contexts, each time.
+            fs::remove_dir_all(folder("rules")).unwrap();
+        } else if !remote {
+            fs::remove_file(folder("names").join(&unreadable)).unwrap();
+        }
         let path = if remote { images.display().to_string() } else { "images".to_owned() };
         for name in ["fifo", "names", "loop", "sparse", "rules", "escape", "flood", "split"] {
-            if !remote && ["sparse", "flood", "rules"].contains(&name) {
+            if !remote && (["flood", "rules", "split"].contains(&name) || !good && name != "sparse") {
                 continue;
             }
             site.play(&json!({
@@ -505,7 +520,7 @@ fn contexts_and_output_that_mean_ill_are_told_or_taken_as_they_are() {
             // Text in a program's own code is data; none of a terminal's commands comes out.
             let commands = ['\u{1b}', '\u{7}'];
             assert!(!ended.text.contains(commands), "{}", ended.text);
-            if !remote {
+            if !good {
                 // The file whose name no journal could hold is named.
                 assert!(ended.code == Some(2) && ended.text.contains("H0021"), "{name}: {}", ended.text);
                 continue;
@@ -516,9 +531,18 @@ fn contexts_and_output_that_mean_ill_are_told_or_taken_as_they_are() {
                 told.iter().filter(|event| event["image"] == name).filter_map(|event| event["line"].as_str()).collect();
             println!("{name}: {} lines, {:?}", lines.len(), &lines[..lines.len().min(30)]);
             match name {
-                "fifo" => assert!(!lines.contains(&"pipe") && !lines.contains(&"socket"), "{lines:?}"),
-                // BuildKit itself clips what a step says too fast.
-                "flood" => assert!(lines.len() > 1000, "{}", lines.len()),
+                "fifo" => {
+                    assert!(!lines.contains(&"pipe") && !lines.contains(&"socket"), "{lines:?}");
+                    let told = "`fifo/pipe` (a FIFO), `fifo/socket` (a socket)";
+                    assert!(remote || ended.text.contains(told), "{}", ended.text);
+                }
+                // BuildKit itself clips what a step says too fast, or too much of.
+                "flood" => {
+                    assert!(lines.len() > 1000, "{}", lines.len());
+                    let told = lines.iter().any(|line| line.contains("BUILDKIT_STEP_LOG_MAX_SIZE=2147483647"));
+                    let warned = ended.text.contains("the engine clipped the logs of `flood`");
+                    assert!(told && warned, "{}", ended.text);
+                }
                 "split" => {
                     let all = lines.concat();
                     let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, CANARY);
@@ -532,5 +556,189 @@ fn contexts_and_output_that_mean_ill_are_told_or_taken_as_they_are() {
                 _ => {}
             }
         }
+    }
+}
+
+/// The hash of a file of 1 TB would take hours in each of these scenes.
+#[test]
+fn a_controllers_tree_is_read_as_far_as_images_need_it_and_its_links_stay_links() {
+    let files = [
+        ("app/Dockerfile", "FROM base\nCOPY . /ctx\nRUN ls -l /ctx\n"),
+        ("app/.dockerignore", "huge\nnode_modules\n*.sock\n"),
+        ("app/word", "w"),
+        ("app/node_modules/a/b", "b"),
+        ("app/inner/Dockerfile", "FROM base\nCOPY kept /kept\n"),
+        ("app/inner/kept", "k"),
+        ("linked/docker/prod", "FROM base\nCOPY docker/prod /prod\nRUN echo linked\n"),
+        ("away/word", "w"),
+        (".git/HEAD", "ref"),
+    ];
+    let Some(site) = Site::new(&files, &json!({})) else { return };
+    let images = site.folder.join("images");
+    for huge in ["app/huge", "app/node_modules/a/huge", ".git/pack", "away/huge"] {
+        fs::File::create(images.join(huge)).unwrap().set_len(1 << 40).unwrap();
+    }
+    for (target, link) in [
+        ("/etc/shadow", "app/out"),
+        ("..", "app/up"),
+        ("loop", "app/loop"),
+        ("/dev/zero", "app/zero"),
+        ("docker/prod", "linked/Dockerfile"),
+        ("/etc/hostname", "away/Dockerfile"),
+    ] {
+        std::os::unix::fs::symlink(target, images.join(link)).unwrap();
+    }
+    fs::write(images.join("away/.dockerignore"), "huge\n").unwrap();
+    assert!(Command::new("mkfifo").arg(images.join("app/pipe")).status().unwrap().success());
+    assert!(Command::new("mknod").arg(images.join("app/device")).args(["c", "1", "5"]).status().unwrap().success());
+    let _told = std::os::unix::net::UnixListener::bind(images.join("app/socket")).unwrap();
+    let _ignored = std::os::unix::net::UnixListener::bind(images.join("app/hidden.sock")).unwrap();
+    site.play(&json!({ "path": "images" }));
+    let ended = site.run(&["run", "play.yml"]);
+    ok(&ended);
+    let first = site.last();
+    let lines = |name: &str| -> Vec<String> {
+        let told = Site::told(&first).into_iter().filter(|event| event["image"] == name);
+        told.filter_map(|event| Some(event["line"].as_str()?.to_owned())).collect()
+    };
+    let app = lines("app");
+    for link in ["out -> /etc/shadow", "up -> ..", "loop -> loop", "zero -> /dev/zero"] {
+        assert!(app.iter().any(|line| line.ends_with(link)), "{link}: {app:?}");
+    }
+    for gone in ["huge", "node_modules", "hidden.sock", "pipe", "device", "socket"] {
+        assert!(!app.iter().any(|line| line.ends_with(gone)), "{gone}: {app:?}");
+    }
+    assert!(lines("linked").iter().any(|line| line == "linked"), "{:?}", lines("linked"));
+    assert_eq!(site.image(&first, "inner")["state"], "pushed");
+    // As the report wraps it.
+    let text = ended.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for told in
+        ["`app/device` (a device)", "`app/pipe` (a FIFO)", "`app/socket` (a socket)", "away/Dockerfile: is a link"]
+    {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    assert!(!text.contains("hidden.sock"), "{text}");
+    // The same tree on the host is the same to the keys.
+    site.play(&json!({ "path": images, "remote_src": true }));
+    ok(&site.run(&["run", "play.yml"]));
+    let second = site.last();
+    for name in ["app", "inner", "linked"] {
+        assert_eq!(site.image(&second, name)["state"], "reused", "{name}");
+    }
+    // What no rule leaves out is read, told after some seconds, and left at an interrupt.
+    fs::write(images.join("app/.dockerignore"), "node_modules\n").unwrap();
+    site.play(&json!({ "path": "images" }));
+    let mut controller = site.begin(&["run", "play.yml"]);
+    site::until("what is read to be told", || {
+        let told = fs::read_to_string(site.lab.path("out")).unwrap_or_default();
+        told.contains("of 1.0 TiB, now `app/huge`").then_some(())
+    });
+    signal(&controller, Signal::INT);
+    let asked = std::time::Instant::now();
+    assert_eq!(site::end_of(&mut controller).code(), Some(99));
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
+}
+
+/// A command with a file system of its own in the place of the machine's records.
+fn with_state(site: &Site, image: &Path, before: &str) -> (Option<i32>, String) {
+    std::thread::sleep(Duration::from_millis(1100));
+    let script = format!(
+        "mount -o loop '{}' /var/lib/hostctl || exit 77\ncd /var/lib/hostctl\n{before}\ncd \"$1\"\nshift\n\"$@\"\n\
+         code=$?\nfind /var/lib/hostctl/builds -name part\nexit $code\n",
+        image.display()
+    );
+    let plain = site.command(&[]);
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c", &script, "sh"])
+        .args([site.folder.as_os_str(), plain.get_program()])
+        .args(["run", "play.yml"])
+        .env("HOME", &site.folder)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code(), text)
+}
+
+#[test]
+fn a_full_disk_below_the_records_is_told_and_keeps_the_old_ones() {
+    let files = [("loud/Dockerfile", "FROM base\nRUN yes 0123456789012345678901234567890 | head -c 8000000\n")];
+    let Some(site) = Site::new(&files, &json!({ "only": ["base"] })) else { return };
+    let image = site.lab.path("state.img");
+    fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+    let made = Command::new("mkfs.ext4").args(["-q", "-m", "0"]).arg(&image).status();
+    if !made.is_ok_and(|status| status.success()) {
+        return skipped("`mkfs.ext4` is missing (apt-get install e2fsprogs)");
+    }
+    let _ = fs::create_dir_all("/var/lib/hostctl");
+    let (code, text) = with_state(&site, &image, "");
+    if code == Some(77) {
+        return skipped("no file system can be mounted here");
+    }
+    assert_eq!(code, Some(0), "{text}");
+    // No room for what is sent: one error, no half files, and the records are as they were.
+    let sums = "find images -type f | sort | xargs sha256sum";
+    let full = format!("{sums} > sums; dd if=/dev/zero of=fill bs=4k 2> /dev/null; truncate -s -200k fill");
+    let (code, text) = with_state(&site, &image, &full);
+    assert!(code == Some(2) && text.contains("B0141") && text.contains("No space left on device"), "{text}");
+    assert!(text.matches("error[").count() == 1 && !text.contains("/part"), "{text}");
+    // Full in the middle of a build, by its log: the build ends well and what is missing is told.
+    let logs = json!({ "only": ["loud"], "builder": "classic", "log_dir": "/var/lib/hostctl/logs" });
+    site.play(&logs);
+    let (code, text) = with_state(&site, &image, &format!("test \"$({sums})\" = \"$(cat sums)\" || exit 78; rm fill"));
+    assert_eq!(code, Some(0), "{text}");
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for told in ["the log file of `loud` is not whole: No space left", "events of the build are not recorded: no room"]
+    {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    // With room again, what was recorded before is known.
+    site.play(&json!({ "only": ["base"] }));
+    let (code, text) = with_state(&site, &image, "rm -r logs builds");
+    assert!(code == Some(0) && text.contains("1 reused"), "{text}");
+}
+
+#[test]
+fn runs_at_once_lose_no_tag_and_a_stopped_controller_goes_on() {
+    let files = [("slow/Dockerfile", "FROM base\nRUN for i in 1 2 3 4 5 6; do echo line $i; sleep 1; done\n")];
+    let Some(site) = Site::new(&files, &json!({ "reuse": "never", "nocache": true })) else { return };
+    // Several writers of one tag file.
+    let tags = site.folder.join("tags.yml");
+    fs::write(&tags, "kolla_image_tags:\n  openstack:\n    old: kept\n").unwrap();
+    let writers: Vec<Child> = (0..8)
+        .map(|number| {
+            let args = json!({ "path": tags, "tag": format!("t{number}"), "distribution": format!("d{number}") });
+            let tasks = json!([{ "image_tags": args }]);
+            let play = json!([{ "hosts": "localhost", "connection": "local", "gather_facts": false, "tasks": tasks }]);
+            let name = format!("tags{number}.yml");
+            fs::write(site.folder.join(&name), play.to_string()).unwrap();
+            site.begin(&["run", &name])
+        })
+        .collect();
+    for mut writer in writers {
+        assert!(site::end_of(&mut writer).success());
+    }
+    let text = fs::read_to_string(&tags).unwrap();
+    assert!(text.contains("    old: kept\n"), "{text}");
+    for number in 0..8 {
+        assert!(text.contains(&format!("    d{number}: t{number}\n")), "{text}");
+    }
+    // Two runs for the same images, of which one's controller is stopped for longer than the builds take.
+    let mut first = site.begin(&["run", "play.yml"]);
+    let stopped = site.await_state("slow", "building");
+    signal(&first, Signal::STOP);
+    ok(&site.run(&["run", "play.yml"]));
+    let other = site.last();
+    std::thread::sleep(Duration::from_secs(3));
+    signal(&first, Signal::CONT);
+    assert!(site::end_of(&mut first).success());
+    assert_ne!(stopped, other);
+    for run in [&stopped, &other] {
+        let image = site.image(run, "slow");
+        assert_eq!(image["digest"], digest(&site, "slow", &site.tag(run)).trim(), "{image}");
+        let told = Site::told(run);
+        let lines: Vec<&str> = told.iter().filter_map(|event| event["line"].as_str()).collect();
+        let wanted = (1..7).map(|number| format!("line {number}"));
+        assert!(wanted.clone().all(|line| lines.iter().filter(|told| **told == line).count() == 1), "{lines:?}");
     }
 }

@@ -21,6 +21,7 @@ use crate::diag::{Diagnostic, ExitCode, Kind, Result};
 use crate::event::{Progress, redact_diagnostic, redact_map, redact_progress};
 use crate::modules::{Blob, Call, EndOfWork as Ended, Failure, InputKind, Link, Outcome, follow_work as follow};
 use crate::secret::Redactor;
+use crate::system::digest::{Digest, Hasher};
 use crate::system::running_build::{BuildState, RunningBuild};
 use crate::system::{lifetime, own_binary};
 
@@ -77,10 +78,19 @@ fn cannot_start(build: &RunningBuild, why: &str) -> Diagnostic {
         .with_hint(format!("is there room, and may this user write there? df -h '{}'", build.path().display()))
 }
 
+fn changed(path: &str) -> Diagnostic {
+    Diagnostic::local("B0199", format!("`{path}` was changed after the run had listed it"))
+        .with_hint("run it again when nothing writes to the tree; what no image needs can be named in `.dockerignore`")
+}
+
 /// Lays the call's files into the build's folder and starts its process.
 fn begin(build: &RunningBuild, call: &Call, link: &dyn Link) -> Result<()> {
-    let cannot = |error: io::Error| cannot_start(build, &error.to_string());
     let blobs = build.path().join("blobs");
+    let cannot = |error: io::Error| {
+        // A disk that is full must not stay so for files that no build will use.
+        let _ = fs::remove_dir_all(&blobs);
+        cannot_start(build, &error.to_string())
+    };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&blobs).map_err(cannot)?;
     let mut pack = Pack::open(&blobs.join(PACK)).map_err(cannot)?;
     for entry in call.inputs.iter().flat_map(|input| &input.entries) {
@@ -91,8 +101,12 @@ fn begin(build: &RunningBuild, call: &Call, link: &dyn Link) -> Result<()> {
         if *size <= SMALL {
             let bytes: Arc<[u8]> = match link.blob(sha256)? {
                 Blob::Memory(bytes) => bytes,
+                // Of a local connection it is the user's own file.
                 Blob::File(source) => fs::read(source).map_err(cannot)?.into(),
             };
+            if Hasher::of(Digest::Sha256, &bytes) != *sha256 {
+                return Err(changed(&entry.path));
+            }
             pack.add(sha256, &bytes).map_err(cannot)?;
             continue;
         }

@@ -3,8 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use super::context_tree::Context;
 use super::interp::HostRun;
 use super::invoke::flag;
+use super::lookup::waiting;
 use super::managed;
 use super::source_tree;
 use crate::diag::{Diagnostic, Result, read};
@@ -23,9 +25,9 @@ const REPOSITORIES: usize = 200;
 #[derive(Clone, Copy, Default)]
 pub(super) struct Take {
     /// Of a folder what is in it, not the folder itself.
-    contents_only: bool,
+    pub(super) contents_only: bool,
     /// Open files that are sealed with a vault.
-    decrypt: bool,
+    pub(super) decrypt: bool,
     /// What links in a folder lead to, not the links.
     follow: bool,
 }
@@ -38,9 +40,9 @@ impl Take {
 }
 
 /// What git says of the repository around a folder, and of those that the folder holds (submodules).
-fn repositories(folder: &Path, entries: &[TreeEntry]) -> Vec<(String, GitFacts)> {
+pub(super) fn repositories<'a>(folder: &Path, paths: impl Iterator<Item = &'a Path>) -> Vec<(String, GitFacts)> {
     let probe = Probe::new(Vec::new()).allowing(GIT_READS);
-    let below = entries.iter().filter_map(|entry| entry.path.strip_suffix("/.git"));
+    let below = paths.filter_map(|path| path.to_str()?.strip_suffix("/.git"));
     let all = std::iter::once("").chain(below).take(REPOSITORIES);
     let facts = all.map(|path| (path.to_owned(), probe.git_facts(&folder.join(path))));
     facts.filter(|(_, facts)| *facts != GitFacts::default()).collect()
@@ -74,12 +76,21 @@ impl HostRun {
                     }
                     let path = self.search(task, "files", name).ok_or_else(|| self.not_found(task, "files", name))?;
                     let take = Take { contents_only: name.ends_with('/'), ..Take::of(args) };
-                    let mut input = self.file_input(arg, &path, take)?;
                     let asks = |(name, values): (&str, &[&str])| {
                         args.get(name).and_then(serde_json::Value::as_str).is_some_and(|value| values.contains(&value))
                     };
-                    if entry.meta.repositories.is_some_and(asks) {
-                        input.repositories = repositories(&path, &input.entries);
+                    let asks = entry.meta.repositories.is_some_and(asks);
+                    if let Some(needs) = entry.meta.needs {
+                        let context = Context { arg, path: &path, take, needs, repositories: asks };
+                        if let Some(input) = waiting(|| self.context_input(task, &context, args))? {
+                            inputs.push(input);
+                            continue;
+                        }
+                    }
+                    let mut input = self.file_input(arg, &path, take)?;
+                    if asks {
+                        input.repositories =
+                            repositories(&path, input.entries.iter().map(|entry| Path::new(&entry.path)));
                     }
                     inputs.push(input);
                 }
@@ -198,7 +209,7 @@ impl HostRun {
     }
 
     /// The clear text of a file that ansible-vault encrypted.
-    fn opened(&self, path: &Path) -> Result<Option<String>> {
+    pub(super) fn opened(&self, path: &Path) -> Result<Option<String>> {
         if !is_sealed(path) {
             return Ok(None);
         }
@@ -308,7 +319,7 @@ fn file(path: &Path) -> Result<InputKind> {
     Ok(InputKind::File { sha1, sha256, size, source: Some(BlobSource::File(source)) })
 }
 
-fn memory(bytes: Vec<u8>) -> InputKind {
+pub(super) fn memory(bytes: Vec<u8>) -> InputKind {
     InputKind::File {
         sha1: Hasher::of(Digest::Sha1, &bytes),
         sha256: Hasher::of(Digest::Sha256, &bytes),
@@ -350,9 +361,11 @@ mod tests {
             }
         }
         let entries = source_tree::entries(&tree, false, &file).unwrap();
-        let told: Vec<_> =
-            repositories(&tree, &entries).into_iter().map(|(path, facts)| (path, facts.version.unwrap())).collect();
+        let told: Vec<_> = repositories(&tree, entries.iter().map(|entry| Path::new(&entry.path)))
+            .into_iter()
+            .map(|(path, facts)| (path, facts.version.unwrap()))
+            .collect();
         assert_eq!(told, [(String::new(), "1.0".to_owned()), ("sub".to_owned(), "2.0".to_owned())]);
-        assert_eq!(repositories(&tree.join("../.."), &[]), [], "no repository, nothing told");
+        assert_eq!(repositories(&tree.join("../.."), std::iter::empty()), [], "no repository, nothing told");
     }
 }

@@ -56,7 +56,7 @@ impl std::io::Write for Capped {
 
 /// Work that waits for something outside. Templates are rendered on threads of the runtime: the other tasks of this
 /// one, and what looks for an interrupt, go on elsewhere meanwhile.
-fn waiting<T>(work: impl FnOnce() -> T) -> T {
+pub(super) fn waiting<T>(work: impl FnOnce() -> T) -> T {
     use tokio::runtime::{Handle, RuntimeFlavor};
     match Handle::try_current() {
         Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),

@@ -9,6 +9,7 @@ mod backends;
 mod builtin;
 mod conditions;
 mod connect;
+mod context_tree;
 mod custom_stats;
 mod debugger;
 mod facts;

@@ -1,7 +1,7 @@
 //! Turns what builds tell into progress events, a log file for each image, and the last lines
 //! that a failure shows.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -16,6 +16,8 @@ use crate::system::engine::BuildEvent;
 
 /// How many last lines of a log a failure shows.
 const TAIL: usize = 40;
+/// Images that are named in a warning.
+const NAMED: usize = 5;
 
 /// What is left of an image's log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +46,20 @@ pub(super) struct LogWatcher {
     mutate: Mutate,
     redactor: Arc<Redactor>,
     logs: Vec<Log>,
+    /// Images whose output the engine did not give whole.
+    clipped: BTreeSet<usize>,
     warnings: Vec<String>,
+}
+
+/// What is said beside BuildKit's own line about output that it left out. Not `-1`, which newer engines take as no limit:
+/// 20.10 gives no output at all then. Its greatest number is of 32 bits.
+const CLIPPED: &str = "hostctl: the engine left out the rest of this step's output; for whole logs start dockerd with \
+                       BUILDKIT_STEP_LOG_MAX_SIZE=2147483647 and BUILDKIT_STEP_LOG_MAX_SPEED=1000000 in its environment";
+
+/// BuildKit's line in the place of what it left out: `[output clipped, log limit 2MiB reached]`, or `log speed`.
+fn is_clipped(line: &str) -> bool {
+    let inner = line.trim().strip_prefix("[output clipped, log ").and_then(|rest| rest.strip_suffix(" reached]"));
+    inner.is_some_and(|rest| rest.starts_with("limit ") || rest.starts_with("speed "))
 }
 
 impl LogWatcher {
@@ -61,7 +76,7 @@ impl LogWatcher {
             Log { file: None, path: None, tail: VecDeque::new(), masked, told }
         };
         let logs = graph.images.iter().map(empty).collect();
-        Self { graph, tell, folder, mutate, redactor, logs, warnings: Vec::new() }
+        Self { graph, tell, folder, mutate, redactor, logs, clipped: BTreeSet::new(), warnings: Vec::new() }
     }
 
     /// The ends of all logs, by image, and what went wrong with the files.
@@ -75,6 +90,19 @@ impl LogWatcher {
             self.note_trouble(image, flushed);
             let log = &self.logs[image];
             ends.push(LogEnd { path: log.path.clone(), tail: log.tail.iter().cloned().collect() });
+        }
+        if !self.clipped.is_empty() {
+            let mut names: Vec<String> =
+                self.clipped.iter().take(NAMED).map(|image| format!("`{}`", self.name(*image))).collect();
+            if self.clipped.len() > NAMED {
+                names.push(format!("{} more", self.clipped.len() - NAMED));
+            }
+            let warning = format!(
+                "the engine clipped the logs of {}: for whole logs set `BUILDKIT_STEP_LOG_MAX_SIZE=2147483647` and \
+                 `BUILDKIT_STEP_LOG_MAX_SPEED=1000000` in dockerd's environment (`systemctl edit docker`) and restart it",
+                names.join(", ")
+            );
+            self.warn(warning);
         }
         (ends, self.warnings)
     }
@@ -111,6 +139,15 @@ impl LogWatcher {
     }
 
     fn line(&mut self, image: usize, line: String) {
+        let clipped = is_clipped(&line);
+        self.take(image, &line);
+        if clipped {
+            self.clipped.insert(image);
+            self.take(image, CLIPPED);
+        }
+    }
+
+    fn take(&mut self, image: usize, line: &str) {
         let masked = self.logs[image].masked.push(&format!("{line}\n"));
         self.keep(image, &masked);
         // The controller knows more secrets, and masks these.
@@ -259,5 +296,30 @@ mod tests {
         let file = std::fs::read_to_string(ends[0].path.as_ref().unwrap()).unwrap();
         assert!(file.starts_with("it is ********, 0.\nis it correct\nno. 2\nreally correct\n"), "{file}");
         assert!(file.ends_with("at the end correct\n"), "{file}");
+    }
+
+    #[test]
+    fn what_the_engine_clipped_is_told_with_what_to_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut watcher, seen) = watcher(folder.path().to_owned());
+        watcher.state(0, &ImageState::Building);
+        seen.take();
+        for line in ["one", "[output clipped, log limit 2MiB reached]", "[output clipped, log speed 200KiB/s reached]"]
+        {
+            watcher.event(0, BuildEvent::Log(line.into()));
+        }
+        for line in ["[output clipped]", "see [output clipped, log limit 2MiB reached] above"] {
+            watcher.event(1, BuildEvent::Log(line.into()));
+        }
+        let told = seen.take();
+        assert!(
+            told[2].starts_with("i0: hostctl: ") && told[2].contains("BUILDKIT_STEP_LOG_MAX_SIZE=2147483647"),
+            "{told:?}"
+        );
+        // The last line waits, since it may begin a secret.
+        assert_eq!(told.iter().filter(|line| line.contains("BUILDKIT_")).count(), 2, "{told:?}");
+        let (ends, warnings) = watcher.finish();
+        assert!(ends[0].tail[2].starts_with("hostctl: the engine left out"), "{:?}", ends[0]);
+        assert!(warnings.len() == 1 && warnings[0].contains("the logs of `i0`: "), "{warnings:?}");
     }
 }

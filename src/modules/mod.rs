@@ -104,7 +104,8 @@ pub use reconnect::{RebootArgs, WaitForConnectionArgs};
 pub use reference::reference;
 pub use shlex::{first_word, words};
 pub use spec::{
-    ArgError, ArgSpec, ArgType, ChangedAt, HandsTo, InputArg, Meta, Module, ModuleEntry, PathPart, RunsOn, Spec, entry,
+    ArgError, ArgSpec, ArgType, ChangedAt, HandsTo, InputArg, Meta, Module, ModuleEntry, Needs, PathPart, RunsOn, Spec,
+    entry,
 };
 pub use table::{MODULES, find};
 pub use types::{HostPath, Mode, without_zero as mode_without_zero};

@@ -1,5 +1,6 @@
 //! A module's face: names, argument table, where it runs. Derived from its `Args` type.
 
+use std::path::Path;
 use std::sync::OnceLock;
 
 use indexmap::IndexMap;
@@ -8,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::call::{Failure, Outcome};
 use super::cx::Cx;
+use crate::system::TreeItem;
 use crate::value::{Map, StrKey, Value, insert};
 
 /// Where a module's work is done.
@@ -107,10 +109,16 @@ pub struct Meta {
     /// An argument, and its values with which the module wants to know of the git repositories around and in the
     /// folders that are sent to it ([`super::Input::repositories`]).
     pub repositories: Option<(&'static str, &'static [&'static str])>,
+    /// For a module that builds from the folder that is sent to it: what it needs of that.
+    pub needs: Option<Needs>,
     /// Programs that only read, each as the first words of its argument vector (`systemctl show`):
     /// what `Probe::run` may start for this module.
     pub reads: &'static [&'static str],
 }
+
+/// Says of each item of a folder whether a call with these arguments can need it; `None` if it needs the folder as
+/// `copy` sends it. The last argument gives the text of a file.
+pub type Needs = fn(&serde_json::Value, &[TreeItem], &dyn Fn(&Path) -> std::io::Result<String>) -> Option<Vec<bool>>;
 
 /// Where a module's result has `changed`, which shows where a whole result is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +171,7 @@ impl Meta {
         resumes: None,
         plans: None,
         repositories: None,
+        needs: None,
         reads: &[],
     };
 }

@@ -66,4 +66,4 @@ pub use load::{DiskRoom, HostLoad, Pressure};
 pub use source_archive::Downloaded;
 pub use state::StateChange;
 pub use state_place::place_of_state;
-pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, lay_out, write_tree_tar};
+pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, TreeList, lay_out, write_tree_tar};

@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt as _, OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
+use super::digest::{Digest, Hasher};
 use super::fs::{Content, WriteOptions, file_error};
 use super::{Mutate, Probe};
 use crate::diag::read::no_utf8;
@@ -36,6 +37,28 @@ pub struct TreeItem {
     pub mtime: u64,
 }
 
+/// What is below a folder.
+#[derive(Clone, Debug, Default)]
+pub struct TreeList {
+    /// Files, folders and links, parents before children.
+    pub items: Vec<TreeItem>,
+    /// All else, by path, and what each is (`a FIFO`).
+    pub special: Vec<(PathBuf, &'static str)>,
+}
+
+/// What a thing is that is no file, folder or link.
+fn special_name(meta: &fs::Metadata) -> &'static str {
+    use std::os::unix::fs::FileTypeExt as _;
+    let kind = meta.file_type();
+    if kind.is_socket() {
+        "a socket"
+    } else if kind.is_fifo() {
+        "a FIFO"
+    } else {
+        "a device"
+    }
+}
+
 /// One thing of a tree that is to be laid out privately.
 #[derive(Clone, Debug)]
 pub struct ScratchItem {
@@ -54,6 +77,8 @@ pub enum ScratchContent {
     Bytes(std::sync::Arc<[u8]>),
     /// A copy of this file.
     CopyOf(PathBuf),
+    /// A copy of this file, which is refused if it has another digest (SHA-256 in hex) by now.
+    SameCopyOf(PathBuf, String),
     /// A folder.
     Dir,
     /// A symbolic link.
@@ -64,7 +89,13 @@ impl Probe {
     /// Everything below a folder, parents before children, names in byte order. Sockets, pipes and
     /// devices are left out, and `.hostctl`: where runs that are started in the tree keep their records.
     pub fn tree_items(&self, root: &Path) -> io::Result<Vec<TreeItem>> {
+        self.tree_list(root).map(|list| list.items)
+    }
+
+    /// The same with what was left out since no copy of it can be made. Nothing is opened but folders.
+    pub fn tree_list(&self, root: &Path) -> io::Result<TreeList> {
         let mut found = Vec::new();
+        let mut special = Vec::new();
         let mut waiting = vec![PathBuf::new()];
         while let Some(folder) = waiting.pop() {
             let mut names = fs::read_dir(root.join(&folder))?
@@ -87,6 +118,7 @@ impl Probe {
                 } else if meta.is_file() {
                     TreeKind::File(meta.len())
                 } else {
+                    special.push((path, special_name(&meta)));
                     continue;
                 };
                 let mtime = meta
@@ -98,7 +130,8 @@ impl Probe {
             }
         }
         found.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(found)
+        special.sort();
+        Ok(TreeList { items: found, special })
     }
 
     /// A file's text; not more than 16 MiB.
@@ -236,6 +269,8 @@ pub fn lay_out(root: &Path, items: &[ScratchItem]) -> io::Result<()> {
             ScratchContent::CopyOf(source) => {
                 io::copy(&mut File::open(source)?, &mut create(&path)?)?;
             }
+            ScratchContent::SameCopyOf(source, digest) => same_copy(source, digest, &path)
+                .map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", item.path.display())))?,
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(item.mode & 0o7777))?;
     }
@@ -311,6 +346,33 @@ pub(super) fn open_plain(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Copies a file whose content is known. What is another one by now is not left behind.
+fn same_copy(source: &Path, digest: &str, path: &Path) -> io::Result<()> {
+    let mut hasher = Hasher::new(Digest::Sha256);
+    let mut from = crate::diag::read::open_plain(source)?;
+    let mut into = create(path)?;
+    // A file that grows all the time ends, too.
+    let mut left = from.metadata()?.len();
+    let mut buffer = vec![0; 128 << 10];
+    while left > 0 {
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = match from.read(&mut buffer[..most]) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hasher.update(&buffer[..count]);
+        into.write_all(&buffer[..count])?;
+        left -= count as u64;
+    }
+    if hasher.finish() != digest {
+        fs::remove_file(path)?;
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it was changed after the run had listed it"));
+    }
+    Ok(())
+}
+
 fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
@@ -355,6 +417,37 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(folder.path().join("gone.txt")).status().unwrap().success());
         let error = write_tree_tar(folder.path(), &items, &[], &mut Vec::new()).unwrap_err();
         assert_eq!(error.to_string(), "`gone.txt`: it is not a file");
+    }
+
+    #[test]
+    fn what_is_no_file_is_named_and_never_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("d")).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(path("d/pipe")).status().unwrap().success());
+        let _socket = std::os::unix::net::UnixListener::bind(path("a.sock")).unwrap();
+        fs::write(path("file"), "x").unwrap();
+        let list = Probe::new(Vec::new()).tree_list(folder.path()).unwrap();
+        let names: Vec<_> = list.items.iter().map(|item| item.path.display().to_string()).collect();
+        assert_eq!(names, ["d", "file"]);
+        assert_eq!(list.special, [("a.sock".into(), "a socket"), ("d/pipe".into(), "a FIFO")]);
+    }
+
+    #[test]
+    fn a_copy_of_what_has_changed_is_refused_and_not_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, root) = (folder.path().join("file"), folder.path().join("root"));
+        fs::create_dir(&root).unwrap();
+        fs::write(&file, "old").unwrap();
+        let digest = Hasher::of(Digest::Sha256, b"old");
+        let content = ScratchContent::SameCopyOf(file.clone(), digest);
+        let item = ScratchItem { path: "copy".into(), mode: 0o644, content };
+        lay_out(&root, std::slice::from_ref(&item)).unwrap();
+        assert_eq!(fs::read_to_string(root.join("copy")).unwrap(), "old");
+        fs::write(&file, "new").unwrap();
+        let error = lay_out(&root, &[item]).unwrap_err();
+        assert_eq!(error.to_string(), "`copy`: it was changed after the run had listed it");
+        assert!(!root.join("copy").exists());
     }
 
     #[test]

@@ -495,6 +495,24 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
                what is made from it is recorded for reuse, and the next run builds them again.",
     },
     CodeEntry {
+        code: "B0198",
+        title: "a tree has sockets, FIFOs or devices",
+        text: "They are never opened and belong to no build context: Docker's own client leaves sockets out or refuses them. \
+               Files, folders and links are sent.",
+    },
+    CodeEntry {
+        code: "B0199",
+        title: "a file was changed while it was read",
+        text: "What an image is made from is hashed on the controller and then sent. The file grew, shrank or was written \
+               to meanwhile, so that the key would stand for something else. Nothing was built. A file that no image \
+               needs (a log, a database) belongs into `.dockerignore`: it is not read then.",
+    },
+    CodeEntry {
+        code: "B0200",
+        title: "interrupted while a tree was read",
+        text: "An interrupt at the keyboard came while the controller read the tree's files. Nothing was sent or built.",
+    },
+    CodeEntry {
         code: "B0170",
         title: "no host",
         text: "`--host` takes one host as ssh does: `build1`, `builder@build1.example.org`, `root@192.0.2.7:2222`, \

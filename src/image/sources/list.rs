@@ -173,6 +173,17 @@ impl List {
         local.flat_map(|image| image.options.tags.iter().flatten().chain(image.options.labels.values())).any(of_git)
     }
 
+    /// The contexts below the list's own folder, each with its Dockerfile in it.
+    pub fn contexts(&self) -> Vec<(PathBuf, PathBuf)> {
+        let file = |image: &ListedImage| image.options.dockerfile.clone().unwrap_or_else(|| "Dockerfile".into());
+        let sent = self.images.iter().filter_map(|image| match &image.context {
+            Context::Sent(path) => Some((path.clone(), file(image))),
+            Context::Host(_) | Context::Git(..) => None,
+        });
+        let all: std::collections::BTreeSet<_> = sent.collect();
+        all.into_iter().collect()
+    }
+
     /// The folders below the list's own that are contexts.
     pub fn sent(&self) -> Vec<&Path> {
         let mut found: Vec<&Path> = self

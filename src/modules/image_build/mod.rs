@@ -4,6 +4,7 @@
 //! controller's tree out on the host, and gives the report back.
 
 mod kolla;
+mod needed;
 mod request;
 mod sent;
 mod tree;
@@ -325,6 +326,7 @@ impl Module for ImageBuild {
         plans: Some("plan"),
         reads: crate::system::git_source::GIT_READS,
         repositories: Some(("from", &["labels", "list"])),
+        needs: Some(needed::needed),
         together: &[&["registry_username", "registry_password"]],
         one_of: &[&["namespace", "kolla"], &["tag", "kolla"]],
         required_if: &[("forbid_mirror_in_image", "true", &["mirror_names"]), ("from", "kolla", &["kolla"])],
@@ -355,7 +357,11 @@ impl Module for ImageBuild {
         warnings.extend(prepared.warnings.iter().cloned());
         warnings.into_iter().for_each(|warning| cx.warn(warning));
         for link in &tree.links {
-            cx.warn(format!("{}/{}: is a link and not read as an image", args.path.as_str(), link.display()));
+            cx.warn(format!(
+                "{}/{}: is a link that leads to no file of its folder, and is not read as an image",
+                args.path.as_str(),
+                link.display()
+            ));
         }
         let names: Vec<String> =
             prepared.selected.iter().map(|image| prepared.graph.images[*image].name.clone()).collect();

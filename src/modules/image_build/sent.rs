@@ -107,7 +107,8 @@ impl SentTree for Sent {
                 InputKind::Link { target } => ScratchContent::Link(target.into()),
                 InputKind::File { sha256, .. } => match self.link.blob(sha256).map_err(|error| other(&error))? {
                     Blob::Memory(bytes) => ScratchContent::Bytes(bytes),
-                    Blob::File(file) => ScratchContent::CopyOf(file),
+                    // Of a local connection it is the user's own file.
+                    Blob::File(file) => ScratchContent::SameCopyOf(file, sha256.clone()),
                 },
             };
             items.push(ScratchItem { path: path.clone(), mode: entry.mode, content });

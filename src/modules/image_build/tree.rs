@@ -1,6 +1,7 @@
 //! The tree that images come from, wherever it is.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::super::call::{Blob, Input, InputKind, TreeEntry};
@@ -10,22 +11,53 @@ use super::request::whole;
 use super::sent::Sent;
 use super::{Args, From};
 use crate::diag::{Diagnostic, Result, SourceMap};
-use crate::image::SentTree as _;
+use crate::image::{self, SentTree as _};
 use crate::image::discover::Found;
 use crate::image::sources::{self, Fetched, LabelSettings, List, Stamps, TreeSettings};
 use crate::system::git_source::GitFacts;
-use crate::system::{Mutate, TreeKind};
+use crate::system::{Mutate, TreeItem, TreeKind};
 
-fn dockerfiles(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
-    paths.retain(|path| path.file_name().is_some_and(|name| name == "Dockerfile"));
-    paths
+/// An entry as a tree of this host has it.
+fn item(entry: &TreeEntry) -> TreeItem {
+    let kind = match &entry.kind {
+        InputKind::File { size, .. } => TreeKind::File(*size),
+        InputKind::Dir => TreeKind::Dir,
+        InputKind::Link { target } => TreeKind::Link(target.into()),
+    };
+    TreeItem { path: entry.path.clone().into(), kind, mode: entry.mode, mtime: 0 }
+}
+
+/// The files of a tree and the Dockerfiles that lead to files of their folders; Dockerfiles that lead elsewhere; what the
+/// former lead to. A Dockerfile's own folder is the least that its context can be.
+fn sorted(items: &[TreeItem], args: &Args) -> (Vec<PathBuf>, Vec<PathBuf>, HashMap<PathBuf, PathBuf>) {
+    let settings = TreeSettings::new(None, &args.dockerfiles, &[]).unwrap_or_default();
+    let (mut files, mut links, mut linked) = (Vec::new(), Vec::new(), HashMap::new());
+    for item in items {
+        match item.kind {
+            TreeKind::File(_) => files.push(item.path.clone()),
+            TreeKind::Link(_) if settings.is_dockerfile(&item.path) => {
+                let folder = item.path.parent().unwrap_or(Path::new(""));
+                match image::linked(items, folder, &item.path) {
+                    Some(target) => {
+                        files.push(item.path.clone());
+                        linked.insert(item.path.clone(), target);
+                    }
+                    None => links.push(item.path.clone()),
+                }
+            }
+            TreeKind::Link(_) | TreeKind::Dir => {}
+        }
+    }
+    (files, links, linked)
 }
 
 /// The tree's files, wherever they are.
 pub(super) struct Tree {
     files: Vec<PathBuf>,
-    /// Dockerfiles that are links.
+    /// Dockerfiles that are links and lead to no file of their own folder.
     pub(super) links: Vec<PathBuf>,
+    /// What the others lead to.
+    linked: HashMap<PathBuf, PathBuf>,
     /// The folder on the host, with `remote_src`.
     pub(super) root: Option<PathBuf>,
     /// Fetched repositories, which stay as long as this.
@@ -38,13 +70,13 @@ impl Tree {
     pub(super) fn find(cx: &Cx, args: &Args) -> Result<Self> {
         if let Some(mut input) = cx.input("path").filter(|_| !args.remote_src).cloned() {
             input.entries = entries(&input, &args.path)?;
-            let paths = |wanted: fn(&InputKind) -> bool| -> Vec<PathBuf> {
-                let entries = input.entries.iter().filter(|entry| wanted(&entry.kind));
-                entries.map(|entry| PathBuf::from(&entry.path)).collect()
-            };
+            let mut items: Vec<TreeItem> = input.entries.iter().map(item).collect();
+            items.sort_by(|a, b| a.path.cmp(&b.path));
+            let (files, links, linked) = sorted(&items, args);
             return Ok(Self {
-                files: paths(|kind| matches!(kind, InputKind::File { .. })),
-                links: dockerfiles(paths(|kind| matches!(kind, InputKind::Link { .. }))),
+                files,
+                links,
+                linked,
                 root: None,
                 kept: RefCell::default(),
                 root_name: input.basename.clone(),
@@ -57,22 +89,8 @@ impl Tree {
             .tree_items(&root)
             .map_err(|error| Diagnostic::task("B0016", format!("`{}` cannot be read: {error}", root.display())))?;
         let root_name = root.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
-        let (mut files, mut links) = (Vec::new(), Vec::new());
-        for item in items {
-            match item.kind {
-                TreeKind::File(_) => files.push(item.path),
-                TreeKind::Link(_) => links.push(item.path),
-                TreeKind::Dir => {}
-            }
-        }
-        Ok(Self {
-            files,
-            links: dockerfiles(links),
-            root: Some(root),
-            kept: RefCell::default(),
-            root_name,
-            input: None,
-        })
+        let (files, links, linked) = sorted(&items, args);
+        Ok(Self { files, links, linked, root: Some(root), kept: RefCell::default(), root_name, input: None })
     }
 
     /// The images of the tree, as the arguments say.
@@ -154,6 +172,7 @@ impl Tree {
         let bad = |error: &dyn std::fmt::Display| {
             Diagnostic::task("B0016", format!("`{}` cannot be read: {error}", path.display()))
         };
+        let path = self.linked.get(path).map_or(path, PathBuf::as_path);
         if let Some(root) = &self.root {
             return cx.probe().tree_text(&root.join(path)).map_err(|error| bad(&error));
         }
