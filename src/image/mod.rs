@@ -48,5 +48,5 @@ pub use names::{Meaning, Names, valid_name, valid_tag, without_tag};
 pub use report::{ImageReport, Report};
 pub use reuse::Reuse;
 pub use select::{Pattern, patterns};
-pub use sent::SentTree;
+pub use sent::{SentFrom, SentTree};
 pub use watch::LogEnd;

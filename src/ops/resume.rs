@@ -9,6 +9,10 @@ use crate::diag::{Diagnostic, Kind, Result, read};
 use crate::journal::{is_over, list_runs, runs_dir};
 use crate::value::Map;
 
+/// What stands for the playbook of `hostctl image plan` and `image build`.
+const PLAN: &str = "<image plan>";
+const BUILD: &str = "<image build>";
+
 /// How many of the newest runs are looked at.
 const LOOKED_AT: usize = 200;
 
@@ -33,6 +37,8 @@ pub struct Earlier {
     pub alive: bool,
     /// It built images.
     pub images: bool,
+    /// It was only to tell what would be done: there is nothing to go on with.
+    pub only_looked: bool,
 }
 
 impl Earlier {
@@ -55,6 +61,8 @@ impl Earlier {
         Some(Self {
             id: id.to_owned(),
             root: if root.is_empty() { id.to_owned() } else { root },
+            only_looked: event["check"] == true
+                || Path::new(&text("playbook")).file_name().is_some_and(|name| name == PLAN),
             playbook: text("playbook"),
             environments: list.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
             command: text("command"),
@@ -67,7 +75,7 @@ impl Earlier {
 
     /// It did not end well, and nobody works at it any more.
     fn is_unfinished(&self) -> bool {
-        !self.alive && self.exit_code != Some(0)
+        !self.alive && !self.only_looked && self.exit_code != Some(0)
     }
 }
 
@@ -89,6 +97,11 @@ pub fn find(base: &Path, name: Option<&str>, wanted: &dyn Fn(&Earlier) -> bool) 
 /// The run that `--resume` goes on with: without a name the newest unfinished one of the playbook in these
 /// environments, unless one since then has finished: its tag is newer, and going back to an old one must be asked for.
 pub(super) fn to_resume(base: &Path, name: Option<&str>, playbook: &Path, environments: &[String]) -> Result<Earlier> {
+    // A plan may look at what a build has left to do.
+    let playbook = match playbook.file_name() {
+        Some(name) if name == PLAN => playbook.with_file_name(BUILD),
+        _ => playbook.to_owned(),
+    };
     let same = |run: &Earlier| Path::new(&run.playbook) == playbook;
     let here = |run: &Earlier| same(run) && run.environments == environments;
     let found = find(base, name, &|run| here(run) && run.is_unfinished()).map_err(|error| match name {
@@ -98,7 +111,11 @@ pub(super) fn to_resume(base: &Path, name: Option<&str>, playbook: &Path, enviro
             .with_hint("start a new one without `--resume`"),
     })?;
     let refused = |message: String| Diagnostic::new("R0203", Kind::Usage, message);
-    // One without images only looked: it ran with `--check` or `plan: true`.
+    if found.only_looked {
+        return Err(refused(format!("run `{}` only told what it would do", found.id))
+            .with_hint("start a new one without `--resume`"));
+    }
+    // One without images only looked, too: it ran with `plan: true`.
     let finished = |run: &Earlier| here(run) && run.images && run.exit_code == Some(0) && run.id > found.id;
     if name.is_none()
         && let Ok(newer) = find(base, None, &finished)
@@ -267,6 +284,30 @@ mod tests {
         }
         assert_eq!(hint_at_unfinished(base.path(), Path::new("p.yml")), None, "the newest is finished");
         assert_eq!(hint_at_unfinished(base.path(), Path::new("other.yml")).unwrap().code, "R0204");
+    }
+
+    #[test]
+    fn what_only_looked_is_nothing_to_go_on_with() {
+        let base = tempfile::tempdir().unwrap();
+        let (build, plan) = ("/t/<image build>", "/t/<image plan>");
+        record(base.path(), "20261122T000001-aaaa", &[begun(build)], None);
+        record(base.path(), "20261122T000002-bbbb", &[begun(plan)], Some(2));
+        let mut checked = begun("p.yml");
+        checked["check"] = true.into();
+        record(base.path(), "20261122T000003-cccc", &[checked], None);
+        let ci = ["ci".to_owned()];
+        let resume = |name: Option<&str>, playbook: &str| to_resume(base.path(), name, Path::new(playbook), &ci);
+        assert_eq!(resume(None, build).unwrap().id, "20261122T000001-aaaa");
+        assert_eq!(resume(None, plan).unwrap().id, "20261122T000001-aaaa", "a plan looks at what the build left");
+        let hinted = hint_at_unfinished(base.path(), Path::new(build)).unwrap();
+        assert!(hinted.message.contains("20261122T000001-aaaa"), "{}", hinted.message);
+        for (name, playbook) in [("bbbb", build), ("bbbb", plan), ("cccc", "p.yml")] {
+            let refused = resume(Some(name), playbook).unwrap_err();
+            assert!(refused.code == "R0203" && refused.message.contains("only told"), "{refused:?}");
+            assert_eq!(refused.hints.len(), 1);
+        }
+        assert_eq!(resume(None, "p.yml").unwrap_err().message, "no run of this playbook is unfinished");
+        assert_eq!(hint_at_unfinished(base.path(), Path::new("p.yml")), None);
     }
 
     #[test]

@@ -19,7 +19,7 @@ from arguments_known import KNOWN
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCES = pathlib.Path(ansible.modules.__path__[0])
-OWN = {"volume_grow", "network_bridge", "mirror_proxy", "image_build", "image_attach", "image_tags", "image_tag", "README"}
+OWN = {"volume_grow", "network_bridge", "mirror_proxy", "image_build", "image_attach", "image_doctor", "image_why", "image_tags", "image_tag", "README"}
 # What ansible-doc calls the text behind a module's name, or any name at all.
 FREE = {"free_form", "free-form", "key_value"}
 KINDS = {"any": "raw", "str": "str", "path": "path", "bool": "bool", "int": "int", "float": "float", "dict": "dict"}

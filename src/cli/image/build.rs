@@ -313,7 +313,8 @@ impl BuildArgs {
             ];
             play.task("tag file", "hostctl.core.image_tags", record, None);
         }
-        Ok(play.given("image build", &whole))
+        // A plan is no build: nothing goes on with it.
+        Ok(play.given(if plan { "image plan" } else { "image build" }, &whole))
     }
 
     /// The module's arguments that are no templates.
@@ -665,6 +666,14 @@ mod tests {
         assert!(parsed("--tree . --registry r --username u").is_err());
         assert!(parsed("--tree . --push").is_err());
         assert!(parsed("web").is_err());
+    }
+
+    /// `--resume` and the hint at an unfinished run look for the playbook of builds.
+    #[test]
+    fn a_plan_is_no_build_to_go_on_with() {
+        let path = |plan| parsed("--tree /t").unwrap().given(plan).unwrap().path;
+        assert_eq!(path(false), Path::new("/t/<image build>"));
+        assert_eq!(path(true), Path::new("/t/<image plan>"));
     }
 
     #[test]

@@ -341,6 +341,7 @@ impl Module for ImageBuild {
             }
             None => {
                 request.digests = tree.digests();
+                request.sent_from = cx.sent_from().cloned();
                 tree.images(cx, &args)?
             }
         };
