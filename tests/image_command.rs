@@ -16,6 +16,7 @@ mod ssh_lab;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -257,8 +258,12 @@ fn several_hosts(site: &Site, inventory: &Json, engine: &str) {
     assert_eq!(two.code, Some(4), "{}", two.text);
     assert!(two.text.contains("b2: ") && two.text.contains("ok "), "{}", two.text);
     assert!(two.text.contains("\nb1:\n") || two.text.starts_with("b1:\n"), "{}", two.text);
-    // No answer is no good answer, though the other host is well: only root may read the lab's folder.
-    let tree = site.folder.join("images").display().to_string();
+    // No answer is no good answer, though the other host is well: only root may read the tree.
+    let private = site.folder.join("private");
+    fs::create_dir_all(private.join("one")).unwrap();
+    fs::write(private.join("one/Dockerfile"), "FROM scratch\n").unwrap();
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o700)).unwrap();
+    let tree = private.display().to_string();
     let own = |hosts: &mut Json| {
         hosts["b2"] = hosts["b1"].clone();
         hosts["b2"]["ansible_become"] = false.into();
