@@ -16,6 +16,7 @@ mod ssh_lab;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -196,6 +197,18 @@ fn a_host_is_reached_by_ssh_and_builds_there() {
     let line: Json = serde_json::from_str(&why.text).unwrap();
     assert_eq!(line["host"], "127.0.0.1");
     assert!(line["difference"].as_str().unwrap().starts_with("parent `base`: `Dockerfile` line"), "{line}");
+    // A tree that was sent is known by its place on the controller, which is this machine: the same answer there and here.
+    let (why, why_here) = (asked(&["why", "hosted"]), image(&site, &["why", "hosted"]));
+    let first = |ended: &Ended| ended.text.lines().next().unwrap_or_default().to_owned();
+    assert_eq!((why.code, why_here.code), (Some(0), Some(0)), "{}{}", why.text, why_here.text);
+    assert!(first(&why).starts_with("hosted: parent `base`: `Dockerfile` line"), "{}", why.text);
+    assert_eq!(first(&why), first(&why_here));
+    fs::rename(site.folder.join("images"), site.folder.join("moved")).unwrap();
+    let gone = image(&site, &["why", "hosted"]);
+    assert_eq!(gone.code, Some(2), "{}", gone.text);
+    let folder = fs::canonicalize(&site.folder).unwrap();
+    assert!(gone.text.contains(&format!("`{}/images` of the last build", folder.display())), "{}", gone.text);
+    fs::rename(site.folder.join("moved"), site.folder.join("images")).unwrap();
     let why = asked(&["why", "other", "--tree", "images"]);
     assert_eq!(why.code, Some(2), "{}", why.text);
     assert!(why.text.contains("127.0.0.1: no recorded build has an image `other`"), "{}", why.text);
@@ -212,6 +225,7 @@ fn a_host_is_reached_by_ssh_and_builds_there() {
     fs::write(site.folder.join("environments/ci/environment.yml"), "").unwrap();
     fs::create_dir_all(site.folder.join("environments/ci/inventory")).unwrap();
     fs::write(site.folder.join("environments/ci/inventory/hosts.yml"), inventory.to_string()).unwrap();
+    several_hosts(&site, &inventory, &engine);
     let found = image(&site, &["doctor", "--env", "ci", "--engine", &engine]);
     assert_eq!(found.code, Some(0), "{}", found.text);
     assert_eq!(here.text.lines().next(), found.text.lines().next());
@@ -220,6 +234,43 @@ fn a_host_is_reached_by_ssh_and_builds_there() {
     let built = image(&site, &[&build[..], &["--namespace", &site.namespace, "--tag", "h2"]].concat());
     assert_eq!(built.code, Some(0), "{}", built.text);
     assert!(site.lab.docker(&["image", "inspect", &format!("{}/hosted:h2", site.namespace)]).0);
+}
+
+/// Each host that answers has a heading, and the worst gives the exit code. `inventory` has one, `b1`.
+fn several_hosts(site: &Site, inventory: &Json, engine: &str) {
+    let mut inventory = inventory.clone();
+    let mut asked = |change: &dyn Fn(&mut Json), more: &[&str]| {
+        change(&mut inventory["build_hosts"]["hosts"]);
+        fs::write(site.folder.join("several.yml"), inventory.to_string()).unwrap();
+        image(site, &[&["doctor", "-i", "several.yml", "--engine", engine], more].concat())
+    };
+    let two = asked(&|hosts| hosts["b2"] = hosts["b1"].clone(), &[]);
+    assert_eq!(two.code, Some(0), "{}", two.text);
+    let headings: BTreeSet<&str> = two.text.lines().filter(|line| line.ends_with(':')).collect();
+    assert_eq!(headings, BTreeSet::from(["b1:", "b2:"]), "{}", two.text);
+    let one = asked(&|_| (), &["--limit", "b2", "--output", "jsonl"]);
+    assert_eq!(one.code, Some(0), "{}", one.text);
+    assert!(one.text.lines().all(|line| line.contains("\"host\":\"b2\"")), "{}", one.text);
+    let none = asked(&|_| (), &["--limit", "b9"]);
+    assert!(none.code.is_some_and(|code| code != 0) && none.text.contains("b9"), "{:?} {}", none.code, none.text);
+    let away = json!({ "ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_timeout": 5 });
+    let two = asked(&|hosts| hosts["b2"] = away.clone(), &[]);
+    assert_eq!(two.code, Some(4), "{}", two.text);
+    assert!(two.text.contains("b2: ") && two.text.contains("ok "), "{}", two.text);
+    assert!(two.text.contains("\nb1:\n") || two.text.starts_with("b1:\n"), "{}", two.text);
+    // No answer is no good answer, though the other host is well: only root may read the tree.
+    let private = site.folder.join("private");
+    fs::create_dir_all(private.join("one")).unwrap();
+    fs::write(private.join("one/Dockerfile"), "FROM scratch\n").unwrap();
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o700)).unwrap();
+    let tree = private.display().to_string();
+    let own = |hosts: &mut Json| {
+        hosts["b2"] = hosts["b1"].clone();
+        hosts["b2"]["ansible_become"] = false.into();
+    };
+    let half = asked(&own, &["--tree", &tree, "--remote-src"]);
+    assert_eq!(half.code, Some(2), "{}", half.text);
+    assert!(half.text.contains("b1:\n") && half.text.contains("b2: `"), "{}", half.text);
 }
 
 #[test]

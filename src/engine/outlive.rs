@@ -9,8 +9,10 @@ use super::interp::HostRun;
 use super::target::{Target, TargetSpec};
 use crate::diag::{Diagnostic, Kind};
 use crate::event::{EventKind, Progress, TaskId};
-use crate::modules::{Call, Failure, InputKind, Outcome, Outlives};
-use crate::playbook::Task;
+use crate::image::SentFrom;
+use crate::modules::{Call, Failure, InputArg, InputKind, ModuleEntry, Outcome, Outlives};
+use crate::playbook::{Task, clean_path};
+use crate::system::Probe;
 use crate::system::digest::{Digest, Hasher};
 use crate::value::{Map, Value, insert, python_str};
 
@@ -170,6 +172,15 @@ impl HostRun {
         }
     }
 
+    /// Where the folder lies that goes with a call.
+    fn sent_from(&self, task: &Task, entry: &ModuleEntry, call: &Call) -> Option<SentFrom> {
+        let input = call.inputs.iter().find(|input| input.is_tree)?;
+        let named = entry.meta.inputs.iter().any(|one| matches!(one, InputArg::File { arg, .. } if *arg == input.arg));
+        let name = call.args.get(&input.arg).filter(|_| named)?.as_str()?;
+        let path = std::path::absolute(self.search(task, "files", name)?).ok()?;
+        Some(SentFrom { host: Probe::new(Vec::new()).node_name(), path: clean_path(&path) })
+    }
+
     /// Fills in what a module's table entry asks the engine for: the run's time, the secrets of the vault.
     pub(super) fn fill_in(&self, task: &Task, call: &mut Call) {
         let Some(entry) = crate::modules::find(&call.module) else { return };
@@ -182,6 +193,9 @@ impl HostRun {
         if entry.meta.outlives && !call.check && call.detach.is_none() {
             call.masked = self.play.engine.redactor.sealed();
             call.outlives = Some(self.work_of(task, call));
+        }
+        if entry.meta.outlives {
+            call.sent_from = self.sent_from(task, entry, call);
         }
         // After the work has its name, which is the same in the run that is resumed.
         let info = &self.play.engine.options.run_info;

@@ -50,5 +50,5 @@ pub use needed::{linked, needed};
 pub use report::{ImageReport, Report, blank};
 pub use reuse::Reuse;
 pub use select::{Pattern, patterns};
-pub use sent::SentTree;
+pub use sent::{SentFrom, SentTree};
 pub use watch::LogEnd;

@@ -3,9 +3,21 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
 
 use crate::system::TreeItem;
+
+/// Where a tree lies that was sent: what people know it by, since on the build host it is there only while it is built.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SentFrom {
+    /// The controller's own name (`uname -n`).
+    pub host: String,
+    /// The folder on it, whole.
+    pub path: PathBuf,
+}
 
 /// A tree that lies on this host only as far as it was asked for.
 pub trait SentTree: Debug + Send + Sync {

@@ -12,7 +12,8 @@ use crate::diag::{Diagnostic, Result};
 use crate::system::Probe;
 
 /// Answers for an image of the newest request that has it and whose files are all there: several sets may have a `base`,
-/// and `tree` tells which of them is meant. If no set's files are there, the newest that has it. `tree` is read in the place of the request's folder.
+/// and `tree` tells which of them is meant. If no set's files are there, the newest that has it. `tree` is read in the place
+/// of the request's folder; without it a tree that this machine sent (to a host that it is itself) is read where it lies.
 /// Warnings are about records that cannot be read.
 pub fn why(
     probe: &Probe,
@@ -23,18 +24,11 @@ pub fn why(
 ) -> Result<(WhyAnswer, Vec<Diagnostic>)> {
     let (requests, mut warnings) = store.requests(probe)?;
     let request = find(&requests, image, store, &warnings, &|request| {
-        let root = tree.unwrap_or(&request.root);
-        probe.is_dir(root) && request.graph(probe, root).is_ok()
+        let root = tree.or_else(|| request.place(probe));
+        root.is_some_and(|root| probe.is_dir(root) && request.graph(probe, root).is_ok())
     })?;
-    let root = tree.unwrap_or(&request.root);
-    if !probe.is_dir(root) {
-        return Err(Diagnostic::task(
-            "B0074",
-            format!("the tree `{}` of the last build is not here any more", root.display()),
-        )
-        .with_note("a tree that is sent from a controller is on the host only while it is built")
-        .with_hint(format!("name the tree as it is now: `hostctl image why {image} --tree DIR`")));
-    }
+    let root = tree.or_else(|| request.place(probe)).filter(|root| probe.is_dir(root));
+    let Some(root) = root else { return Err(gone(probe, request, image, tree)) };
     let graph = request.graph(probe, root)?;
     let names = request.names();
     let index = graph.find(image).ok_or_else(|| Diagnostic::internal("an image of the request is not in its graph"))?;
@@ -95,6 +89,23 @@ pub fn why(
     ))
 }
 
+/// The tree is not here: what it is called, and where it was.
+fn gone(probe: &Probe, request: &Request, image: &str, tree: Option<&Path>) -> Diagnostic {
+    let wrong = |message: String| Diagnostic::task("B0074", message);
+    let elsewhere = request.sent_from.as_ref().filter(|from| tree.is_none() && from.host != probe.node_name());
+    let Some(from) = elsewhere else {
+        let place = tree.or_else(|| request.place(probe)).unwrap_or(&request.root);
+        return wrong(format!("the tree `{}` of the last build is not here any more", place.display()))
+            .with_hint(format!("name the tree as it is now: `hostctl image why {image} --tree DIR`"));
+    };
+    let path = from.path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    let typed = if path.chars().all(plain) { path.as_str() } else { "DIR" };
+    wrong(format!("the tree of the last build is `{path}` on `{}`, which sent it", from.host))
+        .with_note("a tree that is sent from a controller is on the host only while it is built")
+        .with_hint(format!("there: `hostctl image why {image} --tree {typed} --host {}`", probe.node_name()))
+}
+
 fn find<'a>(
     requests: &'a [Request],
     image: &str,
@@ -127,13 +138,12 @@ fn find<'a>(
 mod tests {
     use std::collections::BTreeMap;
     use std::fs;
+    use std::path::PathBuf;
 
     use super::super::dockerfile::Dockerfile;
     use super::super::graph::tests::image;
     use super::super::key::Keys;
-    use super::super::{Graph, ImageDef, Names};
-    use std::path::PathBuf;
-
+    use super::super::{Graph, ImageDef, Names, SentFrom};
     use super::*;
     use crate::image::record::Entry;
     use crate::system::Mutate;
@@ -212,6 +222,46 @@ mod tests {
             assert_eq!(answer.difference.as_deref(), Some("context file `a`"), "{tree:?}");
         }
         assert_eq!(why(&probe, &store, "db", None, 0).unwrap_err().code, "B0074");
+    }
+
+    /// A tree that was sent lay in a scratch folder: it is known by its place on the controller.
+    #[test]
+    fn a_tree_that_was_sent_is_known_by_its_place_on_the_controller() {
+        let (place, ours, store) = tree();
+        build(&ours, &store, "t1");
+        let probe = Probe::new(Vec::new());
+        let mutate = Mutate::with_probe(probe.clone());
+        let sent = |host: &str, path: &Path| {
+            let request = store.requests(&probe).unwrap().0.remove(0);
+            let sent_from = Some(SentFrom { host: host.to_owned(), path: path.to_owned() });
+            // What is being built now may lie there in part.
+            let scratch = place.path().to_path_buf();
+            store.save_request(&mutate, &Request { root: scratch, sent_from, ..request }).unwrap();
+        };
+        sent(&probe.node_name(), &ours);
+        assert_eq!(why(&probe, &store, "web", None, 0).unwrap().0.difference, None);
+        fs::write(ours.join("base/a"), "2").unwrap();
+        let answer = why(&probe, &store, "base", None, 0).unwrap().0;
+        assert_eq!((answer.difference.as_deref(), answer.root), (Some("context file `a`"), ours.clone()));
+
+        sent(&probe.node_name(), Path::new("/none/images"));
+        let error = why(&probe, &store, "web", None, 0).unwrap_err();
+        assert_eq!(error.message, "the tree `/none/images` of the last build is not here any more");
+        assert_eq!(error.hints, ["name the tree as it is now: `hostctl image why web --tree DIR`"]);
+
+        // Another machine's folder of that name is not what was built.
+        sent("ctl1", &ours);
+        let error = why(&probe, &store, "web", None, 0).unwrap_err();
+        let (shown, here) = (ours.display(), probe.node_name());
+        assert_eq!(error.message, format!("the tree of the last build is `{shown}` on `ctl1`, which sent it"));
+        assert_eq!(error.hints, [format!("there: `hostctl image why web --tree {shown} --host {here}`")]);
+        assert_eq!(
+            why(&probe, &store, "web", Some(&ours), 0).unwrap().0.difference.unwrap(),
+            "parent `base`: context file `a`"
+        );
+        sent("ctl1", Path::new("/home/u/my images"));
+        let error = why(&probe, &store, "web", None, 0).unwrap_err();
+        assert!(error.hints[0].contains("--tree DIR "), "{error:?}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diag::Diagnostic;
 use crate::event::Diff;
+use crate::image::SentFrom;
 use crate::system::git_source::GitFacts;
 use crate::value::Map;
 
@@ -42,6 +43,9 @@ pub struct Call {
     /// images. Only for modules whose table entry asks for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub masked: Vec<(String, String)>,
+    /// Where the folder that goes with it lies on the controller. Only for modules whose work outlives its link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_from: Option<SentFrom>,
     /// Files of the controller that the module needs, by the argument's name.
     pub inputs: Vec<Input>,
 }
@@ -75,6 +79,7 @@ impl Call {
             detach: None,
             outlives: None,
             masked: Vec::new(),
+            sent_from: None,
             inputs: Vec::new(),
         }
     }

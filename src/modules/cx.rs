@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::call::{Blob, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 use crate::diag::{Diagnostic, Result};
 use crate::event::{Diff, Progress};
+use crate::image::SentFrom;
 use crate::system::{Control, Mutate, Probe};
 use crate::value::{Map, Value, insert};
 
@@ -271,6 +272,11 @@ impl Cx {
     /// Secrets of the run by their variables' names.
     pub fn masked(&self) -> &[(String, String)] {
         &self.call.masked
+    }
+
+    /// Where the controller has the folder that it sent.
+    pub fn sent_from(&self) -> Option<&SentFrom> {
+        self.call.sent_from.as_ref()
     }
 
     /// The controller's files for an argument.

@@ -98,7 +98,8 @@ pub struct Meta {
     /// A language that its result tells of: the argument of this name gets what `ansible_LANGUAGE_interpreter` names.
     pub tells_of: Option<&'static str>,
     /// Its work outlives a lost link: it runs in a process of its own ([`super::Call::outlives`]), and gets the secrets
-    /// of the vault to mask and to search for ([`super::Call::masked`]).
+    /// of the vault to mask and to search for ([`super::Call::masked`]) and the name of the folder that was sent to it
+    /// ([`super::Call::sent_from`]).
     pub outlives: bool,
     /// The argument that is the run's time (`YYYYMMDDThhmmss`) where it is not given.
     pub run_time: Option<&'static str>,

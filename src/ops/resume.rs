@@ -9,6 +9,10 @@ use crate::diag::{Diagnostic, Kind, Result, read};
 use crate::journal::{is_over, list_runs, runs_dir};
 use crate::value::Map;
 
+/// What stands for the playbook of `hostctl image plan` and `image build`.
+const PLAN: &str = "<image plan";
+const BUILD: &str = "<image build";
+
 /// How many of the newest runs are looked at.
 const LOOKED_AT: usize = 200;
 
@@ -33,6 +37,8 @@ pub struct Earlier {
     pub alive: bool,
     /// It built images.
     pub images: bool,
+    /// It was only to tell what would be done: there is nothing to go on with.
+    pub only_looked: bool,
 }
 
 impl Earlier {
@@ -55,6 +61,10 @@ impl Earlier {
         Some(Self {
             id: id.to_owned(),
             root: if root.is_empty() { id.to_owned() } else { root },
+            only_looked: event["check"] == true
+                || Path::new(&text("playbook"))
+                    .file_name()
+                    .is_some_and(|name| name.to_string_lossy().starts_with(PLAN)),
             playbook: text("playbook"),
             environments: list.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
             command: text("command"),
@@ -67,7 +77,7 @@ impl Earlier {
 
     /// It did not end well, and nobody works at it any more.
     fn is_unfinished(&self) -> bool {
-        !self.alive && self.exit_code != Some(0)
+        !self.alive && !self.only_looked && self.exit_code != Some(0)
     }
 
     /// The command that goes on with it. That of images has no playbook to name: it is given again as it was.
@@ -110,6 +120,11 @@ pub fn find(base: &Path, name: Option<&str>, wanted: &dyn Fn(&Earlier) -> bool) 
 /// environments, unless one since then has finished: its tag is newer, and going back to an old one must be asked for.
 pub(super) fn to_resume(base: &Path, name: Option<&str>, playbook: &Path, environments: &[String]) -> Result<Earlier> {
     let what = if is_image_command(playbook) { "build of this source" } else { "run of this playbook" };
+    // A plan may look at what a build has left to do.
+    let playbook = match playbook.file_name().and_then(|name| name.to_str()?.strip_prefix(PLAN)) {
+        Some(rest) => playbook.with_file_name(format!("{BUILD}{rest}")),
+        None => playbook.to_owned(),
+    };
     let same = |run: &Earlier| Path::new(&run.playbook) == playbook;
     let here = |run: &Earlier| same(run) && run.environments == environments;
     let found = find(base, name, &|run| here(run) && run.is_unfinished()).map_err(|error| match name {
@@ -119,14 +134,18 @@ pub(super) fn to_resume(base: &Path, name: Option<&str>, playbook: &Path, enviro
             .with_hint("start a new one without `--resume`"),
     })?;
     let refused = |message: String| Diagnostic::new("R0203", Kind::Usage, message);
-    // One without images only looked: it ran with `--check` or `plan: true`.
+    if found.only_looked {
+        return Err(refused(format!("run `{}` only told what it would do", found.id))
+            .with_hint("start a new one without `--resume`"));
+    }
+    // One without images only looked, too: it ran with `plan: true`.
     let finished = |run: &Earlier| here(run) && run.images && run.exit_code == Some(0) && run.id > found.id;
     if name.is_none()
         && let Ok(newer) = find(base, None, &finished)
     {
         return Err(refused(format!("run `{}` is unfinished, but `{}` has finished since", found.id, newer.id))
             .with_note("going on would give images and tag file the older tag again")
-            .with_hint(format!("if that is meant: `{}`", option(playbook, &found.id))));
+            .with_hint(format!("if that is meant: `{}`", option(&playbook, &found.id))));
     }
     if !same(&found) {
         return Err(refused(format!("run `{}` was one of `{}`", found.id, found.playbook)).with_hint(found.again()));
@@ -305,6 +324,30 @@ mod tests {
         record(base.path(), "20261122T000002-bbbb", &[begun(here)], None);
         record(base.path(), "20261122T000003-cccc", &[begun(here)], Some(0));
         assert_eq!(resume(None).unwrap_err().hints, ["if that is meant: `--resume=20261122T000002-bbbb`"]);
+    }
+
+    #[test]
+    fn what_only_looked_is_nothing_to_go_on_with() {
+        let base = tempfile::tempdir().unwrap();
+        let (build, plan) = ("/t/<image build x.yml>", "/t/<image plan x.yml>");
+        record(base.path(), "20261122T000001-aaaa", &[begun(build)], None);
+        record(base.path(), "20261122T000002-bbbb", &[begun(plan)], Some(2));
+        let mut checked = begun("p.yml");
+        checked["check"] = true.into();
+        record(base.path(), "20261122T000003-cccc", &[checked], None);
+        let ci = ["ci".to_owned()];
+        let resume = |name: Option<&str>, playbook: &str| to_resume(base.path(), name, Path::new(playbook), &ci);
+        assert_eq!(resume(None, build).unwrap().id, "20261122T000001-aaaa");
+        assert_eq!(resume(None, plan).unwrap().id, "20261122T000001-aaaa", "a plan looks at what the build left");
+        let hinted = hint_at_unfinished(base.path(), Path::new(build)).unwrap();
+        assert!(hinted.message.contains("20261122T000001-aaaa"), "{}", hinted.message);
+        for (name, playbook) in [("bbbb", build), ("bbbb", plan), ("cccc", "p.yml")] {
+            let refused = resume(Some(name), playbook).unwrap_err();
+            assert!(refused.code == "R0203" && refused.message.contains("only told"), "{refused:?}");
+            assert_eq!(refused.hints.len(), 1);
+        }
+        assert_eq!(resume(None, "p.yml").unwrap_err().message, "no run of this playbook is unfinished");
+        assert_eq!(hint_at_unfinished(base.path(), Path::new("p.yml")), None);
     }
 
     #[test]

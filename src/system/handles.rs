@@ -88,6 +88,11 @@ impl Probe {
         let own = self.environment.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         own.or_else(|| super::folder::variable(name))
     }
+
+    /// This machine's own name (`uname -n`).
+    pub fn node_name(&self) -> String {
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
+    }
 }
 
 impl Mutate {

@@ -16,6 +16,16 @@ pub(super) struct Answer {
     pub done: Done,
 }
 
+/// What the hosts said.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub answers: Vec<Answer>,
+    /// More than one host was asked: each answer needs its host's name.
+    pub several: bool,
+    /// The run's, but `Ok` where each host that failed gave an answer.
+    pub code: ExitCode,
+}
+
 /// Keeps results, and what else a user must know.
 #[derive(Default)]
 struct Collected {
@@ -33,20 +43,22 @@ impl Reporter for Collector {
                 let host = event.host.as_deref().unwrap_or_default().to_owned();
                 kept.answers.push(Answer { host, done: done.clone() });
             }
-            EventKind::Warning { diagnostic } => kept.troubles.push(diagnostic.clone()),
+            EventKind::Warning { diagnostic } | EventKind::Error { diagnostic } => {
+                kept.troubles.push(diagnostic.clone());
+            }
             _ => {}
         }
     }
 }
 
-/// Asks the target's hosts; the exit code is that of the run. Its record is kept nowhere. Warnings, and failures without
-/// an answer, are shown; `answered` says of a failed host's result that it is an answer none the less.
+/// Asks the target's hosts. The run's record is kept nowhere. Warnings, and failures without an answer, are shown;
+/// `answered` says of a failed host's result that it is an answer none the less.
 pub(super) fn ask(
     target: &TargetArgs,
     given: Given,
     output: &Output,
     answered: impl Fn(&Done) -> bool,
-) -> crate::diag::Result<(Vec<Answer>, ExitCode)> {
+) -> crate::diag::Result<Asked> {
     let record = tempfile::tempdir()
         .map_err(|error| Diagnostic::local("C0104", format!("no folder for the run's record: {error}")))?;
     let collected = Arc::new(Mutex::new(Collected::default()));
@@ -65,6 +77,8 @@ pub(super) fn ask(
         .answers
         .into_iter()
         .partition(|one| !matches!(one.done.status, Status::Failed | Status::Unreachable) || answered(&one.done));
+    let several = answers.len() + failed.len() > 1;
+    let all_answered = code == ExitCode::HostFailed && failed.is_empty() && !answers.is_empty();
     for one in failed {
         let Some(mut diagnostic) = one.done.diagnostic else { continue };
         diagnostic.message = format!("{}: {}", one.host, diagnostic.message);
@@ -72,5 +86,5 @@ pub(super) fn ask(
         diagnostic.labels.clear();
         output.show(&[diagnostic]);
     }
-    Ok((answers, code))
+    Ok(Asked { answers, several, code: if all_answered { ExitCode::Ok } else { code } })
 }

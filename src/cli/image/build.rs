@@ -314,8 +314,9 @@ impl BuildArgs {
             ];
             play.task("tag file", "hostctl.core.image_tags", record, None);
         }
-        // A list is a file: its name tells runs of two lists in one folder apart.
-        let command = file_name.map_or_else(|| "image build".to_owned(), |name| format!("image build {name}"));
+        // A plan is no build: nothing goes on with it. A list is a file: its name tells runs of two lists in one folder apart.
+        let verb = if plan { "image plan" } else { "image build" };
+        let command = file_name.map_or_else(|| verb.to_owned(), |name| format!("{verb} {name}"));
         Ok(play.given(&command, &folder))
     }
 
@@ -630,6 +631,14 @@ mod tests {
         assert!(parsed("--tree . --registry r --username u").is_err());
         assert!(parsed("--tree . --push").is_err());
         assert!(parsed("web").is_err());
+    }
+
+    /// `--resume` and the hint at an unfinished run look for the playbook of builds.
+    #[test]
+    fn a_plan_is_no_build_to_go_on_with() {
+        let path = |plan| parsed("--tree /t").unwrap().given(plan).unwrap().path;
+        assert_eq!(path(false), Path::new("/t/<image build>"));
+        assert_eq!(path(true), Path::new("/t/<image plan>"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
 
-use super::ask::ask;
+use super::ask::{Asked, ask};
 use super::play::{Play, Text};
 use super::target::TargetArgs;
 use crate::cli::output::{Output, OutputForm};
@@ -140,7 +140,7 @@ impl DoctorArgs {
         play.task("image doctor", "hostctl.core.image_doctor", Text::of_given(&task), None);
         let given = play.given("image doctor", &super::here()?);
         let checks = |done: &Done| done.result.get(&StrKey("checks")).is_some();
-        let (answers, code) = ask(&self.target, given, output, checks)?;
+        let Asked { answers, several, code } = ask(&self.target, given, output, checks)?;
         let mut healthy = true;
         for answer in &answers {
             let of = |name: &str| -> Vec<Json> {
@@ -159,19 +159,50 @@ impl DoctorArgs {
                 let words = of("capabilities").into_iter().filter(|_| self.capabilities);
                 let words = words.map(|word| format!("      {}", word.as_str().unwrap_or_default()));
                 let lines = of("lines").into_iter().map(|line| line.as_str().unwrap_or_default().to_owned());
-                if answers.len() > 1 {
+                if several {
                     text.push_str(&format!("{}:\n", answer.host));
                 }
                 lines.chain(words).for_each(|line| text.push_str(&format!("{line}\n")));
             }
             output.data(&text);
         }
-        // An ill host fails its task; one that gave no answer is worse.
-        let unasked = matches!(code, ExitCode::Unreachable) || answers.is_empty() && code != ExitCode::Ok;
-        Ok(match (unasked, healthy) {
-            (true, _) => code,
-            (false, true) => ExitCode::Ok,
-            (false, false) => ExitCode::Error,
-        })
+        // One that gave no answer is worse than an ill one.
+        Ok(if code == ExitCode::Ok && !healthy { ExitCode::Error } else { code })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        doctor: DoctorArgs,
+    }
+
+    fn parsed(words: &str) -> std::result::Result<DoctorArgs, clap::Error> {
+        Program::try_parse_from(std::iter::once("doctor").chain(words.split_whitespace())).map(|program| program.doctor)
+    }
+
+    #[test]
+    fn mistakes_in_arguments_are_told_before_any_host_is_asked() {
+        let output = Output::plain();
+        let error = main(&parsed("--host a,b").unwrap(), &output).unwrap_err();
+        assert_eq!((error.code.as_ref(), error.hints.len()), ("B0170", 1));
+        let error = main(&parsed("--host b1:0 --tree .").unwrap(), &output).unwrap_err();
+        assert_eq!(error.hints, ["--host builder@build1.example.org:22"]);
+        for (words, named) in [
+            ("--host b1 --limit b2", "--limit"),
+            ("--remote-src", "--tree"),
+            ("--insecure", "--registry"),
+            ("--host b1 --become-user root", "--become"),
+            ("--mirror 172.30.0.1", "expected HOST:PORT"),
+        ] {
+            let error = parsed(words).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(named), "{words}: {error}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::ops::{ImageGraphRequest, ImageSource, image_graph};
 /// Show the images of a source and how they hang together, without building anything
 ///
 /// An image needs another that its Dockerfile names in `FROM`, `COPY --from=` or `RUN --mount=from=`, or that a list names in
-/// `parents`. docs/images.md describes the sources.
+/// `parents`. The source lies on this machine: no host is asked. docs/images.md describes the sources.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("source").required(true).args(["tree", "labels", "list", "kolla"]))]
 pub struct GraphArgs {

@@ -12,6 +12,8 @@ use crate::ops;
 use crate::value::{JsonStyle, to_json_text};
 
 /// Render a template tree of images into a folder, without building anything
+///
+/// Tree and folder lie on this machine: no host is asked.
 #[derive(Debug, Args)]
 pub struct RenderArgs {
     #[command(subcommand)]
@@ -25,7 +27,7 @@ enum RenderKind {
 
 /// Render Kolla's templates as `kolla-build --template-only --work-dir OUT` does, without Python
 ///
-/// Writes OUT/docker. Options not named here are set in `kolla-build.conf` (`--config`) or by `--set NAME=VALUE`.
+/// Writes OUT/docker on this machine, from a tree that lies here. Options not named here are set in `kolla-build.conf` (`--config`) or by `--set NAME=VALUE`.
 #[derive(Debug, Args)]
 pub struct KollaArgs {
     #[command(flatten)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::ask::ask;
+use super::ask::{Asked, ask};
 use super::play::{Play, Text};
 use super::target::TargetArgs;
 use crate::cli::output::{Output, OutputForm};
@@ -23,7 +23,8 @@ use crate::system::Probe;
 pub struct WhyArgs {
     /// The image's name without registry and tag.
     name: String,
-    /// The image tree, where it is not where the last run had it: one that was sent from here is named.
+    /// The image tree, where it is not where the last run had it. For a host that is another machine a tree that is sent
+    /// to it must be named.
     #[arg(long, value_name = "DIR")]
     tree: Option<PathBuf>,
     /// The tree lies on the host; default: it is sent from here.
@@ -65,7 +66,7 @@ impl WhyArgs {
         let mut play = Play::new(self.target.play()?);
         play.task("image why", "hostctl.core.image_why", Text::of_given(&task), None);
         let given = play.given("image why", &super::here()?);
-        let (answers, code) = ask(&self.target, given, output, |_| false)?;
+        let Asked { answers, several, code } = ask(&self.target, given, output, |_| false)?;
         for answer in &answers {
             let mut found = serde_json::to_value(&answer.done.result).unwrap_or_default();
             let lines = found.as_object_mut().and_then(|found| found.remove("lines")).unwrap_or_default();
@@ -78,10 +79,46 @@ impl WhyArgs {
                 output.data(&format!("{found}\n"));
                 continue;
             }
-            let head = if answers.len() > 1 { format!("{}:\n", answer.host) } else { String::new() };
+            let head = if several { format!("{}:\n", answer.host) } else { String::new() };
             let lines: Vec<&str> = lines.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
             output.data(&format!("{head}{}\n", lines.join("\n")));
         }
         Ok(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        why: WhyArgs,
+    }
+
+    fn parsed(words: &str) -> std::result::Result<WhyArgs, clap::Error> {
+        Program::try_parse_from(std::iter::once("why").chain(words.split_whitespace())).map(|program| program.why)
+    }
+
+    #[test]
+    fn mistakes_in_arguments_are_told_before_any_host_is_asked() {
+        let error = main(&parsed("web --host a,b").unwrap(), &Output::plain()).unwrap_err();
+        assert_eq!((error.code.as_ref(), error.hints.len()), ("B0170", 1));
+        for (words, named) in [
+            ("", "NAME"),
+            ("web --remote-src", "--tree"),
+            ("web --host b1 --limit b2", "--limit"),
+            ("web --become-user u", "--become"),
+        ] {
+            let error = parsed(words).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(named), "{words}: {error}");
+        }
+        let empty = tempfile::tempdir().unwrap();
+        let here = format!("web --env= --state-dir {}", empty.path().display());
+        let error = main(&parsed(&here).unwrap(), &Output::plain()).unwrap_err();
+        assert_eq!((error.code.as_ref(), error.hints.len()), ("B0075", 1));
     }
 }

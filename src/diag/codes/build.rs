@@ -240,7 +240,8 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         code: "B0074",
         title: "the files of the last build are not there",
         text: "`hostctl image why` reads the image tree of the last run again. A tree that is sent from a controller is \
-               on the build host only during the build: name it with `--tree DIR`.",
+               on the build host only during the build, and is known by its place on the controller: it is read there \
+               if that is the same machine, or named with `--tree DIR`.",
     },
     CodeEntry {
         code: "B0075",

@@ -10,6 +10,7 @@ use super::super::def::{ImageDef, OwnName, ParentName, Place};
 use super::super::dockerfile::Dockerfile;
 use super::super::graph::Graph;
 use super::super::names::Names;
+use super::super::sent::SentFrom;
 use crate::diag::{Diagnostic, Result};
 use crate::system::Probe;
 
@@ -63,6 +64,9 @@ pub struct Request {
     pub run: String,
     /// The folder that contexts are relative to. It may be gone (a tree that was sent from a controller).
     pub root: PathBuf,
+    /// Where that folder came from, if it was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_from: Option<SentFrom>,
     /// All images of the graph.
     pub images: Vec<SavedImage>,
     /// `registry.example.org:5000`.
@@ -144,6 +148,16 @@ impl Request {
             prefix: names.prefix.clone(),
             tag: names.tag.clone(),
             ..Self::default()
+        }
+    }
+
+    /// The folder that has its files now: that of the run, or what the controller sent if this machine is the
+    /// controller. `None` if the tree was sent from another machine.
+    pub fn place(&self, probe: &Probe) -> Option<&Path> {
+        match &self.sent_from {
+            None => Some(self.root.as_path()),
+            // While it is built, a part of it may lie in `root`, too.
+            Some(from) => (from.host == probe.node_name()).then_some(from.path.as_path()),
         }
     }
 

@@ -87,6 +87,7 @@ pub(super) async fn decide_all(sources: &Sources<'_>, prepared: &Prepared, reque
     }
     let mut asked = Request::new(&set_name(request), graph, &request.names, sources.root);
     asked.time = now();
+    asked.sent_from.clone_from(&request.sent_from);
     asked.args.clone_from(&request.settings.args);
     asked.labels.clone_from(&request.settings.labels);
     asked.secrets.clone_from(&secrets);

@@ -16,7 +16,7 @@ use super::graph::Graph;
 use super::names::Names;
 use super::proof::Proof;
 use super::reuse::Reuse;
-use super::sent::SentTree;
+use super::sent::{SentFrom, SentTree};
 use crate::diag::{Diagnostic, Result};
 use crate::system::engine::{BuilderKind, RegistrySettings};
 
@@ -80,6 +80,8 @@ pub struct SetRequest {
     pub digests: Vec<(PathBuf, String)>,
     /// The tree that was sent, of which contexts are laid out when they are built; none if all of them are here.
     pub sent: Option<Arc<dyn SentTree>>,
+    /// Where the folder that was sent lies on its controller; `None` if contexts are read where they lie.
+    pub sent_from: Option<SentFrom>,
     /// Host and port of the package mirror, for the preflight.
     pub mirror: Option<(String, u16)>,
     /// All layers as one, which is refused with the reason.

@@ -349,6 +349,7 @@ impl Module for ImageBuild {
             }
             None => {
                 request.digests = tree.digests();
+                request.sent_from = cx.sent_from().cloned();
                 tree.images(cx, &args)?
             }
         };

@@ -120,6 +120,7 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
         min_free: args.min_free.as_deref().map(bytes).transpose()?,
         digests: Vec::new(),
         sent: None,
+        sent_from: None,
         mirror: None,
         registries,
         mirror_names: args.mirror_names.clone(),

@@ -11,9 +11,9 @@ use super::request::whole;
 use super::sent::Sent;
 use super::{Args, From};
 use crate::diag::{Diagnostic, Result, SourceMap};
-use crate::image::{self, SentTree as _};
 use crate::image::discover::Found;
 use crate::image::sources::{self, Fetched, LabelSettings, List, Stamps, TreeSettings};
+use crate::image::{self, SentTree as _};
 use crate::system::git_source::GitFacts;
 use crate::system::{Mutate, TreeItem, TreeKind};
 
