@@ -3,6 +3,7 @@
 mod build;
 mod doctor;
 mod graph;
+mod kolla;
 mod play;
 mod render;
 mod target;
