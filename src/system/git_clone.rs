@@ -1,8 +1,10 @@
 //! A clone with its history as `kolla-build` packs it: Python's pbr asks `.git` for the version of what it installs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Mutate;
+use super::digest::{Digest, Hasher};
 use super::git_source::{GitSource, is_name};
 use crate::diag::{Diagnostic, Result};
 
@@ -17,7 +19,46 @@ pub struct GitClone {
     pub stamp: String,
 }
 
+/// Branches and tags of a repository, as its server lists them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GitRefs {
+    /// Commits of branches and tags by whole names (`refs/heads/main`); an annotated tag by what it tags.
+    commits: BTreeMap<String, String>,
+    /// A digest of all tags.
+    pub tags: String,
+}
+
+impl GitRefs {
+    fn parse(listed: &str) -> Self {
+        let mut commits = BTreeMap::new();
+        let mut tags = Hasher::new(Digest::Sha256);
+        for (id, name) in listed.lines().filter_map(|line| line.split_once('\t')) {
+            if name.starts_with("refs/tags/") {
+                tags.update(format!("{id} {name}\n").as_bytes());
+            }
+            // `^{}` follows the tag itself.
+            commits.insert(name.trim_end_matches("^{}").to_owned(), id.to_owned());
+        }
+        Self { commits, tags: tags.finish() }
+    }
+
+    /// The commit of a tag or branch, looked for as [`Mutate::git_clone`] does.
+    pub fn commit(&self, reference: &str) -> Option<&str> {
+        let branch = reference.strip_prefix("origin/").unwrap_or(reference);
+        let names =
+            [format!("refs/tags/{reference}"), format!("refs/heads/{reference}"), format!("refs/heads/{branch}")];
+        names.iter().find_map(|name| self.commits.get(name)).map(String::as_str)
+    }
+}
+
 impl Mutate {
+    /// Asks a repository's server for branches and tags; nothing is fetched.
+    pub fn git_refs(&self, source: &GitSource) -> Result<GitRefs> {
+        self.need_git(source)?;
+        let listed = self.git(source, &["ls-remote", "--heads", "--tags", "--", &source.url])?;
+        Ok(GitRefs::parse(&listed.out()))
+    }
+
     /// Clones all branches and tags into a new folder and checks out a tag, branch or commit, looked for in this order.
     /// No remote, log or hook stays in `.git`.
     pub fn git_clone(&self, source: &GitSource, reference: &str, folder: &Path) -> Result<GitClone> {
@@ -118,6 +159,17 @@ mod tests {
         let tagged = clone("1.0", "c").unwrap();
         assert_eq!(std::fs::read_to_string(tagged.folder.join("file")).unwrap(), "one");
         assert_ne!(tagged.stamp, first.stamp);
+        let refs = || mutate.git_refs(&source).unwrap();
+        let asked = refs();
+        assert_eq!(asked.commit("stable/x"), Some(head.as_str()));
+        assert_eq!(asked.commit("origin/stable/x"), Some(head.as_str()));
+        assert_eq!(asked.commit("1.0"), Some(tagged.commit.as_str()), "the tagged commit, not the tag");
+        assert_eq!(asked.commit(&head), None);
+        git(&repository, &["commit", "-q", "--allow-empty", "-m", "three"]);
+        let moved = refs();
+        assert!(moved.commit("stable/x") != Some(head.as_str()) && moved.tags == asked.tags);
+        git(&repository, &["tag", "2.0"]);
+        assert_ne!(refs().tags, asked.tags);
         for (reference, name) in [("none", "d"), ("--upload-pack=x", "e"), ("", "f")] {
             let error = clone(reference, name).unwrap_err();
             assert!(error.message.contains("has no tag, branch or commit"), "{error:?}");

@@ -300,7 +300,7 @@ impl Mutate {
         for name in ["ext", "fd"] {
             argv.extend(["-c".to_owned(), format!("protocol.{name}.allow=never")]);
         }
-        let login = source.login.as_ref().filter(|_| words.contains(&"fetch"));
+        let login = source.login.as_ref().filter(|_| words.contains(&"fetch") || words.contains(&"ls-remote"));
         argv.extend(login.into_iter().flat_map(|login| git_login::options(&login.place)));
         argv.extend(words.iter().map(|word| (*word).to_owned()));
         let argv: Vec<&str> = argv.iter().map(String::as_str).collect();

@@ -45,6 +45,7 @@ mod scratch;
 pub mod services;
 mod sockets;
 mod source_archive;
+mod source_cache;
 mod state;
 mod state_place;
 pub mod tls;
@@ -59,7 +60,7 @@ mod web_tls;
 pub mod zip;
 
 pub use contents::{Hashed, Stamp};
-pub use git_clone::GitClone;
+pub use git_clone::{GitClone, GitRefs};
 pub use handles::{Control, Mutate, Probe};
 pub use held::{Held, Spot};
 pub use load::{DiskRoom, HostLoad, Pressure};

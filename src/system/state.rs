@@ -82,8 +82,7 @@ impl Mutate {
         limit: u64,
         change: impl FnOnce(io::Result<Option<Vec<u8>>>) -> Result<StateChange, E>,
     ) -> Result<(), E> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        own(folder)?;
+        private_folder(folder)?;
         let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).unwrap_or(0);
         let options = OpenOptions::new()
             .read(true)
@@ -113,8 +112,14 @@ impl Mutate {
     }
 }
 
+/// Makes the folder (0700) unless it is there; one that others may write to is refused.
+pub(super) fn private_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    own(folder)
+}
+
 /// Only this user (or root) may put something into the folder.
-fn own(folder: &Path) -> io::Result<()> {
+pub(super) fn own(folder: &Path) -> io::Result<()> {
     let meta = fs::metadata(folder)?;
     let refused = |text: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
     if meta.uid() != rustix::process::geteuid().as_raw() {

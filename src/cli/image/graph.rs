@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, ValueHint};
 
 use super::super::output::{Output, OutputForm};
+use super::kolla::of_this_machine;
 use crate::diag::{Diagnostic, ExitCode, Kind, Result};
 use crate::image::Names;
 use crate::image::kolla::Options;
@@ -155,15 +156,9 @@ fn kolla_options(args: &GraphArgs) -> Options {
         set,
         config: args.config.iter().cloned().collect(),
         template_override: args.template_override.clone(),
-        docker_dir: Vec::new(),
         profiles: args.profile.clone(),
         patterns: args.patterns.clone(),
-        host_arch: std::env::consts::ARCH.to_owned(),
-        environment: std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect(),
-        version: None,
-        today: jiff::Zoned::now().strftime("%Y%m%d").to_string(),
+        ..of_this_machine()
     }
 }
 

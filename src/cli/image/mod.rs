@@ -4,6 +4,7 @@ mod ask;
 mod build;
 mod doctor;
 mod graph;
+mod kolla;
 mod play;
 mod render;
 mod target;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::super::output::Output;
+use super::kolla::of_this_machine;
 use crate::diag::{Diagnostic, ExitCode, Result};
 use crate::image::kolla::{Options, Status};
 use crate::ops;
@@ -150,12 +151,7 @@ impl KollaTreeArgs {
             docker_dir: self.docker_dir.clone(),
             profiles: self.profile.clone(),
             patterns: patterns.to_vec(),
-            host_arch: std::env::consts::ARCH.to_owned(),
-            environment: std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-                .collect(),
-            version: None,
-            today: jiff::Zoned::now().strftime("%Y%m%d").to_string(),
+            ..of_this_machine()
         })
     }
 }

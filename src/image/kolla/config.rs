@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ini::Ini;
+use super::ini::{Ini, Written};
 use super::python::{Py, assignments};
 use crate::diag::{Diagnostic, Result};
 use crate::value::{Key, Map, Value, python_repr, python_str};
@@ -41,8 +41,6 @@ pub struct Config {
     /// Literals of `common/config.py`.
     literals: BTreeMap<String, Py>,
     ini: Ini,
-    /// Where the file is, for messages.
-    file: String,
     set: BTreeMap<String, String>,
     later: BTreeMap<&'static str, Value>,
     depth: Cell<usize>,
@@ -60,7 +58,7 @@ impl Config {
         config_py: Option<&str>,
         host_arch: &str,
         version: &str,
-        ini: (Ini, String),
+        ini: Ini,
         set: &BTreeMap<String, String>,
     ) -> Self {
         let text = |text: &str| Py::Value(Value::from(text));
@@ -79,8 +77,7 @@ impl Config {
             let found = found.iter().filter_map(|option| option_of(option, version));
             options.entry(group.to_owned()).or_default().extend(found);
         }
-        let (ini, file) = ini;
-        Self { options, literals, ini, file, set: set.clone(), later: BTreeMap::new(), depth: Cell::new(0) }
+        Self { options, literals, ini, set: set.clone(), later: BTreeMap::new(), depth: Cell::new(0) }
     }
 
     /// An entry of a table of `common/config.py` by distribution (`DEFAULT_BASE_TAGS`, `DISTRO_PRETTY_NAME`).
@@ -155,14 +152,38 @@ impl Config {
         self.options.get(group).into_iter().flat_map(|options| options.keys().map(String::as_str))
     }
 
-    /// Names in the file's `DEFAULT` section and of the user that are no options.
-    pub fn unknown(&self) -> (Vec<String>, Vec<String>) {
+    /// Names of the user that are no options.
+    pub fn unknown(&self) -> impl Iterator<Item = &str> {
         let known = self.options.get(DEFAULT);
-        let unknown = |name: &&str| !known.is_some_and(|known| known.contains_key(*name));
-        (
-            self.ini.names(DEFAULT).filter(unknown).map(str::to_owned).collect(),
-            self.set.keys().map(String::as_str).filter(unknown).map(str::to_owned).collect(),
-        )
+        self.set.keys().map(String::as_str).filter(move |name| !known.is_some_and(|known| known.contains_key(*name)))
+    }
+
+    /// What stands in files without being an option of its section: place, section, name. A section of its own counts
+    /// once what reads it was made a group.
+    pub fn strange(&self) -> Vec<(String, String, String)> {
+        let groups: BTreeMap<String, &BTreeMap<String, Opt>> =
+            self.options.iter().map(|(name, options)| (section_name(name), options)).collect();
+        let strange = self.ini.written().filter(|(section, name, _)| {
+            // Profiles are made by being written.
+            *section != "profiles" && !groups.get(*section).is_some_and(|options| options.contains_key(*name))
+        });
+        strange.map(|(section, name, written)| (written.place(), section.to_owned(), name.to_owned())).collect()
+    }
+
+    /// The group is one that options were made for.
+    pub fn is_read(&self, section: &str) -> bool {
+        self.options.keys().any(|name| section_name(name) == section)
+    }
+
+    /// Options without a group that stand in a file, with the place of the last word.
+    pub fn places(&self) -> BTreeMap<String, String> {
+        let written = self.ini.written().filter(|(section, name, _)| {
+            *section == DEFAULT && self.options.get(DEFAULT).is_some_and(|known| known.contains_key(*name))
+        });
+        let mut places: BTreeMap<String, String> =
+            written.map(|(_, name, written)| (name.to_owned(), written.place())).collect();
+        places.extend(self.set.keys().map(|name| (name.clone(), "set".to_owned())));
+        places
     }
 
     /// A list in `[profiles]`; nothing if it is neither an option nor in the file.
@@ -210,20 +231,23 @@ impl Config {
 
     fn written(&self, group: &str, name: &str, option: &Opt) -> Result<Value> {
         let own = if group == DEFAULT { self.set.get(name) } else { None };
-        let place = || match own {
-            Some(_) => format!("`{name}`"),
-            None if group == DEFAULT => format!("{}: `{name}`", self.file),
-            None => format!("{}: `{name}` of `[{group}]`", self.file),
+        let place = |written: Option<&Written>| match written {
+            None => format!("`{name}`"),
+            Some(written) if group == DEFAULT => format!("{}: `{name}`", written.place()),
+            Some(written) => format!("{}: `{name}` of `[{group}]`", written.place()),
         };
+        let written = self.ini.get(group, name).unwrap_or_default();
         if option.kind == Kind::Several {
-            let mut all = self.ini.get(group, name).unwrap_or_default().to_vec();
-            all.extend(own.cloned());
-            let all = all.iter().map(|text| Ok(Value::from(self.expanded(text, group, &place())?)));
+            let all = written.iter().map(|written| (&written.text, Some(written))).chain(own.map(|text| (text, None)));
+            let all = all.map(|(text, written)| Ok(Value::from(self.expanded(text, group, &place(written))?)));
             return Ok(Value::List(all.collect::<Result<Vec<_>>>()?.into()));
         }
-        if let Some(text) = own.or_else(|| self.ini.get(group, name).and_then(<[String]>::last)) {
-            let text = self.expanded(text, group, &place())?;
-            return converted(&text, option).map_err(|problem| invalid(&format!("{}: {problem}", place())));
+        let last =
+            own.map(|text| (text, None)).or_else(|| written.last().map(|written| (&written.text, Some(written))));
+        if let Some((text, written)) = last {
+            let place = place(written);
+            let text = self.expanded(text, group, &place)?;
+            return converted(&text, option).map_err(|problem| invalid(&format!("{place}: {problem}")));
         }
         if group == DEFAULT
             && let Some(value) = self.later.get(name)
@@ -308,6 +332,11 @@ impl Config {
         }
         Err(None)
     }
+}
+
+/// A group's name as files' sections are looked up by.
+fn section_name(group: &str) -> String {
+    if group == DEFAULT { group.to_owned() } else { group.to_lowercase() }
 }
 
 /// Debian's name of an architecture.
@@ -425,7 +454,7 @@ _BASE_OPTS = [cfg.ListOpt('allowed-to-fail', default=[])]
 
     fn config(conf: &str, set: &[(&str, &str)]) -> Config {
         let set = set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let mut config = Config::new(Some(PY), "aarch64", "9.9", (ini::parse(conf).unwrap(), "k.conf".into()), &set);
+        let mut config = Config::new(Some(PY), "aarch64", "9.9", ini::parse("k.conf", conf).unwrap(), &set);
         config.source_group("nova", Some(&Map::from_iter([(Key::from("location"), Value::from("a/$version-${tag}"))])));
         config
     }
@@ -441,7 +470,9 @@ _BASE_OPTS = [cfg.ListOpt('allowed-to-fail', default=[])]
         let mut both = config("[DEFAULT]\nbase = debian\ntag = f\nbase-tag = no\n", &[("tag", "u")]);
         both.set_default("base_tag", Value::from("later"));
         assert_eq!([text(&both, "base"), text(&both, "tag"), text(&both, "base_tag")], ["debian", "u", "later"]);
-        assert_eq!(both.unknown(), (vec!["base-tag".to_owned()], vec![]));
+        assert_eq!(both.strange(), [("k.conf:4".to_owned(), DEFAULT.to_owned(), "base-tag".to_owned())]);
+        let places = both.places();
+        assert_eq!((places["base"].as_str(), places["tag"].as_str(), places.len()), ("k.conf:2", "set", 2));
     }
 
     #[test]
@@ -451,7 +482,7 @@ _BASE_OPTS = [cfg.ListOpt('allowed-to-fail', default=[])]
         assert_eq!(found.text("nova", "location").unwrap().unwrap(), "a/1.rocky-xrocky-$base$y ${ $5");
         assert_eq!(
             text(&config("[DEFAULT]\ntag = $nova.location.x\n", &[]), "tag"),
-            "k.conf: `tag`: no option `nova.location.x` for `$nova.location.x`"
+            "k.conf:2: `tag`: no option `nova.location.x` for `$nova.location.x`"
         );
         let ring = config("[DEFAULT]\ntag = $base_tag\nbase_tag = $tag\n", &[]);
         assert!(text(&ring, "tag").contains("leads back to itself"));
@@ -473,10 +504,10 @@ _BASE_OPTS = [cfg.ListOpt('allowed-to-fail', default=[])]
         assert_eq!(found.profile("infra").unwrap(), ["cron", "etcd"]);
         assert!(found.profile("none").unwrap().is_empty());
         for (line, message) in [
-            ("debug = x", "k.conf: `debug`: expected true or false, found 'x'"),
-            ("base = suse", "k.conf: `base`: expected one of debian, rocky, found `suse`"),
-            ("threads = many", "k.conf: `threads`: expected a whole number, found `many`"),
-            ("build_args = x", "k.conf: `build_args`: expected `NAME:VALUE` pairs with commas, found `x`"),
+            ("debug = x", "k.conf:2: `debug`: expected true or false, found 'x'"),
+            ("base = suse", "k.conf:2: `base`: expected one of debian, rocky, found `suse`"),
+            ("threads = many", "k.conf:2: `threads`: expected a whole number, found `many`"),
+            ("build_args = x", "k.conf:2: `build_args`: expected `NAME:VALUE` pairs with commas, found `x`"),
         ] {
             let name = line.split(' ').next().unwrap();
             assert_eq!(text(&config(&format!("[DEFAULT]\n{line}\n"), &[]), name), message);
@@ -485,7 +516,7 @@ _BASE_OPTS = [cfg.ListOpt('allowed-to-fail', default=[])]
 
     #[test]
     fn a_tree_without_config_py_has_the_defaults_of_kolla_23() {
-        let found = Config::new(None, "x86_64", "1", (Ini::default(), String::new()), &BTreeMap::new());
+        let found = Config::new(None, "x86_64", "1", Ini::default(), &BTreeMap::new());
         assert_eq!(text(&found, "openstack_release"), "2026.2");
         assert_eq!(found.by_base("DEFAULT_BASE_TAGS", "debian").unwrap().get("tag").unwrap().as_str(), Some("trixie"));
         assert!(found.profile("infra").unwrap().contains(&"valkey".to_owned()));

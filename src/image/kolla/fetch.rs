@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::kept::{GitNote, Kept, MOST, UNUSED, is_whole_commit};
 use super::sources::Source;
 use super::tree::KollaImage;
 use crate::diag::{Diagnostic, Result};
@@ -31,6 +32,8 @@ pub struct Fetcher<'a> {
     pub longest_wait: Duration,
     /// The proxies of who asks.
     pub proxies: Proxies,
+    /// The folder of archives that were fetched before; without one all is fetched.
+    pub cache: Option<PathBuf>,
     /// Where a `local` source is that is not named by a whole path.
     pub local: &'a (dyn Fn(&Path) -> Result<PathBuf> + Sync),
 }
@@ -86,7 +89,15 @@ impl Fetcher<'_> {
         let into = folder.join(kind);
         let was_there = self.mutate.probe().is_dir(&into);
         self.mutate.create_dirs(&into)?;
+        let packed = folder.join(format!("{kind}-archive"));
+        let pack =
+            || self.mutate.pack_source(&into, Path::new(kind), &packed).map_err(|error| unpacked(&packed, &error));
         let mut sum = Hasher::new(Digest::Sha256);
+        if was_there {
+            // Files of the tree are in it, too. They alone: the bytes of a clone differ from one to the next.
+            pack()?;
+            sum.update(self.mutate.probe().digest(&packed, Digest::Sha256)?.as_bytes());
+        }
         for source in sources.iter().filter(|source| source.enabled) {
             let archive = self.scratch.join(format!("{}-{}", plain_name(&image.name), plain_name(&source.name)));
             let digest = self.one(source, &archive).await?;
@@ -98,12 +109,8 @@ impl Fetcher<'_> {
             })?;
             self.mutate.remove_file(&archive)?;
         }
-        let packed = folder.join(format!("{kind}-archive"));
-        self.mutate.pack_source(&into, Path::new(kind), &packed).map_err(|error| unpacked(&packed, &error))?;
-        if was_there {
-            // Files of the tree are in it, too.
-            sum.update(self.mutate.probe().digest(&packed, Digest::Sha256)?.as_bytes());
-        } else {
+        pack()?;
+        if !was_there {
             self.mutate.remove_tree(&into)?;
         }
         Ok(sum.finish())
@@ -147,6 +154,12 @@ impl Fetcher<'_> {
                 return Err(Diagnostic::task("B0152", message).with_hint(hint).into());
             }
         };
+        let kept = wanted.as_deref().and_then(Kept::of_sum);
+        if let Some(wanted) = &wanted
+            && self.taken(kept.as_ref(), wanted, archive)
+        {
+            return Ok(wanted.clone());
+        }
         let request = WebRequest {
             url: source.location.clone(),
             method: "GET".to_owned(),
@@ -188,6 +201,7 @@ impl Fetcher<'_> {
                 ))
                 .into());
         }
+        self.keep(kept.as_ref(), archive, None);
         Ok(got.sha256)
     }
 
@@ -198,6 +212,17 @@ impl Fetcher<'_> {
             Diagnostic::task("B0151", format!("`{}`: {problem}", source.name)).with_hint(hint)
         })?;
         let name = format!("{}-archive-{}", source.name, reference.replace('/', "-"));
+        let kept = Kept::of_git(&git.shown(), reference, &name);
+        let whole = is_whole_commit(reference);
+        // A server that does not answer fails the same way when it is cloned from, and is told then.
+        let refs = if self.cache.is_none() || whole { None } else { self.mutate.git_refs(&git).ok() };
+        let note = self.cache.as_ref().and_then(|folder| self.mutate.source_note(folder, &kept.name));
+        if let Some(note) = note.as_deref().and_then(GitNote::parse)
+            && note.is_still(reference, refs.as_ref())
+            && self.taken(Some(&kept), &note.sha256, archive)
+        {
+            return Ok(note.digest);
+        }
         let folder = self.scratch.join(plain_name(&name));
         self.mutate.remove_tree(&folder)?;
         let clone = self.mutate.git_clone(&git, reference, &folder).map_err(|mut error| {
@@ -208,7 +233,35 @@ impl Fetcher<'_> {
         let packed = self.mutate.pack_source(&clone.folder, Path::new(&name), archive);
         packed.map_err(|error| unpacked(archive, &error))?;
         self.mutate.remove_tree(&folder)?;
-        Ok(Hasher::of(Digest::Sha256, format!("git\n{name}\n{}", clone.stamp).as_bytes()))
+        let digest = Hasher::of(Digest::Sha256, format!("git\n{name}\n{}", clone.stamp).as_bytes());
+        if whole || refs.is_some() {
+            let tags = refs.map(|refs| refs.tags).unwrap_or_default();
+            let sha256 = self.mutate.probe().digest(archive, Digest::Sha256)?;
+            let note = GitNote { version: 1, commit: clone.commit, tags, digest: digest.clone(), sha256 };
+            self.keep(Some(&kept), archive, Some(&note));
+        }
+        Ok(digest)
+    }
+
+    /// True if the archive was there with this digest.
+    fn taken(&self, kept: Option<&Kept>, sha256: &str, archive: &Path) -> bool {
+        // A cache that cannot be read is as good as none.
+        let (Some(folder), Some(kept)) = (&self.cache, kept) else { return false };
+        self.mutate.take_source(folder, &kept.name, sha256, archive).unwrap_or(false)
+    }
+
+    /// Keeps an archive for the next run. One that cannot be kept is fetched again.
+    fn keep(&self, kept: Option<&Kept>, archive: &Path, note: Option<&GitNote>) {
+        let (Some(folder), Some(kept)) = (&self.cache, kept) else { return };
+        let note = note.and_then(|note| serde_json::to_vec(note).ok());
+        drop(self.mutate.keep_source(folder, &kept.name, archive, note.as_deref()));
+    }
+
+    /// Removes what no run used for a month, and the longest unused beyond 20 GiB.
+    pub fn prune(&self) {
+        if let Some(folder) = &self.cache {
+            drop(self.mutate.prune_sources(folder, UNUSED, MOST));
+        }
     }
 
     fn local(&self, source: &Source, archive: &Path) -> Result<String> {
@@ -324,7 +377,22 @@ mod tests {
     }
 
     fn fetched(image: &KollaImage, retries: u32) -> (tempfile::TempDir, Result<Vec<Archive>>) {
+        fetched_with(image, retries, None, &[])
+    }
+
+    /// With a cache, and with files that the tree has in the image's folder.
+    fn fetched_with(
+        image: &KollaImage,
+        retries: u32,
+        cache: Option<&Path>,
+        files: &[(&str, &str)],
+    ) -> (tempfile::TempDir, Result<Vec<Archive>>) {
         let root = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = root.path().join("docker/nova").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
         let (docker, scratch) = (root.path().join("docker"), root.path().join("scratch"));
         std::fs::create_dir_all(docker.join("nova")).unwrap();
         std::fs::create_dir_all(&scratch).unwrap();
@@ -337,6 +405,7 @@ mod tests {
             retries,
             longest_wait: Duration::from_millis(1),
             proxies: Proxies::default(),
+            cache: cache.map(Path::to_path_buf),
             local: &|path| Ok(path.to_path_buf()),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -426,5 +495,112 @@ mod tests {
         assert_eq!(fetched(&image, 0).1.unwrap_err().code, "B0153");
         image.plugins = vec![source("nova-plugin-one", "svn", "x")];
         assert_eq!(fetched(&image, 0).1.unwrap_err().code, "B0151");
+    }
+    fn git(folder: &Path, words: &[&str]) -> String {
+        let mut command = std::process::Command::new("git");
+        command.arg("-C").arg(folder).args(["-c", "user.name=a", "-c", "user.email=a@b"]).args(words);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    fn repository(root: &Path) -> PathBuf {
+        let folder = root.join("repository");
+        std::fs::create_dir(&folder).unwrap();
+        git(&folder, &["init", "-q", "-b", "master"]);
+        git(&folder, &["commit", "-q", "--allow-empty", "-m", "one"]);
+        folder
+    }
+
+    #[test]
+    fn a_checksum_that_was_met_before_is_not_downloaded_again() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = cache.path().join("sources");
+        // One answer for each download that is due; no more come.
+        let host = serve(vec![answer("200 OK", b"one"), answer("200 OK", b"two"), answer("200 OK", b"one")]);
+        let with = |content: &[u8]| {
+            let mut source = source("nova", "url", &format!("http://{host}/x"));
+            source.sha256 = BTreeMap::from([("amd64".into(), Hasher::of(Digest::Sha256, content).to_uppercase())]);
+            image(Some(source))
+        };
+        let get = |image: &KollaImage| {
+            let (root, done) = fetched_with(image, 0, Some(&folder), &[]);
+            (std::fs::read(root.path().join("docker/nova/nova-archive")).unwrap(), done.unwrap())
+        };
+        let first = get(&with(b"one"));
+        assert_eq!(first.0, b"one");
+        assert_eq!(get(&with(b"one")), first);
+        assert_eq!(get(&with(b"two")).0, b"two", "another checksum is another content");
+        assert_eq!(get(&with(b"one")), first);
+        // A file that is not what it was is not taken: the third answer comes.
+        let kept = folder.join(format!("url-{}.archive", Hasher::of(Digest::Sha256, b"one")));
+        std::fs::write(&kept, "bad").unwrap();
+        assert_eq!(get(&with(b"one")), first);
+        assert_eq!(get(&with(b"one")), first);
+        // Without a checksum nobody knows what is there: the server is asked, which answers no more.
+        let plain = image(Some(source("nova", "url", &format!("http://{host}/x"))));
+        assert!(fetched_with(&plain, 0, Some(&folder), &[]).1.is_err());
+    }
+
+    #[test]
+    fn a_repository_is_cloned_again_only_when_it_moved() {
+        let root = tempfile::tempdir().unwrap();
+        let (repository, cache) = (repository(root.path()), root.path().join("sources"));
+        let head = git(&repository, &["rev-parse", "HEAD"]);
+        git(&repository, &["tag", "-a", "-m", "x", "1.0"]);
+        let get = |reference: &str| {
+            let mut one = source("nova", "git", &repository.to_string_lossy());
+            one.reference = Some(reference.to_owned());
+            let (kept, done) = fetched_with(&image(Some(one)), 0, Some(&cache), &[]);
+            (std::fs::read(kept.path().join("docker/nova/nova-archive")).unwrap(), done.unwrap())
+        };
+        // What came from the cache has the mark that is written into it here.
+        let mark = |reference: &str| {
+            let folder = GitSource::parse(&repository.to_string_lossy(), GitReference::Head).unwrap().shown();
+            let name = format!("nova-archive-{}", reference.replace('/', "-"));
+            let path = cache.join(format!("{}.json", Kept::of_git(&folder, reference, &name).name));
+            let text = std::fs::read_to_string(&path).unwrap();
+            let mut note = GitNote::parse(text.as_bytes()).unwrap();
+            let digest = std::mem::replace(&mut note.digest, "mark".into());
+            std::fs::write(&path, serde_json::to_string(&note).unwrap()).unwrap();
+            digest
+        };
+        for reference in ["master", "1.0", &head, &head[..9]] {
+            let first = get(reference);
+            let digest = mark(reference);
+            assert_eq!(first.1[0].1, digest);
+            let again = get(reference);
+            assert_eq!((&again.0, again.1[0].1.as_str()), (&first.0, "mark"), "{reference} is not cloned again");
+        }
+        // Another branch moves, then this one.
+        git(&repository, &["checkout", "-q", "-b", "other"]);
+        git(&repository, &["commit", "-q", "--allow-empty", "-m", "two"]);
+        assert_eq!(get("master").1[0].1, "mark");
+        git(&repository, &["checkout", "-q", "-B", "master"]);
+        let moved = get("master");
+        assert_ne!(moved.1[0].1, "mark");
+        assert_eq!(get(&head).1[0].1, "mark", "a commit stays");
+        mark("master");
+        // pbr makes the version of what it installs of the tags.
+        git(&repository, &["tag", "2.0"]);
+        assert_ne!(get("master").1[0].1, "mark");
+        // A commit needs no server at all, a branch does.
+        std::fs::rename(&repository, root.path().join("gone")).unwrap();
+        assert_eq!(get(&head).1[0].1, "mark");
+        let branch = image(Some(source("nova", "git", &repository.to_string_lossy())));
+        assert_eq!(fetched_with(&branch, 0, Some(&cache), &[]).1.unwrap_err().code, "B0055");
+    }
+
+    #[test]
+    fn a_clone_beside_files_of_the_tree_has_one_digest() {
+        let root = tempfile::tempdir().unwrap();
+        let mut image = image(None);
+        image.plugins = vec![source("nova-plugin-one", "git", &repository(root.path()).to_string_lossy())];
+        let digest = |text: &str| fetched_with(&image, 0, None, &[("plugins/own", text)]).1.unwrap();
+        let first = digest("x");
+        // The index of a clone has times in it.
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(digest("x"), first);
+        assert_ne!(digest("y")[0], first[0]);
     }
 }

@@ -2,13 +2,31 @@
 //! `name: value`, values that go on in lines that begin with white space, names that stand several times.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// A file's sections by name; of each name all values in order.
+/// A value, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// As it stands there, without quotes around it.
+    pub text: String,
+    file: Arc<str>,
+    /// From 1.
+    line: usize,
+}
+
+impl Written {
+    /// `FILE:LINE`.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+}
+
+/// Files' sections by name; of each name all values in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ini {
     /// As written, in order of their first line.
     pub sections: Vec<String>,
-    values: BTreeMap<(String, String), Vec<String>>,
+    values: BTreeMap<(String, String), Vec<Written>>,
 }
 
 /// A section's name as options are looked up by: case counts in `DEFAULT` alone.
@@ -18,7 +36,7 @@ fn normal(section: &str) -> String {
 
 impl Ini {
     /// All values of a name.
-    pub fn get(&self, section: &str, name: &str) -> Option<&[String]> {
+    pub fn get(&self, section: &str, name: &str) -> Option<&[Written]> {
         self.values.get(&(normal(section), name.to_owned())).map(Vec::as_slice)
     }
 
@@ -30,21 +48,22 @@ impl Ini {
         }
     }
 
-    /// The names of a section.
-    pub fn names(&self, section: &str) -> impl Iterator<Item = &str> {
-        let section = normal(section);
-        self.values.keys().filter(move |(found, _)| *found == section).map(|(_, name)| name.as_str())
+    /// Sections with values, as options are looked up by, and the names in them, each with its last place.
+    pub fn written(&self) -> impl Iterator<Item = (&str, &str, &Written)> {
+        self.values.iter().filter_map(|((section, name), all)| Some((section.as_str(), name.as_str(), all.last()?)))
     }
 }
 
-/// Reads a file; the error is the line (from 1) and what is wrong with it.
-pub fn parse(text: &str) -> Result<Ini, (usize, String)> {
+/// Reads a file's text, `file` being its name in messages; the error is the line (from 1) and what is wrong with it.
+pub fn parse(file: &str, text: &str) -> Result<Ini, (usize, String)> {
     let mut ini = Ini::default();
     let mut section: Option<String> = None;
-    let mut open: Option<(String, Vec<String>)> = None;
-    let close = |open: &mut Option<(String, Vec<String>)>, section: &Option<String>, ini: &mut Ini| {
-        if let (Some((name, lines)), Some(section)) = (open.take(), section) {
-            ini.values.entry((normal(section), name)).or_default().push(lines.join("\n"));
+    let file: Arc<str> = file.into();
+    let mut open: Option<(usize, String, Vec<String>)> = None;
+    let close = |open: &mut Option<(usize, String, Vec<String>)>, section: &Option<String>, ini: &mut Ini| {
+        if let (Some((line, name, lines)), Some(section)) = (open.take(), section) {
+            let written = Written { text: lines.join("\n"), file: Arc::clone(&file), line };
+            ini.values.entry((normal(section), name)).or_default().push(written);
         }
     };
     for (index, line) in text.lines().enumerate() {
@@ -56,7 +75,7 @@ pub fn parse(text: &str) -> Result<Ini, (usize, String)> {
         }
         if line.starts_with([' ', '\t']) {
             match &mut open {
-                Some((_, lines)) => lines.push(line.trim_start().to_owned()),
+                Some((.., lines)) => lines.push(line.trim_start().to_owned()),
                 None => return Err(wrong("this line goes on, but nothing is before it that could")),
             }
             continue;
@@ -80,7 +99,7 @@ pub fn parse(text: &str) -> Result<Ini, (usize, String)> {
             if section.is_none() {
                 return Err(wrong("a value stands before the first section"));
             }
-            open = Some((name.to_owned(), vec![unquoted(line[at + 1..].trim()).to_owned()]));
+            open = Some((index + 1, name.to_owned(), vec![unquoted(line[at + 1..].trim()).to_owned()]));
         }
     }
     close(&mut open, &section, &mut ini);
@@ -97,9 +116,12 @@ mod tests {
 
     #[test]
     fn a_file_is_read_as_oslo_config_reads_it() {
-        let ini = parse("# c\n[DEFAULT]\nbase=ubuntu\nurl: http://x=y\nlist = a,\n   b\n\n; c\nq = \"a b\"\nm = 1\nm = 2\n[Nova-Base]\ntype = git\n[DEFAULT]\ntag=t").unwrap();
+        let ini = parse("k", "# c\n[DEFAULT]\nbase=ubuntu\nurl: http://x=y\nlist = a,\n   b\n\n; c\nq = \"a b\"\nm = 1\nm = 2\n[Nova-Base]\ntype = git\n[DEFAULT]\ntag=t").unwrap();
         assert_eq!(ini.sections, ["DEFAULT", "Nova-Base"]);
-        let get = |section, name| ini.get(section, name).map(|values| values.join("|"));
+        let get = |section, name| {
+            ini.get(section, name)
+                .map(|values| values.iter().map(|value| value.text.as_str()).collect::<Vec<_>>().join("|"))
+        };
         assert_eq!(get("DEFAULT", "base").as_deref(), Some("ubuntu"));
         assert_eq!(get("DEFAULT", "url").as_deref(), Some("http://x=y"));
         assert_eq!(get("DEFAULT", "list").as_deref(), Some("a,\nb"));
@@ -108,11 +130,13 @@ mod tests {
         assert_eq!(get("DEFAULT", "tag").as_deref(), Some("t"));
         assert_eq!(get("nova-base", "type").as_deref(), Some("git"));
         assert_eq!(get("default", "tag"), None);
+        let place = |section, name| ini.get(section, name).and_then(<[Written]>::last).map(Written::place);
+        assert_eq!((place("DEFAULT", "base"), place("DEFAULT", "list")), (Some("k:3".into()), Some("k:5".into())));
     }
 
     #[test]
     fn mistakes_have_their_line() {
-        let line = |text| parse(text).unwrap_err();
+        let line = |text| parse("k", text).unwrap_err();
         assert_eq!(line("[a]\nx").0, 2);
         assert_eq!(line("a = 1").1, "a value stands before the first section");
         assert_eq!(line("[a\n").0, 1);

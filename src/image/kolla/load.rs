@@ -35,7 +35,7 @@ struct Package {
 pub fn load(reader: &dyn Reader, source: &Path, options: &Options) -> Result<Tree> {
     let mut warnings = Vec::new();
     let package = package(reader, source, options, &mut warnings)?;
-    let mut config = configuration(reader, &package, options, &mut warnings)?;
+    let mut config = configuration(reader, &package, options)?;
     let base = config.text(DEFAULT, "base")?.unwrap_or_default();
     let arch = config.text(DEFAULT, "base_arch")?.unwrap_or_default();
     let variables = variables(&package, &mut config, (&base, &arch), options)?;
@@ -63,6 +63,7 @@ pub fn load(reader: &dyn Reader, source: &Path, options: &Options) -> Result<Tre
     for template in image_templates {
         images.push(image(&renderer, &mut config, &package, &template, &sections)?);
     }
+    without_effect(&config, &mut warnings);
     images.sort_by(|a, b| a.folder.cmp(&b.folder));
     link(&mut images)?;
 
@@ -85,7 +86,14 @@ pub fn load(reader: &dyn Reader, source: &Path, options: &Options) -> Result<Tre
         }
     }
     let build_args = build_args(&config)?;
-    Ok(Tree { images, items: items.into_values().collect(), settings: config.all()?, build_args, warnings })
+    Ok(Tree {
+        images,
+        items: items.into_values().collect(),
+        settings: config.all()?,
+        places: config.places(),
+        build_args,
+        warnings,
+    })
 }
 
 fn no_tree(source: &Path) -> Diagnostic {
@@ -199,29 +207,18 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 /// Options of the tree with what file and user say.
-fn configuration(
-    reader: &dyn Reader,
-    package: &Package,
-    options: &Options,
-    warnings: &mut Vec<String>,
-) -> Result<Config> {
-    let mut ini = (Ini::default(), String::new());
+fn configuration(reader: &dyn Reader, package: &Package, options: &Options) -> Result<Config> {
+    let mut ini = Ini::default();
     for path in &options.config {
         let shown = path.display().to_string();
         let text =
             reader.text(path)?.ok_or_else(|| Diagnostic::task("B0031", format!("there is no file `{shown}`")))?;
-        let found = ini::parse(&text)
+        let found = ini::parse(&shown, &text)
             .map_err(|(line, problem)| Diagnostic::task("B0031", format!("{shown}:{line}: {problem}")))?;
-        ini.0.extend(found);
-        ini.1 = shown;
+        ini.extend(found);
     }
     let mut config = Config::new(package.config_py.as_deref(), &options.host_arch, &package.version, ini, &options.set);
-    let (in_file, by_user) = config.unknown();
-    for name in in_file {
-        let near = nearest(&name.replace('-', "_"), config.names()).map(|near| format!("; did you mean `{near}`?"));
-        warnings.push(format!("this Kolla has no option `{name}`: without effect{}", near.unwrap_or_default()));
-    }
-    if let Some(name) = by_user.first() {
+    if let Some(name) = config.unknown().next() {
         return Err(
             Diagnostic::task("B0032", format!("this Kolla has no option `{name}`")).with_nearest(name, config.names())
         );
@@ -239,6 +236,25 @@ fn configuration(
     }
     later(package, &mut config)?;
     Ok(config)
+}
+
+/// What stands in the files and is read by nothing, once all images were looked at.
+fn without_effect(config: &Config, warnings: &mut Vec<String>) {
+    for (place, section, name) in config.strange() {
+        let (what, group) = if section == DEFAULT {
+            (format!("this Kolla has no option `{name}`"), DEFAULT)
+        } else if config.is_read(&section) {
+            (format!("`[{section}]` has no option `{name}`"), section.as_str())
+        } else {
+            warnings.push(format!(
+                "{place}: `[{section}]` is no image, plugin, addition or user of this tree: `{name}` is without effect"
+            ));
+            continue;
+        };
+        let near = nearest(&name.replace('-', "_"), config.group_names(group));
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        warnings.push(format!("{place}: {what}: without effect{near}"));
+    }
 }
 
 /// Defaults that hang on other values (the end of Kolla's `parse`).

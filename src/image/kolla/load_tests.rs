@@ -213,7 +213,7 @@ fn overlays_patches_and_files_of_the_user_are_laid_over() {
         tree.build_args.into_iter().collect::<Vec<_>>(),
         [("A".into(), "b".into()), ("PIP_INDEX_URL".into(), "http://p".into())]
     );
-    assert_eq!(tree.warnings, ["this Kolla has no option `odd-name`: without effect"]);
+    assert_eq!(tree.warnings, ["k.conf:7: this Kolla has no option `odd-name`: without effect"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod config;
 mod fetch;
 mod files;
 mod ini;
+mod kept;
 mod layout;
 mod load;
 #[cfg(test)]

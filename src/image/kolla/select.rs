@@ -1,47 +1,70 @@
 //! Which images are built: Kolla's `find_parents` and `filter_images`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::python::Py;
 use super::tree::{KollaImage, Status};
 use crate::diag::{Diagnostic, Result};
 use crate::value::PythonRegex;
 
-/// Links images to the images that their `FROM` names; two of one name and rings are errors.
+/// The longest chain of images that are built from each other. Engines take 127 layers, and each image has some.
+const DEEPEST: usize = 500;
+
+/// Links images to the images that their `FROM` names; two of one name, rings and chains beyond [`DEEPEST`] are errors.
 pub fn link(images: &mut [KollaImage]) -> Result<()> {
-    for index in 0..images.len() {
-        if let Some(other) = images[..index].iter().find(|other| other.name == images[index].name) {
+    let mut by_name: HashMap<&str, &KollaImage> = HashMap::with_capacity(images.len());
+    let mut by_full_name: HashMap<&str, usize> = HashMap::with_capacity(images.len());
+    for (index, image) in images.iter().enumerate() {
+        if let Some(other) = by_name.insert(&image.name, image) {
             return Err(Diagnostic::task(
                 "B0037",
                 format!(
                     "the image `{}` stands in two folders: `{}` and `{}`",
                     other.name,
                     other.folder.display(),
-                    images[index].folder.display()
+                    image.folder.display()
                 ),
             ));
         }
+        by_full_name.insert(&image.full_name, index);
     }
-    for child in 0..images.len() {
-        let wanted = &images[child].parent_name;
-        let Some(parent) = images.iter().position(|image| image.full_name == *wanted) else { continue };
-        images[child].parent = Some(parent);
-        images[parent].children.push(child);
+    let parents: Vec<Option<usize>> =
+        images.iter().map(|image| by_full_name.get(image.parent_name.as_str()).copied()).collect();
+    for (child, parent) in parents.into_iter().enumerate() {
+        images[child].parent = parent;
+        if let Some(parent) = parent {
+            images[parent].children.push(child);
+        }
     }
-    for index in 0..images.len() {
-        let mut ring = vec![index];
-        let mut at = index;
-        while let Some(parent) = images[at].parent {
-            if let Some(begin) = ring.iter().position(|known| *known == parent) {
-                let names: Vec<&str> =
-                    ring[begin..].iter().chain([&parent]).map(|image| images[*image].name.as_str()).collect();
+    // Images below each that was walked from; each is walked through once.
+    let mut depths: Vec<Option<usize>> = vec![None; images.len()];
+    for start in 0..images.len() {
+        let mut way: Vec<usize> = Vec::new();
+        let mut on_way: HashSet<usize> = HashSet::new();
+        let mut at = Some(start);
+        while let Some(image) = at.filter(|image| depths[*image].is_none()) {
+            if !on_way.insert(image) {
+                let begin = way.iter().position(|known| *known == image).unwrap_or_default();
+                let ring = way[begin..].iter().chain([&image]);
+                let names: Vec<&str> = ring.map(|image| images[*image].name.as_str()).collect();
                 return Err(Diagnostic::task(
                     "B0037",
                     format!("images are built from each other: {}", names.join(" from ")),
                 ));
             }
-            ring.push(parent);
-            at = parent;
+            way.push(image);
+            at = images[image].parent;
+        }
+        let mut depth = at.and_then(|image| depths[image]).unwrap_or_default();
+        for image in way.into_iter().rev() {
+            depth += 1;
+            depths[image] = Some(depth);
+            if depth > DEEPEST {
+                let message = format!("`{}` is more than {DEEPEST} images away from its base", images[image].name);
+                return Err(
+                    Diagnostic::task("B0037", message).with_hint("build from an image that is nearer to the base")
+                );
+            }
         }
     }
     Ok(())
@@ -195,11 +218,35 @@ mod tests {
     fn rings_and_doubles_are_refused() {
         let mut ring = vec![image("a", "b"), image("b", "a")];
         assert_eq!(link(&mut ring).unwrap_err().message, "images are built from each other: a from b from a");
+        let mut side = vec![image("x", "a"), image("a", "b"), image("b", "a")];
+        assert_eq!(link(&mut side).unwrap_err().message, "images are built from each other: a from b from a");
+        let mut own = vec![image("a", "a")];
+        assert_eq!(link(&mut own).unwrap_err().message, "images are built from each other: a from a");
         let mut twice = vec![image("a", ""), image("a", "")];
         assert_eq!(link(&mut twice).unwrap_err().code, "B0037");
         let mut images = tree();
         let wanted = Wanted { patterns: &["(".to_owned()], unbuildable: &BTreeSet::new(), on: "", skip_parents: false };
         assert_eq!(select(&mut images, &wanted).unwrap_err().code, "B0035");
+    }
+
+    #[test]
+    fn long_chains_end_and_wide_trees_are_walked_once() {
+        let name = |number: usize| format!("i{number:06}");
+        let chain = |length: usize| -> Vec<KollaImage> {
+            let parent = |number: usize| if number == 0 { String::new() } else { name(number - 1) };
+            (0..length).map(|number| image(&name(number), &parent(number))).collect()
+        };
+        link(&mut chain(DEEPEST)).unwrap();
+        let error = link(&mut chain(DEEPEST + 1)).unwrap_err();
+        assert_eq!(error.message, "`i000500` is more than 500 images away from its base");
+        // From the far end, too.
+        let mut back = chain(100_000);
+        back.reverse();
+        assert_eq!(link(&mut back).unwrap_err().code, "B0037");
+        let mut wide: Vec<KollaImage> = (1..100_000).map(|number| image(&name(number), &name(0))).collect();
+        wide.push(image(&name(0), ""));
+        link(&mut wide).unwrap();
+        assert_eq!(wide.last().unwrap().children.len(), 99_999);
     }
 
     #[test]

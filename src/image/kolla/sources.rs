@@ -48,7 +48,8 @@ pub fn of_image(
     let own = source(config, image)?;
     let mut below = |kind: &str| -> Result<Vec<Source>> {
         let lead = format!("{image}-{kind}-");
-        let found = sections.iter().filter(|name| name.strip_prefix(&lead).is_some_and(|rest| !rest.is_empty()));
+        let found =
+            sections.range(lead.clone()..).take_while(|name| name.starts_with(&lead)).filter(|name| **name != lead);
         found.filter_map(|name| source(config, name).transpose()).collect()
     };
     let plugins = below("plugin")?;

@@ -63,6 +63,8 @@ pub struct Tree {
     pub items: Vec<Item>,
     /// All options of `kolla-build` after configuration file and interpolation, by their names there.
     pub settings: Map,
+    /// Those of them that files or user set: where (`FILE:LINE`, or `set` for the user's own).
+    pub places: BTreeMap<String, String>,
     /// Build arguments that the configuration asks for (`build_args`, `pip_*`).
     pub build_args: BTreeMap<String, String>,
     /// What is strange, but does not matter to the result.

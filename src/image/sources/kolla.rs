@@ -76,6 +76,7 @@ mod tests {
             ],
             items: Vec::new(),
             settings: Map::new(),
+            places: BTreeMap::new(),
             build_args: BTreeMap::new(),
             warnings: vec!["strange".into()],
         };

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::super::call::{Blob, Input, InputKind, TreeEntry};
 use super::super::cx::Cx;
+use super::kolla_options::apply;
 use super::request::{platforms, whole};
 use super::{Args, From, Network};
 use crate::diag::{Diagnostic, Result};
@@ -178,6 +179,11 @@ fn unsent(path: &Path) -> &Path {
     path.strip_prefix(SENT).unwrap_or(path)
 }
 
+/// A text with paths of what was sent, for people.
+fn unsent_text(text: &str) -> String {
+    text.replace(&format!("{SENT}/"), "")
+}
+
 /// `true`, `a,b`, `a:b,c:d`: as `kolla-build.conf` has it.
 fn option_text(value: &serde_json::Value) -> String {
     match value {
@@ -259,9 +265,10 @@ pub(super) fn load(cx: &Cx, args: &mut Args) -> Result<Option<Kolla>> {
         today: jiff::Zoned::now().strftime("%Y%m%d").to_string(),
     };
     let mut tree = kolla::load(&files, &source, &options).map_err(|mut error| {
-        error.message = error.message.replace(&format!("{SENT}/"), "");
+        error.message = unsent_text(&error.message);
         error
     })?;
+    tree.warnings.iter_mut().for_each(|warning| *warning = unsent_text(warning));
     label(&mut tree, commit);
     let settings = &tree.settings;
     if args.registry.is_none() {
@@ -274,6 +281,7 @@ pub(super) fn load(cx: &Cx, args: &mut Args) -> Result<Option<Kolla>> {
         return Err(Diagnostic::task("B0011", "`push` needs a `registry`").with_hint("registry: registry.example:5000"));
     }
     args.build_retries = args.build_retries.or_else(|| number(settings, "retries"));
+    apply(&tree, args).into_iter().for_each(|told| cx.warn(unsent_text(&told)));
     if args.network.is_none() && text(settings, "network_mode").as_deref() == Some("host") {
         args.network = Some(Network::Host);
     }
@@ -362,17 +370,16 @@ impl Kolla {
     /// The images that are to be built.
     pub(super) fn images(&self) -> Result<Found> {
         let mut found = sources::kolla(&self.tree, &self.shown)?;
-        let left_out: Vec<&str> = self
-            .tree
-            .images
-            .iter()
-            .filter(|image| image.status != Status::Matched)
-            .map(|image| without_tag(&image.full_name))
-            .collect();
+        let left_out = self.tree.images.iter().filter(|image| image.status != Status::Matched);
+        let left_out: BTreeSet<&str> = left_out.map(|image| without_tag(&image.full_name)).collect();
+        let texts: BTreeMap<&str, &str> =
+            self.tree.images.iter().map(|image| (image.name.as_str(), image.dockerfile.as_str())).collect();
         for def in &mut found.images {
-            let text = self.tree.find(&def.name).map_or("", |at| self.tree.images[at].dockerfile.as_str());
-            def.elsewhere =
-                left_out.iter().filter(|name| text.contains(**name)).map(|name| (*name).to_owned()).collect();
+            // Whatever an instruction may name; words of others are looked up in vain.
+            let text = texts.get(def.name.as_str()).copied().unwrap_or_default();
+            let words = text.split(|c: char| c.is_whitespace() || "=,\"'".contains(c)).map(without_tag);
+            let words: BTreeSet<&str> = words.filter(|word| left_out.contains(word)).collect();
+            def.elsewhere = words.into_iter().map(str::to_owned).collect();
         }
         Ok(found)
     }
@@ -439,6 +446,7 @@ impl Kolla {
             retries: number(settings, "retries").unwrap_or(3).min(100),
             longest_wait: Duration::from_secs(10),
             proxies: Proxies::of(&|name| cx.probe().variable(name)),
+            cache: cx.probe().state_folder("sources"),
             local: &|path| {
                 let path = Path::new(&near).join(path);
                 Ok(if path.is_absolute() { path } else { sent.join(path) })
@@ -450,6 +458,7 @@ impl Kolla {
         };
         let ended: Vec<_> = cx
             .block_on(futures_util::stream::iter(images.iter().copied()).map(one).buffer_unordered(FETCHES).collect());
+        fetcher.prune();
         let (mut archives, mut troubles) = (Vec::new(), Vec::new());
         for (image, fetched) in ended {
             match fetched {

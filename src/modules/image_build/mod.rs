@@ -5,6 +5,7 @@
 
 mod kolla;
 mod needed;
+mod kolla_options;
 mod request;
 mod sent;
 mod tree;
@@ -459,6 +460,7 @@ mod tests {
     use super::*;
     use crate::map;
     use crate::system::git_source::GitFacts;
+    use std::collections::BTreeMap;
 
     fn sent(files: &[(&str, &str)], more: Map) -> Try {
         let mut args = map! { "path" => "images", "namespace" => "lab", "tag" => "t1" };
@@ -547,6 +549,75 @@ mod tests {
         let mut push = args.clone();
         insert(&mut push, "push", true);
         assert_eq!(code(push).code, "B0011");
+    }
+
+    #[test]
+    fn options_of_kolla_that_are_not_followed_are_told_with_their_place() {
+        let conf = "[DEFAULT]\nbase = debian\ntag = t\nthreads = 3\npush = true\nkeep = false\nnetwork_mode = lab\n\
+                    no_such = 1\n[nova]\ntype = local\nlocation = /x\nlokation = y\n[nowhere]\ntype = url\n";
+        let files = KOLLA.iter().copied().chain([("k.conf", conf)]);
+        let entries = files.map(|(path, text)| file_entry(path, 0o644, text.as_bytes())).collect();
+        let (arg, basename) = ("path".to_owned(), "images".to_owned());
+        let repositories = Vec::new();
+        let input = Input { arg, entries, is_tree: true, basename, contents_only: false, repositories };
+        let args = map! { "path" => "images", "from" => "kolla", "kolla" => map! {
+            "config_files" => vec![Value::from("k.conf")], "set" => map! { "engine" => "podman" },
+        } };
+        let outcome = module("image_build", args).input(input).check(true).ok();
+        let told: Vec<&str> = outcome.warnings.iter().map(String::as_str).collect();
+        assert_eq!(told.len(), 7, "{told:#?}");
+        for (number, begin) in [
+            "images/k.conf:7: `network_mode = lab` is not followed: builds run in",
+            "images/k.conf:5: `push = True` is not followed: write `push: true`",
+            "set: `engine = podman` is not followed: `docker_host`",
+            "left out: other",
+            "images/k.conf:8: this Kolla has no option `no_such`: without effect",
+            "images/k.conf:12: `[nova]` has no option `lokation`: without effect; did you mean `location`?",
+            "images/k.conf:14: `[nowhere]` is no image, plugin, addition or user of this tree: `type` is without effect",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            assert!(told[number].starts_with(begin), "{told:#?}");
+        }
+    }
+
+    #[test]
+    fn options_of_kolla_fill_in_what_the_task_does_not_say() {
+        let tree = |options: &[(&str, Value)]| {
+            let mut settings = map! { "threads" => 8, "push_threads" => 1, "pull" => true, "buildkit" => true };
+            settings.extend(options.iter().map(|(name, value)| (crate::value::Key::from(*name), value.clone())));
+            let places = options.iter().map(|(name, _)| ((*name).to_owned(), "k:1".to_owned())).collect();
+            crate::image::kolla::Tree {
+                images: Vec::new(),
+                items: Vec::new(),
+                settings,
+                places,
+                build_args: BTreeMap::new(),
+                warnings: Vec::new(),
+            }
+        };
+        let applied = |more: serde_json::Value, tree: crate::image::kolla::Tree| {
+            let mut args = serde_json::json!({ "path": "x" });
+            args.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let mut args: Args = serde_json::from_value(args).unwrap();
+            assert!(kolla_options::apply(&tree, &mut args).is_empty());
+            let classic = matches!(args.builder, BuilderArg::Classic);
+            (args.parallel, args.pushes, args.pull, args.log_dir.map(|folder| folder.0), classic)
+        };
+        // Kolla's defaults are nobody's wish.
+        assert_eq!(applied(serde_json::json!({}), tree(&[])), (None, None, false, None, false));
+        let all = [
+            ("threads", Value::from(3)),
+            ("push_threads", Value::from(2)),
+            ("pull", Value::from(true)),
+            ("logs_dir", Value::from("/logs")),
+            ("buildkit", Value::from(false)),
+        ];
+        let expected = (Some(3), Some(2), true, Some("/logs".to_owned()), true);
+        assert_eq!(applied(serde_json::json!({}), tree(&all)), expected);
+        let own = serde_json::json!({ "parallel": 1, "pushes": 1, "log_dir": "/own", "builder": "buildkit" });
+        assert_eq!(applied(own, tree(&all)), (Some(1), Some(1), true, Some("/own".to_owned()), false));
     }
 
     fn kolla_of(args: &Map, kolla: Map) -> Map {
