@@ -10,6 +10,7 @@ mod faults;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "image_engine/lab.rs"]
 mod lab;
+#[expect(dead_code, reason = "other tests use the rest")]
 #[path = "image_engine/site.rs"]
 mod site;
 

@@ -172,6 +172,21 @@ impl Site {
         (status.code(), text, result)
     }
 
+    /// `hostctl image build` in the site's folder, with its summary in `here.json`.
+    fn command(&self, more: &[&str]) -> (bool, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hostctl"));
+        command.args(["image", "build", "--kolla", "images", "--config", "images/kolla-build.conf", "--tag", "t1"]);
+        command.args(["--engine", &self.lab.address(), "--namespace", &self.namespace, "--min-free", "1m"]);
+        command.args(["--summary-json-file", "here.json"]).args(more);
+        for name in ["HOSTCTL_STATE_DIR", "HOSTCTL_ENV", "DOCKER_HOST", "ANSIBLE_CONFIG"] {
+            command.env_remove(name);
+        }
+        let output = command.current_dir(&self.folder).env("HOME", &self.folder).stdin(Stdio::null()).output().unwrap();
+        let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        assert!(!text.contains(LOGIN), "the server's password is told: {text}");
+        (output.status.success(), text)
+    }
+
     fn in_image(&self, image: &str, script: &str) -> String {
         let name = format!("{}/{}/{image}:t1", self.lab.registry, self.namespace);
         let (good, text) = self.lab.docker(&["run", "--rm", "--network", "none", &name, "sh", "-c", script]);
@@ -196,7 +211,7 @@ fn a_kolla_tree_is_built_with_its_sources_and_only_once() {
         Ok(lab) => lab,
         Err(reason) => return skipped(&reason),
     };
-    write(&lab.path("tarball"), &[("nova-1.0/setup.py", "nova\n")]);
+    write(&lab.path("tarball"), &[("nova-1.0/setup.py", "nova\n"), ("nova-1.0/id", &lab.registry)]);
     tool(&lab.path("tarball"), &["tar", "czf", "../nova.tar.gz", "nova-1.0"]);
     let content = fs::read(lab.path("nova.tar.gz")).unwrap();
     let sum = Hasher::of(Digest::Sha256, &content);
@@ -248,8 +263,9 @@ fn a_kolla_tree_is_built_with_its_sources_and_only_once() {
     assert_eq!(labels["org.opencontainers.image.title"], "nova");
     assert!(labels["org.opencontainers.image.created"].as_str().unwrap().ends_with('Z'), "{labels}");
 
-    // Nothing has changed, although everything was fetched anew and the labels have another time.
+    // Nothing has changed, although the labels have another time; what has a checksum does not come again.
     let (code, text, result) = site.run(&json!({}));
+    assert_eq!(asked.load(Ordering::SeqCst), 2, "the second run downloads nothing");
     assert_eq!((code, &result["reused"], &result["built"]), (Some(0), &json!(5), &json!(0)), "{text}");
     assert_eq!(site.summary(), expected);
 
@@ -260,6 +276,14 @@ fn a_kolla_tree_is_built_with_its_sources_and_only_once() {
     assert!(text.contains("B0152") && text.contains("another SHA-256"), "{text}");
     assert_eq!((&result["reused"], &result["build_failed"]), (&json!(4), &json!(2)), "{text}");
     site.configure(&site.sum, "");
+
+    // The command writes the summary beside whoever called it, after a failure, too.
+    let (good, text) = site.command(&["--skip", "nova", "--set", "allowed_to_fail="]);
+    assert!(!good && text.contains("image `broken` failed"), "{text}");
+    let here = fs::read_to_string(site.folder.join("here.json")).unwrap();
+    assert!(here.starts_with("{\n    \"built\": [\n        {\n            \"name\": \"base\"\n"), "{here}");
+    let here: Json = serde_json::from_str(&here).unwrap();
+    assert_eq!(names(&here["failed"]), ["broken", "broken-api"]);
 
     // Parents are taken as they are; children are built on them.
     let (code, text, result) = site.run(&json!({ "skip_parents": true, "allowed_to_fail": ["broken-api"] }));

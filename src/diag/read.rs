@@ -88,7 +88,7 @@ pub fn read_source_text(path: &Path) -> Result<String> {
 pub fn no_utf8(bytes: &[u8], good: usize) -> String {
     let before = &bytes[..good.min(bytes.len())];
     let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = before.split(|byte| *byte == b'\n').count();
     let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
     let byte = bytes.get(good).map_or_else(String::new, |byte| format!(" (byte 0x{byte:02x})"));
     format!("it is not UTF-8 at {line}:{column}{byte}")

@@ -179,7 +179,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> std::io::Result<()> {
     if let Some(Fault::SlowUpload(pause)) = fault {
         // Unbuffered: what is not read stays with the sender.
         let mut byte = [0];
-        while !shared.stop.load(Ordering::SeqCst) && { &*stream }.read(&mut byte)? == 1 {
+        while !shared.stop.load(Ordering::SeqCst) && { stream }.read(&mut byte)? == 1 {
             std::thread::sleep(pause);
         }
         return Ok(());

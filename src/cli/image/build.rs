@@ -100,6 +100,9 @@ struct SourceArgs {
     /// With `--kolla`: any option of kolla-build by its name in `kolla-build.conf`; may be given several times.
     #[arg(long, value_name = "NAME=VALUE", requires = "kolla")]
     set: Vec<String>,
+    /// With `--kolla`: a file of this machine for the summary that kolla-build writes with its `--format json`.
+    #[arg(long, value_name = "FILE", requires = "kolla", value_hint = ValueHint::FilePath)]
+    summary_json_file: Option<PathBuf>,
 }
 
 /// Names, and where images go.
@@ -313,6 +316,14 @@ impl BuildArgs {
                 ("run".to_owned(), Text::template("{{ hostctl_run.id }}")),
             ];
             play.task("tag file", "hostctl.core.image_tags", record, None);
+        }
+        if let Some(file) = self.source.summary_json_file.as_ref().filter(|_| !plan) {
+            let summary = vec![
+                ("dest".to_owned(), Text::plain(&absolute(file)?.display().to_string().into())),
+                ("content".to_owned(), Text::template("{{ built.kolla_summary | to_nice_json }}")),
+            ];
+            let made = "(built | default({})).kolla_summary is defined";
+            play.at_last("summary of kolla-build's form", "ansible.builtin.copy", &summary, made);
         }
         // A plan is no build: nothing goes on with it. A list is a file: its name tells runs of two lists in one folder apart.
         let verb = if plan { "image plan" } else { "image build" };
@@ -650,6 +661,14 @@ mod tests {
             args["kolla"],
             json!({"base": "debian", "config_files": ["/c.conf"], "profiles": ["default"], "patterns": ["^nova-"],
                    "set": {"namespace": "x"}})
+        );
+        let play = serde_yaml_like(&text("--kolla /k --summary-json-file /s.json"));
+        let block = &play[0]["tasks"][0];
+        assert!(block["block"][1]["hostctl.core.image_build"].is_object(), "{play}");
+        let last = &block["always"][0];
+        assert_eq!(
+            (&last["delegate_to"], &last["ansible.builtin.copy"]["dest"]),
+            (&json!("localhost"), &json!("/s.json"))
         );
     }
 }

@@ -67,12 +67,13 @@ impl Text {
 pub(super) struct Play {
     keywords: Map<String, Json>,
     tasks: Vec<String>,
+    always: Vec<String>,
 }
 
 impl Play {
     /// A play with these keywords.
     pub(super) fn new(keywords: Map<String, Json>) -> Self {
-        Self { keywords, tasks: Vec::new() }
+        Self { keywords, tasks: Vec::new(), always: Vec::new() }
     }
 
     /// One more task.
@@ -82,11 +83,32 @@ impl Play {
         self.tasks.push(Text::map(&fields).0);
     }
 
+    /// A task on this machine that comes after all others, even after one that failed, where `when` is true.
+    pub(super) fn at_last(&mut self, name: &str, module: &str, args: &[(String, Text)], when: &str) {
+        self.always.push(
+            Text::map(&[
+                ("name".to_owned(), Text::template(name)),
+                (module.to_owned(), Text::map(args)),
+                ("delegate_to".to_owned(), Text::template("localhost")),
+                ("become".to_owned(), Text("false".to_owned())),
+                ("when".to_owned(), Text::template(when)),
+            ])
+            .0,
+        );
+    }
+
     /// The play of a command whose source is a path: what lies beside that counts as beside a playbook.
     pub(super) fn given(self, command: &str, source: &Path) -> Given {
         let mut fields: Vec<(String, Text)> = vec![("name".to_owned(), Text::plain(&command.into()))];
         fields.extend(self.keywords.iter().map(|(name, value)| (name.clone(), Text::template_of(value))));
-        fields.push(("tasks".to_owned(), Text(format!("[\n  {}\n]", self.tasks.join(",\n  ")))));
+        let list = |tasks: &[String]| Text(format!("[\n  {}\n]", tasks.join(",\n  ")));
+        let tasks = list(&self.tasks);
+        fields.push(if self.always.is_empty() {
+            ("tasks".to_owned(), tasks)
+        } else {
+            let block = Text::map(&[("block".to_owned(), tasks), ("always".to_owned(), list(&self.always))]);
+            ("tasks".to_owned(), Text(format!("[{}]", block.0)))
+        });
         let shown = format!("<{command}>");
         Given { path: source.join(&shown), name: shown, text: format!("[{}]\n", Text::map(&fields).0).into() }
     }

@@ -8,7 +8,7 @@ use crate::system::GitRefs;
 use crate::system::digest::{Digest, Hasher};
 
 /// An archive that no run used for so long goes.
-pub const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
+pub const UNUSED: Duration = Duration::from_hours(30 * 24);
 /// All archives together, at most.
 pub const MOST: u64 = 20 << 30;
 

@@ -4,8 +4,8 @@
 //! controller's tree out on the host, and gives the report back.
 
 mod kolla;
-mod needed;
 mod kolla_options;
+mod needed;
 mod request;
 mod sent;
 mod tree;

@@ -196,8 +196,7 @@ fn failure_line(image: &str, failed: &Failed, name: usize, (log, allowed): (&str
     let room = look.width.saturating_sub(taken + log.len() + 3);
     // The log's name is worth more than words in a narrow window.
     let what = if room < 8 { String::new() } else { format!("  {}", shorten(&what, room)) };
-    let line =
-        format!("{mark}{}  {}{what}   {log}", pad(&shorten(image, name), name), look.paint.status(status, word),);
+    let line = format!("{mark}{}  {}{what}   {log}", pad(&shorten(image, name), name), look.paint.status(status, word));
     line.trim_end().to_owned()
 }
 
