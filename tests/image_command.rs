@@ -123,6 +123,12 @@ fn one_command_plans_builds_pushes_and_reuses() {
         image(&site, &["build", "--tree", "images", "--engine", &engine, "--network", "host", "--min-free", "1m"]);
     assert_eq!(bare.code, Some(0), "{}", bare.text);
 
+    // A list is a file, not a folder.
+    site.write("two.yml", "images:\n- {name: base, context: base}\n- {name: app, context: app}\n");
+    let listed = pushed(&["build", "--list", "images/two.yml"], "t2");
+    assert_eq!(listed.code, Some(0), "{}", listed.text);
+    assert!(listed.text.contains("0 to build, 2 to reuse"), "{}", listed.text);
+
     site.write("app/Dockerfile", "FROM base\nRUN exit 3\n");
     let failed = pushed(&tree, "t3");
     assert_eq!(failed.code, Some(2), "{}", failed.text);

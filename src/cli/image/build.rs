@@ -650,6 +650,9 @@ mod tests {
         let path = |plan| parsed("--tree /t").unwrap().given(plan).unwrap().path;
         assert_eq!(path(false), Path::new("/t/<image build>"));
         assert_eq!(path(true), Path::new("/t/<image plan>"));
+        // A list is a file; its folder is that of the play.
+        let list = |plan| parsed("--list /t/x.yml").unwrap().given(plan).unwrap().path;
+        assert_eq!((list(false), list(true)), ("/t/<image build x.yml>".into(), "/t/<image plan x.yml>".into()));
     }
 
     #[test]

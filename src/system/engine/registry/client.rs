@@ -437,7 +437,7 @@ impl RegistryClient {
 
 /// A login is sent to any https address, as Docker does; without encryption only to the registry's own host. Never to one
 /// that hides behind a user's name.
-fn may_have_login(realm: &str, registry: &str, plain: bool) -> bool {
+pub(super) fn may_have_login(realm: &str, registry: &str, plain: bool) -> bool {
     let authority = |rest: &str| rest.split(['/', '?', '#', '\\']).next().unwrap_or_default().to_owned();
     let bare = |place: &str| match place.rsplit_once(':') {
         Some((host, port)) if !host.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {

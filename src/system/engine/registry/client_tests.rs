@@ -270,6 +270,29 @@ async fn a_manifest_is_checked_against_its_digest() {
     assert_eq!(client.digest("lab/x", "t").await.unwrap(), Some(good));
 }
 
+#[test]
+fn a_login_goes_without_encryption_to_the_registrys_own_host_alone() {
+    let may = |realm, plain| super::client::may_have_login(realm, "r.example:5000", plain);
+    for realm in ["https://auth.example/token", "https://r.example:5001/token?x=a@b"] {
+        assert!(may(realm, false) && may(realm, true), "{realm}");
+    }
+    for realm in ["http://r.example/token", "http://R.example:5001/token"] {
+        assert!(may(realm, true) && !may(realm, false), "{realm}");
+    }
+    for realm in [
+        "http://other.example/token",
+        "http://r.example:5000@other.example/token",
+        "https://r.example@other.example/token",
+        "http://r.example.other.example/",
+        "http://other.example\\@r.example/",
+        "ftp://r.example/",
+        "r.example",
+        "",
+    ] {
+        assert!(!may(realm, true) && !may(realm, false), "{realm}");
+    }
+}
+
 #[tokio::test]
 async fn refusals_close_the_budget_for_as_long_as_is_named() {
     let server = Faults::new(None);
