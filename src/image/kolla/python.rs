@@ -1,6 +1,7 @@
 //! Literals in Python files, read as data: `NAME = ...` at the left margin, with lists, dictionaries, texts,
 //! numbers, names of earlier literals and calls (kept as such, never made). Everything else is [`Py::Other`].
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::value::{Key, Map, Value};
@@ -52,9 +53,31 @@ impl Py {
     }
 }
 
-/// What a file assigns at its left margin, the last of each name. `known` are names whose values are given.
+/// What a file assigns at its left margin, the last of each name. `known` are names whose values are given. Of a
+/// file over the limits of [`checked_assignments`], what stands before the first that is over them.
 pub fn assignments(text: &str, known: &BTreeMap<String, Py>) -> BTreeMap<String, Py> {
+    read_assignments(text, known).0
+}
+
+/// As [`assignments`]; the line (from one) and what is wrong if the file is nested too deeply, or if its values
+/// would take more than 64 MiB when those of earlier names are written out.
+pub fn checked_assignments(
+    text: &str,
+    known: &BTreeMap<String, Py>,
+) -> Result<BTreeMap<String, Py>, (usize, &'static str)> {
+    match read_assignments(text, known) {
+        (_, Some((at, problem))) => {
+            Err((text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1, problem))
+        }
+        (names, None) => Ok(names),
+    }
+}
+
+type Excess = (usize, &'static str);
+
+fn read_assignments(text: &str, known: &BTreeMap<String, Py>) -> (BTreeMap<String, Py>, Option<Excess>) {
     let mut names = known.clone();
+    let limits = Limits { left: Cell::new(MOST), excess: Cell::new(None) };
     let mut at = 0;
     while at < text.len() {
         let line = &text[at..];
@@ -65,7 +88,7 @@ pub fn assignments(text: &str, known: &BTreeMap<String, Py>) -> BTreeMap<String,
         if !assigned {
             // A text over several lines (a docstring) is stepped over whole.
             at = if rest.starts_with(['"', '\'']) || word.is_empty() && line.starts_with(['"', '\'']) {
-                let mut reader = Reader { text, at, depth: 0, names: &names };
+                let mut reader = Reader { text, at, depth: 0, nested: 0, names: &names, limits: &limits };
                 reader.string().map_or(end, |_| reader.at.max(at + 1))
             } else {
                 end
@@ -73,33 +96,86 @@ pub fn assignments(text: &str, known: &BTreeMap<String, Py>) -> BTreeMap<String,
             continue;
         }
         let start = text.len() - rest.len() + 1;
-        let mut reader = Reader { text, at: start, depth: 0, names: &names };
+        let mut reader = Reader { text, at: start, depth: 0, nested: 0, names: &names, limits: &limits };
         let found = reader.expression();
         let stopped = reader.at;
         if !known.contains_key(&word) {
-            names.insert(word, found);
+            names.insert(word, if limits.excess.get().is_some() { Py::Other } else { found });
+        }
+        if let Some(excess) = limits.excess.get() {
+            return (names, Some(excess));
         }
         // On to the line after the one in which the reader stopped.
         let from = stopped.clamp(at, text.len());
         at = text[from..].find('\n').map_or(text.len(), |end| from + end + 1);
     }
-    names
+    (names, None)
 }
 
-/// Deepest nesting that is read.
+/// Deepest nesting that is read: brackets and signs.
 const DEEPEST: usize = 50;
+
+/// Bytes that all values made of one file may take, copies of earlier names included.
+const MOST: usize = 64 << 20;
+
+/// What one item takes at least.
+const ITEM: usize = 64;
+
+struct Limits {
+    left: Cell<usize>,
+    /// The place of the first thing over a limit.
+    excess: Cell<Option<Excess>>,
+}
+
+/// Bytes of a value when nothing of it is shared.
+fn weight(value: &Py) -> usize {
+    let all = |items: &[Py]| items.iter().map(weight).sum::<usize>();
+    ITEM + match value {
+        Py::Value(value) => value.as_str().map_or(0, str::len),
+        Py::List(items) => all(items),
+        Py::Dict(pairs) => pairs.iter().map(|(key, value)| weight(key) + weight(value)).sum(),
+        Py::Call(name, args, named) => {
+            name.len() + all(args) + named.iter().map(|(name, value)| name.len() + weight(value)).sum::<usize>()
+        }
+        Py::Other => 0,
+    }
+}
 
 struct Reader<'a> {
     text: &'a str,
     at: usize,
     /// Open brackets: line ends count for nothing in them.
     depth: usize,
+    /// Expressions that are being read, each in the one before.
+    nested: usize,
     names: &'a BTreeMap<String, Py>,
+    limits: &'a Limits,
 }
 
 impl Reader<'_> {
     fn rest(&self) -> &str {
         self.text.get(self.at..).unwrap_or_default()
+    }
+
+    /// Ends the reading: something is over a limit.
+    fn over(&mut self, problem: &'static str) -> Py {
+        if self.limits.excess.get().is_none() {
+            self.limits.excess.set(Some((self.at.min(self.text.len()), problem)));
+        }
+        self.at = self.text.len();
+        Py::Other
+    }
+
+    /// Counts bytes that a value takes; false, and the end of the reading, if they are too many.
+    fn charge(&mut self, bytes: usize) -> bool {
+        match self.limits.left.get().checked_sub(bytes) {
+            Some(left) => self.limits.left.set(left),
+            None => {
+                self.over("the values of this file take more than 64 MiB");
+                return false;
+            }
+        }
+        true
     }
 
     /// White space, comments, continued lines.
@@ -136,6 +212,11 @@ impl Reader<'_> {
                 Some('+') => {
                     self.at += 1;
                     let next = self.primary();
+                    // The sum of texts is a new text.
+                    let texts = found.text().map_or(0, str::len) + next.text().map_or(0, str::len);
+                    if !self.charge(texts) {
+                        return Py::Other;
+                    }
                     found = sum(found, next);
                 }
                 Some(_) => {
@@ -172,10 +253,19 @@ impl Reader<'_> {
 
     fn primary(&mut self) -> Py {
         self.space();
-        if self.depth > DEEPEST {
-            self.skip();
+        if self.nested > DEEPEST {
+            return self.over("more than 50 brackets or signs are nested");
+        }
+        if !self.charge(ITEM) {
             return Py::Other;
         }
+        self.nested += 1;
+        let found = self.inner();
+        self.nested -= 1;
+        found
+    }
+
+    fn inner(&mut self) -> Py {
         let Some(c) = self.rest().chars().next() else { return Py::Other };
         match c {
             '(' => {
@@ -289,7 +379,11 @@ impl Reader<'_> {
             "True" => Py::Value(Value::Bool(true)),
             "False" => Py::Value(Value::Bool(false)),
             "None" => Py::Value(Value::Null),
-            _ => self.names.get(&name).cloned().unwrap_or(Py::Other),
+            _ => {
+                let names = self.names;
+                let Some(value) = names.get(&name) else { return Py::Other };
+                if self.charge(weight(value)) { value.clone() } else { Py::Other }
+            }
         }
     }
 
@@ -345,6 +439,9 @@ impl Reader<'_> {
                 }
             }
             self.space();
+        }
+        if !self.charge(text.len()) {
+            return Py::Other;
         }
         if plain { Py::Value(Value::from(text)) } else { Py::Other }
     }
@@ -434,6 +531,37 @@ mod tests {
             Py::Call(name, args, named) => format!("{name}{}{}", args.len(), named.len()),
             value => value.data().map_or("no data".to_owned(), |value| crate::value::python_repr(&value)),
         }
+    }
+
+    fn refused(text: &str) -> (usize, &'static str) {
+        checked_assignments(text, &BTreeMap::new()).unwrap_err()
+    }
+
+    #[test]
+    fn values_that_double_with_each_line_are_refused_with_their_line() {
+        for (first, next) in
+            [("['x']", "A + A"), ("['x']", "[A, A]"), ("'x'", "A + A"), ("{'a': 1}", "{'a': A, 'b': A}")]
+        {
+            let text = format!("A = {first}\n{}", format!("A = {next}\n").repeat(60));
+            let (line, problem) = refused(&text);
+            assert!((10..40).contains(&line) && problem.contains("64 MiB"), "{next}: {line} {problem}");
+        }
+        let calm = format!("A = ['x']\n{}", "A = A + ['x']\n".repeat(100));
+        assert!(checked_assignments(&calm, &BTreeMap::new()).is_ok());
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_with_its_line() {
+        for open in ["-", "[", "(", "{", "{1:", "f(", "[-", "- ", "1 + -"] {
+            let text = format!("B = 1\nA = {}1\n", open.repeat(200_000));
+            if open == "1 + -" {
+                assert!(checked_assignments(&text, &BTreeMap::new()).is_ok());
+                continue;
+            }
+            let (line, problem) = refused(&text);
+            assert!(line == 2 && problem.contains("nested"), "{open}: {line} {problem}");
+        }
+        assert_eq!(shown("--1"), "1");
     }
 
     #[test]
