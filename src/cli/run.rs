@@ -18,6 +18,7 @@ use crate::journal::RunDir;
 use crate::ops;
 use crate::report::{Human, HumanOptions, JsonLines};
 use crate::secret::Secret;
+use crate::system::web_address::password_in;
 
 /// Run playbooks
 #[derive(Debug, Default, Args)]
@@ -189,6 +190,11 @@ pub(super) fn typed(words: impl Iterator<Item = std::ffi::OsString>) -> String {
         let skip = before == "--start-at-task";
         before.clone_from(&word);
         if skip || word == "--start-at-task" || word.starts_with("--start-at-task=") {
+            continue;
+        }
+        // An address with a password, such as a proxy's.
+        if let Some(password) = password_in(&word) {
+            shown.push(crate::report::shell_word(&word.replace(&format!(":{password}@"), ":...@")));
             continue;
         }
         let inline = word.starts_with("-e") || word.starts_with("--extra-vars=");
@@ -377,6 +383,12 @@ mod tests {
 
     fn shown(words: &[&str]) -> String {
         typed(words.iter().map(std::ffi::OsString::from))
+    }
+
+    #[test]
+    fn an_address_has_no_password_in_the_command() {
+        let words = ["image", "build", "--build-arg", "http_proxy=http://me:hunter2@proxy:3128/"];
+        assert_eq!(shown(&words), "hostctl image build --build-arg http_proxy=http://me:...@proxy:3128/");
     }
 
     #[test]

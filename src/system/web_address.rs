@@ -14,9 +14,24 @@ pub fn host_and_port(value: &str) -> Option<(String, u16)> {
     Some((host.trim_matches(['[', ']']).to_owned(), uri.port_u16().unwrap_or(usual)))
 }
 
+/// The password in an address of any scheme, as it is written.
+pub fn password_in(value: &str) -> Option<&str> {
+    let (_, rest) = value.split_once("://")?;
+    let (login, _) = rest.split(['/', '?', '#']).next()?.rsplit_once('@')?;
+    login.split_once(':').map(|(_, password)| password).filter(|password| !password.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_stands_between_colon_and_at() {
+        assert_eq!(password_in("http://me:pa:ss@proxy.example:3128/"), Some("pa:ss"));
+        for none in ["http://me@h/", "http://me:@h/", "http://h/a:b@c", "h:1@x", "http://h:80/", ""] {
+            assert_eq!(password_in(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn ports_are_the_usual_ones_unless_named() {

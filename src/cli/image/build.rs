@@ -12,6 +12,7 @@ use super::absolute;
 use super::play::{Given, Play, Text};
 use super::target::TargetArgs;
 use crate::diag::{ExitCode, Result};
+use crate::image::platforms::Platform;
 use crate::ops;
 use crate::secret::Secret;
 
@@ -188,7 +189,7 @@ struct StepArgs {
     #[arg(long, value_name = "NAME:ADDRESS")]
     add_host: Vec<String>,
     /// Platforms to build for, such as linux/arm64; with commas, or several times.
-    #[arg(long, value_name = "PLATFORM", value_delimiter = ',')]
+    #[arg(long, value_name = "PLATFORM", value_delimiter = ',', value_parser = platform)]
     platform: Vec<String>,
     /// Run every step anew.
     #[arg(long, visible_alias = "nocache")]
@@ -561,6 +562,10 @@ fn secret_place(text: &str) -> Result<(&str, SecretPlace<'_>)> {
     }
     let id = id.ok_or_else(wrong)?;
     Ok((id, place.unwrap_or(SecretPlace::Variable(id))))
+}
+
+fn platform(text: &str) -> std::result::Result<String, String> {
+    text.parse::<Platform>().map(|platform| platform.to_string())
 }
 
 fn secret_variable(place: usize) -> String {

@@ -8,7 +8,7 @@ use super::files::Reader;
 use super::ini::{self, Ini};
 use super::layout;
 use super::options::Options;
-use super::python::{Py, assignments};
+use super::python::{Py, checked_assignments};
 use super::render::{Renderer, merged_overrides, override_name, parent_name, with_pip_args};
 use super::repos::{Dialect, Repos, rpm_setup};
 use super::select::{Wanted, link, select, unbuildable};
@@ -136,9 +136,12 @@ fn package(reader: &dyn Reader, source: &Path, options: &Options, warnings: &mut
     let text = |path: &str| reader.text(&root.join(path));
     let config_py = text("common/config.py")?;
     let literals = |path: &str| -> Result<BTreeMap<String, Py>> {
-        Ok(text(path)?.map(|text| assignments(&text, &BTreeMap::new())).unwrap_or_default())
+        text(path)?.map_or_else(|| Ok(BTreeMap::new()), |text| python(&root.join(path), &text))
     };
-    let mut all = config_py.as_deref().map(|text| assignments(text, &BTreeMap::new())).unwrap_or_default();
+    let mut all = match config_py.as_deref() {
+        Some(text) => python(&root.join("common/config.py"), text)?,
+        None => BTreeMap::new(),
+    };
     all.extend(literals("common/users.py")?);
     all.extend(literals("common/sources.py")?);
     let mut sources = groups(all.get("SOURCES"));
@@ -160,6 +163,15 @@ fn groups(py: Option<&Py>) -> BTreeMap<String, Map> {
         _ => None,
     });
     pairs.collect()
+}
+
+/// A Python file's literals.
+fn python(path: &Path, text: &str) -> Result<BTreeMap<String, Py>> {
+    checked_assignments(text, &BTreeMap::new()).map_err(|(line, problem)| {
+        Diagnostic::task("B0030", format!("{}:{line}: {problem}", path.display()))
+            .with_hint("write the value out in fewer and flatter literals, or use the file of Kolla's own release")
+            .into()
+    })
 }
 
 fn yaml_map(path: &Path, text: &str) -> Result<Map> {

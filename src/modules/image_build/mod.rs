@@ -681,6 +681,7 @@ mod tests {
         for (argument, value) in [
             ("parallel", Value::from(0)),
             ("pushes", Value::from(0)),
+            ("registry", Value::from("a@b:5000")),
             ("labels", map! { "" => "x" }.into()),
             ("secrets", map! { "../x" => "long enough" }.into()),
         ] {
@@ -689,6 +690,12 @@ mod tests {
             let error = sent(&base, wrong).check(true).fails().diagnostic;
             assert!(error.code == "M0001" && !error.hints.is_empty(), "{argument}: {error:?}");
         }
+        // A password in an address is told of, and never shown.
+        let proxy = map! { "build_args" => map! { "http_proxy" => "http://me:pa55word-x@proxy.example:3128/" } };
+        let outcome = sent(&base, proxy).check(true).ok();
+        let told = |text: &String| text.starts_with("the password in build argument `http_proxy`");
+        assert!(outcome.warnings.iter().any(told), "{:?}", outcome.warnings);
+        assert!(!format!("{outcome:?}").contains("pa55word-x"));
         let outcome = sent(&base, map! { "search_except" => vec![Value::from("nobody")] }).check(true).ok();
         let told = "`search_except`: no secret of this run is called `nobody`";
         assert!(outcome.warnings.iter().any(|warning| warning == told), "{:?}", outcome.warnings);

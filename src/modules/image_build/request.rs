@@ -13,10 +13,15 @@ use crate::image::set::{BuilderChoice, SetRequest, Stage};
 use crate::image::{Names, Reuse, Settings};
 use crate::secret::Secret;
 use crate::system::engine::{BuilderKind, CacheTo, DEFAULT_SOCKET, RegistryLogin, RegistrySettings};
+use crate::system::web_address::password_in;
 
 /// What a task's arguments ask for.
 pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
     let registry = args.registry.clone().unwrap_or_default();
+    if !registry.chars().all(|c| c.is_ascii_alphanumeric() || "._-:[]/".contains(c)) {
+        return Err(Diagnostic::task("M0001", format!("`registry`: `{}` is no host", registry.escape_debug()))
+            .with_hint("registry: registry.example.org:5000, and the rest of the name in `namespace`"));
+    }
     let login = match (&args.registry_username, &args.registry_password) {
         (Some(username), Some(password)) if !username.is_empty() => {
             Some(RegistryLogin::new(registry.as_str(), username.as_str(), Secret::new(password.as_str())))
@@ -28,6 +33,17 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
     let mut build_args = texts("build_args", &args.build_args)?;
     if let Some(distro) = &args.base_distro {
         build_args.entry("BASE_DISTRO".to_owned()).or_insert_with(|| distro.clone());
+    }
+    // They reach every `RUN`, and some of them the image: masked, and searched for.
+    let in_addresses = build_args.iter().filter_map(|(name, value)| Some((name, password_in(value)?)));
+    let in_addresses: Vec<(String, Secret)> = in_addresses
+        .map(|(name, password)| (format!("the password in build argument `{name}`"), Secret::new(password)))
+        .collect();
+    for (name, _) in &in_addresses {
+        cx.warn(format!(
+            "{name} is given to every `RUN`, and stays in the history of images that declare the argument; a proxy on the \
+             host that logs in itself (`mirror_proxy`) needs none"
+        ));
     }
     let others = registries.iter().filter_map(|one| one.login.as_ref()).map(|login| login.password.expose());
     let mut passwords = args.registry_password.as_deref().into_iter().chain(others).filter(|text| text.len() > 3);
@@ -85,6 +101,7 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
                 .iter()
                 .filter(|(name, _)| !args.search_except.contains(name))
                 .map(|(name, value)| (name.clone(), Secret::new(value.as_str())))
+                .chain(in_addresses)
                 .collect(),
         },
         only: args.only.clone(),

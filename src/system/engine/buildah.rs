@@ -21,6 +21,7 @@ use super::error::{EngineError, ErrorClass};
 use super::registry::is_loopback;
 use super::{BuildEvent, BuildSpec, CacheTo, ContextSource, FailedStep, Feed};
 use crate::secret::Secret;
+use crate::system::web_address::password_in;
 use crate::system::{Mutate, Probe};
 
 /// Where `buildah` keeps images, and how registries are reached.
@@ -390,6 +391,11 @@ fn arguments(
     // Parents of this run need not be in a registry yet.
     add(&[if spec.pull { &"--pull=true" } else { &"--pull=false" }]);
     for (key, value) in &spec.args {
+        if password_in(value).is_some() {
+            return refused(format!(
+                "the build argument `{key}` holds a password, which all users would see: buildah has it on its command line"
+            ));
+        }
         add(&[&"--build-arg", &format!("{key}={value}")]);
     }
     for (key, value) in &spec.labels {

@@ -213,10 +213,20 @@ impl EngineMut {
     /// Builds an image and gives it its names. Dropping the future ends the running step.
     pub async fn build(&self, kind: BuilderKind, spec: &BuildSpec, feed: &Feed) -> Result<(), EngineError> {
         match kind {
-            BuilderKind::BuildKit => buildkit::build(&self.engine.socket, spec, feed).await,
-            BuilderKind::Classic => classic::build(&self.engine.docker, spec, feed).await,
-            BuilderKind::Buildah => Err(EngineError::new(ErrorClass::Unusable, "`buildah` builds without this engine")),
+            BuilderKind::BuildKit => buildkit::build(&self.engine.socket, spec, feed).await?,
+            BuilderKind::Classic => classic::build(&self.engine.docker, spec, feed).await?,
+            BuilderKind::Buildah => {
+                return Err(EngineError::new(ErrorClass::Unusable, "`buildah` builds without this engine"));
+            }
         }
+        let Some(name) = spec.names.first() else { return Ok(()) };
+        // What an engine says of a build is believed only if it then has the image.
+        if self.engine.inspect(name).await?.is_some_and(|facts| !facts.id.is_empty()) {
+            return Ok(());
+        }
+        let message = format!("the engine told of a successful build, but has no image `{name}`");
+        Err(EngineError::new(ErrorClass::Unusable, message)
+            .with_hint(format!("ask the engine: `docker inspect {name}`")))
     }
 
     /// Gives an image one more name.
@@ -363,6 +373,60 @@ impl Write for ChunkWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct Nothing;
+
+    impl ContextSource for Nothing {
+        fn write_tar(&self, _: &mut dyn Write) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// An engine that says yes to every build; whether it then has the image is given.
+    async fn says_built(id: &'static str) -> Result<(), EngineError> {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("s");
+        let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+        let server = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut asked = vec![0; 64 << 10];
+                let count = stream.read(&mut asked).await.unwrap_or(0);
+                let asked = String::from_utf8_lossy(&asked[..count]).into_owned();
+                let (status, body) = if asked.contains("/_ping") {
+                    ("200 OK", "OK".to_owned())
+                } else if asked.contains("/build") {
+                    ("200 OK", "{\"stream\":\"Successfully built abc\\n\"}\n".to_owned())
+                } else if id.is_empty() {
+                    ("404 Not Found", "{\"message\":\"no such image\"}".to_owned())
+                } else {
+                    ("200 OK", format!("{{\"Id\":\"{id}\"}}"))
+                };
+                let head = format!(
+                    "HTTP/1.1 {status}\r\nApi-Version: 1.41\r\nServer: Docker/20.10 (linux)\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                    body.len()
+                );
+                let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+                let mut rest = Vec::new();
+                let _ = tokio::time::timeout(Duration::from_millis(300), stream.read_to_end(&mut rest)).await;
+            }
+        });
+        let probe = Probe::new(Vec::new());
+        let mutate = Mutate::with_probe(probe);
+        let engine = mutate.probe().engine(&format!("unix://{}", socket.display())).await.unwrap();
+        let spec = BuildSpec { names: vec!["x:t".to_owned()], ..BuildSpec::new(Arc::new(Nothing)) };
+        let built = mutate.engine(&engine).build(BuilderKind::Classic, &spec, &Feed::new(|_| {})).await;
+        server.abort();
+        built
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_build_counts_only_if_the_engine_has_the_image() {
+        says_built("sha256:abc").await.unwrap();
+        let error = says_built("").await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Unusable);
+        assert!(error.message.contains("has no image `x:t`"), "{error:?}");
+    }
 
     #[test]
     fn logins_are_sent_in_the_alphabet_that_engines_read() {
