@@ -170,7 +170,6 @@ fn python(path: &Path, text: &str) -> Result<BTreeMap<String, Py>> {
     checked_assignments(text, &BTreeMap::new()).map_err(|(line, problem)| {
         Diagnostic::task("B0030", format!("{}:{line}: {problem}", path.display()))
             .with_hint("write the value out in fewer and flatter literals, or use the file of Kolla's own release")
-            .into()
     })
 }
 

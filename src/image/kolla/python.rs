@@ -66,9 +66,7 @@ pub fn checked_assignments(
     known: &BTreeMap<String, Py>,
 ) -> Result<BTreeMap<String, Py>, (usize, &'static str)> {
     match read_assignments(text, known) {
-        (_, Some((at, problem))) => {
-            Err((text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1, problem))
-        }
+        (_, Some((at, problem))) => Err((text.as_bytes()[..at].split(|byte| *byte == b'\n').count(), problem)),
         (names, None) => Ok(names),
     }
 }
