@@ -215,9 +215,9 @@ fn a_host_is_reached_by_ssh_and_builds_there() {
     let folder = fs::canonicalize(&site.folder).unwrap();
     assert!(gone.text.contains(&format!("`{}/images` of the last build", folder.display())), "{}", gone.text);
     fs::rename(site.folder.join("moved"), site.folder.join("images")).unwrap();
-    let why = asked(&["why", "other", "--tree", "images"]);
+    let why = asked(&["why", "unheard-of", "--tree", "images"]);
     assert_eq!(why.code, Some(2), "{}", why.text);
-    assert!(why.text.contains("127.0.0.1: no recorded build has an image `other`"), "{}", why.text);
+    assert!(why.text.contains("127.0.0.1: no recorded build has an image `unheard-of`"), "{}", why.text);
     let away = image(&site, &["doctor", "--host", "127.0.0.1:1", "--timeout", "5"]);
     assert_eq!(away.code, Some(4), "{}", away.text);
     assert_eq!(site.runs().len(), runs, "a question leaves no record");
