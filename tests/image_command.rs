@@ -122,6 +122,13 @@ fn one_command_plans_builds_pushes_and_reuses() {
     let bare =
         image(&site, &["build", "--tree", "images", "--engine", &engine, "--network", "host", "--min-free", "1m"]);
     assert_eq!(bare.code, Some(0), "{}", bare.text);
+    let why = image(&site, &["why", "app"]);
+    assert!(why.code == Some(0) && why.text.starts_with("app: nothing differs"), "{}", why.text);
+    for (option, what) in [("--tree", "folder"), ("--list", "file"), ("--labels", "folder")] {
+        let wrong = image(&site, &["build", option, "imges", "--engine", &engine]);
+        assert_eq!(wrong.code, Some(5), "{}", wrong.text);
+        assert!(wrong.text.contains(&format!("`{option} imges`: there is no such {what}")), "{}", wrong.text);
+    }
 
     // A list is a file, not a folder.
     site.write("two.yml", "images:\n- {name: base, context: base}\n- {name: app, context: app}\n");

@@ -15,6 +15,7 @@ use crate::diag::{ExitCode, Result};
 use crate::image::platforms::Platform;
 use crate::ops;
 use crate::secret::Secret;
+use crate::system::Probe;
 
 /// Build the images of a source in the order of their parents, and push them
 ///
@@ -254,6 +255,10 @@ impl BuildArgs {
 
     /// Builds, or only plans.
     pub(super) fn main(&self, plan: bool, output: &Output) -> Result<ExitCode> {
+        let (kind, path) = self.source.place();
+        if self.target.is_here() || !self.source.remote_src {
+            is_there(kind, path)?;
+        }
         let given = self.given(plan || self.course.plan)?;
         let mut run = self.run_args()?;
         run.resume.clone_from(&self.course.resume);
@@ -562,6 +567,22 @@ fn secret_place(text: &str) -> Result<(&str, SecretPlace<'_>)> {
     }
     let id = id.ok_or_else(wrong)?;
     Ok((id, place.unwrap_or(SecretPlace::Variable(id))))
+}
+
+/// A source that is read on this machine.
+fn is_there(kind: &str, path: &Path) -> Result<()> {
+    let probe = Probe::new(Vec::new());
+    let (there, what) = match kind {
+        "list" => (probe.exists(path) && !probe.is_dir(path), "file"),
+        _ => (probe.is_dir(path), "folder"),
+    };
+    if there {
+        return Ok(());
+    }
+    let shown = path.display().to_string();
+    let message = format!("`--{kind} {}`: there is no such {what}", shown.escape_debug());
+    Err(usage("B0172", message)
+        .with_hint(format!("`--{kind}` takes a {what} of this machine; with `--remote-src` it lies on the host")))
 }
 
 fn platform(text: &str) -> std::result::Result<String, String> {

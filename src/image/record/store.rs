@@ -304,6 +304,10 @@ fn file_name(text: &str) -> String {
         name.push('%');
         name.push_str(&digest[..32]);
     }
+    // A set without registry, namespace and prefix has no name; `.json` would be a hidden file. No text makes `%.json`.
+    if name.is_empty() {
+        name.push('%');
+    }
     format!("{name}.json")
 }
 
@@ -445,6 +449,7 @@ mod tests {
     fn names_of_files_are_safe_and_different() {
         assert_eq!(file_name("r:5000/lab/a_b-c.d"), "r%3A5000%2Flab%2Fa_b-c.d.json");
         assert_eq!(file_name("../.."), "%2E.%2F...json");
+        assert_eq!((file_name("").as_str(), file_name("%").as_str()), ("%.json", "%25.json"));
         let (a, b) = (format!("{}a", "x/".repeat(150)), format!("{}b", "x/".repeat(150)));
         assert_ne!(file_name(&a), file_name(&b));
         assert!(file_name(&a).len() < 200);
