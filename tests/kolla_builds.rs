@@ -128,7 +128,7 @@ impl Site {
         let repository = self.lab.path("repository");
         let repository = repository.display();
         let text = format!(
-            "[DEFAULT]\nbase = debian\ntag = t1\nretries = 1\nallowed_to_fail = broken\n{more}\n\
+            "[DEFAULT]\nbase = debian\ntag = t1\nretries = 1\nallowed_to_fail = broken, broken-api\n{more}\n\
              [nova]\ntype = url\nlocation = http://me:{LOGIN}@{}/nova.tar.gz\nsha256 = amd64:{sum},arm64:{sum}\n\
              [nova-plugin-one]\ntype = local\nlocation = sources/plugin\n\
              [nova-additions-two]\ntype = git\nlocation = {repository}\nreference = master\n\
@@ -291,6 +291,11 @@ fn a_kolla_tree_is_built_with_its_sources_and_only_once() {
     let summary = &result["kolla_summary"];
     assert_eq!(names(&summary["skipped"]), ["base", "broken", "openstack-base"], "{text}");
     assert!(names(&summary["built"]).starts_with(&["glance", "keystone", "nova"]), "{summary} {text}");
+
+    // What may fail takes along what may not, which counts.
+    let (code, text, _) = site.run(&json!({ "allowed_to_fail": ["broken"] }));
+    assert_ne!(code, Some(0), "{text}");
+    assert!(text.contains("they need what failed and may fail: `broken`"), "{text}");
 
     // What the engine has is not looked at again.
     site.configure(&site.sum, "skip_existing = true");

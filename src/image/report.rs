@@ -281,9 +281,22 @@ impl Report {
                     .with_note(format!("{done} of {} images were finished before", self.images.len())),
             );
         }
-        let first = failed.first().or(unpushed.first())?;
         let names = |images: &[&ImageReport]| {
             images.iter().map(|image| format!("`{}`", image.name)).collect::<Vec<_>>().join(", ")
+        };
+        let Some(first) = failed.first().or(unpushed.first()) else {
+            // What may fail took along what may not, as kolla-build counts it.
+            let may: Vec<&ImageReport> = self
+                .images
+                .iter()
+                .filter(|image| image.allowed_to_fail && image.state_name().ends_with("failed"))
+                .collect();
+            let (count, all) = (blocked.len(), self.images.len());
+            return (!blocked.is_empty()).then(|| {
+                Diagnostic::task("B0008", format!("{count} of {all} images were not built: {}", names(&blocked)))
+                    .with_note(format!("they need what failed and may fail: {}", names(&may)))
+                    .with_hint("let them fail too (`allowed_to_fail: true`), or mend what they need")
+            });
         };
         let (code, message) = match (failed.as_slice(), unpushed.as_slice()) {
             ([one], []) => ("B0008", format!("image `{}` failed at {}", one.name, one.failure())),

@@ -24,7 +24,7 @@ pub struct Update {
     pub distribution: String,
     /// The tag.
     pub tag: String,
-    /// Digests by full image name.
+    /// Digests by full image name, with the image's tag where that is another one.
     pub digests: Vec<(String, String)>,
     /// RFC 3339.
     pub time: String,
@@ -32,7 +32,8 @@ pub struct Update {
     pub run: Option<String>,
 }
 
-/// The file's new text; the same text if it says all of this already.
+/// The file's new text; the same text if it says all of this already. Digests that are recorded for the same tag stay: a run
+/// may be of some images only.
 pub fn update(text: &str, update: &Update) -> Result<String> {
     let before = read(text)?;
     let mut new = text.to_owned();
@@ -40,16 +41,16 @@ pub fn update(text: &str, update: &Update) -> Result<String> {
         new = yaml::set_key(&new, &[TAGS_KEY, set, &update.distribution], &Value::from(update.tag.as_str()))
             .map_err(refused)?;
     }
-    let digests: Map =
-        update.digests.iter().map(|(name, digest)| (Key::from(name.as_str()), Value::from(digest.as_str()))).collect();
     for set in &update.sets {
         let known = before.get(RECORD_KEY).and_then(|record| record.get("sets")).and_then(|sets| sets.get(set));
         let known = known.and_then(|set| set.get(&update.distribution));
-        let same = known.is_some_and(|known| {
-            known.get("tag").and_then(Value::as_str) == Some(update.tag.as_str())
-                && known.get("digests").cloned().unwrap_or_else(Value::empty_map) == Value::from(digests.clone())
-        });
-        if same {
+        let known = known.filter(|known| known.get("tag").and_then(Value::as_str) == Some(update.tag.as_str()));
+        let before = known.map(|known| known.get("digests").and_then(Value::as_map).cloned().unwrap_or_default());
+        let mut digests: Map = before.clone().unwrap_or_default();
+        for (name, digest) in &update.digests {
+            digests.insert(Key::from(name.as_str()), Value::from(digest.as_str()));
+        }
+        if before.as_ref() == Some(&digests) {
             continue;
         }
         let mut record = Map::new();

@@ -84,11 +84,12 @@ impl Module for ImageTags {
         }
         let path = args.path.expand(cx.environment());
         let shown = path.display().to_string();
+        let tag = args.tag;
         let update = Update {
             sets: args.sets,
             distribution: args.distribution,
-            tag: args.tag,
-            digests: digests(&args.images),
+            tag: tag.clone(),
+            digests: digests(&args.images, &tag),
             time: now_rfc3339(),
             run: args.run,
         };
@@ -142,14 +143,16 @@ impl From<std::io::Error> for Trouble {
     }
 }
 
-/// (full name without tag, digest) of what was pushed.
-fn digests(images: &[serde_json::Value]) -> Vec<(String, String)> {
+/// (full name, digest) of what was pushed; the name without its tag where that is the run's.
+fn digests(images: &[serde_json::Value], tag: &str) -> Vec<(String, String)> {
     let text = |image: &serde_json::Value, key: &str| image.get(key)?.as_str().map(str::to_owned);
     images
         .iter()
         .filter_map(|image| {
             let full = text(image, "full")?;
-            Some((crate::image::without_tag(&full).to_owned(), text(image, "digest")?))
+            let bare = crate::image::without_tag(&full);
+            let own = full.strip_prefix(bare).is_some_and(|rest| rest != format!(":{tag}"));
+            Some((if own { full.clone() } else { bare.to_owned() }, text(image, "digest")?))
         })
         .collect()
 }
@@ -186,6 +189,34 @@ mod tests {
         assert!(!write(&path, Map::new()).ok().changed);
         assert!(write(&path, map! { "sets" => vec![Value::from("nova")] }).ok().changed);
         assert!(std::fs::read_to_string(&path).unwrap().contains("  nova:\n    rocky-9: t1\n"));
+    }
+
+    /// Kaapana's images have a version, variants a suffix; a second run may be of some images only.
+    #[test]
+    fn other_tags_have_digests_of_their_own_and_the_same_tag_keeps_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tags.yml");
+        std::fs::write(&path, "").unwrap();
+        let image = |full: &str, digest: &str| Value::from(map! { "full" => full, "digest" => digest });
+        let images = vec![image("r:5000/lab/w:t1", "sha256:a"), image("r:5000/lab/w:t1-cuda", "sha256:b")];
+        assert!(write(&path, map! { "images" => images }).ok().changed);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(
+            text.contains("'r:5000/lab/w': 'sha256:a'") && text.contains("'r:5000/lab/w:t1-cuda': 'sha256:b'"),
+            "{text}"
+        );
+        let some = || map! { "images" => vec![image("r:5000/lab/w:t1", "sha256:a")] };
+        assert!(!write(&path, some()).ok().changed);
+        let more = map! { "images" => vec![image("r:5000/lab/x:t1", "sha256:c")] };
+        assert!(write(&path, more).ok().changed);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("sha256:a") && text.contains("sha256:b") && text.contains("sha256:c"), "{text}");
+        // Another tag is another set of images.
+        assert!(
+            write(&path, map! { "tag" => "t2", "images" => vec![image("r:5000/lab/w:t2", "sha256:d")] }).ok().changed
+        );
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("sha256:d") && !text.contains("sha256:a") && !text.contains("sha256:b"), "{text}");
     }
 
     #[test]

@@ -173,11 +173,14 @@ fn recorded(file: &TagFileView) -> Vec<Verified> {
     let mut rows: Vec<Verified> = Vec::new();
     for row in &file.rows {
         let Some(record) = row.current() else { continue };
-        for (image, digest) in &record.digests {
+        for (full, digest) in &record.digests {
+            // An image may have a tag of its own.
+            let image = without_tag(full);
+            let tag = full[image.len()..].strip_prefix(':').unwrap_or(&record.tag);
             let same = rows.iter_mut().find(|known| {
                 known.image == *image
                     && known.digest == *digest
-                    && known.tag == record.tag
+                    && known.tag == tag
                     && known.distribution == row.distribution
             });
             if let Some(known) = same {
@@ -189,8 +192,8 @@ fn recorded(file: &TagFileView) -> Vec<Verified> {
                 environment: file.environment.clone(),
                 sets: vec![row.set.clone()],
                 distribution: row.distribution.clone(),
-                image: without_tag(image).to_owned(),
-                tag: record.tag.clone(),
+                image: image.to_owned(),
+                tag: tag.to_owned(),
                 digest: digest.clone(),
                 state: TagState::Unreachable,
                 found: None,
