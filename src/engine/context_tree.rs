@@ -71,7 +71,7 @@ impl HostRun {
         let (special, items): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| what.contains_key(&item.path));
         warn_special(root, &special, &what);
         let entries = self.read_items(task, context, &items)?;
-        let basename = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let basename = super::inputs::basename(root);
         let arg = context.arg.to_owned();
         let contents_only = context.take.contents_only;
         Ok(Some(Input { arg, entries, is_tree: true, basename, contents_only, repositories }))

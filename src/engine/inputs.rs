@@ -30,13 +30,27 @@ pub(super) struct Take {
     pub(super) decrypt: bool,
     /// What links in a folder lead to, not the links.
     follow: bool,
+    /// Names of folders that are not taken.
+    leave_out: &'static [&'static str],
 }
 
 impl Take {
     fn of(args: &serde_json::Value) -> Self {
         let unless_refused = |name| args.get(name).is_none_or(serde_json::Value::is_null) || flag(args, name);
-        Self { contents_only: false, decrypt: unless_refused("decrypt"), follow: unless_refused("local_follow") }
+        Self {
+            contents_only: false,
+            decrypt: unless_refused("decrypt"),
+            follow: unless_refused("local_follow"),
+            leave_out: &[],
+        }
     }
+}
+
+/// The last part of a path: of `.` that of the folder itself.
+pub(super) fn basename(path: &Path) -> String {
+    let whole = std::path::absolute(path).map(|path| clean_path(&path));
+    let name = whole.ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    name.unwrap_or_default()
 }
 
 /// What git says of the repository around a folder, and of those that the folder holds (submodules).
@@ -75,7 +89,8 @@ impl HostRun {
                         return Err(Diagnostic::task("H0020", message).with_registered(words));
                     }
                     let path = self.search(task, "files", name).ok_or_else(|| self.not_found(task, "files", name))?;
-                    let take = Take { contents_only: name.ends_with('/'), ..Take::of(args) };
+                    let leave_out = entry.meta.leaves_out;
+                    let take = Take { contents_only: name.ends_with('/'), leave_out, ..Take::of(args) };
                     let asks = |(name, values): (&str, &[&str])| {
                         args.get(name).and_then(serde_json::Value::as_str).is_some_and(|value| values.contains(&value))
                     };
@@ -194,7 +209,7 @@ impl HostRun {
             None => file(path),
         };
         let entries = if meta.is_dir() {
-            source_tree::entries(path, take.follow, &content)?
+            source_tree::entries(path, take.follow, take.leave_out, &content)?
         } else {
             vec![TreeEntry { path: String::new(), mode: meta.permissions().mode() & 0o7777, kind: content(path)? }]
         };
@@ -360,7 +375,7 @@ mod tests {
                 return;
             }
         }
-        let entries = source_tree::entries(&tree, false, &file).unwrap();
+        let entries = source_tree::entries(&tree, false, &[], &file).unwrap();
         let told: Vec<_> = repositories(&tree, entries.iter().map(|entry| Path::new(&entry.path)))
             .into_iter()
             .map(|(path, facts)| (path, facts.version.unwrap()))

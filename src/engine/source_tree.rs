@@ -15,13 +15,14 @@ use crate::system::fs::identity;
 /// Longer paths do not exist on a host.
 const LONGEST: usize = 4096;
 
-/// Everything below `root`. `follow`: what links lead to instead of links.
+/// Everything below `root`, but for folders of the names in `leave_out`. `follow`: what links lead to instead of links.
 pub(super) fn entries(
     root: &Path,
     follow: bool,
+    leave_out: &'static [&'static str],
     content: &dyn Fn(&Path) -> Result<InputKind>,
 ) -> Result<Vec<TreeEntry>> {
-    let mut walk = Walk { follow, content, entries: Vec::new() };
+    let mut walk = Walk { follow, leave_out, content, entries: Vec::new() };
     let above = HashSet::from([identity(&stat(root)?)]);
     walk.folder(root, "", &above)?;
     Ok(walk.entries)
@@ -36,6 +37,7 @@ fn stat(path: &Path) -> Result<std::fs::Metadata> {
 
 struct Walk<'a> {
     follow: bool,
+    leave_out: &'static [&'static str],
     content: &'a dyn Fn(&Path) -> Result<InputKind>,
     entries: Vec<TreeEntry>,
 }
@@ -54,6 +56,9 @@ impl Walk<'_> {
                 return Err(Diagnostic::local("H0021", format!("`{}` is not valid UTF-8", path.display()))
                     .with_hint("rename the file"));
             };
+            if self.leave_out.contains(&name) && path.is_dir() {
+                continue;
+            }
             let relative = if relative.is_empty() { name.to_owned() } else { format!("{relative}/{name}") };
             if relative.len() > LONGEST {
                 return Err(Diagnostic::local("H0021", format!("`{}` is nested too deep", path.display()))
@@ -126,7 +131,7 @@ mod tests {
             let text = std::fs::read_to_string(path).expect("read");
             Ok(InputKind::File { sha1: text, sha256: String::new(), size: 0, source: None })
         };
-        entries(root, follow, &content)
+        entries(root, follow, &[".left"], &content)
             .expect("walk")
             .into_iter()
             .map(|entry| match entry.kind {
@@ -145,6 +150,10 @@ mod tests {
             std::fs::create_dir_all(dir).expect("folder");
         }
         std::fs::write(root.join("a/deep/f"), "one").expect("write");
+        for left in [root.join(".left"), root.join("b/.left")] {
+            std::fs::create_dir_all(&left).expect("folder");
+            std::fs::write(left.join("growing"), "").expect("write");
+        }
         std::fs::write(other.join("g"), "two").expect("write");
         for (target, name) in [
             ("../a/deep", "b/inside"),

@@ -78,6 +78,7 @@ impl Module for ImageDoctor {
         name: "image_doctor",
         full_name: "hostctl.core.image_doctor",
         summary: "Look for what stops or spoils image builds on the host",
+        leaves_out: &[".hostctl"],
         inputs: &[InputArg::File { arg: "path", unless: Some("remote_src"), unless_by_default: false }],
         secret: &["registry_password"],
         together: &[&["registry_username", "registry_password"]],

@@ -57,6 +57,7 @@ impl Module for ImageWhy {
         name: "image_why",
         full_name: "hostctl.core.image_why",
         summary: "Name the first input of an image that differs from its last recorded build",
+        leaves_out: &[".hostctl"],
         inputs: &[InputArg::File { arg: "path", unless: Some("remote_src"), unless_by_default: false }],
         ..Meta::NONE
     };

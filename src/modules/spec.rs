@@ -112,6 +112,8 @@ pub struct Meta {
     pub repositories: Option<(&'static str, &'static [&'static str])>,
     /// For a module that builds from the folder that is sent to it: what it needs of that.
     pub needs: Option<Needs>,
+    /// Folders of these names are never sent to it, wherever they lie: runs write into them.
+    pub leaves_out: &'static [&'static str],
     /// Programs that only read, each as the first words of its argument vector (`systemctl show`):
     /// what `Probe::run` may start for this module.
     pub reads: &'static [&'static str],
@@ -173,6 +175,7 @@ impl Meta {
         plans: None,
         repositories: None,
         needs: None,
+        leaves_out: &[],
         reads: &[],
     };
 }

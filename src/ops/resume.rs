@@ -35,7 +35,7 @@ pub struct Earlier {
     pub exit_code: Option<u64>,
     /// It lives.
     pub alive: bool,
-    /// It built images.
+    /// It built or reused images.
     pub images: bool,
     /// It was only to tell what would be done: there is nothing to go on with.
     pub only_looked: bool,
@@ -70,7 +70,9 @@ impl Earlier {
             command: text("command"),
             exit_code: summary["exit_code"].as_u64(),
             alive: !is_over(&dir),
-            images: std::fs::read_dir(dir.join("logs")).is_ok_and(|mut logs| logs.next().is_some()),
+            // One in which all were reused has no logs.
+            images: summary["images"].as_array().is_some_and(|images| !images.is_empty())
+                || std::fs::read_dir(dir.join("logs")).is_ok_and(|mut logs| logs.next().is_some()),
             dir,
         })
     }
@@ -139,7 +141,8 @@ pub(super) fn to_resume(base: &Path, name: Option<&str>, playbook: &Path, enviro
             .with_hint("start a new one without `--resume`"));
     }
     // One without images only looked, too: it ran with `plan: true`.
-    let finished = |run: &Earlier| here(run) && run.images && run.exit_code == Some(0) && run.id > found.id;
+    let finished =
+        |run: &Earlier| here(run) && run.images && !run.only_looked && run.exit_code == Some(0) && run.id > found.id;
     if name.is_none()
         && let Ok(newer) = find(base, None, &finished)
     {
@@ -173,7 +176,7 @@ pub(super) fn to_resume(base: &Path, name: Option<&str>, playbook: &Path, enviro
 /// Tells who starts anew that images of an earlier run are unfinished.
 pub(super) fn hint_at_unfinished(base: &Path, playbook: &Path) -> Option<Diagnostic> {
     let newest = list_runs(base).into_iter().rev().take(LOOKED_AT).filter_map(|id| Earlier::read(base, &id));
-    let last = newest.into_iter().find(|run| Path::new(&run.playbook) == playbook)?;
+    let last = newest.into_iter().find(|run| Path::new(&run.playbook) == playbook && !run.only_looked)?;
     // One that failed said so itself.
     (last.is_unfinished() && last.images && last.exit_code.is_none()).then(|| {
         Diagnostic::local("R0204", format!("run `{}` is unfinished: this one starts anew, with a new tag", last.id))
@@ -324,6 +327,25 @@ mod tests {
         record(base.path(), "20261122T000002-bbbb", &[begun(here)], None);
         record(base.path(), "20261122T000003-cccc", &[begun(here)], Some(0));
         assert_eq!(resume(None).unwrap_err().hints, ["if that is meant: `--resume=20261122T000002-bbbb`"]);
+    }
+
+    #[test]
+    fn a_run_that_reused_everything_counts_as_finished_and_a_look_hides_nothing() {
+        let base = tempfile::tempdir().unwrap();
+        let ci = ["ci".to_owned()];
+        record(base.path(), "20261122T000001-aaaa", &[begun("p.yml")], None);
+        let mut checked = begun("p.yml");
+        checked["check"] = true.into();
+        record(base.path(), "20261122T000002-bbbb", &[checked], Some(0));
+        let hinted = hint_at_unfinished(base.path(), Path::new("p.yml")).unwrap();
+        assert!(hinted.message.contains("20261122T000001-aaaa"), "{}", hinted.message);
+        record(base.path(), "20261122T000003-cccc", &[begun("p.yml")], Some(0));
+        let dir = runs_dir(base.path()).join("20261122T000003-cccc");
+        std::fs::remove_dir_all(dir.join("logs")).unwrap();
+        assert_eq!(to_resume(base.path(), None, Path::new("p.yml"), &ci).unwrap().id, "20261122T000001-aaaa");
+        std::fs::write(dir.join("summary.json"), "{\"exit_code\": 0, \"images\": [{\"state\": \"reused\"}]}").unwrap();
+        let refused = to_resume(base.path(), None, Path::new("p.yml"), &ci).unwrap_err();
+        assert!(refused.message.contains("has finished since"), "{}", refused.message);
     }
 
     #[test]

@@ -320,6 +320,7 @@ impl Module for ImageBuild {
         name: "image_build",
         full_name: "hostctl.core.image_build",
         summary: "Build container images from a tree of Dockerfiles and push them",
+        leaves_out: &[".hostctl"],
         inputs: &[InputArg::File { arg: "path", unless: Some("remote_src"), unless_by_default: false }],
         secret: &["registry_password", "registries", "secrets"],
         outlives: true,
