@@ -313,10 +313,11 @@ mod tests {
     }
 
     proptest::proptest! {
+        /// But for `-0`, which is an integer to Python and a float to `serde_json`.
         #[test]
         fn what_serde_reads_is_read_alike(text in "[\\[\\]{}:,\"\\\\ua0-9e.+ \\-ntrueä]{0,24}") {
             match (serde_json::from_str::<serde_json::Value>(&text), parse_json(&text)) {
-                (Ok(json), Ok(value)) if !text.contains(['e', '.']) && text.len() < 19 => {
+                (Ok(json), Ok(value)) if !text.contains(['e', '.']) && !text.contains("-0") && text.len() < 19 => {
                     proptest::prop_assert_eq!(super::super::from_json(json), value);
                 }
                 (Ok(_), Err(error)) => panic!("{text}: {error:?}"),
