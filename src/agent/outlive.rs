@@ -23,7 +23,7 @@ use crate::modules::{Blob, Call, EndOfWork as Ended, Failure, InputKind, Link, O
 use crate::secret::Redactor;
 use crate::system::digest::{Digest, Hasher};
 use crate::system::running_build::{BuildState, RunningBuild};
-use crate::system::{lifetime, own_binary};
+use crate::system::{changed_meanwhile, lifetime, own_binary};
 
 /// The first argument of a build's process: `hostctl agent build=FOLDER`.
 pub(super) const ROLE: &str = "build=";
@@ -78,11 +78,6 @@ fn cannot_start(build: &RunningBuild, why: &str) -> Diagnostic {
         .with_hint(format!("is there room, and may this user write there? df -h '{}'", build.path().display()))
 }
 
-fn changed(path: &str) -> Diagnostic {
-    Diagnostic::local("B0199", format!("`{path}` was changed after the run had listed it"))
-        .with_hint("run it again when nothing writes to the tree; what no image needs can be named in `.dockerignore`")
-}
-
 /// Lays the call's files into the build's folder and starts its process.
 fn begin(build: &RunningBuild, call: &Call, link: &dyn Link) -> Result<()> {
     let blobs = build.path().join("blobs");
@@ -105,7 +100,7 @@ fn begin(build: &RunningBuild, call: &Call, link: &dyn Link) -> Result<()> {
                 Blob::File(source) => fs::read(source).map_err(cannot)?.into(),
             };
             if Hasher::of(Digest::Sha256, &bytes) != *sha256 {
-                return Err(changed(&entry.path));
+                return Err(changed_meanwhile(format!("`{}` was changed after the run had listed it", entry.path)));
             }
             pack.add(sha256, &bytes).map_err(cannot)?;
             continue;

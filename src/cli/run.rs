@@ -18,7 +18,7 @@ use crate::journal::RunDir;
 use crate::ops;
 use crate::report::{Human, HumanOptions, JsonLines};
 use crate::secret::Secret;
-use crate::system::web_address::password_in;
+use crate::system::web_address::without_passwords;
 
 /// Run playbooks
 #[derive(Debug, Default, Args)]
@@ -192,11 +192,8 @@ pub(super) fn typed(words: impl Iterator<Item = std::ffi::OsString>) -> String {
         if skip || word == "--start-at-task" || word.starts_with("--start-at-task=") {
             continue;
         }
-        // An address with a password, such as a proxy's.
-        if let Some(password) = password_in(&word) {
-            shown.push(crate::report::shell_word(&word.replace(&format!(":{password}@"), ":...@")));
-            continue;
-        }
+        // Addresses with passwords, such as a proxy's.
+        let word = without_passwords(&word);
         let inline = word.starts_with("-e") || word.starts_with("--extra-vars=");
         shown.push(if (value || inline) && looks_secret(&word) {
             let name = word.split(['=', ':', '{']).next().unwrap_or_default();
@@ -389,6 +386,9 @@ mod tests {
     fn an_address_has_no_password_in_the_command() {
         let words = ["image", "build", "--build-arg", "http_proxy=http://me:hunter2@proxy:3128/"];
         assert_eq!(shown(&words), "hostctl image build --build-arg http_proxy=http://me:...@proxy:3128/");
+        // Nor does one open the way for another secret.
+        let both = ["run", "-e", r#"{"a":"http://me:hunter2@h","token":"hunter3"}"#];
+        assert!(!shown(&both).contains("hunter"), "{}", shown(&both));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::event::{EventKind, Progress, Stream};
 use crate::modules::{BlobSource, Input, InputKind, Needs, TreeEntry};
 use crate::playbook::Task;
 use crate::system::digest::{Digest, Hasher};
-use crate::system::{Probe, TreeItem, TreeKind};
+use crate::system::{Probe, TreeItem, TreeKind, changed_meanwhile};
 use crate::value;
 
 /// Reading that takes longer is told.
@@ -159,9 +159,7 @@ impl Reading<'_> {
         let times = |meta: &std::fs::Metadata| (meta.mtime(), meta.mtime_nsec());
         if count != size || after.len() != size || times(&after) != times(&before) {
             let text = format!("`{}` was changed while it was read on the controller", path.display());
-            return Err(Diagnostic::local("B0199", text).with_hint(
-                "run it again when nothing writes to the tree; what no image needs can be named in `.dockerignore`",
-            ));
+            return Err(changed_meanwhile(text));
         }
         // Programs of the module may run in another folder.
         let source = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());

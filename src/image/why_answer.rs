@@ -26,6 +26,9 @@ pub struct WhyAnswer {
 }
 
 impl WhyAnswer {
+    /// The keys of what programs get.
+    pub const KEYS: [&str; 7] = ["image", "repository", "key", "difference", "last", "earlier", "unpinned"];
+
     /// For people, at a time in seconds since 1970.
     pub fn text(&self, now: i64) -> String {
         let image = &self.image;
@@ -118,6 +121,8 @@ mod tests {
     #[test]
     fn programs_get_all_of_it() {
         let json = answer().to_json();
+        let keys: std::collections::BTreeSet<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(keys, std::collections::BTreeSet::from(WhyAnswer::KEYS));
         assert_eq!(json["difference"], "parent `base`: context file `a`");
         assert_eq!((&json["last"]["tag"], &json["earlier"]), (&"t2".into(), &serde_json::Value::Null));
     }

@@ -86,6 +86,15 @@ impl Hasher {
         digests: [Digest; COUNT],
         mut reader: impl Read,
     ) -> Result<([String; COUNT], u64)> {
+        Self::copy(digests, &mut reader, |_| Ok(()))
+    }
+
+    /// The same, and each part is given on.
+    pub fn copy<const COUNT: usize>(
+        digests: [Digest; COUNT],
+        reader: &mut dyn Read,
+        mut part: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<([String; COUNT], u64)> {
         let mut hashers = digests.map(Self::new);
         let mut buffer = vec![0; 128 * 1024];
         let mut size = 0;
@@ -94,6 +103,7 @@ impl Hasher {
                 Ok(0) => return Ok((hashers.map(Self::finish), size)),
                 Ok(count) => {
                     hashers.iter_mut().for_each(|hasher| hasher.update(&buffer[..count]));
+                    part(&buffer[..count])?;
                     size += count as u64;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

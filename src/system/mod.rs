@@ -67,4 +67,4 @@ pub use load::{DiskRoom, HostLoad, Pressure};
 pub use source_archive::Downloaded;
 pub use state::StateChange;
 pub use state_place::place_of_state;
-pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, TreeList, lay_out, write_tree_tar};
+pub use tree::{ScratchContent, ScratchItem, TreeItem, TreeKind, TreeList, changed_meanwhile, lay_out, write_tree_tar};

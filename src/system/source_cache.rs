@@ -2,7 +2,7 @@
 //! by its digest, so that a damaged or replaced file is never used. What names and notes mean is the caller's business.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -33,17 +33,8 @@ impl Mutate {
         };
         own(folder)?;
         let mut out = File::create(to)?;
-        let mut hasher = Hasher::new(Digest::Sha256);
-        let mut part = vec![0; 1 << 16];
-        loop {
-            let count = file.read(&mut part)?;
-            if count == 0 {
-                break;
-            }
-            hasher.update(&part[..count]);
-            out.write_all(&part[..count])?;
-        }
-        if hasher.finish() != sha256 {
+        let ([found], _) = Hasher::copy([Digest::Sha256], &mut file, |part| out.write_all(part))?;
+        if found != sha256 {
             fs::remove_file(&path)?;
             return Ok(false);
         }

@@ -346,27 +346,20 @@ pub(super) fn open_plain(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// B0199: a file of a tree is another one by now.
+pub fn changed_meanwhile(what: String) -> Diagnostic {
+    Diagnostic::local("B0199", what)
+        .with_hint("run it again when nothing writes to the tree; what no image needs can be named in `.dockerignore`")
+}
+
 /// Copies a file whose content is known. What is another one by now is not left behind.
 fn same_copy(source: &Path, digest: &str, path: &Path) -> io::Result<()> {
-    let mut hasher = Hasher::new(Digest::Sha256);
-    let mut from = crate::diag::read::open_plain(source)?;
+    let from = crate::diag::read::open_plain(source)?;
     let mut into = create(path)?;
     // A file that grows all the time ends, too.
-    let mut left = from.metadata()?.len();
-    let mut buffer = vec![0; 128 << 10];
-    while left > 0 {
-        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-        let count = match from.read(&mut buffer[..most]) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        hasher.update(&buffer[..count]);
-        into.write_all(&buffer[..count])?;
-        left -= count as u64;
-    }
-    if hasher.finish() != digest {
+    let size = from.metadata()?.len();
+    let ([found], _) = Hasher::copy([Digest::Sha256], &mut from.take(size), |part| into.write_all(part))?;
+    if found != digest {
         fs::remove_file(path)?;
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it was changed after the run had listed it"));
     }

@@ -57,11 +57,9 @@ impl Trust {
         builder: ConfigBuilder<ClientConfig, WantsVerifier>,
         provider: Arc<CryptoProvider>,
     ) -> ConfigBuilder<ClientConfig, WantsClientCert> {
-        match self.verifier(provider) {
-            Some(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
-            // Without any authority no server is trusted.
-            None => builder.with_root_certificates(RootCertStore::empty()),
-        }
+        let verifier = OnceLock::from(self.verifier(Arc::clone(&provider)));
+        let verifier = Arc::new(Late { own: Vec::new(), provider, verifier });
+        builder.dangerous().with_custom_certificate_verifier(verifier)
     }
 
     /// A configuration that checks servers by this and the authorities of this host. Those are read when the first server
@@ -81,7 +79,7 @@ impl Trust {
     }
 }
 
-/// A verifier that is made when it is needed.
+/// A verifier that is made when it is needed, unless it is there.
 #[derive(Debug)]
 struct Late {
     /// What is trusted besides the host's authorities.
@@ -108,7 +106,10 @@ impl ServerCertVerifier for Late {
             trust.verifier(Arc::clone(&self.provider))
         };
         match self.verifier.get_or_init(make) {
-            Some(verifier) => verifier.verify_server_cert(certificate, intermediates, name, ocsp, now),
+            Some(verifier) => {
+                let known = verifier.verify(certificate, intermediates, name, ocsp, now);
+                known.map(|()| ServerCertVerified::assertion())
+            }
             // Without any authority no server is trusted.
             None => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
         }
@@ -160,44 +161,22 @@ fn fits(certificate: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) 
     Ok(())
 }
 
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
+impl Verifier {
+    fn verify(
         &self,
         certificate: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         name: &ServerName<'_>,
         ocsp: &[u8],
         now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
+    ) -> Result<(), Error> {
         match self.chains.verify_server_cert(certificate, intermediates, name, ocsp, now) {
             // webpki's word for an authority in a server's place is one of those without a name.
             Err(Error::InvalidCertificate(CertificateError::Other(_))) if self.whole.contains(certificate) => {
-                fits(certificate, name, now).map(|()| ServerCertVerified::assertion())
+                fits(certificate, name, now)
             }
-            other => other,
+            other => other.map(|_| ()),
         }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chains.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.chains.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chains.supported_verify_schemes()
     }
 }
 
@@ -236,8 +215,8 @@ mod tests {
         let ask = |certificate: &CertificateDer<'_>, name: &str, days: u64| {
             let name = ServerName::try_from(name.to_owned()).unwrap();
             let now = UnixTime::since_unix_epoch(Duration::from_secs(UnixTime::now().as_secs() + days * 86_400));
-            match verifier.verify_server_cert(certificate, &[], &name, &[], now) {
-                Ok(_) => "trusted".to_owned(),
+            match verifier.verify(certificate, &[], &name, &[], now) {
+                Ok(()) => "trusted".to_owned(),
                 Err(error) => format!("{error:?}"),
             }
         };

@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde_json::Value as Json;
+
 use super::play::Given;
 use super::target::TargetArgs;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, OutputForm};
 use crate::cli::run::begin_shown;
 use crate::diag::{Diagnostic, ExitCode, SourceMap};
 use crate::event::{Done, Event, EventKind, Reporter, Status};
@@ -24,6 +26,44 @@ pub(super) struct Asked {
     pub several: bool,
     /// The run's, but `Ok` where each host that failed gave an answer.
     pub code: ExitCode,
+}
+
+impl Answer {
+    /// The result.
+    pub(super) fn found(&self) -> Json {
+        serde_json::to_value(&self.done.result).unwrap_or_default()
+    }
+}
+
+impl Asked {
+    /// Shows the answers: the objects in each, with the host's name added, a line each; or lines for people.
+    pub(super) fn show(
+        &self,
+        output: &Output,
+        objects: impl Fn(&mut Json) -> Vec<Json>,
+        lines: impl Fn(&Json) -> Vec<String>,
+    ) {
+        for answer in &self.answers {
+            let mut found = answer.found();
+            let mut text = String::new();
+            if output.form == OutputForm::Jsonl {
+                for mut object in objects(&mut found) {
+                    object["host"] = answer.host.as_str().into();
+                    text.push_str(&format!("{object}\n"));
+                }
+            } else {
+                let head = self.several.then(|| format!("{}:", answer.host));
+                head.into_iter().chain(lines(&found)).for_each(|line| text.push_str(&format!("{line}\n")));
+            }
+            output.data(&text);
+        }
+    }
+}
+
+/// The texts of a list in a result; empty where there is none.
+pub(super) fn texts(found: &Json, name: &str) -> Vec<String> {
+    let list = found[name].as_array().into_iter().flatten();
+    list.filter_map(Json::as_str).map(str::to_owned).collect()
 }
 
 /// Keeps results, and what else a user must know.

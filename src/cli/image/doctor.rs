@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
 
-use super::ask::{Asked, ask};
+use super::ask::{ask, texts};
 use super::play::{Play, Text};
 use super::target::TargetArgs;
 use crate::cli::output::{Output, OutputForm};
 use crate::diag::{Diagnostic, ExitCode, Result};
 use crate::event::Done;
 use crate::image::platforms::Platform;
-use crate::image::preflight::{Examination, Line, examine, mirror_place};
+use crate::image::preflight::{Examination, Line, Severity, examine, mirror_place};
 use crate::system::Probe;
 use crate::system::engine::{BuilderKind, RegistrySettings};
 use crate::value::StrKey;
@@ -66,6 +66,16 @@ enum BuilderName {
     Buildah,
 }
 
+impl From<BuilderName> for BuilderKind {
+    fn from(name: BuilderName) -> Self {
+        match name {
+            BuilderName::Buildkit => Self::BuildKit,
+            BuilderName::Classic => Self::Classic,
+            BuilderName::Buildah => Self::Buildah,
+        }
+    }
+}
+
 fn place(text: &str) -> std::result::Result<(String, u16), String> {
     mirror_place(text).ok_or_else(|| "expected HOST:PORT".to_owned())
 }
@@ -78,11 +88,7 @@ pub(super) fn main(args: &DoctorArgs, output: &Output) -> Result<ExitCode> {
     let named = args.engine.clone().or_else(|| std::env::var("DOCKER_HOST").ok());
     let asked = Examination {
         engine: named.filter(|address| !address.is_empty()),
-        builder: args.builder.map(|name| match name {
-            BuilderName::Buildkit => BuilderKind::BuildKit,
-            BuilderName::Classic => BuilderKind::Classic,
-            BuilderName::Buildah => BuilderKind::Buildah,
-        }),
+        builder: args.builder.map(BuilderKind::from),
         registry: args.registry.as_ref().map(|host| RegistrySettings {
             host: host.clone(),
             ca_file: args.registry_ca.clone(),
@@ -125,11 +131,7 @@ impl DoctorArgs {
             "docker_host": self.engine, "registry": self.registry, "registry_ca": self.registry_ca,
             "mirror": self.mirror.as_ref().map(|(host, port)| format!("{host}:{port}")),
             "platforms": self.platform.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "builder": self.builder.map(|name| match name {
-                BuilderName::Buildkit => "buildkit",
-                BuilderName::Classic => "classic",
-                BuilderName::Buildah => "buildah",
-            }),
+            "builder": self.builder.map(|name| BuilderKind::from(name).name()),
             "path": path,
         });
         for (name, given) in [("registry_insecure", self.insecure), ("remote_src", self.remote_src)] {
@@ -140,34 +142,20 @@ impl DoctorArgs {
         play.task("image doctor", "hostctl.core.image_doctor", Text::of_given(&task), None);
         let given = play.given("image doctor", &super::here()?);
         let checks = |done: &Done| done.result.get(&StrKey("checks")).is_some();
-        let Asked { answers, several, code } = ask(&self.target, given, output, checks)?;
-        let mut healthy = true;
-        for answer in &answers {
-            let of = |name: &str| -> Vec<Json> {
-                let found = answer.done.result.get(&StrKey(name)).and_then(|value| serde_json::to_value(value).ok());
-                found.and_then(|found| found.as_array().cloned()).unwrap_or_default()
-            };
-            let checks = of("checks");
-            healthy &= checks.iter().all(|check| check["severity"] != "FAIL");
-            let mut text = String::new();
-            if output.form == OutputForm::Jsonl {
-                for mut check in checks {
-                    check["host"] = answer.host.as_str().into();
-                    text.push_str(&format!("{check}\n"));
-                }
-            } else {
-                let words = of("capabilities").into_iter().filter(|_| self.capabilities);
-                let words = words.map(|word| format!("      {}", word.as_str().unwrap_or_default()));
-                let lines = of("lines").into_iter().map(|line| line.as_str().unwrap_or_default().to_owned());
-                if several {
-                    text.push_str(&format!("{}:\n", answer.host));
-                }
-                lines.chain(words).for_each(|line| text.push_str(&format!("{line}\n")));
-            }
-            output.data(&text);
-        }
+        let asked = ask(&self.target, given, output, checks)?;
+        asked.show(
+            output,
+            |found| found["checks"].as_array().cloned().unwrap_or_default(),
+            |found| {
+                let words = texts(found, "capabilities").into_iter().filter(|_| self.capabilities);
+                texts(found, "lines").into_iter().chain(words.map(|word| format!("      {word}"))).collect()
+            },
+        );
+        let failed = |check: &Json| check["severity"] == Severity::Fail.name();
+        let ill =
+            asked.answers.iter().any(|one| one.found()["checks"].as_array().is_some_and(|all| all.iter().any(failed)));
         // One that gave no answer is worse than an ill one.
-        Ok(if code == ExitCode::Ok && !healthy { ExitCode::Error } else { code })
+        Ok(if asked.code == ExitCode::Ok && ill { ExitCode::Error } else { asked.code })
     }
 }
 

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::ask::{Asked, ask};
+use super::ask::{ask, texts};
 use super::play::{Play, Text};
 use super::target::TargetArgs;
 use crate::cli::output::{Output, OutputForm};
 use crate::diag::{ExitCode, Result};
 use crate::image::record::Store;
-use crate::image::why::why;
+use crate::image::why::{WhyAnswer, why};
 use crate::system::Probe;
 
 /// Name the first input of an image that differs from its last recorded build
@@ -66,24 +66,15 @@ impl WhyArgs {
         let mut play = Play::new(self.target.play()?);
         play.task("image why", "hostctl.core.image_why", Text::of_given(&task), None);
         let given = play.given("image why", &super::here()?);
-        let Asked { answers, several, code } = ask(&self.target, given, output, |_| false)?;
-        for answer in &answers {
-            let mut found = serde_json::to_value(&answer.done.result).unwrap_or_default();
-            let lines = found.as_object_mut().and_then(|found| found.remove("lines")).unwrap_or_default();
-            if output.form == OutputForm::Jsonl {
-                const KEYS: [&str; 7] = ["image", "repository", "key", "difference", "last", "earlier", "unpinned"];
-                if let Some(found) = found.as_object_mut() {
-                    found.retain(|name, _| KEYS.contains(&name.as_str()));
-                }
-                found["host"] = answer.host.as_str().into();
-                output.data(&format!("{found}\n"));
-                continue;
+        let asked = ask(&self.target, given, output, |_| false)?;
+        let object = |found: &mut Json| {
+            if let Some(found) = found.as_object_mut() {
+                found.retain(|name, _| WhyAnswer::KEYS.contains(&name.as_str()));
             }
-            let head = if several { format!("{}:\n", answer.host) } else { String::new() };
-            let lines: Vec<&str> = lines.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
-            output.data(&format!("{head}{}\n", lines.join("\n")));
-        }
-        Ok(code)
+            vec![found.take()]
+        };
+        asked.show(output, object, |found| texts(found, "lines"));
+        Ok(asked.code)
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::again::{Again, Reused};
@@ -120,21 +121,13 @@ impl Store {
 
     /// Keeps the tags that a run of a set gave to images of earlier builds.
     pub fn pushed_again(&self, mutate: &Mutate, set: &str, reused: &[Reused]) -> Result<()> {
-        let (folder, name) = (self.folder.join(AGAIN), file_name(set));
-        let path = folder.join(&name);
-        let write = |old: io::Result<Option<Vec<u8>>>| {
-            let (old, aside) = match load::<Again>(old) {
-                Ok(old) => (old, false),
-                Err(why @ Unreadable::Newer(_)) => return Err(Failed::Told(Box::new(why.refusal(&path)))),
-                Err(Unreadable::Broken(_)) => (None, true),
-            };
+        let change = |old: Option<Again>| {
             let mut again = old.filter(|again| again.set == set).unwrap_or_default();
             set.clone_into(&mut again.set);
             again.add(reused);
-            let bytes = encode(&again)?;
-            Ok(if aside { StateChange::WriteAside(bytes) } else { StateChange::Write(bytes) })
+            again
         };
-        mutate.replace_state(&folder, &name, LIMIT, write).map_err(|failed| failed.diagnostic(&path))
+        replace(mutate, &self.folder.join(AGAIN), &file_name(set), change).map(|_| ())
     }
 
     /// Adds the tags of reused images to what was read.
@@ -160,35 +153,18 @@ impl Store {
     }
 
     fn change(&self, mutate: &Mutate, repository: &str, change: impl FnOnce(&mut Record)) -> Result<Record> {
-        let name = file_name(repository);
-        let path = self.folder.join(&name);
-        let mut result = Record::default();
-        let write = |old: io::Result<Option<Vec<u8>>>| {
-            let (old, aside) = match load::<Record>(old) {
-                Ok(old) => (old, false),
-                Err(why @ Unreadable::Newer(_)) => return Err(Failed::Told(Box::new(why.refusal(&path)))),
-                Err(Unreadable::Broken(_)) => (None, true),
-            };
+        let change = |old: Option<Record>| {
             let mut record = old.filter(|record| record.repository == repository).unwrap_or_default();
             repository.clone_into(&mut record.repository);
             change(&mut record);
-            let bytes = encode(&record)?;
-            result = record;
-            Ok(if aside { StateChange::WriteAside(bytes) } else { StateChange::Write(bytes) })
+            record
         };
-        mutate.replace_state(&self.folder, &name, LIMIT, write).map_err(|failed| failed.diagnostic(&path))?;
-        Ok(result)
+        replace(mutate, &self.folder, &file_name(repository), change)
     }
 
     /// Keeps what a set was last asked for, so that its keys can be computed again.
     pub fn save_request(&self, mutate: &Mutate, request: &Request) -> Result<()> {
-        let (folder, name) = (self.folder.join(REQUESTS), file_name(&request.set));
-        let path = folder.join(&name);
-        let write = |old: io::Result<Option<Vec<u8>>>| match load::<Request>(old) {
-            Err(why @ Unreadable::Newer(_)) => Err(Failed::Told(Box::new(why.refusal(&path)))),
-            _ => Ok(StateChange::Write(encode(request)?)),
-        };
-        mutate.replace_state(&folder, &name, LIMIT, write).map_err(|failed| failed.diagnostic(&path))
+        replace(mutate, &self.folder.join(REQUESTS), &file_name(&request.set), |_| request.clone()).map(|_| ())
     }
 
     /// The last request of each set, newest first, and warnings about those that cannot be read.
@@ -208,6 +184,30 @@ impl Store {
         requests.sort_by(|a, b| b.time.cmp(&a.time).then_with(|| a.set.cmp(&b.set)));
         Ok((requests, warnings))
     }
+}
+
+/// Replaces a file by what becomes of its content, and gives that back. A broken file is kept beside the new one.
+fn replace<T: Serialize + DeserializeOwned>(
+    mutate: &Mutate,
+    folder: &Path,
+    name: &str,
+    change: impl FnOnce(Option<T>) -> T,
+) -> Result<T> {
+    let path = folder.join(name);
+    let mut written = None;
+    let write = |old: io::Result<Option<Vec<u8>>>| {
+        let (old, aside) = match load::<T>(old) {
+            Ok(old) => (old, false),
+            Err(why @ Unreadable::Newer(_)) => return Err(Failed::Told(Box::new(why.refusal(&path)))),
+            Err(Unreadable::Broken(_)) => (None, true),
+        };
+        let new = change(old);
+        let bytes = encode(&new)?;
+        written = Some(new);
+        Ok(if aside { StateChange::WriteAside(bytes) } else { StateChange::Write(bytes) })
+    };
+    mutate.replace_state(folder, name, LIMIT, write).map_err(|failed| failed.diagnostic(&path))?;
+    written.ok_or_else(|| Diagnostic::internal(format!("`{}` was not written", path.display())))
 }
 
 /// Into the newest build with the key.

@@ -13,7 +13,7 @@ use crate::image::set::{BuilderChoice, SetRequest, Stage};
 use crate::image::{Names, Reuse, Settings};
 use crate::secret::Secret;
 use crate::system::engine::{BuilderKind, CacheTo, DEFAULT_SOCKET, RegistryLogin, RegistrySettings};
-use crate::system::web_address::password_in;
+use crate::system::web_address::passwords_in;
 
 /// What a task's arguments ask for.
 pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
@@ -35,7 +35,9 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
         build_args.entry("BASE_DISTRO".to_owned()).or_insert_with(|| distro.clone());
     }
     // They reach every `RUN`, and some of them the image: masked, and searched for.
-    let in_addresses = build_args.iter().filter_map(|(name, value)| Some((name, password_in(value)?)));
+    let in_addresses = build_args
+        .iter()
+        .flat_map(|(name, value)| passwords_in(value).into_iter().map(move |password| (name, password)));
     let in_addresses: Vec<(String, Secret)> = in_addresses
         .map(|(name, password)| (format!("the password in build argument `{name}`"), Secret::new(password)))
         .collect();

@@ -217,13 +217,12 @@ impl TreeHere {
     }
 }
 
-/// What was sent of a folder, but for the records of runs that were started in it.
+/// What was sent of a folder.
 fn entries(input: &Input, path: &HostPath) -> Result<Vec<TreeEntry>> {
     if !input.is_tree {
         return Err(Diagnostic::task("B0001", format!("`{}` is a file: expected a folder", path.as_str())));
     }
-    let record = |entry: &&TreeEntry| Path::new(&entry.path).iter().any(|part| part == ".hostctl");
-    Ok(input.entries.iter().filter(|entry| !record(entry)).cloned().collect())
+    Ok(input.entries.clone())
 }
 
 /// One error for all mistakes, each with its place in the list: a host knows no place in the controller's files.

@@ -21,7 +21,7 @@ use super::error::{EngineError, ErrorClass};
 use super::registry::is_loopback;
 use super::{BuildEvent, BuildSpec, CacheTo, ContextSource, FailedStep, Feed};
 use crate::secret::Secret;
-use crate::system::web_address::password_in;
+use crate::system::web_address::passwords_in;
 use crate::system::{Mutate, Probe};
 
 /// Where `buildah` keeps images, and how registries are reached.
@@ -391,7 +391,7 @@ fn arguments(
     // Parents of this run need not be in a registry yet.
     add(&[if spec.pull { &"--pull=true" } else { &"--pull=false" }]);
     for (key, value) in &spec.args {
-        if password_in(value).is_some() {
+        if !passwords_in(value).is_empty() {
             return refused(format!(
                 "the build argument `{key}` holds a password, which all users would see: buildah has it on its command line"
             ));

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::lab::{Lab, PASSWORD};
 use super::registry::client_tests::faults::{Fault, Faults};
@@ -250,10 +250,8 @@ async fn slow_registry(lab: &Lab, engine: &EngineMut) {
     let login = RegistryLogin::new(faults.address.as_str(), "builder", Secret::new(PASSWORD));
     let push = PushSpec { repository, tag: "t".into(), login: Some(login) };
     let (feed, seen) = feed();
-    let begun = Instant::now();
     let error = engine.clone().patient(Duration::from_secs(4)).push(&push, &feed).await.unwrap_err();
     assert!(error.class == ErrorClass::Transient && error.message.contains("made no progress"), "{error}");
-    assert!((4..60).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     let seen = seen.lock().unwrap();
     assert!(!seen.iter().any(|line| line.ends_with("Preparing")), "{seen:?}");
 }

@@ -19,6 +19,7 @@ use super::kept::Kept;
 use super::transport::{Answer, Patience, Sent, Transport, Trouble};
 use crate::secret::Secret;
 use crate::system::Probe;
+use crate::system::web_address::{hides_its_host, host_and_port};
 
 /// How a registry is reached.
 #[derive(Clone, Debug, Default)]
@@ -438,16 +439,8 @@ impl RegistryClient {
 /// A login is sent to any https address, as Docker does; without encryption only to the registry's own host. Never to one
 /// that hides behind a user's name.
 pub(super) fn may_have_login(realm: &str, registry: &str, plain: bool) -> bool {
-    let authority = |rest: &str| rest.split(['/', '?', '#', '\\']).next().unwrap_or_default().to_owned();
-    let bare = |place: &str| match place.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            host.to_ascii_lowercase()
-        }
-        _ => place.to_ascii_lowercase(),
-    };
-    match (realm.strip_prefix("https://").map(authority), realm.strip_prefix("http://").map(authority)) {
-        (Some(place), _) => !place.contains('@'),
-        (None, Some(place)) => plain && !place.contains('@') && bare(&place) == bare(registry),
-        (None, None) => false,
-    }
+    let (place, own) = (host_and_port(realm), host_and_port(&format!("http://{registry}")));
+    let (Some((host, _)), Some((own, _))) = (place, own) else { return false };
+    let safe = realm.starts_with("https://") || plain && host.eq_ignore_ascii_case(&own);
+    safe && !hides_its_host(realm)
 }

@@ -66,7 +66,7 @@ impl Kept {
 
 impl RegistryClient {
     /// True if a repository has a manifest, and of an index all that it lists. `tag` is one that probably names it: where
-    /// it does, that is the whole question, and [`RegistryClient::name`] does not ask again.
+    /// it does, that is the whole question, and [`RegistryClient::set_tag`] does not ask again.
     pub async fn holds(&self, repository: &str, digest: &str, tag: Option<&str>) -> Result<bool, EngineError> {
         if let Some(tag) = tag
             && let Some((found, media_type)) = self.head(repository, tag).await?
