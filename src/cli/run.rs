@@ -17,8 +17,7 @@ use crate::event::Reporter;
 use crate::journal::RunDir;
 use crate::ops;
 use crate::report::{Human, HumanOptions, JsonLines};
-use crate::secret::Secret;
-use crate::system::web_address::without_passwords;
+use crate::secret::{Secret, without_passwords};
 
 /// Run playbooks
 #[derive(Debug, Default, Args)]

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::diag::{Diagnostic, Label, Severity, SourceMap};
+use crate::secret::without_clear_values;
 
 use super::command_words;
 use super::layout::{Paint, safe_line};
@@ -90,7 +91,7 @@ fn write_group(
         let at = file.line_col(label.span.start);
         let Some(text) = file.line(at.line) else { continue };
         let end = file.line_col(label.span.end);
-        let text = text.replace('\t', " ");
+        let text = without_clear_values(&text.replace('\t', " "));
         let chars = text.chars().count();
         let from = at.column - 1;
         let to = if end.line == at.line { (end.column - 1).min(chars) } else { chars };
@@ -132,6 +133,15 @@ mod tests {
             .with_hint("`dest`");
         let expected = "error[P0203]: `copy` has no argument `destt`\n  --> playbooks/prepare.yml:2:5\n 2 |     destt: /etc/motd\n   |     ^^^^^ unknown\n   hint: `dest`\n";
         assert_eq!(frame(&diagnostic, &sources, Paint::default()), expected);
+    }
+
+    #[test]
+    fn a_password_beside_a_mistake_is_not_shown() {
+        let sources = SourceMap::new();
+        let file = sources.add("a.yml", None, "- image_build:\n    registry_passwrd: clear text\n");
+        let diagnostic = Diagnostic::source("P0203", "x").with_label(Span::new(file.id, 19, 35), "unknown");
+        let shown = frame(&diagnostic, &sources, Paint::default());
+        assert!(shown.contains("2 |     registry_passwrd: **********\n   |     ^^^^^^^^^^^^^^^^ unknown"), "{shown}");
     }
 
     #[test]

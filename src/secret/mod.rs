@@ -3,6 +3,7 @@
 //! Knows nothing of vaults: whoever learns a secret tells the [`Redactor`]. Values under four
 //! characters are not masked, since they would mask half of every output.
 
+mod clear;
 mod controls;
 mod encodings;
 mod fold;
@@ -19,6 +20,7 @@ use std::sync::{PoisonError, RwLock};
 use encodings::Needles;
 use matcher::{Both, Matcher};
 
+pub use clear::{names_secret, passwords_in, without_clear_values, without_passwords};
 pub use lines::LineRedactor;
 pub use sought::{SHORTEST_SOUGHT, Search, Sought, Spelling, spellings};
 pub use stream::StreamRedactor;

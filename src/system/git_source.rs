@@ -10,7 +10,7 @@ use super::git_login;
 use super::process::{Output, Program};
 use super::{Mutate, Probe};
 use crate::diag::{Diagnostic, Result};
-use crate::secret::{Redactor, Secret};
+use crate::secret::{Redactor, Secret, names_secret};
 
 /// What is fetched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,6 +89,13 @@ impl GitSource {
         let bad = |text: &str, hint: &str| Err((text.to_owned(), hint.to_owned()));
         if address.is_empty() || address.starts_with('-') || address.contains(char::is_control) {
             return bad("this is no address of a git repository", "for example `https://git.example/lab/tools.git`");
+        }
+        let query = address.split_once('?').map_or("", |(_, query)| query);
+        if query.split('&').any(|part| names_secret(part.split('=').next().unwrap_or_default())) {
+            return bad(
+                "git would have the token in its query on its command line, which all users of the host see",
+                "as a login: `https://USER:TOKEN@git.example/lab/tools.git`, with the token from a vault",
+            );
         }
         if address.contains("::") && !address.contains("://[") {
             return bad(
@@ -429,7 +436,9 @@ mod tests {
 
     #[test]
     fn addresses_that_run_programs_or_look_like_options_are_refused() {
-        for bad in ["", "-upload-pack=x", "ext::sh -c x", "fd::3", "a\nb"] {
+        for bad in
+            ["", "-upload-pack=x", "ext::sh -c x", "fd::3", "a\nb", "https://git.example/x.git?a=b&private_token=x"]
+        {
             assert!(GitSource::parse(bad, GitReference::Head).is_err(), "{bad}");
         }
         let url = "https://git.example/x.git";

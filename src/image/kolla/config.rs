@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ini::{Ini, Written};
 use super::python::{Py, assignments};
 use crate::diag::{Diagnostic, Result};
+use crate::secret::without_passwords;
 use crate::value::{Key, Map, Value, python_repr, python_str};
 
 /// The defaults of kolla 23.0.0, in the form of its `common/config.py`, for trees that have no such file.
@@ -349,7 +350,7 @@ pub fn debian_arch(arch: &str) -> &str {
 }
 
 fn invalid(message: &str) -> Diagnostic {
-    Diagnostic::task("B0032", message)
+    Diagnostic::task("B0032", without_passwords(message))
 }
 
 /// `[_a-z][._a-z0-9]*` in either case.
@@ -507,6 +508,7 @@ _BASE_OPTS = [cfg.ListOpt('allowed-to-fail', default=[])]
             ("debug = x", "k.conf:2: `debug`: expected true or false, found 'x'"),
             ("base = suse", "k.conf:2: `base`: expected one of debian, rocky, found `suse`"),
             ("threads = many", "k.conf:2: `threads`: expected a whole number, found `many`"),
+            ("threads = http://me:TOK@h", "k.conf:2: `threads`: expected a whole number, found `http://me:...@h`"),
             ("build_args = x", "k.conf:2: `build_args`: expected `NAME:VALUE` pairs with commas, found `x`"),
         ] {
             let name = line.split(' ').next().unwrap();

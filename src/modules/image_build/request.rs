@@ -11,9 +11,8 @@ use crate::image::capabilities::ssh_agent;
 use crate::image::platforms::Platform;
 use crate::image::set::{BuilderChoice, SetRequest, Stage};
 use crate::image::{Names, Reuse, Settings};
-use crate::secret::Secret;
+use crate::secret::{Secret, passwords_in};
 use crate::system::engine::{BuilderKind, CacheTo, DEFAULT_SOCKET, RegistryLogin, RegistrySettings};
-use crate::system::web_address::passwords_in;
 
 /// What a task's arguments ask for.
 pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {

@@ -20,8 +20,7 @@ use super::credentials::RegistryLogin;
 use super::error::{EngineError, ErrorClass};
 use super::registry::is_loopback;
 use super::{BuildEvent, BuildSpec, CacheTo, ContextSource, FailedStep, Feed};
-use crate::secret::Secret;
-use crate::system::web_address::passwords_in;
+use crate::secret::{Secret, passwords_in};
 use crate::system::{Mutate, Probe};
 
 /// Where `buildah` keeps images, and how registries are reached.
