@@ -1,26 +1,64 @@
 //! Passwords and secrets that commands read: from standard input or a file, never from an argument.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueHint};
 
 use crate::diag::{Diagnostic, Kind, Result};
 use crate::secret::Secret;
 
 const LONGEST: u64 = 1 << 20;
 
+/// Where the password of `--username` comes from.
+#[derive(Debug, Args)]
+pub(super) struct PasswordArgs {
+    /// The password is the first line of standard input.
+    #[arg(id = "password_stdin", long = "password-stdin", group = "password", requires = "username")]
+    stdin: bool,
+    /// The password is the first line of this file.
+    #[arg(id = "password_file", long = "password-file", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(group = "password", requires = "username")]
+    file: Option<PathBuf>,
+    /// The password is this variable's, from the environment's vault.
+    #[arg(id = "password_var", long = "password-var", value_name = "VARIABLE")]
+    #[arg(group = "password", requires = "username")]
+    variable: Option<String>,
+}
+
+impl PasswordArgs {
+    /// The variable that has it, if one was named; B0171 if none can have that name.
+    pub(super) fn variable(&self) -> Result<Option<&str>> {
+        self.variable.as_deref().map(variable_name).transpose()
+    }
+
+    /// Whether [`Self::read`] gives one.
+    pub(super) fn is_here(&self) -> bool {
+        self.stdin || self.file.is_some()
+    }
+
+    /// What standard input or the file gives, if one of them was named; B0171 if it is empty.
+    pub(super) fn read(&self) -> Result<Option<Secret>> {
+        match &self.file {
+            Some(path) => password_of_file(path).map(Some),
+            None => self.stdin.then(password_of_stdin).transpose(),
+        }
+    }
+}
+
 /// The first line of standard input; B0171 if it is empty.
-pub(super) fn password_of_stdin() -> Result<Secret> {
+fn password_of_stdin() -> Result<Secret> {
     password("standard input", &mut std::io::stdin().lock())
 }
 
 /// The first line of a file; B0171 if it is empty.
-pub(super) fn password_of_file(path: &Path) -> Result<Secret> {
+fn password_of_file(path: &Path) -> Result<Secret> {
     let mut file = std::fs::File::open(path).map_err(|error| unreadable(path, &error))?;
     password(&format!("`{}`", path.display()), &mut file)
 }
 
 /// The name itself if a variable can have it, so that it can stand in a template; else B0171.
-pub(super) fn variable_name(name: &str) -> Result<&str> {
+fn variable_name(name: &str) -> Result<&str> {
     let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.chars().all(good) && !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() {
         return Ok(name);

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::arguments::ProjectArgs;
 use super::output::{Output, OutputForm};
-use super::password::{password_of_file, password_of_stdin, variable_name};
+use super::password::PasswordArgs;
 use crate::diag::{Diagnostic, ExitCode, Kind, Result};
 use crate::image::tagrows::{TagChange, difference};
 use crate::ops::{self, GivenLogin, GivenPassword, TagFileView, TagState, Verified, VerifyOptions};
@@ -92,24 +92,16 @@ struct LoginArgs {
     /// The user at the registry.
     #[arg(long, value_name = "USER", requires = "password")]
     username: Option<String>,
-    /// The password is the first line of standard input.
-    #[arg(long, group = "password", requires = "username")]
-    password_stdin: bool,
-    /// The password is the first line of this file.
-    #[arg(long, value_name = "FILE", group = "password", requires = "username", value_hint = ValueHint::FilePath)]
-    password_file: Option<PathBuf>,
-    /// The password is this variable's, from the environment's vault.
-    #[arg(long, value_name = "VARIABLE", group = "password", requires = "username")]
-    password_var: Option<String>,
+    #[command(flatten)]
+    password: PasswordArgs,
 }
 
 impl LoginArgs {
     fn read(&self) -> Result<Option<GivenLogin>> {
         let Some(username) = self.username.clone() else { return Ok(None) };
-        let password = match (&self.password_file, &self.password_var) {
-            (Some(path), _) => GivenPassword::Text(password_of_file(path)?),
-            (None, Some(name)) => GivenPassword::Variable(variable_name(name)?.to_owned()),
-            (None, None) => GivenPassword::Text(password_of_stdin()?),
+        let password = match self.password.variable()? {
+            Some(name) => GivenPassword::Variable(name.to_owned()),
+            None => GivenPassword::Text(self.password.read()?.unwrap_or_default()),
         };
         Ok(Some(GivenLogin { registry: self.registry.clone(), username, password }))
     }

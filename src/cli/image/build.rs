@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args, ValueHint};
 use serde_json::{Map, Value as Json, json};
 
 use super::super::output::Output;
-use super::super::password::{password_of_file, password_of_stdin, text_of, unreadable, usage, variable_name};
+use super::super::password::{PasswordArgs, text_of, unreadable, usage};
 use super::super::run::{RunArgs, begin_with};
 use super::absolute;
 use super::play::{Given, Play, Text};
@@ -144,15 +144,8 @@ struct RegistryArgs {
     /// The user at the registry; default: the login of Docker's or Podman's own credential files on the host.
     #[arg(long, value_name = "USER", requires = "password", requires = "registry")]
     username: Option<String>,
-    /// The password is the first line of standard input.
-    #[arg(long, group = "password", requires = "username")]
-    password_stdin: bool,
-    /// The password is the first line of this file.
-    #[arg(long, value_name = "FILE", group = "password", requires = "username", value_hint = ValueHint::FilePath)]
-    password_file: Option<PathBuf>,
-    /// The password is this variable's, from the environment's vault.
-    #[arg(long, value_name = "VARIABLE", group = "password", requires = "username")]
-    password_var: Option<String>,
+    #[command(flatten)]
+    password: PasswordArgs,
     /// File on the host with the registry's CA, besides those of the host.
     #[arg(long, value_name = "FILE", requires = "registry")]
     registry_ca: Option<String>,
@@ -421,21 +414,14 @@ impl BuildArgs {
 
     /// The variable that holds the password, if there is one.
     fn password_variable(&self) -> Result<Option<&str>> {
-        let registry = &self.registry;
-        if registry.password_stdin || registry.password_file.is_some() {
-            return Ok(Some(PASSWORD));
-        }
-        registry.password_var.as_deref().map(variable_name).transpose()
+        let password = &self.registry.password;
+        if password.is_here() { Ok(Some(PASSWORD)) } else { password.variable() }
     }
 
     /// What is read on this machine for the run: the password and the build secrets, as variables.
     fn secrets(&self) -> Result<Vec<(String, Secret)>> {
         let mut found = Vec::new();
-        if self.registry.password_stdin {
-            found.push((PASSWORD.to_owned(), password_of_stdin()?));
-        } else if let Some(path) = &self.registry.password_file {
-            found.push((PASSWORD.to_owned(), password_of_file(path)?));
-        }
+        found.extend(self.registry.password.read()?.map(|password| (PASSWORD.to_owned(), password)));
         for (place, text) in self.steps.secret.iter().enumerate() {
             let (_, from) = secret_place(text)?;
             found.push((secret_variable(place), from.read()?));
