@@ -149,9 +149,11 @@ impl Reporter for Journal {
         self.images.event(event);
         self.summary.event(event);
         match &event.kind {
-            EventKind::Progress { progress: Progress::ImageLog { image, line }, .. } => {
+            EventKind::ItemDone { .. } => self.logs.forget(event.host.as_ref()),
+            EventKind::Progress { task, progress: Progress::ImageLog { image, line } } => {
                 let (host, images) = (event.host.as_ref(), &mut self.images);
-                if let Err((path, error)) = self.logs.line(host, image, line, |image| images.log_file(host, image)) {
+                let name = |image: &str| images.log_file(host, *task, image);
+                if let Err((path, error)) = self.logs.line(host, image, line, name) {
                     self.note(&path, &error);
                 }
             }

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::output::{Output, OutputForm};
 use crate::diag::{Diagnostic, ExitCode, Kind, Result};
-use crate::event::ImageLedger;
+use crate::event::{ImageLedger, TaskId};
 use crate::journal::{image_log, list_runs, runs_dir};
 
 /// Show the record of a run, or an image's build log
@@ -122,6 +122,7 @@ fn failed(dir: &std::path::Path, output: &Output) -> Result<ExitCode> {
         let Ok(event) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
         let text = |path: &str| event.pointer(path).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
         let task = event.get("task").and_then(serde_json::Value::as_u64);
+        let host: Option<std::sync::Arc<str>> = Some(text("/host")).filter(|host| !host.is_empty()).map(Into::into);
         match event.get("event").and_then(serde_json::Value::as_str) {
             Some("task_started") => {
                 names.insert(task, format!("{} ({})", text("/name"), text("/place")));
@@ -140,15 +141,14 @@ fn failed(dir: &std::path::Path, output: &Output) -> Result<ExitCode> {
                     }
                 }
             }
+            Some("item_done") => images.item_ended(host.as_ref(), TaskId(task.unwrap_or_default())),
             Some("progress") => {
-                let host: Option<std::sync::Arc<str>> =
-                    Some(text("/host")).filter(|host| !host.is_empty()).map(Into::into);
                 let image = text("/progress/image");
                 if image.is_empty() {
                     continue;
                 }
-                // The first host that tells of an image has the plain name of its log.
-                let log = images.log_file(host.as_ref(), &image);
+                // The first build that tells of an image has the plain name of its log.
+                let log = images.log_file(host.as_ref(), TaskId(task.unwrap_or_default()), &image);
                 let state = text("/progress/state/state");
                 if matches!(state.as_str(), "failed" | "push_failed" | "blocked") {
                     count += 1;

@@ -194,7 +194,7 @@ fn state_of(name: &str, result: &Value) -> Option<ImageState> {
     })
 }
 
-/// One task's images on one host.
+/// One task's images on one host; of a loop, those of one item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageBuild {
     /// The host that builds.
@@ -214,9 +214,15 @@ pub struct ImageBuild {
     /// Seconds that the task took.
     pub seconds: Option<f64>,
     path: Vec<String>,
+    /// Its place among the builds of the run.
+    place: usize,
 }
 
 impl ImageBuild {
+    fn is_of(&self, host: Option<&Arc<str>>, task: TaskId) -> bool {
+        self.task == task && self.host.as_ref() == host
+    }
+
     /// How many images failed whose failure counts, and how many that were allowed to.
     pub fn failures(&self) -> (usize, usize) {
         let failed = || self.images.values().filter(|image| image.failure().is_some());
@@ -309,7 +315,7 @@ impl ImageBuild {
 
     fn image(&mut self, name: &str, owners: &mut Owners) -> &mut ImageRecord {
         if !self.images.contains_key(name) {
-            let log = format!("logs/{}", owners.log_file(self.host.as_ref(), name));
+            let log = format!("logs/{}", owners.log_file(self.host.as_ref(), self.place, name));
             let mut record = ImageRecord::new(name, log);
             let forecast = self.forecast.as_ref();
             record.allowed_to_fail =
@@ -320,20 +326,30 @@ impl ImageBuild {
     }
 }
 
-/// Which host has the plain name of an image's log: the first that told of the image.
+/// Which builds have an image of a name, with their hosts, in the order in which they told of it.
 #[derive(Default)]
-struct Owners(HashMap<String, Option<Arc<str>>>);
+struct Owners(HashMap<String, Vec<(usize, Option<Arc<str>>)>>);
 
 impl Owners {
-    fn log_file(&mut self, host: Option<&Arc<str>>, image: &str) -> String {
-        let owner = match self.0.get(image) {
-            Some(owner) => owner,
-            None => self.0.entry(image.to_owned()).or_insert_with(|| host.cloned()),
-        };
-        match host {
-            Some(host) if owner.as_ref() != Some(host) => format!("{}@{}.log", file_name(image), file_name(host)),
-            _ => format!("{}.log", file_name(image)),
+    /// The first has the plain name.
+    fn log_file(&mut self, host: Option<&Arc<str>>, build: usize, image: &str) -> String {
+        if !self.0.contains_key(image) {
+            self.0.insert(image.to_owned(), Vec::new());
         }
+        let Some(owners) = self.0.get_mut(image) else { return format!("{}.log", file_name(image)) };
+        let place = owners.iter().position(|(owner, _)| *owner == build).unwrap_or_else(|| {
+            owners.push((build, host.cloned()));
+            owners.len() - 1
+        });
+        let number = owners[..place].iter().filter(|(_, other)| other.as_ref() == host).count() + 1;
+        let other = host.filter(|_| owners[0].1.as_ref() != host).map(|host| file_name(host));
+        let mark = match (other, number) {
+            (None, 1) => String::new(),
+            (None, number) => format!("@{number}"),
+            (Some(host), 1) => format!("@{host}"),
+            (Some(host), number) => format!("@{host}.{number}"),
+        };
+        format!("{}{mark}.log", file_name(image))
     }
 }
 
@@ -366,7 +382,9 @@ impl ImageLedger {
     pub fn event(&mut self, event: &Event) {
         let host = event.host.as_ref();
         match &event.kind {
-            EventKind::TaskStarted { task, module, .. } if module.rsplit('.').next() == Some("image_build") => {
+            EventKind::TaskStarted { task, module, .. }
+                if matches!(module.rsplit('.').next(), Some("image_build" | "async_status")) =>
+            {
                 self.tasks.insert(*task);
             }
             EventKind::Progress { task, progress } => match progress {
@@ -385,11 +403,15 @@ impl ImageLedger {
                 }
                 _ => {}
             },
-            EventKind::ItemDone { task, done, .. } if self.known(host, *task) => {
-                let (build, owners) = self.open(host, *task);
-                build.learn(&done.result, owners);
+            // The whole of a loop has its items' ends behind it.
+            EventKind::HostDone { task, done, items: Some(_) } if self.known(host, *task) => {
+                for build in self.builds.iter_mut().filter(|build| build.is_of(host, *task) && !build.ended) {
+                    (build.ended, build.seconds) = (true, Some(done.seconds));
+                }
             }
-            EventKind::HostDone { task, done, .. } if self.known(host, *task) => {
+            EventKind::ItemDone { task, done, .. } | EventKind::HostDone { task, done, .. }
+                if self.known(host, *task) =>
+            {
                 let (build, owners) = self.open(host, *task);
                 build.learn(&done.result, owners);
                 (build.ended, build.seconds) = (true, Some(done.seconds));
@@ -403,7 +425,8 @@ impl ImageLedger {
     }
 
     fn open(&mut self, host: Option<&Arc<str>>, task: TaskId) -> (&mut ImageBuild, &mut Owners) {
-        let found = self.builds.iter().rposition(|build| build.task == task && build.host.as_ref() == host);
+        let found = self.builds.iter().rposition(|build| build.is_of(host, task) && !build.ended);
+        let place = self.builds.len();
         let index = found.unwrap_or_else(|| {
             self.builds.push(ImageBuild {
                 host: host.cloned(),
@@ -415,15 +438,21 @@ impl ImageLedger {
                 ended: false,
                 seconds: None,
                 path: Vec::new(),
+                place,
             });
-            self.builds.len() - 1
+            place
         });
         (&mut self.builds[index], &mut self.owners)
     }
 
-    /// A task's build on a host.
+    /// A task's newest build on a host.
     pub fn build(&self, host: Option<&Arc<str>>, task: TaskId) -> Option<&ImageBuild> {
-        self.builds.iter().rev().find(|build| build.task == task && build.host.as_ref() == host)
+        self.builds_of(host, task).next_back()
+    }
+
+    /// A task's builds on a host: one, or one for each item of a loop.
+    pub fn builds_of(&self, host: Option<&Arc<str>>, task: TaskId) -> impl DoubleEndedIterator<Item = &ImageBuild> {
+        self.builds.iter().filter(move |build| build.is_of(host, task))
     }
 
     /// All builds that have images or told what they expect, in the order of their beginnings.
@@ -431,9 +460,20 @@ impl ImageLedger {
         self.builds.iter().filter(|build| !build.images.is_empty() || build.forecast.is_some())
     }
 
-    /// The file's name of an image's log: `IMAGE.log`, and `IMAGE@HOST.log` for each further host that builds it.
-    pub fn log_file(&mut self, host: Option<&Arc<str>>, image: &str) -> String {
-        self.owners.log_file(host, image)
+    /// The file's name of an image's log in a task's build that is under way, or was the last: `IMAGE.log`,
+    /// `IMAGE@HOST.log` for each further host that builds it, `IMAGE@2.log` and `IMAGE@HOST.2.log` for a second image of
+    /// the name in the same run.
+    pub fn log_file(&mut self, host: Option<&Arc<str>>, task: TaskId, image: &str) -> String {
+        let place = self.build(host, task).map(|build| build.place);
+        let place = place.unwrap_or_else(|| self.open(host, task).0.place);
+        self.owners.log_file(host, place, image)
+    }
+
+    /// An item of a task's loop ended on a host: the next has a build of its own.
+    pub fn item_ended(&mut self, host: Option<&Arc<str>>, task: TaskId) {
+        if let Some(build) = self.builds.iter_mut().rev().find(|build| build.is_of(host, task)) {
+            build.ended = true;
+        }
     }
 }
 

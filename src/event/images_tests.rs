@@ -70,6 +70,75 @@ fn progress_and_result_make_one_record() {
     assert_eq!(build.slowest_path(), [("base".to_owned(), 2.5), ("web".to_owned(), 4.0)]);
 }
 
+/// An end of one item, or of the whole of a loop.
+fn ends(items: Option<usize>, result: &str) -> Event {
+    let mut event = done("one", json(result));
+    event.kind = match (event.kind, items) {
+        (EventKind::HostDone { task, done, .. }, None) => EventKind::ItemDone { task, label: String::new(), done },
+        (EventKind::HostDone { task, done, .. }, items) => EventKind::HostDone { task, done, items },
+        (other, _) => other,
+    };
+    event
+}
+
+fn started(module: &str) -> Event {
+    let kind = EventKind::TaskStarted {
+        task: TaskId(1),
+        name: "x".into(),
+        role: None,
+        module: module.into(),
+        place: String::new(),
+        handler: false,
+        include: false,
+        check: false,
+        span: None,
+        hosts: Vec::new(),
+        full_name: "".into(),
+        with: None,
+    };
+    event("one", kind)
+}
+
+#[test]
+fn each_item_of_a_loop_is_a_build_of_its_own() {
+    let mut ledger = ImageLedger::default();
+    for tag in ["t1", "t2"] {
+        ledger.event(&state("one", "base", ImageState::Building));
+        ledger.event(&state("one", "base", ImageState::Built { seconds: 1.0 }));
+        let log = ledger.log_file(Some(&"one".into()), TaskId(1), "base");
+        assert_eq!(log, if tag == "t1" { "base.log" } else { "base@2.log" });
+        let result = r#"{"tag": "TAG", "images": [{"name": "base", "full": "r/base:TAG", "state": "built"}]}"#;
+        ledger.event(&ends(None, &result.replace("TAG", tag)));
+    }
+    // One that was skipped built nothing.
+    ledger.event(&ends(None, r#"{"skipped": true}"#));
+    ledger.event(&ends(Some(3), r#"{"results": []}"#));
+    let builds: Vec<_> = ledger.builds().collect();
+    let images: Vec<_> =
+        builds.iter().map(|build| (&build.images["base"].full[..], &build.images["base"].log[..])).collect();
+    assert_eq!(images, [("r/base:t1", "logs/base.log"), ("r/base:t2", "logs/base@2.log")]);
+    assert!(builds.iter().all(|build| build.ended && build.seconds == Some(9.0)));
+    assert_eq!(ledger.builds_of(Some(&"one".into()), TaskId(1)).count(), 3);
+    // Further hosts, and their further items.
+    let log = |ledger: &mut ImageLedger| ledger.log_file(Some(&"two".into()), TaskId(1), "base");
+    assert_eq!(log(&mut ledger), "base@two.log");
+    ledger.item_ended(Some(&"two".into()), TaskId(1));
+    ledger.event(&state("two", "base", ImageState::Building));
+    assert_eq!(log(&mut ledger), "base@two.2.log");
+}
+
+#[test]
+fn a_build_in_the_background_is_known_by_its_result() {
+    let mut ledger = ImageLedger::default();
+    ledger.event(&started("ansible.builtin.async_status"));
+    ledger.event(&done("one", json(r#"{"started": 1, "finished": 0}"#)));
+    assert_eq!(ledger.builds().count(), 0);
+    ledger.event(&done("one", json(r#"{"images": [{"repo_tags": ["x"]}, {"name": "other"}]}"#)));
+    assert_eq!(ledger.builds().count(), 0, "another module's result");
+    ledger.event(&done("one", json(r#"{"tag": "t", "images": [{"name": "base", "state": "pushed"}]}"#)));
+    assert_eq!(ledger.builds().next().map(|build| build.count("pushed")), Some(1));
+}
+
 #[test]
 fn images_have_the_results_order_and_know_whether_they_may_fail() {
     let mut ledger = ImageLedger::default();
@@ -93,21 +162,7 @@ fn a_result_of_another_module_is_no_build() {
     let mut ledger = ImageLedger::default();
     ledger.event(&done("one", json(r#"{"images": [{"name": "base", "state": "built"}]}"#)));
     assert_eq!(ledger.builds().count(), 0);
-    let kind = EventKind::TaskStarted {
-        task: TaskId(1),
-        name: "x".into(),
-        role: None,
-        module: "hostctl.core.image_build".into(),
-        place: String::new(),
-        handler: false,
-        include: false,
-        check: false,
-        span: None,
-        hosts: Vec::new(),
-        full_name: "".into(),
-        with: None,
-    };
-    ledger.event(&event("one", kind));
+    ledger.event(&started("hostctl.core.image_build"));
     ledger.event(&done("one", json(r#"{"images": [{"name": "base", "state": "planned"}]}"#)));
     assert!(ledger.builds().all(|build| build.images.is_empty()), "a plan is no build either");
     ledger.event(&done("one", json(r#"{"images": [{"name": "base", "state": "reused", "reason": "same"}]}"#)));
@@ -145,9 +200,9 @@ fn a_second_host_has_logs_of_its_own() {
     ledger.event(&state("one", "base", ImageState::Waiting));
     ledger.event(&state("two", "base", ImageState::Waiting));
     ledger.event(&state("two", "own", ImageState::Waiting));
-    assert_eq!(ledger.log_file(Some(&hosts[0]), "base"), "base.log");
-    assert_eq!(ledger.log_file(Some(&hosts[1]), "base"), "base@two.log");
-    assert_eq!(ledger.log_file(Some(&hosts[1]), "own"), "own.log");
+    assert_eq!(ledger.log_file(Some(&hosts[0]), TaskId(1), "base"), "base.log");
+    assert_eq!(ledger.log_file(Some(&hosts[1]), TaskId(1), "base"), "base@two.log");
+    assert_eq!(ledger.log_file(Some(&hosts[1]), TaskId(1), "own"), "own.log");
 }
 
 #[test]

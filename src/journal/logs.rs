@@ -70,6 +70,13 @@ impl Logs {
         }
     }
 
+    /// Closes those of a host: images of the same names may follow that have other files.
+    pub fn forget(&mut self, host: Option<&Arc<str>>) {
+        if let Some(place) = self.open.iter().position(|(owner, _)| owner.as_ref() == host) {
+            self.count = self.count.saturating_sub(self.open.swap_remove(place).1.len());
+        }
+    }
+
     /// Closes all.
     pub fn close(&mut self) {
         self.open.clear();

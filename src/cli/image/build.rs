@@ -136,21 +136,21 @@ struct RegistryArgs {
     #[arg(long, value_name = "NAME")]
     distribution: Option<String>,
     /// Push each image as it is built.
-    #[arg(long, requires = "registry", overrides_with = "no_push")]
+    #[arg(long, overrides_with = "no_push")]
     push: bool,
     /// Push nothing: the default.
     #[arg(long, overrides_with = "push")]
     no_push: bool,
     /// The user at the registry; default: the login of Docker's or Podman's own credential files on the host.
-    #[arg(long, value_name = "USER", requires = "password", requires = "registry")]
+    #[arg(long, value_name = "USER", requires = "password")]
     username: Option<String>,
     #[command(flatten)]
     password: PasswordArgs,
     /// File on the host with the registry's CA, besides those of the host.
-    #[arg(long, value_name = "FILE", requires = "registry")]
+    #[arg(long, value_name = "FILE")]
     registry_ca: Option<String>,
     /// The registry may be asked over plain HTTP although it is not on loopback.
-    #[arg(long, requires = "registry")]
+    #[arg(long)]
     insecure: bool,
     /// Write the tag and the images' digests into this tag file when all are built.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -281,11 +281,11 @@ impl BuildArgs {
         if let Some(name) = &self.registry.distribution {
             tag["base_distro"] = name.as_str().into();
         }
-        let (made, named) = (Text::template("{{ made.tag }}"), self.registry.tag.as_deref());
+        self.check_registry()?;
+        let named = self.registry.tag.as_deref();
         if named.is_none() || self.registry.tag_file.is_some() {
             play.task("tag of the run", "hostctl.core.image_tag", Text::of_map(&tag), Some("made"));
         }
-        let tag = named.map_or(made, |tag| Text::plain(&tag.into()));
         let mut build = Text::of_map(&Json::Object(self.arguments(plan)?));
         build.push(("path".to_owned(), Text::plain(&folder.display().to_string().into())));
         build.push(("remote_src".to_owned(), Text::plain(&there.into())));
@@ -293,7 +293,11 @@ impl BuildArgs {
         if let Some(file) = file {
             build.push(("list".to_owned(), Text::plain(&file.into())));
         }
-        build.push(("tag".to_owned(), tag.clone()));
+        build.push(match named {
+            Some(tag) => ("tag".to_owned(), Text::plain(&tag.into())),
+            // A configuration file of Kolla's may have one.
+            None => ("default_tag".to_owned(), Text::template("{{ made.tag }}")),
+        });
         if let Some(name) = self.password_variable()? {
             build.push(("registry_password".to_owned(), Text::template(&format!("{{{{ {name} }}}}"))));
         }
@@ -309,7 +313,7 @@ impl BuildArgs {
         if let Some(file) = self.registry.tag_file.as_ref().filter(|_| !plan) {
             let record = vec![
                 ("path".to_owned(), Text::plain(&absolute(file)?.display().to_string().into())),
-                ("tag".to_owned(), tag),
+                ("tag".to_owned(), Text::template("{{ built.tag }}")),
                 ("distribution".to_owned(), Text::template("{{ made.distribution }}")),
                 ("images".to_owned(), Text::template("{{ built.images }}")),
                 ("run".to_owned(), Text::template("{{ hostctl_run.id }}")),
@@ -328,6 +332,25 @@ impl BuildArgs {
         let verb = if plan { "image plan" } else { "image build" };
         let command = file_name.map_or_else(|| verb.to_owned(), |name| format!("{verb} {name}"));
         Ok(play.given(&command, &folder))
+    }
+
+    /// What has to do with a registry needs one: an option, or one of Kolla's, whose files are read later.
+    fn check_registry(&self) -> Result<()> {
+        let registry = &self.registry;
+        let given = [
+            ("--push", registry.push),
+            ("--username", registry.username.is_some()),
+            ("--registry-ca", registry.registry_ca.is_some()),
+            ("--insecure", registry.insecure),
+        ];
+        let needs = given.iter().find(|(_, given)| *given).filter(|_| registry.registry.is_none());
+        match needs {
+            Some((option, _)) if self.source.config.is_empty() && self.source.set.is_empty() => {
+                Err(usage("B0172", format!("`{option}` needs `--registry`"))
+                    .with_hint(format!("{option} --registry registry.example.org:5000")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The module's arguments that are no templates.
@@ -652,7 +675,10 @@ mod tests {
         assert_eq!(code("--tree . --label x"), "B0172");
         assert_eq!(code("--tree . --reuse sometimes"), "B0172");
         assert!(parsed("--tree . --registry r --username u").is_err());
-        assert!(parsed("--tree . --push").is_err());
+        for needs in ["--push", "--insecure", "--registry-ca /x", "--username u --password-var p"] {
+            assert_eq!(code(&format!("--tree . {needs}")), "B0172", "{needs}");
+            assert!(parsed(&format!("--kolla /k --config /c.conf {needs}")).unwrap().given(false).is_ok(), "{needs}");
+        }
         assert!(parsed("web").is_err());
     }
 
@@ -677,6 +703,8 @@ mod tests {
             json!({"base": "debian", "config_files": ["/c.conf"], "profiles": ["default"], "patterns": ["^nova-"],
                    "set": {"namespace": "x"}})
         );
+        // The file may have a tag of its own.
+        assert_eq!((&args["tag"], &args["default_tag"]), (&Json::Null, &"{{ made.tag }}".into()));
         let play = serde_yaml_like(&text("--kolla /k --summary-json-file /s.json"));
         let block = &play[0]["tasks"][0];
         assert!(block["block"][1]["hostctl.core.image_build"].is_object(), "{play}");

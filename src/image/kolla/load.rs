@@ -246,6 +246,9 @@ fn configuration(reader: &dyn Reader, package: &Package, options: &Options) -> R
         }
     }
     later(package, &mut config)?;
+    if let Some(tag) = &options.default_tag {
+        config.set_default("tag", Value::from(tag.as_str()));
+    }
     Ok(config)
 }
 

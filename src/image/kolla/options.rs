@@ -9,6 +9,8 @@ pub struct Options {
     /// Options of `kolla-build` by the names that they have in `kolla-build.conf` (`base`, `base_arch`, `tag`,
     /// `namespace`, ...) with their values as text; they win over the configuration file.
     pub set: BTreeMap<String, String>,
+    /// The tag where no option says one, in place of Kolla's own default.
+    pub default_tag: Option<String>,
     /// Files like `kolla-build.conf`; what a later one says wins.
     pub config: Vec<PathBuf>,
     /// Template overrides, in order; those of the configuration file come first.

@@ -209,6 +209,9 @@ pub(super) fn load(cx: &Cx, args: &mut Args) -> Result<Option<Kolla>> {
         }
         // Names without a namespace are names; without a tag they would all be `latest`.
         if args.tag.is_empty() {
+            args.tag = args.default_tag.take().unwrap_or_default();
+        }
+        if args.tag.is_empty() {
             return Err(
                 Diagnostic::task("M0001", "missing required arguments: tag").with_hint("tag: \"{{ made.tag }}\"")
             );
@@ -254,6 +257,7 @@ pub(super) fn load(cx: &Cx, args: &mut Args) -> Result<Option<Kolla>> {
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let options = Options {
         set,
+        default_tag: args.default_tag.take().filter(|tag| !tag.is_empty()),
         config: paths(&asked.config_files),
         template_override: paths(&asked.template_overrides),
         docker_dir: Vec::new(),

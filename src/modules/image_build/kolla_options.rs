@@ -61,7 +61,8 @@ pub(super) fn apply(tree: &Tree, args: &mut Args) -> Vec<String> {
         }
     }
     for (name, nothing, instead) in NOT_FOLLOWED {
-        if let Some(value) = written(name).filter(|value| python_str(value) != *nothing) {
+        let done = *name == "push" && args.push;
+        if let Some(value) = written(name).filter(|value| python_str(value) != *nothing && !done) {
             tell(name, value, instead);
         }
     }

@@ -134,9 +134,12 @@ pub struct Args {
     /// Put before every image's name.
     #[serde(default)]
     prefix: String,
-    /// The tag of all images of this run; with `from: kolla` by default the tree's.
+    /// The tag of all images of this run; with `from: kolla` by default that of its options.
     #[serde(default)]
     tag: String,
+    /// The tag where neither `tag` nor an option of `kolla-build` says one.
+    #[serde(default)]
+    default_tag: Option<String>,
     /// Push each image as it is built.
     #[serde(default)]
     push: bool,
@@ -330,7 +333,7 @@ impl Module for ImageBuild {
         repositories: Some(("from", &["labels", "list"])),
         needs: Some(needed::needed),
         together: &[&["registry_username", "registry_password"]],
-        one_of: &[&["namespace", "kolla"], &["tag", "kolla"]],
+        one_of: &[&["namespace", "kolla"], &["tag", "default_tag", "kolla"]],
         required_if: &[("forbid_mirror_in_image", "true", &["mirror_names"]), ("from", "kolla", &["kolla"])],
         ..Meta::NONE
     };
@@ -531,6 +534,12 @@ mod tests {
         let outcome = run(args.clone()).ok();
         assert_eq!((get(&outcome, "tag"), get(&outcome, "planned")), ("t9".into(), serde_json::json!(["nova"])));
         assert_eq!(outcome.warnings, ["left out: other (Kolla marks it unbuildable on debian x86_64)"]);
+        // A default is none where the files say a tag.
+        let mut default = args.clone();
+        insert(&mut default, "default_tag", "made");
+        assert_eq!(get(&run(default.clone()).ok(), "tag"), "t9");
+        let first = map! { "config_files" => vec![Value::from("first.conf")], "base" => "debian" };
+        assert_eq!(get(&run(kolla_of(&default, first)).ok(), "tag"), "made");
         // The task's own words win over the files.
         let mut own = args.clone();
         own.extend(map! { "tag" => "mine", "kolla" => map! {

@@ -36,6 +36,9 @@ impl Images {
     /// Takes an event and gives the lines that it is worth, or nothing. `many`: several hosts are worked on.
     pub fn event(&mut self, event: &Event, many: bool, look: &Look, now: Duration) -> String {
         self.ledger.event(event);
+        if let EventKind::ItemDone { task, .. } = &event.kind {
+            self.forget(event.host.as_ref(), *task);
+        }
         let EventKind::Progress { task, progress } = &event.kind else { return String::new() };
         let (image, host) = (image_of(progress), event.host.as_ref());
         if image.is_none() && !matches!(progress, Progress::ImageForecast { .. } | Progress::ImageHost { .. }) {
@@ -69,7 +72,7 @@ impl Images {
             Progress::Image { image, state } => {
                 let file = match state {
                     ImageState::Failed { .. } | ImageState::PushFailed { .. } => {
-                        format!("logs/{}", self.ledger.log_file(host, image))
+                        format!("logs/{}", self.ledger.log_file(host, *task, image))
                     }
                     _ => String::new(),
                 };
@@ -84,13 +87,16 @@ impl Images {
         }
     }
 
-    /// A task ended on a host: what became of its images; nothing if it had none.
+    /// A task ended on a host: what became of its images, of each item of a loop; nothing if it had none.
     pub fn ended(&mut self, host: Option<&Arc<str>>, task: TaskId, many: bool, look: &Look) -> String {
+        self.forget(host, task);
+        let builds = self.ledger.builds_of(host, task).filter(|build| !build.images.is_empty());
+        builds.map(|build| table::text(build, many, look)).collect()
+    }
+
+    /// Nothing of it is under way any more.
+    fn forget(&mut self, host: Option<&Arc<str>>, task: TaskId) {
         self.sets.retain(|set| set.task != task || set.host.as_ref() != host);
-        match self.ledger.build(host, task).filter(|build| !build.images.is_empty()) {
-            Some(build) => table::text(build, many, look),
-            None => String::new(),
-        }
     }
 
     /// The run ended: nothing is under way any more.
