@@ -23,7 +23,7 @@ use crate::modules::{Blob, Call, EndOfWork as Ended, Failure, InputKind, Link, O
 use crate::secret::Redactor;
 use crate::system::digest::{Digest, Hasher};
 use crate::system::running_build::{BuildState, RunningBuild};
-use crate::system::{changed_meanwhile, lifetime, own_binary};
+use crate::system::{Probe, changed_meanwhile, lifetime, own_binary};
 
 /// The first argument of a build's process: `hostctl agent build=FOLDER`.
 pub(super) const ROLE: &str = "build=";
@@ -44,6 +44,10 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Starts the build of a call, or comes back to it, and tells what happens until its end.
 pub(super) fn run_or_come_back(mut call: Call, link: &dyn Link) -> Result<Outcome, Failure> {
     let Some(outlives) = call.outlives.take() else { return Err(Diagnostic::internal("no build was named").into()) };
+    if let Some(by) = &mut call.asked_by {
+        // Now: until the build's own process has its order, files are sent.
+        by.arrived = i64::try_from(Probe::new(Vec::new()).clock()).ok();
+    }
     let build = RunningBuild::of(&outlives.id)?;
     if let Some(other) = build.other_running().filter(|_| outlives.fresh) {
         let message = format!("the build `{other}` of this task still runs, with other arguments");
@@ -321,6 +325,7 @@ fn run(find: Find, call: Call, build: &RunningBuild, events: fs::File) -> Ended 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::modules::AskedBy;
 
     struct Reader(Mutex<Vec<Progress>>);
     impl Link for Reader {
@@ -426,5 +431,143 @@ mod tests {
         let ended = run(crate::modules::find, call, &build, build.events().unwrap());
         // Its end would have been a success.
         assert!(matches!(ended, Ended::Failed(_)));
+    }
+
+    /// An engine at a socket in `folder`, of which one request is answered in a bad way: with nothing at all, or with
+    /// lines without an end. What is written for a connection, and whether it then stays open.
+    fn bad_engine(folder: &std::path::Path, bad: &'static str, endless: bool) -> String {
+        let socket = folder.join("s");
+        let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        std::thread::spawn(move || {
+            while let Ok((mut stream, _)) = listener.accept() {
+                std::thread::spawn(move || {
+                    let mut asked = [0; 16 << 10];
+                    let count = stream.read(&mut asked).unwrap_or(0);
+                    let asked = String::from_utf8_lossy(&asked[..count]).into_owned();
+                    let path = asked.split(' ').nth(1).unwrap_or_default();
+                    let head = "Api-Version: 1.41\r\nServer: Docker/20.10 (linux)\r\nConnection: close\r\n";
+                    if path.contains(bad) && !endless {
+                        std::thread::sleep(Duration::from_secs(120));
+                    } else if path.contains(bad) {
+                        let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\n").as_bytes());
+                        let lines = b"{\"stream\":\"a\\n\"}\n".repeat(4 << 10);
+                        while stream.write_all(&lines).is_ok() {}
+                    } else {
+                        let found = ["/_ping", "/info", "/version"].iter().any(|known| path.contains(known));
+                        let status = if found { "200 OK" } else { "404 Not Found" };
+                        let answer = format!("HTTP/1.1 {status}\r\n{head}Content-Length: 2\r\n\r\n{{}}");
+                        let _ = stream.write_all(answer.as_bytes());
+                    }
+                });
+            }
+        });
+        format!("unix://{}", socket.display())
+    }
+
+    /// The order to build one image by an engine.
+    fn of_one_image(folder: &std::path::Path, engine: String) -> Call {
+        let image = folder.join("images/one");
+        fs::create_dir_all(&image).unwrap();
+        fs::write(image.join("Dockerfile"), "FROM scratch\nCOPY Dockerfile /x\n").unwrap();
+        let args = serde_json::json!({
+            "path": folder.join("images"), "remote_src": true, "push": false, "namespace": "x",
+            "tag": "t", "registry": "r.test", "docker_host": engine,
+        });
+        let asked_by = Some(AskedBy { run: "20261122T010203-7f3a".into(), clock: 1000, arrived: Some(2000) });
+        Call { asked_by, ..Call::new("image_build", args) }
+    }
+
+    /// The saved requests whose images lie in a folder; they are removed.
+    fn requests(folder: &std::path::Path) -> Vec<serde_json::Value> {
+        let state = Probe::new(Vec::new()).state_folder("images").unwrap().join("requests");
+        let mut found = Vec::new();
+        for file in fs::read_dir(state).into_iter().flatten().flatten() {
+            let Ok(text) = fs::read_to_string(file.path()) else { continue };
+            if text.contains(&folder.display().to_string()) {
+                fs::remove_file(file.path()).unwrap();
+                found.push(serde_json::from_str(&text).unwrap());
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_build_is_saved_with_its_run_and_a_plan_is_not() {
+        for plan in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let build = RunningBuild::below(folder.path(), "b1").unwrap();
+            build.make().unwrap();
+            let mut call = of_one_image(folder.path(), bad_engine(folder.path(), "/nothing", false));
+            call.args["plan"] = plan.into();
+            let ended = run(crate::modules::find, call, &build, build.events().unwrap());
+            let warnings = match &ended {
+                Ended::Done(outcome) => &outcome.warnings,
+                Ended::Failed(failure) => &failure.warnings,
+            };
+            let told = warnings.iter().any(|warning| warning.contains("is 1000 s ahead of its controller's"));
+            assert!(told, "{plan} {warnings:?}");
+            let saved = requests(folder.path());
+            assert_eq!(saved.len(), usize::from(!plan), "{saved:?}");
+            assert!(saved.iter().all(|one| one["run"] == "20261122T010203-7f3a"), "{saved:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_builder_cannot_do_is_told_before_a_forecast() {
+        for (text, refused) in
+            [("FROM scratch\nCOPY <<E /x\na\nE\n", true), ("FROM scratch\nCOPY Dockerfile /x\n", false)]
+        {
+            let folder = tempfile::tempdir().unwrap();
+            let build = RunningBuild::below(folder.path(), "b1").unwrap();
+            build.make().unwrap();
+            let call = of_one_image(folder.path(), bad_engine(folder.path(), "/nothing", false));
+            fs::write(folder.path().join("images/one/Dockerfile"), text).unwrap();
+            let Ended::Failed(failure) = run(crate::modules::find, call, &build, build.events().unwrap()) else {
+                panic!("it was built")
+            };
+            requests(folder.path());
+            assert_eq!(failure.diagnostic.code == "B0105", refused, "{}", failure.diagnostic);
+            let events = fs::read_to_string(build.path().join("events")).unwrap();
+            assert_eq!(events.contains("forecast"), !refused, "{events}");
+        }
+    }
+
+    /// Seconds from the order to stop until the build's end.
+    fn stopped(bad: &'static str, endless: bool) -> f64 {
+        let folder = tempfile::tempdir().unwrap();
+        let build = RunningBuild::below(folder.path(), "b1").unwrap();
+        build.make().unwrap();
+        let call = of_one_image(folder.path(), bad_engine(folder.path(), bad, endless));
+        let stop = build.clone();
+        let asked = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_secs(2));
+            stop.stop().unwrap();
+            std::time::Instant::now()
+        });
+        let ended = run(crate::modules::find, call, &build, build.events().unwrap());
+        let end = std::time::Instant::now();
+        let asked = asked.join().unwrap();
+        requests(folder.path());
+        let failure = match ended {
+            Ended::Failed(failure) => failure.diagnostic.to_string(),
+            _ => "a success".to_owned(),
+        };
+        assert!(end > asked, "{bad}: it ended by itself: {failure}");
+        assert_ne!(failure, "a success");
+        (end - asked).as_secs_f64()
+    }
+
+    #[test]
+    fn a_stop_ends_every_wait_for_an_engine() {
+        let asked = ["/_ping", "/session", "/info", "/version", "/build"].map(|bad| (bad, false));
+        let cases: Vec<_> = asked.into_iter().chain([("/build", true)]).collect();
+        let threads: Vec<_> = cases
+            .into_iter()
+            .map(|(bad, endless)| (bad, endless, std::thread::spawn(move || stopped(bad, endless))))
+            .collect();
+        for (bad, endless, thread) in threads {
+            let seconds = thread.join().unwrap();
+            assert!(seconds < 6.0, "{bad} {endless}: {seconds:.1} s");
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::target::{Target, TargetSpec};
 use crate::diag::{Diagnostic, Kind};
 use crate::event::{EventKind, Progress, TaskId};
 use crate::image::SentFrom;
-use crate::modules::{Call, Failure, InputArg, InputKind, ModuleEntry, Outcome, Outlives};
+use crate::modules::{AskedBy, Call, Failure, InputArg, InputKind, ModuleEntry, Outcome, Outlives};
 use crate::playbook::{Task, clean_path};
 use crate::system::Probe;
 use crate::system::digest::{Digest, Hasher};
@@ -47,6 +47,11 @@ impl Drop for Open<'_> {
             self.left.store(true, Ordering::Release);
         }
     }
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    i64::try_from(Probe::new(Vec::new()).clock()).unwrap_or(i64::MAX)
 }
 
 /// How a host is reached, as keywords of a play; passwords come from where they came from before.
@@ -121,7 +126,10 @@ impl HostRun {
         let begun = Instant::now();
         let mut target = targets.target(spec).await?;
         loop {
-            let call = Call { outlives: outlives.clone(), ..call.clone() };
+            let mut call = Call { outlives: outlives.clone(), ..call.clone() };
+            if let Some(by) = &mut call.asked_by {
+                by.clock = now();
+            }
             let left = limit.map(|limit| limit.saturating_sub(begun.elapsed().as_secs()).max(1));
             let lost = match self.carry_out(target.as_ref(), call, task, left, &seen).await {
                 Err(failure) if failure.diagnostic.kind == Kind::Unreachable => failure,
@@ -196,6 +204,8 @@ impl HostRun {
         }
         if entry.meta.outlives {
             call.sent_from = self.sent_from(task, entry, call);
+            let run = self.play.engine.options.run_info.get("id").map(python_str).unwrap_or_default();
+            call.asked_by = Some(AskedBy { run, ..AskedBy::default() });
         }
         // After the work has its name, which is the same in the run that is resumed.
         let info = &self.play.engine.options.run_info;

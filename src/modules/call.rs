@@ -46,6 +46,9 @@ pub struct Call {
     /// Where the folder that goes with it lies on the controller. Only for modules whose work outlives its link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_from: Option<SentFrom>,
+    /// Who asks. Only for modules whose work outlives its link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<AskedBy>,
     /// Files of the controller that the module needs, by the argument's name.
     pub inputs: Vec<Input>,
 }
@@ -59,6 +62,18 @@ pub struct Outlives {
     pub seen: u64,
     /// Whoever asks has not asked before: one of this name that has ended is begun anew.
     pub fresh: bool,
+}
+
+/// The run that a call is of, and its controller's clock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedBy {
+    /// The run's id.
+    pub run: String,
+    /// The controller's clock when the call was sent, in seconds since 1970.
+    pub clock: i64,
+    /// The host's clock when the call came; `None` on the way to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrived: Option<i64>,
 }
 
 /// Ansible's own limit for files in diffs, in bytes.
@@ -80,6 +95,7 @@ impl Call {
             outlives: None,
             masked: Vec::new(),
             sent_from: None,
+            asked_by: None,
             inputs: Vec::new(),
         }
     }

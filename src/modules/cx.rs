@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::sync::Arc;
 
-use super::call::{Blob, Call, Failure, Input, InputKind, Outcome, TreeEntry};
+use super::call::{AskedBy, Blob, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 use crate::diag::{Diagnostic, Result};
 use crate::event::{Diff, Progress};
 use crate::image::SentFrom;
@@ -277,6 +277,11 @@ impl Cx {
     /// Where the controller has the folder that it sent.
     pub fn sent_from(&self) -> Option<&SentFrom> {
         self.call.sent_from.as_ref()
+    }
+
+    /// The run that asks, and its controller's clock.
+    pub fn asked_by(&self) -> Option<&AskedBy> {
+        self.call.asked_by.as_ref()
     }
 
     /// The controller's files for an argument.

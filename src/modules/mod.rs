@@ -94,7 +94,7 @@ mod yum_repository;
 
 pub use ansible_words::ansible_message;
 pub use async_status::job_result;
-pub use call::{Blob, BlobSource, Call, DIFF_LIMIT, Failure, Input, InputKind, Outcome, Outlives, TreeEntry};
+pub use call::{AskedBy, Blob, BlobSource, Call, DIFF_LIMIT, Failure, Input, InputKind, Outcome, Outlives, TreeEntry};
 pub use custom::{CUSTOM, ENTRY as CUSTOM_ENTRY};
 pub use cx::{Cx, Link};
 pub use deprecated::deprecated_arguments;

@@ -36,6 +36,8 @@ pub struct Book {
     again: Mutex<Vec<Reused>>,
     /// The set's name.
     set: String,
+    /// The run's id.
+    run: String,
     /// What could not be written, each once.
     pub(super) troubles: Mutex<Vec<Diagnostic>>,
 }
@@ -82,6 +84,7 @@ impl Book {
             fresh: Mutex::default(),
             again: Mutex::default(),
             set: String::new(),
+            run: String::new(),
             troubles: Mutex::default(),
         }
     }
@@ -90,6 +93,13 @@ impl Book {
     #[must_use]
     pub fn of_set(mut self, set: String) -> Self {
         self.set = set;
+        self
+    }
+
+    /// The same for a run of this id, which its builds are recorded with.
+    #[must_use]
+    pub fn of_run(mut self, run: String) -> Self {
+        self.run = run;
         self
     }
 
@@ -191,6 +201,7 @@ impl Book {
             time: now(),
             fresh,
             engine: self.engine.clone(),
+            run: self.run.clone(),
             ..Entry::new(key)
         };
         self.written(self.store.add(&self.mutate, &repository, entry));
@@ -272,7 +283,9 @@ mod tests {
         };
         let keys = compute(mutate.probe(), &inputs, &(0..3).collect(), &mut contents);
         let store = Store::new(folder.path().join("state"));
-        let book = Book::new(store, mutate, keys, Records::default(), String::new()).watching(Some(watched(contents)));
+        let book = Book::new(store, mutate, keys, Records::default(), String::new())
+            .of_run("20261122T010203-7f3a".into())
+            .watching(Some(watched(contents)));
         fs::write(root.join("base/file"), "after it was read").unwrap();
         let told: Vec<Option<String>> = (0..3)
             .map(|image| {
@@ -288,6 +301,7 @@ mod tests {
         assert_eq!(troubles.iter().map(|one| one.code.as_ref()).collect::<Vec<_>>(), ["B0181"], "{troubles:?}");
         let repositories = [0, 1, 2].map(|image| graph.untagged(image, &names()));
         let records = book.store.read(book.mutate.probe(), repositories.iter().map(String::as_str));
-        assert_eq!(repositories.map(|one| records.get(&one).entries.len()), [0, 0, 1]);
+        assert_eq!(repositories.clone().map(|one| records.get(&one).entries.len()), [0, 0, 1]);
+        assert_eq!(records.get(&repositories[2]).entries[0].run, "20261122T010203-7f3a");
     }
 }

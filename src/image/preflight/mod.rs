@@ -13,6 +13,7 @@ mod run;
 pub use examine::{Examination, Examined, examine, mirror_place};
 pub use host::LEAST_DISK;
 pub use line::{Line, Severity};
+pub use registry::controllers_clock;
 pub use run::{Ask, Mirror, RegistryAsk, failure, run};
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -39,8 +40,11 @@ const ENGINE_PATIENCE: Duration = Duration::from_mins(10);
 
 type Tell = Arc<dyn Fn(Progress) + Send + Sync>;
 
+/// How long the end of a stopped set may take: for its report, from which it can be resumed.
+const LAST_WORDS: Duration = Duration::from_secs(8);
+
 /// Builds a prepared set whose contexts lie below `root`. Errors are those before the first build;
-/// what happens to single images is in the report.
+/// what happens to single images is in the report. A set that is cancelled waits for no engine and no registry.
 pub async fn build(
     mutate: &Mutate,
     prepared: &Prepared,
@@ -48,6 +52,40 @@ pub async fn build(
     root: PathBuf,
     tell: Tell,
     cancelled: &(dyn Fn() -> bool + Send + Sync),
+) -> Result<Report> {
+    let begun = AtomicBool::new(false);
+    let work = whole(mutate, prepared, request, root, tell, cancelled, &begun);
+    or_cancelled(work, cancelled, || if begun.load(Ordering::Relaxed) { LAST_WORDS } else { Duration::ZERO }).await
+}
+
+/// What comes of work that is left alone when it is `cancelled` and the time for its own end is over.
+pub async fn or_cancelled<T>(
+    work: impl Future<Output = Result<T>>,
+    cancelled: &(dyn Fn() -> bool + Send + Sync),
+    patience: impl Fn() -> Duration,
+) -> Result<T> {
+    let stopped = async {
+        // The way back to the controller can only be asked, not awaited.
+        while !cancelled() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        tokio::time::sleep(patience()).await;
+    };
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = stopped => Err(Diagnostic::new("S0401", Kind::Interrupted, "the call was cancelled")),
+    }
+}
+
+async fn whole(
+    mutate: &Mutate,
+    prepared: &Prepared,
+    request: &SetRequest,
+    root: PathBuf,
+    tell: Tell,
+    cancelled: &(dyn Fn() -> bool + Send + Sync),
+    begun: &AtomicBool,
 ) -> Result<Report> {
     let probe = mutate.probe();
     let (engine, mut kind) = backend(mutate, request).await?;
@@ -72,6 +110,7 @@ pub async fn build(
     let (known, data) = tokio::join!(decide_all(&sources, prepared, request), data_folder(&engine, request));
     let Known { store, keys, records, decisions, mut warnings, watched } = known?;
     warnings.splice(..0, troubles);
+    warnings.extend(request.clocks.and_then(|(controller, own)| preflight::controllers_clock(own, controller)));
     let history = History::new(&prepared.graph, &request.names, &records);
     let disk = probe.disk_room(&data);
     let mut disks: Vec<(String, u64, u64)> =
@@ -85,13 +124,13 @@ pub async fn build(
         let builds = |image: usize| decisions[image].as_ref().is_some_and(Decision::builds);
         forecast.pushed = named(&prepared.graph, &decisions, &|image| builds(image) && prepared.graph.is_pushed(image));
     }
-    tell(Progress::ImageForecast { forecast: forecast.clone() });
     let mut report = Report {
         tag: request.names.tag.clone(),
         engine: engine.version().to_owned(),
         forecast: Some(forecast.clone()),
         ..Report::default()
     };
+    // What is known to be refused is told in place of a forecast, not after it.
     if !forecast.build.is_empty() {
         // Where nothing is built nobody asks who would.
         let found = match (kind, engine.engine()) {
@@ -108,6 +147,7 @@ pub async fn build(
         }
         warnings.extend(look_before(mutate, prepared, request, &registries, found, &root, &forecast).await?);
     }
+    tell(Progress::ImageForecast { forecast });
     if request.plan {
         report.planned = true;
         report.builder = kind.map_or("none", BuilderKind::name);
@@ -137,6 +177,7 @@ pub async fn build(
     .recording(
         Book::new(store, mutate.clone(), keys, records, request.engine.clone())
             .of_set(set_name(request))
+            .of_run(request.run.clone())
             .watching(watched),
     )
     .within(limits, data)
@@ -169,6 +210,7 @@ pub async fn build(
         std::future::pending::<()>().await;
     };
     tokio::pin!(poll);
+    begun.store(true, Ordering::Relaxed);
     for (_, selected) in &prepared.stages {
         // What an earlier set could not build blocks what hangs on it in a later one.
         let plan = Plan { selected: selected.clone(), ..plan.clone() };

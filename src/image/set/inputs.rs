@@ -87,6 +87,7 @@ pub(super) async fn decide_all(sources: &Sources<'_>, prepared: &Prepared, reque
     }
     let mut asked = Request::new(&set_name(request), graph, &request.names, sources.root);
     asked.time = now();
+    asked.run.clone_from(&request.run);
     asked.sent_from.clone_from(&request.sent_from);
     asked.args.clone_from(&request.settings.args);
     asked.labels.clone_from(&request.settings.labels);
@@ -97,7 +98,9 @@ pub(super) async fn decide_all(sources: &Sources<'_>, prepared: &Prepared, reque
     // Beside the questions to registry and engine: it waits for the disk.
     let saving = {
         let (store, mutate) = (store.clone(), sources.mutate.clone());
-        tokio::task::spawn_blocking(move || store.save_request(&mutate, &asked))
+        // What is only planned was not asked for: `image why` goes on to tell of the last build.
+        let keep = !request.plan;
+        tokio::task::spawn_blocking(move || if keep { store.save_request(&mutate, &asked) } else { Ok(()) })
     };
     if request.settings.key_tags && request.reuse != Reuse::Never {
         ask_for_key_tags(sources, prepared, request, &keys, &mut records).await;

@@ -20,7 +20,7 @@ use super::sent::{SentFrom, SentTree};
 use crate::diag::{Diagnostic, Result};
 use crate::system::engine::{BuilderKind, RegistrySettings};
 
-pub use build::build;
+pub use build::{build, or_cancelled};
 
 /// Which builder to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,6 +82,10 @@ pub struct SetRequest {
     pub sent: Option<Arc<dyn SentTree>>,
     /// Where the folder that was sent lies on its controller; `None` if contexts are read where they lie.
     pub sent_from: Option<SentFrom>,
+    /// The run's id; empty if nobody told it.
+    pub run: String,
+    /// The controller's clock and this host's at the same time, in seconds since 1970.
+    pub clocks: Option<(i64, i64)>,
     /// Host and port of the package mirror, for the preflight.
     pub mirror: Option<(String, u16)>,
     /// All layers as one, which is refused with the reason.

@@ -352,7 +352,7 @@ impl Kolla {
             return Ok(());
         }
         let names: Vec<String> = self.tree.matched().map(|(_, image)| image.full_name.clone()).collect();
-        let asked = cx.block_on(async {
+        let asked = async {
             let engine = cx.probe().engine(&request.engine).await?;
             let mut found = BTreeSet::new();
             for name in names {
@@ -361,12 +361,19 @@ impl Kolla {
                 }
             }
             Ok(found)
-        });
-        let found: BTreeSet<String> = asked.map_err(|error: crate::system::engine::EngineError| {
-            Diagnostic::task("B0007", format!("`skip_existing` has to ask the engine: {}", error.message)).with_hint(
-                "is the engine running? `systemctl status docker`; another place: `docker_host: unix:///path`, or `--engine` of `hostctl image`",
-            )
-        })?;
+        };
+        let asked = async {
+            asked.await.map_err(|error: crate::system::engine::EngineError| {
+                Diagnostic::task("B0007", format!("`skip_existing` has to ask the engine: {}", error.message)).with_hint(
+                    "is the engine running? `systemctl status docker`; another place: `docker_host: unix:///path`, or `--engine` of `hostctl image`",
+                )
+            })
+        };
+        let link = cx.link();
+        let found: BTreeSet<String> =
+            cx.block_on(crate::image::set::or_cancelled(asked, &move || link.cancelled(), || {
+                std::time::Duration::ZERO
+            }))?;
         self.tree.skip_existing(&|name| found.contains(name));
         Ok(())
     }

@@ -139,6 +139,8 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
         digests: Vec::new(),
         sent: None,
         sent_from: None,
+        run: cx.asked_by().map(|by| by.run.clone()).unwrap_or_default(),
+        clocks: cx.asked_by().and_then(|by| Some((by.clock, by.arrived?))),
         mirror: None,
         registries,
         mirror_names: args.mirror_names.clone(),

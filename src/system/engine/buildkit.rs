@@ -5,22 +5,32 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
 use bollard_buildkit_proto::moby::buildkit::v1::{CacheOptions, CacheOptionsEntry, SolveRequest, StatusRequest};
-use hyper::upgrade::Upgraded;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use super::error::{EngineError, ErrorClass, chain};
 use super::progress::Progress;
 use super::session::{self, Session};
 use super::upgrade::upgrade;
-use super::{BuildSpec, CacheTo, Feed};
+use super::{BuildEvent, BuildSpec, CacheTo, Feed};
 
 /// Messages of the engine may be large (whole Dockerfiles in errors, bursts of log).
 const MAX_MESSAGE: usize = 64 << 20;
+
+/// Bytes of a log that may wait to be read, and of a connection. The engine sends each line of a burst as a frame of its
+/// own. `h2` takes that for an attack and closes the connection (`too_many_data_frames`) as soon as the frames that wait
+/// cost more than half of the connection's window, at up to 256 bytes for each: with so little in one stream they never
+/// do.
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = 64 << 20;
+
+/// How long nothing may come after a build's end before its last lines are given up.
+const LAST_LINES: Duration = Duration::from_secs(3);
 
 /// Builds one image. Dropping the future ends the running step at once.
 pub(super) async fn build(socket: &Path, spec: &BuildSpec, feed: &Feed) -> Result<(), EngineError> {
@@ -36,24 +46,31 @@ pub(super) async fn build(socket: &Path, spec: &BuildSpec, feed: &Feed) -> Resul
     let request = solve_request(spec, &session, &reference)?;
     let mut solver = client.clone();
     let solve = async move { solver.solve(request).await };
-    let outcome = {
-        let watch = watch(client, reference, &mut progress);
+    let heard = AtomicU64::new(0);
+    let (outcome, watched) = {
+        let watch = watch(client, reference, &mut progress, &heard);
         tokio::pin!(solve, watch);
-        let mut watching = true;
-        loop {
+        let mut watched = None;
+        let outcome = loop {
             tokio::select! {
-                outcome = &mut solve => {
-                    if watching {
-                        // The last lines are on their way; a stream that hangs is not waited for.
-                        let _ = tokio::time::timeout(Duration::from_secs(3), &mut watch).await;
-                    }
-                    break outcome;
-                }
-                () = &mut watch, if watching => watching = false,
+                outcome = &mut solve => break outcome,
+                end = &mut watch, if watched.is_none() => watched = Some(end),
             }
+        };
+        // The last lines are on their way, and may be many. A stream that hangs is not waited for.
+        let mut before = u64::MAX;
+        while watched.is_none() && before != heard.load(Ordering::Relaxed) {
+            before = heard.load(Ordering::Relaxed);
+            watched = tokio::time::timeout(LAST_LINES, &mut watch).await.ok();
         }
+        (outcome, watched)
     };
     progress.finish();
+    if let Some(Err(status)) = &watched
+        && heard.load(Ordering::Relaxed) > 0
+    {
+        feed.send(BuildEvent::Log(format!("WARNING: the engine's log ends here: {}", chain(status))));
+    }
     match outcome {
         Ok(_) => Ok(()),
         Err(status) => Err(failure(&status, &progress)),
@@ -75,21 +92,34 @@ pub(super) async fn attempt(socket: &Path, spec: &BuildSpec) -> Result<(), Engin
 /// The builder's own API; `None` if the engine has none.
 pub(super) async fn control(socket: &Path) -> Result<Option<ControlClient<Channel>>, EngineError> {
     let Some(stream) = upgrade(socket, "/grpc", &[]).await? else { return Ok(None) };
-    let channel = Endpoint::from_static("http://buildkit")
-        .connect_with_connector(Once(Mutex::new(Some(stream))))
-        .await
-        .map_err(|error| EngineError::new(ErrorClass::Unreachable, chain(&error)))?;
-    Ok(Some(ControlClient::new(channel).max_decoding_message_size(MAX_MESSAGE)))
+    let client = client(stream).await.map_err(|error| EngineError::new(ErrorClass::Unreachable, chain(&error)))?;
+    Ok(Some(client))
 }
 
-async fn watch(mut client: ControlClient<Channel>, reference: String, progress: &mut Progress) {
-    let Ok(answer) = client.status(StatusRequest { r#ref: reference }).await else {
-        return;
-    };
-    let mut updates = answer.into_inner();
-    while let Ok(Some(update)) = updates.message().await {
+async fn client<S>(stream: S) -> Result<ControlClient<Channel>, tonic::transport::Error>
+where
+    S: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+{
+    let channel = Endpoint::from_static("http://buildkit")
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .connect_with_connector(Once(Mutex::new(Some(stream))))
+        .await?;
+    Ok(ControlClient::new(channel).max_decoding_message_size(MAX_MESSAGE))
+}
+
+async fn watch(
+    mut client: ControlClient<Channel>,
+    reference: String,
+    progress: &mut Progress,
+    heard: &AtomicU64,
+) -> Result<(), tonic::Status> {
+    let mut updates = client.status(StatusRequest { r#ref: reference }).await?.into_inner();
+    while let Some(update) = updates.message().await? {
         progress.update(update);
+        heard.fetch_add(1, Ordering::Relaxed);
     }
+    Ok(())
 }
 
 /// The engine takes one cache export a build.
@@ -213,12 +243,12 @@ fn failure(status: &tonic::Status, progress: &Progress) -> EngineError {
 }
 
 /// Gives one stream to the channel; a second connect is an error, since the engine is gone then.
-struct Once(Mutex<Option<Upgraded>>);
+struct Once<S>(Mutex<Option<S>>);
 
-impl tower_service::Service<Uri> for Once {
-    type Response = Upgraded;
+impl<S: Send + 'static> tower_service::Service<Uri> for Once<S> {
+    type Response = S;
     type Error = std::io::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Upgraded, std::io::Error>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<S, std::io::Error>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
@@ -267,3 +297,7 @@ mod tests {
         assert!(add_hosts(&[pair("a", "host")]).is_err());
     }
 }
+
+#[cfg(test)]
+#[path = "buildkit_burst_tests.rs"]
+mod burst_tests;

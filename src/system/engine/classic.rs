@@ -3,18 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bollard::Docker;
 use bollard::auth::DockerCredentials;
 use bollard::query_parameters::{BuildImageOptionsBuilder, BuilderVersion};
-use futures_util::StreamExt;
 
-use super::client::tar_chunks;
+use super::client::{Engine, tar_chunks};
 use super::error::{EngineError, ErrorClass};
 use super::lines::Lines;
+use super::wire;
 use super::{BuildEvent, BuildSpec, FailedStep, Feed};
 
 /// Builds one image. Dropping the future ends the running step's container.
-pub(super) async fn build(docker: &Docker, spec: &BuildSpec, feed: &Feed) -> Result<(), EngineError> {
+pub(super) async fn build(engine: &Engine, spec: &BuildSpec, feed: &Feed) -> Result<(), EngineError> {
     if let Some(problem) = refused(spec) {
         return Err(EngineError::new(ErrorClass::Unusable, problem));
     }
@@ -54,7 +53,9 @@ pub(super) async fn build(docker: &Docker, spec: &BuildSpec, feed: &Feed) -> Res
     let logins: HashMap<String, DockerCredentials> =
         spec.logins.iter().map(|login| (login.engine_key(), login.credentials())).collect();
     let body = bollard::body_try_stream(tar_chunks(Arc::clone(&spec.context)));
-    let mut answers = docker.build_image(options.build(), Some(logins), Some(body));
+    let (docker, taken) = engine.streaming()?;
+    let asked = docker.build_image(options.build(), Some(logins), Some(body));
+    let mut answers = wire::messages(taken, asked).await;
     let mut lines = Lines::default();
     let mut step = None;
     let mut steps = |line: String, feed: &Feed| {
@@ -66,10 +67,16 @@ pub(super) async fn build(docker: &Docker, spec: &BuildSpec, feed: &Feed) -> Res
         }
         feed.send(BuildEvent::Log(line));
     };
-    let mut failed = None;
-    while let Some(answer) = answers.next().await {
+    let failed = loop {
+        let answer = match &mut answers {
+            Ok(answers) => answers.next().await,
+            Err(error) => break Some(error.clone()),
+        };
         match answer {
-            Ok(info) => {
+            Ok(Some(info)) => {
+                if let Some(error) = info.error_detail.and_then(|detail| detail.message) {
+                    break Some(EngineError::from_text(&error));
+                }
                 if let Some(text) = info.stream {
                     lines.push(text.as_bytes(), &mut |line| steps(line, feed));
                 } else if info.id.is_none()
@@ -78,12 +85,10 @@ pub(super) async fn build(docker: &Docker, spec: &BuildSpec, feed: &Feed) -> Res
                     steps(status, feed);
                 }
             }
-            Err(error) => {
-                failed = Some(EngineError::from(error));
-                break;
-            }
+            Ok(None) => break None,
+            Err(error) => break Some(error),
         }
-    }
+    };
     lines.finish(&mut |line| steps(line, feed));
     match failed {
         Some(error) => {
@@ -92,7 +97,7 @@ pub(super) async fn build(docker: &Docker, spec: &BuildSpec, feed: &Feed) -> Res
         }
         None => {
             for name in &spec.names[1..] {
-                super::client::tag(docker, first, name).await?;
+                super::client::tag(engine.docker(), first, name).await?;
             }
             Ok(())
         }

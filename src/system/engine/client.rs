@@ -19,6 +19,7 @@ use super::credentials::RegistryLogin;
 use super::error::{EngineError, ErrorClass};
 use super::ping::ping;
 use super::registry::is_digest;
+use super::wire::{self, Wire};
 use super::{BuildEvent, BuildSpec, BuilderKind, ContextSource, Feed, buildkit, classic, session, socket_path};
 use crate::system::{Mutate, Probe};
 
@@ -75,24 +76,22 @@ impl Probe {
     /// Connects to the engine at a `unix://` address and asks for its version.
     pub async fn engine(&self, address: &str) -> Result<Engine, EngineError> {
         let socket = socket_path(address)?;
-        let text = socket
-            .to_str()
-            .ok_or_else(|| EngineError::new(ErrorClass::Unusable, "the engine's socket path is not UTF-8"))?;
+        let text = socket.display().to_string();
         if let Some((api, version)) = ping(&socket).await {
             let newest = API_DEFAULT_VERSION;
             let both = |api: &ClientVersion| (api.major_version, api.minor_version);
             let api = if both(&api) < both(newest) { &api } else { newest };
-            let docker = Docker::connect_with_unix(text, 120, api)?.with_request_modifier(as_engines_read);
+            let docker = wire::connect(Wire::new(socket.clone()), api)?;
             return Ok(Engine { docker, socket, version });
         }
-        let docker = Docker::connect_with_unix(text, 120, API_DEFAULT_VERSION)?
-            .with_request_modifier(as_engines_read)
+        let docker = wire::connect(Wire::new(socket.clone()), API_DEFAULT_VERSION)?
             .negotiate_version()
             .await
             .map_err(EngineError::from)
             .map_err(|error| {
                 let message = format!("the engine at `{text}` does not answer: {}", error.message);
-                EngineError::new(ErrorClass::Unreachable, message)
+                let class = if error.class == ErrorClass::Unusable { error.class } else { ErrorClass::Unreachable };
+                EngineError { hint: error.hint, ..EngineError::new(class, message) }
             })?;
         let version = docker.version().await?.version.unwrap_or_else(|| "unknown".to_owned());
         Ok(Engine { docker, socket, version })
@@ -108,7 +107,7 @@ impl Mutate {
 
 /// Engines read the URL-safe alphabet, and a parameter for each extra host; bollard writes the standard
 /// one, and one parameter.
-fn as_engines_read<B>(mut request: hyper::Request<B>) -> hyper::Request<B> {
+pub(super) fn as_engines_read<B>(mut request: hyper::Request<B>) -> hyper::Request<B> {
     if let Some(uri) = each_host(request.uri()) {
         *request.uri_mut() = uri;
     }
@@ -214,7 +213,7 @@ impl EngineMut {
     pub async fn build(&self, kind: BuilderKind, spec: &BuildSpec, feed: &Feed) -> Result<(), EngineError> {
         match kind {
             BuilderKind::BuildKit => buildkit::build(&self.engine.socket, spec, feed).await?,
-            BuilderKind::Classic => classic::build(&self.engine.docker, spec, feed).await?,
+            BuilderKind::Classic => classic::build(&self.engine, spec, feed).await?,
             BuilderKind::Buildah => {
                 return Err(EngineError::new(ErrorClass::Unusable, "`buildah` builds without this engine"));
             }
@@ -239,7 +238,7 @@ impl EngineMut {
     pub async fn push(&self, spec: &PushSpec, feed: &Feed) -> Result<Option<String>, EngineError> {
         let options = PushImageOptionsBuilder::new().tag(&spec.tag).build();
         let login = spec.login.as_ref().map(RegistryLogin::credentials);
-        let mut answers = self.engine.docker.push_image(&spec.repository, Some(options), login);
+        let (docker, taken) = self.engine.streaming()?;
         let mut digest = None;
         let late = |_| {
             let minutes = self.silence.as_secs_f64() / 60.0;
@@ -250,8 +249,9 @@ impl EngineMut {
             )
             .with_hint(format!("see what the registry and the way to it do: `curl -sSI https://{host}/v2/`"))
         };
-        while let Some(answer) = tokio::time::timeout(self.silence, answers.next()).await.map_err(late)? {
-            let info = answer?;
+        let asked = wire::messages(taken, docker.push_image(&spec.repository, Some(options), login));
+        let mut answers = tokio::time::timeout(self.silence, asked).await.map_err(late)??;
+        while let Some(info) = tokio::time::timeout(self.silence, answers.next()).await.map_err(late)?? {
             if let Some(error) = info.error_detail {
                 return Err(EngineError::from_text(&error.message.unwrap_or_default()));
             }
@@ -273,9 +273,9 @@ impl EngineMut {
         let (repository, digest) = reference.split_once('@').unwrap_or((reference, ""));
         let options = CreateImageOptionsBuilder::new().from_image(repository).tag(digest).build();
         let login = login.map(RegistryLogin::credentials);
-        let mut answers = std::pin::pin!(self.engine.docker.create_image(Some(options), None, login));
-        while let Some(answer) = answers.next().await {
-            let info = answer?;
+        let (docker, taken) = self.engine.streaming()?;
+        let mut answers = wire::messages(taken, docker.create_image(Some(options), None, login)).await?;
+        while let Some(info) = answers.next().await? {
             if let Some(error) = info.error_detail {
                 return Err(EngineError::from_text(&error.message.unwrap_or_default()));
             }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::FailedStep;
+use super::wire::TooLong;
 
 /// What helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,6 +196,9 @@ pub(super) fn classify(text: &str) -> ErrorClass {
 impl From<bollard::errors::Error> for EngineError {
     fn from(error: bollard::errors::Error) -> Self {
         use bollard::errors::Error as E;
+        if let Some(long) = TooLong::behind(&error) {
+            return long.error();
+        }
         match error {
             E::DockerResponseServerError { status_code, message } => {
                 let message = message.trim().to_owned();

@@ -23,6 +23,7 @@ mod resolve;
 mod session;
 mod ssh_forward;
 mod upgrade;
+mod wire;
 
 pub use answers::{Bridge, CacheSupport, EngineAnswers, Frontend, Trials, Worker};
 pub use backend::Backend;
