@@ -54,7 +54,7 @@ pub async fn build(
     cancelled: &(dyn Fn() -> bool + Send + Sync),
 ) -> Result<Report> {
     let begun = AtomicBool::new(false);
-    let work = whole(mutate, prepared, request, root, tell, cancelled, &begun);
+    let work = Box::pin(whole(mutate, prepared, request, root, tell, cancelled, &begun));
     or_cancelled(work, cancelled, || if begun.load(Ordering::Relaxed) { LAST_WORDS } else { Duration::ZERO }).await
 }
 

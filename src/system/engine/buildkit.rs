@@ -22,12 +22,12 @@ use super::{BuildEvent, BuildSpec, CacheTo, Feed};
 /// Messages of the engine may be large (whole Dockerfiles in errors, bursts of log).
 const MAX_MESSAGE: usize = 64 << 20;
 
-/// Bytes of a log that may wait to be read, and of a connection. The engine sends each line of a burst as a frame of its
-/// own. `h2` takes that for an attack and closes the connection (`too_many_data_frames`) as soon as the frames that wait
-/// cost more than half of the connection's window, at up to 256 bytes for each: with so little in one stream they never
-/// do.
-const STREAM_WINDOW: u32 = 64 << 10;
-const CONNECTION_WINDOW: u32 = 64 << 20;
+/// Bytes of one stream that may wait to be read, and of a connection. The engine sends each line of a burst as a frame
+/// of its own. `h2` takes that for an attack and closes the connection (`too_many_data_frames`) as soon as the frames
+/// that wait cost more than half of the connection's window, at up to 256 bytes for each. What one stream can hold never
+/// does with the largest window that there is; the memory is bounded by the streams, of which there are two or three.
+const STREAM_WINDOW: u32 = 2 << 20;
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
 /// How long nothing may come after a build's end before its last lines are given up.
 const LAST_LINES: Duration = Duration::from_secs(3);
