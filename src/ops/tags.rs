@@ -10,6 +10,9 @@ use crate::environment::Project;
 use crate::image::tagfile;
 use crate::image::tagrows::{TagRow, rows};
 
+/// How the documentation names an environment's tag file.
+const USUAL: &str = "image-tags.yml";
+
 /// A tag file and its rows.
 #[derive(Clone, Debug)]
 pub struct TagFileView {
@@ -40,11 +43,17 @@ pub fn tag_files(request: &ProjectRequest, words: &[String], sources: &Arc<Sourc
         let path = of_environment(request, name, sources)?.ok_or_else(|| unnamed(name))?;
         found.push(view(Some(name), path)?);
     } else if words.is_empty() {
-        for name in project(request)?.names() {
+        let (project, mut unread) = (project(request)?, None);
+        for name in project.names() {
             // An environment that was not built yet is not missed here.
-            if let Some(path) = of_environment(request, &name, sources)?.filter(|path| path.exists()) {
-                found.push(view(Some(&name), path)?);
+            match of_environment(request, &name, sources)? {
+                Some(path) if path.exists() => found.push(view(Some(&name), path)?),
+                None if unread.is_none() && lies_there(&project.root, &name) => unread = Some(name),
+                _ => {}
             }
+        }
+        if let (true, Some(name)) = (found.is_empty(), unread) {
+            return Err(unnamed(&name).with_note(format!("`environments/{name}/{USUAL}` is there")));
         }
         if found.is_empty() {
             return Err(Diagnostic::new("B0080", Kind::Usage, "no environment of this project has a tag file")
@@ -76,9 +85,14 @@ fn of_environment(request: &ProjectRequest, name: &str, sources: &Arc<SourceMap>
     Ok(open(&request, &root.join("playbook.yml"), sources, false)?.tag_file)
 }
 
+/// An environment that names no tag file has one of the usual name.
+fn lies_there(root: &Path, environment: &str) -> bool {
+    root.join("environments").join(environment).join(USUAL).is_file()
+}
+
 fn unnamed(environment: &str) -> Diagnostic {
     Diagnostic::new("B0080", Kind::Usage, format!("the environment `{environment}` names no tag file"))
-        .with_hint(format!("tag_file: image-tags.yml   # in environments/{environment}/environment.yml"))
+        .with_hint(format!("tag_file: {USUAL}   # in environments/{environment}/environment.yml"))
 }
 
 fn view(environment: Option<&str>, path: PathBuf) -> Result<TagFileView> {
@@ -97,4 +111,28 @@ fn view(environment: Option<&str>, path: PathBuf) -> Result<TagFileView> {
 /// The rows of a tag file's text.
 pub(super) fn parse(text: &str) -> Result<Vec<TagRow>> {
     tagfile::read(text).map(|value| rows(&value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_file_that_its_environment_does_not_name_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = folder.path().join("environments/nu");
+        std::fs::create_dir_all(&environment).unwrap();
+        std::fs::write(environment.join("environment.yml"), "{}\n").unwrap();
+        let request = ProjectRequest { project: Some(folder.path().to_owned()), ..ProjectRequest::default() };
+        let show = || tag_files(&request, &[], &Arc::new(SourceMap::default()));
+        let none = show().unwrap_err();
+        assert_eq!(none.message, "no environment of this project has a tag file");
+        std::fs::write(environment.join(USUAL), "").unwrap();
+        let unread = show().unwrap_err();
+        assert_eq!(unread.message, "the environment `nu` names no tag file");
+        assert_eq!(unread.notes, ["`environments/nu/image-tags.yml` is there"]);
+        assert_eq!(unread.hints, ["tag_file: image-tags.yml   # in environments/nu/environment.yml"]);
+        std::fs::write(environment.join("environment.yml"), "tag_file: image-tags.yml\n").unwrap();
+        assert_eq!(show().unwrap()[0].environment.as_deref(), Some("nu"));
+    }
 }

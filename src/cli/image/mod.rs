@@ -9,6 +9,7 @@ mod play;
 mod render;
 mod target;
 mod why;
+mod words;
 
 use std::path::{Path, PathBuf};
 
