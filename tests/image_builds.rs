@@ -257,11 +257,19 @@ fn a_killed_controller_leaves_the_build_running_and_attach_sees_its_end() {
         signal(&controller, kind);
         let status = end_of(&mut controller);
         assert!(!status.success(), "{kind:?}: {status:?}");
+        if kind != Signal::KILL {
+            let text = fs::read_to_string(site.lab.path("out")).unwrap();
+            assert!(text.contains("ending what runs but builds of images"), "{text}");
+            assert!(text.contains(&format!("go on on their hosts: hostctl attach {run}")), "{text}");
+            assert!(!text.contains("cancelled"), "{text}");
+        }
         let folder = builds_of(&run).pop().unwrap();
         assert!(builder(&folder).is_some(), "{kind:?}: the build is gone");
         let attached = site.run(&["attach"]);
         ok(&attached);
         assert!(attached.text.contains("s3"), "{}", attached.text);
+        let again = format!("resume    hostctl run play.yml --resume={run}");
+        assert!(attached.text.contains(&again), "{}", attached.text);
         each_once(&site, &run);
         for name in SLOW_ALL {
             assert_eq!(Site::states(&run, name), ["waiting", "building", "built", "pushing", "pushed"], "{name}");
@@ -275,6 +283,27 @@ fn a_killed_controller_leaves_the_build_running_and_attach_sees_its_end() {
         assert_eq!(ids(&site), before);
         each_once(&site, &run);
     }
+}
+
+#[test]
+fn a_build_that_is_stopped_from_afar_says_how_to_go_on() {
+    let Some(site) = Site::new(SLOW, &json!({})) else { return };
+    let mut controller = site.begin(&["run", "play.yml", "-e", "colour=red"]);
+    let run = site.await_state("s2", "building");
+    controller.kill().unwrap();
+    controller.wait().unwrap();
+    let stopped = site.run(&["attach", "--stop"]);
+    assert_eq!(stopped.code, Some(2), "{}", stopped.text);
+    let again = format!("again from here: hostctl run play.yml -e colour=red --resume={run}");
+    assert!(stopped.text.contains(&again), "{}", stopped.text);
+    // Nobody wrote the play that comes back, and nothing failed.
+    assert!(!stopped.text.contains("--> "), "{}", stopped.text);
+    for name in SLOW_ALL {
+        let last = Site::states(&run, name).pop().unwrap();
+        assert!(last == "pushed" || last == "cancelled", "{name}: {last}");
+    }
+    ok(&site.run(&["run", "play.yml", "-e", "colour=red", &format!("--resume={run}")]));
+    each_once(&site, &run);
 }
 
 #[test]
@@ -292,6 +321,11 @@ fn an_interrupt_at_the_keyboard_stops_the_build() {
         assert!(site.digest(name, &site.tag(&run)).is_none(), "{name}");
     }
     assert_eq!(Site::states(&run, "s1").last().unwrap(), "pushed");
+    let text = fs::read_to_string(site.lab.path("out")).unwrap();
+    let counts = text.lines().find(|line| line.starts_with("  images   ") && line.contains("cancelled"));
+    assert!(counts.is_some_and(|line| line.contains(" done ") && !line.contains("building")), "{text}");
+    let again = format!("resume    hostctl run play.yml --resume={run}");
+    assert!(text.contains(&again), "{text}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::{Args, Parser as _};
 
 use super::output::Output;
-use crate::diag::{Diagnostic, ExitCode, Kind, Result};
+use crate::diag::{Diagnostic, ExitCode, Kind, Result, made};
 use crate::ops;
 
 /// Come back to the image builds of a run whose controller or connection is gone
@@ -55,7 +55,13 @@ pub(super) fn main(args: &AttachArgs, output: &Output) -> Result<ExitCode> {
     let text = ops::play_of(&works, args.stop);
     // Variables beside the playbook count as they did.
     let folder = std::path::Path::new(&run.playbook).parent().unwrap_or(std::path::Path::new(""));
-    let name = format!("<attach {}>", run.id);
+    let name = format!("{} {}>", made::ATTACH, run.id);
     let beside = (folder.join(&name), name, Arc::from(text.as_str()));
-    super::run::begin(&given, output, Some(beside))
+    super::run::begin_with(&given, output, |request| {
+        request.playbooks = vec![beside.0.clone()];
+        request.project.given = Some(beside);
+        // What a failure names to go on with.
+        request.command = run.again();
+        Ok(())
+    })
 }

@@ -7,6 +7,7 @@
 mod codes;
 mod diagnostic;
 mod guard;
+pub mod made;
 pub mod read;
 mod source;
 mod suggest;

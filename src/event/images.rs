@@ -65,6 +65,12 @@ pub struct ImageRecord {
 }
 
 impl ImageRecord {
+    /// It has no end yet.
+    fn is_under_way(&self) -> bool {
+        use ImageState::{Building, Held, Pushing, Waiting};
+        matches!(self.state, Waiting | Building | Pushing | Held { .. })
+    }
+
     fn new(name: &str, log: String) -> Self {
         Self {
             name: name.to_owned(),
@@ -369,6 +375,9 @@ pub fn file_name(name: &str) -> String {
     }
 }
 
+/// The closing note of a run whose builds go on without it.
+pub const LEFT: &str = "builds";
+
 /// All image builds of a run.
 #[derive(Default)]
 pub struct ImageLedger {
@@ -415,6 +424,14 @@ impl ImageLedger {
                 let (build, owners) = self.open(host, *task);
                 build.learn(&done.result, owners);
                 (build.ended, build.seconds) = (true, Some(done.seconds));
+            }
+            // Interrupted: the host was told to stop, and nobody waited for it. What was left alone goes on.
+            EventKind::RunEnded { notes, .. } if !notes.iter().any(|(name, _)| name == LEFT) => {
+                for build in self.builds.iter_mut().filter(|build| !build.ended) {
+                    for image in build.images.values_mut().filter(|image| image.is_under_way()) {
+                        image.state = ImageState::Cancelled;
+                    }
+                }
             }
             _ => {}
         }

@@ -5,13 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use crate::diag::{Diagnostic, Kind, Result, read};
+use crate::diag::{Diagnostic, Kind, Result, made, read};
 use crate::journal::{is_over, list_runs, runs_dir};
 use crate::value::Map;
-
-/// What stands for the playbook of `hostctl image plan` and `image build`.
-const PLAN: &str = "<image plan";
-const BUILD: &str = "<image build";
 
 /// How many of the newest runs are looked at.
 const LOOKED_AT: usize = 200;
@@ -64,7 +60,7 @@ impl Earlier {
             only_looked: event["check"] == true
                 || Path::new(&text("playbook"))
                     .file_name()
-                    .is_some_and(|name| name.to_string_lossy().starts_with(PLAN)),
+                    .is_some_and(|name| name.to_string_lossy().starts_with(made::IMAGE_PLAN)),
             playbook: text("playbook"),
             environments: list.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
             command: text("command"),
@@ -82,20 +78,36 @@ impl Earlier {
         !self.alive && !self.only_looked && self.exit_code != Some(0)
     }
 
-    /// The command that goes on with it. That of images has no playbook to name: it is given again as it was.
-    fn again(&self) -> String {
-        if !is_image_command(Path::new(&self.playbook)) {
+    /// The command that goes on with it: given again as it was. Of several playbooks each has a run of its own.
+    pub fn again(&self) -> String {
+        if self.command.is_empty() {
             let environment = self.environments.last().map_or_else(String::new, |name| format!(" --env {name}"));
-            return format!("hostctl run {}{environment} --resume {}", self.playbook, self.id);
+            return format!("hostctl run {}{environment} --resume={}", self.playbook, self.id);
         }
-        let command = self.command.split(' ').filter(|word| *word != "--resume" && !word.starts_with("--resume="));
-        format!("{} --resume={}", command.collect::<Vec<_>>().join(" "), self.id)
+        let mut words: Vec<&str> = Vec::new();
+        for word in self.command.split(' ') {
+            // `--resume RUN`, too: no other word looks like a run.
+            let named = words.last() == Some(&"--resume") && is_run_id(word);
+            if words.last() == Some(&"--resume") {
+                words.pop();
+            }
+            if !named && !word.starts_with("--resume=") {
+                words.push(word);
+            }
+        }
+        words.retain(|word| *word != "--resume");
+        format!("{} --resume={}", words.join(" "), self.id)
     }
+}
+
+/// `20261122T000001-aaaa`, or a part of it.
+fn is_run_id(word: &str) -> bool {
+    !word.is_empty() && word.chars().all(|letter| letter.is_ascii_hexdigit() || matches!(letter, 'T' | '-'))
 }
 
 /// True for the playbook that `hostctl image build` makes of its options.
 fn is_image_command(playbook: &Path) -> bool {
-    playbook.file_name().is_some_and(|name| name.to_string_lossy().starts_with("<image"))
+    playbook.file_name().is_some_and(|name| name.to_string_lossy().starts_with(made::IMAGE))
 }
 
 /// `--resume RUN` as the command of a playbook takes it.
@@ -115,7 +127,14 @@ pub fn find(base: &Path, name: Option<&str>, wanted: &dyn Fn(&Earlier) -> bool) 
         return Earlier::read(base, id).ok_or_else(|| none(format!("the record of run `{id}` has no beginning")));
     }
     let mut newest = runs.iter().rev().take(LOOKED_AT).filter_map(|id| Earlier::read(base, id));
-    newest.find(|run| wanted(run)).ok_or_else(|| none("there is no such run to go on with".to_owned()))
+    newest.find(|run| wanted(run)).ok_or_else(|| {
+        if runs.is_empty() {
+            return Diagnostic::new("R0201", Kind::Usage, "no run is recorded here")
+                .with_note(format!("looked for in `{}`", runs_dir(base).display()))
+                .with_hint("name the project: hostctl attach --project DIR");
+        }
+        none("there is no such run to go on with".to_owned())
+    })
 }
 
 /// The run that `--resume` goes on with: without a name the newest unfinished one of the playbook in these
@@ -123,8 +142,8 @@ pub fn find(base: &Path, name: Option<&str>, wanted: &dyn Fn(&Earlier) -> bool) 
 pub(super) fn to_resume(base: &Path, name: Option<&str>, playbook: &Path, environments: &[String]) -> Result<Earlier> {
     let what = if is_image_command(playbook) { "build of this source" } else { "run of this playbook" };
     // A plan may look at what a build has left to do.
-    let playbook = match playbook.file_name().and_then(|name| name.to_str()?.strip_prefix(PLAN)) {
-        Some(rest) => playbook.with_file_name(format!("{BUILD}{rest}")),
+    let playbook = match playbook.file_name().and_then(|name| name.to_str()?.strip_prefix(made::IMAGE_PLAN)) {
+        Some(rest) => playbook.with_file_name(format!("{}{rest}", made::IMAGE_BUILD)),
         None => playbook.to_owned(),
     };
     let same = |run: &Earlier| Path::new(&run.playbook) == playbook;
@@ -171,6 +190,11 @@ pub(super) fn to_resume(base: &Path, name: Option<&str>, playbook: &Path, enviro
         return Err(refused(format!("run `{}` is finished", found.id)).with_hint("start a new one without `--resume`"));
     }
     Ok(found)
+}
+
+/// The command that goes on with a run that was ended while it built images.
+pub(super) fn goes_on(base: &Path, id: &str) -> Option<String> {
+    Earlier::read(base, id).filter(|run| run.images && !run.only_looked).map(|run| run.again())
 }
 
 /// Tells who starts anew that images of an earlier run are unfinished.
@@ -279,7 +303,7 @@ mod tests {
     }
 
     fn begun(playbook: &str) -> Json {
-        serde_json::json!({ "event": "run_started", "playbook": playbook, "environments": ["ci"], "command": "hostctl run" })
+        serde_json::json!({ "event": "run_started", "playbook": playbook, "environments": ["ci"], "command": format!("hostctl run {playbook} --env ci") })
     }
 
     #[test]
@@ -296,7 +320,7 @@ mod tests {
         assert!(newer.message.ends_with("`20261122T000004-dddd` has finished since"), "{}", newer.message);
         assert_eq!(newer.hints[0], "if that is meant: `--resume 20261122T000002-bbbb`");
         let prod = to_resume(base.path(), Some("bbbb"), Path::new("p.yml"), &["prod".to_owned()]).unwrap_err();
-        assert_eq!(prod.hints[0], "hostctl run p.yml --env ci --resume 20261122T000002-bbbb");
+        assert_eq!(prod.hints[0], "hostctl run p.yml --env ci --resume=20261122T000002-bbbb");
         let prod = to_resume(base.path(), None, Path::new("p.yml"), &["prod".to_owned()]).unwrap_err();
         assert_eq!(prod.message, "no run of this playbook is unfinished");
         // A run that built nothing, as one with `--check`, is no reason.
@@ -309,6 +333,33 @@ mod tests {
         }
         assert_eq!(hint_at_unfinished(base.path(), Path::new("p.yml")), None, "the newest is finished");
         assert_eq!(hint_at_unfinished(base.path(), Path::new("other.yml")).unwrap().code, "R0204");
+    }
+
+    #[test]
+    fn a_run_is_gone_on_with_by_the_command_that_began_it() {
+        let again = |command: &str| {
+            let run = Earlier {
+                id: "20261122T000001-aaaa".to_owned(),
+                playbook: "p.yml".to_owned(),
+                environments: vec!["base".to_owned(), "ci".to_owned()],
+                command: command.to_owned(),
+                ..Earlier::default()
+            };
+            run.again()
+        };
+        let told = "hostctl run p.yml --env ci --resume=20261122T000001-aaaa";
+        for command in [
+            "",
+            "hostctl run p.yml --env ci",
+            "hostctl run p.yml --resume 20261121T000001-bbbb --env ci",
+            "hostctl run p.yml --resume --env ci",
+            "hostctl run p.yml --env ci --resume",
+            "hostctl run p.yml --env ci --resume=bbbb",
+        ] {
+            assert_eq!(again(command), told, "{command}");
+        }
+        let more = "hostctl run p.yml -i \"my hosts\" -e a=b --limit x";
+        assert_eq!(again(more), format!("{more} --resume=20261122T000001-aaaa"));
     }
 
     #[test]

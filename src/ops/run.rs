@@ -12,9 +12,9 @@ use super::fact_cache::{FactCaching, JsonFacts};
 use super::project::{Opened, ProjectRequest, open, playbook_file};
 use super::resume::{hint_at_unfinished, to_resume};
 use crate::agent;
-use crate::diag::{Diagnostic, ExitCode, Result, SourceMap};
+use crate::diag::{Diagnostic, ExitCode, Result, SourceMap, made};
 use crate::engine::{Engine, FactCache, HostList as _, Loads, Options, Parts, Person, Targets};
-use crate::event::{EventKind, Reporter, Sink, Stats};
+use crate::event::{EventKind, LEFT, Reporter, Sink, Stats};
 use crate::journal::{Journal, RunDir, new_run_id};
 use crate::map;
 use crate::playbook::{Play, SettingUse};
@@ -137,7 +137,7 @@ pub async fn run(
         };
         let time = resumed.as_ref().map_or(time.as_str(), super::resume::Earlier::time).to_owned();
         // What comes back to a run, or is one task, leaves nothing behind that could be gone on with.
-        let resumable = request.project.given.as_ref().is_none_or(|(_, name, _)| name.starts_with("<image build"));
+        let resumable = request.project.given.as_ref().is_none_or(|(_, name, _)| name.starts_with(made::IMAGE_BUILD));
         let unfinished = if resumed.is_none() && !request.check && resumable {
             hint_at_unfinished(&opened.state, playbook)
         } else {
@@ -175,6 +175,13 @@ pub async fn run(
         // A record that is not whole must not pass for a success.
         exit = if code == ExitCode::Ok && sink.incomplete() { ExitCode::Error } else { code };
         notes.push(("logs".to_owned(), shown(dir.path())));
+        let came_back = playbook.file_name().is_some_and(|name| name.to_string_lossy().starts_with(made::ATTACH));
+        if came_back {
+            // What the playbook has behind the build, or the rest of it.
+            notes.push(("resume".to_owned(), request.command.clone()));
+        } else if code == ExitCode::Interrupted && !leaving.is_set() {
+            notes.extend(super::resume::goes_on(&opened.state, &id).map(|again| ("resume".to_owned(), again)));
+        }
         if code != ExitCode::Ok && code != ExitCode::Interrupted {
             notes.push(("failed".to_owned(), format!("hostctl log {id} --failed")));
         }
@@ -372,7 +379,7 @@ async fn play(
     pool.close().await;
     let mut notes = summary.notes;
     if leaving.is_set() && engine.left_work() {
-        notes.push(("builds".to_owned(), format!("go on on their hosts: hostctl attach {}", names_of_run.id)));
+        notes.push((LEFT.to_owned(), format!("go on on their hosts: hostctl attach {}", names_of_run.id)));
     }
     (summary.exit, notes)
 }
@@ -445,17 +452,21 @@ async fn watch_signals(cancel: &CancellationToken, leaving: &agent::Leaving, sin
             leaving.set();
             deadline = Some(tokio::time::Instant::now() + GRACE);
         }
-        sink.emit(
-            None,
-            EventKind::Warning {
-                diagnostic: Diagnostic::local("R0302", "interrupted: ending what runs, starting nothing more")
-                    .warning()
-                    .with_hint("interrupt again to end at once"),
-            },
-        );
+        sink.emit(None, EventKind::Warning { diagnostic: interrupted(alone) });
         cancel.cancel();
         templates.stop();
     }
+}
+
+/// What is told at a signal. One that nobody sends who sits there lets builds of images go on.
+fn interrupted(alone: bool) -> Diagnostic {
+    if alone {
+        let text = "told to terminate: ending what runs but builds of images, starting nothing more";
+        return Diagnostic::local("R0302", text).warning().with_note("those go on on their hosts");
+    }
+    Diagnostic::local("R0302", "interrupted: ending what runs, starting nothing more")
+        .warning()
+        .with_hint("interrupt again to end at once")
 }
 
 /// A path as the closing block shows it.

@@ -1,6 +1,6 @@
 //! Words of `hostctl image build`: its play is made of options, so hints about the module's arguments name those.
 
-use crate::diag::{FileId, SourceMap};
+use crate::diag::{FileId, SourceMap, made};
 
 /// Arguments of `image_build` and the options that stand for them.
 const OPTIONS: &[(&str, &str)] = &[
@@ -24,7 +24,7 @@ const OPTIONS: &[(&str, &str)] = &[
 
 /// True for a play that a command made.
 pub(super) fn is_made(file: FileId, sources: &SourceMap) -> bool {
-    sources.file(file).is_some_and(|file| file.name.starts_with("<image"))
+    sources.file(file).is_some_and(|file| made::is_made(&file.name))
 }
 
 /// A hint in the command's words: `docker_host: unix:///path` becomes `--engine unix:///path`, in backticks or alone.

@@ -65,7 +65,7 @@ fn start_at(name: &str, role: Option<&str>, module: &str, place: &str) -> String
     if name == "Gathering Facts" {
         return String::new();
     }
-    if module.rsplit('.').next() == Some("image_build") {
+    if matches!(module.rsplit('.').next(), Some("image_build" | "image_attach")) {
         return RESUME.to_owned();
     }
     let named = role.map_or_else(|| name.to_owned(), |role| format!("{role} : {name}"));
@@ -79,7 +79,12 @@ fn start_at(name: &str, role: Option<&str>, module: &str, place: &str) -> String
 fn again(command: &str, start: &str) -> String {
     let has = |wanted: &str| command.split(' ').any(|word| word == wanted);
     let whole = match start {
-        RESUME => has(RESUME.trim()) || command.starts_with("hostctl image plan") || has("--plan"),
+        RESUME => {
+            has(RESUME.trim())
+                || command.contains(" --resume=")
+                || command.starts_with("hostctl image plan")
+                || has("--plan")
+        }
         _ => command.starts_with("hostctl image "),
     };
     format!("{command}{}", if whole { "" } else { start })
@@ -518,8 +523,8 @@ impl<W: Write + Send> Reporter for Human<W> {
             }
             EventKind::RunEnded { notes, seconds, .. } => {
                 self.live = None;
-                self.images.clear();
-                let mut text = String::from("\n");
+                let mut text = self.images.cut_off(self.hosts > 1, &look(self.options, self.width));
+                text.push('\n');
                 for (name, value) in notes {
                     let line = format!("{} {value}", pad(name, 9));
                     // What can be typed stays whole.
@@ -556,6 +561,8 @@ mod tests {
         let told = |command: &str, module: &str| again(command, &start(module));
         assert_eq!(told("hostctl run play.yml", "hostctl.core.image_build"), "hostctl run play.yml --resume");
         assert_eq!(told("hostctl run --resume play.yml", "image_build"), "hostctl run --resume play.yml");
+        let named = "hostctl run play.yml --resume=20261122T000001-aaaa";
+        assert_eq!(told(named, "hostctl.core.image_attach"), named);
         assert_eq!(told("hostctl run play.yml", "command"), "hostctl run play.yml --start-at-task images");
         let build = "hostctl image build --tree .";
         assert_eq!(told(build, "image_build"), "hostctl image build --tree . --resume");

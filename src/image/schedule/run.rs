@@ -461,7 +461,7 @@ impl<'a> Run<'a> {
         longest.max(all / parallel)
     }
 
-    /// Whatever has no end yet was cancelled; a push that was cut has failed.
+    /// Whatever has no end yet was cancelled, and so was what was built but is not pushed: it did not fail.
     fn finish(self) -> Vec<Finished> {
         let Self { graph, plan, watcher, mut finished, stopped: _, .. } = self;
         let mut all = Vec::with_capacity(plan.selected.len());
@@ -472,7 +472,7 @@ impl<'a> Run<'a> {
             });
             let unpushed = matches!(end.state, ImageState::Built { .. } | ImageState::Reused { digest: None, .. });
             if unpushed && plan.push && graph.is_pushed(*image) {
-                end.state = ImageState::PushFailed { message: "the push was interrupted".to_owned() };
+                end.state = ImageState::Cancelled;
                 watcher.state(*image, &end.state);
             }
             all.push(end);

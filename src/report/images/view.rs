@@ -99,9 +99,10 @@ impl Images {
         self.sets.retain(|set| set.task != task || set.host.as_ref() != host);
     }
 
-    /// The run ended: nothing is under way any more.
-    pub fn clear(&mut self) {
-        self.sets.clear();
+    /// The run ended: what became of the images of tasks that did not.
+    pub fn cut_off(&mut self, many: bool, look: &Look) -> String {
+        let cut: Vec<_> = std::mem::take(&mut self.sets).into_iter().map(|set| (set.host, set.task)).collect();
+        cut.iter().map(|(host, task)| self.ended(host.as_ref(), *task, many, look)).collect()
     }
 
     /// The moving lines: a block for each build that is under way, in so many rows at most.
