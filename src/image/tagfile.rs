@@ -32,6 +32,28 @@ pub struct Update {
     pub run: Option<String>,
 }
 
+impl Update {
+    /// Adds the digests that the file has for these names, whatever the tag was.
+    pub fn keep_recorded(&mut self, text: &str, names: &[String]) -> Result<()> {
+        let before = read(text)?;
+        for set in &self.sets {
+            let known = recorded(&before, set, &self.distribution).and_then(|known| known.get("digests"));
+            for name in names {
+                let digest = known.and_then(|digests| digests.get(name)).and_then(Value::as_str);
+                if let (Some(digest), false) = (digest, self.digests.iter().any(|(own, _)| own == name)) {
+                    self.digests.push((name.clone(), digest.to_owned()));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the file has of a set.
+fn recorded<'a>(file: &'a Value, set: &str, distribution: &str) -> Option<&'a Value> {
+    file.get(RECORD_KEY)?.get("sets")?.get(set)?.get(distribution)
+}
+
 /// The file's new text; the same text if it says all of this already. Digests that are recorded for the same tag stay: a run
 /// may be of some images only.
 pub fn update(text: &str, update: &Update) -> Result<String> {
@@ -42,8 +64,7 @@ pub fn update(text: &str, update: &Update) -> Result<String> {
             .map_err(refused)?;
     }
     for set in &update.sets {
-        let known = before.get(RECORD_KEY).and_then(|record| record.get("sets")).and_then(|sets| sets.get(set));
-        let known = known.and_then(|set| set.get(&update.distribution));
+        let known = recorded(&before, set, &update.distribution);
         let known = known.filter(|known| known.get("tag").and_then(Value::as_str) == Some(update.tag.as_str()));
         let before = known.map(|known| known.get("digests").and_then(Value::as_map).cloned().unwrap_or_default());
         let mut digests: Map = before.clone().unwrap_or_default();

@@ -125,19 +125,21 @@ impl Cx {
     }
 
     /// [`Cx::change`] for work that finds out itself whether it has to change anything: what it gives beside its result
-    /// says so. Without it a run that finds all in place would report a change each time.
+    /// says so. Without it a run that finds all in place would report a change each time. Its error means that it changed
+    /// nothing: what fails in the middle of its work belongs into its result.
     pub fn change_if_needed<T>(
         &self,
         what: impl Into<String>,
         apply: impl FnOnce(&Mutate) -> Result<(T, bool)>,
     ) -> Result<Option<T>> {
         let before = self.changed.get();
-        let Some((result, changed)) = self.change(what, apply)? else { return Ok(None) };
-        if !changed {
+        let count = self.changes.borrow().len();
+        let ended = self.change(what, apply);
+        if !matches!(ended, Ok(None | Some((_, true)))) {
             self.changed.set(before);
-            self.changes.borrow_mut().pop();
+            self.changes.borrow_mut().truncate(count);
         }
-        Ok(Some(result))
+        Ok(ended?.map(|(result, _)| result))
     }
 
     /// Work that runs a program or leaves scratch files but changes nothing the user declared

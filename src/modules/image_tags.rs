@@ -85,7 +85,7 @@ impl Module for ImageTags {
         let path = args.path.expand(cx.environment());
         let shown = path.display().to_string();
         let tag = args.tag;
-        let update = Update {
+        let mut update = Update {
             sets: args.sets,
             distribution: args.distribution,
             tag: tag.clone(),
@@ -98,6 +98,12 @@ impl Module for ImageTags {
             .probe()
             .replaceable_text(&path)
             .map_err(|error| Diagnostic::local("B0013", format!("`{shown}` cannot be read: {error}")))?;
+        if cx.check_mode() && args.images.iter().any(planned) {
+            // What would be reused keeps its digest; that of what would be built nobody knows yet.
+            let planned = args.images.iter().filter(|image| planned(image));
+            let full = planned.filter_map(|image| image.get("full")?.as_str());
+            update.keep_recorded(&old, &full.map(|full| key_of(full, &tag)).collect::<Vec<_>>()).map_err(place)?;
+        }
         let new = tagfile::update(&old, &update).map_err(place)?;
         let mut result = Map::new();
         insert(&mut result, "path", shown.as_str());
@@ -146,15 +152,14 @@ impl From<std::io::Error> for Trouble {
 /// (full name, digest) of what was pushed; the name without its tag where that is the run's.
 fn digests(images: &[serde_json::Value], tag: &str) -> Vec<(String, String)> {
     let text = |image: &serde_json::Value, key: &str| image.get(key)?.as_str().map(str::to_owned);
-    images
-        .iter()
-        .filter_map(|image| {
-            let full = text(image, "full")?;
-            let bare = crate::image::without_tag(&full);
-            let own = full.strip_prefix(bare).is_some_and(|rest| rest != format!(":{tag}"));
-            Some((if own { full.clone() } else { bare.to_owned() }, text(image, "digest")?))
-        })
-        .collect()
+    images.iter().filter_map(|image| Some((key_of(&text(image, "full")?, tag), text(image, "digest")?))).collect()
+}
+
+/// How the record names an image: without its tag where that is the run's.
+fn key_of(full: &str, tag: &str) -> String {
+    let bare = crate::image::without_tag(full);
+    let own = full.strip_prefix(bare).is_some_and(|rest| rest != format!(":{tag}"));
+    if own { full.to_owned() } else { bare.to_owned() }
 }
 
 #[cfg(test)]
@@ -189,6 +194,26 @@ mod tests {
         assert!(!write(&path, Map::new()).ok().changed);
         assert!(write(&path, map! { "sets" => vec![Value::from("nova")] }).ok().changed);
         assert!(std::fs::read_to_string(&path).unwrap().contains("  nova:\n    rocky-9: t1\n"));
+    }
+
+    #[test]
+    fn check_mode_keeps_the_digests_of_images_that_were_only_planned() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tags.yml");
+        std::fs::write(&path, "").unwrap();
+        assert!(write(&path, Map::new()).ok().changed);
+        let planned = |full: &str| Value::from(map! { "full" => full, "digest" => Value::Null, "state" => "planned" });
+        let images = || vec![planned("r:5000/lab/base:t2"), planned("r:5000/lab/new:t2")];
+        let outcome = write(&path, map! { "tag" => "t2", "images" => images() }).check(true).ok();
+        let after = &outcome.diffs[0].after;
+        assert!(after.contains("rocky-9: t2") && after.contains("'r:5000/lab/base': 'sha256:ab'"), "{after}");
+        assert!(!after.contains("lab/new"), "{after}");
+        // What is not built any more is not in the record of the new tag.
+        let other =
+            write(&path, map! { "tag" => "t2", "images" => vec![planned("r:5000/lab/new:t2")] }).check(true).ok();
+        assert!(!other.diffs[0].after.contains("sha256:ab"), "{}", other.diffs[0].after);
+        let same = write(&path, map! { "images" => vec![planned("r:5000/lab/base:t1")] }).check(true).ok();
+        assert!(!same.changed);
     }
 
     /// Kaapana's images have a version, variants a suffix; a second run may be of some images only.

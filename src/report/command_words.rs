@@ -22,6 +22,9 @@ const OPTIONS: &[(&str, &str)] = &[
     ("registry_username", "--username"),
 ];
 
+/// The argument whose option names a file and not the value.
+const SECRETS: &str = "secrets";
+
 /// True for a play that a command made.
 pub(super) fn is_made(file: FileId, sources: &SourceMap) -> bool {
     sources.file(file).is_some_and(|file| made::is_made(&file.name))
@@ -39,6 +42,9 @@ pub(super) fn options(hint: &str) -> String {
 
 fn option(text: &str) -> String {
     let (name, value) = text.split_once(": ").map_or((text, None), |(name, value)| (name, Some(value)));
+    if let (SECRETS, Some((id, _))) = (name, value.and_then(|value| value.strip_prefix('{')?.split_once(": "))) {
+        return format!("--secret id={id},src=FILE");
+    }
     let known = OPTIONS.iter().find(|(argument, _)| *argument == name);
     // A word alone may be an image's name.
     let Some((_, option)) = known.filter(|_| value.is_some() || name.contains('_')) else { return text.to_owned() };
@@ -62,6 +68,7 @@ mod tests {
             ("parallel: 1, or leave it out", "--parallel 1, or leave it out"),
             ("`platforms: [linux/amd64, linux/arm64]`", "`--platform linux/amd64,linux/arm64`"),
             ("min_free: 20g", "--min-free 20g"),
+            ("give it: `secrets: {npm: \"{{ x }}\"}`", "give it: `--secret id=npm,src=FILE`"),
             ("docker login r:5000", "docker login r:5000"),
             ("did you mean `registry`?", "did you mean `registry`?"),
         ] {

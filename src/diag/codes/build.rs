@@ -107,6 +107,12 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
                Give the value in `secrets` and read it with `RUN --mount=type=secret,id=ID`.",
     },
     CodeEntry {
+        code: "B0018",
+        title: "an image needs a build secret that the run does not have",
+        text: "A list of images names the secrets that an image's build may see. This run was given none of that name, so the \
+               build would fail, or go on without it. `secrets` of `image_build` and `--secret` of `hostctl image build` give it.",
+    },
+    CodeEntry {
         code: "B0140",
         title: "no name of a build",
         text: "A build that runs on its host is named by the run and its task, `20261122T010203-7f3a.0a1b2c3d.4e5f6071`. \

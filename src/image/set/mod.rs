@@ -158,6 +158,71 @@ pub fn prepare(images: Vec<ImageDef>, request: &SetRequest) -> Result<Prepared> 
     if request.stages.is_empty() {
         stages.push((String::new(), std::mem::take(&mut left)));
     }
-    let selected = selected.difference(&left).copied().collect();
+    let selected: BTreeSet<usize> = selected.difference(&left).copied().collect();
+    if let Some(missing) = missing_secrets(&graph, &selected, request) {
+        // A plan needs no secrets.
+        if !request.plan {
+            return Err(missing);
+        }
+        warnings.push(missing.message.clone());
+    }
     Ok(Prepared { graph: Arc::new(graph), selected, stages, warnings })
+}
+
+/// Secrets that an image names, and the run does not have: its build would miss them an hour later.
+fn missing_secrets(graph: &Graph, selected: &BTreeSet<usize>, request: &SetRequest) -> Option<Diagnostic> {
+    let named = |image: &usize| {
+        let def = &graph.images[*image];
+        let ids = def.secrets.iter().flatten().filter(|id| !request.settings.secrets.contains_key(*id));
+        ids.map(move |id| (id.as_str(), def.name.as_str()))
+    };
+    let missing: Vec<(&str, &str)> = selected.iter().flat_map(named).collect();
+    let (id, first) = missing.first()?;
+    let images: BTreeSet<&str> = missing.iter().filter(|(other, _)| other == id).map(|(_, image)| *image).collect();
+    let (more, verb) = match images.len() - 1 {
+        0 => (String::new(), "needs"),
+        count => (format!(" and {count} more"), "need"),
+    };
+    let mut error = Diagnostic::task(
+        "B0018",
+        format!("`{first}`{more} {verb} the build secret `{id}`, and this run has none of that name"),
+    )
+    .with_hint(format!("give it: `secrets: {{{id}: \"{{{{ the_vault_value }}}}\"}}`"));
+    let others: BTreeSet<&str> = missing.iter().map(|(other, _)| *other).filter(|other| other != id).collect();
+    if !others.is_empty() {
+        error = error.with_note(format!("so it is with {}", others.into_iter().collect::<Vec<_>>().join(", ")));
+    }
+    Some(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::graph::tests::{image, names};
+    use crate::secret::Secret;
+
+    #[test]
+    fn a_secret_that_an_image_names_must_be_there() {
+        let mut request = SetRequest { names: names(), ..SetRequest::default() };
+        let mut images =
+            vec![image("base", "FROM scratch"), image("web", "FROM lab/base"), image("api", "FROM lab/base")];
+        for own in &mut images[1..] {
+            own.secrets = Some(vec!["npm".to_owned(), "pip".to_owned()]);
+        }
+        request.settings.secrets.insert("other".to_owned(), Secret::new("x".to_owned()));
+        let error = prepare(images.clone(), &request).unwrap_err();
+        assert_eq!(error.code, "B0018");
+        assert_eq!(error.message, "`web` and 1 more need the build secret `npm`, and this run has none of that name");
+        assert_eq!((error.notes.len(), error.notes[0].as_str()), (1, "so it is with pip"));
+        // What is not built needs none, and a plan only says so.
+        request.only = vec!["base".to_owned()];
+        assert!(prepare(images.clone(), &request).is_ok());
+        request.only = Vec::new();
+        let planned = prepare(images.clone(), &SetRequest { plan: true, ..request.clone() }).unwrap();
+        assert!(planned.warnings.iter().any(|text| text.contains("`npm`")), "{:?}", planned.warnings);
+        for id in ["npm", "pip"] {
+            request.settings.secrets.insert(id.to_owned(), Secret::new("x".to_owned()));
+        }
+        assert!(prepare(images, &request).is_ok());
+    }
 }

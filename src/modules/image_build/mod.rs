@@ -483,6 +483,13 @@ mod tests {
     }
 
     #[test]
+    fn what_fails_before_the_first_build_has_changed_nothing() {
+        let args = map! { "docker_host" => "unix:///nonexistent" };
+        let failure = sent(&[("base/Dockerfile", "FROM scratch")], args).fails();
+        assert_eq!((&*failure.diagnostic.code, failure.changed), ("B0007", false), "{:?}", failure.diagnostic);
+    }
+
+    #[test]
     fn check_mode_tells_what_would_be_built_and_asks_no_engine() {
         let files = [
             ("base/Dockerfile", "FROM scratch"),
