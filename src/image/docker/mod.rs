@@ -370,7 +370,7 @@ impl DockerBuilder {
 impl DockerBuilder {
     async fn build_all(&self, image: usize, fresh: bool, feed: &Feed) -> Result<(), EngineError> {
         if let Some(problem) = &self.graph.images[image].unfetched {
-            let mut error = EngineError::new(ErrorClass::Refused, problem.message.clone());
+            let mut error = EngineError::new(ErrorClass::Source, problem.message.clone());
             error.hint = problem.hints.first().cloned();
             feed.send(BuildEvent::Log(problem.message.clone()));
             return Err(error);

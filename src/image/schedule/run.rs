@@ -354,6 +354,10 @@ impl<'a> Run<'a> {
             Next::Retry { after } => {
                 let text = format!("{word}: {error}; next try in {:.1} s", after.as_secs_f32());
                 self.watcher.event(image, BuildEvent::Log(text));
+                // Each try is told, also one that failed as the one before.
+                self.held.remove(&image);
+                let when = if after.is_zero() { "now".to_owned() } else { format!("in {:.1} s", after.as_secs_f32()) };
+                self.hold(image, &format!("{word} failed: {}; again {when}", error.message));
                 self.paused += 1;
                 self.work.push(Box::pin(async move {
                     tokio::time::sleep(after).await;

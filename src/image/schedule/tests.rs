@@ -196,7 +196,12 @@ async fn pushes_are_tried_again_only_after_transient_errors() {
     let graph = graph(&[vec![], vec![], vec![]]);
     let errors = BTreeMap::from([(0, vec![Transient, Transient]), (1, vec![NotFound]), (2, vec![Transient; 3])]);
     let fake = Fake { push_errors: Mutex::new(errors), ..Fake::default() };
-    let (finished, _) = go(&graph, &plan(3, 1, true), &fake).await;
+    let (finished, seen) = go(&graph, &plan(3, 1, true), &fake).await;
+    let told = |image: usize| {
+        let again = |state: &ImageState| matches!(state, ImageState::Held { reason } if reason.starts_with("push failed: ") && reason.contains("; again "));
+        seen.states.iter().filter(|(of, state)| *of == image && again(state)).count()
+    };
+    assert_eq!([told(0), told(1), told(2)], [2, 0, 2], "why and when it is tried again: {:?}", seen.states);
     assert!(matches!(finished[0].state, ImageState::Pushed { .. }));
     assert!(matches!(finished[1].state, ImageState::PushFailed { .. }));
     assert!(matches!(finished[2].state, ImageState::PushFailed { .. }));

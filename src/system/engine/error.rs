@@ -31,6 +31,8 @@ pub enum ErrorClass {
     Certificate,
     /// The disk is full.
     DiskFull,
+    /// A source that the image is made of could not be fetched.
+    Source,
     /// Anything else.
     Other,
 }
@@ -89,6 +91,7 @@ impl ErrorClass {
             Self::Unusable => "unusable engine",
             Self::Certificate => "certificate",
             Self::DiskFull => "disk full",
+            Self::Source => "source not fetched",
             Self::Other => "other error",
         }
     }
