@@ -279,6 +279,14 @@ impl Graph {
         format!("{}{}", def.own_tag.as_deref().unwrap_or(&names.tag), def.tag_suffix)
     }
 
+    /// The tag of these images together: the run's, unless all of them have one and the same of their own (Kaapana's
+    /// version).
+    pub fn tag_of<'a>(&'a self, selected: &BTreeSet<usize>, names: &'a Names) -> &'a str {
+        let mut own = selected.iter().map(|image| self.images[*image].own_tag.as_deref());
+        let first = own.next().flatten();
+        first.filter(|_| own.all(|tag| tag == first)).unwrap_or(&names.tag)
+    }
+
     /// The image's full name: what it is built, pushed and referred to as.
     pub fn full(&self, image: usize, names: &Names) -> String {
         format!("{}:{}", self.untagged(image, names), self.tag(image, names))
@@ -470,6 +478,21 @@ pub(super) mod tests {
             graph.pinned_dockerfile(0, &names()),
             "FROM r:5000/lab/base:t\nCOPY --from=r:5000/lab/tools:t /a /b"
         );
+    }
+
+    #[test]
+    fn images_with_one_tag_of_their_own_have_that_together() {
+        let mut graph = graph(&[("a", "FROM scratch"), ("b", "FROM scratch"), ("c", "FROM scratch")]).unwrap();
+        let names = names();
+        let all = BTreeSet::from([0, 1, 2]);
+        assert_eq!(graph.tag_of(&all, &names), "t");
+        graph.images[0].own_tag = Some("0.3.0".into());
+        graph.images[1].own_tag = Some("0.3.0".into());
+        assert_eq!(graph.tag_of(&all, &names), "t");
+        assert_eq!(graph.tag_of(&BTreeSet::from([0, 1]), &names), "0.3.0");
+        graph.images[2].own_tag = Some("0.4.0".into());
+        assert_eq!(graph.tag_of(&all, &names), "t");
+        assert_eq!(graph.tag_of(&BTreeSet::new(), &names), "t");
     }
 
     #[test]

@@ -125,7 +125,7 @@ async fn whole(
         forecast.pushed = named(&prepared.graph, &decisions, &|image| builds(image) && prepared.graph.is_pushed(image));
     }
     let mut report = Report {
-        tag: request.names.tag.clone(),
+        tag: prepared.graph.tag_of(&prepared.selected, &request.names).to_owned(),
         engine: engine.version().to_owned(),
         forecast: Some(forecast.clone()),
         ..Report::default()

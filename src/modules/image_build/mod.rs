@@ -372,7 +372,7 @@ impl Module for ImageBuild {
         let names: Vec<String> =
             prepared.selected.iter().map(|image| prepared.graph.images[*image].name.clone()).collect();
         let mut planned = Map::new();
-        insert(&mut planned, "tag", args.tag.as_str());
+        insert(&mut planned, "tag", prepared.graph.tag_of(&prepared.selected, &request.names));
         insert(&mut planned, "planned", names.iter().map(|name| Value::from(name.as_str())).collect::<Vec<_>>());
         // Later tasks find what they look for in check mode, too.
         insert(&mut planned, "images", images_planned(&prepared, &request.names));

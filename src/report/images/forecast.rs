@@ -10,6 +10,8 @@ use crate::value::{about, gib, size};
 use super::super::layout::shorten;
 use super::view::Look;
 
+/// Columns that names have beside the longest reason.
+const NAMES: usize = 20;
 /// Reasons that are told, without `-v`.
 const REASONS: usize = 12;
 
@@ -53,14 +55,19 @@ fn groups(out: &mut String, verb: &str, images: &[(String, String)], look: &Look
     }
     let all = look.verbosity > 0;
     let shown = if all || reasons.len() <= REASONS { reasons.len() } else { REASONS - 1 };
-    // A reason has the room that the names beside it leave, and a third of the line at least.
+    // A reason has the room that the names beside it leave, and a third of the line at least; but no names on other
+    // lines are pushed out by it.
+    let beside = |names: &[&str]| {
+        names.iter().map(|name| console::measure_text_width(name) + 2).sum::<usize>().saturating_sub(2)
+    };
+    let whole = look.width.saturating_sub(4 + 5 + 3);
+    let least = reasons.values().take(shown).map(|names| beside(names)).max().unwrap_or(0).min(NAMES).min(whole / 2);
     let heads: Vec<String> = reasons
         .iter()
         .take(shown)
         .map(|(reason, names)| {
-            let beside = names.iter().map(|name| console::measure_text_width(name) + 2).sum::<usize>();
-            let room = look.width.saturating_sub(4 + 5 + 3 + beside.saturating_sub(2)).max(look.width / 3);
-            shorten(&format!("{:>4} {reason}", names.len()), room)
+            let room = whole.saturating_sub(beside(names)).max(look.width / 3);
+            shorten(&format!("{:>4} {reason}", names.len()), room.min(whole.saturating_sub(least)).max(8))
         })
         .collect();
     let column = heads.iter().map(|head| console::measure_text_width(head)).max().unwrap_or(0);
@@ -68,7 +75,7 @@ fn groups(out: &mut String, verb: &str, images: &[(String, String)], look: &Look
         let verb = if index == 0 { verb } else { "" };
         let gap = " ".repeat(column - console::measure_text_width(head));
         let lead = format!("    {verb:<5}{head}{gap}   ");
-        let room = look.width.saturating_sub(console::measure_text_width(&lead)).max(20);
+        let room = look.width.saturating_sub(console::measure_text_width(&lead)).max(8);
         let lines = if all { wrapped(names, room) } else { vec![some(names, room)] };
         for (index, names) in lines.iter().enumerate() {
             let lead = if index == 0 { lead.clone() } else { " ".repeat(console::measure_text_width(&lead)) };
@@ -83,6 +90,10 @@ fn groups(out: &mut String, verb: &str, images: &[(String, String)], look: &Look
 
 /// As many names as fit, and how many more there are.
 pub(super) fn some(names: &[&str], room: usize) -> String {
+    let all = names.join(", ");
+    if console::measure_text_width(&all) <= room {
+        return all;
+    }
     let mut out = String::new();
     for (index, name) in names.iter().enumerate() {
         let left = names.len() - index - 1;
@@ -93,7 +104,9 @@ pub(super) fn some(names: &[&str], room: usize) -> String {
             return if out.is_empty() && left == 1 {
                 shorten(name, room)
             } else if out.is_empty() {
-                format!("{} and {} more", shorten(name, room.saturating_sub(14)), left - 1)
+                let more = format!(" and {} more", left - 1);
+                let name = room.saturating_sub(more.len());
+                if name < 8 { shorten(&all, room) } else { shorten(names[0], name) + &more }
             } else {
                 format!("{out}, and {left} more")
             };

@@ -1,7 +1,9 @@
 //! Lines where nothing moves, and what is expected before the first build.
 
 use super::block_tests::Scene;
+use super::view::Look;
 use crate::event::{ImageForecast, ImageState, Progress};
+use crate::report::Paint;
 
 fn plain(verbosity: u8) -> Scene {
     Scene::new(24, 100, move |options| (options.live, options.verbosity) = (false, verbosity))
@@ -191,6 +193,23 @@ fn a_forecast_in_few_words() {
     );
     let some = ImageForecast { build: vec![("app".into(), "new".into())], bytes: Some(4_400_000), ..forecast };
     assert!(shown(some).contains("    expected  space about 4.1 MiB   time less than a minute\n"));
+}
+
+#[test]
+fn the_forecast_keeps_to_the_window() {
+    let reason = "unchanged, in the engine as `lab/base:2024.1-debian-bookworm-20261122T210304`";
+    let forecast = ImageForecast {
+        build: vec![("broken".into(), "new".into()), ("brokenchild".into(), "new".into())],
+        reuse: ["base", "tools-with-a-long-name", "web"].map(|name| (name.to_owned(), reason.to_owned())).into(),
+        disks: vec![("root".to_owned(), 61 << 30, 100 << 30)],
+        ..ImageForecast::default()
+    };
+    for width in [40, 60, 80, 81, 100, 140] {
+        let look = Look { paint: Paint { color: false }, width, verbosity: 0, live: true, ascii: false };
+        let text = super::forecast::text(&forecast, None, &look);
+        assert!(text.lines().all(|line| console::measure_text_width(line) <= width), "{width}:\n{text}");
+        assert!(text.contains("3 un") && text.contains("base, "), "{width}:\n{text}");
+    }
 }
 
 #[test]
