@@ -19,7 +19,7 @@ use crate::diag::{Diagnostic, SourceMap, Span};
 use crate::value::Map;
 
 pub use forecast::ImageForecast;
-pub use images::{ImageBuild, ImageLedger, ImageRecord, LEFT, exit_code, file_name, place};
+pub use images::{ImageBuild, ImageLedger, ImageRecord, LAST_LINES, LEFT, exit_code, file_name, place};
 pub use job::JobState;
 pub use redact::{redact_diagnostic, redact_done, redact_map, redact_progress, redact_value};
 pub use sink::Sink;

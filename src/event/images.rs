@@ -375,6 +375,9 @@ pub fn file_name(name: &str) -> String {
     }
 }
 
+/// How the note of an error begins that has an image's last lines of log: its name in backticks comes next.
+pub const LAST_LINES: &str = "the last lines of `";
+
 /// The closing note of a run whose builds go on without it.
 pub const LEFT: &str = "builds";
 

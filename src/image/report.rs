@@ -9,7 +9,7 @@ use super::registries::Throttled;
 use super::schedule::Finished;
 use super::watch::LogEnd;
 use crate::diag::{Diagnostic, Kind};
-use crate::event::{ImageForecast, ImageState};
+use crate::event::{ImageForecast, ImageState, LAST_LINES};
 use crate::system::engine::{EngineError, ErrorClass, ImageFacts};
 use crate::value::{Map, Value, insert};
 
@@ -328,7 +328,7 @@ impl Report {
         }
         if !first.log.tail.is_empty() {
             let tail = first.log.tail.join("\n  ");
-            diagnostic = diagnostic.with_note(format!("the last lines of `{}`:\n  {tail}", first.name));
+            diagnostic = diagnostic.with_note(format!("{LAST_LINES}{}`:\n  {tail}", first.name));
         }
         if let Some(path) = &first.log.path {
             diagnostic = diagnostic.with_note(format!("the whole log is `{}` on the host", path.display()));

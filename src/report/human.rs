@@ -351,15 +351,13 @@ impl<W: Write + Send> Human<W> {
         let (hosts, host) = (self.hosts, event.host.as_deref().unwrap_or_default());
         let table = self.images.ended(event.host.as_ref(), task, hosts > 1, &look(self.options, self.width));
         let running = self.running.entry(task).or_insert_with(|| Running::new(String::new(), None));
+        let mut done = done.clone();
+        if let Some(diagnostic) = &mut done.diagnostic {
+            diagnostic.notes.retain(|note| !self.images.told(note));
+        }
         running.hosts.insert(host.to_owned());
         running.tables.push_str(&table);
-        running.ends.push(HostEnd {
-            host: host.to_owned(),
-            done: done.clone(),
-            items,
-            shown_items: Vec::new(),
-            counts: Vec::new(),
-        });
+        running.ends.push(HostEnd { host: host.to_owned(), done, items, shown_items: Vec::new(), counts: Vec::new() });
         if running.ends.len() >= hosts {
             self.flush_task(task, sources);
         }

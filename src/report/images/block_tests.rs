@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::diag::SourceMap;
+use crate::diag::{Diagnostic, SourceMap};
 use crate::event::{Done, Event, EventKind, ImageState, Progress, Reporter, Status, TaskId};
 use crate::report::canvas::tests::Terminal;
 use crate::report::human::{Human, HumanOptions, Surroundings};
@@ -108,16 +108,21 @@ impl Scene {
     }
 
     pub fn done(&mut self, host: &str, result: &str) {
+        self.ended(host, result, None);
+    }
+
+    /// The same, or a failure.
+    pub fn ended(&mut self, host: &str, result: &str, diagnostic: Option<Diagnostic>) {
         let Value::Map(result) = crate::value::from_json(serde_json::from_str(result).unwrap()) else {
             panic!("a result is a mapping")
         };
         let done = Done {
-            status: Status::Changed,
+            status: if diagnostic.is_some() { Status::Failed } else { Status::Changed },
             result: (*result).clone(),
             changes: Vec::new(),
             reason: None,
             diffs: Vec::new(),
-            diagnostic: None,
+            diagnostic,
             ignored: false,
             rescued: false,
             verbose: false,

@@ -2,6 +2,7 @@
 
 use super::block_tests::Scene;
 use super::view::Look;
+use crate::diag::Diagnostic;
 use crate::event::{ImageForecast, ImageState, Progress};
 use crate::report::Paint;
 
@@ -149,6 +150,32 @@ fn more_is_told_when_asked_for() {
     // Every line was there before, so a failure does not tell them again.
     assert_eq!(text.matches("line 49").count(), 1);
     assert_eq!(text.matches("| line").count(), 50);
+}
+
+#[test]
+fn last_lines_are_told_once() {
+    let error = || {
+        let note = "the last lines of `web`:\n  make: error 7\n  gone";
+        Diagnostic::task("B0008", "web failed").with_note(note).with_note("`api`: failed")
+    };
+    let shown = |lines: bool| {
+        let mut scene = plain(0);
+        scene.play(&["one"]);
+        scene.state("web", ImageState::Building);
+        if lines {
+            scene.log("web", "make: error 7");
+            scene.log("web", "gone");
+        }
+        scene.state("web", ImageState::Failed { message: "make".into() });
+        scene.ended("one", r#"{"images": [{"name": "web", "state": "failed"}]}"#, Some(error()));
+        scene.text()
+    };
+    // Below its failure; where none was seen, in the error.
+    for lines in [true, false] {
+        let text = shown(lines);
+        assert_eq!(text.matches("make: error 7").count(), 1, "{lines}: {text}");
+        assert!(text.contains("`api`: failed"), "{text}");
+    }
 }
 
 #[test]

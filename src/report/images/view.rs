@@ -1,9 +1,10 @@
 //! All builds of a run that are under way, and what of them is shown when.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::{Event, EventKind, ImageLedger, ImageState, Progress, TaskId};
+use crate::event::{Event, EventKind, ImageLedger, ImageState, LAST_LINES, Progress, TaskId};
 
 use super::super::layout::Paint;
 use super::set::Set;
@@ -30,6 +31,8 @@ pub(in crate::report) struct Images {
     sets: Vec<Set>,
     /// Columns of names, so that lines stand below each other.
     names: usize,
+    /// Images whose last lines stand below their failure.
+    tails: HashSet<String>,
 }
 
 impl Images {
@@ -76,6 +79,9 @@ impl Images {
                     }
                     _ => String::new(),
                 };
+                if matches!(state, ImageState::Failed { .. }) && !look.live && !tail.is_empty() {
+                    self.tails.insert(image.clone());
+                }
                 let build = self.ledger.build(host, *task);
                 line.state(set, build, (image, state), (&file, &tail))
             }
@@ -92,6 +98,12 @@ impl Images {
         self.forget(host, task);
         let builds = self.ledger.builds_of(host, task).filter(|build| !build.images.is_empty());
         builds.map(|build| table::text(build, many, look)).collect()
+    }
+
+    /// A note of an error that repeats what stands above it.
+    pub fn told(&self, note: &str) -> bool {
+        let name = note.strip_prefix(LAST_LINES).and_then(|rest| rest.split_once('`'));
+        name.is_some_and(|(name, _)| self.tails.contains(name))
     }
 
     /// Nothing of it is under way any more.
