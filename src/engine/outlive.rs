@@ -204,8 +204,10 @@ impl HostRun {
         }
         if entry.meta.outlives {
             call.sent_from = self.sent_from(task, entry, call);
+        }
+        if entry.meta.outlives || entry.meta.knows_asker {
             let run = self.play.engine.options.run_info.get("id").map(python_str).unwrap_or_default();
-            call.asked_by = Some(AskedBy { run, ..AskedBy::default() });
+            call.asked_by = Some(AskedBy { run, clock: now(), arrived: None });
         }
         // After the work has its name, which is the same in the run that is resumed.
         let info = &self.play.engine.options.run_info;

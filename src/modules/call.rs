@@ -46,7 +46,7 @@ pub struct Call {
     /// Where the folder that goes with it lies on the controller. Only for modules whose work outlives its link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_from: Option<SentFrom>,
-    /// Who asks. Only for modules whose work outlives its link.
+    /// Who asks. Only for modules whose table entry asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_by: Option<AskedBy>,
     /// Files of the controller that the module needs, by the argument's name.

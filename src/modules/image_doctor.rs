@@ -78,6 +78,7 @@ impl Module for ImageDoctor {
         name: "image_doctor",
         full_name: "hostctl.core.image_doctor",
         summary: "Look for what stops or spoils image builds on the host",
+        knows_asker: true,
         leaves_out: &[".hostctl"],
         inputs: &[InputArg::File { arg: "path", unless: Some("remote_src"), unless_by_default: false }],
         secret: &["registry_password"],
@@ -106,7 +107,9 @@ impl Module for ImageDoctor {
             })
         });
         let named = args.docker_host.clone().or_else(|| cx.probe().variable("DOCKER_HOST"));
+        let clock = i64::try_from(cx.probe().clock()).ok();
         let asked = Examination {
+            clocks: cx.asked_by().map(|by| by.clock).zip(clock),
             engine: named.filter(|host| !host.is_empty()),
             builder: match args.builder {
                 BuilderArg::Auto => None,
@@ -167,6 +170,18 @@ mod tests {
         assert_eq!(checks[0]["severity"], "FAIL");
         assert_eq!(checks[0]["check"], "engine");
         assert!(checks.as_array().unwrap().iter().any(|line| line["check"] == "memory"), "{checks}");
+    }
+
+    #[test]
+    fn a_clock_that_is_not_the_controllers_is_told() {
+        const { assert!(<super::ImageDoctor as super::Module>::META.knows_asker) };
+        let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+        let told = |clock: i64| {
+            let failure = asked(crate::value::Map::new()).asked_at(clock).run().unwrap_err();
+            serde_json::to_string(&failure.result).unwrap()
+        };
+        assert!(told(now + 4000).contains("behind its controller's"), "{}", told(now + 4000));
+        assert!(!told(now).contains("its controller's"), "{}", told(now));
     }
 
     #[test]

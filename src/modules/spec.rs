@@ -101,6 +101,8 @@ pub struct Meta {
     /// of the vault to mask and to search for ([`super::Call::masked`]) and the name of the folder that was sent to it
     /// ([`super::Call::sent_from`]).
     pub outlives: bool,
+    /// It is told the run and its controller's clock ([`super::Call::asked_by`]), as what outlives its link is.
+    pub knows_asker: bool,
     /// The argument that is the run's time (`YYYYMMDDThhmmss`) where it is not given.
     pub run_time: Option<&'static str>,
     /// The argument that is set to true where it is not given and the run goes on with an earlier one.
@@ -170,6 +172,7 @@ impl Meta {
         hands_to: None,
         tells_of: None,
         outlives: false,
+        knows_asker: false,
         run_time: None,
         resumes: None,
         plans: None,

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use super::call::{Blob, BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
+use super::call::{AskedBy, Blob, BlobSource, Call, Failure, Input, InputKind, Outcome, TreeEntry};
 use super::cx::{Cx, Link};
 use super::table::find;
 use crate::diag::{Diagnostic, Result};
@@ -66,6 +66,12 @@ pub fn file_entry(path: &str, mode: u32, bytes: &[u8]) -> TreeEntry {
 impl Try {
     pub fn check(mut self, check: bool) -> Self {
         self.call.check = check;
+        self
+    }
+
+    /// Asked by a controller with this clock.
+    pub fn asked_at(mut self, clock: i64) -> Self {
+        self.call.asked_by = Some(AskedBy { clock, ..AskedBy::default() });
         self
     }
 

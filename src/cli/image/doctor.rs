@@ -100,6 +100,8 @@ pub(super) fn main(args: &DoctorArgs, output: &Output) -> Result<ExitCode> {
         mirror: args.mirror.clone(),
         network_host: args.network_host,
         platforms: args.platform.clone(),
+        // It is its own controller.
+        clocks: None,
     };
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Diagnostic::internal(format!("no runtime for the checks: {error}")))?;

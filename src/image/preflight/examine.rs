@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::line::{Line, Severity};
+use super::registry::controllers_clock;
 use super::run::{Ask, Mirror, RegistryAsk, run};
 use crate::diag::{Diagnostic, Result};
 use crate::image::capabilities::Wanted;
@@ -31,6 +32,8 @@ pub struct Examination {
     pub network_host: bool,
     /// Platforms to build for.
     pub platforms: Vec<Platform>,
+    /// The controller's clock and this host's at the same time, in seconds since 1970.
+    pub clocks: Option<(i64, i64)>,
 }
 
 /// What was found.
@@ -80,6 +83,7 @@ pub async fn examine(probe: &Probe, asked: &Examination) -> Result<Examined> {
     };
     let (mut lines, capabilities) = run(probe, &ask).await;
     lines.extend(unread);
+    lines.extend(asked.clocks.and_then(|(controller, own)| controllers_clock(own, controller)));
     Ok(Examined { lines, capabilities: capabilities.map(|found| found.words()).unwrap_or_default() })
 }
 

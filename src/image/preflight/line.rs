@@ -61,4 +61,10 @@ impl Line {
             None => head,
         }
     }
+
+    /// The same as a warning of a build: `disk: 1 GiB free; docker builder prune`.
+    pub fn warning(self) -> String {
+        let fix = self.fix.map(|fix| format!("; {fix}")).unwrap_or_default();
+        format!("{}: {}{fix}", self.check, self.found)
+    }
 }

@@ -161,20 +161,19 @@ fn clock(own: u64, theirs: i64, host: &str) -> Line {
 
 /// What is wrong if this host's clock, `own`, is not its controller's (seconds since 1970): the time in a tag is the
 /// controller's.
-pub fn controllers_clock(own: i64, controller: i64) -> Option<String> {
+pub fn controllers_clock(own: i64, controller: i64) -> Option<Line> {
     let apart = own.saturating_sub(controller);
     let at =
         |seconds: i64| jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |t| t.to_string());
-    (apart.unsigned_abs() > FAR).then(|| {
-        let side = if apart > 0 { "ahead of" } else { "behind" };
-        format!(
-            "clock: this host's clock is {} s {side} its controller's ({} here, {} there), from which the time in tags \
-             is; `timedatectl set-ntp true` on the one that is wrong",
-            apart.unsigned_abs(),
-            at(own),
-            at(controller)
-        )
-    })
+    let side = if apart > 0 { "ahead of" } else { "behind" };
+    let found = format!(
+        "this host's clock is {} s {side} its controller's ({} here, {} there), from which the time in tags is",
+        apart.unsigned_abs(),
+        at(own),
+        at(controller)
+    );
+    let fix = "timedatectl set-ntp true   # on the one that is wrong";
+    (apart.unsigned_abs() > FAR).then(|| Line::warn("B0120", "clock", found, fix))
 }
 
 /// The frontends of `# syntax=` lines: in the engine, or in their registry. `settings` are used for the
@@ -303,10 +302,10 @@ mod tests {
         assert_eq!((lines[1].severity, lines[1].code), (Severity::Fail, "B0120"), "{lines:?}");
         assert!(lines[1].text().ends_with("[B0120]: timedatectl set-ntp true"), "{}", lines[1].text());
         assert_eq!(clock(1000, 960, "r").severity, Severity::Warn);
-        let told = controllers_clock(1_700_000_000, 1_700_000_301).unwrap();
+        let told = controllers_clock(1_700_000_000, 1_700_000_301).unwrap().warning();
         let both = "is 301 s behind its controller's (2023-11-14T22:13:20Z here, 2023-11-14T22:18:21Z there)";
         assert!(told.contains(both) && told.contains("timedatectl set-ntp true"), "{told}");
-        assert!(controllers_clock(1301, 1000).unwrap().contains("301 s ahead of"));
+        assert!(controllers_clock(1301, 1000).unwrap().found.contains("301 s ahead of"));
         assert_eq!((controllers_clock(1300, 1000), controllers_clock(i64::MIN, i64::MIN)), (None, None));
         assert_eq!(clock(1000, 1001, "r").severity, Severity::Ok);
     }

@@ -21,7 +21,7 @@ use crate::image::docker::{Book, DockerBuilder, Settings};
 use crate::image::forecast::{critical_path, forecast, named};
 use crate::image::history::History;
 use crate::image::platforms::Host;
-use crate::image::preflight::{self, Ask, RegistryAsk, Severity};
+use crate::image::preflight::{self, Ask, Line, RegistryAsk, Severity};
 use crate::image::proof::keep;
 use crate::image::registries::{Registries, Wanted, pushed_to};
 use crate::image::report::{ImageReport, Report};
@@ -110,7 +110,8 @@ async fn whole(
     let (known, data) = tokio::join!(decide_all(&sources, prepared, request), data_folder(&engine, request));
     let Known { store, keys, records, decisions, mut warnings, watched } = known?;
     warnings.splice(..0, troubles);
-    warnings.extend(request.clocks.and_then(|(controller, own)| preflight::controllers_clock(own, controller)));
+    let clock = request.clocks.and_then(|(controller, own)| preflight::controllers_clock(own, controller));
+    warnings.extend(clock.map(Line::warning));
     let history = History::new(&prepared.graph, &request.names, &records);
     let disk = probe.disk_room(&data);
     let mut disks: Vec<(String, u64, u64)> =
@@ -372,13 +373,7 @@ async fn look_before(
     if capabilities.is_none() {
         return Err(Diagnostic::task("B0007", "nothing here can build images"));
     }
-    let warned = lines.into_iter().filter(|line| line.severity == Severity::Warn);
-    Ok(warned
-        .map(|line| {
-            let fix = line.fix.map(|fix| format!("; {fix}")).unwrap_or_default();
-            format!("{}: {}{fix}", line.check, line.found)
-        })
-        .collect())
+    Ok(lines.into_iter().filter(|line| line.severity == Severity::Warn).map(Line::warning).collect())
 }
 
 /// Each registry that is pushed to, with one repository of each namespace: rights are given by namespace.
