@@ -5,6 +5,7 @@
 //! the same name comes to the same build: while it runs, after its end, and after its process was killed (then it
 //! is started anew; what was finished is known from the record of images).
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -127,12 +128,18 @@ fn begin(build: &RunningBuild, call: &Call, link: &dyn Link) -> Result<()> {
     let program = own_binary::path()?;
     let mut role = OsString::from(ROLE);
     role.push(build.path());
-    if let Some(child) = in_scope(build, &program, &role)
+    let bare = |mut command: Command| {
+        secret_variables(call, std::env::vars_os()).into_iter().for_each(|name| _ = command.env_remove(name));
+        started(&mut command)
+    };
+    if let Some(child) = in_scope(build, &program, &role).and_then(|command| bare(command).ok())
         && hand_over(child, &order, SCOPE).is_ok()
     {
         return Ok(());
     }
-    let child = started(Command::new(program).arg("agent").arg(role)).map_err(cannot)?;
+    let mut command = Command::new(program);
+    command.arg("agent").arg(role);
+    let child = bare(command).map_err(cannot)?;
     match hand_over(child, &order, START) {
         Ok(()) => Ok(()),
         // One that was believed dead may have been about to begin, which is as good.
@@ -146,7 +153,7 @@ fn started(command: &mut Command) -> io::Result<Child> {
 }
 
 /// With systemd the process gets a scope of its own, so that the end of a login session does not end it.
-fn in_scope(build: &RunningBuild, program: &Path, role: &OsString) -> Option<Child> {
+fn in_scope(build: &RunningBuild, program: &Path, role: &OsString) -> Option<Command> {
     if !Path::new("/run/systemd/system").is_dir() || !rustix::process::geteuid().is_root() {
         return None;
     }
@@ -155,7 +162,30 @@ fn in_scope(build: &RunningBuild, program: &Path, role: &OsString) -> Option<Chi
     let program = fs::canonicalize(program).ok()?;
     let mut command = Command::new("systemd-run");
     command.args(["--scope", "--quiet", "--collect", &format!("--unit=hostctl-build-{name}"), "--"]);
-    started(command.arg(program).arg("agent").arg(role)).ok()
+    command.arg(program).arg("agent").arg(role);
+    Some(command)
+}
+
+/// Variables that hold a secret of the call: they came from who started hostctl, and would stay in the environment of the
+/// build's process and of what it starts for hours.
+fn secret_variables(call: &Call, variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<OsString> {
+    fn texts<'a>(value: &'a serde_json::Value, found: &mut Vec<&'a str>) {
+        match value {
+            serde_json::Value::String(text) => found.push(text),
+            serde_json::Value::Array(list) => list.iter().for_each(|value| texts(value, found)),
+            serde_json::Value::Object(map) => map.values().for_each(|value| texts(value, found)),
+            _ => {}
+        }
+    }
+    let mut secrets: Vec<&str> = call.masked.iter().map(|(_, value)| value.as_str()).collect();
+    let arguments = crate::modules::find(&call.module).map(|entry| entry.meta.secret).unwrap_or_default();
+    arguments.iter().filter_map(|name| call.args.get(*name)).for_each(|value| texts(value, &mut secrets));
+    let secrets: HashSet<&str> = secrets.into_iter().map(str::trim_end).filter(|text| !text.is_empty()).collect();
+    let holds = |value: &OsString| value.to_str().is_some_and(|value| secrets.contains(value.trim_end()));
+    // A password may be the word `root`, and programs need these.
+    let needed =
+        |name: &OsString| ["HOME", "LOGNAME", "PATH", "SHELL", "SHLVL", "USER"].iter().any(|known| name == known);
+    variables.filter(|(name, value)| holds(value) && !needed(name)).map(|(name, _)| name).collect()
 }
 
 /// Gives the order to a build's process and waits until it says that it has begun; why not, if it does not.
@@ -361,6 +391,20 @@ mod tests {
         assert_eq!(again.diagnostic.code, failure.diagnostic.code);
         let told = reader.0.into_inner().unwrap();
         assert!(matches!(told.last(), Some(Progress::BuildSeen { seen, .. }) if *seen >= 1), "{told:?}");
+    }
+
+    #[test]
+    fn variables_that_hold_a_secret_do_not_go_along() {
+        let call = Call {
+            masked: vec![("vault_token".into(), "canary-1\n".into())],
+            ..Call::new(
+                "image_build",
+                serde_json::json!({ "secrets": { "npm": "canary-2", "u": "root" }, "namespace": "lab" }),
+            )
+        };
+        let variables = [("A", "canary-1"), ("NPM", "canary-2"), ("NAME", "lab"), ("EMPTY", ""), ("USER", "root")];
+        let found = secret_variables(&call, variables.into_iter().map(|(name, value)| (name.into(), value.into())));
+        assert_eq!(found, ["A", "NPM"]);
     }
 
     fn order(script: &str) -> (Child, Arc<[u8]>) {
