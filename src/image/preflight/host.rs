@@ -30,21 +30,28 @@ fn gib(bytes: u64) -> String {
 
 /// Room on `/` and where images are kept. `need` is the forecast in bytes, 0 if unknown.
 pub(super) fn disk(probe: &Probe, root: &Path, data: Option<&Path>, need: u64, prune: &str, lines: &mut Vec<Line>) {
-    let mut places = vec![("the root", root)];
-    places.extend(data.map(|data| ("images", data)));
-    for (what, path) in places {
+    let mut told: Option<(u64, u64)> = None;
+    let images = data.map(|data| ("images", data));
+    for (what, path) in images.into_iter().chain([("the root", root)]) {
         let Some(room) = probe.room(path) else {
             let found = format!("the file system of `{}` does not tell its room", path.display());
             lines.push(Line::warn("B0116", "disk", found, format!("df -h {}", path.display())));
             continue;
         };
+        // One file system with both is told once; files come and go meanwhile.
+        if told.is_some_and(|(total, free)| total == room.total && free.abs_diff(room.free) < GIB / 16) {
+            continue;
+        }
+        told = Some((room.total, room.free));
         let need = if what == "images" { need } else { 0 };
         let found = format!("{} of {} free for {what} (`{}`)", gib(room.free), gib(room.total), path.display());
         lines.push(if room.free < LEAST_DISK || room.free < need {
-            let wanted = if need > 0 { format!(", {} are expected", gib(need)) } else { String::new() };
-            Line::fail("B0116", "disk", format!("{found}{wanted}"), prune)
+            let wanted = need.max(LEAST_DISK);
+            let wanted =
+                if need > 0 { format!("{} are expected", gib(wanted)) } else { format!("{} are needed", gib(wanted)) };
+            Line::fail("B0116", "disk", format!("{found}, {wanted}"), prune)
         } else if room.free < LITTLE_DISK {
-            Line::warn("B0116", "disk", found, prune)
+            Line::warn("B0116", "disk", format!("{found}, less than {} is little", gib(LITTLE_DISK)), prune)
         } else {
             Line::ok("B0116", "disk", found)
         });
@@ -162,13 +169,13 @@ mod tests {
         disk(&probe(), Path::new("/"), Some(&place.join("not-there-yet")), 0, "docker builder prune", &mut lines);
         rustix::mount::unmount(&place, rustix::mount::UnmountFlags::DETACH).unwrap();
         assert_eq!(lines.len(), 2);
-        assert_eq!((lines[1].severity, lines[1].code), (Severity::Fail, "B0116"));
-        assert!(lines[1].text().ends_with("[B0116]: docker builder prune"), "{}", lines[1].text());
+        assert_eq!((lines[0].severity, lines[0].code), (Severity::Fail, "B0116"));
+        assert!(lines[0].text().ends_with(", 1.0 GiB are needed [B0116]: docker builder prune"), "{}", lines[0].text());
         // More is expected than there is.
         let mut lines = Vec::new();
         disk(&probe(), Path::new("/"), Some(Path::new("/")), u64::MAX, "x", &mut lines);
-        assert_eq!(lines[1].severity, Severity::Fail);
-        assert!(lines[1].found.contains("are expected"), "{}", lines[1].found);
+        assert_eq!((lines.len(), lines[0].severity), (1, Severity::Fail), "one file system is told once: {lines:?}");
+        assert!(lines[0].found.contains("are expected"), "{}", lines[0].found);
     }
 
     async fn mirror_lines(probe: &Probe, port: u16, network_host: bool) -> Vec<Line> {
