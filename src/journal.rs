@@ -34,6 +34,7 @@ impl RunDir {
             Diagnostic::local("R0101", format!("cannot make the run's folder `{}`: {error}", path.display()))
                 .with_hint("give yourself write permission there, or set HOSTCTL_STATE_DIR to another folder")
         })?;
+        leave_out_of_git(&base.join(STATE));
         Ok(Self { path })
     }
 
@@ -55,9 +56,20 @@ fn private(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path)
 }
 
+/// The folder in a project that is hostctl's own.
+const STATE: &str = ".hostctl";
+
+/// Records belong to a machine, not into the project's repository: `git add -A` takes none of them. Who wants them there
+/// empties the file.
+fn leave_out_of_git(state: &Path) {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(state.join(".gitignore"));
+    // It is there, or a comfort is missing and no more.
+    let _ = file.and_then(|mut file| std::io::Write::write_all(&mut file, b"*\n"));
+}
+
 /// Where the runs of a project are kept.
 pub fn runs_dir(base: &Path) -> PathBuf {
-    base.join(".hostctl").join("runs")
+    base.join(STATE).join("runs")
 }
 
 /// The runs below a folder, oldest first. Names begin with the time, so they sort by it.
@@ -181,6 +193,18 @@ impl Reporter for Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn git_is_told_to_leave_records_out() {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join(".hostctl/.gitignore");
+        RunDir::create(base.path(), "one").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "*\n");
+        std::fs::write(&file, "").unwrap();
+        RunDir::create(base.path(), "two").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "", "as the user wants it");
+        assert_eq!(list_runs(base.path()), ["one", "two"]);
+    }
 
     #[test]
     fn run_ids_sort_by_time_and_folders_are_private() {

@@ -504,6 +504,83 @@ fn prunable_cache_is_given_up_first_and_a_full_disk_is_told_of() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }
 
+/// Variables of all hosts in a file of ansible-vault; its password is in `pw`.
+fn sealed(site: &Site, variables: &str) {
+    fs::write(site.folder.join("pw"), "vault password\n").unwrap();
+    let vars = site.folder.join("group_vars");
+    fs::create_dir(&vars).unwrap();
+    fs::write(vars.join("all.yml"), variables).unwrap();
+    let links = site.lab.path("links");
+    fs::create_dir(&links).unwrap();
+    let vault = links.join("ansible-vault");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_hostctl"), &vault).unwrap();
+    let seal = Command::new(&vault)
+        .args(["encrypt", "--vault-password-file", "pw", "group_vars/all.yml"])
+        .current_dir(&site.folder)
+        .output()
+        .unwrap();
+    assert!(seal.status.success(), "{}", String::from_utf8_lossy(&seal.stderr));
+}
+
+#[test]
+fn each_value_of_a_list_in_the_vault_is_searched_for_also_in_the_background() {
+    const TOKENS: [&str; 3] = ["canary-list-a-5Tq8", "canary-list-b-2Wd7", "canary-list-c-9Rk3"];
+    let files = [
+        ("plain/Dockerfile", "FROM base\nRUN echo plain\n"),
+        ("given/Dockerfile", "FROM base\nARG TOKEN\nRUN echo \"$TOKEN\" > /token\n"),
+    ];
+    let Some(site) = Site::new(&files, &json!({})) else { return };
+    let [a, b, c] = TOKENS;
+    sealed(&site, &format!("tokens: [{a}, {b}]\nnested: {{deep: {{one: {c}}}}}\n"));
+    let places = || ["/var/lib/hostctl/images".into(), site.folder.join(".hostctl"), site.lab.path("registry")];
+    let nowhere = |text: &str| {
+        for token in TOKENS {
+            assert!(!text.contains(token), "{text}");
+            for place in places() {
+                let found = Command::new("grep").args(["-rlaF", token]).arg(&place).output().unwrap();
+                assert_eq!(String::from_utf8_lossy(&found.stdout), "", "in {}", place.display());
+            }
+        }
+    };
+    let run = || site.run(&["run", "play.yml", "--vault-password-file", "pw"]);
+    for value in ["{{ tokens[0] }}", "{{ tokens[1] }}", "{{ nested.deep.one }}"] {
+        site.play(&json!({ "labels": { "note": value }, "only": ["plain"] }));
+        let ended = run();
+        assert_eq!(ended.code, Some(2), "{value}: {}", ended.text);
+        let last = site.last();
+        assert!(site.image(&last, "base")["message"].as_str().unwrap().contains("configuration"), "{}", ended.text);
+        assert!(site.digest("base", &site.tag(&last)).is_none(), "{value}");
+        nowhere(&ended.text);
+    }
+    // What was built with an argument of the vault is known again by its digest.
+    let given = json!({ "build_args": { "TOKEN": "{{ tokens[0] }}" }, "only": ["given"], "search_except": ["tokens"] });
+    site.play(&given);
+    let ended = run();
+    ok(&ended);
+    let tree = site.folder.join("images").display().to_string();
+    let why = site.run(&["image", "why", "given", "--tree", &tree]);
+    assert_eq!(why.code, Some(0), "{}", why.text);
+    assert!(!why.text.contains("TOKEN"), "the argument is the same: {}", why.text);
+    // Who lets a value into images does not let it into records.
+    let found = Command::new("grep").args(["-rlaF", a, "/var/lib/hostctl/images"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+    // A task with `async` is a job of its own.
+    let play = fs::read_to_string(site.folder.join("play.yml")).unwrap();
+    let mut play: Json = serde_json::from_str(&play).unwrap();
+    let task = &mut play[0]["tasks"][1];
+    (task["async"], task["poll"]) = (json!(300), json!(1));
+    let args = &mut task["image_build"];
+    (args["labels"], args["only"]) = (json!({ "note": "{{ tokens[0] }}" }), json!(["plain"]));
+    let args = args.as_object_mut().unwrap();
+    args.remove("build_args");
+    args.remove("search_except");
+    fs::write(site.folder.join("play.yml"), play.to_string()).unwrap();
+    let ended = run();
+    assert_eq!(ended.code, Some(2), "{}", ended.text);
+    assert!(ended.text.contains("base") && !ended.text.contains(a), "{}", ended.text);
+    assert!(site.digest("base", &site.tag(&site.last())).is_none(), "{}", ended.text);
+}
+
 #[test]
 fn a_vault_value_in_a_layer_blocks_the_push_and_is_written_nowhere() {
     const CANARY: &str = "canary-81c7f3-do-not-tell";
@@ -516,20 +593,7 @@ fn a_vault_value_in_a_layer_blocks_the_push_and_is_written_nowhere() {
     let Some(site) = Site::new(&files, &json!({ "log_dir": "LOGS" })) else { return };
     let logs = site.lab.path("logs");
     site.play(&json!({ "log_dir": logs }));
-    fs::write(site.folder.join("pw"), "vault password\n").unwrap();
-    let vars = site.folder.join("group_vars");
-    fs::create_dir(&vars).unwrap();
-    fs::write(vars.join("all.yml"), format!("database_password: {CANARY}\n")).unwrap();
-    let links = site.lab.path("links");
-    fs::create_dir(&links).unwrap();
-    let vault = links.join("ansible-vault");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_hostctl"), &vault).unwrap();
-    let seal = Command::new(&vault)
-        .args(["encrypt", "--vault-password-file", "pw", "group_vars/all.yml"])
-        .current_dir(&site.folder)
-        .output()
-        .unwrap();
-    assert!(seal.status.success(), "{}", String::from_utf8_lossy(&seal.stderr));
+    sealed(&site, &format!("database_password: {CANARY}\n"));
 
     let ended = site.run(&["run", "play.yml", "--vault-password-file", "pw"]);
     assert_eq!(ended.code, Some(2), "{}", ended.text);

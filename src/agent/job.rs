@@ -1,7 +1,7 @@
 //! Tasks with `async`: a call that runs on in a process of its own, whatever becomes of the link.
 //!
-//! The job's call and its controller files are laid into a private folder, this very binary is started on it as the
-//! leader of a session of its own, and the result goes to one file that `async_status` reads (as Ansible's
+//! The job's controller files are laid into a private folder, this very binary is started on it as the leader of a
+//! session of its own, gets the call through a pipe, and the result goes to one file that `async_status` reads (as Ansible's
 //! `~/.ansible_async/JOB`): first "started", then the result, each by rename.
 
 use std::fs::{self, File, Permissions};
@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use super::run::{Find, Flag, run_call};
 use crate::diag::{Diagnostic, ExitCode, Result};
-use crate::event::Progress;
+use crate::event::{Progress, redact_map};
 use crate::map;
 use crate::modules::{Blob, Call, Failure, HostPath, InputKind, Link, Outcome, job_result};
+use crate::secret::Redactor;
 use crate::system::{leftovers, lifetime};
 use crate::value::{Map, StrKey, Value, to_json};
 
@@ -26,7 +27,7 @@ pub(super) const ROLE: &str = "job=";
 /// The largest answer that is taken from a job's process.
 const ANSWER: u64 = 64 << 10;
 
-/// What a job's folder holds besides blobs.
+/// What a job's process is given.
 #[derive(Serialize, Deserialize)]
 struct Order {
     call: Call,
@@ -58,14 +59,16 @@ pub(super) fn start(mut call: Call, link: &dyn Link) -> Result<Outcome, Failure>
         Diagnostic::task("S0410", format!("cannot lay out a job of its own: {error}"))
             .with_hint("free space in /var/tmp or /tmp of that host")
     };
-    let folder = lay_out(&Order { call, results, limit }, link)?;
+    let order = Order { call, results, limit };
+    let folder = lay_out(&order, link)?;
+    let text = serde_json::to_vec(&order).map_err(|error| Diagnostic::internal(format!("a job's order: {error}")))?;
     let program = crate::system::own_binary::path()?;
     let mut role = std::ffi::OsString::from(ROLE);
     role.push(folder.path());
     let mut child = Command::new(program)
         .arg("agent")
         .arg(role)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -73,6 +76,9 @@ pub(super) fn start(mut call: Call, link: &dyn Link) -> Result<Outcome, Failure>
     // The job owns its folder from here on.
     let folder = folder.keep();
     let mut line = String::new();
+    // Through a pipe: it holds the arguments, and may hold the secrets of the vault. A process that ended at once is told by
+    // its silence.
+    let _ = child.stdin.take().map(|mut input| input.write_all(&text));
     if let Some(output) = child.stdout.take() {
         BufReader::new(output.take(ANSWER)).read_line(&mut line).map_err(no_room)?;
     }
@@ -90,7 +96,7 @@ pub(super) fn start(mut call: Call, link: &dyn Link) -> Result<Outcome, Failure>
     Ok(Outcome { changed: true, result, ..Outcome::default() })
 }
 
-/// A private folder with the order and every blob that its call may ask for.
+/// A private folder with every blob that an order's call may ask for.
 fn lay_out(order: &Order, link: &dyn Link) -> Result<tempfile::TempDir> {
     let cannot = |error: io::Error| {
         Diagnostic::task("S0410", format!("cannot lay out a job of its own: {error}"))
@@ -118,8 +124,6 @@ fn lay_out(order: &Order, link: &dyn Link) -> Result<tempfile::TempDir> {
             Blob::File(source) => drop(fs::copy(source, &path).map_err(cannot)?),
         }
     }
-    let text = serde_json::to_vec(order).map_err(|error| Diagnostic::internal(format!("a job's order: {error}")))?;
-    fs::write(folder.path().join("order.json"), text).map_err(cannot)?;
     Ok(folder)
 }
 
@@ -147,10 +151,11 @@ pub(super) fn main(find: Find, folder: &Path) -> ExitCode {
     // From here on nothing that ends the agent ends this.
     lifetime::own_session();
     let _held = leftovers::hold(folder);
-    let Ok(stdio) = lifetime::take_stdio() else { return ExitCode::Internal };
-    let Ok(text) = fs::read(folder.join("order.json")) else { return ExitCode::Error };
-    // It holds the arguments: a job that is killed shall not leave them behind.
-    let _ = fs::remove_file(folder.join("order.json"));
+    let Ok(mut stdio) = lifetime::take_stdio() else { return ExitCode::Internal };
+    let mut text = Vec::new();
+    if stdio.input.read_to_end(&mut text).is_err() {
+        return ExitCode::Error;
+    }
     let Ok(order) = serde_json::from_slice::<Order>(&text) else { return ExitCode::Error };
     let mut random = [0; 5];
     if getrandom::fill(&mut random).is_err() {
@@ -187,9 +192,14 @@ fn run(find: Find, order: Order, folder: &Path) -> Map {
     let cancel = Flag::default();
     let link = Arc::new(JobLink { folder: folder.to_owned(), cancel: cancel.clone() });
     let call = Call { timeout: Some(order.limit).filter(|limit| *limit > 0), ..order.call };
+    // What builds images has the vault's values, and says none of them: its result lies in a file.
+    let redactor = Redactor::default();
+    for (_, value) in &call.masked {
+        redactor.learn(value);
+    }
     let ended = runtime.block_on(run_call(find, call, None, link, cancel));
     runtime.shutdown_background();
-    match ended {
+    let mut result = match ended {
         Err(failure) if failure.diagnostic.code == "S0402" => {
             let mut result = job_result(Err(failure));
             result.shift_remove(&StrKey("rc"));
@@ -197,7 +207,9 @@ fn run(find: Find, order: Order, folder: &Path) -> Map {
             result
         }
         ended => job_result(ended),
-    }
+    };
+    redact_map(&mut result, &redactor);
+    result
 }
 
 /// A result file, whole or not at all.
@@ -236,6 +248,15 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_knows_the_vault_says_nothing_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut order = order(folder.path(), serde_json::json!({ "cmd": "echo out canary-4711-value" }), 60);
+        order.call.masked = vec![("name".into(), "canary-4711-value".into())];
+        let result = to_json(&Value::from(run(crate::modules::find, order, folder.path())));
+        assert!(result["stdout"] == "out ********" && !result.to_string().contains("canary"), "{result}");
+    }
+
+    #[test]
     fn an_order_comes_back_with_its_files_and_results_are_whole() {
         struct OneBlob;
         impl Link for OneBlob {
@@ -261,8 +282,8 @@ mod tests {
         };
         order.call.inputs.push(input);
         let folder = lay_out(&order, &OneBlob).unwrap();
-        let read: Order = serde_json::from_slice(&fs::read(folder.path().join("order.json")).unwrap()).unwrap();
-        assert_eq!((read.limit, read.call.inputs.len()), (5, 1));
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["bb"], "arguments lie in no file");
         let link = JobLink { folder: folder.path().to_owned(), cancel: Flag::default() };
         let Blob::File(path) = link.blob("bb").unwrap() else { panic!("a file") };
         assert_eq!(fs::read(path).unwrap(), b"content");

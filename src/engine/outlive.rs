@@ -198,8 +198,11 @@ impl HostRun {
         {
             call.args[argument] = time.into();
         }
-        if entry.meta.outlives && !call.check && call.detach.is_none() {
+        // In the background, too: what is built there is searched as any image.
+        if entry.meta.outlives && !call.check {
             call.masked = self.play.engine.redactor.sealed();
+        }
+        if entry.meta.outlives && !call.check && call.detach.is_none() {
             call.outlives = Some(self.work_of(task, call));
         }
         if entry.meta.outlives {

@@ -151,7 +151,10 @@ impl<'a> Reader<'a> {
             return None;
         }
         if let (true, Some(keyring)) = (text.vaulted, self.keyring) {
-            keyring.learn(name, &node.to_value(), None);
+            // By the variables' names, which `search_except` and findings in images know.
+            for (key, value) in node.to_value().as_map().into_iter().flatten() {
+                keyring.learn(&key.text(), value, None);
+            }
         }
         Some(node)
     }

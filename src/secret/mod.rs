@@ -73,7 +73,7 @@ struct Known {
     parts: Derived,
     matcher: Option<Matcher>,
     /// What came out of a vault, by value, with its name.
-    sealed: std::collections::BTreeMap<String, String>,
+    sealed: std::collections::BTreeSet<(String, String)>,
 }
 
 /// What templates made of secrets, up to a number.
@@ -145,14 +145,15 @@ impl Redactor {
     pub fn learn_sealed(&self, name: &str, secret: &str) -> bool {
         let masked = self.learn(secret);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.sealed.entry(secret.to_owned()).or_insert_with(|| name.to_owned());
+        known.sealed.insert((name.to_owned(), secret.to_owned()));
         masked
     }
 
-    /// What came out of a vault: names and values. For those who must search for them.
+    /// What came out of a vault: names and values, several of a name whose value is a list or a mapping, and one value under
+    /// each of its names. For those who must search for them.
     pub fn sealed(&self) -> Vec<(String, String)> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.sealed.iter().map(|(value, name)| (name.clone(), value.clone())).collect()
+        known.sealed.iter().cloned().collect()
     }
 
     /// Learns a password with its user: `user:password` in base64 (HTTP's basic auth, registry

@@ -7,7 +7,7 @@ mod full_disk;
 mod lists;
 mod push;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,8 +57,11 @@ pub struct Settings {
     pub logins: Vec<RegistryLogin>,
     /// Words that must not be in a finished image.
     pub forbidden: Vec<String>,
-    /// The vault's values by name: none of them may be in a finished image, in any encoding.
-    pub vault: BTreeMap<String, Secret>,
+    /// The vault's names and values, several of a name that is a list or a mapping: none of them may be in a finished
+    /// image, in any encoding.
+    pub vault: Vec<(String, Secret)>,
+    /// Names in `vault` whose values may be in images.
+    pub search_except: Vec<String>,
     /// Sockets of ssh agents for `RUN --mount=type=ssh` by id.
     pub ssh: BTreeMap<String, PathBuf>,
     /// Images whose layers, or registry caches whose steps, may be used.
@@ -74,20 +77,25 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Every secret that the proof looks for: the vault's, the build secrets, the registry's password.
-    pub fn sought(&self) -> BTreeMap<String, Secret> {
-        let mut sought = self.vault.clone();
+    /// Every secret that the proof looks for, by its name: the vault's, the build secrets, the registry's password.
+    pub fn sought(&self) -> Vec<(String, Secret)> {
+        self.known(|name| !self.search_except.iter().any(|except| except == name))
+    }
+
+    /// The same with those that may be in images: no record has their values.
+    pub fn concealed(&self) -> Vec<(String, Secret)> {
+        self.known(|_| true)
+    }
+
+    fn known(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, Secret)> {
+        let vault = self.vault.iter().filter(|(name, _)| wanted(name)).cloned();
         let own = self.secrets.iter().map(|(id, value)| (format!("build secret {id}"), value.clone()));
         let logins = self.login.iter().chain(&self.logins);
         let logins = logins
             .flat_map(|login| login.secrets().map(|secret| (format!("password of {}", login.host), secret.clone())));
-        for (name, value) in own.chain(logins) {
-            // Mostly they are values of the vault, which have a name there.
-            if !sought.values().any(|known| *known == value) {
-                sought.insert(name, value);
-            }
-        }
-        sought
+        // Mostly they are values of the vault, which have a name there.
+        let mut known = HashSet::new();
+        vault.chain(own).chain(logins).filter(|(_, value)| known.insert(value.expose().to_owned())).collect()
     }
 }
 

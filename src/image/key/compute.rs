@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{counted, mounted_secrets};
 use super::contents::Contents;
-use super::model::{FORM, Key, digest, path_text};
+use super::model::{FORM, Key, digest, digest_of_value, path_text};
 use super::text::{fetched, is_volatile_label, lines, normalised};
 use crate::image::dockerfile::{Reference, ReferenceKind};
 use crate::image::graph::Graph;
@@ -165,14 +165,14 @@ fn key(inputs: &Inputs<'_>, image: usize, items: &[TreeItem], digests: &Digests,
     }));
     for name in counted(file, &references) {
         if let Some(value) = args.get(&name) {
-            parts.push((format!("arg {name}"), digest(value)));
+            parts.push((format!("arg {name}"), digest_of_value(value)));
         }
     }
     let mut labels = inputs.labels.clone();
     labels.extend(def.labels.clone());
     for (name, value) in labels {
         if !is_volatile_label(&name) && !holds(&value, inputs.tag) {
-            parts.push((format!("label {name}"), digest(&value)));
+            parts.push((format!("label {name}"), digest_of_value(&value)));
         }
     }
     for id in mounted_secrets(file, inputs.secrets).into_iter().filter(|id| def.may_see(id)) {

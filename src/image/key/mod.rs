@@ -29,7 +29,7 @@ mod text;
 
 pub use compute::{Bases, Inputs, Keys, bases, compute, still};
 pub use contents::Contents;
-pub use model::{Key, difference};
+pub use model::{Key, concealed, difference};
 
 #[cfg(test)]
 mod property_tests;

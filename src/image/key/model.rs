@@ -57,6 +57,20 @@ pub(in crate::image) fn parent<'a>(parts: &'a [(String, String)], name: &str) ->
     Some(&found.1)
 }
 
+/// Before the digest of a value that is recorded in its place. No argument begins like this by chance.
+const CONCEALED: &str = "\u{1}sha256 ";
+
+/// What is recorded of a build argument or label that holds a secret: it gives the same key.
+pub fn concealed(value: &str) -> String {
+    format!("{CONCEALED}{}", digest(value))
+}
+
+/// SHA-256 of a build argument's or label's value, which may be recorded as a digest only.
+pub(super) fn digest_of_value(value: &str) -> String {
+    let hex = |text: &&str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    value.strip_prefix(CONCEALED).filter(hex).map_or_else(|| digest(value), str::to_owned)
+}
+
 /// SHA-256 of a text.
 pub(super) fn digest(text: &str) -> String {
     Hasher::of(Digest::Sha256, text.as_bytes())

@@ -1,6 +1,5 @@
 //! The search over images made in memory: each format, each depth, and what is hostile.
 
-use std::collections::BTreeMap;
 use std::io::{Cursor, Read, Write};
 
 use base64::Engine as _;
@@ -101,8 +100,10 @@ fn digest(data: &[u8]) -> String {
     format!("sha256:{}", hex::encode(sha2::Sha256::digest(data)))
 }
 
-fn values() -> BTreeMap<String, Secret> {
-    BTreeMap::from([(NAME.to_owned(), Secret::new(VALUE)), ("other".to_owned(), Secret::new("never anywhere 5x"))])
+fn values() -> Vec<(String, Secret)> {
+    // Several values of a name: a list in the vault.
+    let other = |value: &str| (NAME.to_owned(), Secret::new(value));
+    vec![other("a first one 7y"), (NAME.to_owned(), Secret::new(VALUE)), other("never anywhere 5x")]
 }
 
 fn proof() -> Proof {
@@ -358,7 +359,7 @@ fn a_clean_layer_is_searched_once_and_a_hit_is_never_remembered() {
     assert!(proof.knows("one") && !proof.knows("two") && !proof.knows(""));
     let again = Proof::new(&values(), &["proxy.lan".to_owned()], proof.clean());
     assert!(again.knows("one"));
-    let more = BTreeMap::from([("new".to_owned(), Secret::new("another value"))]);
+    let more = [("new".to_owned(), Secret::new("another value"))];
     assert!(!Proof::new(&more, &["proxy.lan".to_owned()], proof.clean()).knows("one"));
     assert!(!Proof::new(&values(), &[], proof.clean()).knows("one"));
 }
@@ -520,13 +521,14 @@ fn sizes_that_lie_allocate_nothing() {
 
 #[test]
 fn short_values_are_named_and_empty_ones_are_none() {
-    let values = BTreeMap::from([
+    let values = [
         ("pin".to_owned(), Secret::new("12345\n")),
+        ("pin".to_owned(), Secret::new("1234")),
         ("none".to_owned(), Secret::new(" ")),
         ("long".to_owned(), Secret::new("123456")),
-    ]);
+    ];
     assert_eq!(Proof::too_short(&values), ["pin"]);
-    assert!(Proof::new(&BTreeMap::new(), &[String::new()], Clean::default()).is_empty());
+    assert!(Proof::new(&[], &[String::new()], Clean::default()).is_empty());
 }
 
 /// Gives its bytes in pieces of odd lengths.

@@ -63,7 +63,7 @@ impl std::fmt::Debug for Proof {
 
 impl Proof {
     /// A search for values (by their names, in all encodings) and for words (as they are).
-    pub fn new(values: &BTreeMap<String, Secret>, words: &[String], clean: Clean) -> Self {
+    pub fn new(values: &[(String, Secret)], words: &[String], clean: Clean) -> Self {
         let (mut names, mut forms, mut texts) = (Vec::new(), Vec::new(), Vec::new());
         let redactor = Redactor::default();
         for (name, value) in values {
@@ -79,7 +79,7 @@ impl Proof {
             texts.push((word.clone().into_bytes(), false));
             names.push(word.clone());
         }
-        let mut sorted: Vec<&str> = values.values().map(Secret::expose).collect();
+        let mut sorted: Vec<&str> = values.iter().map(|(_, value)| value.expose()).collect();
         sorted.sort_unstable();
         sorted.push("\u{0}words");
         let from = sorted.len();
@@ -98,11 +98,14 @@ impl Proof {
     }
 
     /// Names of the values that are too short to be searched for; the caller warns of them.
-    pub fn too_short(values: &BTreeMap<String, Secret>) -> Vec<String> {
+    pub fn too_short(values: &[(String, Secret)]) -> Vec<String> {
         let short = |value: &Secret| value.expose().trim().chars().count() < SHORTEST_SOUGHT;
         // An empty value is none.
         let told = |value: &Secret| short(value) && !value.expose().trim().is_empty();
-        values.iter().filter(|(_, value)| told(value)).map(|(name, _)| name.clone()).collect()
+        let mut names: Vec<String> =
+            values.iter().filter(|(_, value)| told(value)).map(|(name, _)| name.clone()).collect();
+        names.dedup();
+        names
     }
 
     /// True if nothing is sought.

@@ -1,5 +1,5 @@
 //! What a set was last asked for: all that its keys need, so that `hostctl image why` can compute them again.
-//! Holds no secret's value. Build arguments stand in it as they stand in the images' history; the file is private.
+//! Holds no secret's value: of build arguments and labels that hold one it has the digest. The file is private.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::def::{ImageDef, OwnName, ParentName, Place};
 use super::super::dockerfile::Dockerfile;
 use super::super::graph::Graph;
+use super::super::key::concealed;
 use super::super::names::Names;
 use super::super::sent::SentFrom;
 use crate::diag::{Diagnostic, Result};
@@ -148,6 +149,16 @@ impl Request {
             prefix: names.prefix.clone(),
             tag: names.tag.clone(),
             ..Self::default()
+        }
+    }
+
+    /// Keeps of build arguments and labels that hold a secret the digest only, which gives the same keys.
+    pub fn conceal(&mut self, holds_secret: &dyn Fn(&str) -> bool) {
+        let own = self.images.iter_mut().flat_map(|image| [&mut image.args, &mut image.labels]);
+        for values in own.chain([&mut self.args, &mut self.labels]) {
+            for value in values.values_mut().filter(|value| holds_secret(value)) {
+                *value = concealed(value);
+            }
         }
     }
 

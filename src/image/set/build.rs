@@ -157,7 +157,7 @@ async fn whole(
     }
     let redactor = Redactor::default();
     let settings = Settings { logins: registries.logins(), ..request.settings.clone() };
-    for secret in settings.sought().values() {
+    for (_, secret) in settings.sought() {
         redactor.learn(secret.expose());
     }
     let mut limits = Limits { parallel, ..Limits::default() };

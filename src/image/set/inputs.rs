@@ -14,6 +14,7 @@ use crate::image::key::{Contents, Inputs, Keys, bases, compute};
 use crate::image::record::{Entry, Records, Request, Store};
 use crate::image::registries::Registries;
 use crate::image::reuse::{Candidate, Decision, Place, Presence, Reuse, Setting, candidates, decide};
+use crate::secret::Redactor;
 use crate::system::Mutate;
 use crate::system::engine::{Backend, ErrorClass, split_name};
 
@@ -95,6 +96,11 @@ pub(super) async fn decide_all(sources: &Sources<'_>, prepared: &Prepared, reque
     asked.network_host = request.settings.network_host;
     sources.platform.clone_into(&mut asked.platform);
     asked.bases = digests.clone().into_iter().collect();
+    let redactor = Redactor::default();
+    for (_, secret) in request.settings.concealed() {
+        redactor.learn(secret.expose());
+    }
+    asked.conceal(&|value| redactor.redact(value) != value);
     // Beside the questions to registry and engine: it waits for the disk.
     let saving = {
         let (store, mutate) = (store.clone(), sources.mutate.clone());

@@ -100,10 +100,10 @@ pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
             vault: cx
                 .masked()
                 .iter()
-                .filter(|(name, _)| !args.search_except.contains(name))
                 .map(|(name, value)| (name.clone(), Secret::new(value.as_str())))
                 .chain(in_addresses)
                 .collect(),
+            search_except: args.search_except.clone(),
         },
         only: args.only.clone(),
         skip: args.skip.clone(),
