@@ -261,6 +261,12 @@ fn json(secret: &str, needles: &mut Needles) {
                 needles.add(escape(&safe, ascii, false));
                 needles.add(safe);
             }
+            // As .NET and careful web frameworks write it.
+            if once.contains(CAREFUL) {
+                for upper in [false, true] {
+                    needles.add(careful(&once, upper));
+                }
+            }
             needles.add(once);
         }
     }
@@ -268,6 +274,21 @@ fn json(secret: &str, needles: &mut Needles) {
     let repr = secret.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t").replace('\r', "\\r");
     needles.add(repr.replace('\'', "\\'"));
     needles.add(repr);
+}
+
+/// Characters that some JSON writers escape beside those that must be.
+const CAREFUL: [char; 6] = ['+', '<', '>', '&', '\'', '`'];
+
+fn careful(json: &str, upper: bool) -> String {
+    let mut out = String::new();
+    for c in json.chars() {
+        match (CAREFUL.contains(&c), upper) {
+            (true, true) => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+            (true, false) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            _ => out.push(c),
+        }
+    }
+    out
 }
 
 fn escape(text: &str, ascii: bool, slash: bool) -> String {

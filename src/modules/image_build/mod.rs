@@ -699,6 +699,7 @@ mod tests {
             ("parallel", Value::from(0)),
             ("pushes", Value::from(0)),
             ("registry", Value::from("a@b:5000")),
+            ("registry", Value::from("http://me:pa55word-x@b:5000/")),
             ("labels", map! { "" => "x" }.into()),
             ("secrets", map! { "../x" => "long enough" }.into()),
         ] {
@@ -706,6 +707,7 @@ mod tests {
             insert(&mut wrong, argument, value);
             let error = sent(&base, wrong).check(true).fails().diagnostic;
             assert!(error.code == "M0001" && !error.hints.is_empty(), "{argument}: {error:?}");
+            assert!(!error.message.contains("pa55"), "{error:?}");
         }
         // A password in an address is told of, and never shown.
         let proxy = map! { "build_args" => map! { "http_proxy" => "http://me:pa55word-x@proxy.example:3128/" } };

@@ -18,7 +18,9 @@ use crate::system::engine::{BuilderKind, CacheTo, DEFAULT_SOCKET, RegistryLogin,
 pub(super) fn request(cx: &Cx, args: &Args) -> Result<SetRequest> {
     let registry = args.registry.clone().unwrap_or_default();
     if !registry.chars().all(|c| c.is_ascii_alphanumeric() || "._-:[]/".contains(c)) {
-        return Err(Diagnostic::task("M0001", format!("`registry`: `{}` is no host", registry.escape_debug()))
+        // Before an `@` a password may stand.
+        let shown = registry.rsplit_once('@').map_or_else(|| registry.clone(), |(_, host)| format!("...@{host}"));
+        return Err(Diagnostic::task("M0001", format!("`registry`: `{}` is no host", shown.escape_debug()))
             .with_hint("registry: registry.example.org:5000, and the rest of the name in `namespace`"));
     }
     let login = match (&args.registry_username, &args.registry_password) {
