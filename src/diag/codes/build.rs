@@ -469,7 +469,7 @@ pub(super) const ENTRIES: &[CodeEntry] = &[
         title: "an image holds a secret",
         text: "The finished image was searched for the vault's values, the build secrets and the registry's password, in \
                all their encodings: every layer by itself (also what a later layer deletes), names, links and \
-               attributes, configuration, history and provenance, and inside gzip, xz, zstd, zip, tar and ar members \
+               attributes, configuration, history and provenance, and inside gzip, bzip2, xz, zstd, zip, tar and ar members \
                down to three levels. The message names the value, not its text, with layer and path; the image is not \
                pushed. Read secrets with `RUN --mount=type=secret,id=ID`, which leaves them in no layer, and build \
                again: a later `RUN rm` does not remove them. The engine still has the image. A value that is an \

@@ -41,6 +41,7 @@ pub(super) struct Hit {
 enum Format {
     Plain,
     Gzip,
+    Bzip2,
     Xz,
     Zstd,
     Zip,
@@ -51,8 +52,7 @@ enum Format {
 }
 
 /// Formats that are told and not opened.
-const FOREIGN: [(&[u8], &str); 8] = [
-    (b"BZh", "bzip2"),
+const FOREIGN: [(&[u8], &str); 7] = [
     (b"\x04\x22\x4d\x18", "lz4"),
     (b"7z\xbc\xaf\x27\x1c", "7z"),
     (b"Rar!\x1a\x07", "rar"),
@@ -67,6 +67,8 @@ impl Format {
         let zip = b"PK\x03\x04".as_slice();
         if head.starts_with(&[0x1f, 0x8b, 8]) {
             Self::Gzip
+        } else if head.starts_with(b"BZh") && head.get(4..10) == Some(b"1AY&SY") {
+            Self::Bzip2
         } else if head.starts_with(b"\xfd7zXZ\0") {
             Self::Xz
         } else if head.starts_with(b"\x28\xb5\x2f\xfd") {
@@ -80,10 +82,7 @@ impl Format {
         } else if tar::looks_like(head) {
             Self::Tar
         } else {
-            let named = |(magic, name): &(&[u8], &'static str)| {
-                let bzip2 = *name != "bzip2" || head.get(4..10) == Some(b"1AY&SY");
-                (head.starts_with(magic) && bzip2).then_some(Self::Foreign(name))
-            };
+            let named = |(magic, name): &(&[u8], &'static str)| head.starts_with(magic).then_some(Self::Foreign(name));
             FOREIGN.iter().find_map(named).unwrap_or(Self::Plain)
         }
     }
@@ -92,6 +91,7 @@ impl Format {
         match self {
             Self::Plain => "plain",
             Self::Gzip => "gzip",
+            Self::Bzip2 => "bzip2",
             Self::Xz => "xz",
             Self::Zstd => "zstd",
             Self::Zip => "zip",
@@ -270,6 +270,7 @@ impl Walk {
         let deeper = if free { depth } else { depth + 1 };
         let outcome = match format {
             Format::Gzip => self.packed(&mut flate2::bufread::MultiGzDecoder::new(&mut *tap), deeper),
+            Format::Bzip2 => self.packed(&mut bzip2::bufread::MultiBzDecoder::new(&mut *tap), deeper),
             Format::Xz => xz(&mut *tap).and_then(|mut decoder| self.packed(&mut decoder, deeper)),
             Format::Zstd => zstd::stream::read::Decoder::with_buffer(&mut *tap)
                 .and_then(|mut decoder| self.packed(&mut decoder, deeper)),
@@ -371,10 +372,10 @@ pub(super) fn xz<R: BufRead>(packed: R) -> Result<liblzma::bufread::XzDecoder<R>
 /// `notes.txt.gz` holds `notes.txt`.
 fn stem(name: &[u8]) -> Vec<u8> {
     let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or(name);
-    if name.ends_with(b".tgz") || name.ends_with(b".txz") {
+    if [b".tgz".as_slice(), b".tbz", b".txz"].iter().any(|end| name.ends_with(end)) {
         return [&name[..name.len() - 3], b"tar"].concat();
     }
-    let ends = [b".gz".as_slice(), b".xz", b".zst"];
+    let ends = [b".gz".as_slice(), b".bz2", b".xz", b".zst"];
     let cut = ends.iter().find_map(|end| name.strip_suffix(*end)).unwrap_or(name);
     if cut.is_empty() { b"(unpacked)".to_vec() } else { cut.to_vec() }
 }

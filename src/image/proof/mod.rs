@@ -2,7 +2,7 @@
 //! and the provenance are searched for every value in all its encodings, and for forbidden words.
 //!
 //! Layers are searched one by one, so what a later layer deletes counts. In each file the bytes as
-//! they are, its name, its link and its attributes are searched; gzip, xz, zstd, zip, tar and ar
+//! they are, its name, its link and its attributes are searched; gzip, bzip2, xz, zstd, zip, tar and ar
 //! members are opened down to [`DEPTH`] levels within budgets, and what is not opened is told. A
 //! layer that held nothing is not searched again for another image ([`Clean`]). What is not
 //! found: values shorter than `SHORTEST_SOUGHT` characters, values that were encrypted or packed

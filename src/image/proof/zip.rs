@@ -74,6 +74,10 @@ pub(super) fn walk(walk: &mut Walk, tap: &mut Tap<'_>, depth: u32) -> Result<()>
         let outcome = match (local.method, local.packed) {
             (0, Some(size)) => walk.sized(&local.name, &[], tap, size, depth),
             (8, _) => walk.member(&local.name, &mut flate2::bufread::DeflateDecoder::new(&mut *tap), depth, true),
+            (12, Some(size)) => {
+                let mut part = tap.take(size);
+                walk.member(&local.name, &mut bzip2::bufread::BzDecoder::new(&mut part), depth, true)
+            }
             (93, Some(size)) => {
                 let mut part = tap.take(size);
                 zstd::stream::read::Decoder::with_buffer(&mut part)

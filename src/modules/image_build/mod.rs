@@ -47,7 +47,7 @@ pub(super) use tree::TreeHere;
 ///
 /// Each finished image is searched before it is pushed: layers (one by one, so what a later layer
 /// deletes counts), file names, configuration, history and provenance, for every build secret and the
-/// registry's password in all encodings; gzip, xz, zstd, zip, tar and ar members are opened down to
+/// registry's password in all encodings; gzip, bzip2, xz, zstd, zip, tar and ar members are opened down to
 /// three levels. A hit fails the image and names the value, the layer and the path. Values under six
 /// characters cannot be searched for and are named in a warning. What is not opened (other formats,
 /// damage, more than 256 MB or a hundred times its size unpacked) is told in the image's log, with the
