@@ -279,10 +279,11 @@ impl Graph {
         format!("{}{}", def.own_tag.as_deref().unwrap_or(&names.tag), def.tag_suffix)
     }
 
-    /// The tag of these images together: the run's, unless all of them have one and the same of their own (Kaapana's
+    /// The tag of these images together: the run's, unless all that a registry may have share one of their own (Kaapana's
     /// version).
     pub fn tag_of<'a>(&'a self, selected: &BTreeSet<usize>, names: &'a Names) -> &'a str {
-        let mut own = selected.iter().map(|image| self.images[*image].own_tag.as_deref());
+        let shared = selected.iter().map(|image| &self.images[*image]).filter(|image| !image.local_only);
+        let mut own = shared.map(|image| image.own_tag.as_deref());
         let first = own.next().flatten();
         first.filter(|_| own.all(|tag| tag == first)).unwrap_or(&names.tag)
     }
@@ -490,8 +491,10 @@ pub(super) mod tests {
         graph.images[1].own_tag = Some("0.3.0".into());
         assert_eq!(graph.tag_of(&all, &names), "t");
         assert_eq!(graph.tag_of(&BTreeSet::from([0, 1]), &names), "0.3.0");
-        graph.images[2].own_tag = Some("0.4.0".into());
+        graph.images[2].own_tag = Some("latest".into());
         assert_eq!(graph.tag_of(&all, &names), "t");
+        graph.images[2].local_only = true;
+        assert_eq!(graph.tag_of(&all, &names), "0.3.0");
         assert_eq!(graph.tag_of(&BTreeSet::new(), &names), "t");
     }
 
