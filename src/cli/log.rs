@@ -16,7 +16,8 @@ use crate::journal::{image_log, list_runs, runs_dir};
 pub struct LogArgs {
     /// The run; default: the newest. A part of its id is enough.
     run: Option<String>,
-    /// An image of that run: its whole log. `IMAGE@HOST` where several hosts built it.
+    /// An image of that run: its whole log. `IMAGE@HOST` where several hosts built it. Without RUN that of the newest run
+    /// that built it: `hostctl log IMAGE`.
     image: Option<String>,
     /// Go on while the run goes on.
     #[arg(short, long)]
@@ -45,15 +46,20 @@ pub(super) fn main(args: &LogArgs, output: &Output) -> Result<ExitCode> {
         None | Some("last") => newest,
         Some(wanted) => match runs.iter().rev().find(|run| run.contains(wanted)) {
             Some(run) => run,
-            // `hostctl log base`: the image of the newest run.
-            None if image.is_none() && image_log(&runs_dir(&base).join(newest), wanted).exists() => {
-                image = Some(wanted);
-                newest
-            }
+            // `hostctl log base`: the image of the newest run that built it. Plans and runs that reused it have no log.
             None => {
-                return Err(Diagnostic::new("R0201", Kind::Usage, format!("there is no run `{wanted}`"))
+                let built = |run: &&String| image_log(&runs_dir(&base).join(run), wanted).exists();
+                let Some(run) = runs.iter().rev().find(built).filter(|_| image.is_none()) else {
+                    return Err(Diagnostic::new(
+                        "R0201",
+                        Kind::Usage,
+                        format!("there is no run `{wanted}`, and none built an image of that name"),
+                    )
                     .with_note(format!("newest: {newest}"))
                     .with_hint(format!("ls {}", runs_dir(&base).display())));
+                };
+                image = Some(wanted);
+                run
             }
         },
     };
