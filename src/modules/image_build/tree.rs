@@ -220,7 +220,10 @@ impl TreeHere {
 /// What was sent of a folder.
 fn entries(input: &Input, path: &HostPath) -> Result<Vec<TreeEntry>> {
     if !input.is_tree {
-        return Err(Diagnostic::task("B0001", format!("`{}` is a file: expected a folder", path.as_str())));
+        let name = path.as_str().rsplit('/').next().unwrap_or_default();
+        let folder = path.as_str().rsplit_once('/').map_or(".", |(folder, _)| folder);
+        return Err(Diagnostic::task("B0001", format!("`{}` is a file: expected a folder", path.as_str()))
+            .with_hint(format!("`path: {folder}`; a list's file in it is named by `from: list` and `list: {name}`")));
     }
     Ok(input.entries.clone())
 }
